@@ -1,0 +1,94 @@
+# The commands of this repository. Each makes the virtual environment it needs, installs what is locked, and runs.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PY := .venv/bin/python
+
+##@ Everyday
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET" } \
+	     /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	     /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# ---------------------------------------------------------------------------------------------------- environment
+# A stamp says that a lock file was installed. Its name holds the checksum of all that decides what is installed, so it is out of date
+# exactly when that changed, whatever git did to the files' times. The place counts too: an environment does not survive being moved.
+
+stamp = .venv/.installed-$(1)-$(shell { echo "$(CURDIR)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml; } | cksum | cut -d ' ' -f 1)
+RUN := $(call stamp,run)
+DEV := $(call stamp,dev)
+BENCH := $(call stamp,bench)
+
+.venv/.installed-%:
+	@python=$$(tools/python.sh) && "$$python" tools/environment.py --venv .venv --lock requirements/$(firstword $(subst -, ,$*)).lock --stamp $@
+
+# ------------------------------------------------------------------------------------------------------- commands
+
+demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a report
+	@$(PY) -m skyline.demo
+
+test: $(DEV) ## Run every test, core and wire covered whole; some of them with ARGS="tests/wire -k huffman"
+	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov)
+
+check: check-format check-lint check-types check-imports check-shape check-generated check-contracts ## Format, lint, types, imports, shape, generated code
+
+bench: $(BENCH) ## Measure towpath beside its peers and print the ratios
+	@$(PY) -m bench $(ARGS)
+
+gen: $(DEV) ## Compile every contract of this repository to Python
+	@$(MAKE) generate GEN_FLAGS=
+
+##@ Parts of check
+
+define title
+	@printf '\n== %s\n' "$(1)"
+endef
+
+check-format: $(DEV) ## Is every file formatted? (mend: make format)
+	$(call title,format)
+	@$(PY) -m ruff format --check . || { echo "mend it with: make format"; exit 1; }
+
+check-lint: $(DEV) ## ruff, with every rule that is not switched off for a reason
+	$(call title,lint)
+	@$(PY) -m ruff check --quiet . && echo "ruff: nothing found"
+
+check-types: $(DEV) ## pyright, strict
+	$(call title,types)
+	@$(PY) -m basedpyright
+
+check-imports: $(DEV) ## Do dependencies point down? (import-linter)
+	$(call title,imports)
+	@.venv/bin/lint-imports --no-logo
+
+check-shape: $(DEV) ## Sizes, names, public names, nothing empty, nothing of one machine (tests/architecture)
+	$(call title,shape)
+	@$(PY) -m pytest -q --no-header tests/architecture
+
+check-generated: $(DEV) ## Is the generated code what the contracts say? (mend: make gen)
+	$(call title,generated code)
+	@$(MAKE) generate GEN_FLAGS=--check || { echo "mend it with: make gen"; exit 1; }
+
+check-contracts: $(DEV) ## buf lint, rule set STANDARD
+	$(call title,contracts)
+	@$(PY) -m pytest -q --no-header tests/contracts/test_lint.py
+
+##@ Upkeep
+
+format: $(DEV) ## Format every file and mend what ruff can mend
+	@$(PY) -m ruff check --quiet --fix-only . ; $(PY) -m ruff format .
+
+snapshot: $(DEV) ## Accept today's public names (tests/architecture/public_names.txt)
+	@$(PY) -m tests.architecture.public_names
+
+lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
+	@tools/lock.sh
+
+# Every root of contracts, each with the folder that its code goes to. The bench makes the code of all its peers anew in each run.
+generate:
+	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
+	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
+	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
+
+.PHONY: help demo test check bench gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
+	format snapshot lock generate

@@ -1,0 +1,48 @@
+"""A peer's client in a process of its own: `python -m bench.drive STACK ADDRESS SECONDS`.
+
+Warms up, measures a window at each level of concurrency, and prints one line of JSON: `version` and `windows`. One channel or session is
+used throughout, as an application would. The garbage collector is left as it is, here and in every server.
+"""
+
+import importlib
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from bench import loop
+from bench.load import IN_FLIGHT, Window, measure, warm_up
+
+
+async def drive(module: str, address: str, seconds: float) -> list[Window]:
+    """A window for each level of `IN_FLIGHT`."""
+    stack = importlib.import_module(f"bench.stacks.{module}")
+    async with stack.connect(address) as caller:
+        windows: list[Window] = []
+        for in_flight in IN_FLIGHT:
+            await warm_up(caller, in_flight)
+            windows.append(await measure(caller, in_flight, seconds))
+        return windows
+
+
+def versions(module: str) -> str:
+    """What was measured: each distribution of the stack with its version, and the loop."""
+    stack = importlib.import_module(f"bench.stacks.{module}")
+    return ", ".join([*(f"{name} {_version(name)}" for name in stack.DISTRIBUTIONS), loop.name()])
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "(from source)"
+
+
+def main() -> None:
+    """Measure and print."""
+    module, address, seconds = sys.argv[1:]
+    windows = loop.run(drive(module, address, float(seconds)))
+    print(json.dumps({"version": versions(module), "windows": [window.to_json() for window in windows]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Who is measured, and how each one's processes are started."""
+
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from bench.children import python_environment
+from bench.golang import CLIENT, SERVER, go_environment
+
+BARE: Final = "towpath bare"
+STACK: Final = "towpath stack"
+GRPCIO: Final = "grpcio.aio"
+GRPC_GO: Final = "grpc-go"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """`short` is its name on the command line; `module` the one of `bench.stacks`, or empty for grpc-go; `stubs` the folder of the
+    generated code that it imports; `imports` what an application imports to use it; `http2` whether it keeps HTTP/2 connections."""
+
+    name: str
+    short: str
+    module: str
+    stubs: str
+    imports: str
+    http2: bool
+
+    def server(self) -> tuple[list[str], dict[str, str]]:
+        """Command line and environment of its server."""
+        if not self.module:
+            return [str(SERVER)], go_environment()
+        return [sys.executable, "-m", "bench.serve", self.module], python_environment(self.stubs)
+
+    def client(self, address: str, seconds: float) -> tuple[list[str], dict[str, str]]:
+        """Command line and environment of the client that measures windows of `seconds` against `address`."""
+        if not self.module:
+            return [str(CLIENT), address, str(seconds)], go_environment()
+        return [sys.executable, "-m", "bench.drive", self.module, address, str(seconds)], python_environment(self.stubs)
+
+
+PEERS: Final = (
+    Peer(name=GRPCIO, short="grpcio", module="grpcio_aio", stubs="grpcio", imports="grpc.aio", http2=True),
+    Peer(name="grpclib", short="grpclib", module="grpclib", stubs="grpclib", imports="grpclib.client, grpclib.server", http2=True),
+    Peer(
+        name="connectrpc",
+        short="connectrpc",
+        module="connectrpc",
+        stubs="connectrpc",
+        imports="connectrpc.client, connectrpc.server, uvicorn",
+        http2=False,
+    ),
+    Peer(name="FastAPI/aiohttp", short="fastapi", module="fastapi", stubs="", imports="fastapi, uvicorn, aiohttp", http2=False),
+    Peer(name=GRPC_GO, short="grpc-go", module="", stubs="", imports="", http2=True),
+    Peer(name=BARE, short="bare", module="towpath_bare", stubs="towpath", imports="towpath", http2=True),
+    Peer(name=STACK, short="stack", module="towpath_stack", stubs="towpath", imports="towpath", http2=True),
+)
+
+
+def chosen(names: str) -> tuple[Peer, ...]:
+    """The peers whose short names `names` lists, separated by commas, in the order of `PEERS`; raises ValueError naming a stranger."""
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    strangers = wanted - {peer.short for peer in PEERS}
+    if strangers or not wanted:
+        raise ValueError(f"no peer {', '.join(sorted(strangers)) or 'given'}; choose from {', '.join(peer.short for peer in PEERS)}")
+    return tuple(peer for peer in PEERS if peer.short in wanted)

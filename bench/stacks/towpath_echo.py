@@ -1,0 +1,27 @@
+"""The service that both of towpath's rows serve, and how both call it: an application's code does not know its stack."""
+
+from echo.v1.echo_pb2 import SayRequest, SayResponse
+from echo.v1.echo_towpath import EchoService, EchoServiceClient
+
+from bench import payload
+from bench.load import Caller
+from towpath.core.context import CallOptions, Context
+from towpath.core.service import Binder
+
+DISTRIBUTIONS = ("towpath",)
+
+
+class Echo(EchoService):
+    """The contract's method."""
+
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:  # a handler's shape
+        """Answer as the contract says."""
+        return SayResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
+
+
+def caller(channel: Binder) -> Caller:
+    """Calls over `channel`, with the timeout that every peer is given."""
+    client = EchoServiceClient(channel)
+    request = SayRequest(id=payload.ID, n=payload.N, tags=payload.TAGS)
+    options = CallOptions(timeout=payload.TIMEOUT)
+    return Caller(lambda: client.say(request, options), lambda answer: payload.verify(answer.id, answer.n, answer.text))

@@ -1,0 +1,1 @@
+"""Skyline: the reference system of towpath. Flight search over the real New York departures of January 2013."""

@@ -1,0 +1,1 @@
+"""The airports service: where the airports are and what they are called."""

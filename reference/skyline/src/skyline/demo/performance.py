@@ -1,0 +1,78 @@
+"""One performance of the demonstration: start the system, drive traffic through it, stop it, report."""
+
+import asyncio
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from skyline.data import Dataset
+from skyline.demo import progress
+from skyline.demo.driver import Outcome, drive
+from skyline.demo.hops import Hop, read_hops
+from skyline.demo.report import print_report
+from skyline.demo.traffic import Query, queries
+from skyline.search.v1.search_towpath import SearchServiceClient
+from towpath import connect
+from towpath.app.supervisor import System
+
+SYSTEM_FILE: Final = Path(__file__).resolve().parents[3] / "system.toml"
+"""What `towpath up` starts as Skyline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to play: `seed` decides the questions, `calls` how many, `concurrency` how many at a time."""
+
+    seed: int = 2013
+    calls: int = 2_000
+    concurrency: int = 8
+    system: Path = SYSTEM_FILE
+
+
+async def perform(options: Options, console: Console) -> bool:
+    """Play it; whether every call succeeded. The system is stopped when this returns or raises, cancelled or not.
+
+    Raises SetupError for what a person has to mend, and ServiceDied if a service ends on its own.
+    """
+    # Before anything is started: without data there is nothing to ask.
+    asked = queries(Dataset.open().flights(), seed=options.seed, count=options.calls)
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = Path(folder)
+        outcome, names = await _play(options, asked, metrics, console)
+        hops = read_hops({name: metrics / f"{name}.prom" for name in names})
+    _report(console, outcome, hops)
+    return outcome.failures == 0
+
+
+async def _play(options: Options, asked: list[Query], metrics: Path, console: Console) -> tuple[Outcome, list[str]]:
+    def say(name: str, line: str) -> None:
+        console.print(f"{name:<8} | {line}", markup=False, highlight=False, soft_wrap=True)
+
+    async with System.start(options.system, emit=say, metrics=metrics) as system:
+        console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
+        async with connect(system.address("search")) as channel:
+            with progress.shown(console, options.calls) as advance:
+                driving = asyncio.ensure_future(
+                    drive(SearchServiceClient(channel), asked, concurrency=options.concurrency, progress=advance)
+                )
+                watching = asyncio.ensure_future(system.wait())
+                try:
+                    await asyncio.wait((driving, watching), return_when=asyncio.FIRST_COMPLETED)
+                    if watching.done():
+                        watching.result()
+                    outcome = await driving
+                finally:
+                    driving.cancel()
+                    watching.cancel()
+                    await asyncio.gather(driving, watching, return_exceptions=True)
+        return outcome, list(system.file.services)
+
+
+def _report(console: Console, outcome: Outcome, hops: list[Hop]) -> None:
+    python = Path(sys.executable)
+    shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    print_report(console, outcome, hops, python=str(shown))

@@ -1,0 +1,128 @@
+"""The closing report: what was asked, how it ended, how long each hop took, and one answer to check by hand."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.timeofday_pb2 import TimeOfDay
+from rich.console import Console
+from rich.table import Table
+
+from skyline.data import EASTERN
+from skyline.demo.driver import Outcome
+from skyline.demo.hops import Hop
+from skyline.demo.quantiles import exact
+from skyline.flights.v1.flights_pb2 import Flight
+from skyline.search.v1.search_pb2 import FlightResult, SearchFlightsResponse
+from skyline.weather.v1.weather_pb2 import Observation
+
+SHARES = (0.50, 0.95, 0.99)
+
+
+def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, python: str) -> None:
+    """Print all of it; `python` is how the reader starts Python here."""
+    console.print()
+    _print_calls(console, outcome)
+    console.print()
+    console.print("Latency in milliseconds", style="bold")
+    console.print(latencies(outcome, hops))
+    console.print(
+        "The first row is exact, from the caller's own clock. The others are estimates: they are read from histograms whose bounds are a "
+        "factor of 2 to 2.5 apart, and interpolated between them.",
+        style="dim",
+    )
+    if outcome.shown is not None:
+        query, answer = outcome.shown
+        console.print()
+        console.print(f"The first flights of one answer: {heading(answer)}", style="bold", highlight=False, soft_wrap=True)
+        console.print(flights(answer))
+        command = f"{shlex.quote(python)} -m skyline.data {query.origin} {query.destination} {query.day} --first 10"
+        console.print("Check it against the data file, which asks no service:\n  " + command, soft_wrap=True)
+
+
+def _print_calls(console: Console, outcome: Outcome) -> None:
+    rate = outcome.calls / outcome.elapsed if outcome.elapsed else 0.0
+    console.print(f"{outcome.calls:,} calls in {outcome.elapsed:.1f} s ({rate:,.0f} a second), {outcome.failures:,} failed", style="bold")
+    for code, count in sorted(outcome.failed.items()):
+        console.print(f"  {code}: {count:,}, the last one: {outcome.last_words[code]}", style="red", markup=False)
+
+
+def latencies(outcome: Outcome, hops: Iterable[Hop]) -> Table:
+    """A row for the whole and one for each hop, in milliseconds."""
+    table = Table()
+    table.add_column("hop")
+    for column in ("calls", "errors", "p50", "p95", "p99"):
+        table.add_column(column, justify="right")
+    ordered = sorted(outcome.seconds)
+    whole = [_milliseconds(exact(ordered, share)) for share in SHARES] if ordered else ["-"] * len(SHARES)
+    table.add_row("the whole: the demo asks search", f"{outcome.calls:,}", f"{outcome.failures:,}", *whole, style="bold")
+    for hop in sorted(hops, key=_depth):
+        service, _, method = hop.method.rpartition("/")
+        called = f"{service.rpartition('.')[2]}/{method}"
+        name = f"{hop.process} serves {called}" if hop.side == "served" else f"{hop.process} calls {called}"
+        estimates = [_milliseconds(hop.quantile(share)) for share in SHARES]
+        table.add_row(name, f"{hop.calls:,}", f"{hop.errors:,}", *estimates)
+    return table
+
+
+def _depth(hop: Hop) -> tuple[bool, str, bool]:
+    """Order of the rows: what search serves, then for each method what search sees of it and what its server does."""
+    return hop.process != "search" or hop.side != "served", hop.method, hop.side == "served"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2f}"
+
+
+def heading(answer: SearchFlightsResponse) -> str:
+    """From where to where, how far, and when."""
+    route = answer.route
+    ends = [f"{end.display_name or 'an unlisted airport'} ({end.name.partition('/')[2]})" for end in (route.origin, route.destination)]
+    distance = f", {route.great_circle_miles:,.0f} miles" if route.HasField("great_circle_miles") else ""
+    day = f", {_local(answer.results[0].flight.scheduled_departure_time):%A %d %B %Y}" if answer.results else ""
+    return f"{ends[0]} to {ends[1]}{distance}{day}"
+
+
+def flights(answer: SearchFlightsResponse, count: int = 10) -> Table:
+    """The first `count` flights of an answer, in local times, as `python -m skyline.data` prints them; 78 columns wide."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for column in ("flight", "aircraft", "leaves", "left (late)", "lands", "landed", "weather at departure"):
+        table.add_column(column, no_wrap=True, header_style="underline")
+    for result in answer.results[:count]:
+        table.add_row(*cells(result))
+    return table
+
+
+def cells(result: FlightResult) -> list[str]:
+    """One flight as the columns of the table; what is unknown is a dash."""
+    flight = result.flight
+    departed = "cancelled"
+    if flight.state != Flight.STATE_CANCELLED:
+        late = flight.departure_delay.seconds // 60
+        departed = f"{_local(flight.departure_time):%H:%M} ({late:+d})"
+    return [
+        f"{flight.airline_code} {flight.flight_number}",
+        flight.tail_number or "-",
+        f"{_local(flight.scheduled_departure_time):%H:%M}",
+        departed,
+        _clock(flight.scheduled_arrival_time),
+        _clock(flight.arrival_time) if flight.HasField("arrival_time") else "-",
+        sky(result.departure_weather) if result.HasField("departure_weather") else "not observed",
+    ]
+
+
+def sky(weather: Observation) -> str:
+    """The weather in a few words; what was not measured is a question mark."""
+    temperature = f"{weather.temperature_fahrenheit:.0f}" if weather.HasField("temperature_fahrenheit") else "?"
+    wind = f"{weather.wind_speed_mph:.0f}" if weather.HasField("wind_speed_mph") else "?"
+    visibility = f"{weather.visibility_miles:g}" if weather.HasField("visibility_miles") else "?"
+    return f"{temperature} F, wind {wind} mph, sees {visibility} mi"
+
+
+def _local(time: Timestamp) -> datetime:
+    return time.ToDatetime(tzinfo=UTC).astimezone(EASTERN)
+
+
+def _clock(time: TimeOfDay) -> str:
+    return f"{time.hours:02d}:{time.minutes:02d}"

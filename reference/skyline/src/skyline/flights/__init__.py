@@ -1,0 +1,1 @@
+"""The flights service: which flights left, when, and how late."""

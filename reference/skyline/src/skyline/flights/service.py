@@ -1,0 +1,43 @@
+"""The flights contract, answered from the timetable."""
+
+import re
+from typing import Final
+
+from skyline.aip import airport_code, date_of, invalid, not_found, page_of
+from skyline.flights.timetable import Timetable
+from skyline.flights.v1 import flights_pb2 as pb
+from skyline.flights.v1.flights_towpath import FlightsService
+from towpath import Context
+
+_NAME: Final = re.compile(r"flights/\d{4}-\d{2}-\d{2}-[0-9A-Z]{2}\d{1,4}-[0-9A-Z]{3}")
+
+
+class Flights(FlightsService):
+    """Stateless beyond the timetable; every answer is made at once, so nothing here can be cancelled."""
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+
+    async def get_flight(self, request: pb.GetFlightRequest, ctx: Context) -> pb.GetFlightResponse:
+        """One flight; NOT_FOUND if there is none of that name."""
+        if not _NAME.fullmatch(request.name):
+            raise invalid("name", f"{request.name!r} is not the name of a flight; write it like 'flights/2013-01-01-UA1545-EWR'")
+        flight = self._timetable.get(request.name)
+        if flight is None:
+            raise not_found("skyline.example/Flight", request.name)
+        return pb.GetFlightResponse(flight=self._timetable.to_message(flight))
+
+    async def list_flights(self, request: pb.ListFlightsRequest, ctx: Context) -> pb.ListFlightsResponse:
+        """A page of one route's flights on one day."""
+        origin = airport_code("origin", request.origin)
+        destination = airport_code("destination", request.destination)
+        day = date_of("date", request.date)
+        page = page_of(
+            self._timetable.departures(origin, destination, day),
+            query=f"flights {origin} {destination} {day}",
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListFlightsResponse(
+            flights=[self._timetable.to_message(flight) for flight in page.rows], next_page_token=page.next_page_token
+        )

@@ -1,0 +1,1 @@
+"""The search service: asks flights, airports and weather at once and joins what they answer."""

@@ -1,0 +1,22 @@
+"""Run the search service: `python -m skyline.search`. It needs the addresses of airports, flights and weather."""
+
+from skyline.airports.v1.airports_towpath import AirportsServiceClient
+from skyline.flights.v1.flights_towpath import FlightsServiceClient
+from skyline.search.service import Search
+from skyline.weather.v1.weather_towpath import WeatherServiceClient
+from towpath import App, run
+
+
+async def main(app: App) -> None:
+    """Connect to the three services and serve."""
+    app.add(
+        Search(
+            airports=AirportsServiceClient(app.channel("airports")),
+            flights=FlightsServiceClient(app.channel("flights")),
+            weather=WeatherServiceClient(app.channel("weather")),
+        )
+    )
+
+
+if __name__ == "__main__":
+    run(main)

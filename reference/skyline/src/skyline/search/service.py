@@ -1,0 +1,62 @@
+"""The search contract: one question becomes three calls at once, and their answers one.
+
+The slowest of the three decides how long a search takes. When one fails, the other two are cancelled (nobody will read their answers)
+and its error is the search's: the codes of a failed dependency (UNAVAILABLE, DEADLINE_EXCEEDED) mean the same to the caller, and the
+INVALID_ARGUMENT of flights about a page token speaks of a field that has the same name here. The deadline, the trace and the
+criticality of the search go along with each call without a word said here.
+"""
+
+import asyncio
+
+from skyline.aip import airport_code, date_of
+from skyline.airports.v1.airports_pb2 import BatchGetAirportsRequest
+from skyline.airports.v1.airports_towpath import AirportsServiceClient
+from skyline.flights.v1.flights_pb2 import ListFlightsRequest
+from skyline.flights.v1.flights_towpath import FlightsServiceClient
+from skyline.search.join import results_of, route_of
+from skyline.search.v1 import search_pb2 as pb
+from skyline.search.v1.search_towpath import SearchService
+from skyline.weather.v1.weather_pb2 import ListObservationsRequest
+from skyline.weather.v1.weather_towpath import WeatherServiceClient
+from towpath import Context, RpcError
+
+
+class Search(SearchService):
+    """Keeps nothing between calls; cancelling a search cancels what it has under way."""
+
+    def __init__(self, *, airports: AirportsServiceClient, flights: FlightsServiceClient, weather: WeatherServiceClient) -> None:
+        self._airports = airports
+        self._flights = flights
+        self._weather = weather
+
+    async def search_flights(self, request: pb.SearchFlightsRequest, ctx: Context) -> pb.SearchFlightsResponse:
+        """A page of flights with weather. What is wrong with the request is said before anybody else is asked."""
+        airport_code("origin", request.origin)
+        airport_code("destination", request.destination)
+        date_of("date", request.date)
+        wanted_flights = ListFlightsRequest(
+            origin=request.origin,
+            destination=request.destination,
+            date=request.date,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        wanted_weather = ListObservationsRequest(parent=request.origin, date=request.date)
+        wanted_airports = BatchGetAirportsRequest(names=[request.origin, request.destination])
+        try:
+            async with asyncio.TaskGroup() as group:
+                flights = group.create_task(self._flights.list_flights(wanted_flights))
+                weather = group.create_task(self._weather.list_observations(wanted_weather))
+                airports = group.create_task(self._airports.batch_get_airports(wanted_airports))
+        except BaseExceptionGroup as failures:
+            # The first to fail cancelled the rest, so it is the cause. Anything but an RpcError is a bug and stays whole.
+            cause = failures.exceptions[0]
+            if isinstance(cause, RpcError):
+                raise cause from None
+            raise
+        listed = flights.result()
+        return pb.SearchFlightsResponse(
+            route=route_of(request.origin, request.destination, airports.result().airports),
+            results=results_of(listed.flights, weather.result().observations),
+            next_page_token=listed.next_page_token,
+        )

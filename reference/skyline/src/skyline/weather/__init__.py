@@ -1,0 +1,1 @@
+"""The weather service: what the weather was at New York's airports, hour by hour."""

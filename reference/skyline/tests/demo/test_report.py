@@ -1,0 +1,69 @@
+"""The table of one answer says what the data file says, flight for flight."""
+
+import asyncio
+from datetime import date
+from io import StringIO
+
+from google.type.date_pb2 import Date
+from rich.console import Console
+
+from skyline.airports.service import Airports
+from skyline.airports.v1.airports_pb2 import BatchGetAirportsRequest
+from skyline.data import Dataset
+from skyline.data.__main__ import lines
+from skyline.demo import report
+from skyline.demo.driver import Outcome
+from skyline.demo.hops import Hop
+from skyline.demo.quantiles import Bucket
+from skyline.demo.traffic import Query
+from skyline.flights.service import Flights
+from skyline.flights.v1.flights_pb2 import ListFlightsRequest
+from skyline.search.join import results_of, route_of
+from skyline.search.v1.search_pb2 import SearchFlightsResponse
+from skyline.weather.service import Weather
+from skyline.weather.v1.weather_pb2 import ListObservationsRequest
+from towpath import Context
+
+CTX = Context("/test")
+ROUTE = ("airports/LGA", "airports/ORD")
+
+
+async def searched(airports: Airports, flights: Flights, weather: Weather, day: Date) -> SearchFlightsResponse:
+    listed = await flights.list_flights(ListFlightsRequest(origin=ROUTE[0], destination=ROUTE[1], date=day), CTX)
+    observed = await weather.list_observations(ListObservationsRequest(parent=ROUTE[0], date=day), CTX)
+    known = await airports.batch_get_airports(BatchGetAirportsRequest(names=ROUTE), CTX)
+    return SearchFlightsResponse(route=route_of(*ROUTE, known.airports), results=results_of(listed.flights, observed.observations))
+
+
+def test_the_table_and_the_data_file_agree_on_every_flight_of_a_month(
+    airports: Airports, flights: Flights, weather: Weather, dataset: Dataset
+) -> None:
+    states: set[int] = set()
+    for number in range(1, 32):
+        answer = asyncio.run(searched(airports, flights, weather, Date(year=2013, month=1, day=number)))
+        printed = lines(dataset, "LGA", "ORD", date(2013, 1, number))
+        assert len(printed) == len(answer.results)
+        for line, result in zip(printed, answer.results, strict=True):
+            assert line.split() == " ".join(report.cells(result)).split()
+            states.add(result.flight.state)
+    assert len(states) == 3, "the month has flights that arrived, were cancelled and were diverted"
+
+
+def test_the_report_says_how_the_calls_went_and_how_to_check_them(airports: Airports, flights: Flights, weather: Weather) -> None:
+    answer = asyncio.run(searched(airports, flights, weather, Date(year=2013, month=1, day=2)))
+    outcome = Outcome(
+        seconds=[0.001, 0.002, 0.003, 0.004],
+        failed={"UNAVAILABLE": 1},
+        last_words={"UNAVAILABLE": "nobody home"},
+        shown=(Query("LGA", "ORD", date(2013, 1, 2)), answer),
+        elapsed=2.0,
+    )
+    hop = Hop(process="search", method="a.b.C/Do", side="served", calls=4, errors=1, buckets=(Bucket(0.1, 4), Bucket(float("inf"), 4)))
+    output = StringIO()
+    report.print_report(Console(file=output, width=160), outcome, [hop], python="python")
+    text = output.getvalue()
+    assert "4 calls in 2.0 s (2 a second), 1 failed" in text
+    assert "UNAVAILABLE: 1, the last one: nobody home" in text
+    assert "search serves C/Do" in text
+    assert "La Guardia (LGA) to Chicago Ohare Intl (ORD), 731 miles, Wednesday 02 January 2013" in text
+    assert "python -m skyline.data LGA ORD 2013-01-02 --first 10" in text

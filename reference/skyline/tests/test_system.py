@@ -1,0 +1,167 @@
+"""The four services over real sockets, each an application of its own with the stack that it has in production."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from google.type.date_pb2 import Date
+
+from skyline.airports.service import Airports
+from skyline.airports.v1.airports_pb2 import ListAirportsRequest
+from skyline.airports.v1.airports_towpath import AirportsServiceClient
+from skyline.data import Dataset, Flight
+from skyline.demo.driver import drive
+from skyline.demo.hops import read_hops
+from skyline.demo.traffic import queries
+from skyline.flights.service import Flights
+from skyline.flights.v1.flights_pb2 import GetFlightRequest, ListFlightsRequest
+from skyline.flights.v1.flights_towpath import FlightsServiceClient
+from skyline.search.__main__ import main as add_search
+from skyline.search.v1.search_pb2 import SearchFlightsRequest
+from skyline.search.v1.search_towpath import SearchServiceClient
+from skyline.weather.service import Weather
+from towpath import App, Code, RpcError, Service, connect
+from towpath.app.config import ServiceConfig
+from towpath.telemetry.metrics import write_exposition
+
+Use = Callable[[dict[str, App]], Awaitable[None]]
+
+
+@pytest.fixture
+def run_system(airports: Airports, flights: Flights, weather: Weather) -> Callable[[Use], None]:
+    """Starts all four, hands them over by name, and stops them."""
+    owned: dict[str, Service] = {"airports": airports, "flights": flights, "weather": weather}
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[dict[str, App]]:
+        async with AsyncExitStack() as stack:
+            apps: dict[str, App] = {}
+            for name, service in owned.items():
+                apps[name] = await stack.enter_async_context(App(ServiceConfig(name=name)))
+                apps[name].add(service)
+                await apps[name].start("127.0.0.1", 0)
+            targets = {name: app.address for name, app in apps.items()}
+            apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets)))
+            await add_search(apps["search"])
+            await apps["search"].start("127.0.0.1", 0)
+            yield apps
+
+    def run(use: Use) -> None:
+        async def live() -> None:
+            async with started() as apps:
+                await use(apps)
+
+        asyncio.run(live())
+
+    return run
+
+
+def question(**changes) -> SearchFlightsRequest:
+    fields = {"origin": "airports/JFK", "destination": "airports/LAX", "date": Date(year=2013, month=1, day=3)}
+    return SearchFlightsRequest(**fields | changes)
+
+
+def test_a_search_is_answered_by_all_four(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["search"].address) as channel:
+            answer = await SearchServiceClient(channel).search_flights(question(page_size=10))
+        assert answer.route.destination.display_name == "Los Angeles Intl"
+        assert len(answer.results) == 10
+        assert answer.next_page_token
+        first = answer.results[0]
+        # 2013,1,3,616,559,17,...,UA,1570,N18119,JFK,LAX and JFK,2013,1,3,5,26.96,...
+        assert first.flight.name == "flights/2013-01-03-UA1570-JFK"
+        assert first.flight.departure_time.ToJsonString() == "2013-01-03T11:16:00Z"
+        assert first.departure_weather.temperature_fahrenheit == 26.96
+
+    run_system(use)
+
+
+def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
+    run_system: Callable[[Use], None], flight_rows: list[Flight], tmp_path: Path
+) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["search"].address) as channel:
+            outcome = await drive(SearchServiceClient(channel), queries(flight_rows, seed=3, count=200), concurrency=8)
+        assert outcome.calls == 200
+        assert outcome.failed == {}
+        assert outcome.shown is not None
+        for name, app in apps.items():
+            write_exposition(app.metrics.registry, tmp_path / name)
+        hops = read_hops({name: tmp_path / name for name in apps})
+        counted = {(hop.process, hop.side, hop.method.rpartition("/")[2]): (hop.calls, hop.errors) for hop in hops}
+        assert counted == {
+            ("search", "served", "SearchFlights"): (200, 0),
+            ("search", "made", "ListFlights"): (200, 0),
+            ("search", "made", "ListObservations"): (200, 0),
+            ("search", "made", "BatchGetAirports"): (200, 0),
+            ("flights", "served", "ListFlights"): (200, 0),
+            ("weather", "served", "ListObservations"): (200, 0),
+            ("airports", "served", "BatchGetAirports"): (200, 0),
+        }
+
+    run_system(use)
+
+
+def test_a_wrong_field_keeps_its_details_over_two_hops(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["search"].address) as channel:
+            with pytest.raises(RpcError) as caught:
+                await SearchServiceClient(channel).search_flights(question(page_token="made up"))
+        assert caught.value.code is Code.INVALID_ARGUMENT
+        assert [violation.field for violation in caught.value.details[0].field_violations] == ["page_token"]
+
+    run_system(use)
+
+
+def test_a_flight_that_is_not_there_is_named(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["flights"].address) as channel:
+            with pytest.raises(RpcError) as caught:
+                await FlightsServiceClient(channel).get_flight(GetFlightRequest(name="flights/2013-01-01-UA1-JFK"))
+        assert caught.value.code is Code.NOT_FOUND
+        assert caught.value.details[0].resource_name == "flights/2013-01-01-UA1-JFK"
+
+    run_system(use)
+
+
+def test_a_dependency_that_is_gone_is_unavailable_by_address(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        address = apps["weather"].address
+        await apps["weather"].close()
+        async with connect(apps["search"].address) as channel:
+            with pytest.raises(RpcError) as caught:
+                await SearchServiceClient(channel).search_flights(question())
+        assert caught.value.code is Code.UNAVAILABLE
+        assert address in caught.value.message
+
+    run_system(use)
+
+
+def test_pages_over_the_wire_are_the_whole_list(run_system: Callable[[Use], None], dataset: Dataset) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["airports"].address) as channel:
+            client = AirportsServiceClient(channel)
+            codes: list[str] = []
+            token = ""
+            while True:
+                page = await client.list_airports(ListAirportsRequest(page_size=100, page_token=token))
+                codes += [airport.code for airport in page.airports]
+                token = page.next_page_token
+                if not token:
+                    break
+        assert codes == [row.code for row in dataset.airports()]
+
+    run_system(use)
+
+
+def test_a_call_without_required_fields_is_refused_over_the_wire(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["flights"].address) as channel:
+            with pytest.raises(RpcError, match="origin") as caught:
+                await FlightsServiceClient(channel).list_flights(ListFlightsRequest())
+        assert caught.value.code is Code.INVALID_ARGUMENT
+
+    run_system(use)

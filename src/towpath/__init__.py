@@ -1,0 +1,52 @@
+"""towpath: the golden path for Python services. What an application needs is here; everything else has its own import path.
+
+`App`, `connect` and `run` are loaded when first used, because with them come the metrics and the configuration, which a program that only
+imports a contract should not pay for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from towpath.core.context import CallOptions, Context, Criticality, Reply, current
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.metadata import Metadata
+from towpath.core.service import Binder, Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
+
+if TYPE_CHECKING:
+    from towpath.app.application import App
+    from towpath.app.client import connect
+    from towpath.app.process import run
+
+__all__ = [
+    "App",
+    "Binder",
+    "CallOptions",
+    "Code",
+    "Context",
+    "Criticality",
+    "Idempotency",
+    "Metadata",
+    "MethodKind",
+    "MethodSpec",
+    "Reply",
+    "RpcError",
+    "Service",
+    "ServiceSpec",
+    "SetupError",
+    "UnaryCall",
+    "connect",
+    "current",
+    "run",
+]
+
+
+_LATER: Final = {"App": "towpath.app.application", "connect": "towpath.app.client", "run": "towpath.app.process"}
+
+
+def __getattr__(name: str) -> Any:
+    """The names of the application, from their modules on first use (PEP 562)."""
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(module), name)
+    return found

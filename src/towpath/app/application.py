@@ -1,0 +1,94 @@
+"""`App`: the services of one process, the channels that they call through, and the server that serves them.
+
+In production `towpath.run` makes it from configuration and decides when it starts and stops. A test makes one itself, starts it on a free
+port and gets exactly the stack that production has. An `App` reads neither files nor environment; whoever makes it does.
+"""
+
+import socket
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+
+from towpath.app.client import Channel
+from towpath.app.config import ServiceConfig
+from towpath.app.stack import server_layers
+from towpath.core.service import Service
+from towpath.telemetry.metrics import CallMetrics
+from towpath.transport import Address, Server
+from towpath.transport.address import bind
+
+
+class App:
+    """Add services, ask for channels, start, close. Bound to the loop that starts it; `async with` closes it.
+
+    `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart.
+    """
+
+    def __init__(self, config: ServiceConfig | None = None, *, registry: CollectorRegistry | None = None) -> None:
+        self.config = config or ServiceConfig()
+        self.metrics = CallMetrics(registry)
+        self._services: list[Service] = []
+        self._channels: dict[str, Channel] = {}
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """What was added, in order."""
+        return tuple(self._services)
+
+    @property
+    def address(self) -> str:
+        """`host:port` as bound; empty before `start`."""
+        return self._server.address if self._server is not None else ""
+
+    def add(self, *services: Service) -> None:
+        """Serve `services` too. Raises RuntimeError once the application has started: a server's methods are fixed then."""
+        if self._server is not None:
+            raise RuntimeError("the application has started; add every service before")
+        self._services.extend(services)
+
+    def channel(self, name: str) -> Channel:
+        """The channel to the target with the logical name `name`, made on first use and closed with the application.
+
+        Raises SetupError that lists the known targets if `name` is not one.
+        """
+        target = self.config.target(name)
+        channel = self._channels.get(target)
+        if channel is None:
+            channel = self._channels[target] = Channel(target, config=self.config, metrics=self.metrics)
+        return channel
+
+    async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
+        """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each
+        of which defaults to the configured one.
+
+        Raises SetupError if the address cannot be had, or if a service was added twice.
+        """
+        if self._server is not None:
+            raise RuntimeError("the application has started already; make another one")
+        server = Server(self._services, layers=server_layers(self.metrics))
+        if sock is None:
+            configured = self.config.listen
+            address = Address(configured.host if host is None else host, configured.port if port is None else port)
+            sock = bind(address, self.config.listen_where if address == configured else "the address to start on")
+        self._server = server
+        await server.start(sock=sock)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Stop accepting, let calls under way finish, then close the channels that they may need until then.
+
+        After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled.
+        """
+        try:
+            if self._server is not None:
+                await self._server.close(self.config.grace if grace is None else grace)
+        finally:
+            channels, self._channels = self._channels, {}
+            for channel in channels.values():
+                await channel.close()

@@ -1,0 +1,62 @@
+"""The client's golden path: a channel whose every method has the default stack.
+
+`connect` is for programs and tests that have an address. A service asks its `App` for a channel by logical name, so that its code says
+whom it calls and its configuration says where that is.
+"""
+
+from functools import cache
+from typing import Self
+
+from prometheus_client import REGISTRY
+
+from towpath.app.config import ServiceConfig
+from towpath.app.stack import client_layers, open_client
+from towpath.core.service import MethodSpec, Req, Res, UnaryCall
+from towpath.telemetry.metrics import CallMetrics
+from towpath.transport import Channel as BareChannel
+
+
+class Channel:
+    """A connection to one target, made when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
+
+    __slots__ = ("_bare", "_layers", "_methods")
+
+    def __init__(self, target: str, *, config: ServiceConfig, metrics: CallMetrics) -> None:
+        """`target` is `host:port`. Raises SetupError if it is not."""
+        self._bare = BareChannel(target)
+        self._layers = client_layers(metrics)
+        self._methods = config.methods
+
+    @property
+    def target(self) -> str:
+        """The address that it calls."""
+        return self._bare.target
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; calls under way end with UNAVAILABLE."""
+        await self._bare.close()
+
+    def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
+        """The callable for `method` with its stack composed around the transport."""
+        return open_client(method, self._bare.handler(method), self._layers, self._methods)
+
+
+def connect(target: str, *, config: ServiceConfig | None = None, metrics: CallMetrics | None = None) -> Channel:
+    """A channel to `target` (`host:port`) with the default stack; close it, or use it with `async with`. Connects on the first call.
+
+    Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
+    own process-wide registry.
+    """
+    return Channel(target, config=config or ServiceConfig(), metrics=metrics or _process_metrics())
+
+
+@cache
+def _process_metrics() -> CallMetrics:
+    # Made on first use and once: a registry refuses the same metric twice.
+    return CallMetrics(REGISTRY)

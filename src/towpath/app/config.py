@@ -1,0 +1,187 @@
+"""The service file, `towpath.toml`, and the environment that overrides it.
+
+    [service]
+    name = "search"
+    listen = "127.0.0.1:8080"
+    contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
+    grace = "5s"                                         # how long running calls may take to end after SIGTERM
+
+    [targets]
+    flights = "127.0.0.1:8081"
+
+    [[methodConfig]]                                     # the shape of gRPC's service config
+    name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
+    timeout = "0.5s"
+    criticality = "SHEDDABLE"
+
+Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_TARGET_<NAME>. Three more have no place in
+a file because they belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
+say READY=1) and TOWPATH_METRICS_DUMP (where to write the metrics at exit). Without any of it a service listens on a free port of
+127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from towpath.app import tomlfile
+from towpath.app.duration import parse_duration
+from towpath.app.suggest import suggestion
+from towpath.contracts.policy import MethodConfig, MethodName, by_method_name
+from towpath.core.context import Criticality
+from towpath.core.errors import SetupError
+from towpath.transport.address import Address
+
+DEFAULT_FILE: Final = "towpath.toml"
+"""Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
+
+DEFAULT_GRACE: Final = 5.0
+"""Seconds that running calls may take to end once a service was told to stop."""
+
+_ANYWHERE: Final = Address("127.0.0.1", 0)
+_TARGET_PREFIX: Final = "TOWPATH_TARGET_"
+
+
+class _Service(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+    listen: str | None = None
+    contracts: tuple[str, ...] = ()
+    grace: str | None = None
+
+
+class _Name(msgspec.Struct, frozen=True, kw_only=True):
+    service: str = ""
+    method: str = ""
+
+
+class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    name: tuple[_Name, ...]
+    timeout: str | None = None
+    criticality: str | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    service: _Service = _Service()
+    targets: dict[str, str] = {}
+    method_config: tuple[_Method, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What one process runs with, file and environment already merged.
+
+    `listen_where` says where `listen` was set, for messages; `listen_fd`, `notify_fd` and `metrics_dump` are None unless the
+    environment gives them; `source` is the file that was read, or None.
+    """
+
+    name: str = "towpath"
+    listen: Address = _ANYWHERE
+    listen_where: str = "the default address"
+    grace: float = DEFAULT_GRACE
+    contracts: tuple[str, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict[str, str])
+    methods: tuple[MethodConfig, ...] = ()
+    listen_fd: int | None = None
+    notify_fd: int | None = None
+    metrics_dump: Path | None = None
+    source: Path | None = None
+
+    def target(self, name: str) -> str:
+        """The address that the logical name `name` stands for; raises SetupError that lists the known names."""
+        address = self.targets.get(_normal(name))
+        if address is None:
+            file = self.source or DEFAULT_FILE
+            known = suggestion(_normal(name), self.targets, kind="targets")
+            variable = f"{_TARGET_PREFIX}{_normal(name).upper()}"
+            raise SetupError(f"unknown target {name!r}; {known}; set targets.{name} in {file}, or {variable}")
+        return address
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> ServiceConfig:
+    """The configuration of this process. TOWPATH_CONFIG wins over `path`; with neither, `towpath.toml` is read if it is there.
+
+    `environ` defaults to the process environment. Raises SetupError for anything that is wrong in either.
+    """
+    env = os.environ if environ is None else environ
+    if env.get("TOWPATH_CONFIG"):
+        source = Path(env["TOWPATH_CONFIG"])
+    elif path is not None:
+        source = path
+    else:
+        source = Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
+    file = _File() if source is None else tomlfile.read(source, _File)
+
+    listen, listen_where = _listen(file.service.listen, source, env)
+    grace = file.service.grace
+    methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
+    by_method_name(methods)  # two entries for one name are refused now, and not when the first client is made
+    return ServiceConfig(
+        name=file.service.name or "towpath",
+        listen=listen,
+        listen_where=listen_where,
+        grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
+        contracts=file.service.contracts,
+        targets=_targets(file.targets, source, env),
+        methods=methods,
+        listen_fd=_descriptor("TOWPATH_LISTEN_FD", env),
+        notify_fd=_descriptor("TOWPATH_NOTIFY_FD", env),
+        metrics_dump=Path(env["TOWPATH_METRICS_DUMP"]) if env.get("TOWPATH_METRICS_DUMP") else None,
+        source=source,
+    )
+
+
+def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) -> tuple[Address, str]:
+    if env.get("TOWPATH_LISTEN"):
+        return Address.parse(env["TOWPATH_LISTEN"], "TOWPATH_LISTEN"), "TOWPATH_LISTEN"
+    if setting is not None:
+        where = f"{source}: service.listen"
+        return Address.parse(setting, where), where
+    return _ANYWHERE, "the default address"
+
+
+def _targets(named: Mapping[str, str], source: Path | None, env: Mapping[str, str]) -> dict[str, str]:
+    targets: dict[str, str] = {}
+    for name, address in named.items():
+        if _normal(name) in targets:
+            raise SetupError(f"{source}: targets.{name} differs from another target only in case, '-' or '_'; rename one of them")
+        targets[_normal(name)] = _reachable(address, f"{source}: targets.{name}")
+    for variable, address in env.items():
+        if variable.startswith(_TARGET_PREFIX) and len(variable) > len(_TARGET_PREFIX):
+            targets[_normal(variable[len(_TARGET_PREFIX) :])] = _reachable(address, variable)
+    return targets
+
+
+def _reachable(address: str, where: str) -> str:
+    if Address.parse(address, where).port == 0:
+        raise SetupError(f"{where}: {address!r} has port 0, which nothing can be reached at; name the port that the target listens on")
+    return address
+
+
+def _method(item: _Method, where: str) -> MethodConfig:
+    timeout = None if item.timeout is None else parse_duration(item.timeout, f"{where}.timeout")
+    criticality = None
+    if item.criticality is not None:
+        if item.criticality not in Criticality.__members__:
+            near = suggestion(item.criticality, Criticality.__members__, kind="values")
+            raise SetupError(f"{where}.criticality: {item.criticality!r} is not a criticality; {near}")
+        criticality = Criticality[item.criticality]
+    names = tuple(MethodName(service=name.service, method=name.method) for name in item.name)
+    return MethodConfig(names=names, timeout=timeout, criticality=criticality, source=where)
+
+
+def _descriptor(variable: str, env: Mapping[str, str]) -> int | None:
+    text = env.get(variable)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise SetupError(f"{variable}: {text!r} is not a file descriptor; it is set by whoever starts the process, and a number")
+    return int(text)
+
+
+def _normal(name: str) -> str:
+    """The form in which names are compared: a variable's name has neither lower case nor '-'."""
+    return name.lower().replace("-", "_")

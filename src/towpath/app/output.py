@@ -1,0 +1,70 @@
+"""What children print, line by line, each with the name of the service in front.
+
+A child may print anything: half a line, megabytes without a newline, or bytes that would reprogram the terminal. So lines are cut at a
+bound, what does not decode is escaped, and so is every control character.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, TextIO
+
+Emit = Callable[[str, str], None]
+"""Takes the name of a service and one line of its output."""
+
+MOST_BYTES: Final = 8192
+"""Where a line without an end is cut."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOURS: Final = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
+
+
+class Lines:
+    """Cuts a stream of bytes into printable lines."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that `data` completes."""
+        *whole, rest = (self._rest + data).split(b"\n")
+        while len(rest) > MOST_BYTES:
+            whole.append(rest[:MOST_BYTES])
+            rest = rest[MOST_BYTES:]
+        self._rest = rest
+        return [text for line in whole for text in _printable(line)]
+
+    def end(self) -> list[str]:
+        """What is left when the stream has ended without a newline."""
+        rest, self._rest = self._rest, b""
+        return list(_printable(rest)) if rest else []
+
+
+def _printable(line: bytes) -> Iterable[str]:
+    line = line.removesuffix(b"\r")
+    for start in range(0, max(1, len(line)), MOST_BYTES):
+        text = line[start : start + MOST_BYTES].decode(errors="backslashreplace")
+        yield _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def prefixed(names: Iterable[str], stream: TextIO) -> Emit:
+    """Writes lines to `stream` behind the name of whoever printed them, padded to one width, in a colour for each name if the stream is
+    a terminal and NO_COLOR is not set."""
+    ordered = list(names)
+    width = max(map(len, ordered), default=0)
+    colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    prefixes: dict[str, str] = {}
+    for index, name in enumerate(ordered):
+        text = f"{name:<{width}} |"
+        prefixes[name] = f"\x1b[{_COLOURS[index % len(_COLOURS)]}m{text}\x1b[0m" if colour else text
+
+    def emit(name: str, line: str) -> None:
+        # An encoding that cannot show a character must not end the system.
+        encoding = stream.encoding or "utf-8"
+        shown = line.encode(encoding, "backslashreplace").decode(encoding)
+        stream.write(f"{prefixes.get(name, name)} {shown}".rstrip() + "\n")
+        stream.flush()
+
+    return emit

@@ -1,0 +1,112 @@
+"""`run`: a service as a process, from its configuration to its last call.
+
+The order is fixed: read the configuration, call the program's `main`, listen, say READY=1, serve until told to stop, let running calls
+end, write the metrics. A signal stops it in an orderly way at any of these points, a second one at once; so does the end of the process
+that started it (`towpath.app.lifeline`). What a person can mend is printed without a traceback and exits with status 2.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NoReturn
+
+from towpath.app.application import App
+from towpath.app.config import ServiceConfig, load
+from towpath.app.lifeline import Lifeline
+from towpath.app.signals import stopping
+from towpath.core.errors import RpcError, SetupError
+from towpath.telemetry.metrics import write_exposition
+
+Main = Callable[[App], Awaitable[None]]
+"""What a service's program is: it adds services and takes channels, and returns when all of them are there."""
+
+_PATIENCE: Final = 2.0
+"""Seconds beyond the grace that a process whose parent is gone may take to stop."""
+
+log = logging.getLogger("towpath.app")
+
+
+def run(main: Main, *, config: str | Path | None = None) -> None:
+    """Run `main` and serve what it added until SIGTERM, SIGINT or SIGHUP; then return. A `main` that adds no service is a job: the process
+    ends when it returns.
+
+    `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. Runs on uvloop
+    if it is installed. A SetupError exits with status 2, an RpcError that `main` lets through with status 1.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = load(None if config is None else Path(config))
+        # They name descriptors of this process; one that it starts would take others for them.
+        for variable in ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD"):
+            os.environ.pop(variable, None)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_live(main, settings))
+    except SetupError as error:
+        _fail(error, 2)
+    except RpcError as error:
+        _fail(error, 1)
+    except asyncio.CancelledError:
+        _fail("stopped before running calls had ended", 1)
+
+
+def _fail(reason: object, status: int) -> NoReturn:
+    sys.stderr.write(f"error: {reason}\n")
+    sys.exit(status)
+
+
+async def _live(main: Main, config: ServiceConfig) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        asked = stack.enter_context(stopping())
+        sock = None if config.listen_fd is None else stack.enter_context(_inherited(config.listen_fd))
+        lifeline: Lifeline | None = None
+        if config.notify_fd is not None:
+            lost = partial(loop.call_soon_threadsafe, asked.stop)
+            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.grace + _PATIENCE))
+        app = App(config)
+        try:
+            await main(app)
+            if app.services:
+                await app.start(sock=sock)
+                names = ", ".join(service.spec.name for service in app.services)
+                log.info("%s serves %s on %s", config.name, names, app.address)
+                if lifeline is not None:
+                    lifeline.ready()
+                await loop.create_future()
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+        finally:
+            try:
+                await app.close()
+            finally:
+                if config.metrics_dump is not None:
+                    write_exposition(app.metrics.registry, config.metrics_dump)
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=fd)
+        listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise SetupError(f"TOWPATH_LISTEN_FD: descriptor {fd} is not a socket; it is set by whoever starts the process") from error
+    if not listening:
+        listener.detach()
+        raise SetupError(f"TOWPATH_LISTEN_FD: descriptor {fd} is not a listening socket; call listen() before passing it on")
+    listener.set_inheritable(False)
+    listener.setblocking(False)
+    return listener
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - an extra, and looked for only when a process really runs
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

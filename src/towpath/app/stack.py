@@ -1,0 +1,53 @@
+"""The default stacks: which layers stand in a call's way, in which order, and with which of the method's values.
+
+One place for both, because `towpath explain` must print what runs. Outermost first: the context comes before everything that reads it;
+metrics count what the layers below them refuse, too.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from towpath.contracts.policy import MethodConfig, resolve
+from towpath.core.context import Context
+from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath.layers.context import ClientContext, ServerContext
+from towpath.layers.deadline import Deadline
+from towpath.telemetry.metrics import CallMetrics
+
+SERVER_END: Final = "handler"
+CLIENT_END: Final = "transport"
+"""What stands at the end of each stack and is no layer."""
+
+
+def server_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
+    """What stands before every handler, outermost first."""
+    return (ServerContext(), metrics.server, Deadline("server"))
+
+
+def client_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
+    """What stands between a client and the transport, outermost first, inside of `ClientContext`."""
+    return (metrics.client, Deadline("client"))
+
+
+def open_client(
+    method: MethodSpec[Req, Res], transport: Handler, layers: Sequence[Layer], methods: Sequence[MethodConfig]
+) -> UnaryCall[Req, Res]:
+    """The whole client stack of `method` around `transport`, with what `methods` (the service file) and the contract say of it."""
+    policy = resolve(method, methods)
+    door = ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
+    return door.open(method, compose(layers, method, transport))
+
+
+def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str]:
+    """The roles really in the server's stack of `method`, in order."""
+    return [*roles(server_layers(metrics), method, _end), SERVER_END]
+
+
+def client_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str]:
+    """The roles really in the client's stack of `method`, in order."""
+    return [ClientContext.role, *roles(client_layers(metrics), method, _end), CLIENT_END]
+
+
+async def _end(request: Any, _: Context) -> Any:
+    """Stands in for the end of a stack that is composed to be looked at."""
+    return request

@@ -1,0 +1,181 @@
+"""A whole system on one machine: every service of a system file as a process, started together and stopped together.
+
+Nothing is restarted: a service that dies ends the system, because a system that quietly runs on without one of its parts teaches nobody
+anything. And nothing is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each child then loses
+its lifeline (`towpath.app.lifeline`).
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from towpath.app.child import Child, ending
+from towpath.app.output import Emit
+from towpath.app.system import ServiceEntry, SystemFile, load
+from towpath.core.errors import SetupError
+from towpath.transport import Address
+from towpath.transport.address import bind, bound
+
+SELF: Final = "towpath"
+"""The name under which the supervisor itself emits lines."""
+
+# What belongs to one process and must not reach the ones that it starts.
+_NOT_INHERITED: Final = frozenset({"TOWPATH_CONFIG", "TOWPATH_LISTEN", "TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_METRICS_DUMP"})
+
+_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+class ServiceDied(Exception):
+    """A service ended that nobody had told to. `name` and `status` (negative for a signal) say which and how."""
+
+    def __init__(self, name: str, status: int, last_lines: Iterable[str]) -> None:
+        self.name = name
+        self.status = status
+        super().__init__(_with_lines(f"{name} {ending(status)}, though nobody stopped it; everything else was stopped", last_lines))
+
+
+class System:
+    """A running system; made by `start`."""
+
+    def __init__(self, file: SystemFile, addresses: Mapping[str, Address], children: Mapping[str, Child]) -> None:
+        self.file = file
+        self._addresses = addresses
+        self._children = children
+
+    @staticmethod
+    @asynccontextmanager
+    async def start(path: Path | str, *, emit: Emit | None = None, metrics: Path | None = None) -> AsyncGenerator["System"]:
+        """Start what the system file at `path` lists, and stop all of it when the `async with` block ends.
+
+        The block begins when every service is ready. `emit` takes the lines that they print, and what happens here under the name
+        `towpath`; without it they go unseen, but for the last ones of a service that dies. `metrics` is a folder in which each service
+        leaves `NAME.prom` when it stops. Raises SetupError if the file is wrong, a port is in use, or a service does not become ready.
+        """
+        file = load(Path(path))
+        listeners = _bind_all(file)
+        addresses = {name: bound(listener) for name, listener in listeners.items()}
+        children: dict[str, Child] = {}
+        tell = emit or _unseen
+        try:
+            cycle = file.cycle()
+            if cycle:
+                tell(SELF, f"note: services call each other in a cycle: {' -> '.join(cycle)}")
+            for name, service in file.services.items():
+                env = _environment(service, file, addresses, metrics)
+                children[name] = await Child.spawn(name, service.module, env, listeners[name], partial(tell, name))
+            await _all_ready(file, children, addresses, tell)
+            yield System(file, addresses, children)
+        finally:
+            for listener in listeners.values():
+                listener.close()
+            await _stop_all(children.values(), file.grace)
+
+    def address(self, name: str) -> str:
+        """`host:port` at which the service `name` can be reached. Raises KeyError for a name that is not in the file."""
+        return str(_reachable(self._addresses[name]))
+
+    def pid(self, name: str) -> int:
+        """The process id of the service `name`."""
+        return self._children[name].pid
+
+    async def wait(self) -> None:
+        """Wait until a service dies, and raise ServiceDied; never returns otherwise. Also raises what `emit` raises."""
+        children = {child.exited: child for child in self._children.values()}
+        outputs = {child.output for child in self._children.values()}
+        while True:
+            await asyncio.wait([*children, *outputs], return_when=asyncio.FIRST_COMPLETED)
+            for exited, child in children.items():
+                if exited.done():
+                    await child.drained()
+                    raise ServiceDied(child.name, exited.result(), child.last_lines)
+            for output in [output for output in outputs if output.done()]:
+                outputs.discard(output)
+                output.result()
+
+
+async def _all_ready(file: SystemFile, children: Mapping[str, Child], addresses: Mapping[str, Address], tell: Emit) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for name, child in children.items():
+                group.create_task(_ready(child, file.ready_timeout, addresses[name], tell))
+    except* SetupError as errors:
+        # Of services that failed together one is told: the first is what a person can act on, the rest often its consequence.
+        raise _first(errors) from None
+
+
+async def _ready(child: Child, patience: float, address: Address, tell: Emit) -> None:
+    try:
+        async with asyncio.timeout(patience):
+            ready = await child.ready()
+            status = None if ready else await asyncio.shield(child.exited)
+    except TimeoutError:
+        reason = f"{child.name} did not become ready within {patience:g} s; raise system.ready_timeout if it needs longer"
+        raise SetupError(_with_lines(reason, child.last_lines)) from None
+    if status is not None:
+        await child.drained()
+        hint = "; a service stays up if its main adds one to the App" if status == 0 else ""
+        raise SetupError(_with_lines(f"{child.name} {ending(status)} before it was ready{hint}", child.last_lines))
+    tell(SELF, f"{child.name} is ready at {_reachable(address)}")
+
+
+async def _stop_all(children: Iterable[Child], grace: float) -> None:
+    stopping = [asyncio.ensure_future(child.stop(grace)) for child in children]
+    if not stopping:
+        return
+    try:
+        await asyncio.wait(stopping)
+    except asyncio.CancelledError:
+        # Asked a second time: no more grace. Each kills its process now, and is waited for.
+        for task in stopping:
+            task.cancel()
+        await asyncio.wait(stopping)
+        raise
+
+
+def _bind_all(file: SystemFile) -> dict[str, socket.socket]:
+    listeners: dict[str, socket.socket] = {}
+    try:
+        for name, service in file.services.items():
+            listeners[name] = bind(service.listen, f"{file.path}: services.{name}.listen")
+    except SetupError:
+        for listener in listeners.values():
+            listener.close()
+        raise
+    return listeners
+
+
+def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    env["PYTHONUNBUFFERED"] = "1"  # output is a pipe here, and would otherwise come in blocks
+    if service.config is not None:
+        env["TOWPATH_CONFIG"] = str(service.config)
+    if metrics is not None:
+        env["TOWPATH_METRICS_DUMP"] = str(metrics / f"{service.name}.prom")
+    for callee in service.calls:
+        env[file.services[callee].target_variable] = str(_reachable(addresses[callee]))
+    return {**env, **service.env}
+
+
+def _reachable(address: Address) -> Address:
+    """Where to connect to what listens at `address`, which may be every address of this machine."""
+    return Address(_WILDCARDS.get(address.host, address.host), address.port)
+
+
+def _with_lines(reason: str, last_lines: Iterable[str]) -> str:
+    lines = [f"    {line}" for line in last_lines]
+    return "\n".join([reason + ("; its last lines:" if lines else "; it printed nothing"), *lines])
+
+
+def _first(errors: BaseExceptionGroup[SetupError]) -> SetupError:
+    for error in errors.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise errors
+
+
+def _unseen(_name: str, _line: str) -> None:
+    return None

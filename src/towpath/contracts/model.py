@@ -1,0 +1,55 @@
+"""A contract's services as the emitters see them: names settled, options read, places kept for errors.
+
+It is what is left of descriptors once everything that Python code needs has been worked out; emitters turn it into text and decide nothing.
+"""
+
+from dataclasses import dataclass
+
+from towpath.contracts.diagnostics import Place
+from towpath.contracts.options import Declared
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRef:
+    """A generated message class: the module that has it and its name there, dotted if it is nested."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One RPC. `attribute` and `constant` are its names in Python; `doc` is its comment in the contract, or empty."""
+
+    name: str
+    attribute: str
+    constant: str
+    request: TypeRef
+    response: TypeRef
+    declared: Declared
+    doc: str
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceModel:
+    """One service. `full_name` has the package in front."""
+
+    name: str
+    full_name: str
+    methods: tuple[Method, ...]
+    doc: str
+    place: Place
+
+    @property
+    def client_name(self) -> str:
+        """The class that calls the service."""
+        return f"{self.name}Client"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractModel:
+    """One `.proto` file that has services. `name` is how it is imported (`echo/v1/echo.proto`)."""
+
+    name: str
+    services: tuple[ServiceModel, ...]

@@ -1,0 +1,107 @@
+"""The names of one generated module: what it imports, under which names, and that nothing it defines clashes.
+
+Fixed names are reserved whether or not a contract happens to need them, so that adding an option to a method cannot make a name illegal.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from towpath.contracts.diagnostics import ContractError, Place
+from towpath.contracts.model import ContractModel, TypeRef
+from towpath.core.service import Idempotency
+
+_CONTEXT: Final = "towpath.core.context"
+_SERVICE: Final = "towpath.core.service"
+_FIXED: Final = {
+    "abstractmethod": "abc",
+    "ClassVar": "typing",
+    "Final": "typing",
+    "CallOptions": _CONTEXT,
+    "Context": _CONTEXT,
+    "Criticality": _CONTEXT,
+    "Binder": _SERVICE,
+    "Idempotency": _SERVICE,
+    "MethodSpec": _SERVICE,
+    "Service": _SERVICE,
+    "ServiceSpec": _SERVICE,
+}
+_STANDARD_LIBRARY: Final = ("abc", "typing")
+
+
+class Namespace:
+    """What a generated module imports. `modules` maps each imported message module to the name that the text calls it by."""
+
+    def __init__(self, contract: ContractModel) -> None:
+        """Raises `ContractError` if two names that the module would define, or define and import, are the same."""
+        self._contract = contract
+        self.modules = _message_modules(contract)
+        _refuse_clashes(contract, {*_FIXED, *self.modules.values()})
+
+    def type(self, ref: TypeRef) -> str:
+        """How the text names the message class `ref`."""
+        return f"{self.modules[ref.module]}.{ref.name}"
+
+    def import_blocks(self) -> Iterator[list[tuple[str, list[str]]]]:
+        """The imports as `(module, names)`, sorted; the standard library's first, then all others. A name may carry ` as alias`."""
+        wanted: dict[str, list[str]] = {}
+        for name in self._needed():
+            wanted.setdefault(_FIXED[name], []).append(name)
+        for module, alias in self.modules.items():
+            package, _, base = module.rpartition(".")
+            wanted.setdefault(package, []).append(base if base == alias else f"{base} as {alias}")
+        modules = sorted(wanted)
+        yield [(module, sorted(wanted[module], key=_import_order)) for module in modules if module in _STANDARD_LIBRARY]
+        yield [(module, sorted(wanted[module], key=_import_order)) for module in modules if module not in _STANDARD_LIBRARY]
+
+    def _needed(self) -> list[str]:
+        methods = [method for service in self._contract.services for method in service.methods]
+        needed = ["ClassVar", "Binder", "Service", "ServiceSpec"]
+        if methods:
+            needed += ["abstractmethod", "Final", "CallOptions", "Context", "MethodSpec"]
+        if any(method.declared.criticality is not None for method in methods):
+            needed.append("Criticality")
+        if any(method.declared.idempotency is not Idempotency.UNKNOWN for method in methods):
+            needed.append("Idempotency")
+        return needed
+
+
+def _import_order(name: str) -> tuple[bool, bool, str]:
+    """The order that isort keeps within one statement: constants, then classes, then the rest."""
+    return not name.isupper(), not name[0].isupper(), name
+
+
+def _message_modules(contract: ContractModel) -> dict[str, str]:
+    refs = {ref.module for service in contract.services for method in service.methods for ref in (method.request, method.response)}
+    named: dict[str, str] = {}
+    for module in sorted(refs):
+        base = module.rpartition(".")[2]
+        shared = sum(other.rpartition(".")[2] == base for other in refs) > 1
+        named[module] = module.replace(".", "_") if shared else base
+    return named
+
+
+def _refuse_clashes(contract: ContractModel, imported: set[str]) -> None:
+    defined: dict[str, tuple[str, Place]] = {}
+    for name, what, place in _definitions(contract):
+        if name in imported:
+            raise ContractError(
+                f"{what} is generated as {name}, a name that generated code imports",
+                place=place,
+                hint="rename it in the contract; a service's name usually ends in Service, with something in front",
+            )
+        other, elsewhere = defined.setdefault(name, (what, place))
+        if elsewhere != place:
+            raise ContractError(
+                f"{what} and {other} are both generated as {name}",
+                place=place,
+                also=elsewhere,
+                hint="rename one of the two, or move one service to a contract of its own",
+            )
+
+
+def _definitions(contract: ContractModel) -> Iterator[tuple[str, str, Place]]:
+    for service in contract.services:
+        yield service.name, f"service {service.name}", service.place
+        yield service.client_name, f"the client of service {service.name}", service.place
+        for method in service.methods:
+            yield method.constant, f"the MethodSpec of {service.name}/{method.name}", method.place

@@ -1,0 +1,80 @@
+"""What a method declares in its contract, read out of its options as the values that a MethodSpec holds."""
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from google.protobuf.descriptor_pb2 import MethodOptions as StandardOptions
+from google.protobuf.duration_pb2 import Duration
+
+from towpath._gen.towpath.v1 import options_pb2
+from towpath.core.context import Criticality
+from towpath.core.service import Idempotency
+
+EXTENSION: Final = options_pb2.METHOD_FIELD_NUMBER
+"""Field number of `(towpath.v1.method)` in protobuf's MethodOptions."""
+
+_NANOS: Final = 1_000_000_000
+_IDEMPOTENCY: Final = {
+    StandardOptions.IDEMPOTENCY_UNKNOWN: Idempotency.UNKNOWN,
+    StandardOptions.NO_SIDE_EFFECTS: Idempotency.NO_SIDE_EFFECTS,
+    StandardOptions.IDEMPOTENT: Idempotency.IDEMPOTENT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What one method declares. `timeout` is in seconds; None means not declared."""
+
+    idempotency: Idempotency
+    timeout: float | None
+    criticality: Criticality | None
+
+
+class InvalidOptionError(ValueError):
+    """An option whose value means nothing. `field` is its number within towpath's MethodOptions."""
+
+    def __init__(self, message: str, *, field: int, hint: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.hint = hint
+
+
+def declared(options: StandardOptions) -> Declared:
+    """Read `options`; raises `InvalidOptionError` for a value that means nothing."""
+    # protoc types an extension as a bare FieldDescriptor, which says nothing of the message behind it.
+    own = cast("options_pb2.MethodOptions", options.Extensions[cast("Any", options_pb2.method)])
+    return Declared(
+        idempotency=_IDEMPOTENCY[options.idempotency_level],
+        timeout=_timeout(own.timeout) if own.HasField("timeout") else None,
+        criticality=_criticality(own.criticality),
+    )
+
+
+def _timeout(duration: Duration) -> float:
+    if not -_NANOS < duration.nanos < _NANOS or duration.seconds * duration.nanos < 0:
+        raise InvalidOptionError(
+            f"timeout of {duration.seconds} seconds and {duration.nanos} nanos is not a duration",
+            field=options_pb2.MethodOptions.TIMEOUT_FIELD_NUMBER,
+            hint="give nanos from 0 to 999999999",
+        )
+    seconds = (duration.seconds * _NANOS + duration.nanos) / _NANOS
+    if seconds <= 0:
+        raise InvalidOptionError(
+            f"timeout of {seconds:g} s: no call could ever succeed",
+            field=options_pb2.MethodOptions.TIMEOUT_FIELD_NUMBER,
+            hint="give more than zero, or leave the timeout out to declare none",
+        )
+    return seconds
+
+
+def _criticality(value: int) -> Criticality | None:
+    if value == options_pb2.CRITICALITY_UNSPECIFIED:
+        return None
+    try:
+        return Criticality(value)
+    except ValueError:
+        raise InvalidOptionError(
+            f"criticality {value} is not one of towpath's",
+            field=options_pb2.MethodOptions.CRITICALITY_FIELD_NUMBER,
+            hint="use one of " + ", ".join(f"CRITICALITY_{level.name}" for level in Criticality),
+        ) from None

@@ -1,0 +1,129 @@
+"""What applies to a method, and who said so: call option > service file > contract option > default.
+
+One function decides for every role of the stack and for `towpath explain`, so that what is printed is what runs. `MethodConfig` is
+gRPC's (https://github.com/grpc/grpc/blob/master/doc/service_config.md), with its rule of matching: of all entries the one that names
+the method exactly applies, else the one that names its service, else the one that names neither. It applies alone: entries are not
+merged, so one entry says all that the file has to say about a method.
+
+Nothing is read here: the service file is the application's business, the contract's options arrive in the `MethodSpec`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, Generic, TypeVar
+
+from towpath.core.context import NO_OPTIONS, CallOptions, Criticality
+from towpath.core.errors import SetupError
+from towpath.core.service import DEFAULT_TIMEOUT, MethodSpec
+
+_T = TypeVar("_T")
+
+CALL_OPTION: Final = "call option"
+CONTRACT_OPTION: Final = "contract option"
+DEFAULT: Final = "default"
+
+MethodName = tuple[str, str]
+"""Which methods an entry is for, as `(service, method)`: one method, every method of a service (method empty), or all (both empty)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """One entry of a service file's `methodConfig`.
+
+    `timeout` is in seconds and more than zero; what is None is left to the contract. `source` is how `towpath explain` names the
+    entry, such as `towpath.toml [[methodConfig]] #2`. Raises `SetupError`, naming the entry, for what gRPC refuses too: no name at
+    all, a method without its service, a timeout that is not a positive number.
+    """
+
+    names: tuple[MethodName, ...]
+    timeout: float | None = None
+    criticality: Criticality | None = None
+    source: str = "service file"
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise SetupError(f"{self.source}: name lists no method; give at least one entry, {{}} for every method")
+        for service, method in self.names:
+            if method and not service:
+                raise SetupError(f"{self.source}: name has the method {method!r} but no service; add the service it belongs to")
+        if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
+            raise SetupError(f"{self.source}: timeout is {self.timeout:g} s; give more than zero, or leave it out")
+
+
+_NO_ENTRY: Final = MethodConfig(names=(("", ""),))
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[_T]):
+    """A value and who gave it: `call option`, a `MethodConfig.source`, `contract option` or `default`."""
+
+    value: _T
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.source})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPolicy:
+    """What applies to one method. `timeout` is in seconds; `criticality` None inherits the caller's, and CRITICAL at the edge."""
+
+    timeout: Resolved[float]
+    criticality: Resolved[Criticality | None]
+
+
+def resolve(
+    method: MethodSpec[Any, Any],
+    service_file: Sequence[MethodConfig] | None = None,
+    call: CallOptions | None = None,
+) -> MethodPolicy:
+    """Settle each value of `method` by the first that gives it: `call`, the matching entry of `service_file`, the contract, the default.
+
+    Without `call` this is what a call gets that sets nothing for itself. Raises `SetupError` if two entries claim the same name.
+    """
+    call = call or NO_OPTIONS
+    entry = matching(method, service_file or ()) or _NO_ENTRY
+    return MethodPolicy(
+        timeout=_first(
+            (call.timeout, CALL_OPTION),
+            (entry.timeout, entry.source),
+            (method.timeout, CONTRACT_OPTION),
+            default=DEFAULT_TIMEOUT,
+        ),
+        criticality=_first(
+            (call.criticality, CALL_OPTION),
+            (entry.criticality, entry.source),
+            (method.criticality, CONTRACT_OPTION),
+            default=None,
+        ),
+    )
+
+
+def matching(method: MethodSpec[Any, Any], configs: Sequence[MethodConfig]) -> MethodConfig | None:
+    """The one entry that applies to `method`, or None. Raises `SetupError` if two entries claim the same name."""
+    by_name = by_method_name(configs)
+    return by_name.get((method.service, method.name)) or by_name.get((method.service, "")) or by_name.get(("", ""))
+
+
+def by_method_name(configs: Sequence[MethodConfig]) -> dict[MethodName, MethodConfig]:
+    """The entries by each name that they claim; raises `SetupError` naming both entries if two claim the same one."""
+    found: dict[MethodName, MethodConfig] = {}
+    for config in configs:
+        for name in config.names:
+            other = found.setdefault(name, config)
+            if other is not config:
+                raise SetupError(f"{config.source}: {_described(name)} is already configured by {other.source}; keep one of the two")
+    return found
+
+
+def _described(name: MethodName) -> str:
+    service, method = name
+    return f"{service}/{method}" if method else service or "every method"
+
+
+def _first(*given: tuple[_T | None, str], default: _T) -> Resolved[_T]:
+    for value, source in given:
+        if value is not None:
+            return Resolved(value, source)
+    return Resolved(default, DEFAULT)

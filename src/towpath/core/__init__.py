@@ -1,0 +1,1 @@
+"""What everything else agrees on: errors, context, deadline, and the shape of a service."""

@@ -1,0 +1,31 @@
+"""The one place where towpath reads the time.
+
+Everything that compares or subtracts times (deadlines, latencies, windows) calls `now()`, so that a test or a simulation can put
+its own clock under the whole library with `using(...)`. Wall-clock time is not offered here: no decision on the call path may
+depend on it, because it jumps.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Clock = Callable[[], float]
+"""A monotonic clock in seconds; only differences mean something."""
+
+_source: Clock = time.monotonic
+
+
+def now() -> float:
+    """Monotonic seconds from the installed clock (default: `time.monotonic`, the clock of asyncio's loops)."""
+    return _source()
+
+
+@contextmanager
+def using(source: Clock) -> Iterator[None]:
+    """Read the time from `source` inside the `with` block; for tests and simulations. Process-wide, so not for concurrent use."""
+    global _source
+    previous, _source = _source, source
+    try:
+        yield
+    finally:
+        _source = previous

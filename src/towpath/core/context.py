@@ -1,0 +1,227 @@
+"""The request context: what a call knows of itself and hands down to every call made on its behalf.
+
+Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a
+handler inherits deadline, trace, tenant, criticality and request id with no argument passed, because they travel in a contextvar that
+asyncio copies into every task. Annotations are `Final`, so pyright refuses assignment; there is no `__setattr__` guard, because a
+context is made twice per hop and the guard would double what that costs (measured: 0.5 us without, 1.1 us with).
+"""
+
+from contextvars import ContextVar, Token
+from enum import IntEnum
+from typing import Final
+
+from towpath.core import clock
+from towpath.core.metadata import EMPTY, Metadata, Pairs
+from towpath.core.trace import TraceContext
+
+
+class Criticality(IntEnum):
+    """How much it hurts to refuse a call, in the terms of Google's SRE book (chapter 21, "Handling Overload").
+
+    Unset inherits the caller's; at the edge a call is CRITICAL. Larger is more important. SHEDDABLE_PLUS and SHEDDABLE are refused
+    first; CRITICAL_PLUS is for what a person is waiting for and money hangs on.
+    """
+
+    SHEDDABLE = 1
+    SHEDDABLE_PLUS = 2
+    CRITICAL = 3
+    CRITICAL_PLUS = 4
+
+
+class Reply:
+    """The metadata of the answer. A handler fills it through `ctx.reply`; a caller passes one in `CallOptions` to receive it.
+
+    `headers` go before the first message, `trailers` after the last. Filling `headers` after they were sent has no effect.
+    """
+
+    __slots__ = ("headers", "trailers")
+
+    def __init__(self) -> None:
+        self.headers: Metadata = EMPTY
+        self.trailers: Metadata = EMPTY
+
+
+class Context:
+    """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are
+    empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
+    `x-request-id` that came from outside, or empty; `own_reply` is `reply` if anybody asked for it, which spares the common call an object."""
+
+    __slots__ = (
+        "_trace",
+        "_traceparent",
+        "attempt",
+        "criticality",
+        "deadline",
+        "metadata",
+        "method",
+        "own_reply",
+        "own_request_id",
+        "peer",
+        "tenant",
+    )
+
+    method: Final[str]
+    deadline: Final[float | None]
+    criticality: Final[Criticality]
+    tenant: Final[str]
+    metadata: Final[Metadata]
+    peer: Final[str]
+    attempt: Final[int]
+    own_request_id: Final[str]
+    own_reply: Reply | None
+
+    def __init__(
+        self,
+        method: str,
+        *,
+        deadline: float | None = None,
+        criticality: Criticality = Criticality.CRITICAL,
+        tenant: str = "",
+        metadata: Metadata = EMPTY,
+        peer: str = "",
+        attempt: int = 0,
+        trace: TraceContext | None = None,
+        traceparent: bytes = b"",
+        request_id: str = "",
+        reply: Reply | None = None,
+    ) -> None:
+        """`traceparent` is the raw header of a received call: it is parsed when `trace` is first read, since most calls never do."""
+        self.method = method
+        self.deadline = deadline
+        self.criticality = criticality
+        self.tenant = tenant
+        self.metadata = metadata
+        self.peer = peer
+        self.attempt = attempt
+        self._trace = trace
+        self._traceparent = traceparent
+        self.own_request_id = request_id
+        self.own_reply = reply
+
+    @property
+    def trace(self) -> TraceContext:
+        """This hop's trace identity; a call that arrived without one starts a trace."""
+        trace = self._trace
+        if trace is None:
+            raw = self._traceparent
+            trace = self._trace = TraceContext.received(raw) if raw else TraceContext.root()
+        return trace
+
+    @property
+    def traced(self) -> bool:
+        """Whether the call belongs to a trace already, without starting one."""
+        return self._trace is not None or self._traceparent != b""
+
+    @property
+    def request_id(self) -> str:
+        """What to quote to whom the caller complains: the `x-request-id` that came from outside, else the trace id."""
+        return self.own_request_id or self.trace.trace_id
+
+    @property
+    def cohort(self) -> int:
+        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or refuses a tree as one."""
+        return int(self.trace.trace_id[-2:], 16) & 0x7F
+
+    @property
+    def reply(self) -> Reply:
+        """The answer's metadata, for the handler to fill."""
+        reply = self.own_reply
+        if reply is None:
+            reply = self.own_reply = Reply()
+        return reply
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, negative once it has passed; None without a deadline."""
+        deadline = self.deadline
+        return None if deadline is None else deadline - clock.now()
+
+    def expired(self) -> bool:
+        """Whether the deadline has passed: nobody waits for the answer any more."""
+        deadline = self.deadline
+        return deadline is not None and clock.now() >= deadline
+
+    def child(
+        self,
+        method: str,
+        *,
+        deadline: float | None,
+        criticality: Criticality | None = None,
+        tenant: str | None = None,
+        metadata: Metadata = EMPTY,
+        reply: Reply | None = None,
+    ) -> "Context":
+        """The context of a call made on behalf of this one: the earlier deadline wins, criticality, tenant and request id are
+        inherited unless given, the trace gains a hop, and metadata is the callee's alone (it is never forwarded silently)."""
+        own = self.deadline
+        if own is not None and (deadline is None or own < deadline):
+            deadline = own
+        return Context(
+            method,
+            deadline=deadline,
+            criticality=self.criticality if criticality is None else criticality,
+            tenant=self.tenant if tenant is None else tenant,
+            metadata=metadata,
+            trace=self.trace.child(),
+            request_id=self.own_request_id,
+            reply=reply,
+        )
+
+    def __repr__(self) -> str:
+        remaining = self.remaining()
+        left = "none" if remaining is None else f"{remaining:.3f}s left"
+        return f"Context({self.method!r}, deadline={left}, {self.criticality.name}, tenant={self.tenant!r})"
+
+
+_current: ContextVar[Context | None] = ContextVar("towpath_context", default=None)
+
+
+def current() -> Context | None:
+    """The context of the call being handled by this task, or None outside any."""
+    return _current.get()
+
+
+def enter(ctx: Context) -> Token[Context | None]:
+    """Make `ctx` the current one for this task and the tasks that it starts; `leave` with the token takes it back."""
+    return _current.set(ctx)
+
+
+def leave(token: Token[Context | None]) -> None:
+    """Undo an `enter`."""
+    _current.reset(token)
+
+
+class CallOptions:
+    """What one client call may set for itself; whatever is None comes from the service file, the contract, or the default.
+
+    `timeout` is in seconds and can only shorten what is inherited; `metadata` goes along with the request; `reply` receives the
+    metadata of the answer. Immutable: one instance may serve any number of calls, unless it carries a `reply`.
+    """
+
+    __slots__ = ("criticality", "metadata", "reply", "tenant", "timeout")
+
+    timeout: Final[float | None]
+    criticality: Final[Criticality | None]
+    tenant: Final[str | None]
+    metadata: Final[Metadata]
+    reply: Final[Reply | None]
+
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        criticality: Criticality | None = None,
+        tenant: str | None = None,
+        metadata: Metadata | Pairs = EMPTY,
+        reply: Reply | None = None,
+    ) -> None:
+        """Raises ValueError for a negative or not-a-number timeout, and for metadata that gRPC would not carry."""
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
+        self.timeout = timeout
+        self.criticality = criticality
+        self.tenant = tenant
+        self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)
+        self.reply = reply
+
+
+NO_OPTIONS: Final = CallOptions()

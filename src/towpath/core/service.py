@@ -1,0 +1,130 @@
+"""The centre of the house: what a method is, what serves it, and what may stand in between.
+
+Generated code describes each method as a `MethodSpec` and each service as an abstract class. Whoever handles a request has one shape,
+`Handler`, on the server and on the client alike; a `Layer` wraps one handler in another. A stack of layers is composed once per method
+at start-up, so a call pays only for what its method uses. The shape is tower's Service and Layer
+(https://docs.rs/tower) without poll_ready: in asyncio a handler that is not ready simply awaits.
+"""
+
+from abc import ABC
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from towpath.core.context import CallOptions, Context, Criticality
+
+Req = TypeVar("Req", bound=Message)
+Res = TypeVar("Res", bound=Message)
+
+Handler = Callable[[Any, Context], Coroutine[Any, Any, Any]]
+"""Takes a request and its context, returns the response or raises `RpcError`. Cancellation reaches it as `asyncio.CancelledError`."""
+
+UnaryCall = Callable[[Req, CallOptions | None], Coroutine[Any, Any, Res]]
+"""A method as a client sees it."""
+
+DEFAULT_TIMEOUT: Final = 2.0
+"""Seconds that a call may take when neither caller, service file nor contract says (Go-zero's default; gRPC has none, and hangs)."""
+
+
+class MethodKind(Enum):
+    """Which sides stream. The names are gRPC's."""
+
+    UNARY = "unary"
+    SERVER_STREAMING = "server_streaming"
+    CLIENT_STREAMING = "client_streaming"
+    BIDI_STREAMING = "bidi_streaming"
+
+
+class Idempotency(Enum):
+    """What a repeated call does, as the contract's `idempotency_level` says; decides what may be retried, hedged and cached."""
+
+    UNKNOWN = "unknown"
+    NO_SIDE_EFFECTS = "no_side_effects"
+    IDEMPOTENT = "idempotent"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MethodSpec(Generic[Req, Res]):
+    """One method of a contract, with the options that it declares. `timeout` is in seconds; None means not declared."""
+
+    service: str
+    name: str
+    request: type[Req]
+    response: type[Res]
+    kind: MethodKind = MethodKind.UNARY
+    idempotency: Idempotency = Idempotency.UNKNOWN
+    timeout: float | None = None
+    criticality: Criticality | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`package.Service/Method`: how configuration, metrics and logs name it."""
+        return f"{self.service}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """`/package.Service/Method`: how the wire names it."""
+        return f"/{self.service}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceSpec:
+    """One service of a contract. `attributes` maps each method's name to the attribute of the generated classes that implements it."""
+
+    name: str
+    methods: tuple[MethodSpec[Any, Any], ...]
+    attributes: dict[str, str]
+
+
+class Service(ABC):
+    """Base of the generated abstract classes that a team implements; one instance serves any number of calls at once."""
+
+    spec: ClassVar[ServiceSpec]
+
+    def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
+        """Each method of the contract with the bound method that serves it."""
+        return [(method, getattr(self, self.spec.attributes[method.name])) for method in self.spec.methods]
+
+
+class Binder(Protocol):
+    """What a generated client needs of a channel."""
+
+    def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
+        """The callable for `method`, with its whole stack composed; called once per method when a client is made."""
+        ...
+
+
+class Layer(Protocol):
+    """One named role of the stack."""
+
+    @property
+    def role(self) -> str:
+        """The role's name in `towpath explain`."""
+        ...
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """A handler that does this role's work around `following`; `following` itself where there is none to do for `method`."""
+        ...
+
+
+def compose(layers: Sequence[Layer], method: MethodSpec[Any, Any], innermost: Handler) -> Handler:
+    """Wrap `innermost` in `layers`, the first of them outermost."""
+    handler = innermost
+    for layer in reversed(layers):
+        handler = layer.wrap(method, handler)
+    return handler
+
+
+def roles(layers: Sequence[Layer], method: MethodSpec[Any, Any], innermost: Handler) -> list[str]:
+    """The roles that `compose` would really put in the method's stack, outermost first."""
+    present: list[str] = []
+    handler = innermost
+    for layer in reversed(layers):
+        wrapped = layer.wrap(method, handler)
+        if wrapped is not handler:
+            present.append(layer.role)
+        handler = wrapped
+    return present[::-1]

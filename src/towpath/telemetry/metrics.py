@@ -1,0 +1,121 @@
+"""The `metrics` role: rate, errors and duration (RED) of every call, as two Prometheus histograms.
+
+Names and labels are those of OpenTelemetry's RPC conventions (https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) in
+Prometheus spelling: `rpc_server_call_duration_seconds` and `rpc_client_call_duration_seconds`, labelled with `rpc_method`
+(`package.Service/Method`) and `rpc_response_status_code` (`OK` or the name of gRPC's code). A histogram's count is the rate, its
+count by code the errors. Nothing here depends on tenant, peer or request: the number of series is bounded by methods x codes.
+
+A labelled child costs 1 us to look up and 0.8 us to observe into, so the child of OK is bound when the stack is composed and the
+others when first needed.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.service import Handler, MethodSpec
+
+BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Upper bounds in seconds, three a decade from 0.1 ms to 10 s: a percentile read from them is off by a factor of 2.5 at the most."""
+
+_LABELS: Final = ("rpc_method", "rpc_response_status_code")
+
+
+class _Durations:
+    """One side's layer: observes how long each call took under the code it ended with."""
+
+    role = "metrics"
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """Every method is counted."""
+        name = method.full_name
+        now = clock.now
+        observe_ok = self._histogram.labels(name, "OK").observe
+        observe_failed = _by_code(self._histogram, name)
+
+        async def handle(request: Any, ctx: Context) -> Any:
+            start = now()
+            try:
+                response = await following(request, ctx)
+            except BaseException as error:
+                observe_failed(_outcome(error, ctx), now() - start)
+                raise
+            observe_ok(now() - start)
+            return response
+
+        return handle
+
+
+class CallMetrics:
+    """The RED metrics of one registry: `server` and `client` are the layers that fill them.
+
+    `registry` defaults to a new one, so that several applications in one process (in tests, say) keep apart. A registry can carry
+    only one `CallMetrics`; a second raises ValueError from prometheus-client, which names the metric.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry: Final = CollectorRegistry() if registry is None else registry
+        self.server: Final = _Durations(
+            Histogram(
+                "rpc_server_call_duration_seconds",
+                "Time from the start of the server's stack to its response or error.",
+                _LABELS,
+                buckets=BUCKETS,
+                registry=self.registry,
+            )
+        )
+        self.client: Final = _Durations(
+            Histogram(
+                "rpc_client_call_duration_seconds",
+                "Time from the start of the client's stack to the response or error, over all attempts.",
+                _LABELS,
+                buckets=BUCKETS,
+                registry=self.registry,
+            )
+        )
+
+
+def write_exposition(registry: CollectorRegistry, path: Path) -> None:
+    """Write all metrics of `registry` to `path` in Prometheus' text format, whole or not at all: a reader never sees half a file.
+
+    Raises SetupError when the file cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(generate_latest(registry))
+        partial.replace(path)
+    except OSError as error:
+        raise SetupError(f"metrics could not be written to {path}: {error.strerror}; name a writable file") from error
+
+
+def _by_code(histogram: Histogram, method: str) -> Callable[[str, float], None]:
+    """Observes into the child of a code, each looked up once."""
+    children: dict[str, Histogram] = {}
+
+    def observe(code: str, seconds: float) -> None:
+        child = children.get(code)
+        if child is None:
+            child = children[code] = histogram.labels(method, code)
+        child.observe(seconds)
+
+    return observe
+
+
+def _outcome(error: BaseException, ctx: Context) -> str:
+    """The code that the caller sees, or would see if it still listened."""
+    if isinstance(error, RpcError):
+        return error.code.name
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        # The transport cancels a handler both when its deadline passes and when its caller goes away.
+        return Code.DEADLINE_EXCEEDED.name if ctx.expired() else Code.CANCELLED.name
+    return Code.INTERNAL.name

@@ -1,0 +1,7 @@
+"""Sockets and calls: the server and the channel, without policy. Whatever stands in a call's stack comes from the layers they are given."""
+
+from towpath.transport.address import Address
+from towpath.transport.channel import Channel
+from towpath.transport.server import Server
+
+__all__ = ["Address", "Channel", "Server"]

@@ -1,0 +1,149 @@
+"""One call on the client: hears the answer's frames and settles a future with the response's bytes or the error."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError
+from towpath.wire.grpc import framing, metadata, status
+from towpath.wire.http2 import ErrorCode, Field, Section, Stream
+from towpath.wire.http2.connection import Connection
+from towpath.wire.http2.states import CLOSED
+
+_OK: Final = object()
+_CONTENT_TYPE: Final = b"application/grpc"
+
+
+class _Head:
+    """What a response's head says, remembered on it: whether it is gRPC, and whether its messages may be compressed."""
+
+    __slots__ = ("error", "gzip")
+
+    def __init__(self, head: Section) -> None:
+        fields = dict(head.fields)
+        content_type = fields.get(b"content-type", b"")
+        genuine = head.status == b"200" and content_type.startswith(_CONTENT_TYPE)
+        self.error = None if genuine else status.from_http(head.status, content_type)
+        self.gzip = fields.get(b"grpc-encoding") == b"gzip"
+
+
+class ClientCall(Stream):
+    """One unary call. Await `answer` for the response message's bytes; it raises RpcError."""
+
+    __slots__ = ("_body", "_ctx", "_gzip", "_limit", "_reader", "answer")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, limit: int) -> None:
+        super().__init__(connection)
+        self.answer: asyncio.Future[bytes] = loop.create_future()
+        self._ctx = ctx
+        self._limit = limit
+        self._body: bytes | None = None
+        self._reader: framing.MessageReader | None = None
+        self._gzip = False
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The answer begins; a head that also ends it carries the status."""
+        facts = head.memo
+        if not isinstance(facts, _Head):
+            facts = head.memo = _Head(head)
+        if facts.error is not None and not _has_status(head, extra):
+            self._fail(facts.error)
+            return
+        if end_stream:
+            self._finish(head.fields, extra)
+            return
+        self._gzip = facts.gzip
+        reply = self._ctx.own_reply
+        if reply is not None:
+            reply.headers = metadata.decode((*head.fields, *extra))
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the response."""
+        size = len(data) - framing.PREFIX_SIZE
+        if (
+            self._body is None
+            and self._reader is None
+            and data[:1] == b"\0"
+            and size == int.from_bytes(data[1 : framing.PREFIX_SIZE], "big")
+            and size <= self._limit
+        ):
+            # One plain message, whole. The stream is about to end, so its window need not be given back.
+            self._body = data[framing.PREFIX_SIZE :]
+        else:
+            self._collect(data)
+        if end_stream and not self.answer.done():
+            self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The end of the answer."""
+        if trailers.memo is _OK and not extra and self._body is not None:
+            if not self.answer.done():
+                self.answer.set_result(self._body)
+            if self._ctx.own_reply is None:
+                return
+        if not extra and trailers.memo is None and status.decode(trailers.fields) is None:
+            trailers.memo = _OK
+        self._finish(trailers.fields, extra)
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The call is over before its end."""
+        self._settle(status.from_reset(code, reason))
+
+    def expire(self) -> None:
+        """The deadline has passed: stop waiting, and tell the server to stop working."""
+        self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._ctx.method} did not finish within its deadline"))
+
+    # What becomes of it.
+
+    def _collect(self, data: bytes) -> None:
+        if self.answer.done():
+            return
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = framing.MessageReader(self._limit, gzip=self._gzip)
+            if self._body is not None:  # a second message follows the one that was taken for the only one
+                self._fail(RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message"))
+                return
+        try:
+            reader.feed(data)
+            if self._body is None:
+                self._body = reader.next()
+        except RpcError as error:
+            self._fail(error)
+            return
+        self.consumed(len(data))
+
+    def _finish(self, fields: tuple[Field, ...], extra: Sequence[Field]) -> None:
+        every = (*fields, *extra)
+        reply = self._ctx.own_reply
+        if reply is not None:
+            reply.trailers = metadata.decode(every)
+        error = status.decode(every)
+        if error is None and self._body is None:
+            error = RpcError(Code.INTERNAL, f"{self._ctx.method} answered OK without a message")
+        elif error is None and self._reader is not None and not self._reader.finished():
+            error = RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message, or a part of one")
+        self._settle(error)
+        if self.state != CLOSED:
+            self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read the whole request
+
+    def _fail(self, error: RpcError) -> None:
+        self._settle(error)
+        self.reset(ErrorCode.CANCEL)
+
+    def _settle(self, error: RpcError | None) -> None:
+        answer = self.answer
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        elif self._body is not None:
+            answer.set_result(self._body)
+
+
+def _has_status(head: Section, extra: Sequence[Field]) -> bool:
+    """A trailers-only answer counts by its grpc-status, whatever HTTP status a proxy put on it."""
+    return any(name == b"grpc-status" for name, _ in (*head.fields, *extra))

@@ -1,0 +1,285 @@
+"""The channel: a client's way to one target. Connects when first used, shares one connection among all calls, connects anew when it ends."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Final, Literal, Self
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath.core import clock
+from towpath.core.context import NO_OPTIONS, CallOptions, Context
+from towpath.core.deadline import DeadlineWheel, wheel_of
+from towpath.core.errors import Code, RpcError
+from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec, Req, Res, UnaryCall
+from towpath.transport.address import Address
+from towpath.transport.calling import ClientCall
+from towpath.transport.link import Link
+from towpath.wire.grpc import framing, propagation
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, Template
+
+_CONNECT_TIMEOUT: Final = 20.0
+"""Seconds for TCP and the server's settings; gRPC's MIN_CONNECT_TIMEOUT."""
+
+_USER_AGENT: Final = b"towpath-python"
+
+
+class Channel:
+    """Calls to `target` (`host:port`) over gRPC on HTTP/2: the bare path, without layers.
+
+    Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression;
+    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it; nothing is retried.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        compression: Literal["gzip"] | None = None,
+        connect_timeout: float = _CONNECT_TIMEOUT,
+    ) -> None:
+        """Raises SetupError if `target` is not an address."""
+        self.target = target
+        self._address = Address.parse(target, "a channel's target")
+        self._limits = limits
+        self._message_limit = message_limit
+        self._compression = compression
+        self._connect_timeout = connect_timeout
+        self._link: ClientLink | None = None
+        self._links: dict[ClientLink, None] = {}
+        self._connecting: asyncio.Task[ClientLink] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection; calls under way end with UNAVAILABLE."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        links = list(self._links)
+        for link in links:
+            link.close()
+        if links:
+            await asyncio.wait([link.closed for link in links])
+
+    def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
+        """The callable for `method`: context from the options alone, nothing inherited."""
+        handler = self.handler(method)
+        name = method.full_name
+        own_timeout = DEFAULT_TIMEOUT if method.timeout is None else method.timeout
+
+        def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
+            given = NO_OPTIONS if options is None else options
+            timeout = own_timeout if given.timeout is None else given.timeout
+            ctx = Context(
+                name,
+                deadline=clock.now() + timeout,
+                tenant=given.tenant or "",
+                metadata=given.metadata,
+                reply=given.reply,
+            )
+            return handler(request, ctx)
+
+        return call
+
+    def handler(self, method: MethodSpec[Any, Any]) -> Handler:
+        """The innermost handler of the method's stack: one attempt over the network."""
+        head = Template(*self._head(method))
+        gzip = self._compression == "gzip"
+        response_type: type[Message] = method.response
+        limit = self._message_limit
+
+        async def attempt(request: Message, ctx: Context) -> Message:
+            link = self._link
+            if link is None or not link.connection.can_open():
+                link = await self._link_for(ctx)
+            connection = link.connection
+            call = ClientCall(connection, link.loop, ctx, limit)
+            body = framing.frame(request.SerializeToString(), gzip=gzip)
+            connection.open(call)
+            connection.send_whole(call, connection.encode(head, propagation.literals(ctx)), body, None)
+            link.schedule_flush()
+            deadline = ctx.deadline
+            slot = link.wheel.add(deadline, call) if deadline is not None else -1
+            try:
+                message = await call.answer
+            except asyncio.CancelledError:
+                call.reset(ErrorCode.CANCEL)
+                link.schedule_flush()
+                raise
+            finally:
+                if slot >= 0:
+                    link.wheel.discard(slot, call)
+                if link.needs_attention:
+                    link.stream_ended()
+            try:
+                return response_type.FromString(message)
+            except DecodeError as error:
+                raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None
+
+        return attempt
+
+    def _head(self, method: MethodSpec[Any, Any]) -> list[tuple[bytes, bytes]]:
+        fields = [
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", method.path.encode()),
+            (b":authority", str(self._address).encode()),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            (b"user-agent", _USER_AGENT),
+            (b"grpc-accept-encoding", b"identity,gzip"),
+        ]
+        if self._compression == "gzip":
+            fields.append((b"grpc-encoding", b"gzip"))
+        return fields
+
+    async def _link_for(self, ctx: Context) -> "ClientLink":
+        """A link that takes a stream now, within the call's deadline."""
+        remaining = ctx.remaining()
+        try:
+            async with asyncio.timeout(None if remaining is None else max(0.0, remaining)):
+                while True:
+                    link = self._link
+                    if link is None or link.connection.exhausted():
+                        link = await self._connected()
+                    if link.connection.can_open():
+                        return link
+                    await link.wait_for_stream()
+        except TimeoutError:
+            raise RpcError(Code.DEADLINE_EXCEEDED, f"{ctx.method}: no connection to {self.target} within the deadline") from None
+
+    async def _connected(self) -> "ClientLink":
+        """The link, connected; concurrent callers share one attempt, and the cancellation of one does not end it."""
+        if self._closed:
+            raise RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
+        if self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        connecting = self._connecting
+        try:
+            return await asyncio.shield(connecting)
+        finally:
+            if connecting.done() and self._connecting is connecting:
+                self._connecting = None
+
+    async def _connect(self) -> "ClientLink":
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, link = await loop.create_connection(lambda: ClientLink(loop, self, self._limits), self._address.host, self._address.port)
+                self._links[link] = None
+                try:
+                    await link.wait_ready()
+                except BaseException:
+                    link.abort()
+                    raise
+        except TimeoutError:
+            raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
+        except OSError as error:
+            raise self._unreachable(error.strerror or str(error)) from None
+        except ConnectionLost as error:
+            raise self._unreachable(str(error)) from None
+        if link.connection.can_open():
+            self._link = link
+        return link
+
+    def _unreachable(self, reason: str) -> RpcError:
+        return RpcError(Code.UNAVAILABLE, f"cannot connect to {self.target}: {reason}")
+
+    def retire(self, link: "ClientLink") -> None:
+        """Send no new calls over `link`."""
+        if self._link is link:
+            self._link = None
+
+    def forget(self, link: "ClientLink") -> None:
+        """`link` has ended."""
+        self.retire(link)
+        self._links.pop(link, None)
+
+
+class ConnectionLost(Exception):
+    """The connection ended before it was ready."""
+
+
+class ClientLink(Link):
+    """One connection of a channel."""
+
+    connection: ClientConnection
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, limits: Limits) -> None:
+        super().__init__(loop)
+        self.wheel: DeadlineWheel = wheel_of(loop)
+        self._channel = channel
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._fault = ""
+        # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.
+        self.needs_attention = False
+        self.connection = ClientConnection(self, limits)
+
+    async def wait_ready(self) -> None:
+        """Until the server's settings have come. Raises ConnectionLost."""
+        await self._ready
+
+    async def wait_for_stream(self) -> None:
+        """Until a stream has ended or the connection has: worth another look at `can_open`."""
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        self._waiters.append(waiter)
+        self.needs_attention = True
+        await waiter
+
+    def stream_ended(self) -> None:
+        """A stream has ended: the next call in line may take its place."""
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+        if self.connection.exhausted() and not self.connection.streams:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server is gone; calls under way end with UNAVAILABLE."""
+        super().connection_lost(exc)
+        self._end(self._fault or "the connection was closed" + (f": {exc}" if exc else ""))
+
+    def _end(self, reason: str) -> None:
+        self._channel.forget(self)
+        if not self._ready.done():
+            self._ready.set_exception(ConnectionLost(reason))
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # What the connection tells.
+
+    def ready(self) -> None:
+        """The server's settings are known."""
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    def going_away(self, reason: str) -> None:
+        """The server wants no more calls here: the next one connects anew."""
+        self._channel.retire(self)
+        self._fault = reason
+        self.needs_attention = True
+        self.stream_ended()
+
+    def pinged(self, payload: bytes) -> None:
+        """Nothing is measured by pings yet; keepalive is the channel's to add."""
+
+    def failed(self, reason: str) -> None:
+        """The server broke the protocol."""
+        self._fault = reason
+        self._channel.retire(self)
+        super().failed(reason)

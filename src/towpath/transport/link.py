@@ -1,0 +1,85 @@
+"""The seam between a socket and a sans-IO connection: bytes one way, bytes the other, one write per turn of the loop.
+
+Writes gather while the loop runs what is ready, so that the answers to a batch of requests leave in one system call; measured, that is the
+difference between 30,000 and 60,000 calls a second. A transport that cannot keep up is left to drain: the server's side then stops reading
+too, so a peer that does not read its answers cannot make us hold more than those to what it has already sent.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from towpath.wire.http2 import ClientConnection, ServerConnection
+
+_HIGH_WATER: Final = 256 * 1024
+
+
+class Link(asyncio.Protocol):
+    """What both ends share. `connection` is set by the subclass before the transport is connected."""
+
+    connection: ServerConnection | ClientConnection
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.peer = ""
+        self._transport: asyncio.Transport | None = None
+        self._flush_scheduled = False
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is connected."""
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one in shape only
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        address = transport.get_extra_info("peername")
+        self.peer = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address or "")
+        self.connection.begin()
+        self.schedule_flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        connection = self.connection
+        connection.receive(data)
+        if connection.out and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone, by whose doing ever."""
+        self._transport = None
+        self.connection.lost(f"the connection to {self.peer} was lost" + (f": {exc}" if exc else ""))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # What calls and owners use.
+
+    def schedule_flush(self) -> None:
+        """Have what waits in the connection written at the end of this turn of the loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        self._flush_scheduled = False
+        connection = self.connection
+        if connection.out and self._transport is not None:
+            self._transport.write(connection.take())
+
+    def close(self) -> None:
+        """Write what waits, then close; what the peer has not yet read still reaches it."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, without waiting for the peer to read."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What both kinds of owner say when the connection is over.
+
+    def failed(self, reason: str) -> None:
+        """The connection broke its protocol: say so with the GOAWAY that waits, then close."""
+        self.close()

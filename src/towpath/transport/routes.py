@@ -1,0 +1,83 @@
+"""From a request's head to what serves it. Decided once per distinct head, since a client's calls of one method have the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.service import DEFAULT_TIMEOUT, Handler, Layer, MethodSpec, Service, compose
+from towpath.wire.grpc.framing import ENCODINGS
+from towpath.wire.grpc.propagation import Inherited
+from towpath.wire.http2 import Section
+
+_CONTENT_TYPE: Final = b"application/grpc"
+_KNOWN_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Endpoint:
+    """One method with its composed stack. `timeout` is in seconds and holds if the caller sends none."""
+
+    method: MethodSpec[Any, Any]
+    handler: Handler
+    timeout: float | None
+
+
+class Route:
+    """What a head asks for: an endpoint, or the error to answer with. `foreign` is set where the request is not gRPC at all."""
+
+    __slots__ = ("accepts_gzip", "endpoint", "error", "foreign", "gzip", "head", "inherited")
+
+    def __init__(self, head: Section, endpoint: Endpoint | None, error: RpcError | None, *, foreign: bool = False) -> None:
+        self.head = head
+        self.endpoint = endpoint
+        self.error = error
+        self.foreign = foreign
+        fields = dict(head.fields)
+        self.gzip = fields.get(b"grpc-encoding") == b"gzip"
+        self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
+        self.inherited = Inherited(head.fields)
+
+
+class Routes:
+    """Every method that a server serves, by path."""
+
+    def __init__(self, services: Sequence[Service], layers: Sequence[Layer]) -> None:
+        self._endpoints: dict[bytes, Endpoint] = {}
+        self._services: set[str] = set()
+        for service in services:
+            if service.spec.name in self._services:
+                raise SetupError(f"service {service.spec.name} is served twice; give the server one implementation of it")
+            self._services.add(service.spec.name)
+            for method, handler in service.handlers():
+                self._endpoints[method.path.encode()] = Endpoint(
+                    method=method,
+                    handler=compose(layers, method, handler),
+                    timeout=DEFAULT_TIMEOUT if method.timeout is None else method.timeout,
+                )
+
+    def resolve(self, head: Section) -> Route:
+        """The route of a head, from now on remembered on it."""
+        route = head.memo = self._resolve(head)
+        return route
+
+    def _resolve(self, head: Section) -> Route:
+        fields = dict(head.fields)
+        content_type = fields.get(b"content-type", b"").split(b";")[0].strip()
+        if head.method != b"POST" or not content_type.startswith(_CONTENT_TYPE):
+            return Route(head, None, None, foreign=True)
+        if content_type not in _KNOWN_TYPES:
+            return Route(head, None, RpcError(Code.INTERNAL, f"content-type {content_type.decode('latin-1')!r} is not supported; use protobuf"))
+        encoding = fields.get(b"grpc-encoding", b"identity")
+        if encoding not in ENCODINGS:
+            return Route(head, None, RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+        endpoint = self._endpoints.get(head.path)
+        if endpoint is None:
+            return Route(head, None, self._unknown(head.path.decode("latin-1")))
+        return Route(head, endpoint, None)
+
+    def _unknown(self, path: str) -> RpcError:
+        service, _, method = path.removeprefix("/").rpartition("/")
+        if service in self._services:
+            return RpcError(Code.UNIMPLEMENTED, f"service {service} has no method {method!r}")
+        return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")

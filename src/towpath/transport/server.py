@@ -1,0 +1,156 @@
+"""The server: listens, gives each connection a link, and ends without losing a call."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from towpath.core.deadline import wheel_of
+from towpath.core.errors import Code, RpcError
+from towpath.core.service import Layer, Service
+from towpath.transport.address import Address, bind, bound
+from towpath.transport.link import Link
+from towpath.transport.routes import Route, Routes
+from towpath.transport.serving import ServerCall
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE
+from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection
+
+_SHUTDOWN_PING: Final = b"goodbye!"
+
+
+class Server:
+    """Serves `services` over gRPC on HTTP/2, each method wrapped in what `layers` put around it; without layers it is the bare path.
+
+    `limits` hold for each connection, `message_limit` (bytes, default 4 MiB) for each message before and after decompression.
+    `compression` is applied to answers whose caller accepts it. Binds to the loop that runs `start`.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        *,
+        layers: Sequence[Layer] = (),
+        limits: Limits = DEFAULT_LIMITS,
+        message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        compression: Literal["gzip"] | None = None,
+    ) -> None:
+        self.routes = Routes(services, layers)
+        self.limits = limits
+        self.message_limit = message_limit
+        self.compression = compression
+        self.links: dict[ServerLink, None] = {}
+        self._listener: asyncio.Server | None = None
+        self._address = ""
+
+    @property
+    def address(self) -> str:
+        """`host:port` as bound, once started; empty before."""
+        return self._address
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0, *, sock: socket.socket | None = None) -> None:
+        """Listen on `host:port` (port 0: a free one), or on `sock`, a listening socket that the server then owns.
+
+        Raises SetupError if the address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        if sock is None:
+            sock = bind(Address(host, port), "the server's address")
+        self._address = str(bound(sock))
+        self._listener = await loop.create_server(lambda: ServerLink(loop, self), sock=sock)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.
+
+        If this coroutine is cancelled, the rest are cancelled at once. Calling it twice, or before `start`, does nothing.
+        """
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.close()
+        links = list(self.links)
+        for link in links:
+            link.drain()
+        try:
+            if links:
+                await asyncio.wait([link.closed for link in links], timeout=grace)
+        finally:
+            for link in list(self.links):
+                link.cancel_calls()
+                link.close()
+        # What a handler does on cancellation may take a turn or two; a handler that refuses to die is not waited for.
+        leftover = [link.closed for link in self.links]
+        if leftover:
+            await asyncio.wait(leftover, timeout=1.0)
+        for link in list(self.links):
+            link.abort()
+
+
+class ServerLink(Link):
+    """One client's connection and its calls."""
+
+    connection: ServerConnection
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
+        super().__init__(loop)
+        self.server = server
+        self.wheel = wheel_of(loop)
+        self.calls: dict[ServerCall, None] = {}
+        self.draining = False
+        self.largest_body = server.message_limit + PREFIX_SIZE
+        self.connection = ServerConnection(self, server.limits)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self.server.links[self] = None
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone; its calls are cancelled."""
+        self.server.links.pop(self, None)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: take no more requests from it."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def drain(self) -> None:
+        """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""
+        self.connection.announce_shutdown()
+        self.connection.ping(_SHUTDOWN_PING)
+        self.flush()
+
+    def cancel_calls(self) -> None:
+        """End what is still running."""
+        for call in list(self.calls):
+            call.cancel(RpcError(Code.UNAVAILABLE, "the server is shutting down"))
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+        if not self.calls and not self.connection.streams:
+            self.close()
+
+    # What the connection tells.
+
+    def accept(self, connection: ServerConnection, head: Section) -> ServerCall:
+        """A call begins."""
+        route = head.memo
+        return ServerCall(self, route if isinstance(route, Route) else self.server.routes.resolve(head))
+
+    def ready(self) -> None:
+        """The client's settings are known; a server need not wait for them."""
+
+    def going_away(self, reason: str) -> None:
+        """The client will open no more streams; it closes the connection once those it has are answered."""
+
+    def pinged(self, payload: bytes) -> None:
+        """The client has heard that we are going."""
+        if payload == _SHUTDOWN_PING:
+            self.connection.stop_accepting()
+            self.draining = True
+            self.close_if_idle()

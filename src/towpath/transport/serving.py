@@ -1,0 +1,217 @@
+"""One call on the server: reassembles the request, runs the handler in a task of its own, sends whatever came of it.
+
+A call ends exactly once, by whichever comes first: the handler's answer or error, the deadline, or the end of the stream (the client
+cancelled, or is gone). The last two cancel the handler; what it still returns is then dropped, so a handler that is slow to die, or
+refuses to, keeps nobody waiting and harms no other call.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError
+from towpath.core.metadata import EMPTY
+from towpath.transport.routes import Endpoint, Route
+from towpath.wire.grpc import framing, metadata, propagation, status
+from towpath.wire.hpack import literal
+from towpath.wire.http2 import ErrorCode, Field, Section, Stream, Template
+from towpath.wire.http2.states import CLOSED
+
+if TYPE_CHECKING:
+    from towpath.transport.server import ServerLink
+
+log = logging.getLogger("towpath.server")
+
+_HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
+_TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
+_GZIP_HEAD: Final = Template(*_HEAD.fields, (b"grpc-encoding", b"gzip"))
+_FOREIGN: Final = Template((b":status", b"415"))
+
+
+class ServerCall(Stream):
+    """One unary call, from its head to its end."""
+
+    __slots__ = ("_deadline_slot", "_extra", "_link", "_over", "_reader", "_route", "_task")
+
+    def __init__(self, link: "ServerLink", route: Route) -> None:
+        super().__init__(link.connection)
+        self._link = link
+        self._route = route
+        self._extra: Sequence[Field] = []
+        self._reader: framing.MessageReader | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._deadline_slot = -1
+        self._over = False
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The call begins. What cannot be served is answered at once, before its body has come."""
+        self._extra = extra
+        route = self._route
+        if route.foreign:
+            self._over = True
+            self.connection.send_head(self, self.connection.encode(_FOREIGN), end_stream=True)
+            self._abandon_rest()
+        elif route.error is not None:
+            self._fail(route.error)
+        elif end_stream:
+            self._finish_request()
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the request."""
+        if self._over or self._task is not None:
+            return
+        size = len(data)
+        if end_stream and self._reader is None and data[:1] == b"\0" and size <= self._link.largest_body:
+            # The whole body in one plain message, as nearly always: no reader, and no copy but this one.
+            if size == framing.PREFIX_SIZE + int.from_bytes(data[1 : framing.PREFIX_SIZE], "big"):
+                self._start(data[framing.PREFIX_SIZE :])
+                return
+        self._collect(data)
+        if end_stream and not self._over:
+            self._finish_request()
+        elif not self._over:
+            # Room for the rest of the message, which the limit bounds.
+            self.consumed(len(data))
+            self._link.schedule_flush()
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """Trailers of a request mean nothing to gRPC, but they end it."""
+        if not self._over and self._task is None:
+            self._finish_request()
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The client cancelled the call or is gone: nobody waits for the answer."""
+        self._over = True
+        if self._task is not None:
+            self._task.cancel(reason)
+
+    def expire(self) -> None:
+        """The deadline has passed: tell the client, who may not have noticed, and stop the handler."""
+        self._deadline_slot = -1
+        if not self._over:
+            self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._method()} did not finish within its deadline"))
+            if self._task is not None:
+                self._task.cancel("deadline exceeded")
+
+    def cancel(self, error: RpcError) -> None:
+        """The server ends the call: it is shutting down, and the grace period is over."""
+        if not self._over:
+            self._fail(error)
+        if self._task is not None:
+            self._task.cancel(error.message)
+
+    # The request.
+
+    def _collect(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = framing.MessageReader(self._link.server.message_limit, gzip=self._route.gzip)
+        try:
+            reader.feed(data)
+        except RpcError as error:
+            self._fail(error)
+
+    def _finish_request(self) -> None:
+        reader = self._reader
+        try:
+            message = reader.next() if reader is not None else None
+            if reader is None or message is None or not reader.finished():
+                raise RpcError(Code.INTERNAL, f"{self._method()} takes exactly one message, whole")
+        except RpcError as error:
+            self._fail(error)
+            return
+        self._start(message)
+
+    def _start(self, message: bytes) -> None:
+        route, link = self._route, self._link
+        endpoint = route.endpoint
+        assert endpoint is not None
+        try:
+            request = endpoint.method.request.FromString(message)
+            ctx = propagation.received(
+                endpoint.method.full_name, route.inherited, route.head.fields, self._extra, link.peer, endpoint.timeout
+            )
+        except DecodeError as error:
+            self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.method.request.DESCRIPTOR.full_name}: {error}"))
+            return
+        except RpcError as error:
+            self._fail(error)
+            return
+        if ctx.deadline is not None:
+            self._deadline_slot = link.wheel.add(ctx.deadline, self)
+        link.calls[self] = None
+        self._task = link.loop.create_task(self._run(endpoint, request, ctx))
+
+    # The answer.
+
+    async def _run(self, endpoint: Endpoint, request: Message, ctx: Context) -> None:
+        try:
+            response = await endpoint.handler(request, ctx)
+            if not self._over:
+                self._reply(endpoint, response, ctx)
+        except RpcError as error:
+            self._fail(self._with_reply(error, ctx))
+        except asyncio.CancelledError:
+            # Ours if the call is over; otherwise the handler cancelled itself, or let a cancelled task of its own show through.
+            self._fail(RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server"))
+        except Exception:
+            log.exception("%s failed, request id %s", ctx.method, ctx.request_id)
+            self._fail(self._with_reply(RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}"), ctx))
+        finally:
+            link = self._link
+            if self._deadline_slot >= 0 and ctx.deadline is not None:
+                link.wheel.discard(self._deadline_slot, self)
+            del link.calls[self]
+            if link.draining:
+                link.close_if_idle()
+
+    def _reply(self, endpoint: Endpoint, response: Any, ctx: Context) -> None:
+        if not isinstance(response, endpoint.method.response):
+            raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.method.response.__name__}")
+        link, connection = self._link, self.connection
+        gzip = link.server.compression == "gzip" and self._route.accepts_gzip
+        body = framing.frame(response.SerializeToString(), gzip=gzip)
+        reply = ctx.own_reply
+        head = metadata.encode(reply.headers) if reply is not None else b""
+        trailers = metadata.encode(reply.trailers) if reply is not None else b""
+        self._over = True
+        connection.send_whole(
+            self,
+            connection.encode(_GZIP_HEAD if gzip else _HEAD, head),
+            body,
+            connection.encode(_TRAILERS_OK, trailers),
+        )
+        link.schedule_flush()
+
+    def _with_reply(self, error: RpcError, ctx: Context) -> RpcError:
+        """The error with the trailers that the handler set before it raised; those that the error brings come on top."""
+        reply = ctx.own_reply
+        if reply is None or reply.trailers is EMPTY:
+            return error
+        merged = type(EMPTY)([*reply.trailers, *error.metadata])
+        return RpcError(error.code, error.message, error.details, metadata=merged)
+
+    def _fail(self, error: RpcError) -> None:
+        """End the call with an error, as a response of trailers alone; does nothing if it has ended."""
+        if self._over:
+            return
+        self._over = True
+        fields = b"".join(literal(name, value) for name, value in status.encode(error))
+        self.connection.send_head(self, self.connection.encode(_HEAD, fields), end_stream=True)
+        self._abandon_rest()
+
+    def _abandon_rest(self) -> None:
+        # The client may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1).
+        if self.state != CLOSED:
+            self.reset(ErrorCode.NO_ERROR)
+        self._link.schedule_flush()
+
+    def _method(self) -> str:
+        endpoint = self._route.endpoint
+        return endpoint.method.full_name if endpoint is not None else "the call"

@@ -1,0 +1,1 @@
+"""Wire formats: bytes in, events out; no sockets, no event loop, no clock."""

@@ -1,0 +1,98 @@
+"""Length-prefixed messages: one byte that says whether the message is compressed, four bytes of length, the message.
+
+A size limit holds before and after decompression and is checked as soon as the prefix is known, so that a peer can make us hold no more
+than one limit's worth of a message.
+"""
+
+import struct
+import zlib
+from typing import Final
+
+from towpath.core.errors import Code, RpcError
+
+PREFIX_SIZE: Final = 5
+DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes; gRPC's default."""
+
+_PREFIX: Final = struct.Struct(">BI")
+_PLAIN: Final = 0
+_COMPRESSED: Final = 1
+_GZIP: Final = 31  # zlib's window bits for the gzip container
+_GZIP_LEVEL: Final = 6
+
+ENCODINGS: Final = (b"identity", b"gzip")
+"""What `grpc-encoding` may be; the order is that of `grpc-accept-encoding`."""
+
+
+def frame(message: bytes, *, gzip: bool = False) -> bytes:
+    """A message with its prefix, compressed if asked for."""
+    if gzip:
+        compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+        message = compressor.compress(message) + compressor.flush()
+        return _PREFIX.pack(_COMPRESSED, len(message)) + message
+    return _PREFIX.pack(_PLAIN, len(message)) + message
+
+
+class MessageReader:
+    """Cuts a body that comes in pieces into messages. `gzip` says whether the peer announced compression in `grpc-encoding`."""
+
+    __slots__ = ("_buffer", "_gzip", "_limit", "_need")
+
+    def __init__(self, limit: int, *, gzip: bool) -> None:
+        self._limit = limit
+        self._gzip = gzip
+        self._buffer = bytearray()
+        self._need = PREFIX_SIZE
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of the body. Raises RpcError (RESOURCE_EXHAUSTED) once a message announces itself as too large."""
+        self._buffer += data
+        if len(self._buffer) >= PREFIX_SIZE:
+            self._measure()
+
+    def _measure(self) -> None:
+        size = int.from_bytes(self._buffer[1:PREFIX_SIZE], "big")
+        if size > self._limit:
+            raise _too_large(size, self._limit)
+        self._need = PREFIX_SIZE + size
+
+    def next(self) -> bytes | None:
+        """The next message, or None until more has come. Raises RpcError for one that cannot be read."""
+        buffer = self._buffer
+        if len(buffer) < PREFIX_SIZE or len(buffer) < self._need:
+            return None
+        flag = buffer[0]
+        message = bytes(buffer[PREFIX_SIZE : self._need])
+        del buffer[: self._need]
+        self._need = PREFIX_SIZE
+        if len(buffer) >= PREFIX_SIZE:
+            self._measure()
+        if flag == _PLAIN:
+            return message
+        if flag != _COMPRESSED:
+            raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
+        if not self._gzip:
+            raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
+        return self._decompress(message)
+
+    def finished(self) -> bool:
+        """Whether the body may end here: no message has been begun."""
+        return not self._buffer
+
+    def _decompress(self, message: bytes) -> bytes:
+        decompressor = zlib.decompressobj(_GZIP)
+        try:
+            # One byte over the limit suffices to know, so that a bomb never unfolds.
+            plain = decompressor.decompress(message, self._limit + 1)
+        except zlib.error as error:
+            raise RpcError(Code.INTERNAL, f"a message is not valid gzip: {error}") from None
+        if len(plain) > self._limit:
+            raise _too_large(None, self._limit)
+        if not decompressor.eof:
+            raise RpcError(Code.INTERNAL, "a message's gzip data ends too early")
+        return plain
+
+
+def _too_large(size: int | None, limit: int) -> RpcError:
+    what = f"a message of {size} bytes is" if size is not None else "a message is, once decompressed,"
+    return RpcError(Code.RESOURCE_EXHAUSTED, f"{what} larger than the limit of {limit} bytes")

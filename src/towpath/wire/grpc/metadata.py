@@ -1,0 +1,67 @@
+"""Application metadata as header fields: keys in ASCII, values of `-bin` keys in base64 (gRPC over HTTP/2, "Custom-Metadata")."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from towpath.core.metadata import EMPTY, Metadata, Value
+from towpath.wire.hpack import literal
+
+Field = tuple[bytes, bytes]
+
+# What the protocol and towpath own; the application sees the rest.
+_OWNED = frozenset(
+    {
+        b"baggage",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"te",
+        b"towpath-criticality",
+        b"towpath-tenant",
+        b"traceparent",
+        b"tracestate",
+        b"user-agent",
+        b"x-request-id",
+    }
+)
+
+
+def encode(metadata: Metadata) -> bytes:
+    """The pairs as literal fields that may be appended to any block."""
+    return b"".join(literal(name, value) for name, value in encoded_fields(metadata))
+
+
+def encoded_fields(metadata: Metadata) -> list[Field]:
+    """The pairs as they stand on the wire. Binary values are sent without padding, as gRPC asks."""
+    return [(key.encode("ascii"), value.encode("ascii") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
+
+
+def decode(fields: Iterable[Field]) -> Metadata:
+    """What the application sees of received fields. A `-bin` value that is not base64 is dropped with its key, as grpc-go and C-core
+    do: one bad value must not cost the call, and passing raw text as bytes would be worse than nothing."""
+    pairs: list[tuple[str, Value]] = []
+    for name, value in fields:
+        if name in _OWNED or name.startswith(b"grpc-"):
+            continue
+        if not name.endswith(b"-bin"):
+            pairs.append((name.decode("ascii"), value.decode("latin-1")))
+            continue
+        # A sender may join the values of a repeated binary key with commas.
+        for part in value.split(b","):
+            decoded = from_base64(part)
+            if decoded is not None:
+                pairs.append((name.decode("ascii"), decoded))
+    return Metadata.received(tuple(pairs)) if pairs else EMPTY
+
+
+def _to_base64(value: bytes) -> bytes:
+    return base64.b64encode(value).rstrip(b"=")
+
+
+def from_base64(value: bytes) -> bytes | None:
+    """Bytes of a `-bin` value, padded or not; None if it is not base64."""
+    try:
+        return base64.b64decode(value.rstrip(b"=") + b"=" * (-len(value.rstrip(b"=")) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,20 @@
+"""HPACK (RFC 7541), header compression for HTTP/2, shaped for RPC: blocks that repeat cost one look-up in either direction."""
+
+from towpath.wire.hpack.block import Field, HeaderBlock, KnownFields
+from towpath.wire.hpack.decoder import Decoder
+from towpath.wire.hpack.encoder import Encoder
+from towpath.wire.hpack.errors import HeaderListTooLarge, HpackError
+from towpath.wire.hpack.literals import SHORT_LENGTHS, literal, literal_prefix
+
+__all__ = [
+    "SHORT_LENGTHS",
+    "Decoder",
+    "Encoder",
+    "Field",
+    "HeaderBlock",
+    "HeaderListTooLarge",
+    "HpackError",
+    "KnownFields",
+    "literal",
+    "literal_prefix",
+]

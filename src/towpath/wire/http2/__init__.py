@@ -1,0 +1,28 @@
+"""HTTP/2 (RFC 9113) without IO, written for RPC."""
+
+from towpath.wire.http2.client import ClientConnection
+from towpath.wire.http2.control import LOST
+from towpath.wire.http2.errors import ErrorCode, error_name
+from towpath.wire.http2.fields import Field, Section
+from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
+from towpath.wire.http2.owner import Owner, ServerOwner
+from towpath.wire.http2.sending import IllegalSend, Template
+from towpath.wire.http2.server import ServerConnection
+from towpath.wire.http2.stream import Stream
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "LOST",
+    "ClientConnection",
+    "ErrorCode",
+    "Field",
+    "IllegalSend",
+    "Limits",
+    "Owner",
+    "Section",
+    "ServerConnection",
+    "ServerOwner",
+    "Stream",
+    "Template",
+    "error_name",
+]

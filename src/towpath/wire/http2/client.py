@@ -1,0 +1,109 @@
+"""A client's end of a connection: opens streams and understands when the server wants no more of them."""
+
+from typing import Final
+
+from towpath.wire.hpack import HeaderBlock
+from towpath.wire.http2 import fields
+from towpath.wire.http2.connection import Connection
+from towpath.wire.http2.errors import ConnectionFault, ErrorCode
+from towpath.wire.http2.fields import RESPONSE, TRAILERS, MalformedSection, Section
+from towpath.wire.http2.frames import MAX_STREAM_ID, PREFACE, Setting
+from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
+from towpath.wire.http2.owner import Owner
+from towpath.wire.http2.states import AFTER_RECV_END, CLOSED, CONNECTION_CLOSED, CONNECTION_OPEN, ConnectionEvent, DRAINING
+from towpath.wire.http2.stream import Stream
+
+_ONE: Final = ord("1")
+
+
+class ClientConnection(Connection):
+    """Streams of odd ids are opened here. Whether one more fits shows in `can_open`; queueing those that do not is the channel's."""
+
+    def __init__(self, owner: Owner, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(owner, limits)
+        self._next_stream = 1
+
+    def own_settings(self) -> list[tuple[Setting, int]]:
+        """The limits without the one on streams, which a server does not open, and with push disabled."""
+        own = [(key, value) for key, value in self.limits.settings() if key is not Setting.MAX_CONCURRENT_STREAMS]
+        return [*own, (Setting.ENABLE_PUSH, 0)]
+
+    def is_idle(self, stream_id: int) -> bool:
+        """Not opened by us; a server opens none."""
+        return stream_id >= self._next_stream or stream_id % 2 == 0
+
+    def begin(self) -> None:
+        """The preface, then what either side sends first."""
+        self.out.append(PREFACE)
+        self._advance(ConnectionEvent.PREFACE)
+        super().begin()
+
+    def can_open(self) -> bool:
+        """Whether the server takes one more stream now: its settings are known, it is not going away, and has room."""
+        return self.state is CONNECTION_OPEN and len(self.streams) < self.peer_max_streams and self._next_stream <= MAX_STREAM_ID
+
+    def exhausted(self) -> bool:
+        """Whether no stream can be opened ever again, so that the channel needs another connection."""
+        return self._next_stream > MAX_STREAM_ID or self.state in (DRAINING, CONNECTION_CLOSED)
+
+    def open(self, stream: Stream) -> None:
+        """Give the stream its id; its head has to be the next thing sent."""
+        stream.id = self._next_stream
+        self._next_stream += 2
+        stream.send_window = self.peer_initial_window
+        self.streams[stream.id] = stream
+
+    def going_away(self, last_stream_id: int, reason: str) -> None:
+        """Streams that the server will not process end here as refused, so that they may be sent elsewhere."""
+        super().going_away(last_stream_id, reason)
+        for stream in [stream for stream in self.streams.values() if stream.id > last_stream_id]:
+            self.forget(stream)
+            stream.reset_received(ErrorCode.REFUSED_STREAM, reason)
+
+    def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+        # Both header blocks of a plain answer are a few index bytes that were decoded and checked before. Taking them from here spares
+        # seven calls a block, measured as a seventh of all that a call costs its client.
+        stream = self.streams.get(stream_id)
+        known = self._recurring.get(payload)
+        if stream is not None and known is not None and stream.content_left < 0:
+            section = known.memo
+            if isinstance(section, Section):
+                if not end_stream:
+                    if section.kind is RESPONSE and not stream.head_seen and section.content_length < 0 and section.status[0] != _ONE:
+                        stream.head_seen = True
+                        stream.head_received(section, (), end_stream)
+                        return
+                elif section.kind is TRAILERS and stream.head_seen:
+                    stream.state = after = AFTER_RECV_END[stream.state]
+                    if after == CLOSED:
+                        del self.streams[stream_id]
+                    stream.trailers_received(section, ())
+                    return
+        super()._header_block(stream_id, payload, end_stream)
+
+    def _preface(self, buffer: bytes) -> int:
+        raise ConnectionFault(ErrorCode.INTERNAL_ERROR, "bytes before begin()")
+
+    def _open(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+        if self.is_idle(stream_id):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which is idle")
+        if stream_id not in self.reset_here:
+            raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
+        self._decode(stream_id, payload)  # for the dynamic table's sake; the stream itself is over
+
+    def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
+        if stream.head_seen:
+            if not end_stream:
+                raise MalformedSection("a second head, or trailers that do not end the stream")
+            trailers, extra = fields.trailers(block)
+            stream.trailers_received(trailers, extra)
+            return
+        head, extra = fields.response(block)
+        if head.status[:1] == b"1":
+            if end_stream:
+                raise MalformedSection("an informational response that ends the stream")
+            return  # 100 to 199 announce; the head is still to come (section 8.1)
+        stream.head_seen = True
+        if not end_stream:
+            stream.content_left = head.content_length
+        stream.head_received(head, extra, end_stream)

@@ -1,0 +1,38 @@
+"""Who runs a connection, as the connection sees them: the port between sans-IO HTTP/2 and the transport that drives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from towpath.wire.http2.fields import Section
+    from towpath.wire.http2.server import ServerConnection
+    from towpath.wire.http2.stream import Stream
+
+
+class Owner(Protocol):
+    """Is told of what concerns no single stream. Its methods are called from within `receive` and must not raise."""
+
+    def ready(self) -> None:
+        """The peer's first SETTINGS have arrived: its limits are known."""
+        ...
+
+    def going_away(self, reason: str) -> None:
+        """The peer sent GOAWAY: streams that it will still answer go on, new ones belong on another connection."""
+        ...
+
+    def pinged(self, payload: bytes) -> None:
+        """The peer acknowledged a PING of ours."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """The connection is over; flush what is in `out`, then close the transport."""
+        ...
+
+
+class ServerOwner(Owner, Protocol):
+    """The owner of a server's end, which also decides what becomes of a request."""
+
+    def accept(self, connection: ServerConnection, head: Section) -> Stream:
+        """A new stream for a request with this head. Its `head_received` is called next."""
+        ...

@@ -1,0 +1,209 @@
+"""The sending half of a connection: frames out, within the peer's windows.
+
+What fits goes out at once; what does not waits in its stream's queue until the peer's WINDOW_UPDATE, and the connection's window is then
+shared frame by frame among the streams that wait, so that one large message cannot starve the others. Bytes gather in `out` until the
+transport takes them, once per turn of its loop.
+"""
+
+from collections import deque
+from typing import Final
+
+from towpath.wire.hpack import Encoder
+from towpath.wire.http2 import frames
+from towpath.wire.http2.errors import ErrorCode
+from towpath.wire.http2.fields import Field
+from towpath.wire.http2.frames import DATA, DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, END_HEADERS, END_STREAM, FRAME_HEADER, HEADERS
+from towpath.wire.http2.limits import Limits
+from towpath.wire.http2.states import AFTER_RESET, AFTER_SEND_END, AFTER_SEND_FRAME, CLOSED, IDLE, ILLEGAL
+from towpath.wire.http2.stream import Stream
+
+_MOST_REMEMBERED_RESETS: Final = 1024
+
+
+class IllegalSend(Exception):
+    """The layer above sent on a stream that cannot take it: a bug of that layer, never of the peer."""
+
+
+class Template:
+    """A field section that recurs from call to call. The encoder puts its fields into the dynamic table on first use; afterwards its
+    block is a few index bytes that are looked up by the template's identity."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, *fields: Field) -> None:
+        self.fields = fields
+
+
+class Sender:
+    """Streams, the peer's windows, the encoder, and the bytes that wait for the transport."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.out: list[bytes | memoryview] = []
+        self.streams: dict[int, Stream] = {}
+        self.initial_window = limits.stream_window
+        self.peer_initial_window = DEFAULT_WINDOW
+        self.peer_max_frame = DEFAULT_MAX_FRAME_SIZE
+        self.send_window = DEFAULT_WINDOW
+        # Streams with data that the connection's window held back, in turn.
+        self._starved: deque[Stream] = deque()
+        self._encoder = Encoder(max_table_size=limits.max_table)
+        self._blocks: dict[Template, bytes] = {}
+        self._blocks_generation = self._encoder.generation
+        # Streams that were reset here: what the peer had already sent on them is ignored (RFC 9113, section 5.1).
+        self.reset_here: dict[int, None] = {}
+
+    def take(self) -> bytes:
+        """All bytes that wait to be sent, joined."""
+        data = b"".join(self.out)
+        self.out.clear()
+        return data
+
+    def encode(self, template: Template, literals: bytes = b"") -> bytes:
+        """The block of `template`, followed by fields that `wire.hpack.literal` made. Must be sent: it may have changed the table."""
+        encoder = self._encoder
+        if encoder.generation != self._blocks_generation:
+            self._blocks.clear()
+            self._blocks_generation = encoder.generation
+        block = self._blocks.get(template)
+        if block is None:
+            block = encoder.encode_indexed(template.fields)
+            if block is None:
+                return encoder.encode(template.fields) + literals
+            self._blocks[template] = block
+        return block + literals if literals else block
+
+    def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: bytes | None) -> None:
+        """A whole message exchange's half in one go: head, body, and either trailers or END_STREAM on the body. The hot path."""
+        size = len(body)
+        most = self.peer_max_frame
+        state = AFTER_SEND_END[stream.state]
+        if size <= stream.send_window and size <= self.send_window and size <= most and len(head) <= most and state != ILLEGAL:
+            stream.send_window -= size
+            self.send_window -= size
+            stream_id = stream.id
+            pack = FRAME_HEADER.pack
+            if trailers is None:
+                self.out += (
+                    pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
+                    head,
+                    pack(size << 8 | DATA, END_STREAM, stream_id),
+                    body,
+                )
+            elif len(trailers) <= most:
+                self.out += (
+                    pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
+                    head,
+                    pack(size << 8 | DATA, 0, stream_id),
+                    body,
+                    pack(len(trailers) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id),
+                    trailers,
+                )
+            else:
+                self.out += (pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id), head, pack(size << 8 | DATA, 0, stream_id), body)
+                self.out += frames.header_block(stream_id, trailers, end_stream=True, max_frame_size=most)
+            stream.state = state
+            if state == CLOSED:
+                del self.streams[stream_id]
+            return
+        self.send_head(stream, head, end_stream=False)
+        self.send_body(stream, body, end_stream=trailers is None, trailers=trailers)
+
+    def send_head(self, stream: Stream, block: bytes, *, end_stream: bool) -> None:
+        """A head or, with `end_stream`, a response that consists of its head alone (gRPC's trailers-only)."""
+        after = (AFTER_SEND_END if end_stream else AFTER_SEND_FRAME)[stream.state]
+        if after == ILLEGAL or stream.queue:
+            raise IllegalSend(f"a head cannot be sent on stream {stream.id} in state {stream.state}")
+        self.out += frames.header_block(stream.id, block, end_stream=end_stream, max_frame_size=self.peer_max_frame)
+        self._moved(stream, after)
+
+    def send_body(self, stream: Stream, body: bytes, *, end_stream: bool, trailers: bytes | None = None) -> None:
+        """Body data, now or when the window allows; then `trailers`, if given, which end the stream. Whether it all went out shows in
+        `stream.queued`; `stream.drained()` is called when what waited has gone."""
+        if AFTER_SEND_FRAME[stream.state] == ILLEGAL or stream.state == IDLE:
+            raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
+        queue = stream.queue
+        if queue is None:
+            queue = stream.queue = deque()
+        elif queue and (queue[-1][1] or queue[-1][2] is not None):
+            raise IllegalSend(f"data cannot be sent on stream {stream.id} after its end")
+        waiting = bool(queue)
+        queue.append((memoryview(body), end_stream, trailers))
+        stream.queued += len(body)
+        if not waiting:
+            self._pump(stream)
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """RST_STREAM for a stream that the peer knows; its unsent data is dropped."""
+        known = stream.state != IDLE
+        self.forget(stream)
+        if known:
+            self.send_reset(stream.id, code)
+
+    def send_reset(self, stream_id: int, code: ErrorCode) -> None:
+        """RST_STREAM, remembered so that what the peer sends before it hears of it is ignored."""
+        self.out.append(frames.rst_stream(stream_id, code))
+        self.reset_here[stream_id] = None
+        if len(self.reset_here) > _MOST_REMEMBERED_RESETS:
+            del self.reset_here[next(iter(self.reset_here))]
+
+    def forget(self, stream: Stream) -> None:
+        """The stream is over, without a frame."""
+        if stream.state != IDLE:
+            stream.state = AFTER_RESET[stream.state]
+        stream.queue = None
+        stream.queued = 0
+        self.streams.pop(stream.id, None)
+
+    def grant(self, stream_id: int, size: int) -> None:
+        """WINDOW_UPDATE; stream 0 is the connection."""
+        self.out.append(frames.window_update(stream_id, size))
+
+    def resume(self, stream: Stream) -> None:
+        """The stream's own window has grown."""
+        if stream.queue:
+            self._pump(stream)
+
+    def resume_all(self) -> None:
+        """The connection's window has grown: the starved streams take a frame each, in turn, until it is used up."""
+        starved = self._starved
+        while starved and self.send_window > 0:
+            stream = starved.popleft()
+            if stream.queue:
+                self._pump(stream, most_frames=1)
+
+    def _pump(self, stream: Stream, most_frames: int = 0) -> None:
+        """Send what the windows allow of the stream's queue, but at the most `most_frames` frames of data unless that is 0."""
+        queue = stream.queue
+        sent = 0
+        while queue:
+            body, end_stream, trailers = queue[0]
+            size = len(body)
+            room = min(size, stream.send_window, self.send_window, self.peer_max_frame)
+            if size and (room <= 0 or sent == most_frames > 0):
+                # A stream that waits for its own window is resumed by its own WINDOW_UPDATE.
+                if stream.send_window > 0 and stream not in self._starved:
+                    self._starved.append(stream)
+                return
+            last = room == size
+            if size or end_stream:
+                flags = END_STREAM if last and end_stream else 0
+                self.out += (FRAME_HEADER.pack(room << 8 | DATA, flags, stream.id), body[:room])
+                stream.send_window -= room
+                self.send_window -= room
+                stream.queued -= room
+                sent += 1
+            if not last:
+                queue[0] = (body[room:], end_stream, trailers)
+                continue
+            queue.popleft()
+            if trailers is not None:
+                self.out += frames.header_block(stream.id, trailers, end_stream=True, max_frame_size=self.peer_max_frame)
+            if end_stream or trailers is not None:
+                self._moved(stream, AFTER_SEND_END[stream.state])
+        stream.drained()
+
+    def _moved(self, stream: Stream, state: int) -> None:
+        stream.state = state
+        if state == CLOSED:
+            self.streams.pop(stream.id, None)

@@ -1,0 +1,98 @@
+"""A server's end of a connection: checks the preface, takes requests, and says goodbye without losing one."""
+
+from towpath.wire.hpack import HeaderBlock
+from towpath.wire.http2 import fields, frames
+from towpath.wire.http2.connection import Connection
+from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from towpath.wire.http2.fields import MalformedSection
+from towpath.wire.http2.frames import MAX_STREAM_ID, PREFACE, Setting
+from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
+from towpath.wire.http2.owner import ServerOwner
+from towpath.wire.http2.states import AFTER_RECV_END, AFTER_RECV_FRAME, CONNECTION_CLOSED, ConnectionEvent, IDLE
+from towpath.wire.http2.stream import Stream
+
+_MOST_GAPS = 64
+
+
+class ServerConnection(Connection):
+    """Streams of odd ids come from the peer; each is offered to `owner.accept`."""
+
+    def __init__(self, owner: ServerOwner, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(owner, limits)
+        self.owner = owner
+        # Streams beyond this one came after our GOAWAY and are ignored.
+        self._last_accepted = MAX_STREAM_ID
+        # Ranges of ids that the peer skipped: never opened, so their use is another error than that of an ended stream.
+        self._gaps: list[tuple[int, int]] = []
+
+    def own_settings(self) -> list[tuple[Setting, int]]:
+        """The limits, as they are."""
+        return self.limits.settings()
+
+    def is_idle(self, stream_id: int) -> bool:
+        """Beyond the last, or even: a server opens none."""
+        return stream_id > self.last_peer_stream or stream_id % 2 == 0
+
+    def announce_shutdown(self) -> None:
+        """Ask the peer to open no more streams while still taking those on their way: GOAWAY with the largest id (section 6.8).
+        Follow with `ping`, and once it is acknowledged with `stop_accepting`."""
+        if self.state is not CONNECTION_CLOSED:
+            self.out.append(frames.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, b"shutting down"))
+            self._advance(ConnectionEvent.GOAWAY)
+
+    def stop_accepting(self) -> None:
+        """Say which stream was the last to be taken. Those under way finish; later ones are safe to be sent elsewhere."""
+        if self.state is not CONNECTION_CLOSED and self._last_accepted == MAX_STREAM_ID:
+            self._last_accepted = self.last_peer_stream
+            self.out.append(frames.goaway(self._last_accepted, ErrorCode.NO_ERROR, b"shutting down"))
+            self._advance(ConnectionEvent.GOAWAY)
+
+    def _preface(self, buffer: bytes) -> int:
+        if not buffer.startswith(PREFACE):
+            if not PREFACE.startswith(buffer):
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin with HTTP/2's preface")
+            return 0
+        self._advance(ConnectionEvent.PREFACE)
+        return len(PREFACE)
+
+    def _open(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+        last = self.last_peer_stream
+        if stream_id <= last or stream_id % 2 == 0:
+            self._open_again(stream_id, payload)
+            return
+        if stream_id > last + 2 and len(self._gaps) < _MOST_GAPS:
+            self._gaps.append((last + 1, stream_id - 1))
+        self.last_peer_stream = stream_id
+        block = self._decode(stream_id, payload)
+        if stream_id > self._last_accepted:
+            return
+        if len(self.streams) >= self.limits.max_concurrent_streams:
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "more streams than MAX_CONCURRENT_STREAMS")
+        try:
+            head, extra = fields.request(block)
+        except MalformedSection as fault:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(fault)) from None
+        if end_stream and head.content_length > 0:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "no body, but a content-length")
+        stream = self.owner.accept(self, head)
+        stream.id = stream_id
+        stream.state = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[IDLE]
+        stream.head_seen = True
+        stream.content_left = head.content_length
+        self.streams[stream_id] = stream
+        stream.head_received(head, extra, end_stream)
+
+    def _open_again(self, stream_id: int, payload: bytes) -> None:
+        if stream_id in self.reset_here:
+            self._decode(stream_id, payload)  # for the dynamic table's sake; the stream itself is over
+            return
+        skipped = any(low <= stream_id <= high for low, high in self._gaps)
+        if stream_id % 2 == 0 or skipped:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which no client may open any more")
+        raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
+
+    def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
+        if not end_stream:
+            raise MalformedSection("a second head, or trailers that do not end the stream")
+        trailers, extra = fields.trailers(block)
+        stream.trailers_received(trailers, extra)

@@ -1,0 +1,75 @@
+"""One stream, seen from above: what an application protocol subclasses to receive and calls to send.
+
+As with asyncio's protocols, the layer above derives from `Stream` and overrides what it wants to hear; the connection calls it. A subclass
+must not raise from these methods: what they are given has been checked, and a fault of the layer above is its own to handle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from towpath.wire.http2.errors import ErrorCode
+from towpath.wire.http2.states import CLOSED, HALF_CLOSED_LOCAL, IDLE, OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towpath.wire.http2.connection import Connection
+    from towpath.wire.http2.fields import Field, Section
+
+
+class Stream:
+    """State, windows and unsent data of one stream. `id` is 0 until a client's stream is opened."""
+
+    __slots__ = ("connection", "content_left", "head_seen", "id", "queue", "queued", "recv_window", "send_window", "state", "unconsumed")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.id = 0
+        self.state = IDLE
+        self.send_window = connection.peer_initial_window
+        self.recv_window = connection.initial_window
+        self.unconsumed = 0
+        self.content_left = -1
+        self.head_seen = False
+        # Data that waits for the peer's window, then perhaps the trailers; None while nothing waits, as in most calls.
+        self.queue: deque[QueuedFrame] | None = None
+        self.queued = 0
+
+    # What a subclass hears.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """A response's head (client only; a server's stream is made from its head). `extra` are the fields that vary from call to call."""
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the body. Call `consumed` once it needs no more room, or the peer stops after a window's worth."""
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The trailer section, which always ends the peer's side."""
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The stream is over before its end: the peer reset it, or broke it, or the connection ended. Nothing follows."""
+
+    def drained(self) -> None:
+        """All data that waited for the peer's window has been handed on."""
+
+    # What a subclass does.
+
+    def consumed(self, size: int) -> None:
+        """Give `size` bytes of the receive window back to the peer; window updates are sent once half a window has gathered."""
+        self.unconsumed += size
+        connection = self.connection
+        if self.unconsumed >= connection.initial_window >> 1 and (self.state == OPEN or self.state == HALF_CLOSED_LOCAL):
+            self.recv_window += self.unconsumed
+            connection.grant(self.id, self.unconsumed)
+            self.unconsumed = 0
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the stream at once, with RST_STREAM if the peer knows it; unsent data is dropped. Does nothing on a closed stream."""
+        if self.state != CLOSED:
+            self.connection.reset(self, code)
+
+
+QueuedFrame = tuple[memoryview, bool, bytes | None]
+"""Body, whether it ends the stream, and a trailer block that follows it and ends the stream instead."""

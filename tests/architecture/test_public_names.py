@@ -1,0 +1,52 @@
+"""A public name comes and goes on purpose: a change of the snapshot is read in review as a change of the API."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.public_names import SNAPSHOT, public_names
+from tests.architecture.repository import ROOT, plant, tracked
+
+
+def difference(snapshot: list[str], today: list[str]) -> str:
+    """What changed, and what to do about it; empty if nothing did."""
+    gone = [f"  - {name}" for name in sorted(set(snapshot) - set(today))]
+    new = [f"  + {name}" for name in sorted(set(today) - set(snapshot))]
+    if not gone and not new:
+        return ""
+    advice = "Names that went break users: keep them, or write a `breaking` changelog fragment. If all this is meant: make snapshot"
+    return "\n".join(["public names changed:", *gone, *new, advice])
+
+
+def test_public_names_are_those_of_the_snapshot() -> None:
+    changed = difference(SNAPSHOT.read_text().split(), public_names(ROOT, tracked()))
+    assert not changed, changed
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("class A: ...\ndef f(): ...\nasync def g(): ...\nX = 1\nY: int = 2\n", ["A", "X", "Y", "f", "g"]),
+        ("class _A: ...\ndef _f(): ...\n_X = 1\nimport os\nfrom a import B\n", []),
+        ("from a import B, C\n__all__ = ['B']\n", ["B"]),
+        ("__all__ = ('B',)\nC = 1\n", ["B"]),
+    ],
+)
+def test_names_are_read_from_a_module(tmp_path: Path, text: str, names: list[str]) -> None:
+    assert public_names(tmp_path, plant(tmp_path, {"src/p/m.py": text})) == [f"p.m.{name}" for name in names]
+
+
+def test_private_modules_generated_code_and_other_trees_have_no_public_names(tmp_path: Path) -> None:
+    private = {"src/p/_m.py": "X = 1", "src/_p/m.py": "X = 1", "src/p/m_pb2.py": "X = 1", "bench/m.py": "X = 1"}
+    assert public_names(tmp_path, plant(tmp_path, private)) == []
+
+
+def test_a_package_exports_under_its_own_name(tmp_path: Path) -> None:
+    assert public_names(tmp_path, plant(tmp_path, {"src/p/__init__.py": "from p.m import X\n__all__ = ['X']\n"})) == ["p.X"]
+
+
+def test_a_difference_says_what_went_what_came_and_what_to_do() -> None:
+    changed = difference(["p.a", "p.b"], ["p.b", "p.c"])
+    assert "  - p.a\n  + p.c" in changed
+    assert "make snapshot" in changed
+    assert difference(["p.a"], ["p.a"]) == ""

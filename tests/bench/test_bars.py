@@ -1,0 +1,54 @@
+"""Ratios and bars."""
+
+import pytest
+
+from bench.bars import Bar, bars, ratios
+from bench.figures import Figures
+
+
+def by_name(*figures):
+    return {each.name: each for each in figures}
+
+
+def test_ratios_divide_by_the_baseline(measured):
+    peer = measured("peer", 1_000, p50=300, p99=4_000, idle_bytes=3_000.0, import_seconds=0.3)
+    base = measured("base", 4_000, p50=100, p99=1_000, idle_bytes=1_000.0, import_seconds=0.1)
+    ratio = ratios(peer, base)
+    assert ratio.throughput == pytest.approx(0.25)
+    assert ratio.advantage == pytest.approx(4)
+    assert ratio.p50_at_1 == pytest.approx(3, rel=0.01)
+    assert ratio.p99_at_64 == pytest.approx(4, rel=0.01)
+    assert ratio.idle_bytes == pytest.approx(3)
+    assert ratio.import_seconds == pytest.approx(3)
+
+
+def test_what_was_not_measured_has_no_ratio(measured):
+    ratio = ratios(Figures(name="peer", failure="gone"), measured("base", 1_000))
+    assert (ratio.throughput, ratio.advantage, ratio.p50_at_1, ratio.idle_bytes, ratio.import_seconds) == (None,) * 5
+
+
+def test_bars_compare_towpath_with_its_peers(measured):
+    checked = bars(
+        by_name(
+            measured("grpcio.aio", 1_000, p50=500),
+            measured("grpc-go", 10_000, p50=100),
+            measured("towpath bare", 9_500, p50=120, idle_bytes=21 * 1024.0, import_seconds=0.1),
+            measured("towpath stack", 7_000),
+        )
+    )
+    assert [bar.status for bar in checked] == ["met", "met", "missed", "missed", "met", "missed"]
+    assert checked[0].measured == pytest.approx(9.5)
+    assert checked[4].measured == pytest.approx(100)
+    assert checked[5].measured == pytest.approx(21)
+
+
+def test_a_bar_without_its_peer_is_neither_met_nor_missed(measured):
+    checked = bars(by_name(measured("towpath bare", 9_500)))
+    assert {bar.status for bar in checked} == {"not measured"}
+
+
+@pytest.mark.parametrize(
+    ("at_most", "measured", "status"), [(False, 2.0, "met"), (False, 1.9, "missed"), (True, 2.0, "met"), (True, 2.1, "missed")]
+)
+def test_a_bound_itself_is_met(at_most, measured, status):
+    assert Bar(name="bar", measured=measured, bound=2, at_most=at_most).status == status

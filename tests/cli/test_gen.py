@@ -1,0 +1,58 @@
+"""`towpath gen` as a command."""
+
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+
+from towpath.cli.gen import gen
+
+CONTRACT = 'syntax = "proto3";\npackage till.v1;\nmessage M {}\nservice TillService {\n  rpc Say(M) returns (M);\n}\n'
+
+
+@pytest.fixture(autouse=True)
+def contract(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = Path("proto/till/v1/till.proto")
+    file.parent.mkdir(parents=True)
+    file.write_text(CONTRACT, "utf-8")
+    return file
+
+
+def test_it_says_what_it_wrote(capsys):
+    assert gen([Path("proto")], out=Path("out")) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "wrote out/till/v1/till_pb2.py",
+        "wrote out/till/v1/till_pb2.pyi",
+        "wrote out/till/v1/till_towpath.py",
+    ]
+    assert gen([Path("proto")], out=Path("out"), check=True) == 0
+    assert capsys.readouterr().out == "3 files are up to date in out\n"
+
+
+def test_check_lists_what_differs_and_exits_with_1(capsys, contract):
+    gen([Path("proto")], out=Path("out"))
+    contract.write_text(CONTRACT.partition("service")[0], "utf-8")
+    capsys.readouterr()
+    assert gen([Path("proto")], out=Path("out"), check=True) == 1
+    output = capsys.readouterr()
+    assert output.out.splitlines() == ["differs out/till/v1/till_pb2.py", "left over out/till/v1/till_towpath.py"]
+    assert "without --check" in output.err
+    assert gen([Path("proto")], out=Path("out")) == 0
+    assert "removed out/till/v1/till_towpath.py" in capsys.readouterr().out
+
+
+def test_warnings_go_to_standard_error(capsys, contract):
+    contract.write_text(CONTRACT.replace("message M", 'import "google/protobuf/empty.proto";\nmessage M'), "utf-8")
+    gen([Path("proto")], out=Path("out"))
+    assert "proto/till/v1/till.proto:3:1: warning: " in capsys.readouterr().err
+
+
+def test_the_command_line_takes_several_roots_and_paths():
+    app = App(result_action="return_value")
+    app.default(gen)
+    Path("more").mkdir()
+    arguments = ["proto/till/v1/till.proto", "--proto-root", "more", "--proto-root", "proto", "--out", "out", "--ship-protos"]
+    assert app(arguments) == 0
+    assert Path("out/till/v1/till.proto").read_text("utf-8") == CONTRACT
+    assert app([*arguments, "--check"]) == 0

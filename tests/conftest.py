@@ -1,0 +1,33 @@
+"""What every test has: `async def` tests run in an event loop of their own, and a leak in it fails the test that leaked.
+
+There is no plugin for this, because little is needed: a new loop per test, in debug mode where time does not matter to the test, and a
+check that no task is left. Resources are taken with `async with` inside the test, so fixtures stay synchronous.
+"""
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test to its end in a fresh loop; other tests are left to pytest."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    with asyncio.Runner() as runner:
+        runner.run(without_leaks(pyfuncitem.obj, arguments))
+    return True
+
+
+async def without_leaks(test: Any, arguments: dict[str, Any]) -> None:
+    """Await `test`, then demand that every task it started has ended, or ends within a few turns of the loop."""
+    await test(**arguments)
+    for _ in range(10):
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if not left:
+            return
+        await asyncio.sleep(0)
+    pytest.fail(f"{len(left)} task(s) left running: {', '.join(sorted(repr(task.get_coro()) for task in left))}")
