@@ -31,7 +31,10 @@ def go_environment() -> dict[str, str]:
 
 
 async def build() -> None:
-    """Generate the stubs and compile server and client; raises AbsentError or PeerError. The first build takes about a minute."""
+    """Generate the stubs and compile server and client; raises AbsentError or PeerError.
+
+    The first build compiles grpc-go too and takes tens of seconds.
+    """
     missing = [tool for tool in ("go", "protoc", "protoc-gen-go") if shutil.which(tool) is None]
     if not (_DEBIAN_GOPATH / "src" / "google.golang.org" / "grpc").is_dir():
         missing.append("grpc-go's source")

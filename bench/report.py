@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +23,9 @@ def baseline_of(figures: Sequence[Figures]) -> Figures:
 def ratio_table(figures: Sequence[Figures]) -> Table:
     """A row for each peer, best throughput first, those without figures last with their reason."""
     baseline = baseline_of(figures)
-    table = Table(title=f"Each peer relative to {baseline.name}", title_justify="left", caption_justify="left")
+    table = Table(
+        title=f"Each peer relative to {baseline.name}", title_justify="left", caption_justify="left", box=box.SIMPLE, pad_edge=False
+    )
     table.caption = (
         f"inverse: {baseline.name}'s calls/s as a multiple of the peer's. spread: (highest - lowest) / median calls/s of the rounds."
     )
@@ -41,7 +44,7 @@ def ratio_table(figures: Sequence[Figures]) -> Table:
 
 def bar_table(bars: Sequence[Bar]) -> Table:
     """A row for each bar: measured, wanted, met or missed."""
-    table = Table(title="Bars", title_justify="left")
+    table = Table(title="Bars", title_justify="left", box=box.SIMPLE, pad_edge=False)
     table.add_column("bar")
     for heading in ("measured", "bound", "aim", ""):
         table.add_column(heading, justify="right")

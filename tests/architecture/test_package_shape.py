@@ -65,6 +65,9 @@ def is_import(node: ast.stmt) -> bool:
 
 
 def is_export_on_use(node: ast.stmt) -> bool:
+    """A module's `__getattr__`, or the private table of literals that tells it where names are."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Dict):
+        return node.target.id.startswith("_") and all(isinstance(value, ast.Constant) for value in node.value.values)
     return isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
 
 
@@ -87,6 +90,8 @@ def test_modules_are_named_for_a_concept() -> None:
         ('"""What this is."""\n\nfrom p.x import X\n\n__all__ = ["X"]\n', []),
         ("", []),
         ("if TYPE_CHECKING:\n    from p.x import X\n\ndef __getattr__(name):\n    from p.x import X\n    return X\n", []),
+        ('_LATER: dict[str, str] = {"X": "p.x"}\n', []),
+        ("_LATER: dict[str, X] = {'X': X()}\n", ["p/__init__.py:1 does more than export; move it to a module named for it"]),
         ("if TYPE_CHECKING:\n    X = 1\n", ["p/__init__.py:1 does more than export; move it to a module named for it"]),
         ("def f():\n    return 1\n", ["p/__init__.py:1 does more than export; move it to a module named for it"]),
         ("import x\n\nx.start()\n", ["p/__init__.py:3 does more than export; move it to a module named for it"]),

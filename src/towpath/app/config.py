@@ -31,7 +31,7 @@ import msgspec
 from towpath.app import tomlfile
 from towpath.app.duration import parse_duration
 from towpath.app.suggest import suggestion
-from towpath.contracts.policy import MethodConfig, MethodName, by_method_name
+from towpath.contracts.policy import MethodConfig, by_method_name
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
 from towpath.transport.address import Address
@@ -169,7 +169,7 @@ def _method(item: _Method, where: str) -> MethodConfig:
             near = suggestion(item.criticality, Criticality.__members__, kind="values")
             raise SetupError(f"{where}.criticality: {item.criticality!r} is not a criticality; {near}")
         criticality = Criticality[item.criticality]
-    names = tuple(MethodName(service=name.service, method=name.method) for name in item.name)
+    names = tuple((name.service, name.method) for name in item.name)
     return MethodConfig(names=names, timeout=timeout, criticality=criticality, source=where)
 
 

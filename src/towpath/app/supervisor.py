@@ -103,7 +103,7 @@ async def _all_ready(file: SystemFile, children: Mapping[str, Child], addresses:
         async with asyncio.TaskGroup() as group:
             for name, child in children.items():
                 group.create_task(_ready(child, file.ready_timeout, addresses[name], tell))
-    except* SetupError as errors:
+    except* Exception as errors:  # noqa: BLE001 - unwrapped and raised again, whatever it is
         # Of services that failed together one is told: the first is what a person can act on, the rest often its consequence.
         raise _first(errors) from None
 
@@ -171,10 +171,9 @@ def _with_lines(reason: str, last_lines: Iterable[str]) -> str:
     return "\n".join([reason + ("; its last lines:" if lines else "; it printed nothing"), *lines])
 
 
-def _first(errors: BaseExceptionGroup[SetupError]) -> SetupError:
-    for error in errors.exceptions:
-        return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    raise errors
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _unseen(_name: str, _line: str) -> None:

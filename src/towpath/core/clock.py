@@ -6,7 +6,7 @@ depend on it, because it jumps.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 Clock = Callable[[], float]
@@ -21,7 +21,7 @@ def now() -> float:
 
 
 @contextmanager
-def using(source: Clock) -> Iterator[None]:
+def using(source: Clock) -> Generator[None]:
     """Read the time from `source` inside the `with` block; for tests and simulations. Process-wide, so not for concurrent use."""
     global _source
     previous, _source = _source, source

@@ -8,6 +8,7 @@ context is made twice per hop and the guard would double what that costs (measur
 
 from contextvars import ContextVar, Token
 from enum import IntEnum
+from math import inf
 from typing import Final
 
 from towpath.core import clock
@@ -44,7 +45,7 @@ class Reply:
 class Context:
     """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are
     empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
-    `x-request-id` that came from outside, or empty; `own_reply` is `reply` if anybody asked for it, which spares the common call an object."""
+    `x-request-id` that came from outside, or empty; `own_reply` is `reply` if anybody asked for it, so that the common call makes none."""
 
     __slots__ = (
         "_trace",
@@ -214,8 +215,8 @@ class CallOptions:
         metadata: Metadata | Pairs = EMPTY,
         reply: Reply | None = None,
     ) -> None:
-        """Raises ValueError for a negative or not-a-number timeout, and for metadata that gRPC would not carry."""
-        if timeout is not None and not timeout >= 0:
+        """Raises ValueError for a timeout that is negative, infinite or not a number, and for metadata that gRPC would not carry."""
+        if timeout is not None and not 0 <= timeout < inf:
             raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
         self.timeout = timeout
         self.criticality = criticality

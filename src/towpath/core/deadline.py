@@ -56,11 +56,15 @@ class DeadlineWheel:
 
     def _sweep(self) -> None:
         self._timer = None
-        due = int(self._loop.time() * _SLOTS_PER_SECOND)
+        now = self._loop.time()
         slots = self._slots
-        for slot in sorted(key for key in slots if key <= due):
-            for item in slots.pop(slot):
+        for slot in sorted(key for key in slots if key / _SLOTS_PER_SECOND <= now):
+            items = slots[slot]
+            while items:  # one at a time, since an expiry may discard what stands behind it
+                item = next(iter(items))
+                del items[item]
                 item.expire()
+            del slots[slot]
         # Slots that emptied in the meantime go too: under load most calls end long before their deadline.
         for slot in [key for key, items in slots.items() if not items]:
             del slots[slot]

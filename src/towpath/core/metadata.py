@@ -14,8 +14,10 @@ Value = str | bytes
 Pairs = Iterable[tuple[str, Value]]
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
-_ASCII_VALUE = re.compile(r"[\x20-\x7e]*")
-_RESERVED = frozenset({"content-type", "te", "user-agent", "connection", "host", "transfer-encoding", "upgrade", "keep-alive", "content-length"})
+_ASCII_VALUE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
+_RESERVED = frozenset(
+    {"connection", "content-length", "content-type", "host", "keep-alive", "te", "transfer-encoding", "upgrade", "user-agent"}
+)
 
 
 class Metadata:
@@ -75,7 +77,7 @@ def _checked(key: str, value: Value) -> tuple[str, Value]:
         if not isinstance(value, bytes):
             raise ValueError(f"metadata {key!r} ends in -bin, so its value must be bytes, not {type(value).__name__}")
     elif not isinstance(value, str) or not _ASCII_VALUE.fullmatch(value):
-        raise ValueError(f"metadata {key!r} must be a str of printable ASCII; use a key that ends in -bin for other values")
+        raise ValueError(f"metadata {key!r} must be a str of printable ASCII without outer spaces; name it {key}-bin for other values")
     return key, value
 
 

@@ -51,9 +51,7 @@ class TraceContext:
         version, trace_id, parent_id, flags, future = match.groups()
         if version == b"ff" or (version == b"00" and future) or trace_id == _NO_TRACE or parent_id == _NO_SPAN:
             return TraceContext.root()
-        return TraceContext(
-            trace_id.decode(), _new_span_id(), parent_id.decode(), sampled=bool(int(flags, 16) & 1), state=state
-        )
+        return TraceContext(trace_id.decode(), _new_span_id(), parent_id.decode(), sampled=bool(int(flags, 16) & 1), state=state)
 
     def child(self) -> "TraceContext":
         """The next hop down: same trace, new span, this one as parent."""

@@ -5,22 +5,21 @@ Prometheus spelling: `rpc_server_call_duration_seconds` and `rpc_client_call_dur
 (`package.Service/Method`) and `rpc_response_status_code` (`OK` or the name of gRPC's code). A histogram's count is the rate, its
 count by code the errors. Nothing here depends on tenant, peer or request: the number of series is bounded by methods x codes.
 
-A labelled child costs 1 us to look up and 0.8 us to observe into, so the child of OK is bound when the stack is composed and the
-others when first needed.
+The series of OK is looked up when the stack is composed, the others when first needed: a call pays for an observation alone.
 """
 
 import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodSpec
+from towpath.telemetry.histogram import DurationHistogram
 
 BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds, three a decade from 0.1 ms to 10 s: a percentile read from them is off by a factor of 2.5 at the most."""
@@ -33,22 +32,22 @@ class _Durations:
 
     role = "metrics"
 
-    def __init__(self, histogram: Histogram) -> None:
+    def __init__(self, histogram: DurationHistogram) -> None:
         self._histogram = histogram
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method is counted."""
         name = method.full_name
         now = clock.now
-        observe_ok = self._histogram.labels(name, "OK").observe
-        observe_failed = _by_code(self._histogram, name)
+        histogram = self._histogram
+        observe_ok = histogram.series(name, "OK").observe
 
         async def handle(request: Any, ctx: Context) -> Any:
             start = now()
             try:
                 response = await following(request, ctx)
             except BaseException as error:
-                observe_failed(_outcome(error, ctx), now() - start)
+                histogram.series(name, _outcome(error, ctx)).observe(now() - start)
                 raise
             observe_ok(now() - start)
             return response
@@ -66,20 +65,20 @@ class CallMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = CollectorRegistry() if registry is None else registry
         self.server: Final = _Durations(
-            Histogram(
+            DurationHistogram(
                 "rpc_server_call_duration_seconds",
                 "Time from the start of the server's stack to its response or error.",
                 _LABELS,
-                buckets=BUCKETS,
+                bounds=BUCKETS,
                 registry=self.registry,
             )
         )
         self.client: Final = _Durations(
-            Histogram(
+            DurationHistogram(
                 "rpc_client_call_duration_seconds",
                 "Time from the start of the client's stack to the response or error, over all attempts.",
                 _LABELS,
-                buckets=BUCKETS,
+                bounds=BUCKETS,
                 registry=self.registry,
             )
         )
@@ -96,19 +95,6 @@ def write_exposition(registry: CollectorRegistry, path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         raise SetupError(f"metrics could not be written to {path}: {error.strerror}; name a writable file") from error
-
-
-def _by_code(histogram: Histogram, method: str) -> Callable[[str, float], None]:
-    """Observes into the child of a code, each looked up once."""
-    children: dict[str, Histogram] = {}
-
-    def observe(code: str, seconds: float) -> None:
-        child = children.get(code)
-        if child is None:
-            child = children[code] = histogram.labels(method, code)
-        child.observe(seconds)
-
-    return observe
 
 
 def _outcome(error: BaseException, ctx: Context) -> str:

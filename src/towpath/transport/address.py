@@ -27,7 +27,9 @@ class Address:
         elif ":" in host:
             raise SetupError(f"{where}: {text!r} is ambiguous; put the IPv6 host in brackets, as in '[::1]:8080'")
         if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-            raise SetupError(f"{where}: {text!r} is not host:port with a port of 0 to 65535; write '127.0.0.1:8080', or port 0 for a free one")
+            raise SetupError(
+                f"{where}: {text!r} is not host:port with a port of 0 to 65535; write '127.0.0.1:8080', or port 0 for a free one"
+            )
         return Address(host, int(port))
 
 

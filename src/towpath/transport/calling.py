@@ -99,7 +99,7 @@ class ClientCall(Stream):
     # What becomes of it.
 
     def _collect(self, data: bytes) -> None:
-        if self.answer.done():
+        if self.answer.done() or not data:
             return
         reader = self._reader
         if reader is None:
@@ -111,6 +111,8 @@ class ClientCall(Stream):
             reader.feed(data)
             if self._body is None:
                 self._body = reader.next()
+            if self._body is not None and not reader.finished():  # an error now, since a server could go on for ever
+                raise RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message")
         except RpcError as error:
             self._fail(error)
             return
@@ -123,9 +125,7 @@ class ClientCall(Stream):
             reply.trailers = metadata.decode(every)
         error = status.decode(every)
         if error is None and self._body is None:
-            error = RpcError(Code.INTERNAL, f"{self._ctx.method} answered OK without a message")
-        elif error is None and self._reader is not None and not self._reader.finished():
-            error = RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message, or a part of one")
+            error = RpcError(Code.INTERNAL, f"{self._ctx.method} answered OK without a whole message")
         self._settle(error)
         if self.state != CLOSED:
             self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read the whole request

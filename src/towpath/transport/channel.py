@@ -1,4 +1,4 @@
-"""The channel: a client's way to one target. Connects when first used, shares one connection among all calls, connects anew when it ends."""
+"""The channel: a client's way to one target. Connects when first used, shares one connection among all calls, replaces it once it ends."""
 
 import asyncio
 from collections import deque
@@ -16,11 +16,14 @@ from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
 from towpath.transport.link import Link
 from towpath.wire.grpc import framing, propagation
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX
 from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, Template
 
 _CONNECT_TIMEOUT: Final = 20.0
 """Seconds for TCP and the server's settings; gRPC's MIN_CONNECT_TIMEOUT."""
+
+_CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that a server is given to read what was written before the channel was closed."""
 
 _USER_AGENT: Final = b"towpath-python"
 
@@ -60,15 +63,20 @@ class Channel:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls under way end with UNAVAILABLE."""
+        """End the connection; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
         self._closed = True
         if self._connecting is not None:
             self._connecting.cancel()
+            await asyncio.wait([self._connecting])
         links = list(self._links)
         for link in links:
             link.close()
         if links:
-            await asyncio.wait([link.closed for link in links])
+            _, stuck = await asyncio.wait([link.closed for link in links], timeout=_CLOSE_TIMEOUT)
+            if stuck:  # the server does not read
+                for link in links:
+                    link.abort()
+                await asyncio.wait(stuck)
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for `method`: context from the options alone, nothing inherited."""
@@ -103,17 +111,21 @@ class Channel:
                 link = await self._link_for(ctx)
             connection = link.connection
             call = ClientCall(connection, link.loop, ctx, limit)
-            body = framing.frame(request.SerializeToString(), gzip=gzip)
+            message = request.SerializeToString()
+            body = framing.frame(message, gzip=True) if gzip else PREFIX.pack(0, len(message)) + message
             connection.open(call)
             connection.send_whole(call, connection.encode(head, propagation.literals(ctx)), body, None)
-            link.schedule_flush()
+            if len(connection.streams) == 1:
+                link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
+            else:
+                link.schedule_flush()
             deadline = ctx.deadline
             slot = link.wheel.add(deadline, call) if deadline is not None else -1
             try:
-                message = await call.answer
-            except asyncio.CancelledError:
+                answer = await call.answer
+            except (asyncio.CancelledError, RpcError):
                 call.reset(ErrorCode.CANCEL)
-                link.schedule_flush()
+                link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
                 raise
             finally:
                 if slot >= 0:
@@ -121,7 +133,7 @@ class Channel:
                 if link.needs_attention:
                     link.stream_ended()
             try:
-                return response_type.FromString(message)
+                return response_type.FromString(answer)
             except DecodeError as error:
                 raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None
 
@@ -160,12 +172,17 @@ class Channel:
     async def _connected(self) -> "ClientLink":
         """The link, connected; concurrent callers share one attempt, and the cancellation of one does not end it."""
         if self._closed:
-            raise RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
-        if self._connecting is None:
+            raise self._is_closed()
+        if self._connecting is None or self._connecting.done():  # done: those who began it were cancelled before it ended
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
         connecting = self._connecting
         try:
             return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if connecting.cancelled() and task is not None and not task.cancelling():
+                raise self._is_closed() from None
+            raise
         finally:
             if connecting.done() and self._connecting is connecting:
                 self._connecting = None
@@ -187,9 +204,14 @@ class Channel:
             raise self._unreachable(error.strerror or str(error)) from None
         except ConnectionLost as error:
             raise self._unreachable(str(error)) from None
-        if link.connection.can_open():
-            self._link = link
+        if link.connection.exhausted():
+            link.close()
+            raise self._unreachable(link.fault)
+        self._link = link
         return link
+
+    def _is_closed(self) -> RpcError:
+        return RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
 
     def _unreachable(self, reason: str) -> RpcError:
         return RpcError(Code.UNAVAILABLE, f"cannot connect to {self.target}: {reason}")
@@ -209,10 +231,8 @@ class ConnectionLost(Exception):
     """The connection ended before it was ready."""
 
 
-class ClientLink(Link):
+class ClientLink(Link[ClientConnection]):
     """One connection of a channel."""
-
-    connection: ClientConnection
 
     def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, limits: Limits) -> None:
         super().__init__(loop)
@@ -220,7 +240,7 @@ class ClientLink(Link):
         self._channel = channel
         self._ready: asyncio.Future[None] = loop.create_future()
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._fault = ""
+        self.fault = ""
         # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.
         self.needs_attention = False
         self.connection = ClientConnection(self, limits)
@@ -234,7 +254,12 @@ class ClientLink(Link):
         waiter: asyncio.Future[None] = self.loop.create_future()
         self._waiters.append(waiter)
         self.needs_attention = True
-        await waiter
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():  # the place was this call's already: pass it on
+                self.stream_ended()
+            raise
 
     def stream_ended(self) -> None:
         """A stream has ended: the next call in line may take its place."""
@@ -250,7 +275,7 @@ class ClientLink(Link):
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone; calls under way end with UNAVAILABLE."""
         super().connection_lost(exc)
-        self._end(self._fault or "the connection was closed" + (f": {exc}" if exc else ""))
+        self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
 
     def _end(self, reason: str) -> None:
         self._channel.forget(self)
@@ -271,7 +296,7 @@ class ClientLink(Link):
     def going_away(self, reason: str) -> None:
         """The server wants no more calls here: the next one connects anew."""
         self._channel.retire(self)
-        self._fault = reason
+        self.fault = reason
         self.needs_attention = True
         self.stream_ended()
 
@@ -280,6 +305,6 @@ class ClientLink(Link):
 
     def failed(self, reason: str) -> None:
         """The server broke the protocol."""
-        self._fault = reason
+        self.fault = reason
         self._channel.retire(self)
         super().failed(reason)

@@ -6,17 +6,20 @@ too, so a peer that does not read its answers cannot make us hold more than thos
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Final, Generic, TypeVar, cast
 
 from towpath.wire.http2 import ClientConnection, ServerConnection
 
 _HIGH_WATER: Final = 256 * 1024
 
 
-class Link(asyncio.Protocol):
+End = TypeVar("End", ServerConnection, ClientConnection)
+
+
+class Link(asyncio.Protocol, Generic[End]):
     """What both ends share. `connection` is set by the subclass before the transport is connected."""
 
-    connection: ServerConnection | ClientConnection
+    connection: End
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop

@@ -24,19 +24,26 @@ class Endpoint:
 
 
 class Route:
-    """What a head asks for: an endpoint, or the error to answer with. `foreign` is set where the request is not gRPC at all."""
+    """A head that asks for an endpoint, with what it says of the call."""
 
-    __slots__ = ("accepts_gzip", "endpoint", "error", "foreign", "gzip", "head", "inherited")
+    __slots__ = ("accepts_gzip", "endpoint", "gzip", "head", "inherited")
 
-    def __init__(self, head: Section, endpoint: Endpoint | None, error: RpcError | None, *, foreign: bool = False) -> None:
+    def __init__(self, head: Section, endpoint: Endpoint) -> None:
         self.head = head
         self.endpoint = endpoint
-        self.error = error
-        self.foreign = foreign
         fields = dict(head.fields)
         self.gzip = fields.get(b"grpc-encoding") == b"gzip"
         self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
         self.inherited = Inherited(head.fields)
+
+
+class Refusal:
+    """A head that cannot be served: the error to answer with, or None where the request is not gRPC at all."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: RpcError | None) -> None:
+        self.error = error
 
 
 class Routes:
@@ -56,25 +63,25 @@ class Routes:
                     timeout=DEFAULT_TIMEOUT if method.timeout is None else method.timeout,
                 )
 
-    def resolve(self, head: Section) -> Route:
-        """The route of a head, from now on remembered on it."""
+    def resolve(self, head: Section) -> Route | Refusal:
+        """What becomes of a head, from now on remembered on it."""
         route = head.memo = self._resolve(head)
         return route
 
-    def _resolve(self, head: Section) -> Route:
+    def _resolve(self, head: Section) -> Route | Refusal:
         fields = dict(head.fields)
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip()
         if head.method != b"POST" or not content_type.startswith(_CONTENT_TYPE):
-            return Route(head, None, None, foreign=True)
+            return Refusal(None)
         if content_type not in _KNOWN_TYPES:
-            return Route(head, None, RpcError(Code.INTERNAL, f"content-type {content_type.decode('latin-1')!r} is not supported; use protobuf"))
+            return Refusal(RpcError(Code.INTERNAL, f"content-type {content_type.decode('latin-1')!r} is not supported; use protobuf"))
         encoding = fields.get(b"grpc-encoding", b"identity")
         if encoding not in ENCODINGS:
-            return Route(head, None, RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+            return Refusal(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
         endpoint = self._endpoints.get(head.path)
         if endpoint is None:
-            return Route(head, None, self._unknown(head.path.decode("latin-1")))
-        return Route(head, endpoint, None)
+            return Refusal(self._unknown(head.path.decode("latin-1")))
+        return Route(head, endpoint)
 
     def _unknown(self, path: str) -> RpcError:
         service, _, method = path.removeprefix("/").rpartition("/")

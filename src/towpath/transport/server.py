@@ -10,10 +10,13 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.service import Layer, Service
 from towpath.transport.address import Address, bind, bound
 from towpath.transport.link import Link
-from towpath.transport.routes import Route, Routes
-from towpath.transport.serving import ServerCall
+from towpath.transport.routes import Refusal, Route, Routes
+from towpath.transport.serving import RefusedCall, ServerCall
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE
-from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection
+from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection, Stream
+
+_LAST_WORDS: Final = 1.0
+"""Seconds that cancelled handlers and slow clients are given before connections are cut."""
 
 _SHUTDOWN_PING: Final = b"goodbye!"
 
@@ -74,21 +77,21 @@ class Server:
             if links:
                 await asyncio.wait([link.closed for link in links], timeout=grace)
         finally:
+            leftover: list[asyncio.Future[None]] = []
             for link in list(self.links):
+                leftover += (call.task for call in link.calls if call.task is not None)
+                leftover.append(link.closed)
                 link.cancel_calls()
                 link.close()
-        # What a handler does on cancellation may take a turn or two; a handler that refuses to die is not waited for.
-        leftover = [link.closed for link in self.links]
+        # A handler may have something to put away when it is cancelled; one that refuses to die is not waited for.
         if leftover:
-            await asyncio.wait(leftover, timeout=1.0)
+            await asyncio.wait(leftover, timeout=_LAST_WORDS)
         for link in list(self.links):
             link.abort()
 
 
-class ServerLink(Link):
+class ServerLink(Link[ServerConnection]):
     """One client's connection and its calls."""
-
-    connection: ServerConnection
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Server) -> None:
         super().__init__(loop)
@@ -96,6 +99,8 @@ class ServerLink(Link):
         self.wheel = wheel_of(loop)
         self.calls: dict[ServerCall, None] = {}
         self.draining = False
+        self.compresses = server.compression == "gzip"
+        self.message_limit = server.message_limit
         self.largest_body = server.message_limit + PREFIX_SIZE
         self.connection = ServerConnection(self, server.limits)
 
@@ -137,10 +142,14 @@ class ServerLink(Link):
 
     # What the connection tells.
 
-    def accept(self, connection: ServerConnection, head: Section) -> ServerCall:
-        """A call begins."""
+    def accept(self, head: Section) -> Stream:
+        """A request begins."""
         route = head.memo
-        return ServerCall(self, route if isinstance(route, Route) else self.server.routes.resolve(head))
+        if isinstance(route, Route):  # nearly always, for one look at the memo
+            return ServerCall(self, route)
+        if not isinstance(route, Refusal):
+            route = self.server.routes.resolve(head)
+        return ServerCall(self, route) if isinstance(route, Route) else RefusedCall(self, route)
 
     def ready(self) -> None:
         """The client's settings are known; a server need not wait for them."""

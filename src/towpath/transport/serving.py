@@ -8,21 +8,20 @@ refuses to, keeps nobody waiting and harms no other call.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core.context import Context
+from towpath.core.deadline import DeadlineWheel
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
-from towpath.transport.routes import Endpoint, Route
+from towpath.transport.routes import Endpoint, Refusal, Route
 from towpath.wire.grpc import framing, metadata, propagation, status
+from towpath.wire.grpc.framing import PREFIX
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Field, Section, Stream, Template
+from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream, Template
 from towpath.wire.http2.states import CLOSED
-
-if TYPE_CHECKING:
-    from towpath.transport.server import ServerLink
 
 log = logging.getLogger("towpath.server")
 
@@ -32,46 +31,70 @@ _GZIP_HEAD: Final = Template(*_HEAD.fields, (b"grpc-encoding", b"gzip"))
 _FOREIGN: Final = Template((b":status", b"415"))
 
 
+class Host(Protocol):
+    """What a call needs of the connection that it came over."""
+
+    connection: ServerConnection
+    loop: asyncio.AbstractEventLoop
+    wheel: DeadlineWheel
+    peer: str
+    calls: "dict[ServerCall, None]"
+    message_limit: int
+    largest_body: int
+    compresses: bool
+    draining: bool
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        ...
+
+    def schedule_flush(self) -> None:
+        """Write what waits at the end of this turn of the loop."""
+        ...
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+        ...
+
+
 class ServerCall(Stream):
     """One unary call, from its head to its end."""
 
-    __slots__ = ("_deadline_slot", "_extra", "_link", "_over", "_reader", "_route", "_task")
+    __slots__ = ("_deadline_slot", "_extra", "_link", "_over", "_reader", "_route", "task")
 
-    def __init__(self, link: "ServerLink", route: Route) -> None:
+    def __init__(self, link: Host, route: Route) -> None:
         super().__init__(link.connection)
         self._link = link
         self._route = route
         self._extra: Sequence[Field] = []
         self._reader: framing.MessageReader | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._deadline_slot = -1
         self._over = False
 
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """The call begins. What cannot be served is answered at once, before its body has come."""
+        """The call begins."""
         self._extra = extra
-        route = self._route
-        if route.foreign:
-            self._over = True
-            self.connection.send_head(self, self.connection.encode(_FOREIGN), end_stream=True)
-            self._abandon_rest()
-        elif route.error is not None:
-            self._fail(route.error)
-        elif end_stream:
+        if end_stream:
             self._finish_request()
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
         """A piece of the request."""
-        if self._over or self._task is not None:
+        if self._over or self.task is not None:
             return
         size = len(data)
-        if end_stream and self._reader is None and data[:1] == b"\0" and size <= self._link.largest_body:
+        if (
+            end_stream
+            and self._reader is None
+            and data[:1] == b"\0"
+            and size == framing.PREFIX_SIZE + int.from_bytes(data[1 : framing.PREFIX_SIZE], "big")
+            and size <= self._link.largest_body
+        ):
             # The whole body in one plain message, as nearly always: no reader, and no copy but this one.
-            if size == framing.PREFIX_SIZE + int.from_bytes(data[1 : framing.PREFIX_SIZE], "big"):
-                self._start(data[framing.PREFIX_SIZE :])
-                return
+            self._start(data[framing.PREFIX_SIZE :])
+            return
         self._collect(data)
         if end_stream and not self._over:
             self._finish_request()
@@ -82,38 +105,45 @@ class ServerCall(Stream):
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """Trailers of a request mean nothing to gRPC, but they end it."""
-        if not self._over and self._task is None:
+        if not self._over and self.task is None:
             self._finish_request()
 
     def reset_received(self, code: int, reason: str) -> None:
         """The client cancelled the call or is gone: nobody waits for the answer."""
         self._over = True
-        if self._task is not None:
-            self._task.cancel(reason)
+        if self.task is not None:
+            self.task.cancel(reason)
+
+    def drained(self) -> None:
+        """The answer had waited for the client's window, and has gone."""
+        if self._link.draining:
+            self._link.close_if_idle()
 
     def expire(self) -> None:
         """The deadline has passed: tell the client, who may not have noticed, and stop the handler."""
         self._deadline_slot = -1
         if not self._over:
             self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._method()} did not finish within its deadline"))
-            if self._task is not None:
-                self._task.cancel("deadline exceeded")
+            if self.task is not None:
+                self.task.cancel("deadline exceeded")
 
     def cancel(self, error: RpcError) -> None:
         """The server ends the call: it is shutting down, and the grace period is over."""
         if not self._over:
             self._fail(error)
-        if self._task is not None:
-            self._task.cancel(error.message)
+        if self.task is not None:
+            self.task.cancel(error.message)
 
     # The request.
 
     def _collect(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            reader = self._reader = framing.MessageReader(self._link.server.message_limit, gzip=self._route.gzip)
+            reader = self._reader = framing.MessageReader(self._link.message_limit, gzip=self._route.gzip)
         try:
             reader.feed(data)
+            if reader.overfull():  # an error now, since a client could go on for ever
+                raise self._not_one_message()
         except RpcError as error:
             self._fail(error)
 
@@ -122,7 +152,7 @@ class ServerCall(Stream):
         try:
             message = reader.next() if reader is not None else None
             if reader is None or message is None or not reader.finished():
-                raise RpcError(Code.INTERNAL, f"{self._method()} takes exactly one message, whole")
+                raise self._not_one_message()
         except RpcError as error:
             self._fail(error)
             return
@@ -131,7 +161,6 @@ class ServerCall(Stream):
     def _start(self, message: bytes) -> None:
         route, link = self._route, self._link
         endpoint = route.endpoint
-        assert endpoint is not None
         try:
             request = endpoint.method.request.FromString(message)
             ctx = propagation.received(
@@ -146,23 +175,24 @@ class ServerCall(Stream):
         if ctx.deadline is not None:
             self._deadline_slot = link.wheel.add(ctx.deadline, self)
         link.calls[self] = None
-        self._task = link.loop.create_task(self._run(endpoint, request, ctx))
+        self.task = link.loop.create_task(self._run(endpoint, request, ctx))
 
     # The answer.
 
     async def _run(self, endpoint: Endpoint, request: Message, ctx: Context) -> None:
         try:
-            response = await endpoint.handler(request, ctx)
-            if not self._over:
-                self._reply(endpoint, response, ctx)
-        except RpcError as error:
-            self._fail(self._with_reply(error, ctx))
+            try:
+                response = await endpoint.handler(request, ctx)
+                if not self._over:
+                    self._reply(endpoint, response, ctx)
+            except RpcError as error:
+                self._fail(self._with_reply(error, ctx))
         except asyncio.CancelledError:
             # Ours if the call is over; otherwise the handler cancelled itself, or let a cancelled task of its own show through.
             self._fail(RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server"))
         except Exception:
             log.exception("%s failed, request id %s", ctx.method, ctx.request_id)
-            self._fail(self._with_reply(RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}"), ctx))
+            self._fail(RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}"))
         finally:
             link = self._link
             if self._deadline_slot >= 0 and ctx.deadline is not None:
@@ -174,10 +204,20 @@ class ServerCall(Stream):
     def _reply(self, endpoint: Endpoint, response: Any, ctx: Context) -> None:
         if not isinstance(response, endpoint.method.response):
             raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.method.response.__name__}")
-        link, connection = self._link, self.connection
-        gzip = link.server.compression == "gzip" and self._route.accepts_gzip
-        body = framing.frame(response.SerializeToString(), gzip=gzip)
+        link = self._link
+        connection = link.connection
         reply = ctx.own_reply
+        if reply is None and not link.compresses:
+            message = response.SerializeToString()
+            self._over = True
+            connection.send_whole(self, connection.encode(_HEAD), PREFIX.pack(0, len(message)) + message, connection.encode(_TRAILERS_OK))
+            if len(link.calls) == 1:
+                link.flush()  # the only call: no other answer to share a write with
+            else:
+                link.schedule_flush()
+            return
+        gzip = link.compresses and self._route.accepts_gzip
+        body = framing.frame(response.SerializeToString(), gzip=gzip)
         head = metadata.encode(reply.headers) if reply is not None else b""
         trailers = metadata.encode(reply.trailers) if reply is not None else b""
         self._over = True
@@ -201,17 +241,50 @@ class ServerCall(Stream):
         """End the call with an error, as a response of trailers alone; does nothing if it has ended."""
         if self._over:
             return
+        fields = _error_fields(error)
         self._over = True
-        fields = b"".join(literal(name, value) for name, value in status.encode(error))
-        self.connection.send_head(self, self.connection.encode(_HEAD, fields), end_stream=True)
-        self._abandon_rest()
+        _end_with(self, self._link, fields)
 
-    def _abandon_rest(self) -> None:
-        # The client may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1).
-        if self.state != CLOSED:
-            self.reset(ErrorCode.NO_ERROR)
-        self._link.schedule_flush()
+    def _not_one_message(self) -> RpcError:
+        return RpcError(Code.INTERNAL, f"{self._method()} takes exactly one message, whole")
 
     def _method(self) -> str:
-        endpoint = self._route.endpoint
-        return endpoint.method.full_name if endpoint is not None else "the call"
+        return self._route.endpoint.method.full_name
+
+
+class RefusedCall(Stream):
+    """A request that no endpoint serves: answered at once, before its body has come, and otherwise ignored."""
+
+    __slots__ = ("_link", "_refusal")
+
+    def __init__(self, link: Host, refusal: Refusal) -> None:
+        super().__init__(link.connection)
+        self._link = link
+        self._refusal = refusal
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """Answer."""
+        error = self._refusal.error
+        if error is None:
+            connection = self._link.connection
+            connection.send_head(self, connection.encode(_FOREIGN), end_stream=True)
+            _abandon_rest(self, self._link)
+        else:
+            _end_with(self, self._link, _error_fields(error))
+
+
+def _error_fields(error: RpcError) -> bytes:
+    return b"".join(literal(name, value) for name, value in status.encode(error))
+
+
+def _end_with(stream: Stream, link: Host, fields: bytes) -> None:
+    """Answer with trailers alone."""
+    link.connection.send_head(stream, link.connection.encode(_HEAD, fields), end_stream=True)
+    _abandon_rest(stream, link)
+
+
+def _abandon_rest(stream: Stream, link: Host) -> None:
+    # The client may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1).
+    if stream.state != CLOSED:
+        stream.reset(ErrorCode.NO_ERROR)
+    link.schedule_flush()

@@ -64,6 +64,17 @@ class TestKnownFields:
         assert block.known.fields == tuple(HEAD)
         assert block.extra == [TIMEOUT, *HEAD]
 
+    def test_can_be_looked_up_without_decoding_for_as_long_as_they_hold(self) -> None:
+        decoder, head = primed()
+        recurring = decoder.recurring
+        known = decoder.decode(head).known
+        assert recurring[head] is known
+        decoder.decode(bytes.fromhex("4001610162"))
+        assert head not in recurring
+        again = decoder.decode(head).known
+        assert recurring[head] is again is not known
+        assert decoder.recurring is recurring
+
     def test_are_none_after_a_size_update(self) -> None:
         decoder, head = primed()
         block = decoder.decode(bytes.fromhex("3fe10f") + head)

@@ -44,6 +44,7 @@ def test_zero_digits_at_the_end_are_read_up_to_the_bound() -> None:
         ("7f80", "ends inside an integer"),
         ("7f8080808080", "more than 5 bytes"),
         ("7f808080808000", "more than 5 bytes"),
+        ("7f81ffffff0f", "integer 4294967296 does not fit in 32 bits"),
         ("7fffffffff0f", "does not fit in 32 bits"),
         ("7fffffffff7f", "does not fit in 32 bits"),
     ],

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from skyline.airports.service import Airports
 from skyline.airports.v1.airports_pb2 import BatchGetAirportsRequest
-from skyline.data import Dataset
+from skyline.data import Flight, Observation
 from skyline.data.__main__ import lines
 from skyline.demo import report
 from skyline.demo.driver import Outcome
@@ -36,12 +36,12 @@ async def searched(airports: Airports, flights: Flights, weather: Weather, day: 
 
 
 def test_the_table_and_the_data_file_agree_on_every_flight_of_a_month(
-    airports: Airports, flights: Flights, weather: Weather, dataset: Dataset
+    airports: Airports, flights: Flights, weather: Weather, flight_rows: list[Flight], observation_rows: list[Observation]
 ) -> None:
     states: set[int] = set()
     for number in range(1, 32):
         answer = asyncio.run(searched(airports, flights, weather, Date(year=2013, month=1, day=number)))
-        printed = lines(dataset, "LGA", "ORD", date(2013, 1, number))
+        printed = lines(flight_rows, observation_rows, "LGA", "ORD", date(2013, 1, number))
         assert len(printed) == len(answer.results)
         for line, result in zip(printed, answer.results, strict=True):
             assert line.split() == " ".join(report.cells(result)).split()
@@ -64,6 +64,16 @@ def test_the_report_says_how_the_calls_went_and_how_to_check_them(airports: Airp
     text = output.getvalue()
     assert "4 calls in 2.0 s (2 a second), 1 failed" in text
     assert "UNAVAILABLE: 1, the last one: nobody home" in text
-    assert "search serves C/Do" in text
+    assert "search serves Do" in text
     assert "La Guardia (LGA) to Chicago Ohare Intl (ORD), 731 miles, Wednesday 02 January 2013" in text
     assert "python -m skyline.data LGA ORD 2013-01-02 --first 10" in text
+
+
+def test_the_latencies_fit_a_terminal_of_80_columns_however_slow_the_calls() -> None:
+    slow = (Bucket(10.0, 0), Bucket(float("inf"), 1_000_000))
+    hop = Hop(process="airports", method="a.b.C/BatchGetAirports", side="served", calls=1_000_000, errors=999_999, buckets=slow)
+    output = StringIO()
+    Console(file=output, width=80).print(report.latencies(Outcome(seconds=[12.3456]), [hop]))
+    lines = [line.split() for line in output.getvalue().splitlines()]
+    assert lines[1][-3:] == ["12,346", "12,346", "12,346"]
+    assert lines[2] == ["airports", "serves", "BatchGetAirports", "1,000,000", "999,999", "10,000", "10,000", "10,000"]

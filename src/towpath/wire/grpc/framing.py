@@ -14,7 +14,8 @@ PREFIX_SIZE: Final = 5
 DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes; gRPC's default."""
 
-_PREFIX: Final = struct.Struct(">BI")
+PREFIX: Final = struct.Struct(">BI")
+"""A message's flag and length, for where a call of `frame` would cost more than it hides."""
 _PLAIN: Final = 0
 _COMPRESSED: Final = 1
 _GZIP: Final = 31  # zlib's window bits for the gzip container
@@ -29,8 +30,8 @@ def frame(message: bytes, *, gzip: bool = False) -> bytes:
     if gzip:
         compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
         message = compressor.compress(message) + compressor.flush()
-        return _PREFIX.pack(_COMPRESSED, len(message)) + message
-    return _PREFIX.pack(_PLAIN, len(message)) + message
+        return PREFIX.pack(_COMPRESSED, len(message)) + message
+    return PREFIX.pack(_PLAIN, len(message)) + message
 
 
 class MessageReader:
@@ -74,6 +75,10 @@ class MessageReader:
         if not self._gzip:
             raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
         return self._decompress(message)
+
+    def overfull(self) -> bool:
+        """Whether more has come than the message that is under way: in a unary call an error already, and not worth keeping."""
+        return len(self._buffer) > self._need
 
     def finished(self) -> bool:
         """Whether the body may end here: no message has been begun."""

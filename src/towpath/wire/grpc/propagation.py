@@ -11,6 +11,7 @@ from towpath.core import clock
 from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
+from towpath.core.trace import TraceContext
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import timeout as timeout_codec
 from towpath.wire.hpack import literal, literal_prefix
@@ -53,7 +54,7 @@ def literals(ctx: Context) -> bytes:
 class Inherited:
     """What the fields of a head say about the context; kept with a head that recurs, and added to by the literals of each call."""
 
-    __slots__ = ("criticality", "metadata", "request_id", "tenant", "timeout", "traceparent", "tracestate")
+    __slots__ = ("criticality", "metadata", "plain", "request_id", "tenant", "timeout", "traceparent", "tracestate")
 
     def __init__(self, fields: Iterable[Field]) -> None:
         self.timeout: bytes = b""
@@ -79,9 +80,12 @@ class Inherited:
             else:
                 rest.append((name, value))
         self.metadata = metadata_codec.decode(rest)
+        self.plain = self.criticality is _UNSAID and not (self.tenant or self.request_id or self.tracestate)
 
 
-def received(method: str, base: Inherited, base_fields: tuple[Field, ...], extra: Sequence[Field], peer: str, fallback: float | None) -> Context:
+def received(
+    method: str, base: Inherited, base_fields: tuple[Field, ...], extra: Sequence[Field], peer: str, fallback: float | None
+) -> Context:
     """The context of a received call: `base` from the recurring head, `extra` its literals, `fallback` the timeout in seconds if none came.
 
     Raises RpcError (INVALID_ARGUMENT) if `grpc-timeout` is malformed: guessing a deadline would be worse than refusing the call.
@@ -104,6 +108,8 @@ def received(method: str, base: Inherited, base_fields: tuple[Field, ...], extra
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from None
     elif fallback is not None:
         deadline = clock.now() + fallback
+    if base.plain:  # nothing but a deadline, perhaps a trace: a third of the arguments, and of what passing them costs
+        return Context(method, deadline=deadline, metadata=base.metadata, peer=peer, traceparent=traceparent)
     return Context(
         method,
         deadline=deadline,
@@ -111,6 +117,7 @@ def received(method: str, base: Inherited, base_fields: tuple[Field, ...], extra
         tenant=base.tenant,
         metadata=base.metadata,
         peer=peer,
+        trace=TraceContext.received(traceparent, base.tracestate) if base.tracestate else None,
         traceparent=traceparent,
         request_id=base.request_id,
     )

@@ -14,7 +14,6 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
 from towpath.core.errors import Code, RpcError
-
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.http2 import LOST, ErrorCode
 
@@ -49,7 +48,7 @@ _FROM_HTTP2: Final = {
 
 def encode(error: RpcError) -> list[Field]:
     """The trailers that report `error`, its metadata included."""
-    message = error.message.encode()[:_LONGEST_MESSAGE].decode("utf-8", "ignore").encode()
+    message = error.message.encode("utf-8", "replace")[:_LONGEST_MESSAGE].decode("utf-8", "ignore").encode()
     fields = [(b"grpc-status", b"%d" % error.code)]
     if message:
         fields.append((b"grpc-message", _TO_ESCAPE.sub(lambda match: b"%%%02X" % match.group()[0], message)))
@@ -123,5 +122,3 @@ def from_http(status: bytes, content_type: bytes) -> RpcError:
 def from_reset(code: int, reason: str) -> RpcError:
     """What to tell the caller when the stream ended without a status."""
     return RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
-
-

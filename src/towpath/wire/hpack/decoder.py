@@ -30,7 +30,7 @@ class Decoder:
     fields of one block, counted as names + values + 32 for each. How long a block may be is for the caller to limit.
     """
 
-    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table")
+    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table", "generation")
 
     def __init__(self, *, max_table_size: int = 4096, max_list_size: int = 16384) -> None:
         self._table: DecodingTable = DecodingTable()
@@ -38,6 +38,7 @@ class Decoder:
         self._max_list_size: int = max_list_size
         self._nothing: KnownFields = KnownFields((), 0)
         self._runs: dict[bytes, KnownFields] = {b"": self._nothing}
+        self.generation: int = 0  # grows whenever what a block means may have changed, so that what was derived from one is void
         self._run_length: int = 0  # of the latest block: the first guess for the next one
 
     @property
@@ -176,6 +177,7 @@ class Decoder:
 
     def _forget_runs(self) -> None:
         """Drop the remembered runs: once the table has changed, their bytes may mean other fields."""
+        self.generation += 1
         if len(self._runs) > 1:
             self._runs.clear()  # the same dict, since `recurring` hands it out
             self._runs[b""] = self._nothing

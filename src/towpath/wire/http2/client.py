@@ -10,7 +10,7 @@ from towpath.wire.http2.fields import RESPONSE, TRAILERS, MalformedSection, Sect
 from towpath.wire.http2.frames import MAX_STREAM_ID, PREFACE, Setting
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import Owner
-from towpath.wire.http2.states import AFTER_RECV_END, CLOSED, CONNECTION_CLOSED, CONNECTION_OPEN, ConnectionEvent, DRAINING
+from towpath.wire.http2.states import AFTER_RECV_END, CLOSED, CONNECTION_CLOSED, CONNECTION_OPEN, DRAINING, ILLEGAL, ConnectionEvent
 from towpath.wire.http2.stream import Stream
 
 _ONE: Final = ord("1")
@@ -18,6 +18,8 @@ _ONE: Final = ord("1")
 
 class ClientConnection(Connection):
     """Streams of odd ids are opened here. Whether one more fits shows in `can_open`; queueing those that do not is the channel's."""
+
+    most_enable_push = 0
 
     def __init__(self, owner: Owner, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(owner, limits)
@@ -73,8 +75,8 @@ class ClientConnection(Connection):
                         stream.head_seen = True
                         stream.head_received(section, (), end_stream)
                         return
-                elif section.kind is TRAILERS and stream.head_seen:
-                    stream.state = after = AFTER_RECV_END[stream.state]
+                elif section.kind is TRAILERS and stream.head_seen and (after := AFTER_RECV_END[stream.state]) != ILLEGAL:
+                    stream.state = after
                     if after == CLOSED:
                         del self.streams[stream_id]
                     stream.trailers_received(section, ())

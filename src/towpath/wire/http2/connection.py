@@ -85,11 +85,18 @@ class Connection(Control):
         try:
             if self.state is AWAIT_PREFACE:
                 position = self._preface(buffer)
+                if position == 0:  # cut short: its first nine bytes must not be read as a frame
+                    self._buffer = buffer
+                    return
             while end - position >= FRAME_HEADER_SIZE:
                 word, flags, stream_id = FRAME_HEADER.unpack_from(buffer, position)
                 length = word >> 8
                 stream_id &= MAX_STREAM_ID
                 if length > self._max_frame:
+                    if self.state is AWAIT_SETTINGS:
+                        raise ConnectionFault(
+                            ErrorCode.PROTOCOL_ERROR, f"the peer does not speak HTTP/2: it says {buffer[position:][:16]!r}"
+                        )
                     raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, over the limit of {self._max_frame}")
                 start = position + FRAME_HEADER_SIZE
                 if end - start < length:
@@ -126,6 +133,8 @@ class Connection(Control):
 
     def _fail_stream(self, fault: StreamFault) -> None:
         stream = self.streams.get(fault.stream_id)
+        if stream is None and self.is_idle(fault.stream_id):
+            raise ConnectionFault(fault.code, fault.reason)  # an idle stream cannot be reset (section 6.4)
         if stream is not None:
             self.forget(stream)
         self.send_reset(fault.stream_id, fault.code)
@@ -236,6 +245,8 @@ class Connection(Control):
 
 
 def _unpad(payload: bytes, what: str) -> bytes:
-    if not payload or payload[0] >= len(payload):
+    if not payload:
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"{what} too short for the length of its padding")
+    if payload[0] >= len(payload):
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"the padding of {what} is longer than its payload")
     return payload[1 : len(payload) - payload[0]]

@@ -1,7 +1,7 @@
 """The frames that carry no message: SETTINGS, PING, WINDOW_UPDATE, RST_STREAM, GOAWAY, PRIORITY and what must not come at all."""
 
 from abc import ABC, abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 from towpath.wire.http2 import frames
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
@@ -10,6 +10,7 @@ from towpath.wire.http2.frames import (
     DEFAULT_MAX_FRAME_SIZE,
     GOAWAY,
     LARGEST_MAX_FRAME_SIZE,
+    MAX_STREAM_ID,
     MAX_WINDOW,
     PING,
     PRIORITY,
@@ -34,12 +35,17 @@ _LONGEST_PAYLOAD_OF_PING: Final = 8
 class Control(Sender, ABC):
     """A connection's state and the frames that change it."""
 
+    # What the peer may set ENABLE_PUSH to: a server may not set it to 1 (section 6.5.2).
+    most_enable_push: ClassVar[int] = 1
+
     def __init__(self, owner: Owner, limits: Limits) -> None:
         super().__init__(limits)
         self._owner = owner
         self.state = AWAIT_PREFACE
         self.peer_max_streams = MAX_WINDOW
         self.last_peer_stream = 0
+        # Streams beyond this one came after our GOAWAY and are ignored.
+        self.last_accepted = MAX_STREAM_ID
 
     @abstractmethod
     def is_idle(self, stream_id: int) -> bool:
@@ -65,7 +71,8 @@ class Control(Sender, ABC):
 
     def fail(self, code: ErrorCode, reason: str) -> None:
         """End the connection: GOAWAY with the reason, every stream told, the owner asked to close."""
-        self.out.append(frames.goaway(self.last_peer_stream, code, reason.encode()[:_MOST_DEBUG]))
+        last = min(self.last_peer_stream, self.last_accepted)  # a later GOAWAY may not name a larger one (section 6.8)
+        self.out.append(frames.goaway(last, code, reason.encode()[:_MOST_DEBUG]))
         reason = f"{code.name}: {reason}"
         self.lost(reason)
         self._owner.failed(reason)
@@ -160,7 +167,7 @@ class Control(Sender, ABC):
         if key == Setting.HEADER_TABLE_SIZE:
             self._encoder.set_peer_max_table_size(value)
         elif key == Setting.ENABLE_PUSH:
-            if value > 1:
+            if value > self.most_enable_push:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}")
         elif key == Setting.MAX_CONCURRENT_STREAMS:
             self.peer_max_streams = value
@@ -187,7 +194,7 @@ class Control(Sender, ABC):
         _connection_only(stream_id, "GOAWAY")
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"GOAWAY of {len(payload)} bytes")
-        last = int.from_bytes(payload[:4], "big") & frames.MAX_STREAM_ID
+        last = int.from_bytes(payload[:4], "big") & MAX_STREAM_ID
         code = int.from_bytes(payload[4:8], "big")
         debug = payload[8 : 8 + _MOST_DEBUG].decode("utf-8", "replace")
         self.going_away(last, f"the peer is going away: {error_name(code)}" + (f", {debug}" if debug else ""))
@@ -197,7 +204,7 @@ class Control(Sender, ABC):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0")
         if len(payload) != 5:
             raise StreamFault(stream_id, ErrorCode.FRAME_SIZE_ERROR, f"PRIORITY of {len(payload)} bytes")
-        if int.from_bytes(payload[:4], "big") & frames.MAX_STREAM_ID == stream_id:
+        if int.from_bytes(payload[:4], "big") & MAX_STREAM_ID == stream_id:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
 
     def _refuse_if_idle(self, stream_id: int, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from towpath.wire.http2.frames import DEFAULT_MAX_FRAME_SIZE, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW, Setting
+from towpath.wire.http2.frames import DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW, Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,10 @@ class Limits:
             raise ValueError(
                 f"max_frame_size is {self.max_frame_size}; RFC 9113 allows {DEFAULT_MAX_FRAME_SIZE} to {LARGEST_MAX_FRAME_SIZE}"
             )
+        # A peer may fill the protocol's own window before it hears of a smaller one, and nothing makes the connection's smaller.
         for name in ("stream_window", "connection_window"):
-            if not 1 <= getattr(self, name) <= MAX_WINDOW:
-                raise ValueError(f"{name} is {getattr(self, name)}; RFC 9113 allows 1 to {MAX_WINDOW}")
+            if not DEFAULT_WINDOW <= getattr(self, name) <= MAX_WINDOW:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {DEFAULT_WINDOW} to {MAX_WINDOW}")
 
     def settings(self) -> list[tuple[Setting, int]]:
         """The limits as SETTINGS, where HTTP/2 has one."""

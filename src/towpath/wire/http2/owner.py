@@ -1,13 +1,9 @@
 """Who runs a connection, as the connection sees them: the port between sans-IO HTTP/2 and the transport that drives it."""
 
-from __future__ import annotations
+from typing import Protocol
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from towpath.wire.http2.fields import Section
-    from towpath.wire.http2.server import ServerConnection
-    from towpath.wire.http2.stream import Stream
+from towpath.wire.http2.fields import Section
+from towpath.wire.http2.stream import Stream
 
 
 class Owner(Protocol):
@@ -33,6 +29,6 @@ class Owner(Protocol):
 class ServerOwner(Owner, Protocol):
     """The owner of a server's end, which also decides what becomes of a request."""
 
-    def accept(self, connection: ServerConnection, head: Section) -> Stream:
+    def accept(self, head: Section) -> Stream:
         """A new stream for a request with this head. Its `head_received` is called next."""
         ...

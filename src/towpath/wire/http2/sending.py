@@ -143,6 +143,10 @@ class Sender:
     def send_reset(self, stream_id: int, code: ErrorCode) -> None:
         """RST_STREAM, remembered so that what the peer sends before it hears of it is ignored."""
         self.out.append(frames.rst_stream(stream_id, code))
+        self.ignore(stream_id)
+
+    def ignore(self, stream_id: int) -> None:
+        """Whatever the peer still sends on this stream has no effect, but on flow control and the header table."""
         self.reset_here[stream_id] = None
         if len(self.reset_here) > _MOST_REMEMBERED_RESETS:
             del self.reset_here[next(iter(self.reset_here))]
@@ -151,6 +155,8 @@ class Sender:
         """The stream is over, without a frame."""
         if stream.state != IDLE:
             stream.state = AFTER_RESET[stream.state]
+        if stream.queue and stream in self._starved:  # else a peer that grants no window and resets its streams could fill it
+            self._starved.remove(stream)
         stream.queue = None
         stream.queued = 0
         self.streams.pop(stream.id, None)
@@ -179,7 +185,8 @@ class Sender:
         while queue:
             body, end_stream, trailers = queue[0]
             size = len(body)
-            room = min(size, stream.send_window, self.send_window, self.peer_max_frame)
+            # Data of no size needs no window, which may be negative.
+            room = min(size, stream.send_window, self.send_window, self.peer_max_frame) if size else 0
             if size and (room <= 0 or sent == most_frames > 0):
                 # A stream that waits for its own window is resumed by its own WINDOW_UPDATE.
                 if stream.send_window > 0 and stream not in self._starved:

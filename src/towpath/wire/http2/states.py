@@ -103,8 +103,9 @@ CONNECTION_TRANSITIONS: Final[dict[tuple[ConnectionState, ConnectionEvent], Conn
     (_C.AWAIT_SETTINGS, _V.SETTINGS): _C.OPEN,
     (_C.OPEN, _V.SETTINGS): _C.OPEN,
     (_C.DRAINING, _V.SETTINGS): _C.DRAINING,
-    (_C.AWAIT_PREFACE, _V.GOAWAY): _C.DRAINING,
-    (_C.AWAIT_SETTINGS, _V.GOAWAY): _C.DRAINING,
+    # A server that says goodbye at once still checks how the client begins; a client's first frame cannot be GOAWAY.
+    (_C.AWAIT_PREFACE, _V.GOAWAY): _C.AWAIT_PREFACE,
+    (_C.AWAIT_SETTINGS, _V.GOAWAY): _C.AWAIT_SETTINGS,
     (_C.OPEN, _V.GOAWAY): _C.DRAINING,
     (_C.DRAINING, _V.GOAWAY): _C.DRAINING,
     (_C.AWAIT_PREFACE, _V.CLOSE): _C.CLOSED,

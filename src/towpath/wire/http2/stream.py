@@ -4,19 +4,31 @@ As with asyncio's protocols, the layer above derives from `Stream` and overrides
 must not raise from these methods: what they are given has been checked, and a fault of the layer above is its own to handle.
 """
 
-from __future__ import annotations
-
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from towpath.wire.http2.errors import ErrorCode
+from towpath.wire.http2.fields import Field, Section
 from towpath.wire.http2.states import CLOSED, HALF_CLOSED_LOCAL, IDLE, OPEN
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+QueuedFrame = tuple[memoryview, bool, bytes | None]
+"""Body, whether it ends the stream, and a trailer block that follows it and ends the stream instead."""
 
-    from towpath.wire.http2.connection import Connection
-    from towpath.wire.http2.fields import Field, Section
+
+class StreamConnection(Protocol):
+    """What a stream needs of its connection."""
+
+    initial_window: int
+    peer_initial_window: int
+
+    def grant(self, stream_id: int, size: int) -> None:
+        """Give the peer room for `size` bytes more."""
+        ...
+
+    def reset(self, stream: "Stream", code: ErrorCode) -> None:
+        """End the stream at once."""
+        ...
 
 
 class Stream:
@@ -24,7 +36,7 @@ class Stream:
 
     __slots__ = ("connection", "content_left", "head_seen", "id", "queue", "queued", "recv_window", "send_window", "state", "unconsumed")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: StreamConnection) -> None:
         self.connection = connection
         self.id = 0
         self.state = IDLE
@@ -60,7 +72,7 @@ class Stream:
         """Give `size` bytes of the receive window back to the peer; window updates are sent once half a window has gathered."""
         self.unconsumed += size
         connection = self.connection
-        if self.unconsumed >= connection.initial_window >> 1 and (self.state == OPEN or self.state == HALF_CLOSED_LOCAL):
+        if self.unconsumed >= connection.initial_window >> 1 and self.state in (OPEN, HALF_CLOSED_LOCAL):
             self.recv_window += self.unconsumed
             connection.grant(self.id, self.unconsumed)
             self.unconsumed = 0
@@ -69,7 +81,3 @@ class Stream:
         """End the stream at once, with RST_STREAM if the peer knows it; unsent data is dropped. Does nothing on a closed stream."""
         if self.state != CLOSED:
             self.connection.reset(self, code)
-
-
-QueuedFrame = tuple[memoryview, bool, bytes | None]
-"""Body, whether it ends the stream, and a trailer block that follows it and ends the stream instead."""

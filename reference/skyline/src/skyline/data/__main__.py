@@ -6,7 +6,7 @@ where the data came from.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.date is None:
             parser.error("give origin, destination and date, or --info")
         print(_HEADING)
-        for line in lines(dataset, chosen.origin, chosen.destination, chosen.date)[: chosen.first]:
+        printed = lines(dataset.flights(), dataset.observations(), chosen.origin, chosen.destination, chosen.date)
+        for line in printed[: chosen.first]:
             print(line)
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,10 +58,10 @@ def describe(dataset: Dataset) -> str:
     return f"{origin.content}\nsource: {origin.source}\nlicence: {origin.licence}\narchive SHA-256: {origin.source_sha256}\n{sizes}"
 
 
-def lines(dataset: Dataset, origin: str, destination: str, day: date) -> list[str]:
+def lines(flights: Iterable[Flight], observations: Iterable[Observation], origin: str, destination: str, day: date) -> list[str]:
     """One line for each flight of a route and day, in the order of scheduled departure and then of name."""
-    weather = {(row.origin, row.hour): row for row in dataset.observations()}
-    chosen = [row for row in dataset.flights() if (row.origin, row.destination, row.date) == (origin, destination, day)]
+    weather = {(row.origin, row.hour): row for row in observations}
+    chosen = [row for row in flights if (row.origin, row.destination, row.date) == (origin, destination, day)]
     chosen.sort(key=lambda row: (row.scheduled_departure, row.key))
     return [line(row, weather.get((row.origin, (row.day - 1) * 24 + row.scheduled_departure // 60))) for row in chosen]
 

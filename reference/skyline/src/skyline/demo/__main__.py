@@ -33,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _perform(options: Options, console: Console) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    with stopping(task) as asked:
+    with stopping() as asked:
         try:
             return 0 if await perform(options, console) else 1
         except asyncio.CancelledError:

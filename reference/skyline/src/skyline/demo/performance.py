@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,7 +49,7 @@ async def perform(options: Options, console: Console) -> bool:
     return outcome.failures == 0
 
 
-async def _play(options: Options, asked: list[Query], metrics: Path, console: Console) -> tuple[Outcome, list[str]]:
+async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Outcome, list[str]]:
     def say(name: str, line: str) -> None:
         console.print(f"{name:<8} | {line}", markup=False, highlight=False, soft_wrap=True)
 

@@ -29,6 +29,7 @@ def estimated(buckets: Sequence[Bucket], share: float) -> float:
         if bucket.below >= wanted and bucket.below > lower.below:
             if bucket.bound == inf:
                 return lower.bound
-            return lower.bound + (bucket.bound - lower.bound) * (wanted - lower.below) / (bucket.below - lower.below)
+            inside = (wanted - lower.below) / (bucket.below - lower.below)
+            return min(bucket.bound, lower.bound + (bucket.bound - lower.bound) * inside)  # rounding may step over the bound
         lower = bucket
     return 0.0

@@ -50,17 +50,15 @@ def _print_calls(console: Console, outcome: Outcome) -> None:
 
 def latencies(outcome: Outcome, hops: Iterable[Hop]) -> Table:
     """A row for the whole and one for each hop, in milliseconds."""
-    table = Table()
-    table.add_column("hop")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("hop", no_wrap=True, header_style="underline")
     for column in ("calls", "errors", "p50", "p95", "p99"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True, justify="right", header_style="underline")
     ordered = sorted(outcome.seconds)
     whole = [_milliseconds(exact(ordered, share)) for share in SHARES] if ordered else ["-"] * len(SHARES)
-    table.add_row("the whole: the demo asks search", f"{outcome.calls:,}", f"{outcome.failures:,}", *whole, style="bold")
+    table.add_row("demo calls SearchFlights (whole)", f"{outcome.calls:,}", f"{outcome.failures:,}", *whole, style="bold")
     for hop in sorted(hops, key=_depth):
-        service, _, method = hop.method.rpartition("/")
-        called = f"{service.rpartition('.')[2]}/{method}"
-        name = f"{hop.process} serves {called}" if hop.side == "served" else f"{hop.process} calls {called}"
+        name = f"{hop.process} {'serves' if hop.side == 'served' else 'calls'} {hop.method.rpartition('/')[2]}"
         estimates = [_milliseconds(hop.quantile(share)) for share in SHARES]
         table.add_row(name, f"{hop.calls:,}", f"{hop.errors:,}", *estimates)
     return table
@@ -72,7 +70,8 @@ def _depth(hop: Hop) -> tuple[bool, str, bool]:
 
 
 def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2f}"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.2f}" if milliseconds < 100 else f"{milliseconds:,.0f}"
 
 
 def heading(answer: SearchFlightsResponse) -> str:

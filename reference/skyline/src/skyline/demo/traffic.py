@@ -6,8 +6,9 @@ give the same questions in the same order on every machine.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple, TypeVar
 
@@ -24,8 +25,8 @@ class Query(NamedTuple):
     day: date
 
 
-def queries(flights: Iterable[Flight], *, seed: int, count: int) -> list[Query]:
-    """`count` questions about the routes and days of `flights`, every one of which has at least one flight in the month."""
+def queries(flights: Iterable[Flight], *, seed: int, count: int) -> Iterator[Query]:
+    """`count` questions about the routes and days of `flights`, drawn one by one; every route has at least one flight in the month."""
     random = Random(seed)
     rows = list(flights)
     by_flights = Counter((flight.origin, flight.destination) for flight in rows)
@@ -33,10 +34,16 @@ def queries(flights: Iterable[Flight], *, seed: int, count: int) -> list[Query]:
     routes = sorted(by_flights, key=lambda route: (-by_flights[route], route))
     days = sorted({flight.date for flight in rows})
     random.shuffle(days)
-    asked_routes = random.choices(routes, weights=_by_rank(routes), k=count)
-    asked_days = random.choices(days, weights=_by_rank(days), k=count)
-    return [Query(origin, destination, day) for (origin, destination), day in zip(asked_routes, asked_days, strict=True)]
+    route_weights, day_weights = _by_rank(routes), _by_rank(days)
+    for _ in range(count):
+        (origin, destination), day = _one(random, routes, route_weights), _one(random, days, day_weights)
+        yield Query(origin, destination, day)
+
+
+def _one(random: Random, ranked: Sequence[T], weights: Sequence[float]) -> T:
+    return random.choices(ranked, cum_weights=weights)[0]
 
 
 def _by_rank(ranked: Sequence[T]) -> list[float]:
-    return [1 / rank for rank in range(1, len(ranked) + 1)]
+    """Cumulative weights of 1/rank."""
+    return list(accumulate(1 / rank for rank in range(1, len(ranked) + 1)))

@@ -1,0 +1,50 @@
+"""The `towpath` command: finds the command that was asked for, and turns what goes wrong into a message and an exit status.
+
+0 is success, 1 a command's own "no" (a check that failed, a service that died), 2 what a person has to mend first. Each command's module
+is imported when it is called, so that `towpath explain` does not load a compiler.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from towpath.core.errors import SetupError
+
+_COMMANDS: Final = {"gen": "towpath.cli.gen:gen", "up": "towpath.cli.up:up", "explain": "towpath.cli.explain:explain"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command in `arguments` (default: those of the process) and return its exit status."""
+    missing = [package for package in ("cyclopts", "rich") if importlib.util.find_spec(package) is None]
+    if missing:
+        sys.stderr.write(f"error: the command line needs {' and '.join(missing)}; install with: pip install 'towpath[cli]'\n")
+        return 2
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except SetupError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    from cyclopts import App, CycloptsError
+
+    app = App(name="towpath", help="The golden path for Python services.", version=_version, result_action="return_value")
+    for name, where in _COMMANDS.items():
+        app.command(where, name=name)
+    try:
+        status = app(list(arguments), exit_on_error=False)
+    except CycloptsError:
+        return 2  # cyclopts has printed what is wrong with the arguments
+    return status if isinstance(status, int) else 0
+
+
+def _version() -> str:
+    try:
+        return f"towpath {version('towpath')}"
+    except PackageNotFoundError:
+        return "towpath, run from its sources without being installed"

@@ -1,0 +1,59 @@
+"""`towpath up`: run a whole system on this machine until Ctrl-C, or until one of its services dies."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def up(
+    system: Path = Path("system.toml"),
+    /,
+    *,
+    metrics: Annotated[Path | None, Parameter(negative="")] = None,
+) -> int:
+    """Start every service of a system file and stop them together.
+
+    Parameters
+    ----------
+    system
+        The system file.
+    metrics
+        Folder in which each service leaves its metrics as NAME.prom when it stops.
+    """
+    # Each command loads only what it needs.
+    from towpath.core.errors import SetupError
+
+    if metrics is not None and not metrics.is_dir():
+        raise SetupError(f"--metrics: {metrics} is not a folder; create it first")
+    try:
+        return asyncio.run(_up(system, metrics))
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nowhere to say so. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+async def _up(path: Path, metrics: Path | None) -> int:
+    from towpath.app.output import prefixed
+    from towpath.app.signals import stopping
+    from towpath.app.supervisor import SELF, ServiceDied, System
+    from towpath.app.system import load
+
+    emit = prefixed([SELF, *load(path).services], sys.stdout)
+    with stopping() as asked:
+        try:
+            async with System.start(path, emit=emit, metrics=metrics) as system:
+                emit(SELF, f"{system.file.name} is up; Ctrl-C stops it")
+                await system.wait()
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+            emit(SELF, "stopped")
+        except ServiceDied as died:
+            sys.stderr.write(f"error: {died}\n")
+            return 1
+    return 0

@@ -1,0 +1,77 @@
+"""A service process for the tests of supervision: the variable ACT says how it behaves. `python -m tests.app.actor`.
+
+serve     an Echo
+relay     an Echo that asks the target `echo`
+chatty    an Echo that prints half lines, junk and a very long line first
+dies      prints last words and exits with status 3
+unfit     fails with a SetupError
+asks      calls the target `echo` before it serves
+hangs     never becomes ready
+job       adds no service
+stubborn  an Echo that ignores SIGTERM
+blocked   an Echo that blocks its loop when it is asked to `Say`
+parent    an Echo with a child process of its own, which ignores SIGTERM
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from echo.v1.echo_pb2 import SayRequest, SayResponse
+from echo.v1.echo_towpath import EchoServiceClient
+
+from tests.app.echo_service import Echo, Relay
+from towpath import App, Context, SetupError, run
+
+ACT = os.environ.get("ACT", "serve")
+GRANDCHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('grandchild', flush=True); time.sleep(3600)"
+
+
+class Blocked(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        print("blocking", flush=True)
+        time.sleep(3600)  # noqa: ASYNC251 - a handler that does what none should
+        return SayResponse()
+
+
+async def main(app: App) -> None:
+    match ACT:
+        case "relay":
+            app.add(Relay(EchoServiceClient(app.channel("echo"))))
+        case "chatty":
+            sys.stdout.buffer.write(b"half a line")
+            sys.stdout.buffer.flush()
+            sys.stdout.buffer.write(b" and its end\n\xff\x1b[2J\n" + b"x" * 20_000 + b"\n")
+            print("to stderr", file=sys.stderr)
+            app.add(Echo())
+        case "dies":
+            print("last words", flush=True)
+            sys.exit(3)
+        case "unfit":
+            raise SetupError("data.bin is damaged; import it again")
+        case "asks":
+            await EchoServiceClient(app.channel("echo")).say(SayRequest())
+        case "hangs":
+            print("thinking", flush=True)
+            await asyncio.get_running_loop().create_future()
+        case "job":
+            print("done")
+        case "stubborn":
+            app.add(Echo())
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        case "blocked":
+            app.add(Blocked())
+        case "parent":
+            child = subprocess.Popen([sys.executable, "-c", GRANDCHILD])  # noqa: ASYNC220 - outlives this on purpose
+            print(f"grandchild is {child.pid}", flush=True)
+            app.add(Echo())
+        case _:
+            app.add(Echo())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,146 @@
+"""The golden path over real sockets: what `App` serves and `connect` calls, with the default stack on both sides."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+
+import pytest
+from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepRequest
+from echo.v1.echo_towpath import EchoServiceClient
+
+import towpath
+from tests.app.echo_service import Echo, Relay
+from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
+from towpath.app.config import ServiceConfig
+from towpath.core.context import Context, enter, leave
+from towpath.telemetry.metrics import CallMetrics
+
+
+def counted(metrics: CallMetrics, side: str, method: str, code: str) -> float | None:
+    labels = {"rpc_method": f"echo.v1.EchoService/{method}", "rpc_response_status_code": code}
+    return metrics.registry.get_sample_value(f"rpc_{side}_call_duration_seconds_count", labels)
+
+
+async def test_a_call_is_answered_and_counted_on_both_sides():
+    async with App() as app:
+        app.add(Echo())
+        await app.start("127.0.0.1", 0)
+        metrics = CallMetrics()
+        async with connect(app.address, metrics=metrics) as channel:
+            client = EchoServiceClient(channel)
+            assert (await client.say(SayRequest(id="a", tags=["x", "y"]))).text == "x,y"
+            with pytest.raises(RpcError):
+                await client.fail(FailRequest(code=Code.NOT_FOUND))
+        assert counted(metrics, "client", "Say", "OK") == counted(app.metrics, "server", "Say", "OK") == 1
+        assert counted(metrics, "client", "Fail", "NOT_FOUND") == counted(app.metrics, "server", "Fail", "NOT_FOUND") == 1
+
+
+async def test_a_nested_call_inherits_everything_with_no_argument_passed():
+    async with App() as inner:
+        inner.add(Echo())
+        await inner.start("127.0.0.1", 0)
+        async with App(ServiceConfig(targets={"echo": inner.address})) as outer:
+            relay = Relay(EchoServiceClient(outer.channel("echo")))
+            outer.add(relay)
+            await outer.start("127.0.0.1", 0)
+            async with connect(outer.address, metrics=CallMetrics()) as channel:
+                edge = Context("edge/Call", request_id="complaint-7", tenant="acme", criticality=Criticality.SHEDDABLE_PLUS)
+                token = enter(edge)
+                try:
+                    seen = await EchoServiceClient(channel).inspect(
+                        InspectRequest(), CallOptions(timeout=1.25, metadata=[("mine", "alone")])
+                    )
+                finally:
+                    leave(token)
+            assert 0 < seen.remaining <= 1.25
+            assert (seen.criticality, seen.tenant, seen.request_id) == ("SHEDDABLE_PLUS", "acme", "complaint-7")
+            assert seen.trace_id == edge.trace.trace_id
+            assert seen.parent_id not in {"", edge.trace.span_id, *relay.span_ids}
+            assert not any(pair.key == "mine" for pair in seen.metadata)
+            assert counted(outer.metrics, "client", "Inspect", "OK") == 1
+
+
+async def test_a_call_that_is_too_late_never_leaves():
+    async with connect("127.0.0.1:1", metrics=CallMetrics()) as channel:
+        with pytest.raises(RpcError, match="before the call was sent") as caught:
+            await EchoServiceClient(channel).say(SayRequest(), CallOptions(timeout=0))
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+
+async def test_a_running_call_ends_at_its_deadline_on_both_sides():
+    async with App() as app:
+        echo = Echo()
+        app.add(echo)
+        await app.start("127.0.0.1", 0)
+        async with connect(app.address, metrics=CallMetrics()) as channel:
+            with pytest.raises(RpcError) as caught:
+                await EchoServiceClient(channel).sleep(SleepRequest(seconds=30), CallOptions(timeout=0.1))
+        assert caught.value.code is Code.DEADLINE_EXCEEDED
+        await app.close()
+        assert echo.ended == ["cancelled"]
+        assert counted(app.metrics, "server", "Sleep", "DEADLINE_EXCEEDED") == 1
+
+
+async def test_an_unreachable_target_is_unavailable_and_named():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{free.getsockname()[1]}"
+        async with connect(target, metrics=CallMetrics()) as channel:
+            with pytest.raises(RpcError, match=target) as caught:
+                await EchoServiceClient(channel).say(SayRequest())
+    assert caught.value.code is Code.UNAVAILABLE
+
+
+async def test_close_lets_a_call_under_way_finish():
+    app = App()
+    echo = Echo()
+    app.add(echo)
+    await app.start("127.0.0.1", 0)
+    async with connect(app.address, metrics=CallMetrics()) as channel:
+        call = asyncio.create_task(EchoServiceClient(channel).sleep(SleepRequest(seconds=0.05)))
+        await echo.sleeping.wait()
+        await app.close(grace=30)
+        await call
+    assert echo.ended == ["answered"]
+
+
+async def test_a_channel_is_shared_by_all_who_name_its_target():
+    async with App(ServiceConfig(targets={"flight_data": "127.0.0.1:9"})) as app:
+        assert app.channel("flight-data") is app.channel("flight_data")
+        with pytest.raises(SetupError, match="unknown target 'flihgt_data'; did you mean 'flight_data'"):
+            app.channel("flihgt_data")
+
+
+async def test_a_port_in_use_is_named_with_a_way_out():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with App() as app:
+            app.add(Echo())
+            with pytest.raises(SetupError, match=rf"cannot listen on 127\.0\.0\.1:{port}: port {port} is in use .* choose another port"):
+                await app.start("127.0.0.1", port)
+
+
+async def test_an_application_starts_once_and_its_services_are_fixed_then():
+    async with App() as app:
+        app.add(Echo())
+        await app.start("127.0.0.1", 0)
+        with pytest.raises(RuntimeError, match="add every service before"):
+            app.add(Echo())
+        with pytest.raises(RuntimeError, match="started already"):
+            await app.start("127.0.0.1", 0)
+
+
+async def test_closing_an_application_that_never_started_does_nothing():
+    await App().close()
+
+
+def test_towpath_offers_every_name_that_it_lists():
+    assert all(getattr(towpath, name) for name in towpath.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = towpath.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_names_of_the_application_come_lazily():
+    script = "import sys, towpath; assert 'towpath.app' not in sys.modules; towpath.connect; assert 'towpath.app.client' in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

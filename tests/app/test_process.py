@@ -1,0 +1,180 @@
+"""`run` as the operating system sees it: statuses, signals, inherited descriptors, and what is left at the end."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from echo.v1.echo_pb2 import SayRequest, SleepRequest
+from echo.v1.echo_towpath import EchoServiceClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.app.stage import PATIENCE, importable
+from towpath import Code, RpcError, connect
+from towpath.telemetry.metrics import CallMetrics
+
+
+@pytest.fixture(autouse=True)
+def _children_can_import(monkeypatch, tmp_path):
+    importable(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+@contextmanager
+def actor(act: str = "serve", *, fds: tuple[int, ...] = (), **variables: object) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.app.actor"],
+        env={**os.environ, "ACT": act, "PYTHONUNBUFFERED": "1", **{name: str(value) for name, value in variables.items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        pass_fds=fds,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def serving(process: subprocess.Popen[str]) -> str:
+    """The address that the process says it serves on."""
+    for line in process.stderr:
+        if " serves " in line:
+            return line.rstrip().rpartition(" ")[2]
+    pytest.fail("the process ended before it served")
+
+
+def failure(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_a_success(number):
+    with actor() as process:
+        serving(process)
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+
+
+async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
+    dump = tmp_path / "echo.prom"
+    with actor(TOWPATH_METRICS_DUMP=dump) as process:
+        async with connect(serving(process), metrics=CallMetrics()) as channel:
+            client = EchoServiceClient(channel)
+            await client.say(SayRequest())
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.5)))
+            await client.say(SayRequest())  # answered, so the call before it has arrived
+            process.terminate()
+            await call
+        assert process.wait(PATIENCE) == 0
+    counts = {
+        sample.labels["rpc_method"]: sample.value
+        for family in text_string_to_metric_families(dump.read_text())
+        for sample in family.samples
+        if sample.name == "rpc_server_call_duration_seconds_count" and sample.labels["rpc_response_status_code"] == "OK"
+    }
+    assert (counts["echo.v1.EchoService/Say"], counts["echo.v1.EchoService/Sleep"]) == (2, 1)
+
+
+async def test_a_second_signal_ends_calls_at_once():
+    with actor() as process:
+        async with connect(serving(process), metrics=CallMetrics()) as channel:
+            client = EchoServiceClient(channel)
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=1.4)))
+            await client.say(SayRequest())
+            process.terminate()
+            process.terminate()
+            with pytest.raises(RpcError) as caught:
+                await call
+        assert caught.value.code is Code.UNAVAILABLE
+        assert failure(process)[0] in {0, 1}  # both may arrive as one signal
+
+
+def test_a_wrong_configuration_is_one_line_and_status_2(tmp_path):
+    (tmp_path / "towpath.toml").write_text("[service]\nlisen = ''")
+    with actor() as process:
+        assert failure(process) == (2, "error: towpath.toml: unknown key service.lisen; did you mean 'listen'\n")
+
+
+def test_what_main_cannot_work_with_is_one_line_and_status_2():
+    with actor("unfit") as process:
+        assert failure(process) == (2, "error: data.bin is damaged; import it again\n")
+
+
+def test_a_call_that_fails_in_main_is_one_line_and_status_1():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{closed.getsockname()[1]}"
+        with actor("asks", TOWPATH_TARGET_ECHO=target) as process:
+            status, errors = failure(process)
+    assert (status, errors.startswith(f"error: UNAVAILABLE: cannot connect to {target}: ")) == (1, True)
+    assert "Traceback" not in errors
+
+
+def test_a_port_in_use_is_named_with_where_it_was_set():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with actor(TOWPATH_LISTEN=address) as process:
+            status, errors = failure(process)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"error: TOWPATH_LISTEN: cannot listen on {address}: port {address.rpartition(':')[2]} is in use")
+
+
+def test_a_main_without_services_is_a_job():
+    with actor("job") as process:
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output, errors) == (0, "done\n", "")
+
+
+def test_an_inherited_socket_is_served_and_ready_is_said():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as listener:
+        fds = (listener.fileno(), theirs.fileno())
+        with actor(fds=fds, TOWPATH_LISTEN_FD=fds[0], TOWPATH_NOTIFY_FD=fds[1]) as process:
+            theirs.close()
+            ours.settimeout(PATIENCE)
+            assert ours.recv(64) == b"READY=1\n"
+            assert serving(process) == f"127.0.0.1:{listener.getsockname()[1]}"
+            ours.close()  # what the end of the parent looks like
+            assert process.wait(PATIENCE) == 0
+
+
+def test_a_plain_pipe_will_do_for_ready():
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as said, actor(fds=(write_end,), TOWPATH_NOTIFY_FD=write_end) as process:
+        os.close(write_end)
+        assert said.readline() == b"READY=1\n"
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("TOWPATH_LISTEN_FD", "TOWPATH_LISTEN_FD: descriptor {fd} is not a socket; it is set by whoever starts the process"),
+        ("TOWPATH_NOTIFY_FD", "TOWPATH_NOTIFY_FD: descriptor {fd} is neither pipe nor socket; it is set by whoever starts the process"),
+    ],
+)
+def test_a_descriptor_of_the_wrong_kind_is_refused(variable, message, tmp_path):
+    with open(tmp_path / "file", "wb") as file, actor(fds=(file.fileno(),), **{variable: file.fileno()}) as process:
+        assert failure(process) == (2, f"error: {message.format(fd=file.fileno())}\n")
+
+
+@pytest.mark.parametrize("variable", ["TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD"])
+def test_a_descriptor_that_is_not_open_is_refused(variable):
+    with actor(**{variable: 999}) as process:
+        status, errors = failure(process)
+    assert (status, errors.startswith(f"error: {variable}: "), "Traceback" in errors) == (2, True, False)
+
+
+def test_a_socket_that_does_not_listen_is_refused():
+    with socket.socket() as idle, actor(fds=(idle.fileno(),), TOWPATH_LISTEN_FD=idle.fileno()) as process:
+        status, errors = failure(process)
+    assert (status, "is not a listening socket; call listen() before passing it on" in errors) == (2, True)

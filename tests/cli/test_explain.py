@@ -1,0 +1,103 @@
+"""`towpath explain` prints what would run, and where each value came from."""
+
+from pathlib import Path
+
+import pytest
+
+from towpath.cli.explain import explain
+from towpath.core.errors import SetupError
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delenv("TOWPATH_CONFIG", raising=False)
+    path = tmp_path / "towpath.toml"
+    path.write_text(
+        """
+        [service]
+        contracts = ["echo.v1.echo_towpath"]
+        [[methodConfig]]
+        name = [{ service = "echo.v1.EchoService", method = "Say" }]
+        timeout = "0.5s"
+        """
+    )
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
+
+
+@pytest.mark.usefixtures("config")
+def test_the_clients_side(capsys):
+    assert explain("echo.v1.EchoService/Say", side="client") == 0
+    assert rows(capsys.readouterr().out) == [
+        ["echo.v1.EchoService/Say, client side"],
+        ["stack", "context -> metrics -> deadline -> transport"],
+        ["timeout", "0.5 s, or what the caller has left if that is less", "towpath.toml: methodConfig[0]"],
+        ["criticality", "the caller's; CRITICAL without one", "default"],
+        ["idempotency", "no_side_effects", "contract option"],
+        ["kind", "unary", "contract"],
+    ]
+
+
+@pytest.mark.usefixtures("config")
+def test_the_servers_side(capsys):
+    assert explain("/EchoService/Sleep", side="server") == 0
+    assert rows(capsys.readouterr().out) == [
+        ["echo.v1.EchoService/Sleep, server side"],
+        ["stack", "context -> metrics -> deadline -> handler"],
+        ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
+        ["criticality", "the call's; CRITICAL if it brings none", "default"],
+        ["idempotency", "idempotent", "contract option"],
+        ["kind", "unary", "contract"],
+    ]
+
+
+@pytest.mark.usefixtures("config")
+def test_contract_options_and_defaults_are_told_apart(capsys):
+    explain("EchoService/Sleep", side="client")
+    explain("EchoService/Fail", side="client")
+    text = rows(capsys.readouterr().out)
+    assert ["timeout", "1.5 s, or what the caller has left if that is less", "contract option"] in text
+    assert ["criticality", "SHEDDABLE, or the caller's if that is lower", "contract option"] in text
+    assert ["timeout", "2 s, or what the caller has left if that is less", "default"] in text
+    assert ["idempotency", "unknown", "default"] in text
+
+
+def test_both_sides_without_a_wish(config, capsys, monkeypatch):
+    monkeypatch.setenv("TOWPATH_CONFIG", "elsewhere.toml")
+    assert explain("EchoService/Say", config=config) == 0
+    text = capsys.readouterr().out
+    assert "client side" in text
+    assert "server side" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("EchoServise/Say", "unknown service 'EchoServise'; did you mean 'EchoService'"),
+        ("echo.v2.EchoService/Say", r"unknown service 'echo\.v2\.EchoService'; did you mean 'echo\.v1\.EchoService'"),
+        ("EchoService/Sya", r"service echo\.v1\.EchoService has no method 'Sya'; did you mean 'Say'"),
+        ("EchoService", "'EchoService' is not SERVICE/METHOD"),
+        ("/", "'' is not SERVICE/METHOD; known methods: "),
+    ],
+)
+@pytest.mark.usefixtures("config")
+def test_what_is_not_found_is_told_with_what_is_near(asked, message):
+    with pytest.raises(SetupError, match=message):
+        explain(asked)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"towpath\.toml: service\.contracts names no module"),
+        ("[service]\ncontracts = ['no.such.module']", r"towpath\.toml: service\.contracts: no\.such\.module cannot be imported"),
+    ],
+)
+def test_contracts_that_are_not_there_are_named(config, text, message):
+    config.write_text(text)
+    with pytest.raises(SetupError, match=message):
+        explain("EchoService/Say", config=config)

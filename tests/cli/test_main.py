@@ -1,0 +1,66 @@
+"""The frame of the command line: statuses, messages, and no traceback."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from towpath.cli.main import main
+from towpath.core.errors import SetupError
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("towpath")
+
+
+def test_help_names_the_commands(capsys):
+    assert main(["--help"]) == 0
+    output = capsys.readouterr().out
+    assert all(command in output for command in ("explain", "gen", "up"))
+
+
+@pytest.mark.parametrize("arguments", [["explane"], ["up", "--metrcs", "x"], ["explain"], ["explain", "a/b", "--side", "middle"]])
+def test_wrong_arguments_are_status_2(arguments, capsys):
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert "Traceback" not in output.out + output.err
+
+
+def test_what_a_person_can_mend_is_one_line_and_status_2(capsys, tmp_path):
+    assert main(["up", str(tmp_path / "no.toml")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'no.toml'}: no such file; check the path\n"
+
+
+def test_without_its_packages_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cyclopts" else object())
+    assert main(["--version"]) == 2
+    assert capsys.readouterr().err == "error: the command line needs cyclopts; install with: pip install 'towpath[cli]'\n"
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "towpath", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("towpath")
+
+
+def test_help_loads_neither_compiler_nor_server():
+    script = "import sys; from towpath.cli.main import main; main(['--help'])\nassert not {'towpath.transport', 'grpc_tools'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_an_interrupt_is_status_130(monkeypatch):
+    def interrupted(_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("towpath.cli.main._dispatch", interrupted)
+    assert main([]) == 130
+
+
+def test_a_setup_error_of_a_command_is_told(monkeypatch, capsys):
+    def wrong(_arguments):
+        raise SetupError("x is wrong")
+
+    monkeypatch.setattr("towpath.cli.main._dispatch", wrong)
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: x is wrong\n"

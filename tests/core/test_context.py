@@ -1,0 +1,175 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towpath.core import clock
+from towpath.core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
+from towpath.core.metadata import EMPTY, Metadata
+from towpath.core.trace import TraceContext
+
+TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+deadlines = st.none() | st.floats(0, 1e6)
+
+
+class TestDeadline:
+    def test_runs_down_with_the_clock(self) -> None:
+        ctx = Context("a.B/C", deadline=10.0)
+        with clock.using(lambda: 4.0):
+            assert ctx.remaining() == 6.0
+            assert not ctx.expired()
+        with clock.using(lambda: 11.5):
+            assert ctx.remaining() == -1.5
+            assert ctx.expired()
+
+    def test_has_passed_at_its_very_instant(self) -> None:
+        with clock.using(lambda: 10.0):
+            assert Context("a.B/C", deadline=10.0).expired()
+
+    def test_that_is_not_set_never_passes(self) -> None:
+        ctx = Context("a.B/C")
+        assert ctx.remaining() is None
+        assert not ctx.expired()
+
+    @given(deadlines, deadlines)
+    def test_of_a_child_is_the_earlier_one(self, own: float | None, wanted: float | None) -> None:
+        child = Context("a.B/C", deadline=own).child("d.E/F", deadline=wanted)
+        assert child.deadline == min((each for each in (own, wanted) if each is not None), default=None)
+
+
+class TestChild:
+    def parent(self) -> Context:
+        return Context(
+            "a.B/C",
+            deadline=10.0,
+            criticality=Criticality.SHEDDABLE,
+            tenant="acme",
+            metadata=Metadata([("secret", "x")]),
+            peer="127.0.0.1:1",
+            attempt=2,
+            traceparent=TRACEPARENT,
+            request_id="r-1",
+        )
+
+    def test_inherits_what_belongs_to_the_request(self) -> None:
+        parent = self.parent()
+        child = parent.child("d.E/F", deadline=None)
+        assert (child.method, child.deadline, child.criticality, child.tenant) == ("d.E/F", 10.0, Criticality.SHEDDABLE, "acme")
+        assert (child.request_id, child.trace.trace_id, child.trace.parent_id) == ("r-1", TRACE_ID, parent.trace.span_id)
+
+    def test_does_not_inherit_what_belongs_to_the_hop(self) -> None:
+        child = self.parent().child("d.E/F", deadline=None)
+        assert (child.metadata, child.peer, child.attempt, child.own_reply) == (EMPTY, "", 0, None)
+
+    def test_takes_what_its_caller_gives(self) -> None:
+        reply, metadata = Reply(), Metadata([("a", "b")])
+        child = self.parent().child(
+            "d.E/F", deadline=3.0, criticality=Criticality.CRITICAL_PLUS, tenant="", metadata=metadata, reply=reply
+        )
+        assert (child.deadline, child.criticality, child.tenant) == (3.0, Criticality.CRITICAL_PLUS, "")
+        assert child.metadata is metadata
+        assert child.reply is reply
+
+
+class TestIdentity:
+    def test_of_a_received_call_is_its_trace(self) -> None:
+        ctx = Context("a.B/C", traceparent=TRACEPARENT)
+        assert ctx.traced
+        assert ctx.trace is ctx.trace
+        assert (ctx.trace.trace_id, ctx.request_id) == (TRACE_ID, TRACE_ID)
+
+    def test_of_a_call_that_belongs_to_no_trace_is_made_when_asked_for(self) -> None:
+        ctx = Context("a.B/C")
+        assert not ctx.traced
+        assert ctx.request_id == ctx.trace.trace_id
+        assert ctx.traced
+
+    def test_of_a_call_made_here_is_given(self) -> None:
+        trace = TraceContext.root()
+        ctx = Context("a.B/C", trace=trace)
+        assert ctx.traced
+        assert ctx.trace is trace
+
+    def test_from_outside_wins_over_the_trace(self) -> None:
+        assert Context("a.B/C", traceparent=TRACEPARENT, request_id="r-1").request_id == "r-1"
+
+    @given(st.integers(1, 2**128 - 1))
+    def test_gives_the_whole_tree_one_cohort(self, trace_id: int) -> None:
+        root = Context("a.B/C", trace=TraceContext(f"{trace_id:032x}", "1" * 16))
+        child = root.child("d.E/F", deadline=None)
+        assert root.cohort == child.cohort == trace_id % 128
+
+
+class TestReply:
+    def test_is_made_when_the_handler_asks_for_it(self) -> None:
+        ctx = Context("a.B/C")
+        assert ctx.own_reply is None
+        ctx.reply.trailers = Metadata([("a", "b")])
+        assert ctx.own_reply is ctx.reply
+        assert (ctx.reply.headers, ctx.reply.trailers) == (EMPTY, Metadata([("a", "b")]))
+
+
+class TestCurrent:
+    def test_is_nothing_outside_a_call(self) -> None:
+        assert current() is None
+
+    def test_is_what_was_entered_until_it_is_left(self) -> None:
+        outer, inner = Context("a.B/C"), Context("d.E/F")
+        first = enter(outer)
+        second = enter(inner)
+        assert current() is inner
+        leave(second)
+        assert current() is outer
+        leave(first)
+        assert current() is None
+
+    async def test_reaches_the_tasks_that_a_handler_starts_and_no_others(self) -> None:
+        async def seen() -> Context | None:
+            return current()
+
+        async def handled(ctx: Context) -> Context | None:
+            enter(ctx)
+            return await asyncio.create_task(seen())
+
+        one, other = Context("a.B/C"), Context("d.E/F")
+        assert await asyncio.gather(*map(asyncio.create_task, (handled(one), handled(other)))) == [one, other]
+        assert current() is None
+
+
+class TestCallOptions:
+    def test_set_nothing_by_default(self) -> None:
+        options = NO_OPTIONS
+        assert (options.timeout, options.criticality, options.tenant, options.metadata, options.reply) == (None, None, None, EMPTY, None)
+
+    def test_take_pairs_as_metadata(self) -> None:
+        assert CallOptions(metadata=[("a", "b")]).metadata == Metadata([("a", "b")])
+
+    def test_keep_metadata_as_it_is(self) -> None:
+        metadata = Metadata([("a", "b")])
+        assert CallOptions(metadata=metadata).metadata is metadata
+
+    @pytest.mark.parametrize("timeout", [0, 0.5, float("inf")])
+    def test_take_any_time_from_none_at_all(self, timeout: float) -> None:
+        assert CallOptions(timeout=timeout).timeout == timeout
+
+    @pytest.mark.parametrize("timeout", [-0.001, float("nan"), float("-inf")])
+    def test_refuse_a_time_that_is_none(self, timeout: float) -> None:
+        with pytest.raises(ValueError, match="give seconds, 0 or more"):
+            CallOptions(timeout=timeout)
+
+    def test_refuse_metadata_that_grpc_would_not_carry(self) -> None:
+        with pytest.raises(ValueError, match="'te' is reserved"):
+            CallOptions(metadata=[("te", "x")])
+
+
+def test_criticality_orders_from_what_is_shed_first() -> None:
+    assert sorted(Criticality) == [Criticality.SHEDDABLE, Criticality.SHEDDABLE_PLUS, Criticality.CRITICAL, Criticality.CRITICAL_PLUS]
+
+
+def test_a_context_is_shown_with_the_time_it_has_left() -> None:
+    with clock.using(lambda: 1.0):
+        assert repr(Context("a.B/C", deadline=1.25, tenant="acme")) == "Context('a.B/C', deadline=0.250s left, CRITICAL, tenant='acme')"
+    assert repr(Context("a.B/C")) == "Context('a.B/C', deadline=none, CRITICAL, tenant='')"

@@ -1,0 +1,42 @@
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.metadata import EMPTY, Metadata
+
+
+def test_codes_are_numbered_as_grpc_numbers_them() -> None:
+    assert {code.name: int(code) for code in Code} == {code.name: code.value[0] for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
+
+
+def test_an_error_says_its_code_and_its_message() -> None:
+    assert str(RpcError(Code.NOT_FOUND, "no flight UA1")) == "NOT_FOUND: no flight UA1"
+    assert str(RpcError(Code.NOT_FOUND)) == "NOT_FOUND"
+
+
+def test_an_error_carries_details_and_metadata() -> None:
+    detail, metadata = StringValue(value="x"), Metadata([("a", "b")])
+    error = RpcError(Code.ABORTED, "again", iter([detail]), metadata=metadata)
+    assert error.details == (detail,)
+    assert error.metadata is metadata
+    assert repr(error) == "RpcError(ABORTED, 'again', details=1)"
+
+
+def test_an_error_has_nothing_that_it_was_not_given() -> None:
+    error = RpcError(Code.UNKNOWN)
+    assert (error.message, error.details, error.metadata) == ("", (), EMPTY)
+
+
+def test_a_number_becomes_its_code() -> None:
+    error = RpcError(5)
+    assert error.code is Code.NOT_FOUND
+
+
+def test_ok_is_no_error() -> None:
+    with pytest.raises(ValueError, match="0 is not a valid Code"):
+        RpcError(0)
+
+
+def test_a_setup_error_is_its_message() -> None:
+    assert str(SetupError("towpath.toml: targets.flights is missing")) == "towpath.toml: targets.flights is missing"

@@ -1,0 +1,87 @@
+"""W3C Trace Context, level 1 and 2: what `traceparent` may look like and what becomes of it (sections 3.2 and 4.3)."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towpath.core.trace import TraceContext
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+HEADER = f"00-{TRACE}-{PARENT}-01".encode()
+
+
+def started_anew(trace: TraceContext) -> bool:
+    return trace.trace_id != TRACE and trace.parent_id == "" and trace.state == "" and not trace.sampled
+
+
+def test_a_root_has_ids_of_its_own_and_nobody_above() -> None:
+    one, other = TraceContext.root(), TraceContext.root()
+    assert re.fullmatch("[0-9a-f]{32}", one.trace_id)
+    assert re.fullmatch("[0-9a-f]{16}", one.span_id)
+    assert (one.parent_id, one.sampled, one.state) == ("", False, "")
+    assert one.trace_id != other.trace_id
+    assert one.span_id != other.span_id
+
+
+def test_a_received_header_gives_a_hop_of_its_trace() -> None:
+    trace = TraceContext.received(HEADER, "congo=t61")
+    assert (trace.trace_id, trace.parent_id, trace.sampled, trace.state) == (TRACE, PARENT, True, "congo=t61")
+    assert trace.span_id != PARENT
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True), ("fe", False), ("ff", True)])
+def test_only_the_lowest_flag_says_sampled(flags: str, sampled: bool) -> None:
+    assert TraceContext.received(HEADER[:-2] + flags.encode()).sampled is sampled
+
+
+@pytest.mark.parametrize("future", [b"", b"-", b"-what-comes-next"])
+def test_a_later_version_is_read_as_far_as_it_is_known(future: bytes) -> None:
+    trace = TraceContext.received(b"cc" + HEADER[2:] + future)
+    assert (trace.trace_id, trace.parent_id, trace.sampled) == (TRACE, PARENT, True)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"ff" + HEADER[2:],
+        HEADER + b"-",
+        HEADER + b"-more",
+        b"cc" + HEADER[2:] + b"more",
+        HEADER.upper(),
+        HEADER[:-1],
+        HEADER + b"0",
+        HEADER.replace(b"-", b"_"),
+        b" " + HEADER,
+        HEADER + b"\n",
+        b"00-" + b"0" * 32 + b"-" + PARENT.encode() + b"-01",
+        b"00-" + TRACE.encode() + b"-" + b"0" * 16 + b"-01",
+        b"0g" + HEADER[2:],
+    ],
+)
+def test_a_malformed_header_starts_a_trace_and_drops_the_state(header: bytes) -> None:
+    assert started_anew(TraceContext.received(header, "congo=t61"))
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_give_a_trace(header: bytes) -> None:
+    assert re.fullmatch("[0-9a-f]{32}", TraceContext.received(header).trace_id)
+
+
+def test_a_child_is_the_next_hop_of_the_same_trace() -> None:
+    trace = TraceContext.received(HEADER, "congo=t61")
+    child = trace.child()
+    assert (child.trace_id, child.parent_id, child.sampled, child.state) == (TRACE, trace.span_id, True, "congo=t61")
+    assert child.span_id not in {trace.span_id, PARENT}
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_the_header_of_a_hop_is_understood_by_the_next(sampled: bool) -> None:
+    trace = TraceContext(TRACE, PARENT, sampled=sampled)
+    assert trace.traceparent() == f"00-{TRACE}-{PARENT}-0{int(sampled)}".encode()
+    following = TraceContext.received(trace.traceparent())
+    assert (following.trace_id, following.parent_id, following.sampled) == (TRACE, PARENT, sampled)
+    assert repr(trace) == f"TraceContext('00-{TRACE}-{PARENT}-0{int(sampled)}')"

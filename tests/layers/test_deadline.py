@@ -1,0 +1,55 @@
+"""Work that is too late is not begun."""
+
+import pytest
+from echo.v1.echo_pb2 import SayRequest
+from echo.v1.echo_towpath import SAY
+from google.rpc.error_details_pb2 import ErrorInfo
+
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError
+from towpath.layers.deadline import EXPIRED, Deadline
+
+NOW = 1000.0
+
+
+class Handler:
+    def __init__(self):
+        self.started = 0
+
+    async def __call__(self, request, _ctx):
+        self.started += 1
+        return request
+
+
+@pytest.fixture(autouse=True)
+def _virtual_clock():
+    with clock.using(lambda: NOW):
+        yield
+
+
+@pytest.mark.parametrize("deadline", [None, NOW + 0.001])
+async def test_work_in_time_runs(deadline):
+    handler, request = Handler(), SayRequest(id="x")
+    assert await Deadline("server").wrap(SAY, handler)(request, Context("a/b", deadline=deadline)) is request
+
+
+@pytest.mark.parametrize(("side", "where"), [("server", "reached the handler"), ("client", "was sent")])
+@pytest.mark.parametrize("deadline", [NOW, NOW - 0.25])
+async def test_expired_work_is_refused_unstarted(side, where, deadline):
+    handler = Handler()
+    with pytest.raises(RpcError) as caught:
+        await Deadline(side).wrap(SAY, handler)(SayRequest(), Context("a/b", deadline=deadline))
+    error = caught.value
+    assert (error.code, handler.started) == (Code.DEADLINE_EXCEEDED, 0)
+    assert error.message == (
+        f"echo.v1.EchoService/Say: the deadline passed {(NOW - deadline) * 1000:.0f} ms before the call {where}; it was not started"
+    )
+    (info,) = error.details
+    assert info == ErrorInfo(reason=EXPIRED, domain="towpath", metadata={"method": "echo.v1.EchoService/Say", "side": side})
+
+
+async def test_the_refusal_is_raised_when_awaited_like_any_other():
+    refused = Deadline("client").wrap(SAY, Handler())(SayRequest(), Context("a/b", deadline=0.0))
+    with pytest.raises(RpcError):
+        await refused

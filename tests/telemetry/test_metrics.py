@@ -1,0 +1,109 @@
+"""Rate, errors and duration, by method and code."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from echo.v1.echo_pb2 import SayRequest
+from echo.v1.echo_towpath import SAY
+from prometheus_client.parser import text_string_to_metric_families
+
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.telemetry.metrics import BUCKETS, CallMetrics, write_exposition
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def time():
+    source = Clock()
+    with clock.using(source):
+        yield source
+
+
+def sample(metrics: CallMetrics, name: str, code: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, {"rpc_method": "echo.v1.EchoService/Say", "rpc_response_status_code": code, **labels})
+
+
+async def call(metrics, handler, ctx=None):
+    return await metrics.server.wrap(SAY, handler)(SayRequest(), ctx or Context("a/b"))
+
+
+async def test_a_success_is_observed_with_its_duration(time):
+    metrics = CallMetrics()
+
+    async def handler(_request, _ctx):
+        time.now += 0.003
+        return "answer"
+
+    assert await call(metrics, handler) == "answer"
+    assert sample(metrics, "rpc_server_call_duration_seconds_count", "OK") == 1
+    assert sample(metrics, "rpc_server_call_duration_seconds_sum", "OK") == pytest.approx(0.003)
+    assert sample(metrics, "rpc_server_call_duration_seconds_bucket", "OK", le="0.002") == 0
+    assert sample(metrics, "rpc_server_call_duration_seconds_bucket", "OK", le="0.005") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "deadline", "code"),
+    [
+        (RpcError(Code.NOT_FOUND, "no"), None, "NOT_FOUND"),
+        (ValueError("a bug"), None, "INTERNAL"),
+        (asyncio.CancelledError(), None, "CANCELLED"),
+        (asyncio.CancelledError(), 2000.0, "CANCELLED"),
+        (asyncio.CancelledError(), 999.0, "DEADLINE_EXCEEDED"),
+        (GeneratorExit(), None, "CANCELLED"),
+    ],
+)
+@pytest.mark.usefixtures("time")
+async def test_a_failure_is_counted_under_its_code_and_passed_on(error, deadline, code):
+    metrics = CallMetrics()
+
+    async def handler(_request, _ctx):
+        raise error
+
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            await call(metrics, handler, Context("a/b", deadline=deadline))
+    assert sample(metrics, "rpc_server_call_duration_seconds_count", code) == 2
+    assert sample(metrics, "rpc_server_call_duration_seconds_count", "OK") == 0
+
+
+async def test_client_and_server_are_counted_apart():
+    metrics = CallMetrics()
+
+    async def handler(request, _ctx):
+        return request
+
+    await metrics.client.wrap(SAY, handler)(SayRequest(), Context("a/b"))
+    assert sample(metrics, "rpc_client_call_duration_seconds_count", "OK") == 1
+    assert sample(metrics, "rpc_server_call_duration_seconds_count", "OK") is None
+
+
+def test_bounds_ascend_from_a_tenth_of_a_millisecond_to_ten_seconds():
+    assert list(BUCKETS) == sorted(BUCKETS)
+    assert (BUCKETS[0], BUCKETS[-1]) == (1e-4, 10)
+    assert max(upper / lower for lower, upper in zip(BUCKETS, BUCKETS[1:], strict=False)) <= 2.5 + 1e-9
+
+
+async def test_the_exposition_is_what_prometheus_reads(tmp_path: Path):
+    metrics = CallMetrics()
+    metrics.server.wrap(SAY, lambda *_: None)
+    path = tmp_path / "service.prom"
+    write_exposition(metrics.registry, path)
+    names = {family.name for family in text_string_to_metric_families(path.read_text())}
+    assert names >= {"rpc_server_call_duration_seconds", "rpc_client_call_duration_seconds"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):
+    path = tmp_path / "missing" / "service.prom"
+    with pytest.raises(SetupError, match=r"missing/service\.prom: No such file"):
+        write_exposition(CallMetrics().registry, path)
