@@ -53,4 +53,6 @@ def exists(pid: int) -> bool:
     return state not in {"Z", "X"}
 
 
-linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the test learns of the end of a process through a pidfd, which is Linux's")
+linux = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="the test learns of the end of a process through a pidfd, which is Linux's"
+)

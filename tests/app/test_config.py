@@ -101,7 +101,10 @@ def test_variables_win_over_the_file(tmp_path):
             "[[methodConfig]]\nname = [{}]\ncriticality = 'CRITICL'",
             r"methodConfig\[0\]\.criticality: 'CRITICL' is not a criticality; did you mean 'CRITICAL'",
         ),
-        ("[[methodConfig]]\nname = [{}]\n[[methodConfig]]\nname = [{}]", r"methodConfig\[1\]: .* already configured by .*methodConfig\[0\]"),
+        (
+            "[[methodConfig]]\nname = [{}]\n[[methodConfig]]\nname = [{}]",
+            r"methodConfig\[1\]: .* already configured by .*methodConfig\[0\]",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_field(tmp_path, text, message):
@@ -128,7 +131,10 @@ def test_a_wrong_variable_is_named(env, message, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ({"flights": "h:1", "weather": "h:2"}, "known targets: flights, weather; set targets.pricing in towpath.toml, or TOWPATH_TARGET_PRICING"),
+        (
+            {"flights": "h:1", "weather": "h:2"},
+            "known targets: flights, weather; set targets.pricing in towpath.toml, or TOWPATH_TARGET_PRICING",
+        ),
         ({}, "there are no targets; set targets.pricing"),
     ],
 )

@@ -15,7 +15,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.app.stage import PATIENCE, importable
-from towpath import Code, RpcError, connect
+from towpath import CallOptions, Code, RpcError, connect
 from towpath.telemetry.metrics import CallMetrics
 
 
@@ -83,18 +83,33 @@ async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
     assert (counts["echo.v1.EchoService/Say"], counts["echo.v1.EchoService/Sleep"]) == (2, 1)
 
 
-async def test_a_second_signal_ends_calls_at_once():
+async def test_a_second_signal_ends_calls_at_once(tmp_path):
+    (tmp_path / "towpath.toml").write_text("[service]\ngrace = '3600s'")
     with actor() as process:
-        async with connect(serving(process), metrics=CallMetrics()) as channel:
+        address = serving(process)
+        async with connect(address, metrics=CallMetrics()) as channel:
             client = EchoServiceClient(channel)
-            call = asyncio.create_task(client.sleep(SleepRequest(seconds=1.4)))
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=3600), CallOptions(timeout=3600)))
             await client.say(SayRequest())
             process.terminate()
+            await refusal(address)
             process.terminate()
             with pytest.raises(RpcError) as caught:
                 await call
         assert caught.value.code is Code.UNAVAILABLE
-        assert failure(process)[0] in {0, 1}  # both may arrive as one signal
+        assert failure(process) == (1, "error: stopped before running calls had ended\n")
+
+
+async def refusal(address: str) -> None:
+    """Wait until nobody listens at `address` any more, which is the first thing that a signal brings about."""
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            return
+        writer.close()
+        await writer.wait_closed()
 
 
 def test_a_wrong_configuration_is_one_line_and_status_2(tmp_path):
@@ -148,7 +163,7 @@ def test_an_inherited_socket_is_served_and_ready_is_said():
 
 def test_a_plain_pipe_will_do_for_ready():
     read_end, write_end = os.pipe()
-    with open(read_end, "rb") as said, actor(fds=(write_end,), TOWPATH_NOTIFY_FD=write_end) as process:
+    with os.fdopen(read_end, "rb") as said, actor(fds=(write_end,), TOWPATH_NOTIFY_FD=write_end) as process:
         os.close(write_end)
         assert said.readline() == b"READY=1\n"
         process.terminate()
@@ -163,7 +178,7 @@ def test_a_plain_pipe_will_do_for_ready():
     ],
 )
 def test_a_descriptor_of_the_wrong_kind_is_refused(variable, message, tmp_path):
-    with open(tmp_path / "file", "wb") as file, actor(fds=(file.fileno(),), **{variable: file.fileno()}) as process:
+    with (tmp_path / "file").open("wb") as file, actor(fds=(file.fileno(),), **{variable: file.fileno()}) as process:
         assert failure(process) == (2, f"error: {message.format(fd=file.fileno())}\n")
 
 

@@ -69,10 +69,10 @@ async def test_services_are_ready_know_their_targets_and_stop_together(tmp_path)
 
 
 async def test_the_death_of_one_is_named_and_stops_the_others(tmp_path):
-    with pytest.raises(ServiceDied, match="echo was killed by SIGKILL, though nobody stopped it") as caught:
-        async with System.start(system(tmp_path, echo="serve", other="serve")) as running:
-            other = running.pid("other")
-            os.kill(running.pid("echo"), signal.SIGKILL)
+    async with System.start(system(tmp_path, echo="serve", other="serve")) as running:
+        other = running.pid("other")
+        os.kill(running.pid("echo"), signal.SIGKILL)
+        with pytest.raises(ServiceDied, match="echo was killed by SIGKILL, though nobody stopped it") as caught:
             await running.wait()
     assert (caught.value.name, caught.value.status) == ("echo", -signal.SIGKILL)
     assert "echo serves echo" not in str(caught.value)
@@ -96,7 +96,10 @@ async def test_a_dead_service_refuses_connections_at_once(tmp_path):
     [
         ("dies", r"bad exited with status 3 before it was ready; its last lines:\n    last words"),
         ("unfit", r"bad exited with status 2 before it was ready; its last lines:\n    error: data\.bin is damaged; import it again"),
-        ("job", r"bad exited with status 0 before it was ready; a service stays up if its main adds one to the App; its last lines:\n    done"),
+        (
+            "job",
+            r"bad exited with status 0 before it was ready; a service stays up if its main adds one to the App; its last lines:\n    done",
+        ),
         ("relay", r"bad exited with status 2 .*\n    error: unknown target 'echo'; there are no targets; set targets\.echo .*TARGET_ECHO"),
     ],
 )
@@ -118,7 +121,9 @@ async def test_a_service_that_is_never_ready_is_not_waited_for_without_end(tmp_p
 async def test_a_module_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "system.toml"
     path.write_text("[services.a]\nmodule = 'no_such_module'")
-    with pytest.raises(SetupError, match="a exited with status 1 before it was ready; its last lines:\n    .*No module named no_such_module"):
+    with pytest.raises(
+        SetupError, match=r"a exited with status 1 before it was ready; its last lines:\n    .*No module named no_such_module"
+    ):
         async with System.start(path):
             pytest.fail("not everything was ready")
 
@@ -165,9 +170,9 @@ async def test_what_a_service_started_goes_with_it(tmp_path):
 
 
 async def test_the_death_of_a_service_is_seen_though_its_child_holds_its_output(tmp_path):
-    with pytest.raises(ServiceDied, match="echo was killed by SIGKILL"):
-        async with System.start(system(tmp_path, echo="parent")) as running:
-            os.kill(running.pid("echo"), signal.SIGKILL)
+    async with System.start(system(tmp_path, echo="parent")) as running:
+        os.kill(running.pid("echo"), signal.SIGKILL)
+        with pytest.raises(ServiceDied, match="echo was killed by SIGKILL"):
             await running.wait()
 
 

@@ -67,7 +67,10 @@ def test_a_cycle_of_calls_is_found(tmp_path, calls, cycle):
         ("[services]\na = 1", r"services\.a must be a table, not an integer"),
         ("[services.a]\nmodule = 'm'\nmodul = 'x'", r"unknown key services\.a\.modul; did you mean 'module'"),
         ("[services.A]\nmodule = 'm'", r"services\.A: a service's name has lower-case letters"),
-        ("[services.flights]\nmodule = 'm'\ncalls = ['flihgts']", r"services\.flights\.calls: unknown service 'flihgts'; did you mean 'flights'"),
+        (
+            "[services.flights]\nmodule = 'm'\ncalls = ['flihgts']",
+            r"services\.flights\.calls: unknown service 'flihgts'; did you mean 'flights'",
+        ),
         ("[services.a]\nmodule = 'm'\ncalls = ['zzz']", r"services\.a\.calls: unknown service 'zzz'; known services: a"),
         ("[services.a]\nmodule = 'm'\nlisten = '80'", r"services\.a\.listen: '80' is not host:port"),
         ("[services.a]\nmodule = 'm'\nconfig = 'no.toml'", r"services\.a\.config: .*no\.toml is not a file"),

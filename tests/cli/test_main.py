@@ -45,7 +45,9 @@ def test_it_runs_as_a_module():
 
 
 def test_help_loads_neither_compiler_nor_server():
-    script = "import sys; from towpath.cli.main import main; main(['--help'])\nassert not {'towpath.transport', 'grpc_tools'} & set(sys.modules)"
+    script = (
+        "import sys; from towpath.cli.main import main; main(['--help'])\nassert not {'towpath.transport', 'grpc_tools'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 

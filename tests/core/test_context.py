@@ -151,11 +151,11 @@ class TestCallOptions:
         metadata = Metadata([("a", "b")])
         assert CallOptions(metadata=metadata).metadata is metadata
 
-    @pytest.mark.parametrize("timeout", [0, 0.5, float("inf")])
+    @pytest.mark.parametrize("timeout", [0, 0.5, 1e9])
     def test_take_any_time_from_none_at_all(self, timeout: float) -> None:
         assert CallOptions(timeout=timeout).timeout == timeout
 
-    @pytest.mark.parametrize("timeout", [-0.001, float("nan"), float("-inf")])
+    @pytest.mark.parametrize("timeout", [-0.001, float("nan"), float("inf"), float("-inf")])
     def test_refuse_a_time_that_is_none(self, timeout: float) -> None:
         with pytest.raises(ValueError, match="give seconds, 0 or more"):
             CallOptions(timeout=timeout)

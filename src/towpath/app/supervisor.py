@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from towpath.app.child import Child, ending
 from towpath.app.output import Emit
@@ -171,9 +171,11 @@ def _with_lines(reason: str, last_lines: Iterable[str]) -> str:
     return "\n".join([reason + ("; its last lines:" if lines else "; it printed nothing"), *lines])
 
 
-def _first(errors: ExceptionGroup[Exception]) -> Exception:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
+def _first(error: Exception) -> Exception:
+    if isinstance(error, ExceptionGroup):
+        group = cast("ExceptionGroup[Exception]", error)
+        return _first(group.exceptions[0])
+    return error
 
 
 def _unseen(_name: str, _line: str) -> None:

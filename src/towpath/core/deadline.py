@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 _SLOTS_PER_SECOND: Final = 100
+_FEW_SLOTS: Final = 1024
 
 
 class Expirable(Protocol):
@@ -23,11 +24,12 @@ class Expirable(Protocol):
 class DeadlineWheel:
     """Calls `expire()` on what was added once its deadline has passed. Bound to one loop; not thread-safe."""
 
-    __slots__ = ("_loop", "_slots", "_timer", "_timer_slot")
+    __slots__ = ("_loop", "_most_slots", "_slots", "_timer", "_timer_slot")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._slots: dict[int, dict[Expirable, None]] = {}
+        self._most_slots = _FEW_SLOTS
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = 0
 
@@ -36,6 +38,10 @@ class DeadlineWheel:
         slot = int(deadline * _SLOTS_PER_SECOND) + 1  # the slot's end, so never early
         items = self._slots.get(slot)
         if items is None:
+            if len(self._slots) >= self._most_slots:
+                # Deadlines are far off and calls are short: without this a slot would stay until it is due, an hour on or a day.
+                self._drop_empty()
+                self._most_slots = max(_FEW_SLOTS, 2 * len(self._slots))
             items = self._slots[slot] = {}
             if self._timer is None or slot < self._timer_slot:
                 self._arm(slot)
@@ -59,17 +65,21 @@ class DeadlineWheel:
         now = self._loop.time()
         slots = self._slots
         for slot in sorted(key for key in slots if key / _SLOTS_PER_SECOND <= now):
-            items = slots[slot]
+            items = slots.get(slot)
             while items:  # one at a time, since an expiry may discard what stands behind it
                 item = next(iter(items))
                 del items[item]
                 item.expire()
-            del slots[slot]
+            slots.pop(slot, None)
         # Slots that emptied in the meantime go too: under load most calls end long before their deadline.
-        for slot in [key for key, items in slots.items() if not items]:
-            del slots[slot]
+        self._drop_empty()
         if slots and (self._timer is None or self._timer_slot > min(slots)):
             self._arm(min(slots))
+
+    def _drop_empty(self) -> None:
+        slots = self._slots
+        for slot in [key for key, items in slots.items() if not items]:
+            del slots[slot]
 
 
 _wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, DeadlineWheel] = WeakKeyDictionary()

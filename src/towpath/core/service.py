@@ -60,6 +60,11 @@ class MethodSpec(Generic[Req, Res]):
     criticality: Criticality | None = None
 
     @property
+    def default_timeout(self) -> float:
+        """Seconds that a call may take if nobody but the contract has said: its own timeout, else `DEFAULT_TIMEOUT`."""
+        return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+
+    @property
     def full_name(self) -> str:
         """`package.Service/Method`: how configuration, metrics and logs name it."""
         return f"{self.service}/{self.name}"

@@ -11,7 +11,7 @@ from towpath.core import clock
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import DeadlineWheel, wheel_of
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec, Req, Res, UnaryCall
+from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
 from towpath.transport.link import Link
@@ -82,7 +82,7 @@ class Channel:
         """The callable for `method`: context from the options alone, nothing inherited."""
         handler = self.handler(method)
         name = method.full_name
-        own_timeout = DEFAULT_TIMEOUT if method.timeout is None else method.timeout
+        own_timeout = method.default_timeout
 
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             given = NO_OPTIONS if options is None else options

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import DEFAULT_TIMEOUT, Handler, Layer, MethodSpec, Service, compose
+from towpath.core.service import Handler, Layer, MethodSpec, Service, compose
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.http2 import Section
@@ -20,7 +20,7 @@ class Endpoint:
 
     method: MethodSpec[Any, Any]
     handler: Handler
-    timeout: float | None
+    timeout: float
 
 
 class Route:
@@ -60,7 +60,7 @@ class Routes:
                 self._endpoints[method.path.encode()] = Endpoint(
                     method=method,
                     handler=compose(layers, method, handler),
-                    timeout=DEFAULT_TIMEOUT if method.timeout is None else method.timeout,
+                    timeout=method.default_timeout,
                 )
 
     def resolve(self, head: Section) -> Route | Refusal:

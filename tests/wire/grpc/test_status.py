@@ -48,7 +48,11 @@ def test_code_and_message_come_back(code: Code, message: str) -> None:
 
 @given(st.text(max_size=200))
 def test_messages_are_escaped_as_the_standard_library_does(text: str) -> None:
-    assert sent_message(text).decode() == urllib.parse.quote(text, safe=UNESCAPED)
+    quoted = urllib.parse.quote(text, safe=UNESCAPED)
+    # HTTP/2 forbids spaces at either end of a value, which that library does not know.
+    quoted = "%20" + quoted[1:] if quoted[:1] == " " else quoted
+    quoted = quoted[:-1] + "%20" if quoted[-1:] == " " else quoted
+    assert sent_message(text).decode() == quoted
 
 
 @given(st.binary(max_size=100))
@@ -201,6 +205,8 @@ def test_resets_are_mapped_as_grpc_says(reset: int, code: Code) -> None:
     assert (error.code, error.message) == (code, "what happened")
 
 
-def test_printable_text_is_not_escaped() -> None:
-    text = string.ascii_letters + string.digits + " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+def test_printable_text_is_not_escaped_but_for_outer_spaces() -> None:
+    assert sent_message(" in  out ") == b"%20in  out%20"
+    assert sent_message(" ") == b"%20"
+    text = string.ascii_letters + string.digits + "! \"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
     assert sent_message(text) == text.encode()

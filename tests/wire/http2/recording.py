@@ -226,8 +226,8 @@ def body_of(sent: Sequence[Frame], stream_id: int) -> bytes:
     return b"".join(each.payload for each in sent if each.kind == DATA and each.stream_id == stream_id)
 
 
-def introduced(one: End, other: End) -> None:
-    """Carry bytes between two ends in memory until neither has any left."""
+def exchange(one: End, other: End) -> None:
+    """Carry bytes between two ends, a turn of each at a time, until neither has any left."""
     while True:
         there, back = one.connection.take(), other.connection.take()
         if not there and not back:

@@ -15,6 +15,7 @@ from tests.wire.http2.recording import (
 )
 from towpath.wire.hpack import Encoder
 from towpath.wire.http2 import ErrorCode, Field, Limits
+from towpath.wire.http2.errors import ConnectionFault
 from towpath.wire.http2.frames import HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
 from towpath.wire.http2.states import ConnectionState, StreamState
 
@@ -67,6 +68,10 @@ class TestBeginning:
         client.connection.state = ConnectionState.AWAIT_PREFACE
         client.feed(settings([]))
         assert client.failed_with(ErrorCode.INTERNAL_ERROR)
+
+    def test_is_made_once(self) -> None:
+        with pytest.raises(ConnectionFault, match="PREFACE is illegal in state OPEN"):
+            ClientEnd().connection.begin()
 
 
 class TestOpening:

@@ -63,6 +63,12 @@ class TestBeginning:
         one.feed(first)
         assert one.failed_with(ErrorCode.PROTOCOL_ERROR)
 
+    def test_a_server_that_does_not_speak_http2_is_quoted(self) -> None:
+        client = ClientEnd(begun=False)
+        client.feed(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        assert client.failed_with(ErrorCode.PROTOCOL_ERROR)
+        assert "HTTP/1.1 400 Bad" in client.owner.reasons[0]
+
     @BOTH
     def test_the_owner_hears_once_that_the_peers_limits_are_known(self, end: type[End]) -> None:
         one = end(begun=False)

@@ -19,7 +19,8 @@ from towpath.wire.http2 import LOST, ErrorCode
 
 Field = tuple[bytes, bytes]
 
-_TO_ESCAPE = re.compile(rb"[^\x20-\x24\x26-\x7e]")
+# Spaces at either end too: HTTP/2 forbids them around a field's value.
+_TO_ESCAPE = re.compile(rb"[^\x20-\x24\x26-\x7e]|\A | \Z")
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 # Longest grpc-message sent, in bytes before escaping: the peer's header list limit (often 8 KiB) must never cost it the status itself.

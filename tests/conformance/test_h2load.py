@@ -1,0 +1,45 @@
+"""A load of a hundred thousand calls from nghttp2's own client, none of which may fail."""
+
+import asyncio
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from echo.v1 import echo_pb2 as pb
+
+from tests.echo_service import Echo, serving
+from towpath.wire.grpc.framing import frame
+
+CALLS = 100_000
+H2LOAD = shutil.which("h2load")
+
+
+@pytest.mark.timeout(180)
+async def test_a_hundred_thousand_calls_none_failed(tmp_path: Path) -> None:
+    if H2LOAD is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("h2load is missing where CI=true; install nghttp2-client")
+        pytest.skip("h2load is missing; install nghttp2-client to run this")
+    body = tmp_path / "say.bin"
+    body.write_bytes(frame(pb.SayRequest(id="load", n=1, tags=["a", "b"], payload=bytes(64)).SerializeToString()))
+    echo = Echo()
+    async with serving(echo) as server:
+        url = f"http://{server.address}/echo.v1.EchoService/Say"
+        headers = ("-H", "content-type: application/grpc", "-H", "te: trailers")
+        process = await asyncio.create_subprocess_exec(
+            H2LOAD, f"-n{CALLS}", "-c4", "-m32", "-d", str(body), *headers, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        try:
+            output, _ = await process.communicate()
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+    report = output.decode()
+    assert process.returncode == 0, report
+    assert f"{CALLS} total, {CALLS} started, {CALLS} done, {CALLS} succeeded, 0 failed, 0 errored, 0 timeout" in report, report
+    assert re.search(rf"{CALLS} 2xx, 0 3xx, 0 4xx, 0 5xx", report), report
+    # An HTTP status of 200 says little in gRPC: the handler saw every call, and said yes.
+    assert echo.seen["say"] == CALLS
