@@ -95,4 +95,3 @@ async def grpcio_serving(echo: GrpcioEcho, *, options: Pairs = (), compression: 
         yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
-

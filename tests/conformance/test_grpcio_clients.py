@@ -118,7 +118,9 @@ async def test_metadata_both_ways(connected: Callable[..., Any]) -> None:
 
 async def test_metadata_of_a_failed_call(connected: Callable[..., Any]) -> None:
     async with serving(Echo()) as server, connected(server.address) as client:
-        error: Any = await failure(client, "fail", pb.FailRequest(code=9, message="no"), metadata=(("trail-x", "1"), ("trail-y-bin", b"\1")))
+        error: Any = await failure(
+            client, "fail", pb.FailRequest(code=9, message="no"), metadata=(("trail-x", "1"), ("trail-y-bin", b"\1"))
+        )
         trailers = list(error.trailing_metadata())
     assert [(key, value) for key, value in trailers if key.startswith("trail-")] == [("trail-x", "1"), ("trail-y-bin", b"\1")]
 

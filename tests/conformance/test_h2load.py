@@ -29,7 +29,16 @@ async def test_a_hundred_thousand_calls_none_failed(tmp_path: Path) -> None:
         url = f"http://{server.address}/echo.v1.EchoService/Say"
         headers = ("-H", "content-type: application/grpc", "-H", "te: trailers")
         process = await asyncio.create_subprocess_exec(
-            H2LOAD, f"-n{CALLS}", "-c4", "-m32", "-d", str(body), *headers, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            H2LOAD,
+            f"-n{CALLS}",
+            "-c4",
+            "-m32",
+            "-d",
+            str(body),
+            *headers,
+            url,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         try:
             output, _ = await process.communicate()

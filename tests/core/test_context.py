@@ -66,9 +66,7 @@ class TestChild:
 
     def test_takes_what_its_caller_gives(self) -> None:
         reply, metadata = Reply(), Metadata([("a", "b")])
-        child = self.parent().child(
-            "d.E/F", deadline=3.0, criticality=Criticality.CRITICAL_PLUS, tenant="", metadata=metadata, reply=reply
-        )
+        child = self.parent().child("d.E/F", deadline=3.0, criticality=Criticality.CRITICAL_PLUS, tenant="", metadata=metadata, reply=reply)
         assert (child.deadline, child.criticality, child.tenant) == (3.0, Criticality.CRITICAL_PLUS, "")
         assert child.metadata is metadata
         assert child.reply is reply

@@ -140,6 +140,19 @@ def test_slots_that_emptied_are_swept_away_with_the_first_that_is_due() -> None:
     assert item.expired == []
 
 
+def test_short_calls_with_far_deadlines_leave_no_slots_behind() -> None:
+    loop, wheel = fresh()
+    kept = [Item(loop) for _ in range(10)]
+    for number, item in enumerate(kept):
+        wheel.add(86_400.0 + number, item)
+    for number in range(20_000):
+        item = Item(loop)
+        wheel.discard(wheel.add(3_600.0 + number, item), item)
+    assert len(wheel._slots) < 2_000
+    loop.run_until(90_000.0)
+    assert [len(item.expired) for item in kept] == [1] * 10
+
+
 def test_discarding_what_has_expired_or_was_never_added_does_nothing() -> None:
     loop, wheel = fresh()
     item = Item(loop)

@@ -7,7 +7,9 @@ from towpath.core.metadata import EMPTY, Metadata
 
 
 def test_codes_are_numbered_as_grpc_numbers_them() -> None:
-    assert {code.name: int(code) for code in Code} == {code.name: code.value[0] for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
+    assert {code.name: int(code) for code in Code} == {
+        code.name: code.value[0] for code in grpc.StatusCode if code is not grpc.StatusCode.OK
+    }
 
 
 def test_an_error_says_its_code_and_its_message() -> None:

@@ -70,8 +70,7 @@ class DeadlineWheel:
                 item = next(iter(items))
                 del items[item]
                 item.expire()
-            slots.pop(slot, None)
-        # Slots that emptied in the meantime go too: under load most calls end long before their deadline.
+        # With those go the slots that emptied in the meantime: under load most calls end long before their deadline.
         self._drop_empty()
         if slots and (self._timer is None or self._timer_slot > min(slots)):
             self._arm(min(slots))

@@ -27,7 +27,7 @@ class ServerContext:
         """Every method has this role: a handler that calls nobody today may call somebody tomorrow."""
 
         # A coroutine and not a plain function: the contextvar must be set in the task that runs the handler, which need not be
-        # the one that calls this. Setting and resetting it costs 0.2 us.
+        # the one that calls this. Setting and resetting it took 0.45 us (measured on a busy machine, so at most that).
         async def handle(request: Any, ctx: Context) -> Any:
             token = enter(ctx)
             try:

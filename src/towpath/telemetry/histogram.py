@@ -1,7 +1,7 @@
 """A histogram of durations: cheap to observe into, exported by prometheus-client.
 
-Every call is observed on both of its sides, so this is on the hot path: bisecting the bounds and adding to a list takes 0.2 us where
-`prometheus_client.Histogram.observe` on a bound child takes 0.9 (measured), most of it a lock per sample. The lock is not needed here:
+Every call is observed on both of its sides, so this is on the hot path: bisecting the bounds and adding to a list takes a fifth of the time
+of `prometheus_client.Histogram.observe` on a bound child (measured), which is most of all a lock per sample. The lock is not needed here:
 calls are observed by their event loop's thread alone, and a scrape from another thread reads counts that are each whole. Cumulative
 counts, which the exposition wants, are summed when it is made.
 """

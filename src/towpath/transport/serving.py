@@ -111,8 +111,7 @@ class ServerCall(Stream):
     def reset_received(self, code: int, reason: str) -> None:
         """The client cancelled the call or is gone: nobody waits for the answer."""
         self._over = True
-        if self.task is not None:
-            self.task.cancel(reason)
+        self._stop(reason)
 
     def drained(self) -> None:
         """The answer had waited for the client's window, and has gone."""
@@ -124,15 +123,28 @@ class ServerCall(Stream):
         self._deadline_slot = -1
         if not self._over:
             self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._method()} did not finish within its deadline"))
-            if self.task is not None:
-                self.task.cancel("deadline exceeded")
+            self._stop("deadline exceeded")
 
     def cancel(self, error: RpcError) -> None:
         """The server ends the call: it is shutting down, and the grace period is over."""
         if not self._over:
             self._fail(error)
-        if self.task is not None:
-            self.task.cancel(error.message)
+        self._stop(error.message)
+
+    def _stop(self, reason: str) -> None:
+        task = self.task
+        if task is not None:
+            task.cancel(reason)
+            # Cancelled before its first step, as when a request and its cancellation come in one read, nothing of it runs, not even its
+            # `finally`.
+            task.add_done_callback(self._forget)
+
+    def _forget(self, _: asyncio.Task[None]) -> None:
+        link = self._link
+        link.wheel.discard(self._deadline_slot, self)
+        link.calls.pop(self, None)
+        if link.draining:
+            link.close_if_idle()
 
     # The request.
 
@@ -210,7 +222,7 @@ class ServerCall(Stream):
         if reply is None and not link.compresses:
             message = response.SerializeToString()
             self._over = True
-            connection.send_whole(self, connection.encode(_HEAD), PREFIX.pack(0, len(message)) + message, connection.encode(_TRAILERS_OK))
+            connection.send_whole(self, connection.encode(_HEAD), PREFIX.pack(0, len(message)) + message, _TRAILERS_OK)
             if len(link.calls) == 1:
                 link.flush()  # the only call: no other answer to share a write with
             else:
@@ -225,7 +237,8 @@ class ServerCall(Stream):
             self,
             connection.encode(_GZIP_HEAD if gzip else _HEAD, head),
             body,
-            connection.encode(_TRAILERS_OK, trailers),
+            _TRAILERS_OK,
+            trailers,
         )
         link.schedule_flush()
 

@@ -55,7 +55,18 @@ def test_a_value_that_is_not_base64_is_dropped_and_nothing_else(value: bytes) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["grpc-timeout", "grpc-anything", "te", "content-type", "user-agent", "traceparent", "tracestate", "baggage", "towpath-tenant", "x-request-id"],
+    [
+        "grpc-timeout",
+        "grpc-anything",
+        "te",
+        "content-type",
+        "user-agent",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "towpath-tenant",
+        "x-request-id",
+    ],
 )
 def test_what_the_protocol_and_towpath_own_is_hidden(name: str) -> None:
     assert metadata.decode([(name.encode(), b"value")]) is EMPTY

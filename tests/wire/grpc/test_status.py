@@ -156,7 +156,11 @@ def test_a_status_that_grpc_does_not_have_is_unknown(raw: bytes) -> None:
     assert len(error.message) < 100
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"grpc-status", b"grpc-message", b"grpc-status-details-bin", b"x-bin", b"x"]), st.binary(max_size=40))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"grpc-status", b"grpc-message", b"grpc-status-details-bin", b"x-bin", b"x"]), st.binary(max_size=40))
+    )
+)
 def test_any_trailers_are_a_status(fields: list[tuple[bytes, bytes]]) -> None:
     error = status.decode(fields)
     assert error is None or error.code in Code

@@ -141,7 +141,11 @@ class TestHeaderBlockInPieces:
 
     def test_may_have_empty_pieces(self) -> None:
         server = ServerEnd()
-        pieces = [headers(1, b"", end_headers=False), continuation(1, block(*REQUEST), end_headers=False), continuation(1, b"", end_headers=True)]
+        pieces = [
+            headers(1, b"", end_headers=False),
+            continuation(1, block(*REQUEST), end_headers=False),
+            continuation(1, b"", end_headers=True),
+        ]
         assert server.feed(*pieces) == [("head", 1, REQUEST[2][1], (), False)]
 
     def test_may_be_an_answer(self) -> None:

@@ -158,7 +158,9 @@ class TestContentLength:
     def test_is_one_number(self, values: list[bytes], length: int) -> None:
         assert fields.request(decoded(*GET, *((b"content-length", value) for value in values)))[0].content_length == length
 
-    @pytest.mark.parametrize("values", [[b""], [b"-1"], [b"+1"], [b"1x"], [b"1,1"], ["²".encode()], [b"9" * 19], [b"1", b"2"], [b"0", b"x"]])
+    @pytest.mark.parametrize(
+        "values", [[b""], [b"-1"], [b"+1"], [b"1x"], [b"1,1"], ["²".encode()], [b"9" * 19], [b"1", b"2"], [b"0", b"x"]]
+    )
     def test_that_is_not_is_malformed(self, values: list[bytes]) -> None:
         with pytest.raises(MalformedSection, match="content-length is not one number"):
             fields.request(decoded(*GET, *((b"content-length", value) for value in values)))

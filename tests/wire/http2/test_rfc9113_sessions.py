@@ -40,7 +40,7 @@ def request(client: ClientEnd, body: bytes, literals: bytes = b"") -> RecordingS
 
 def answer(server: ServerEnd, stream: RecordingStream, body: bytes) -> None:
     connection = server.connection
-    connection.send_whole(stream, connection.encode(RESPONSE_TEMPLATE), body, connection.encode(TRAILERS_TEMPLATE))
+    connection.send_whole(stream, connection.encode(RESPONSE_TEMPLATE), body, TRAILERS_TEMPLATE)
 
 
 def test_a_call_goes_there_and_back_and_leaves_nothing_behind() -> None:
@@ -161,6 +161,21 @@ def test_a_reset_from_either_side_reaches_the_other_and_harms_no_third(code: Err
     assert ("reset", by_server.id, code) in client.owner.events
     assert server.owner.streams[2].received == BODY
     assert list(client.connection.streams.values()) == [untouched]
+
+
+def test_trailers_that_wait_do_not_depend_on_blocks_that_overtake_them() -> None:
+    """RFC 7541 2.2: blocks are decoded in the order in which they are sent, so what waits must not use the table."""
+    client, server = introduced()
+    large, quick = request(client, b"large"), request(client, b"quick")
+    exchange(client, server)
+    answer(server, server.owner.streams[0], bytes(100_000))
+    answer(server, server.owner.streams[1], b"")
+    exchange(client, server)
+    assert len(large.received) == 100_000
+    assert [event for event in client.owner.events if event[0] == "trailers"] == [
+        ("trailers", quick.id, TRAILERS),
+        ("trailers", large.id, TRAILERS),
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 300_000), st.integers(0, 300_000)), min_size=1, max_size=4))

@@ -47,7 +47,7 @@ def server_session() -> bytes:
     server.feed(GREETING)
     for number in range(3):
         connection, stream = server.connection, server.request(1 + 2 * number, end_stream=True)
-        connection.send_whole(stream, connection.encode(RESPONSE_TEMPLATE), b"body", connection.encode(TRAILERS_TEMPLATE))
+        connection.send_whole(stream, connection.encode(RESPONSE_TEMPLATE), b"body", TRAILERS_TEMPLATE)
     server.connection.announce_shutdown()
     return server.connection.take()
 
@@ -105,7 +105,7 @@ def survives(end: End, pieces: list[bytes]) -> list[Event]:
         for stream in list(connection.streams.values()):
             if isinstance(end, ServerEnd) and stream.queue is None and stream.state in {1, 3}:
                 connection.send_head(stream, connection.encode(RESPONSE_TEMPLATE), end_stream=False)
-                connection.send_body(stream, bytes(30_000), end_stream=False, trailers=connection.encode(TRAILERS_TEMPLATE))
+                connection.send_body(stream, bytes(30_000), end_stream=False, trailers=block(*TRAILERS))
     sent = parse(connection.take())
     assert all(stream.state in {1, 2, 3} and stream.id == stream_id for stream_id, stream in connection.streams.items())
     assert all(stream in connection.streams.values() for stream in connection._starved)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.wire.http2.recording import (
     REQUEST_TEMPLATE,
     RESPONSE_TEMPLATE,
+    TRAILERS,
     TRAILERS_TEMPLATE,
     ClientEnd,
     Frame,
@@ -32,6 +33,9 @@ from towpath.wire.http2.states import StreamState
 
 LARGE = b"x" * 20_000
 """Larger than a frame may be."""
+INDEXED = Template((b":status", b"200"))
+"""A section of one byte, 0x88 (RFC 7541, appendix A)."""
+PLAIN = literal(b"x", b"y")
 
 
 def sending(count: int = 1, *, window: int = 65_535, connection_window: int = 65_535) -> tuple[ServerEnd, list[RecordingStream]]:
@@ -87,11 +91,11 @@ class TestSendWhole:
     def test_of_a_server_ends_with_its_trailers(self) -> None:
         server = ServerEnd()
         stream = server.request(end_stream=True)
-        server.connection.send_whole(stream, b"head", b"body", b"trailers")
+        server.connection.send_whole(stream, b"head", b"body", INDEXED, PLAIN)
         assert server.sent() == [
             Frame(HEADERS, END_HEADERS, 1, b"head"),
             Frame(DATA, 0, 1, b"body"),
-            Frame(HEADERS, END_HEADERS | END_STREAM, 1, b"trailers"),
+            Frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x88" + PLAIN),
         ]
         assert stream.state == StreamState.CLOSED
         assert server.connection.streams == {}
@@ -99,14 +103,14 @@ class TestSendWhole:
     def test_may_end_before_the_request(self) -> None:
         server = ServerEnd()
         stream = server.request()
-        server.connection.send_whole(stream, b"head", b"body", b"trailers")
+        server.connection.send_whole(stream, b"head", b"body", TRAILERS_TEMPLATE)
         assert stream.state == StreamState.HALF_CLOSED_LOCAL
         assert server.connection.streams == {1: stream}
 
     def test_continues_a_large_head_and_large_trailers(self) -> None:
         server = ServerEnd()
-        server.connection.send_whole(server.request(1, end_stream=True), LARGE, b"body", b"trailers")
-        server.connection.send_whole(server.request(3, end_stream=True), b"head", b"body", LARGE)
+        server.connection.send_whole(server.request(1, end_stream=True), LARGE, b"body", INDEXED)
+        server.connection.send_whole(server.request(3, end_stream=True), b"head", b"body", INDEXED, LARGE)
         sent = server.sent()
         assert [each.kind for each in sent] == [HEADERS, CONTINUATION, DATA, HEADERS, HEADERS, DATA, HEADERS, CONTINUATION]
         assert sent[6].flags == END_STREAM
@@ -121,17 +125,18 @@ class TestSendWhole:
             (DATA, 20_000 - 16_384, END_STREAM),
         ]
 
-    @pytest.mark.parametrize("trailers", [None, b"trailers"])
-    def test_sends_what_fits_a_window_and_the_rest_later(self, trailers: bytes | None) -> None:
+    @pytest.mark.parametrize("trailers", [None, TRAILERS_TEMPLATE])
+    def test_sends_what_fits_a_window_and_the_rest_later(self, trailers: Template | None) -> None:
         server = ServerEnd()
         server.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 3)]))
         stream = server.request(end_stream=True)
-        server.connection.send_whole(stream, b"head", b"body", trailers)
+        server.connection.send_whole(stream, b"head", b"body", trailers, PLAIN)
         assert body_of(server.sent(), 1) == b"bod"
         assert stream.queued == 1
         server.feed(window_update(1, 1))
         last = server.sent()[-1]
-        assert (last.payload, last.flags & END_STREAM) == (trailers or b"y", END_STREAM)
+        expected = b"y" if trailers is None else literal(*TRAILERS[0]) + PLAIN
+        assert (last.payload, last.flags & END_STREAM) == (expected, END_STREAM)
         assert stream.queued == 0
         assert stream.state == StreamState.CLOSED
 
@@ -290,7 +295,9 @@ credit = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 60)), max_size=20)
 
 
 @given(st.lists(pieces, min_size=3, max_size=3), credit, st.booleans())
-def test_no_window_is_ever_exceeded_and_everything_arrives_in_order(bodies: list[list[int]], credit: list[tuple[int, int]], ends: bool) -> None:
+def test_no_window_is_ever_exceeded_and_everything_arrives_in_order(
+    bodies: list[list[int]], credit: list[tuple[int, int]], ends: bool
+) -> None:
     server, streams = sending(3, window=20, connection_window=30)
     wanted: dict[int, bytes] = {}
     for stream, sizes in zip(streams, bodies, strict=True):

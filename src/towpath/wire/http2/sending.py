@@ -8,7 +8,7 @@ transport takes them, once per turn of its loop.
 from collections import deque
 from typing import Final
 
-from towpath.wire.hpack import Encoder
+from towpath.wire.hpack import Encoder, literal
 from towpath.wire.http2 import frames
 from towpath.wire.http2.errors import ErrorCode
 from towpath.wire.http2.fields import Field
@@ -73,8 +73,9 @@ class Sender:
             self._blocks[template] = block
         return block + literals if literals else block
 
-    def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: bytes | None) -> None:
-        """A whole message exchange's half in one go: head, body, and either trailers or END_STREAM on the body. The hot path."""
+    def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: Template | None, literals: bytes = b"") -> None:
+        """A whole message exchange's half in one go: head, body, and either trailers (with `literals` appended) or END_STREAM on the
+        body. The hot path."""
         size = len(body)
         most = self.peer_max_frame
         state = AFTER_SEND_END[stream.state]
@@ -90,24 +91,29 @@ class Sender:
                     pack(size << 8 | DATA, END_STREAM, stream_id),
                     body,
                 )
-            elif len(trailers) <= most:
+            elif len(block := self.encode(trailers, literals)) <= most:
                 self.out += (
                     pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
                     head,
                     pack(size << 8 | DATA, 0, stream_id),
                     body,
-                    pack(len(trailers) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id),
-                    trailers,
+                    pack(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id),
+                    block,
                 )
             else:
                 self.out += (pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id), head, pack(size << 8 | DATA, 0, stream_id), body)
-                self.out += frames.header_block(stream_id, trailers, end_stream=True, max_frame_size=most)
+                self.out += frames.header_block(stream_id, block, end_stream=True, max_frame_size=most)
             stream.state = state
             if state == CLOSED:
                 del self.streams[stream_id]
             return
         self.send_head(stream, head, end_stream=False)
-        self.send_body(stream, body, end_stream=trailers is None, trailers=trailers)
+        if trailers is None:
+            self.send_body(stream, body, end_stream=True)
+        else:
+            # Trailers that wait for their turn must not depend on the table: other blocks are encoded and sent in the meantime.
+            plain = b"".join(literal(name, value) for name, value in trailers.fields)
+            self.send_body(stream, body, end_stream=False, trailers=plain + literals)
 
     def send_head(self, stream: Stream, block: bytes, *, end_stream: bool) -> None:
         """A head or, with `end_stream`, a response that consists of its head alone (gRPC's trailers-only)."""
@@ -118,7 +124,8 @@ class Sender:
         self._moved(stream, after)
 
     def send_body(self, stream: Stream, body: bytes, *, end_stream: bool, trailers: bytes | None = None) -> None:
-        """Body data, now or when the window allows; then `trailers`, if given, which end the stream. Whether it all went out shows in
+        """Body data, now or when the window allows; then `trailers`, if given, which end the stream: a block of literals only, since
+        HPACK wants blocks sent in the order in which they were encoded and this one may wait. Whether it all went out shows in
         `stream.queued`; `stream.drained()` is called when what waited has gone."""
         if AFTER_SEND_FRAME[stream.state] == ILLEGAL or stream.state == IDLE:
             raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
