@@ -9,6 +9,11 @@ import inspect
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and no test may fail for that.
+settings.register_profile("towpath", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("towpath")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -108,3 +108,10 @@ def request_of_size(size: int) -> pb.SayRequest:
     request.id = "x" * (size - request.ByteSize() - 2)
     assert request.ByteSize() == size
     return request
+
+
+async def turn_until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until `condition` holds, which looks at state that announces nothing."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)

@@ -65,7 +65,7 @@ async def sync_client(address: str, **options: Any) -> AsyncIterator[SyncClient]
 
 @pytest.fixture(params=[aio_client, sync_client], ids=["aio", "sync"])
 def connected(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Both of grpcio's clients: `async with connected(address) as client`."""
+    """One of the two, as an async context manager that takes the address."""
     return request.param
 
 

@@ -183,6 +183,6 @@ async def test_what_the_server_does_not_serve_is_unimplemented() -> None:
 async def test_an_answer_of_another_type_is_internal() -> None:
     method = MethodSpec(service="echo.v1.EchoService", name="Say", request=pb.SayRequest, response=pb.InspectResponse)
     async with grpcio_serving(GrpcioEcho()) as address, Channel(address) as channel:
-        with pytest.raises(RpcError, match="the answer is not a echo.v1.InspectResponse") as caught:
+        with pytest.raises(RpcError, match=r"the answer is not a echo.v1.InspectResponse") as caught:
             await channel.bind(method)(pb.SayRequest(id="\x01\x02\x03", payload=b"\xff" * 50, tags=["\x7f"]), PATIENT)
     assert caught.value.code is Code.INTERNAL

@@ -16,7 +16,7 @@ from echo.v1.echo_towpath import EchoService, EchoServiceClient
 
 from tests.conformance.attack import MemoryTransport, frames_of, mutated, noise, recording
 from tests.conformance.grpcio_peer import Stub
-from tests.echo_service import FOREVER, PATIENCE, Echo, serving
+from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel, Server
@@ -104,8 +104,7 @@ async def cancelled(call: Any, server: Server) -> None:
 
     task = asyncio.create_task(wait())
     async with asyncio.timeout(PATIENCE):
-        while not any(link.calls for link in server.links):
-            await asyncio.sleep(0)
+        await turn_until(lambda: any(link.calls for link in server.links))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -125,8 +124,7 @@ async def feed(server: Server, data: bytes, rng: random.Random) -> None:
     transport.close()
     async with asyncio.timeout(PATIENCE):
         await link.closed
-        while link.calls:
-            await asyncio.sleep(0)
+        await turn_until(lambda: not link.calls)
 
 
 def census() -> tuple[int, int, int]:

@@ -3,7 +3,7 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from towpath.core.context import Context
-from towpath.core.service import Handler, MethodKind, MethodSpec, Service, ServiceSpec, compose, roles
+from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodKind, MethodSpec, Service, ServiceSpec, compose, roles
 
 SAY = MethodSpec(service="echo.v1.EchoService", name="Say", request=StringValue, response=StringValue)
 IMPORT = MethodSpec(service="echo.v1.EchoService", name="Import", request=StringValue, response=StringValue, timeout=1.0)
@@ -52,6 +52,11 @@ def test_a_method_has_a_name_for_people_and_one_for_the_wire() -> None:
 
 def test_a_method_that_declares_nothing_is_unary_and_bound_to_nothing() -> None:
     assert (SAY.kind, SAY.timeout, SAY.criticality) == (MethodKind.UNARY, None, None)
+    assert SAY.default_timeout == DEFAULT_TIMEOUT
+
+
+def test_a_method_that_declares_a_timeout_has_that_by_default() -> None:
+    assert IMPORT.default_timeout == 1.0
 
 
 def test_a_service_hands_out_each_method_with_what_serves_it() -> None:

@@ -10,7 +10,7 @@ from tests.echo_service import Echo
 from towpath.core.context import Context
 from towpath.core.errors import Code, SetupError
 from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
-from towpath.transport.routes import Routes
+from towpath.transport.routes import Refusal, Route, Routes
 from towpath.wire.hpack import Decoder, literal
 from towpath.wire.http2 import Section, fields
 
@@ -42,26 +42,29 @@ def head(*changes: tuple[bytes, bytes], without: Sequence[bytes] = ()) -> Sectio
     return fields.request(Decoder(max_table_size=0, max_list_size=4096).decode(block))[0]
 
 
+def route(routes: Routes, section: Section) -> Route:
+    found = routes.resolve(section)
+    assert isinstance(found, Route)
+    return found
+
+
 async def test_a_known_path_leads_to_its_method() -> None:
     routes = Routes([Echo()], ())
-    route = routes.resolve(section := head())
-    assert route.endpoint is not None
-    assert (route.endpoint.method, route.error, route.foreign) == (SAY, None, False)
-    assert section.memo is route
+    found = routes.resolve(section := head())
+    assert isinstance(found, Route)
+    assert found.endpoint.method is SAY
+    assert section.memo is found
 
 
 async def test_the_timeout_is_the_contracts_or_the_default() -> None:
     routes = Routes([Echo()], ())
-    say, sleep = routes.resolve(head()).endpoint, routes.resolve(head((b":path", SLEEP.path.encode()))).endpoint
-    assert say is not None
-    assert sleep is not None
-    assert (say.timeout, sleep.timeout) == (DEFAULT_TIMEOUT, 1.5)
+    assert route(routes, head()).endpoint.timeout == DEFAULT_TIMEOUT
+    assert route(routes, head((b":path", SLEEP.path.encode()))).endpoint.timeout == 1.5
 
 
 async def test_layers_wrap_in_their_order() -> None:
     marks: list[str] = []
-    endpoint = Routes([Echo()], [Marked("outer", marks), Marked("inner", marks)]).resolve(head()).endpoint
-    assert endpoint is not None
+    endpoint = route(Routes([Echo()], [Marked("outer", marks), Marked("inner", marks)]), head()).endpoint
     await endpoint.handler(SAY.request(), Context(SAY.full_name))
     assert marks == ["outer", "inner"]
 
@@ -83,22 +86,23 @@ async def test_a_service_served_twice_is_a_mistake() -> None:
     ],
 )
 async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code: Code, message: str) -> None:
-    route = Routes([Echo()], ()).resolve(head(change))
-    assert route.endpoint is None
-    assert not route.foreign
-    assert route.error is not None
-    assert route.error.code is code
-    assert route.error.message.startswith(message)
+    refusal = Routes([Echo()], ()).resolve(head(change))
+    assert isinstance(refusal, Refusal)
+    assert refusal.error is not None
+    assert refusal.error.code is code
+    assert refusal.error.message.startswith(message)
 
 
 @pytest.mark.parametrize("kind", [b"application/grpc", b"application/grpc+proto", b"application/grpc; charset=utf-8"])
 async def test_these_are_grpc(kind: bytes) -> None:
-    assert Routes([Echo()], ()).resolve(head((b"content-type", kind))).endpoint is not None
+    assert route(Routes([Echo()], ()), head((b"content-type", kind))).endpoint.method is SAY
 
 
 @pytest.mark.parametrize("section", [head((b":method", b"GET")), head((b"content-type", b"text/html")), head(without=[b"content-type"])])
 async def test_these_are_not(section: Section) -> None:
-    assert Routes([Echo()], ()).resolve(section).foreign
+    refusal = Routes([Echo()], ()).resolve(section)
+    assert isinstance(refusal, Refusal)
+    assert refusal.error is None
 
 
 @pytest.mark.parametrize(
@@ -106,4 +110,4 @@ async def test_these_are_not(section: Section) -> None:
     [(b"identity,gzip", True), (b"gzip", True), (b"identity, gzip ,br", True), (b"identity", False), (b"gzipped", False)],
 )
 async def test_what_the_client_accepts_is_known(accepted: bytes, gzip: bool) -> None:
-    assert Routes([Echo()], ()).resolve(head((b"grpc-accept-encoding", accepted))).accepts_gzip is gzip
+    assert route(Routes([Echo()], ()), head((b"grpc-accept-encoding", accepted))).accepts_gzip is gzip

@@ -7,7 +7,6 @@ Timing Wheels" (1987), scheme 4, with a dict for the ring since deadlines cluste
 
 import asyncio
 from typing import Final, Protocol
-from weakref import WeakKeyDictionary
 
 _SLOTS_PER_SECOND: Final = 100
 _FEW_SLOTS: Final = 1024
@@ -81,12 +80,14 @@ class DeadlineWheel:
             del slots[slot]
 
 
-_wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, DeadlineWheel] = WeakKeyDictionary()
+_wheels: dict[asyncio.AbstractEventLoop, DeadlineWheel] = {}
 
 
 def wheel_of(loop: asyncio.AbstractEventLoop) -> DeadlineWheel:
-    """The loop's wheel, made on first use."""
+    """The loop's wheel, made on first use. Making one forgets those of loops that have been closed, so that none is kept for good."""
     wheel = _wheels.get(loop)
     if wheel is None:
+        for closed in [known for known in _wheels if known.is_closed()]:
+            del _wheels[closed]
         wheel = _wheels[loop] = DeadlineWheel(loop)
     return wheel

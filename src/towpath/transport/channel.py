@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
-from towpath.core.context import NO_OPTIONS, CallOptions, Context
+from towpath.core.context import NO_OPTIONS, CallOptions, Context, Criticality
 from towpath.core.deadline import DeadlineWheel, wheel_of
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
@@ -90,6 +90,7 @@ class Channel:
             ctx = Context(
                 name,
                 deadline=clock.now() + timeout,
+                criticality=given.criticality or Criticality.CRITICAL,
                 tenant=given.tenant or "",
                 metadata=given.metadata,
                 reply=given.reply,

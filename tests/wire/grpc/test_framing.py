@@ -1,6 +1,7 @@
 """Messages with their prefix: cut anywhere, compressed or not, too large or broken."""
 
 import gzip
+import itertools
 import tracemalloc
 import zlib
 
@@ -28,9 +29,13 @@ def prefixed(flag: int, message: bytes) -> bytes:
 
 def fault(body: bytes, *, compression: bool = False, limit: int = LIMIT) -> RpcError:
     reader = MessageReader(limit, gzip=compression)
-    with pytest.raises(RpcError) as caught:
+
+    def read() -> None:
         reader.feed(body)
         reader.next()
+
+    with pytest.raises(RpcError) as caught:
+        read()
     return caught.value
 
 
@@ -40,7 +45,7 @@ def test_messages_come_back_wherever_the_body_is_cut(messages: list[tuple[bytes,
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
     reader = MessageReader(LIMIT, gzip=True)
     got: list[bytes] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         reader.feed(body[start:end])
         got += everything(reader)
     assert got == [message for message, _ in messages]

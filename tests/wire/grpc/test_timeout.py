@@ -75,7 +75,7 @@ def test_what_a_peer_sends_is_understood(value: int, unit: int) -> None:
     "header", [b"", b"S", b"1", b"1s", b"1 S", b"-1S", b"+1S", b"1.5S", b"123456789n", b"\xd9\xa1S", b"1SS", b"0x1S", b"S1", b"1_0S"]
 )
 def test_what_is_malformed_is_refused_by_name(header: bytes) -> None:
-    with pytest.raises(ValueError, match="grpc-timeout .* is not up to eight digits"):
+    with pytest.raises(ValueError, match=r"grpc-timeout .* is not up to eight digits"):
         timeout.decode(header)
 
 

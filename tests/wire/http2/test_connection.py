@@ -1,4 +1,4 @@
-"""Frames in their order (RFC 9113 3.4, 4.1, 4.2, 4.3, 5.5, 6.10): what a connection takes, and how it ends where the peer breaks the rules."""
+"""Frames in their order (RFC 9113 3.4, 4.1, 4.2, 4.3, 5.5, 6.10): what a connection takes, and how it ends if the rules are broken."""
 
 import pytest
 

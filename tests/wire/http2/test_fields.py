@@ -76,7 +76,7 @@ class TestNamesAndValues:
     @pytest.mark.parametrize("name", [b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"])
     def test_fields_of_http_1_connections_are_malformed(self, name: bytes) -> None:
         """Section 8.2.2."""
-        with pytest.raises(MalformedSection, match="is specific to HTTP/1.1 connections"):
+        with pytest.raises(MalformedSection, match=r"is specific to HTTP/1\.1 connections"):
             fields.request(decoded(*GET, (name, b"close")))
 
     def test_te_may_only_say_trailers(self) -> None:

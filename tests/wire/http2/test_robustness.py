@@ -1,5 +1,7 @@
 """Whatever a peer sends, `receive` does not raise; and how its bytes were cut into pieces changes nothing."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +130,7 @@ def no_reset_of_an_idle_stream(end: End, sent: list[Frame]) -> bool:
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """The bytes in pieces, cut at these places taken modulo their length."""
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    return [data[begin:end] for begin, end in pairwise(edges)]
 
 
 @settings(max_examples=300)

@@ -1,6 +1,8 @@
 """A server's end: the preface (RFC 9113 3.4), new streams (5.1.1, 5.1.2) and shutting down without losing a call (6.8)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.wire.http2.recording import (
     REQUEST,
@@ -15,11 +17,13 @@ from tests.wire.http2.recording import (
     goaway_last,
     headers,
 )
+from towpath.wire.hpack import Encoder, literal
 from towpath.wire.http2 import ErrorCode, Limits
 from towpath.wire.http2.frames import ACK, GOAWAY, PING, PREFACE, frame, settings
 from towpath.wire.http2.states import ConnectionState
 
 PATH = REQUEST[2][1]
+GET = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"))
 MOST = 2**31 - 1
 
 
@@ -102,6 +106,63 @@ class TestNewStreams:
         server = ServerEnd()
         server.feed(headers(1, block(*REQUEST[:missing], *REQUEST[missing + 1 :])))
         assert server.reset_with(1, ErrorCode.PROTOCOL_ERROR)
+
+
+class TestRecurringHeads:
+    """A short block that was decoded and checked before is not decoded again; it has to mean the same as if it were."""
+
+    def test_are_one_section_with_the_same_literals(self) -> None:
+        server, encoder = ServerEnd(), Encoder()
+        server.feed(headers(1, encoder.encode(REQUEST)))
+        indexed = encoder.encode_indexed(REQUEST)
+        assert indexed is not None
+        for stream_id in (3, 5, 7):
+            payload = indexed + literal(b"grpc-timeout", b"2S")
+            assert server.feed(headers(stream_id, payload)) == [("head", stream_id, PATH, ((b"grpc-timeout", b"2S"),), False)]
+        assert len(server.connection._heads) == 1
+
+    def test_are_decoded_each_time_if_they_change_the_table(self) -> None:
+        server = ServerEnd()
+        inserting = b"\x83\x86\x84" + b"\x40\x01a\x01b"  # POST, http, "/", then a literal that goes into the table (RFC 7541 6.2.1)
+        for stream_id in (1, 3, 5):
+            assert server.feed(headers(stream_id, inserting)) == [("head", stream_id, b"/", ((b"a", b"b"),), False)]
+        entries = b"\x83\x86\x84" + b"\xbe\xbf\xc0"
+        assert server.feed(headers(7, entries)) == [("head", 7, b"/", ((b"a", b"b"),) * 3, False)]
+
+    def test_are_forgotten_when_the_table_changes(self) -> None:
+        server = ServerEnd()
+        server.feed(headers(1, b"\x83\x86\x84\x40\x01a\x01b"))
+        newest = b"\x83\x86\x84\xbe"
+        assert server.feed(headers(3, newest), headers(5, newest))[1][3] == ((b"a", b"b"),)
+        server.feed(headers(7, b"\x83\x86\x84\x40\x01c\x01d"))
+        assert server.feed(headers(9, newest))[0][3] == ((b"c", b"d"),)
+
+    def test_are_checked_against_what_else_a_request_may_not_do(self) -> None:
+        server = ServerEnd(Limits(max_concurrent_streams=2))
+        bare = b"\x83\x86\x84"
+        server.feed(headers(1, bare), headers(3, bare), headers(5, bare))
+        assert server.reset_with(5, ErrorCode.REFUSED_STREAM)
+
+    def test_are_remembered_in_a_bounded_number_and_length(self) -> None:
+        server = ServerEnd(Limits(max_concurrent_streams=1000))
+        for number in range(200):
+            server.feed(headers(1 + 2 * number, b"\x83\x86\x84" + literal(b"grpc-timeout", b"%dm" % number)))
+        assert len(server.connection._heads) == 128
+        other = ServerEnd()
+        other.feed(headers(1, b"\x83\x86\x84" + literal(b"x-long", bytes(48).replace(b"\0", b"x"))))
+        assert other.connection._heads == {}
+
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=30), st.sampled_from([0, 90, 150, 4096]))
+    def test_mean_what_was_sent_whatever_happens_to_the_table(self, calls: list[tuple[int, int, bool]], table: int) -> None:
+        server, encoder = ServerEnd(), Encoder()
+        encoder.set_peer_max_table_size(table)
+        for number, (recurring, varying, insert) in enumerate(calls):
+            fields = [*GET, (b"x-%d" % recurring, b"common")]
+            literals = [(b"x-varying", b"%d" % varying)]
+            payload = encoder.encode([*fields, *literals]) if insert else encoder.encode(fields, literals)
+            stream_id = 1 + 2 * number
+            assert server.feed(headers(stream_id, payload, end_stream=True)) == [("head", stream_id, b"/", (fields[-1], *literals), True)]
+            server.owner.streams[-1].reset(ErrorCode.CANCEL)
 
 
 class TestShutdown:

@@ -35,7 +35,11 @@ def by_the_rules(events: list[StreamEvent]) -> StreamState | None:
             if not begun:
                 return None
             reset = True
-        elif closed or (sent and event in {StreamEvent.SEND_FRAME, StreamEvent.SEND_END}) or (received and event in {StreamEvent.RECV_FRAME, StreamEvent.RECV_END}):
+        elif (
+            closed
+            or (sent and event in {StreamEvent.SEND_FRAME, StreamEvent.SEND_END})
+            or (received and event in {StreamEvent.RECV_FRAME, StreamEvent.RECV_END})
+        ):
             return None
         else:
             sent |= event is StreamEvent.SEND_END

@@ -70,16 +70,18 @@ class ServerConnection(Connection):
         if stream_id > last + 2 and len(self._gaps) < _MOST_GAPS:
             self._gaps.append((last + 1, stream_id - 1))
         self.last_peer_stream = stream_id
-        block = self._decode(stream_id, payload)
         if stream_id > self.last_accepted:
+            self._decode(stream_id, payload)  # for the dynamic table's sake
             self.ignore(stream_id)
             return
         if len(self.streams) >= self.limits.max_concurrent_streams:
+            self._decode(stream_id, payload)  # likewise
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "more streams than MAX_CONCURRENT_STREAMS")
-        try:
-            head, extra = fields.request(block)
-        except MalformedSection as fault:
-            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(fault)) from None
+        if self._heads_generation != self._decoder.generation:
+            self._heads.clear()
+            self._heads_generation = self._decoder.generation
+        known = self._heads.get(payload)
+        head, extra = self._request(stream_id, payload) if known is None else known
         if end_stream and head.content_length > 0:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "no body, but a content-length")
         stream = self.owner.accept(head)
@@ -96,9 +98,10 @@ class ServerConnection(Connection):
             head, extra = fields.request(block)
         except MalformedSection as fault:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(fault)) from None
-        # Remembered if it is short, as it is if nothing in it varies but perhaps the timeout, and if the next such block means the same.
-        if len(payload) <= _LONGEST_REMEMBERED and len(self._heads) < _MOST_REMEMBERED and head is block.known.memo:
-            self._heads_generation = self._decoder.generation
+        # Remembered if it is short, as it is if nothing in it varies but perhaps the timeout, and if the next such block means the same:
+        # its head is one that recurs, and decoding it left the table as it was.
+        unchanged = self._heads_generation == self._decoder.generation
+        if unchanged and len(payload) <= _LONGEST_REMEMBERED and len(self._heads) < _MOST_REMEMBERED and head is block.known.memo:
             self._heads[payload] = (head, extra)
         return head, extra
 
