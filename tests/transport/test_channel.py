@@ -168,10 +168,11 @@ async def test_calls_wait_for_a_place_within_the_servers_limit(most: int) -> Non
         async def say(self, request: pb.SayRequest, ctx: object) -> pb.SayResponse:
             self.now += 1
             self.peak = max(self.peak, self.now)
-            await asyncio.sleep(0)
+            await together.wait()  # as many as the limit allows, no fewer
             self.now -= 1
             return pb.SayResponse(n=request.n)
 
+    together = asyncio.Barrier(most)
     echo = Counting()
     async with serving(echo, limits=Limits(max_concurrent_streams=most)) as server, Channel(server.address) as channel:
         client = EchoServiceClient(channel)
@@ -209,10 +210,14 @@ async def test_a_place_that_falls_to_a_cancelled_call_goes_to_the_next() -> None
         link = channel._link
         assert link is not None
         await turn_until(lambda: len(link._waiters) == 2)
-        blocking.add_done_callback(lambda _: first.cancel())  # in the turn in which the place is already `first`'s
-        echo.release.set()
+        (waiter, _) = link._waiters
+        blocking.cancel()
+        await asyncio.sleep(0)
+        assert waiter.done(), "the place is the first call's from here on, which has not run yet"
+        first.cancel()
         assert (await second).n == 2
-        await asyncio.wait([first])
+        await asyncio.wait([blocking, first])
+        assert first.cancelled()
 
 
 async def test_a_server_without_any_place_costs_one_connection_and_the_deadline() -> None:
