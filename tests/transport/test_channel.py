@@ -11,6 +11,7 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.metadata import Metadata
 from towpath.transport import Channel, Server
 from towpath.wire.http2 import ErrorCode, Limits, frames
 from towpath.wire.http2.frames import Setting
@@ -355,3 +356,16 @@ async def test_closing_does_not_wait_for_a_server_that_stopped_reading() -> None
 def test_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError, match="give seconds"):
         CallOptions(timeout=timeout)
+
+
+async def test_metadata_that_was_received_can_be_forwarded_and_what_cannot_be_sent_costs_no_place() -> None:
+    odd = Metadata.received((("x-odd", "caf\xe9"),))
+    impossible = Metadata.received((("x-impossible", "\u2603"),))
+    async with serving(echo := Echo(), limits=Limits(max_concurrent_streams=1)) as server, Channel(server.address) as channel:
+        client = EchoServiceClient(channel)
+        await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE, metadata=odd))
+        assert echo.contexts[-1].metadata == odd
+        for _ in range(3):
+            with pytest.raises(UnicodeEncodeError):
+                await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE, metadata=impossible))
+        await client.say(pb.SayRequest(), PATIENT)

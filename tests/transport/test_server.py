@@ -9,10 +9,10 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.raw_peer import raw_client
-from towpath.core.context import CallOptions
+from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.transport import Channel, Server
-from towpath.wire.http2 import frames
+from towpath.wire.http2 import ErrorCode, Limits, frames
 from towpath.wire.http2.frames import Setting
 
 PATIENT = CallOptions(timeout=PATIENCE)
@@ -246,3 +246,32 @@ async def test_what_is_not_http2_is_shown_the_door(text: bytes) -> None:
             answer = await reader.read()
         writer.close()
     assert b"the connection does not begin with HTTP/2's preface" in answer
+
+
+class Tidying(Echo):
+    """Its handler has something to put away when it is cancelled, and takes until `release` for it."""
+
+    async def sleep(self, request: pb.SleepRequest, ctx: Context) -> pb.SleepResponse:
+        self.seen["running"] += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.release.wait()
+            self.seen["running"] -= 1
+        return pb.SleepResponse()
+
+
+async def test_calls_that_are_reset_in_a_row_do_not_pile_up_handlers() -> None:
+    """CVE-2023-44487: a reset frees the stream at once, its handler only when it has ended."""
+    limits = Limits(max_concurrent_streams=4)
+    async with serving(echo := Tidying(), limits=limits) as server, raw_client(server.address) as peer:
+        for stream_id in range(1, 400, 2):
+            peer.call(stream_id, b"Sleep", pb.SleepRequest().SerializeToString())
+            await peer.until_silent_with(b"%08d" % stream_id)
+            peer.send(frames.RST_STREAM, 0, stream_id, int(ErrorCode.CANCEL).to_bytes(4, "big"))
+        await peer.until_silent_with(b"the end!")
+        assert 0 < echo.seen["running"] <= 2 * limits.max_concurrent_streams
+        echo.release.set()
+        await turn_until(lambda: not echo.seen["running"])
+        async with Channel(server.address) as channel:
+            assert (await EchoServiceClient(channel).say(pb.SayRequest(n=1), PATIENT)).n == 1

@@ -79,7 +79,7 @@ class ClientCall(Stream):
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """The end of the answer."""
-        if trailers.memo is _OK and not extra and self._body is not None:
+        if trailers.memo is _OK and not extra and self._body is not None and self.state == CLOSED:
             if not self.answer.done():
                 self.answer.set_result(self._body)
             if self._ctx.own_reply is None:

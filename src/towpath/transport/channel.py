@@ -114,8 +114,9 @@ class Channel:
             call = ClientCall(connection, link.loop, ctx, limit)
             message = request.SerializeToString()
             body = framing.frame(message, gzip=True) if gzip else PREFIX.pack(0, len(message)) + message
+            literals = propagation.literals(ctx)  # what may raise comes before the stream exists, or its place would be lost
             connection.open(call)
-            connection.send_whole(call, connection.encode(head, propagation.literals(ctx)), body, None)
+            connection.send_whole(call, connection.encode(head, literals), body, None)
             if len(connection.streams) == 1:
                 link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
             else:
@@ -282,6 +283,10 @@ class ClientLink(Link[ClientConnection]):
         self._channel.forget(self)
         if not self._ready.done():
             self._ready.set_exception(ConnectionLost(reason))
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        """Whoever waits for a stream looks again: there may be room here now, or reason to go elsewhere."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -290,15 +295,17 @@ class ClientLink(Link[ClientConnection]):
     # What the connection tells.
 
     def ready(self) -> None:
-        """The server's settings are known."""
+        """The server's settings are known, or have changed."""
         if not self._ready.done():
             self._ready.set_result(None)
+        self._wake_all()
 
     def going_away(self, reason: str) -> None:
         """The server wants no more calls here: the next one connects anew."""
         self._channel.retire(self)
         self.fault = reason
         self.needs_attention = True
+        self._wake_all()
         self.stream_ended()
 
     def pinged(self, payload: bytes) -> None:

@@ -18,6 +18,7 @@ from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection
 _LAST_WORDS: Final = 1.0
 """Seconds that cancelled handlers and slow clients are given before connections are cut."""
 
+_BUSY: Final = Refusal(RpcError(Code.RESOURCE_EXHAUSTED, "too many calls are under way on this connection"))
 _SHUTDOWN_PING: Final = b"goodbye!"
 
 
@@ -77,17 +78,23 @@ class Server:
             if links:
                 await asyncio.wait([link.closed for link in links], timeout=grace)
         finally:
-            leftover: list[asyncio.Future[None]] = []
-            for link in list(self.links):
-                leftover += (call.task for call in link.calls if call.task is not None)
-                leftover.append(link.closed)
-                link.cancel_calls()
-                link.close()
-        # A handler may have something to put away when it is cancelled; one that refuses to die is not waited for.
-        if leftover:
-            await asyncio.wait(leftover, timeout=_LAST_WORDS)
+            try:
+                # A handler may have something to put away when it is cancelled; one that refuses to die is not waited for.
+                if leftover := self._cancel_calls():
+                    await asyncio.wait(leftover, timeout=_LAST_WORDS)
+            finally:
+                for link in list(self.links):
+                    link.abort()
+
+    def _cancel_calls(self) -> list[asyncio.Future[None]]:
+        """End what is still running; returns what tells when it has ended."""
+        leftover: list[asyncio.Future[None]] = []
         for link in list(self.links):
-            link.abort()
+            leftover += (call.task for call in link.calls if call.task is not None)
+            leftover.append(link.closed)
+            link.cancel_calls()
+            link.close()
+        return leftover
 
 
 class ServerLink(Link[ServerConnection]):
@@ -145,6 +152,10 @@ class ServerLink(Link[ServerConnection]):
     def accept(self, head: Section) -> Stream:
         """A request begins."""
         route = head.memo
+        if len(self.calls) >= 2 * self.server.limits.max_concurrent_streams:
+            # As many again as may be under way still clean up after their streams were reset. Without this bound, a client that opens
+            # and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
+            return RefusedCall(self, _BUSY)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             return ServerCall(self, route)
         if not isinstance(route, Refusal):

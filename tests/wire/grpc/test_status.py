@@ -103,8 +103,9 @@ def test_a_detail_of_another_type_stays_packed() -> None:
     assert detail == packed
 
 
-def test_a_detail_that_google_rpc_does_not_know_stays_packed() -> None:
-    raw = Status(code=10, details=[Any(type_url="type.googleapis.com/google.rpc.NeverHeardOf", value=b"\x08\x01")])
+@pytest.mark.parametrize("name", ["NeverHeardOf", "DESCRIPTOR", "_globals"])
+def test_a_detail_that_google_rpc_does_not_know_stays_packed(name: str) -> None:
+    raw = Status(code=10, details=[Any(type_url=f"type.googleapis.com/google.rpc.{name}", value=b"\x08\x01")])
     fields = [(b"grpc-status", b"10"), (b"grpc-status-details-bin", metadata._to_base64(raw.SerializeToString()))]
     (detail,) = decoded(*fields).details
     assert detail == raw.details[0]

@@ -70,13 +70,13 @@ class TestBeginning:
         assert "HTTP/1.1 400 Bad" in client.owner.reasons[0]
 
     @BOTH
-    def test_the_owner_hears_once_that_the_peers_limits_are_known(self, end: type[End]) -> None:
+    def test_the_owner_hears_that_the_peers_limits_are_known_and_each_time_that_they_change(self, end: type[End]) -> None:
         one = end(begun=False)
         if end is ServerEnd:
             one.feed(PREFACE)
         assert one.feed(settings([])) == [("ready",)]
         assert one.connection.state is ConnectionState.OPEN
-        assert one.feed(settings([])) == []
+        assert one.feed(settings([])) == [("ready",)]
 
 
 class TestFrameHeader:

@@ -34,7 +34,7 @@ def encode(metadata: Metadata) -> bytes:
 
 def encoded_fields(metadata: Metadata) -> list[Field]:
     """The pairs as they stand on the wire. Binary values are sent without padding, as gRPC asks."""
-    return [(key.encode("ascii"), value.encode("ascii") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
+    return [(key.encode("ascii"), value.encode("latin-1") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
 
 
 def decode(fields: Iterable[Field]) -> Metadata:

@@ -106,9 +106,9 @@ def _unpacked(detail: Any) -> Message:
     from google.rpc import error_details_pb2  # noqa: PLC0415 # only a failed call with details needs it, and it takes 2 ms to import
 
     package, _, name = detail.TypeName().rpartition(".")
-    kind = getattr(error_details_pb2, name, None) if package == "google.rpc" else None
-    if kind is None:
+    if package != "google.rpc" or name not in error_details_pb2.DESCRIPTOR.message_types_by_name:
         return detail
+    kind = getattr(error_details_pb2, name)
     message: Message = kind()
     detail.Unpack(message)
     return message

@@ -23,7 +23,7 @@ from towpath.wire.http2.frames import (
 from towpath.wire.http2.limits import Limits
 from towpath.wire.http2.owner import Owner
 from towpath.wire.http2.sending import Sender
-from towpath.wire.http2.states import AWAIT_PREFACE, AWAIT_SETTINGS, CONNECTION_TRANSITIONS, ConnectionEvent
+from towpath.wire.http2.states import AWAIT_PREFACE, CONNECTION_TRANSITIONS, ConnectionEvent
 
 LOST: Final = -1
 """The code that `Stream.reset_received` gets when the connection ended, with or without a GOAWAY, while the stream was under way."""
@@ -155,13 +155,11 @@ class Control(Sender, ABC):
             return
         if len(payload) % 6:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"SETTINGS of {len(payload)} bytes")
-        first = self.state is AWAIT_SETTINGS
         for key, value in frames.read_settings(payload):
             self._setting(key, value)
         self._advance(ConnectionEvent.SETTINGS)
         self.out.append(frames.frame(SETTINGS, ACK, 0))
-        if first:
-            self._owner.ready()
+        self._owner.ready()
 
     def _setting(self, key: int, value: int) -> None:
         if key == Setting.HEADER_TABLE_SIZE:

@@ -10,7 +10,7 @@ class Owner(Protocol):
     """Is told of what concerns no single stream. Its methods are called from within `receive` and must not raise."""
 
     def ready(self) -> None:
-        """The peer's first SETTINGS have arrived: its limits are known."""
+        """The peer's SETTINGS have arrived: its limits are known, or have changed."""
         ...
 
     def going_away(self, reason: str) -> None:
