@@ -3,7 +3,7 @@
 Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a
 handler inherits deadline, trace, tenant, criticality and request id with no argument passed, because they travel in a contextvar that
 asyncio copies into every task. Annotations are `Final`, so pyright refuses assignment; there is no `__setattr__` guard, because a
-context is made twice per hop and the guard would double what that costs (measured: 0.5 us without, 1.1 us with).
+context is made twice per hop and the guard would make each of its assignments a call.
 """
 
 from contextvars import ContextVar, Token

@@ -1,6 +1,6 @@
 """One timing wheel per event loop, because a timer per call is what a fast call cannot afford.
 
-`call_later` plus `cancel` costs 1.1 us and `asyncio.timeout` 4.7 us (measured); adding to and removing from a slot of the wheel costs 0.2.
+Adding to and removing from a slot of the wheel takes a quarter of the time of `call_later` plus `cancel` (measured in one run).
 In return an expiry may come late, by one slot (10 ms) at the most, and never early. See Varghese and Lauck, "Hashed and Hierarchical
 Timing Wheels" (1987), scheme 4, with a dict for the ring since deadlines cluster.
 """

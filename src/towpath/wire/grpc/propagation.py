@@ -108,7 +108,7 @@ def received(
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from None
     elif fallback is not None:
         deadline = clock.now() + fallback
-    if base.plain:  # nothing but a deadline, perhaps a trace: a third of the arguments, and of what passing them costs
+    if base.plain:  # nothing but a deadline, perhaps a trace: fewer arguments to pass
         return Context(method, deadline=deadline, metadata=base.metadata, peer=peer, traceparent=traceparent)
     return Context(
         method,
