@@ -95,7 +95,7 @@ def test_what_is_added_and_discarded_while_time_passes_keeps_its_promise(calls: 
         item, deadline = Item(loop), loop.now + timeout
         slot = wheel.add(deadline, item)
         if discarded:
-            wheel.discard(slot, item)
+            slot.pop(item, None)
         items.append((deadline, item, discarded))
     loop.run_until(3.0)
     for deadline, item, discarded in items:
@@ -133,7 +133,7 @@ def test_slots_that_emptied_are_swept_away_with_the_first_that_is_due() -> None:
     loop, wheel = fresh()
     wheel.add(1.0, Item(loop))
     item = Item(loop)
-    wheel.discard(wheel.add(2.0, item), item)
+    wheel.add(2.0, item).pop(item, None)
     loop.run_until(1.5)
     assert loop.pending() == 0
     loop.run_until(3.0)
@@ -147,7 +147,7 @@ def test_short_calls_with_far_deadlines_leave_no_slots_behind() -> None:
         wheel.add(86_400.0 + number, item)
     for number in range(20_000):
         item = Item(loop)
-        wheel.discard(wheel.add(3_600.0 + number, item), item)
+        wheel.add(3_600.0 + number, item).pop(item, None)
     assert len(wheel._slots) < 2_000
     loop.run_until(90_000.0)
     assert [len(item.expired) for item in kept] == [1] * 10
@@ -157,16 +157,16 @@ def test_discarding_what_has_expired_or_was_never_added_does_nothing() -> None:
     loop, wheel = fresh()
     item = Item(loop)
     slot = wheel.add(1.0, item)
-    wheel.discard(slot, Item(loop))
+    slot.pop(Item(loop), None)
     loop.run_until(2.0)
-    wheel.discard(slot, item)
+    slot.pop(item, None)
     assert len(item.expired) == 1
 
 
 def test_an_expiry_can_discard_what_expires_with_it() -> None:
     loop, wheel = fresh()
     second = Item(loop)
-    first = Item(loop, lambda: wheel.discard(slot, second))
+    first = Item(loop, lambda: slot.pop(second, None))
     wheel.add(1.0, first)
     slot = wheel.add(1.0, second)
     loop.run_until(2.0)

@@ -8,12 +8,12 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
-from tests.transport.raw_peer import raw_client
+from tests.transport.raw_peer import raw_client, request_head
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.transport import Channel, Server
 from towpath.wire.http2 import ErrorCode, Limits, frames
-from towpath.wire.http2.frames import Setting
+from towpath.wire.http2.frames import END_HEADERS, Setting
 
 PATIENT = CallOptions(timeout=PATIENCE)
 
@@ -92,6 +92,22 @@ async def test_a_new_call_goes_to_the_next_server_while_the_old_one_drains() -> 
         await under_way
         await closing
         await successor.close()
+
+
+@pytest.mark.parametrize("lasting", [b"1H", b"50m"])
+async def test_a_request_that_never_comes_whole_holds_up_the_end_no_longer_than_it_lasts(lasting: bytes) -> None:
+    """By the client's reset, or by its own deadline."""
+    async with serving(Echo()) as server, raw_client(server.address) as peer:
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-timeout", lasting)))
+        await peer.until_silent_with(b"head in?")
+        closing = asyncio.create_task(server.close(grace=FOREVER))
+        await peer.until(frames.PING)
+        peer.send(frames.PING, frames.ACK, 0, b"goodbye!")
+        if lasting == b"1H":
+            peer.writer.write(frames.rst_stream(1, ErrorCode.CANCEL))
+        await peer.closed()
+        async with asyncio.timeout(PATIENCE):
+            await closing
 
 
 async def test_requests_that_were_on_their_way_are_still_taken() -> None:

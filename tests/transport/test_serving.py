@@ -12,6 +12,7 @@ from towpath.core.context import CallOptions, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.layers import Deadline
 from towpath.transport import Channel
+from towpath.wire.grpc.framing import PREFIX_SIZE
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.http2 import ErrorCode, Limits, frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM
@@ -117,6 +118,52 @@ async def test_a_deadline_ends_the_call_for_the_client_and_the_handler() -> None
         assert not link.connection.streams
 
 
+@pytest.mark.parametrize("body", [b"", message_frame(b"abc")[:-1]])
+async def test_a_deadline_ends_a_call_whose_request_never_comes_whole(body: bytes) -> None:
+    echo = Echo()
+    async with serving(echo) as server, raw_client(server.address) as peer:
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-timeout", b"50m")))
+        peer.send(frames.DATA, 0, 1, body)
+        assert await status_of(peer, 1) == (Code.DEADLINE_EXCEEDED, "echo.v1.EchoService/Say did not finish within its deadline")
+        (link,) = server.links
+        assert (link.connection.streams, echo.seen["say"]) == ({}, 0)
+
+
+async def test_a_deadline_ends_a_call_whose_answer_finds_no_room() -> None:
+    echo = Echo()
+    no_room = [(frames.Setting.INITIAL_WINDOW_SIZE, 10)]
+    async with serving(echo) as server, raw_client(server.address, no_room) as peer:
+        peer.call(1, b"Say", pb.SayRequest(id="a" * 100).SerializeToString(), (b"grpc-timeout", b"50m"))
+        _, _, _, code = await peer.until(frames.RST_STREAM, 1)
+        assert int.from_bytes(code, "big") == ErrorCode.CANCEL
+        (link,) = server.links
+        assert (link.connection.streams, echo.seen["say"]) == ({}, 1)
+
+
+async def test_an_answer_that_finds_room_in_time_leaves_no_deadline_behind() -> None:
+    no_room = [(frames.Setting.INITIAL_WINDOW_SIZE, 10)]
+    async with serving(Echo()) as server, raw_client(server.address, no_room) as peer:
+        peer.call(1, b"Say", pb.SayRequest(id="a" * 100).SerializeToString(), (b"grpc-timeout", b"1H"))
+        await peer.until(frames.DATA, 1)
+        (link,) = server.links
+        assert any(link.wheel._slots.values())
+        peer.writer.write(frames.window_update(1, 1000))
+        assert await status_of(peer, 1) == (0, "")
+        assert not any(link.wheel._slots.values())
+
+
+@pytest.mark.parametrize("end", [frames.rst_stream(1, ErrorCode.CANCEL), frames.frame(frames.DATA, END_STREAM, 1, b"nonsense")])
+async def test_a_request_that_ends_before_its_handler_starts_leaves_no_deadline_behind(end: bytes) -> None:
+    async with serving(Echo()) as server, raw_client(server.address) as peer:
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-timeout", b"1H")))
+        await peer.until_silent_with(b"head in?")
+        (link,) = server.links
+        assert any(link.wheel._slots.values())
+        peer.writer.write(end)
+        await peer.until_silent_with(b"end read")
+        assert not any(link.wheel._slots.values())
+
+
 async def test_a_reset_cancels_the_handler_and_answers_nothing() -> None:
     echo = Echo()
     async with serving(echo) as server, raw_client(server.address) as peer:
@@ -186,7 +233,7 @@ async def test_the_context_crosses_the_wire() -> None:
         seen = await EchoServiceClient(channel).inspect(pb.InspectRequest(), options)
         (link,) = server.links
         assert 900 < seen.remaining <= 1000.01
-        assert (seen.tenant, seen.criticality, seen.peer) == ("acme", Criticality.CRITICAL.name, link.peer)
+        assert (seen.tenant, seen.criticality, seen.peer) == ("acme", Criticality.CRITICAL_PLUS.name, link.peer)
         assert [(entry.key, entry.value) for entry in seen.metadata] == [("x-a", "1"), ("x-b-bin", "ff")]
 
 
@@ -195,6 +242,15 @@ async def test_the_criticality_of_a_call_crosses_the_wire(criticality: Criticali
     async with serving(Echo()) as server, Channel(server.address) as channel:
         seen = await EchoServiceClient(channel).inspect(pb.InspectRequest(), CallOptions(criticality=criticality))
     assert seen.criticality == criticality.name
+
+
+@pytest.mark.parametrize("level", ["", "VITAL"])
+async def test_a_call_that_names_no_known_criticality_has_the_contracts(level: str) -> None:
+    async with serving(Echo()) as server, raw_client(server.address) as peer:
+        named = [(b"towpath-criticality", level.encode())] if level else []
+        peer.call(1, b"Inspect", b"", *named)
+        _, _, _, body = await peer.until(frames.DATA, 1)
+        assert pb.InspectResponse.FromString(body[PREFIX_SIZE:]).criticality == Criticality.CRITICAL_PLUS.name
 
 
 async def test_trailers_set_before_an_error_go_along_with_its_own() -> None:

@@ -20,6 +20,14 @@ class Expirable(Protocol):
         ...
 
 
+Slot = dict[Expirable, None]
+"""What expires together. An item that no longer needs to expire leaves with `slot.pop(item, None)`, which is right at any time and costs
+a third of a method around it (measured)."""
+
+NO_SLOT: Final[Slot] = {}
+"""For who is on no wheel; always empty."""
+
+
 class DeadlineWheel:
     """Calls `expire()` on what was added once its deadline has passed. Bound to one loop; not thread-safe."""
 
@@ -27,13 +35,13 @@ class DeadlineWheel:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._slots: dict[int, dict[Expirable, None]] = {}
+        self._slots: dict[int, Slot] = {}
         self._most_slots = _FEW_SLOTS
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = 0
 
-    def add(self, deadline: float, item: Expirable) -> int:
-        """Expire `item` at `deadline` (seconds of the loop's clock). Returns the slot to hand to `discard`."""
+    def add(self, deadline: float, item: Expirable) -> Slot:
+        """Expire `item` at `deadline` (seconds of the loop's clock). Returns the slot that holds it until then."""
         slot = int(deadline * _SLOTS_PER_SECOND) + 1  # the slot's end, so never early
         items = self._slots.get(slot)
         if items is None:
@@ -45,13 +53,7 @@ class DeadlineWheel:
             if self._timer is None or slot < self._timer_slot:
                 self._arm(slot)
         items[item] = None
-        return slot
-
-    def discard(self, slot: int, item: Expirable) -> None:
-        """Forget `item`; does nothing if it has expired or was never added."""
-        items = self._slots.get(slot)
-        if items is not None:
-            items.pop(item, None)
+        return items
 
     def _arm(self, slot: int) -> None:
         if self._timer is not None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from towpath.core.context import CallOptions, Context, Criticality
+from towpath.core.context import CRITICAL, CallOptions, Context, Criticality
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
@@ -63,6 +63,11 @@ class MethodSpec(Generic[Req, Res]):
     def default_timeout(self) -> float:
         """Seconds that a call may take if nobody but the contract has said: its own timeout, else `DEFAULT_TIMEOUT`."""
         return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+
+    @property
+    def default_criticality(self) -> Criticality:
+        """What a call is if nobody but the contract has said: its own criticality, else CRITICAL."""
+        return CRITICAL if self.criticality is None else self.criticality
 
     @property
     def full_name(self) -> str:

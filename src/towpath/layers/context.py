@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from towpath.core import clock
-from towpath.core.context import CallOptions, Context, Criticality, Reply, current, enter, leave
+from towpath.core.context import CRITICAL, CallOptions, Context, Criticality, Reply, current, enter, leave
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.core.trace import TraceContext
@@ -60,7 +60,7 @@ class ClientContext:
         name = method.full_name
         own_timeout = self._timeout
         declared = self._criticality
-        at_root = Criticality.CRITICAL if declared is None else declared
+        at_root = CRITICAL if declared is None else declared
 
         # A plain function that returns the handler's awaitable: one coroutine less per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
@@ -79,19 +79,12 @@ class ClientContext:
             deadline = clock.now() + timeout
             parent = current()
             if parent is None:
-                ctx = Context(
-                    name,
-                    deadline=deadline,
-                    criticality=at_root if criticality is None else criticality,
-                    tenant=tenant or "",
-                    metadata=metadata,
-                    trace=TraceContext.root(),
-                    reply=reply,
-                )
+                level = at_root if criticality is None else criticality
+                ctx = Context(name, deadline, level, tenant or "", metadata, "", TraceContext.root(), b"", "", reply)
             else:
                 if criticality is None and declared is not None and declared < parent.criticality:
                     criticality = declared
-                ctx = parent.child(name, deadline=deadline, criticality=criticality, tenant=tenant, metadata=metadata, reply=reply)
+                ctx = parent.child(name, deadline, criticality, tenant, metadata, reply)
             return handler(request, ctx)
 
         return call

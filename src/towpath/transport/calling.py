@@ -7,6 +7,7 @@ from typing import Final
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.wire.grpc import framing, metadata, status
+from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.http2 import ErrorCode, Field, Section, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.states import CLOSED
@@ -34,7 +35,7 @@ class ClientCall(Stream):
     __slots__ = ("_body", "_ctx", "_gzip", "_limit", "_reader", "answer")
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, limit: int) -> None:
-        super().__init__(connection)
+        Stream.__init__(self, connection)  # `super()` takes 0.1 us more (measured)
         self.answer: asyncio.Future[bytes] = loop.create_future()
         self._ctx = ctx
         self._limit = limit
@@ -62,16 +63,10 @@ class ClientCall(Stream):
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
         """A piece of the response."""
-        size = len(data) - framing.PREFIX_SIZE
-        if (
-            self._body is None
-            and self._reader is None
-            and data[:1] == b"\0"
-            and size == int.from_bytes(data[1 : framing.PREFIX_SIZE], "big")
-            and size <= self._limit
-        ):
+        size = len(data) - PREFIX_SIZE
+        if self._body is None and self._reader is None and 0 <= size <= self._limit and data[:PREFIX_SIZE] == pack_prefix(0, size):
             # One plain message, whole. The stream is about to end, so its window need not be given back.
-            self._body = data[framing.PREFIX_SIZE :]
+            self._body = data[PREFIX_SIZE:]
         else:
             self._collect(data)
         if end_stream and not self.answer.done():

@@ -8,15 +8,15 @@ from typing import Any, Final, Literal, Self
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
-from towpath.core.context import NO_OPTIONS, CallOptions, Context, Criticality
-from towpath.core.deadline import DeadlineWheel, wheel_of
+from towpath.core.context import NO_OPTIONS, CallOptions, Context
+from towpath.core.deadline import NO_SLOT, DeadlineWheel, wheel_of
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
 from towpath.transport.link import Link
 from towpath.wire.grpc import framing, propagation
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
 from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, Template
 
 _CONNECT_TIMEOUT: Final = 20.0
@@ -83,18 +83,14 @@ class Channel:
         handler = self.handler(method)
         name = method.full_name
         own_timeout = method.default_timeout
+        own_criticality = method.default_criticality
 
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             given = NO_OPTIONS if options is None else options
             timeout = own_timeout if given.timeout is None else given.timeout
-            ctx = Context(
-                name,
-                deadline=clock.now() + timeout,
-                criticality=given.criticality or Criticality.CRITICAL,
-                tenant=given.tenant or "",
-                metadata=given.metadata,
-                reply=given.reply,
-            )
+            deadline = clock.now() + timeout
+            level = given.criticality or own_criticality
+            ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
             return handler(request, ctx)
 
         return call
@@ -105,6 +101,7 @@ class Channel:
         gzip = self._compression == "gzip"
         response_type: type[Message] = method.response
         limit = self._message_limit
+        implied = method.default_criticality
 
         async def attempt(request: Message, ctx: Context) -> Message:
             link = self._link
@@ -113,16 +110,15 @@ class Channel:
             connection = link.connection
             call = ClientCall(connection, link.loop, ctx, limit)
             message = request.SerializeToString()
-            body = framing.frame(message, gzip=True) if gzip else PREFIX.pack(0, len(message)) + message
-            literals = propagation.literals(ctx)  # what may raise comes before the stream exists, or its place would be lost
-            connection.open(call)
-            connection.send_whole(call, connection.encode(head, literals), body, None)
+            body = framing.frame(message, gzip=True) if gzip else pack_prefix(0, len(message)) + message
+            literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
+            connection.request(call, head, literals, body)
             if len(connection.streams) == 1:
                 link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
             else:
                 link.schedule_flush()
             deadline = ctx.deadline
-            slot = link.wheel.add(deadline, call) if deadline is not None else -1
+            slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
             try:
                 answer = await call.answer
             except (asyncio.CancelledError, RpcError):
@@ -130,8 +126,7 @@ class Channel:
                 link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
                 raise
             finally:
-                if slot >= 0:
-                    link.wheel.discard(slot, call)
+                slot.pop(call, None)
                 if link.needs_attention:
                     link.stream_ended()
             try:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf.message import Message
+
+from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, Layer, MethodSpec, Service, compose
 from towpath.wire.grpc.framing import ENCODINGS
@@ -16,11 +19,16 @@ _KNOWN_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Endpoint:
-    """One method with its composed stack. `timeout` is in seconds and holds if the caller sends none."""
+    """One method with its composed stack. `timeout` is in seconds and holds if the caller sends none, as `criticality` does. The method's
+    name and types stand here once more, since each call reads them."""
 
     method: MethodSpec[Any, Any]
     handler: Handler
+    name: str
+    request: type[Message]
+    response: type[Message]
     timeout: float
+    criticality: Criticality
 
 
 class Route:
@@ -34,7 +42,7 @@ class Route:
         fields = dict(head.fields)
         self.gzip = fields.get(b"grpc-encoding") == b"gzip"
         self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
-        self.inherited = Inherited(head.fields)
+        self.inherited = Inherited(head.fields, endpoint.criticality)
 
 
 class Refusal:
@@ -60,7 +68,11 @@ class Routes:
                 self._endpoints[method.path.encode()] = Endpoint(
                     method=method,
                     handler=compose(layers, method, handler),
+                    name=method.full_name,
+                    request=method.request,
+                    response=method.response,
                     timeout=method.default_timeout,
+                    criticality=method.default_criticality,
                 )
 
     def resolve(self, head: Section) -> Route | Refusal:

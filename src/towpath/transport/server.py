@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, Literal
 
 from towpath.core.deadline import wheel_of
 from towpath.core.errors import Code, RpcError
@@ -12,7 +13,7 @@ from towpath.transport.address import Address, bind, bound
 from towpath.transport.link import Link
 from towpath.transport.routes import Refusal, Route, Routes
 from towpath.transport.serving import RefusedCall, ServerCall
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection, Stream
 
 _LAST_WORDS: Final = 1.0
@@ -108,7 +109,12 @@ class ServerLink(Link[ServerConnection]):
         self.draining = False
         self.compresses = server.compression == "gzip"
         self.message_limit = server.message_limit
-        self.largest_body = server.message_limit + PREFIX_SIZE
+        # Without a factory, `loop.create_task` only adds to the time of making a task: 1.3 us against 0.9, measured.
+        own_tasks = loop.get_task_factory() is not None
+        task_type: type[asyncio.Task[Any]] = asyncio.Task
+        self.create_task: Callable[..., asyncio.Task[Any]] = loop.create_task if own_tasks else partial(task_type, loop=loop)
+        # As many again as may be under way still clean up after their streams were reset.
+        self.most_calls = 2 * server.limits.max_concurrent_streams
         self.connection = ServerConnection(self, server.limits)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -152,9 +158,8 @@ class ServerLink(Link[ServerConnection]):
     def accept(self, head: Section) -> Stream:
         """A request begins."""
         route = head.memo
-        if len(self.calls) >= 2 * self.server.limits.max_concurrent_streams:
-            # As many again as may be under way still clean up after their streams were reset. Without this bound, a client that opens
-            # and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
+        if len(self.calls) >= self.most_calls:
+            # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             return RefusedCall(self, _BUSY)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             return ServerCall(self, route)

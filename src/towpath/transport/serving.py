@@ -7,18 +7,18 @@ refuses to, keeps nobody waiting and harms no other call.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core.context import Context
-from towpath.core.deadline import DeadlineWheel
+from towpath.core.deadline import NO_SLOT, DeadlineWheel
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
 from towpath.transport.routes import Endpoint, Refusal, Route
 from towpath.wire.grpc import framing, metadata, propagation, status
-from towpath.wire.grpc.framing import PREFIX
+from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream, Template
 from towpath.wire.http2.states import CLOSED
@@ -40,7 +40,7 @@ class Host(Protocol):
     peer: str
     calls: "dict[ServerCall, None]"
     message_limit: int
-    largest_body: int
+    create_task: "Callable[..., asyncio.Task[Any]]"
     compresses: bool
     draining: bool
 
@@ -58,25 +58,36 @@ class Host(Protocol):
 
 
 class ServerCall(Stream):
-    """One unary call, from its head to its end."""
+    """One unary call, from its head to its end. Its deadline holds throughout: while the request comes, while it is handled, and while the
+    answer waits for the client to make room."""
 
-    __slots__ = ("_deadline_slot", "_extra", "_link", "_over", "_reader", "_route", "task")
+    __slots__ = ("_ctx", "_link", "_over", "_reader", "_route", "_slot", "task")
+
+    _ctx: Context  # set with the head, before anything reads it
 
     def __init__(self, link: Host, route: Route) -> None:
-        super().__init__(link.connection)
+        Stream.__init__(self, link.connection)  # `super()` takes 0.1 us more (measured)
         self._link = link
         self._route = route
-        self._extra: Sequence[Field] = []
         self._reader: framing.MessageReader | None = None
         self.task: asyncio.Task[None] | None = None
-        self._deadline_slot = -1
+        self._slot = NO_SLOT
         self._over = False
 
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The call begins."""
-        self._extra = extra
+        route, link = self._route, self._link
+        endpoint = route.endpoint
+        try:
+            ctx = propagation.received(endpoint.name, route.inherited, route.head.fields, extra, link.peer, endpoint.timeout)
+        except RpcError as error:
+            self._fail(error)
+            return
+        self._ctx = ctx
+        if ctx.deadline is not None:
+            self._slot = link.wheel.add(ctx.deadline, self)
         if end_stream:
             self._finish_request()
 
@@ -84,16 +95,10 @@ class ServerCall(Stream):
         """A piece of the request."""
         if self._over or self.task is not None:
             return
-        size = len(data)
-        if (
-            end_stream
-            and self._reader is None
-            and data[:1] == b"\0"
-            and size == framing.PREFIX_SIZE + int.from_bytes(data[1 : framing.PREFIX_SIZE], "big")
-            and size <= self._link.largest_body
-        ):
+        size = len(data) - PREFIX_SIZE
+        if end_stream and self._reader is None and 0 <= size <= self._link.message_limit and data[:PREFIX_SIZE] == pack_prefix(0, size):
             # The whole body in one plain message, as nearly always: no reader, and no copy but this one.
-            self._start(data[framing.PREFIX_SIZE :])
+            self._start(data[PREFIX_SIZE:])
             return
         self._collect(data)
         if end_stream and not self._over:
@@ -111,19 +116,28 @@ class ServerCall(Stream):
     def reset_received(self, code: int, reason: str) -> None:
         """The client cancelled the call or is gone: nobody waits for the answer."""
         self._over = True
+        self._ended()
         self._stop(reason)
 
     def drained(self) -> None:
-        """The answer had waited for the client's window, and has gone."""
-        if self._link.draining:
-            self._link.close_if_idle()
+        """The answer, which may have waited for the client's window, has gone."""
+        self._ended()
 
     def expire(self) -> None:
         """The deadline has passed: tell the client, who may not have noticed, and stop the handler."""
-        self._deadline_slot = -1
         if not self._over:
-            self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._method()} did not finish within its deadline"))
+            self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._route.endpoint.name} did not finish within its deadline"))
             self._stop("deadline exceeded")
+        elif self.queue:  # the client has made no room for the answer, and must not hold it for ever
+            self.reset(ErrorCode.CANCEL)
+            self._link.schedule_flush()
+            self._ended()
+
+    def _ended(self) -> None:
+        """Nothing more will be sent."""
+        self._slot.pop(self, None)
+        if self._link.draining:
+            self._link.close_if_idle()
 
     def cancel(self, error: RpcError) -> None:
         """The server ends the call: it is shutting down, and the grace period is over."""
@@ -141,7 +155,6 @@ class ServerCall(Stream):
 
     def _forget(self, _: asyncio.Task[None]) -> None:
         link = self._link
-        link.wheel.discard(self._deadline_slot, self)
         link.calls.pop(self, None)
         if link.draining:
             link.close_if_idle()
@@ -174,20 +187,12 @@ class ServerCall(Stream):
         route, link = self._route, self._link
         endpoint = route.endpoint
         try:
-            request = endpoint.method.request.FromString(message)
-            ctx = propagation.received(
-                endpoint.method.full_name, route.inherited, route.head.fields, self._extra, link.peer, endpoint.timeout
-            )
+            request = endpoint.request.FromString(message)
         except DecodeError as error:
-            self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.method.request.DESCRIPTOR.full_name}: {error}"))
+            self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.request.DESCRIPTOR.full_name}: {error}"))
             return
-        except RpcError as error:
-            self._fail(error)
-            return
-        if ctx.deadline is not None:
-            self._deadline_slot = link.wheel.add(ctx.deadline, self)
         link.calls[self] = None
-        self.task = link.loop.create_task(self._run(endpoint, request, ctx))
+        self.task = link.create_task(self._run(endpoint, request, self._ctx), name=endpoint.name)
 
     # The answer.
 
@@ -206,23 +211,23 @@ class ServerCall(Stream):
             log.exception("%s failed, request id %s", ctx.method, ctx.request_id)
             self._fail(RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}"))
         finally:
+            if not self.queue:  # else the deadline also holds for the answer that waits
+                self._slot.pop(self, None)
             link = self._link
-            if self._deadline_slot >= 0 and ctx.deadline is not None:
-                link.wheel.discard(self._deadline_slot, self)
             del link.calls[self]
             if link.draining:
                 link.close_if_idle()
 
     def _reply(self, endpoint: Endpoint, response: Any, ctx: Context) -> None:
-        if not isinstance(response, endpoint.method.response):
-            raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.method.response.__name__}")
+        if not isinstance(response, endpoint.response):
+            raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.response.__name__}")
         link = self._link
         connection = link.connection
         reply = ctx.own_reply
         if reply is None and not link.compresses:
             message = response.SerializeToString()
             self._over = True
-            connection.send_whole(self, connection.encode(_HEAD), PREFIX.pack(0, len(message)) + message, _TRAILERS_OK)
+            connection.send_whole(self, connection.encode(_HEAD), pack_prefix(0, len(message)) + message, _TRAILERS_OK)
             if len(link.calls) == 1:
                 link.flush()  # the only call: no other answer to share a write with
             else:
@@ -257,12 +262,10 @@ class ServerCall(Stream):
         fields = _error_fields(error)
         self._over = True
         _end_with(self, self._link, fields)
+        self._ended()
 
     def _not_one_message(self) -> RpcError:
-        return RpcError(Code.INTERNAL, f"{self._method()} takes exactly one message, whole")
-
-    def _method(self) -> str:
-        return self._route.endpoint.method.full_name
+        return RpcError(Code.INTERNAL, f"{self._route.endpoint.name} takes exactly one message, whole")
 
 
 class RefusedCall(Stream):

@@ -146,11 +146,37 @@ class TestRecurringHeads:
     def test_are_remembered_in_a_bounded_number_and_length(self) -> None:
         server = ServerEnd(Limits(max_concurrent_streams=1000))
         for number in range(200):
-            server.feed(headers(1 + 2 * number, b"\x83\x86\x84" + literal(b"grpc-timeout", b"%dm" % number)))
-        assert len(server.connection._heads) == 128
+            server.feed(headers(1 + 2 * number, b"\x83\x86\x84" + literal(b"x-%d" % number, b"1")))
+            assert 0 < len(server.connection._heads) <= 128
+            assert len(server.connection._stems) <= 128
+        assert server.connection._stems
         other = ServerEnd()
-        other.feed(headers(1, b"\x83\x86\x84" + literal(b"x-long", bytes(48).replace(b"\0", b"x"))))
+        other.feed(headers(1, b"\x83\x86\x84" + literal(b"x-long", b"x" * 48)))
         assert other.connection._heads == {}
+        other.feed(headers(3, b"\x83\x86\x84" + literal(b"x-long", b"x" * 48) + literal(b"x", b"y")))
+        assert other.connection._stems == {}
+        other.feed(headers(5, b"\x83\x86\x84" + literal(b"x-long", b"x" * 48)))
+        assert len(other.connection._stems) == 1
+
+    def test_may_differ_in_their_last_value(self) -> None:
+        server = ServerEnd()
+        common = b"\x83\x86\x84" + literal(b"grpc-timeout", b"2S")
+        for stream_id, value in enumerate((b"00-aa-01", b"00-bb-01", b"00-c", b"\x80\xff? d01", b"00-ee-01")):
+            got = server.feed(headers(2 * stream_id + 1, common + literal(b"traceparent", value)))
+            assert got == [("head", 2 * stream_id + 1, b"/", ((b"grpc-timeout", b"2S"), (b"traceparent", value)), False)]
+
+    @pytest.mark.parametrize("value", [b" 0-bb-01", b"00-bb-0\t", b"00-\0b-01", b"00-bb\r01", b"00-bb\n01"])
+    def test_are_checked_in_what_differs(self, value: bytes) -> None:
+        server = ServerEnd()
+        server.feed(headers(1, b"\x83\x86\x84" + literal(b"traceparent", b"00-aa-01")))
+        server.feed(headers(3, b"\x83\x86\x84" + literal(b"traceparent", value)))
+        assert server.reset_with(3, ErrorCode.PROTOCOL_ERROR)
+
+    def test_that_differ_in_a_value_of_the_head_itself_are_another_head(self) -> None:
+        server = ServerEnd()
+        for stream_id, size in ((1, b"10"), (3, b"20")):
+            server.feed(headers(stream_id, b"\x83\x86\x84" + literal(b"content-length", size)))
+            assert server.connection.streams[stream_id].content_left == int(size)
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=30), st.sampled_from([0, 90, 150, 4096]))
     def test_mean_what_was_sent_whatever_happens_to_the_table(self, calls: list[tuple[int, int, bool]], table: int) -> None:

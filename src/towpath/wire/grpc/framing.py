@@ -14,8 +14,8 @@ PREFIX_SIZE: Final = 5
 DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes; gRPC's default."""
 
-PREFIX: Final = struct.Struct(">BI")
-"""A message's flag and length, for where a call of `frame` would cost more than it hides."""
+pack_prefix: Final = struct.Struct(">BI").pack
+"""A message's flag and length as its prefix, for where a call of `frame` would cost more than it hides."""
 _PLAIN: Final = 0
 _COMPRESSED: Final = 1
 _GZIP: Final = 31  # zlib's window bits for the gzip container
@@ -30,8 +30,8 @@ def frame(message: bytes, *, gzip: bool = False) -> bytes:
     if gzip:
         compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
         message = compressor.compress(message) + compressor.flush()
-        return PREFIX.pack(_COMPRESSED, len(message)) + message
-    return PREFIX.pack(_PLAIN, len(message)) + message
+        return pack_prefix(_COMPRESSED, len(message)) + message
+    return pack_prefix(_PLAIN, len(message)) + message
 
 
 class MessageReader:

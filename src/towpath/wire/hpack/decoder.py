@@ -7,7 +7,7 @@ decoded again from its start by the general path, which knows every representati
 This is not an intermediary's decoder: that a literal was marked "never indexed" is not reported.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from towpath.wire.hpack.block import Field, HeaderBlock, KnownFields
 from towpath.wire.hpack.decoding_table import ENTRY_OVERHEAD, DecodingTable
@@ -30,7 +30,7 @@ class Decoder:
     fields of one block, counted as names + values + 32 for each. How long a block may be is for the caller to limit.
     """
 
-    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table", "generation")
+    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table", "blocks", "generation", "stems", "tail")
 
     def __init__(self, *, max_table_size: int = 4096, max_list_size: int = 16384) -> None:
         self._table: DecodingTable = DecodingTable()
@@ -38,6 +38,10 @@ class Decoder:
         self._max_list_size: int = max_list_size
         self._nothing: KnownFields = KnownFields((), 0)
         self._runs: dict[bytes, KnownFields] = {b"": self._nothing}
+        # For the caller to remember blocks in, and the beginnings of blocks; emptied whenever `generation` grows.
+        self.blocks: dict[bytes, Any] = {}
+        self.stems: dict[bytes, Any] = {}
+        self.tail: int = 0  # how many bytes at the end of the latest block are a value as it stands; 0 if it ends in anything else
         self.generation: int = 0  # grows whenever what a block means may have changed, so that what was derived from one is void
         self._run_length: int = 0  # of the latest block: the first guess for the next one
 
@@ -65,6 +69,7 @@ class Decoder:
         extra: list[Field] = []
         start = at = self._run_length
         end = len(block)
+        value_length = 0
         if at < end:
             try:
                 while at < end:
@@ -85,6 +90,7 @@ class Decoder:
             size = known.size + end - start + _RAW_LITERAL_SURPLUS * len(extra)
             if size > self._max_list_size:
                 raise HeaderListTooLarge(size, self._max_list_size)
+        self.tail = value_length
         result = HeaderBlock()
         result.known = known
         result.extra = extra
@@ -96,6 +102,7 @@ class Decoder:
         Past the limit on the list size, fields are counted but not kept; the block is read to its end all the same, so that the table
         stays in step with the peer's.
         """
+        self.tail = 0
         known, at = self._decode_run(block)
         size = known.size
         limit = self._max_list_size
@@ -178,6 +185,8 @@ class Decoder:
     def _forget_runs(self) -> None:
         """Drop the remembered runs: once the table has changed, their bytes may mean other fields."""
         self.generation += 1
+        self.blocks.clear()
+        self.stems.clear()
         if len(self._runs) > 1:
             self._runs.clear()  # the same dict, since `recurring` hands it out
             self._runs[b""] = self._nothing

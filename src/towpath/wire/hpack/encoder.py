@@ -19,10 +19,10 @@ class Encoder:
 
     `max_table_size` is our own cap in bytes; the table is as large as it and the peer allow, and starts at the protocol's 4096.
     `generation` (read only) grows whenever the table changes, by insertion, eviction or resizing: index bytes from before must then not
-    be sent again.
+    be sent again. `recurring` is a place for the caller to keep such bytes, under keys of its own; it is emptied when that happens.
     """
 
-    __slots__ = ("_least_size", "_max_table_size", "_resized", "_table", "generation")
+    __slots__ = ("_least_size", "_max_table_size", "_resized", "_table", "generation", "recurring")
 
     def __init__(self, *, max_table_size: int = 4096) -> None:
         self._table: EncodingTable = EncodingTable()
@@ -30,6 +30,7 @@ class Encoder:
         self._resized: bool = False
         self._least_size: int = 0
         self.generation: int = 0
+        self.recurring: dict[object, bytes] = {}
         self.set_peer_max_table_size(self._table.max_size)
 
     def set_peer_max_table_size(self, size: int) -> None:
@@ -43,7 +44,7 @@ class Encoder:
         self._least_size = min(size, self._least_size) if self._resized else size
         self._resized = True
         self._table.resize(size)
-        self.generation += 1
+        self._table_changed()
 
     def encode(self, indexed: Sequence[Field], literals: Iterable[Field] = (), never: Iterable[Field] = ()) -> bytes:
         """Encode one block: first `indexed`, then `literals`, then `never`. Names have to be in lower case (RFC 9113 8.2).
@@ -67,7 +68,7 @@ class Encoder:
             if self._table.fits(field):
                 _add_literal(parts, field, name_index, 0x3F, 0x40, encode_shortest)
                 self._table.insert(field)
-                self.generation += 1
+                self._table_changed()
             else:
                 _add_literal(parts, field, name_index, 0x0F, 0x00, encode_shortest)
         for field in literals:
@@ -75,6 +76,10 @@ class Encoder:
         for field in never:
             _add_literal(parts, field, STATIC_NAME_INDEX.get(field[0], 0), 0x0F, 0x10, encode_raw)
         return b"".join(parts)
+
+    def _table_changed(self) -> None:
+        self.generation += 1
+        self.recurring.clear()
 
     def encode_indexed(self, fields: Sequence[Field]) -> bytes | None:
         """The bytes for a block, or its start, that names `fields` by index; None if one is in no table or a size update is due.

@@ -1,23 +1,31 @@
 """A client's end of a connection: opens streams and understands when the server wants no more of them."""
 
-from typing import Final
-
 from towpath.wire.hpack import HeaderBlock
 from towpath.wire.http2 import fields
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode
-from towpath.wire.http2.fields import RESPONSE, TRAILERS, MalformedSection, Section
-from towpath.wire.http2.frames import MAX_STREAM_ID, PREFACE, Setting
+from towpath.wire.http2.fields import TRAILERS, MalformedSection, Section
+from towpath.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, MAX_STREAM_ID, PREFACE, Setting, pack_frame_header
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import Owner
-from towpath.wire.http2.states import AFTER_RECV_END, CLOSED, CONNECTION_CLOSED, CONNECTION_OPEN, DRAINING, ILLEGAL, ConnectionEvent
+from towpath.wire.http2.sending import Template
+from towpath.wire.http2.states import (
+    AFTER_RECV_END,
+    CLOSED,
+    CONNECTION_CLOSED,
+    CONNECTION_OPEN,
+    DRAINING,
+    HALF_CLOSED_LOCAL,
+    ILLEGAL,
+    ConnectionEvent,
+)
 from towpath.wire.http2.stream import Stream
-
-_ONE: Final = ord("1")
 
 
 class ClientConnection(Connection):
     """Streams of odd ids are opened here. Whether one more fits shows in `can_open`; queueing those that do not is the channel's."""
+
+    __slots__ = ("_next_stream",)
 
     most_enable_push = 0
 
@@ -55,6 +63,29 @@ class ClientConnection(Connection):
         stream.send_window = self.peer_initial_window
         self.streams[stream.id] = stream
 
+    def request(self, stream: Stream, head: Template, literals: bytes, body: bytes) -> None:
+        """Open the stream and send a whole request: `open`, `encode` and `send_whole` in one. The hot path."""
+        block = (self._blocks.get(head) or self.encode(head)) + literals
+        size = len(body)
+        left = self.send_window - size
+        stream_left = self.peer_initial_window - size
+        if left >= 0 and stream_left >= 0 and size + len(block) <= self.peer_max_frame:
+            stream_id = stream.id = self._next_stream
+            self._next_stream = stream_id + 2
+            stream.send_window = stream_left
+            self.send_window = left
+            stream.state = HALF_CLOSED_LOCAL
+            self.streams[stream_id] = stream
+            self.out += (
+                pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS, stream_id),
+                block,
+                pack_frame_header(size << 8 | DATA, END_STREAM, stream_id),
+                body,
+            )
+            return
+        self.open(stream)
+        self.send_whole(stream, block, body, None)
+
     def going_away(self, last_stream_id: int, reason: str) -> None:
         """Streams that the server will not process end here as refused, so that they may be sent elsewhere."""
         super().going_away(last_stream_id, reason)
@@ -71,7 +102,7 @@ class ClientConnection(Connection):
             section = known.memo
             if isinstance(section, Section):
                 if not end_stream:
-                    if section.kind is RESPONSE and not stream.head_seen and section.content_length < 0 and section.status[0] != _ONE:
+                    if section.plain_response and not stream.head_seen:
                         stream.head_seen = True
                         stream.head_received(section, (), end_stream)
                         return

@@ -6,7 +6,7 @@ RFC says, and whoever is concerned is told. There is no push and no priority; fr
 """
 
 from abc import abstractmethod
-from typing import Final
+from typing import Final, Never
 
 from towpath.wire.hpack import Decoder, HeaderBlock, HeaderListTooLarge, HpackError
 from towpath.wire.http2 import frames
@@ -20,13 +20,13 @@ from towpath.wire.http2.frames import (
     DEFAULT_WINDOW,
     END_HEADERS,
     END_STREAM,
-    FRAME_HEADER,
     FRAME_HEADER_SIZE,
     HEADERS,
     MAX_STREAM_ID,
     PADDED,
     PRIORITIZED,
     SETTINGS,
+    unpack_frame_header,
 )
 from towpath.wire.http2.limits import Limits
 from towpath.wire.http2.owner import Owner
@@ -39,12 +39,26 @@ _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
 class Connection(Control):
     """What a server's and a client's end share: the receiving half."""
 
+    __slots__ = (
+        "_buffer",
+        "_decoder",
+        "_least_window",
+        "_longest",
+        "_partial",
+        "_partial_flags",
+        "_partial_size",
+        "_partial_stream",
+        "_recurring",
+        "_recv_window",
+        "_strict",
+    )
+
     def __init__(self, owner: Owner, limits: Limits) -> None:
         super().__init__(owner, limits)
         self._buffer = b""
-        self._max_frame = limits.max_frame_size
+        self._longest = limits.max_frame_size << 8 | 0xFF  # the largest first word of a frame's header: its length, then its type
         self._recv_window = DEFAULT_WINDOW
-        self._unacknowledged = 0
+        self._least_window = limits.connection_window - (limits.connection_window >> 1)
         self._decoder = Decoder(max_table_size=limits.max_table, max_list_size=limits.max_header_list)
         self._recurring = self._decoder.recurring
         # Whether only one type of frame may come next: at the beginning, and within a header block.
@@ -82,26 +96,24 @@ class Connection(Control):
         buffer = self._buffer + data if self._buffer else data
         position = 0
         end = len(buffer)
+        last = end - FRAME_HEADER_SIZE  # where the last frame may begin
+        longest = self._longest
         try:
             if self.state is AWAIT_PREFACE:
                 position = self._preface(buffer)
                 if position == 0:  # cut short: its first nine bytes must not be read as a frame
                     self._buffer = buffer
                     return
-            while end - position >= FRAME_HEADER_SIZE:
-                word, flags, stream_id = FRAME_HEADER.unpack_from(buffer, position)
-                length = word >> 8
-                stream_id &= MAX_STREAM_ID
-                if length > self._max_frame:
-                    if self.state is AWAIT_SETTINGS:
-                        raise ConnectionFault(
-                            ErrorCode.PROTOCOL_ERROR, f"the peer does not speak HTTP/2: it says {buffer[position:][:16]!r}"
-                        )
-                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, over the limit of {self._max_frame}")
+            while position <= last:
+                word, flags, stream_id = unpack_frame_header(buffer, position)
+                if word > longest:
+                    self._refuse_frame(word >> 8, buffer[position:])
                 start = position + FRAME_HEADER_SIZE
-                if end - start < length:
+                following = start + (word >> 8)
+                if following > end:
                     break
-                position = start + length
+                position = following
+                stream_id &= MAX_STREAM_ID
                 kind = word & 0xFF
                 if self._strict:
                     self._check_order(kind, flags)
@@ -124,6 +136,12 @@ class Connection(Control):
             self._buffer = b""
             self.fail(fault.code, fault.reason)
 
+    def _refuse_frame(self, length: int, buffer: bytes) -> Never:
+        if self.state is AWAIT_SETTINGS:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"the peer does not speak HTTP/2: it says {buffer[:16]!r}")
+        limit = self.limits.max_frame_size
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, over the limit of {limit}")
+
     def _check_order(self, kind: int, flags: int) -> None:
         if self._partial is not None and kind != CONTINUATION:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted by another frame")
@@ -144,16 +162,15 @@ class Connection(Control):
     def _data(self, stream_id: int, flags: int, payload: bytes) -> None:
         # Flow control counts the whole frame, padding included, also on streams that have ended (section 6.9).
         size = len(payload)
-        self._recv_window -= size
-        if self._recv_window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the connection's window")
-        self._unacknowledged += size
-        if self._unacknowledged >= self.limits.connection_window >> 1:
+        window = self._recv_window - size
+        if window <= self._least_window:
+            if window < 0:
+                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the connection's window")
             # The connection's credit returns at once: only a stream's own window may hold back its data, or one slow reader would stop
             # all the others.
-            self.grant(0, self._unacknowledged)
-            self._recv_window += self._unacknowledged
-            self._unacknowledged = 0
+            self.grant(0, self.limits.connection_window - window)
+            window = self.limits.connection_window
+        self._recv_window = window
         stream = self.streams.get(stream_id)
         if stream is None:
             self._data_on_ended(stream_id)
@@ -164,9 +181,10 @@ class Connection(Control):
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")
         if not stream.head_seen:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "DATA before the head of the response")
-        stream.recv_window -= size
-        if stream.recv_window < 0:
+        window = stream.recv_window - size
+        if window < 0:
             raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the stream's window")
+        stream.recv_window = window
         if flags & PADDED:
             payload = _unpad(payload, "DATA")
             stream.consumed(size - len(payload))

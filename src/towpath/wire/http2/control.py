@@ -35,6 +35,8 @@ _LONGEST_PAYLOAD_OF_PING: Final = 8
 class Control(Sender, ABC):
     """A connection's state and the frames that change it."""
 
+    __slots__ = ("_owner", "last_accepted", "last_peer_stream", "peer_max_streams", "state")
+
     # What the peer may set ENABLE_PUSH to: a server may not set it to 1 (section 6.5.2).
     most_enable_push: ClassVar[int] = 1
 

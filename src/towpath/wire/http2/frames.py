@@ -34,6 +34,9 @@ PRIORITIZED: Final = 0x20
 FRAME_HEADER: Final = struct.Struct(">IBI")
 """Length and type in one word (`length << 8 | type`), flags, stream id: one unpack a frame instead of nine byte look-ups."""
 
+pack_frame_header: Final = FRAME_HEADER.pack
+unpack_frame_header: Final = FRAME_HEADER.unpack_from
+
 _SETTING: Final = struct.Struct(">HI")
 
 
