@@ -1,10 +1,12 @@
 """A whole run: prepare every peer, measure all of them round by round, then memory and imports.
 
-Rounds go over the peers in turn, so that a machine that drifts, throttles or has a busy neighbour disturbs all of them alike.
+Rounds go over the peers in turn, so that a machine that drifts, throttles or has a busy neighbour disturbs all of them alike. A round that
+was disturbed is measured again.
 """
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -15,7 +17,7 @@ from bench.figures import Figures
 from bench.golang import AbsentError
 from bench.idle import idle_bytes
 from bench.peers import BARE, Peer
-from bench.rounds import measure_round
+from bench.rounds import least_disturbed, measure_round
 from bench.startup import import_seconds
 from bench.stubs import prepare
 
@@ -41,7 +43,8 @@ async def run(plan: Plan, console: Console) -> list[Figures]:
         first = number % len(plan.peers)  # each round begins with another peer, so that none always comes first
         for peer in plan.peers[first:] + plan.peers[:first]:
             own = figures[peer]
-            measured = await _step(console, own, f"round {number + 1} of {plan.rounds}", measure_round(peer, plan.seconds))
+            work = least_disturbed(partial(measure_round, peer, plan.seconds))
+            measured = await _step(console, own, f"round {number + 1} of {plan.rounds}", work)
             if measured is not None:
                 own.rounds.append(measured)
     for peer, own in figures.items():

@@ -87,35 +87,28 @@ class Sender:
 
     def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: Template | None, literals: bytes = b"") -> None:
         """A whole message exchange's half in one go: head, body, and either trailers (with `literals` appended) or END_STREAM on the
-        body. The hot path."""
+        body. A server's hot path."""
         size = len(body)
         most = self.peer_max_frame
         state = AFTER_SEND_END[stream.state]
         stream_left = stream.send_window - size
         left = self.send_window - size
-        if stream_left >= 0 and left >= 0 and size <= most and len(head) <= most and state != ILLEGAL:
+        if trailers is not None and stream_left >= 0 and left >= 0 and size + len(head) <= most and state != ILLEGAL:
             stream.send_window = stream_left
             self.send_window = left
             stream_id = stream.id
-            pack = pack_frame_header
-            if trailers is None:
-                self.out += (
-                    pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
-                    head,
-                    pack(size << 8 | DATA, END_STREAM, stream_id),
-                    body,
-                )
-            elif len(block := self.encode(trailers, literals)) <= most:
-                self.out += (
-                    pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
-                    head,
-                    pack(size << 8 | DATA, 0, stream_id),
-                    body,
-                    pack(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id),
-                    block,
-                )
+            block = self._blocks.get(trailers)
+            if block is None or literals:
+                block = self.encode(trailers, literals)
+            self.out += (
+                pack_frame_header(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
+                head,
+                pack_frame_header(size << 8 | DATA, 0, stream_id),
+                body,
+            )
+            if len(block) <= most:
+                self.out += (pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id), block)
             else:
-                self.out += (pack(len(head) << 8 | HEADERS, END_HEADERS, stream_id), head, pack(size << 8 | DATA, 0, stream_id), body)
                 self.out += frames.header_block(stream_id, block, end_stream=True, max_frame_size=most)
             stream.state = state
             if state == CLOSED:
