@@ -12,20 +12,17 @@ from contextlib import contextmanager
 Clock = Callable[[], float]
 """A monotonic clock in seconds; only differences mean something."""
 
-_source: Clock = time.monotonic
-
-
-def now() -> float:
-    """Monotonic seconds from the installed clock (default: `time.monotonic`, the clock of asyncio's loops)."""
-    return _source()
+now: Clock = time.monotonic
+"""Monotonic seconds from the installed clock (default: `time.monotonic`, the clock of asyncio's loops). Call it as `clock.now()`, since
+`using` replaces it; it is no function of its own because a call with its stack reads the time nine times."""
 
 
 @contextmanager
 def using(source: Clock) -> Generator[None]:
     """Read the time from `source` inside the `with` block; for tests and simulations. Process-wide, so not for concurrent use."""
-    global _source
-    previous, _source = _source, source
+    global now
+    previous, now = now, source
     try:
         yield
     finally:
-        _source = previous
+        now = previous

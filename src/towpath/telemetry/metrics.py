@@ -38,18 +38,17 @@ class _Durations:
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method is counted."""
         name = method.full_name
-        now = clock.now
         histogram = self._histogram
         observe_ok = histogram.series(name, "OK").observe
 
         async def handle(request: Any, ctx: Context) -> Any:
-            start = now()
+            start = clock.now()
             try:
                 response = await following(request, ctx)
             except BaseException as error:
-                histogram.series(name, _outcome(error, ctx)).observe(now() - start)
+                histogram.series(name, _outcome(error, ctx)).observe(clock.now() - start)
                 raise
-            observe_ok(now() - start)
+            observe_ok(clock.now() - start)
             return response
 
         return handle
