@@ -21,8 +21,8 @@ class Expirable(Protocol):
 
 
 Slot = dict[Expirable, None]
-"""What expires together. An item that no longer needs to expire leaves with `slot.pop(item, None)`, which is right at any time and costs
-a third of a method around it (measured)."""
+"""What expires together. An item that no longer needs to expire leaves with `slot.pop(item, None)`, which is right at any time and needs
+no method around it."""
 
 NO_SLOT: Final[Slot] = {}
 """For who is on no wheel; always empty."""

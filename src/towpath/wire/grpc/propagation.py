@@ -55,8 +55,7 @@ def literals(ctx: Context, implied: Criticality = CRITICAL) -> bytes:
 
 
 def _timeout(seconds: float, milliseconds: int) -> bytes:
-    """The field for a remaining time, remembered where the time in milliseconds says all: most calls have a method's whole timeout left,
-    and then finding the field takes half the time of making it (measured)."""
+    """The field for a remaining time, remembered where the time in milliseconds says all: most calls have a method's whole timeout left."""
     value = timeout_codec.encode(seconds)
     field = _TIMEOUT_OF_LENGTH[len(value)] + value
     if value.endswith(b"m") and len(_timeouts) < _MOST_TIMEOUTS:
