@@ -226,6 +226,34 @@ class TestCheck:
         assert workplace.generate().removed == (left,)
         assert not left.exists()
 
+    @pytest.mark.parametrize("ship", [False, True])
+    def test_a_contract_that_is_gone_leaves_nothing_behind(self, workplace, ship):
+        workplace.service("rpc Say(M) returns (N);")
+        old = workplace.service(
+            "rpc Say(shop.v1.M) returns (shop.v1.N);", imports='import "shop/v1/shop.proto";\n', name="shop/v1/old.proto"
+        )
+        old.write_text(old.read_text("utf-8").replace("message M {}\nmessage N {}\n", "").replace("ShopService", "OldService"), "utf-8")
+        workplace.generate(ship_protos=ship)
+        old.unlink()
+        names = ["old_pb2.py", "old_pb2.pyi", *(["old.proto"] if ship else []), "old_towpath.py"]
+        left = tuple(workplace.out / "shop/v1" / name for name in names)
+        checked = workplace.generate(check=True, ship_protos=ship)
+        assert (checked.removed, checked.up_to_date) == (left, False)
+        assert all(path.exists() for path in left)
+        assert workplace.generate(ship_protos=ship).removed == left
+        assert not any(path.exists() for path in left)
+        assert workplace.generate(check=True, ship_protos=ship).up_to_date
+
+    def test_contracts_that_were_not_given_keep_their_code(self, workplace):
+        workplace.service("rpc Say(M) returns (N);")
+        one = workplace.write("shop/v1/one.proto", 'syntax = "proto3";\npackage shop.v1;\nmessage One {}\n')
+        workplace.write("till/v1/till.proto", 'syntax = "proto3";\npackage till.v1;\nmessage Till {}\n')
+        workplace.generate()
+        (workplace.proto / "till/v1/till.proto").unlink()
+        again = generate(GenerateOptions(paths=[one], proto_roots=[workplace.proto], out=workplace.out))
+        assert again.up_to_date
+        assert (workplace.out / "till/v1/till_pb2.py").exists()  # what is gone may have come from another root
+
     def test_what_towpath_did_not_generate_is_left(self, workplace):
         workplace.write("shop/v1/shop.proto", 'syntax = "proto3";\npackage shop.v1;\nmessage M {}\n')
         theirs = workplace.out / "shop/v1/shop_towpath.py"

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from towpath.contracts import naming
 from towpath.contracts.descriptors import read_contracts
 from towpath.contracts.diagnostics import ContractError, Place
-from towpath.contracts.emitter import MARK, emit
+from towpath.contracts.emitter import emit
+from towpath.contracts.leftovers import find_leftovers
 from towpath.contracts.own_package import rewrite_imports
 from towpath.contracts.protoc import compile_sources
 from towpath.contracts.sources import Source, find_roots, find_sources
@@ -39,8 +40,8 @@ class GenerateOptions:
 class GenerateResult:
     """What `generate` did, or with `check` would have done; every path is below `out` and includes it.
 
-    `written` differed from what the contracts say or did not exist; `removed` are `_towpath.py` files of contracts that no longer have
-    services; `unchanged` were right already. `warnings` are protoc's, one a line.
+    `written` differed from what the contracts say or did not exist; `removed` was generated from contracts that are gone or no longer
+    have services; `unchanged` were right already. `warnings` are protoc's, one a line.
     """
 
     written: tuple[Path, ...]
@@ -67,20 +68,20 @@ def generate(options: GenerateOptions) -> GenerateResult:
         files[_towpath_file(contract.name)] = emit(contract).encode()
     if options.ship_protos:
         files |= {PurePosixPath(source.name): source.path.read_bytes() for source in sources}
-    return _settle(options, files, sources, compiled.warnings)
+    return _settle(options, files, sources, roots, compiled.warnings)
 
 
 def _settle(
     options: GenerateOptions,
     files: dict[PurePosixPath, bytes],
     sources: Sequence[Source],
+    roots: Sequence[Path],
     warnings: tuple[str, ...],
 ) -> GenerateResult:
     outdated: dict[Path, bytes] = {}
     unchanged: list[Path] = []
     try:
-        candidates = [options.out / name for source in sources if (name := _towpath_file(source.name)) not in files]
-        stale = [path for path in candidates if path.exists() and MARK.encode() in path.read_bytes()]
+        stale = list(find_leftovers(options.out, files, sources, roots, shipped=options.ship_protos))
         for name, content in sorted(files.items()):
             path = options.out / name
             if path.exists() and path.read_bytes() == content:
