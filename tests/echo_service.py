@@ -1,4 +1,4 @@
-"""The implementation of `echo.v1.EchoService` that tests call over every transport, and a server that runs it.
+"""The implementations of `echo.v1.EchoService` that tests call over every transport, and a server that runs them.
 
 `head-*` and `trail-*` metadata of a request come back as headers and trailers. `Sleep` waits for `release`, for as many seconds as asked:
 a test lets it go or cancels it and never waits for the time to pass. What happened is counted, and `until` waits for a count.
@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from echo.v1 import echo_pb2 as pb
-from echo.v1.echo_towpath import EchoService
+from echo.v1.echo_towpath import EchoService, EchoServiceClient
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from towpath.core.context import Context
@@ -89,6 +89,22 @@ class Echo(EchoService):
         self.seen[name] += 1
         async with self._changed:
             self._changed.notify_all()
+
+
+class Relay(Echo):
+    """Passes `Inspect` and `Say` on, with nothing said about the call: what arrives was inherited."""
+
+    def __init__(self, echo: EchoServiceClient) -> None:
+        super().__init__()
+        self.echo = echo
+
+    async def say(self, request: pb.SayRequest, ctx: Context) -> pb.SayResponse:
+        self._start("say", ctx)
+        return await self.echo.say(request)
+
+    async def inspect(self, request: pb.InspectRequest, ctx: Context) -> pb.InspectResponse:
+        self._start("inspect", ctx)
+        return await asyncio.create_task(self.echo.inspect(request))
 
 
 @asynccontextmanager

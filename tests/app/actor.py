@@ -23,7 +23,7 @@ import time
 from echo.v1.echo_pb2 import SayRequest, SayResponse
 from echo.v1.echo_towpath import EchoServiceClient
 
-from tests.app.echo_service import Echo, Relay
+from tests.echo_service import Echo, Relay
 from towpath import App, Context, SetupError, run
 
 ACT = os.environ.get("ACT", "serve")

@@ -10,7 +10,7 @@ from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepReque
 from echo.v1.echo_towpath import EchoServiceClient
 
 import towpath
-from tests.app.echo_service import Echo, Relay
+from tests.echo_service import Echo, Relay
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
 from towpath.app.config import ServiceConfig
 from towpath.core.context import Context, enter, leave
@@ -56,7 +56,7 @@ async def test_a_nested_call_inherits_everything_with_no_argument_passed():
             assert 0 < seen.remaining <= 1.25
             assert (seen.criticality, seen.tenant, seen.request_id) == ("SHEDDABLE_PLUS", "acme", "complaint-7")
             assert seen.trace_id == edge.trace.trace_id
-            assert seen.parent_id not in {"", edge.trace.span_id, *relay.span_ids}
+            assert seen.parent_id not in {"", edge.trace.span_id, relay.contexts[0].trace.span_id}
             assert not any(pair.key == "mine" for pair in seen.metadata)
             assert counted(outer.metrics, "client", "Inspect", "OK") == 1
 
@@ -78,7 +78,7 @@ async def test_a_running_call_ends_at_its_deadline_on_both_sides():
                 await EchoServiceClient(channel).sleep(SleepRequest(seconds=30), CallOptions(timeout=0.1))
         assert caught.value.code is Code.DEADLINE_EXCEEDED
         await app.close()
-        assert echo.ended == ["cancelled"]
+        assert echo.seen == {"sleep": 1, "cancelled": 1}
         assert counted(app.metrics, "server", "Sleep", "DEADLINE_EXCEEDED") == 1
 
 
@@ -99,10 +99,10 @@ async def test_close_lets_a_call_under_way_finish():
     await app.start("127.0.0.1", 0)
     async with connect(app.address, metrics=CallMetrics()) as channel:
         call = asyncio.create_task(EchoServiceClient(channel).sleep(SleepRequest(seconds=0.05)))
-        await echo.sleeping.wait()
+        await echo.until(lambda: echo.seen["sleep"] > 0)
         await app.close(grace=30)
         await call
-    assert echo.ended == ["answered"]
+    assert echo.seen == {"sleep": 1, "slept": 1}
 
 
 async def test_a_channel_is_shared_by_all_who_name_its_target():
