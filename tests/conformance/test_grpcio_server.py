@@ -74,6 +74,14 @@ async def test_metadata_both_ways() -> None:
     assert [pair for pair in reply.trailers if pair[0].startswith("trail-")] == trail
 
 
+@pytest.mark.parametrize("message", [" before", "after ", "\t", " \u00a0 ", "in the middle"])
+async def test_a_message_with_space_around_it(message: str) -> None:
+    """Grpcio sends it as it is, which HTTP forbids; the error is worth more than the rule."""
+    async with grpcio_serving(GrpcioEcho()) as address, Channel(address) as channel:
+        error = await failure(channel, "fail", pb.FailRequest(code=Code.NOT_FOUND, message=message))
+    assert (error.code, error.message) == (Code.NOT_FOUND, message)
+
+
 @pytest.mark.parametrize("code", list(Code))
 async def test_every_status(code: Code) -> None:
     async with grpcio_serving(GrpcioEcho()) as address, Channel(address) as channel:

@@ -369,3 +369,18 @@ async def test_metadata_that_was_received_can_be_forwarded_and_what_cannot_be_se
             with pytest.raises(UnicodeEncodeError):
                 await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE, metadata=impossible))
         await client.say(pb.SayRequest(), PATIENT)
+
+
+async def test_a_server_that_pings_and_never_reads_ends_the_connection() -> None:
+    pings = frames.frame(frames.PING, 0, 0, bytes(8)) * 1_000
+
+    async def behave(peer: RawPeer) -> None:
+        await http2_preface(peer)
+        while True:  # until the client has closed the connection
+            peer.writer.write(pings)
+            await peer.writer.drain()
+
+    async with raw_server(behave) as address, Channel(address) as channel:
+        error = await failure(channel)
+        assert error.code is Code.UNAVAILABLE
+        assert "ENHANCE_YOUR_CALM: over 10000 replies that the peer does not read" in error.message

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
@@ -10,6 +11,7 @@ from tests.echo_service import PATIENCE, Echo, serving
 from tests.transport.raw_peer import request_head
 from towpath.core.context import CallOptions
 from towpath.transport import Channel, Server
+from towpath.transport import link as link_module
 from towpath.transport.server import ServerLink
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.http2 import frames
@@ -34,10 +36,10 @@ class Recording(MemoryTransport):
         self.paused = False
 
 
-def connected() -> tuple[ServerLink, Recording]:
+def connected(kind: type[Recording] = Recording) -> tuple[ServerLink, Recording]:
     loop = asyncio.get_running_loop()
     link = ServerLink(loop, Server([Echo()]))
-    transport = Recording(loop, link)
+    transport = kind(loop, link)
     link.connection_made(transport)
     link.data_received(PREFACE + frames.settings([]))
     return link, transport
@@ -75,6 +77,36 @@ async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
     await link.closed
     link.pause_writing()
     link.resume_writing()
+
+
+class Stuck(Recording):
+    """Has bytes that the peer never reads, so that a close never comes to its end."""
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = False
+        super().close()
+
+
+async def test_a_peer_that_broke_the_protocol_and_does_not_read_why_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "_LAST_WORDS", 0.01)
+    link, transport = connected(Stuck)
+    link.data_received(frames.frame(frames.PING, 0, 1, bytes(8)))
+    assert transport.writes[-1].endswith(b"PING on stream 1; it concerns the connection")
+    assert transport.closing
+    assert not link.closed.done()
+    async with asyncio.timeout(PATIENCE):
+        await link.closed
+
+
+async def test_a_peer_that_reads_why_is_not_waited_for() -> None:
+    link, _ = connected()
+    link.data_received(frames.frame(frames.PING, 0, 1, bytes(8)))
+    await link.closed
+    assert link._cut is not None
+    assert link._cut.cancelled()
 
 
 async def test_after_the_end_everything_is_harmless() -> None:

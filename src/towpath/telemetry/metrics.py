@@ -57,8 +57,9 @@ class _Durations:
 class CallMetrics:
     """The RED metrics of one registry: `server` and `client` are the layers that fill them.
 
-    `registry` defaults to a new one, so that several applications in one process (in tests, say) keep apart. A registry can carry
-    only one `CallMetrics`; a second raises ValueError from prometheus-client, which names the metric.
+    Calls are counted without a lock: use one instance from one event loop. `registry` defaults to a new one, so that several
+    applications in one process (in tests, say) keep apart. A registry can carry only one `CallMetrics`; a second raises ValueError from
+    prometheus-client, which names the metric.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

@@ -11,7 +11,8 @@ from typing import Final, Generic, TypeVar, cast
 from towpath.wire.http2 import ClientConnection, ServerConnection
 
 _HIGH_WATER: Final = 256 * 1024
-
+_LAST_WORDS: Final = 1.0
+"""Seconds that a peer which broke the protocol is given to read why."""
 
 End = TypeVar("End", ServerConnection, ClientConnection)
 
@@ -27,6 +28,7 @@ class Link(asyncio.Protocol, Generic[End]):
         self.peer = ""
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
+        self._cut: asyncio.TimerHandle | None = None
 
     # What asyncio calls.
 
@@ -51,9 +53,19 @@ class Link(asyncio.Protocol, Generic[End]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, by whose doing ever."""
         self._transport = None
+        if self._cut is not None:
+            self._cut.cancel()
         self.connection.lost(f"the connection to {self.peer} was lost" + (f": {exc}" if exc else ""))
         if not self.closed.done():
             self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The peer does not read what it is sent."""
+        self.connection.writing_paused()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self.connection.writing_resumed()
 
     # What calls and owners use.
 
@@ -84,5 +96,6 @@ class Link(asyncio.Protocol, Generic[End]):
     # What both kinds of owner say when the connection is over.
 
     def failed(self, reason: str) -> None:
-        """The connection broke its protocol: say so with the GOAWAY that waits, then close."""
+        """The connection broke its protocol: say so with the GOAWAY that waits, then close. A peer that does not read it is cut off."""
         self.close()
+        self._cut = self.loop.call_later(_LAST_WORDS, self.abort)

@@ -129,11 +129,13 @@ class ServerLink(Link[ServerConnection]):
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more requests from it."""
+        super().pause_writing()
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        super().resume_writing()
         if self._transport is not None:
             self._transport.resume_reading()
 

@@ -137,6 +137,17 @@ class TestInitialWindowSize:
         client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 1)]))
         assert client.connection.send_window == 65_535
 
+    def test_counts_as_the_frame_says_it_last(self) -> None:
+        client = ClientEnd()
+        stream = client.call()
+        client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, size) for size in (MOST, 0, 70_000)]))
+        assert stream.send_window == 70_000
+
+    def test_out_of_range_before_the_last_ends_the_connection(self) -> None:
+        client = ClientEnd()
+        client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, size) for size in (MOST + 1, 70_000)]))
+        assert client.failed_with(ErrorCode.FLOW_CONTROL_ERROR)
+
     def test_that_takes_a_stream_over_the_most_ends_the_connection(self) -> None:
         client = ClientEnd()
         client.call()

@@ -206,6 +206,11 @@ class TestSendBody:
             with pytest.raises(IllegalSend, match="data cannot be sent on stream 1"):
                 server.connection.send_body(stream, b"y", end_stream=True)
 
+    def test_that_ends_twice_is_illegal(self) -> None:
+        server, (stream,) = sending(window=100)
+        with pytest.raises(IllegalSend, match="either the data or the trailers end stream 1, not both"):
+            server.connection.send_body(stream, b"x", end_stream=True, trailers=b"")
+
     def test_before_the_head_is_illegal(self) -> None:
         client = ClientEnd()
         stream = RecordingStream(client.connection, [])

@@ -155,6 +155,7 @@ class Connection(Control):
             raise ConnectionFault(fault.code, fault.reason)  # an idle stream cannot be reset (section 6.4)
         if stream is not None:
             self.forget(stream)
+        self._owe_reply()
         self.send_reset(fault.stream_id, fault.code)
         if stream is not None:
             stream.reset_received(fault.code, str(fault))

@@ -29,13 +29,14 @@ LOST: Final = -1
 """The code that `Stream.reset_received` gets when the connection ended, with or without a GOAWAY, while the stream was under way."""
 
 _MOST_DEBUG: Final = 256
+_MOST_UNREAD_REPLIES: Final = 10_000
 _LONGEST_PAYLOAD_OF_PING: Final = 8
 
 
 class Control(Sender, ABC):
     """A connection's state and the frames that change it."""
 
-    __slots__ = ("_owner", "last_accepted", "last_peer_stream", "peer_max_streams", "state")
+    __slots__ = ("_owner", "_unread_replies", "_writing_paused", "last_accepted", "last_peer_stream", "peer_max_streams", "state")
 
     # What the peer may set ENABLE_PUSH to: a server may not set it to 1 (section 6.5.2).
     most_enable_push: ClassVar[int] = 1
@@ -48,6 +49,8 @@ class Control(Sender, ABC):
         self.last_peer_stream = 0
         # Streams beyond this one came after our GOAWAY and are ignored.
         self.last_accepted = MAX_STREAM_ID
+        self._writing_paused = False
+        self._unread_replies = 0
 
     @abstractmethod
     def is_idle(self, stream_id: int) -> bool:
@@ -82,6 +85,23 @@ class Control(Sender, ABC):
     def ping(self, payload: bytes) -> None:
         """Send a PING with eight bytes; the owner hears of its acknowledgement."""
         self.out.append(frames.frame(PING, 0, 0, payload))
+
+    def writing_paused(self) -> None:
+        """The peer does not read what it was sent. It may not make us owe it any number of replies: past 10,000 acknowledgements and
+        resets the connection ends with ENHANCE_YOUR_CALM (CVE-2019-9512, 9514 and 9515)."""
+        self._writing_paused = True
+        self._unread_replies = 0
+
+    def writing_resumed(self) -> None:
+        """It reads again."""
+        self._writing_paused = False
+
+    def _owe_reply(self) -> None:
+        """A frame of the peer's demands one of ours. Raises ConnectionFault."""
+        if self._writing_paused:
+            self._unread_replies += 1
+            if self._unread_replies > _MOST_UNREAD_REPLIES:
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_UNREAD_REPLIES} replies that the peer does not read")
 
     def _advance(self, event: ConnectionEvent) -> None:
         state = CONNECTION_TRANSITIONS.get((self.state, event))
@@ -136,6 +156,7 @@ class Control(Sender, ABC):
         if flags & ACK:
             self._owner.pinged(payload)
         else:
+            self._owe_reply()
             self.out.append(frames.frame(PING, ACK, 0, payload))
 
     def _rst_stream(self, stream_id: int, payload: bytes) -> None:
@@ -157,9 +178,18 @@ class Control(Sender, ABC):
             return
         if len(payload) % 6:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"SETTINGS of {len(payload)} bytes")
+        window = self.peer_initial_window
         for key, value in frames.read_settings(payload):
-            self._setting(key, value)
+            if key == Setting.INITIAL_WINDOW_SIZE:
+                if value > MAX_WINDOW:
+                    raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
+                window = value  # a frame may name thousands; the streams are gone through once, for the last
+            else:
+                self._setting(key, value)
+        if window != self.peer_initial_window:
+            self._peer_window_changed(window)
         self._advance(ConnectionEvent.SETTINGS)
+        self._owe_reply()
         self.out.append(frames.frame(SETTINGS, ACK, 0))
         self._owner.ready()
 
@@ -171,16 +201,12 @@ class Control(Sender, ABC):
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"ENABLE_PUSH is {value}")
         elif key == Setting.MAX_CONCURRENT_STREAMS:
             self.peer_max_streams = value
-        elif key == Setting.INITIAL_WINDOW_SIZE:
-            self._peer_window_changed(value)
         elif key == Setting.MAX_FRAME_SIZE:
             if not DEFAULT_MAX_FRAME_SIZE <= value <= LARGEST_MAX_FRAME_SIZE:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"MAX_FRAME_SIZE is {value}")
             self.peer_max_frame = value
 
     def _peer_window_changed(self, value: int) -> None:
-        if value > MAX_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
         change = value - self.peer_initial_window
         self.peer_initial_window = value
         for stream in list(self.streams.values()):

@@ -78,7 +78,7 @@ def _section(block: HeaderBlock, kind: frozenset[bytes]) -> tuple[Section, Seque
     for name, value in extra:
         if name not in _known_names:
             return _fresh(block, kind)
-        if not value.isalnum() and _is_bad(value):
+        if not value.isalnum() and _is_bad(value, kind):
             raise MalformedSection(f"the value of {_shown(name)} has a forbidden character")
     return section, extra
 
@@ -87,9 +87,11 @@ def _fresh(block: HeaderBlock, kind: frozenset[bytes]) -> tuple[Section, Sequenc
     known, extra = block.known, block.extra
     if any(name[:1] == b":" or name in _OF_THE_HEAD for name, _ in extra):
         return _parse((*known.fields, *extra), kind), ()
-    section = _parse(known.fields, kind)
+    section = known.memo
+    if not isinstance(section, Section) or section.kind is not kind:
+        section = _parse(known.fields, kind)
     for name, value in extra:
-        _check(name, value)
+        _check(name, value, kind)
     known.memo = section
     return section, extra
 
@@ -100,7 +102,7 @@ def _parse(fields: Iterable[Field], kind: frozenset[bytes]) -> Section:
     content_length = -1
     for name, value in fields:
         if name[:1] == b":":
-            if not value.isalnum() and _is_bad(value):
+            if not value.isalnum() and _is_bad(value, kind):
                 raise MalformedSection(f"the value of {_shown(name)} has a forbidden character")
             if name not in kind:
                 raise MalformedSection(f"pseudo field {_shown(name)} does not belong here")
@@ -110,7 +112,7 @@ def _parse(fields: Iterable[Field], kind: frozenset[bytes]) -> Section:
                 raise MalformedSection(f"pseudo field {_shown(name)} occurs twice")
             pseudo[name] = value
             continue
-        _check(name, value)
+        _check(name, value, kind)
         if name == b"te" and value != b"trailers":
             raise MalformedSection("te may only be 'trailers'")
         if name == b"content-length":
@@ -125,16 +127,22 @@ def _parse(fields: Iterable[Field], kind: frozenset[bytes]) -> Section:
 
 def is_good(value: bytes) -> bool:
     """Whether a value may stand in a request's field; quickest for a trace, which is digits and hyphens."""
-    return value.replace(b"-", b"").isalnum() or not _is_bad(value)
+    return value.replace(b"-", b"").isalnum() or not _is_bad(value, REQUEST)
 
 
-def _is_bad(value: bytes) -> bool:
-    """Whether a value may not stand in a field (section 8.2.1); callers spare what is plainly good, such as a timeout, the search."""
-    return _BAD_CHARACTER.search(value) is not None or value.startswith(_WHITE) or value.endswith(_WHITE)
+def _is_bad(value: bytes, kind: frozenset[bytes]) -> bool:
+    """Whether a value may not stand in a field (section 8.2.1); callers spare what is plainly good, such as a timeout, the search.
+
+    White space around it is forbidden, but harmless in what comes back from a server that we chose to call, and grpcio's servers send
+    messages of errors with it: there it is kept as it is.
+    """
+    if _BAD_CHARACTER.search(value) is not None:
+        return True
+    return kind is REQUEST and (value.startswith(_WHITE) or value.endswith(_WHITE))
 
 
-def _check(name: bytes, value: bytes) -> None:
-    if not value.isalnum() and _is_bad(value):
+def _check(name: bytes, value: bytes, kind: frozenset[bytes]) -> None:
+    if not value.isalnum() and _is_bad(value, kind):
         raise MalformedSection(f"the value of {_shown(name)} has a forbidden character")
     if name in _known_names:
         return

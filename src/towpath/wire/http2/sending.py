@@ -134,6 +134,8 @@ class Sender:
         """Body data, now or when the window allows; then `trailers`, if given, which end the stream: a block of literals only, since
         HPACK wants blocks sent in the order in which they were encoded and this one may wait. Whether it all went out shows in
         `stream.queued`; `stream.drained()` is called when what waited has gone."""
+        if end_stream and trailers is not None:
+            raise IllegalSend(f"either the data or the trailers end stream {stream.id}, not both")
         if AFTER_SEND_FRAME[stream.state] == ILLEGAL or stream.state == IDLE:
             raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
         queue = stream.queue
