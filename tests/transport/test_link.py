@@ -50,7 +50,8 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_answers_to_a_batch_of_requests_leave_in_one_write() -> None:
+async def test_the_answers_to_many_requests_leave_in_few_writes_but_not_in_one() -> None:
+    """The client gets to work on the first ones while the others are worked on here."""
     link, transport = connected()
     await turns()
     transport.writes.clear()
@@ -62,7 +63,7 @@ async def test_the_answers_to_a_batch_of_requests_leave_in_one_write() -> None:
     link.data_received(batch)
     await turns()
     assert sum(write.count(b"\x0a\x01x") for write in transport.writes) == 20
-    assert len(transport.writes) <= 2
+    assert 4 <= len(transport.writes) <= 10
     link.abort()
     await link.closed
 

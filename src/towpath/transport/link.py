@@ -1,8 +1,9 @@
-"""The seam between a socket and a sans-IO connection: bytes one way, bytes the other, one write per turn of the loop.
+"""The seam between a socket and a sans-IO connection: bytes one way, bytes the other, few writes per turn of the loop.
 
-Writes gather while the loop runs what is ready, so that the answers to a batch of requests leave in one system call. A transport that
-cannot keep up is left to drain: the server's side then stops reading too, so a peer that does not read its answers cannot make us hold
-more than those to what it has already sent.
+Writes gather while the loop runs what is ready, so that several answers leave in one system call; but not all of them, or the two ends
+would work in turns: the client waiting while the server answers everything that it sent, then the server while the client reads it all.
+A transport that cannot keep up is left to drain: the server's side then stops reading too, so a peer that does not read its answers
+cannot make us hold more than those to what it has already sent.
 """
 
 import asyncio
@@ -11,6 +12,9 @@ from typing import Final, Generic, TypeVar, cast
 from towpath.wire.http2 import ClientConnection, ServerConnection
 
 _HIGH_WATER: Final = 256 * 1024
+_BATCH: Final = 16
+"""Pieces of frames that leave together, four to a request and six to an answer."""
+
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer which broke the protocol is given to read why."""
 
@@ -70,14 +74,19 @@ class Link(asyncio.Protocol, Generic[End]):
     # What calls and owners use.
 
     def schedule_flush(self) -> None:
-        """Have what waits in the connection written at the end of this turn of the loop."""
-        if not self._flush_scheduled:
+        """Have what waits in the connection written at the end of this turn of the loop, or now if it is a batch."""
+        if len(self.connection.out) >= _BATCH:
+            self._write()
+        elif not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what waits, now."""
         self._flush_scheduled = False
+        self._write()
+
+    def _write(self) -> None:
         connection = self.connection
         if connection.out and self._transport is not None:
             self._transport.write(connection.take())

@@ -2,7 +2,7 @@
 
 What fits goes out at once; what does not waits in its stream's queue until the peer's WINDOW_UPDATE, and the connection's window is then
 shared frame by frame among the streams that wait, so that one large message cannot starve the others. Bytes gather in `out` until the
-transport takes them, once per turn of its loop.
+transport takes them, a few times per turn of its loop.
 """
 
 from collections import deque
