@@ -75,20 +75,19 @@ class TestChild:
 class TestIdentity:
     def test_of_a_received_call_is_its_trace(self) -> None:
         ctx = Context("a.B/C", traceparent=TRACEPARENT)
-        assert ctx.traced
-        assert ctx.trace is ctx.trace
+        assert ctx.own_trace is None
+        assert ctx.trace is ctx.trace is ctx.own_trace
         assert (ctx.trace.trace_id, ctx.request_id) == (TRACE_ID, TRACE_ID)
 
     def test_of_a_call_that_belongs_to_no_trace_is_made_when_asked_for(self) -> None:
         ctx = Context("a.B/C")
-        assert not ctx.traced
+        assert ctx.own_trace is None
         assert ctx.request_id == ctx.trace.trace_id
-        assert ctx.traced
+        assert ctx.trace is ctx.own_trace
 
     def test_of_a_call_made_here_is_given(self) -> None:
         trace = TraceContext.root()
         ctx = Context("a.B/C", trace=trace)
-        assert ctx.traced
         assert ctx.trace is trace
 
     def test_from_outside_wins_over_the_trace(self) -> None:
@@ -96,7 +95,7 @@ class TestIdentity:
 
     @given(st.integers(1, 2**128 - 1))
     def test_gives_the_whole_tree_one_cohort(self, trace_id: int) -> None:
-        root = Context("a.B/C", trace=TraceContext(f"{trace_id:032x}", "1" * 16))
+        root = Context("a.B/C", trace=TraceContext(f"00-{trace_id:032x}-{1:016x}-01".encode()))
         child = root.child("d.E/F", deadline=None)
         assert root.cohort == child.cohort == trace_id % 128
 

@@ -80,8 +80,8 @@ def test_a_child_is_the_next_hop_of_the_same_trace() -> None:
 
 @pytest.mark.parametrize("sampled", [False, True])
 def test_the_header_of_a_hop_is_understood_by_the_next(sampled: bool) -> None:
-    trace = TraceContext(TRACE, PARENT, sampled=sampled)
-    assert trace.traceparent() == f"00-{TRACE}-{PARENT}-0{int(sampled)}".encode()
-    following = TraceContext.received(trace.traceparent())
+    trace = TraceContext(f"00-{TRACE}-{PARENT}-0{int(sampled)}".encode())
+    assert (trace.trace_id, trace.span_id, trace.sampled) == (TRACE, PARENT, sampled)
+    following = TraceContext.received(trace.traceparent)
     assert (following.trace_id, following.parent_id, following.sampled) == (TRACE, PARENT, sampled)
-    assert repr(trace) == f"TraceContext('00-{TRACE}-{PARENT}-0{int(sampled)}')"
+    assert repr(trace) == f"TraceContext(b'00-{TRACE}-{PARENT}-0{int(sampled)}')"

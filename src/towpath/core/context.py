@@ -49,11 +49,10 @@ class Reply:
 class Context:
     """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are
     empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
-    `x-request-id` that came from outside, or empty; `own_reply` is `reply` if anybody asked for it, so that the common call makes none."""
+    `x-request-id` that came from outside, or empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that
+    the common call makes none; `own_traceparent` is the raw header of a received call, or empty."""
 
     __slots__ = (
-        "_trace",
-        "_traceparent",
         "attempt",
         "criticality",
         "deadline",
@@ -61,6 +60,8 @@ class Context:
         "method",
         "own_reply",
         "own_request_id",
+        "own_trace",
+        "own_traceparent",
         "peer",
         "tenant",
     )
@@ -74,6 +75,8 @@ class Context:
     attempt: Final[int]
     own_request_id: Final[str]
     own_reply: Reply | None
+    own_trace: TraceContext | None
+    own_traceparent: Final[bytes]
 
     def __init__(
         self,
@@ -101,24 +104,19 @@ class Context:
         self.metadata = metadata
         self.peer = peer
         self.attempt = attempt
-        self._trace = trace
-        self._traceparent = traceparent
+        self.own_trace = trace
+        self.own_traceparent = traceparent
         self.own_request_id = request_id
         self.own_reply = reply
 
     @property
     def trace(self) -> TraceContext:
         """This hop's trace identity; a call that arrived without one starts a trace."""
-        trace = self._trace
+        trace = self.own_trace
         if trace is None:
-            raw = self._traceparent
-            trace = self._trace = TraceContext.received(raw) if raw else TraceContext.root()
+            raw = self.own_traceparent
+            trace = self.own_trace = TraceContext.received(raw) if raw else TraceContext.root()
         return trace
-
-    @property
-    def traced(self) -> bool:
-        """Whether the call belongs to a trace already, without starting one."""
-        return self._trace is not None or self._traceparent != b""
 
     @property
     def request_id(self) -> str:

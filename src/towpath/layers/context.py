@@ -12,8 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from towpath.core import clock
-from towpath.core.context import CRITICAL, CallOptions, Context, Criticality, Reply, current, enter, leave
-from towpath.core.metadata import EMPTY, Metadata
+from towpath.core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current, enter
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.core.trace import TraceContext
 
@@ -26,14 +25,11 @@ class ServerContext:
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role: a handler that calls nobody today may call somebody tomorrow."""
 
-        # A coroutine and not a plain function: the contextvar must be set in the task that runs the handler, which need not be
-        # the one that calls this. Setting and resetting it took 0.45 us (measured on a busy machine, so at most that).
-        async def handle(request: Any, ctx: Context) -> Any:
-            token = enter(ctx)
-            try:
-                return await following(request, ctx)
-            finally:
-                leave(token)
+        # A plain function: the server calls its stack in the call's own task, whose contextvars end with it, so there is nothing to take
+        # back and no need of a coroutine around the call for that.
+        def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
+            enter(ctx)
+            return following(request, ctx)
 
         return handle
 
@@ -64,27 +60,17 @@ class ClientContext:
 
         # A plain function that returns the handler's awaitable: one coroutine less per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
-            timeout = own_timeout
-            criticality: Criticality | None = None
-            tenant: str | None = None
-            metadata: Metadata = EMPTY
-            reply: Reply | None = None
-            if options is not None:
-                if options.timeout is not None:
-                    timeout = options.timeout
-                criticality = options.criticality
-                tenant = options.tenant
-                metadata = options.metadata
-                reply = options.reply
-            deadline = clock.now() + timeout
+            given = NO_OPTIONS if options is None else options
+            deadline = clock.now() + (own_timeout if given.timeout is None else given.timeout)
             parent = current()
             if parent is None:
-                level = at_root if criticality is None else criticality
-                ctx = Context(name, deadline, level, tenant or "", metadata, "", TraceContext.root(), b"", "", reply)
+                level = given.criticality or at_root
+                ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
             else:
-                if criticality is None and declared is not None and declared < parent.criticality:
-                    criticality = declared
-                ctx = parent.child(name, deadline, criticality, tenant, metadata, reply)
+                level = given.criticality
+                if level is None and declared is not None and declared < parent.criticality:
+                    level = declared
+                ctx = parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
             return handler(request, ctx)
 
         return call

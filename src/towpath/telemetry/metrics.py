@@ -10,6 +10,7 @@ The series of OK is looked up when the stack is composed, the others when first 
 
 import asyncio
 import os
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +40,9 @@ class _Durations:
         """Every method is counted."""
         name = method.full_name
         histogram = self._histogram
-        observe_ok = histogram.series(name, "OK").observe
+        # The body of `Series.observe` stands here once more: the call would cost as much again.
+        ok = histogram.series(name, "OK")
+        counts, bounds = ok.counts, ok.bounds
 
         async def handle(request: Any, ctx: Context) -> Any:
             start = clock.now()
@@ -48,7 +51,9 @@ class _Durations:
             except BaseException as error:
                 histogram.series(name, _outcome(error, ctx)).observe(clock.now() - start)
                 raise
-            observe_ok(clock.now() - start)
+            seconds = clock.now() - start
+            counts[bisect_left(bounds, seconds)] += 1
+            ok.total += seconds
             return response
 
         return handle

@@ -12,8 +12,8 @@ from typing import Final, Generic, TypeVar, cast
 from towpath.wire.http2 import ClientConnection, ServerConnection
 
 _HIGH_WATER: Final = 256 * 1024
-_BATCH: Final = 16
-"""Pieces of frames that leave together, four to a request and six to an answer."""
+_BATCH: Final = 12
+"""Pieces of frames that leave together, four to a request and three to an answer."""
 
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer which broke the protocol is given to read why."""
@@ -76,7 +76,7 @@ class Link(asyncio.Protocol, Generic[End]):
     def schedule_flush(self) -> None:
         """Have what waits in the connection written at the end of this turn of the loop, or now if it is a batch."""
         if len(self.connection.out) >= _BATCH:
-            self._write()
+            self.flush()
         elif not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self.flush)
@@ -84,12 +84,10 @@ class Link(asyncio.Protocol, Generic[End]):
     def flush(self) -> None:
         """Write what waits, now."""
         self._flush_scheduled = False
-        self._write()
-
-    def _write(self) -> None:
-        connection = self.connection
-        if connection.out and self._transport is not None:
-            self._transport.write(connection.take())
+        out = self.connection.out
+        if out and self._transport is not None:
+            self._transport.write(b"".join(out))
+            out.clear()
 
     def close(self) -> None:
         """Write what waits, then close; what the peer has not yet read still reaches it."""

@@ -20,13 +20,14 @@ from towpath.transport.routes import Endpoint, Refusal, Route
 from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream, Template
+from towpath.wire.http2 import AnswerTemplate, ErrorCode, Field, Section, ServerConnection, Stream, Template
 from towpath.wire.http2.states import CLOSED
 
 log = logging.getLogger("towpath.server")
 
 _HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
+_ANSWER: Final = AnswerTemplate(_HEAD, _TRAILERS_OK)
 _GZIP_HEAD: Final = Template(*_HEAD.fields, (b"grpc-encoding", b"gzip"))
 _FOREIGN: Final = Template((b":status", b"415"))
 
@@ -227,7 +228,7 @@ class ServerCall(Stream):
         if reply is None and not link.compresses:
             message = response.SerializeToString()
             self._over = True
-            connection.send_whole(self, connection.encode(_HEAD), pack_prefix(0, len(message)) + message, _TRAILERS_OK)
+            connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
             if len(link.calls) == 1:
                 link.flush()  # the only call: no other answer to share a write with
             else:

@@ -53,8 +53,8 @@ def test_a_context_crosses_the_wire_however_its_fields_are_split(ctx: Context, s
     assert got.tenant == ctx.tenant
     assert got.metadata == ctx.metadata
     assert got.own_request_id == ctx.own_request_id
-    assert got.traced == ctx.traced
-    if ctx.traced:
+    assert bool(got.own_traceparent) == (ctx.own_trace is not None)
+    if ctx.own_trace is not None:
         assert (got.trace.trace_id, got.trace.parent_id) == (ctx.trace.trace_id, ctx.trace.span_id)
     assert (got.deadline is None) == (ctx.deadline is None)
     if got.deadline is not None and ctx.deadline is not None:
@@ -71,10 +71,17 @@ def test_a_deadline_that_has_passed_goes_out_as_zero() -> None:
     assert read(extra=((b"grpc-timeout", b"0n"),)).expired()
 
 
+def test_a_trace_that_was_received_goes_on_as_this_hops() -> None:
+    came = TraceContext.root()
+    ctx = Context("a.B/C", traceparent=came.traceparent)
+    assert fields(ctx) == ((b"traceparent", ctx.trace.traceparent),)
+    assert (ctx.trace.trace_id, ctx.trace.parent_id) == (came.trace_id, came.span_id)
+
+
 def test_the_vendors_trace_state_goes_along() -> None:
     trace = TraceContext.root()
-    stateful = TraceContext(trace.trace_id, trace.span_id, state="vendor=1")
-    assert fields(Context("a.B/C", trace=stateful)) == ((b"traceparent", stateful.traceparent()), (b"tracestate", b"vendor=1"))
+    stateful = TraceContext(trace.traceparent, state="vendor=1")
+    assert fields(Context("a.B/C", trace=stateful)) == ((b"traceparent", stateful.traceparent), (b"tracestate", b"vendor=1"))
     assert Inherited([(b"tracestate", b"vendor=1")]).tracestate == "vendor=1"
 
 
@@ -85,9 +92,9 @@ def test_without_a_timeout_the_methods_own_holds() -> None:
 
 
 def test_what_a_call_says_wins_over_its_recurring_head() -> None:
-    head = ((b"grpc-timeout", b"1S"), (b"traceparent", TraceContext.root().traceparent()), (b"x", b"1"))
+    head = ((b"grpc-timeout", b"1S"), (b"traceparent", TraceContext.root().traceparent), (b"x", b"1"))
     own = TraceContext.root()
-    got = read(head, ((b"grpc-timeout", b"2S"), (b"traceparent", own.traceparent())))
+    got = read(head, ((b"grpc-timeout", b"2S"), (b"traceparent", own.traceparent)))
     assert got.deadline == NOW + 2
     assert got.trace.trace_id == own.trace_id
     assert got.metadata == Metadata([("x", "1")])

@@ -38,9 +38,11 @@ def literals(ctx: Context, implied: Criticality = CRITICAL) -> bytes:
         seconds = deadline - clock.now()
         milliseconds = int(seconds * 1e3)
         out = _timeouts.get(milliseconds) or _timeout(seconds, milliseconds)
-    if ctx.traced:
+    trace = ctx.own_trace
+    if trace is None and ctx.own_traceparent:
         trace = ctx.trace
-        out += _TRACEPARENT + trace.traceparent()
+    if trace is not None:
+        out += _TRACEPARENT + trace.traceparent
         if trace.state:
             out += literal(b"tracestate", trace.state.encode("latin-1"))
     if ctx.criticality is not implied:

@@ -6,6 +6,7 @@ for the same fields, and they stay good until `generation` changes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from towpath.wire.hpack.block import Field
 from towpath.wire.hpack.encoding_table import EncodingTable
@@ -19,7 +20,8 @@ class Encoder:
 
     `max_table_size` is our own cap in bytes; the table is as large as it and the peer allow, and starts at the protocol's 4096.
     `generation` (read only) grows whenever the table changes, by insertion, eviction or resizing: index bytes from before must then not
-    be sent again. `recurring` is a place for the caller to keep such bytes, under keys of its own; it is emptied when that happens.
+    be sent again. `recurring` is a place for the caller to keep such bytes and what it makes of them, under keys of its own; it is emptied
+    when that happens.
     """
 
     __slots__ = ("_least_size", "_max_table_size", "_resized", "_table", "generation", "recurring")
@@ -30,7 +32,7 @@ class Encoder:
         self._resized: bool = False
         self._least_size: int = 0
         self.generation: int = 0
-        self.recurring: dict[object, bytes] = {}
+        self.recurring: dict[object, Any] = {}
         self.set_peer_max_table_size(self._table.max_size)
 
     def set_peer_max_table_size(self, size: int) -> None:

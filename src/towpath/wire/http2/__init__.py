@@ -6,13 +6,14 @@ from towpath.wire.http2.errors import ErrorCode, error_name
 from towpath.wire.http2.fields import Field, Section
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import Owner, ServerOwner
-from towpath.wire.http2.sending import IllegalSend, Template
+from towpath.wire.http2.sending import AnswerTemplate, IllegalSend, Template
 from towpath.wire.http2.server import ServerConnection
 from towpath.wire.http2.stream import Stream
 
 __all__ = [
     "DEFAULT_LIMITS",
     "LOST",
+    "AnswerTemplate",
     "ClientConnection",
     "ErrorCode",
     "Field",

@@ -97,8 +97,11 @@ class ClientConnection(Connection):
         # Both header blocks of a plain answer are a few index bytes that were decoded and checked before. Taking them from here spares
         # seven calls a block.
         stream = self.streams.get(stream_id)
+        if stream is None:
+            self._ended_block(stream_id, payload)
+            return
         known = self._recurring.get(payload)
-        if stream is not None and known is not None and stream.content_left < 0:
+        if known is not None and stream.content_left < 0:
             section = known.memo
             if isinstance(section, Section):
                 if not end_stream:
@@ -112,12 +115,12 @@ class ClientConnection(Connection):
                         del self.streams[stream_id]
                     stream.trailers_received(section, ())
                     return
-        super()._header_block(stream_id, payload, end_stream)
+        self._further_block(stream, payload, end_stream)
 
     def _preface(self, buffer: bytes) -> int:
         raise ConnectionFault(ErrorCode.INTERNAL_ERROR, "bytes before begin()")
 
-    def _open(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+    def _ended_block(self, stream_id: int, payload: bytes) -> None:
         if self.is_idle(stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which is idle")
         if stream_id not in self.reset_here:

@@ -30,7 +30,16 @@ from towpath.wire.http2.frames import (
 )
 from towpath.wire.http2.limits import Limits
 from towpath.wire.http2.owner import Owner
-from towpath.wire.http2.states import AFTER_RECV_END, AFTER_RECV_FRAME, AWAIT_PREFACE, AWAIT_SETTINGS, CLOSED, CONNECTION_CLOSED, ILLEGAL
+from towpath.wire.http2.states import (
+    AFTER_RECV_END,
+    AFTER_RECV_FRAME,
+    AWAIT_PREFACE,
+    AWAIT_SETTINGS,
+    CLOSED,
+    CONNECTION_CLOSED,
+    CONNECTION_OPEN,
+    ILLEGAL,
+)
 from towpath.wire.http2.stream import Stream
 
 _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
@@ -74,12 +83,12 @@ class Connection(Control):
         """The position after the client's preface, once it has come whole; only called until then."""
 
     @abstractmethod
-    def _open(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
-        """A header block for a stream that is not under way."""
+    def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+        """A header block, whole. It goes to `_further_block` if its stream is under way."""
 
     @abstractmethod
     def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
-        """A header block for a stream that is under way. Raises MalformedSection."""
+        """The section of a stream that is under way. Raises MalformedSection."""
 
     def begin(self) -> None:
         """Announce our settings and open the connection's window; the first thing either side sends."""
@@ -91,19 +100,20 @@ class Connection(Control):
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
-        if self.state is CONNECTION_CLOSED:
-            return
         buffer = self._buffer + data if self._buffer else data
         position = 0
         end = len(buffer)
         last = end - FRAME_HEADER_SIZE  # where the last frame may begin
         longest = self._longest
         try:
-            if self.state is AWAIT_PREFACE:
-                position = self._preface(buffer)
-                if position == 0:  # cut short: its first nine bytes must not be read as a frame
-                    self._buffer = buffer
+            if self.state is not CONNECTION_OPEN:  # one look for all that is rare
+                if self.state is CONNECTION_CLOSED:
                     return
+                if self.state is AWAIT_PREFACE:
+                    position = self._preface(buffer)
+                    if position == 0:  # cut short: its first nine bytes must not be read as a frame
+                        self._buffer = buffer
+                        return
             while position <= last:
                 word, flags, stream_id = unpack_frame_header(buffer, position)
                 if word > longest:
@@ -235,11 +245,8 @@ class Connection(Control):
             self._strict = False
             self._header_block(stream_id, b"".join(partial), self._partial_flags & END_STREAM != 0)
 
-    def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            self._open(stream_id, payload, end_stream)
-            return
+    def _further_block(self, stream: Stream, payload: bytes, end_stream: bool) -> None:
+        stream_id = stream.id
         block = self._decode(stream_id, payload)
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:

@@ -6,13 +6,13 @@ transport takes them, a few times per turn of its loop.
 """
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 from towpath.wire.hpack import Encoder, literal
 from towpath.wire.http2 import frames
 from towpath.wire.http2.errors import ErrorCode
 from towpath.wire.http2.fields import Field
-from towpath.wire.http2.frames import DATA, DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, END_HEADERS, END_STREAM, HEADERS, pack_frame_header
+from towpath.wire.http2.frames import DATA, DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, END_STREAM, pack_frame_header
 from towpath.wire.http2.limits import Limits
 from towpath.wire.http2.states import AFTER_RESET, AFTER_SEND_END, AFTER_SEND_FRAME, CLOSED, IDLE, ILLEGAL
 from towpath.wire.http2.stream import Stream
@@ -32,6 +32,16 @@ class Template:
 
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
+
+
+class AnswerTemplate:
+    """A response of which nothing but the body changes from call to call."""
+
+    __slots__ = ("head", "trailers")
+
+    def __init__(self, head: Template, trailers: Template) -> None:
+        self.head = head
+        self.trailers = trailers
 
 
 class Sender:
@@ -64,7 +74,7 @@ class Sender:
         # Streams with data that the connection's window held back, in turn.
         self._starved: deque[Stream] = deque()
         self._encoder = Encoder(max_table_size=limits.max_table)
-        self._blocks: dict[object, bytes] = self._encoder.recurring
+        self._blocks: dict[object, Any] = self._encoder.recurring
         # Streams that were reset here: what the peer had already sent on them is ignored (RFC 9113, section 5.1).
         self.reset_here: dict[int, None] = {}
 
@@ -76,7 +86,7 @@ class Sender:
 
     def encode(self, template: Template, literals: bytes = b"") -> bytes:
         """The block of `template`, followed by fields that `wire.hpack.literal` made. Must be sent: it may have changed the table."""
-        block = self._blocks.get(template)
+        block: bytes | None = self._blocks.get(template)
         if block is None:
             encoder = self._encoder
             block = encoder.encode_indexed(template.fields)
@@ -87,36 +97,13 @@ class Sender:
 
     def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: Template | None, literals: bytes = b"") -> None:
         """A whole message exchange's half in one go: head, body, and either trailers (with `literals` appended) or END_STREAM on the
-        body. A server's hot path."""
-        size = len(body)
-        most = self.peer_max_frame
-        state = AFTER_SEND_END[stream.state]
-        stream_left = stream.send_window - size
-        left = self.send_window - size
-        if trailers is not None and stream_left >= 0 and left >= 0 and size + len(head) <= most and state != ILLEGAL:
-            stream.send_window = stream_left
-            self.send_window = left
-            stream_id = stream.id
-            block = self._blocks.get(trailers)
-            if block is None or literals:
-                block = self.encode(trailers, literals)
-            self.out += (
-                pack_frame_header(len(head) << 8 | HEADERS, END_HEADERS, stream_id),
-                head,
-                pack_frame_header(size << 8 | DATA, 0, stream_id),
-                body,
-            )
-            if len(block) <= most:
-                self.out += (pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id), block)
-            else:
-                self.out += frames.header_block(stream_id, block, end_stream=True, max_frame_size=most)
-            stream.state = state
-            if state == CLOSED:
-                del self.streams[stream_id]
-            return
+        body."""
         self.send_head(stream, head, end_stream=False)
         if trailers is None:
             self.send_body(stream, body, end_stream=True)
+        elif len(body) <= min(stream.send_window, self.send_window):
+            self.send_body(stream, body, end_stream=False)
+            self.send_head(stream, self.encode(trailers, literals), end_stream=True)
         else:
             # Trailers that wait for their turn must not depend on the table: other blocks are encoded and sent in the meantime.
             plain = b"".join(literal(name, value) for name, value in trailers.fields)

@@ -1,5 +1,6 @@
 """A server's end of a connection: checks the preface, takes requests, and says goodbye without losing one."""
 
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,10 +9,29 @@ from towpath.wire.http2 import fields, frames
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from towpath.wire.http2.fields import MalformedSection, Section
-from towpath.wire.http2.frames import MAX_STREAM_ID, PREFACE, Setting
+from towpath.wire.http2.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEADER,
+    HEADERS,
+    MAX_STREAM_ID,
+    PREFACE,
+    Setting,
+)
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import ServerOwner
-from towpath.wire.http2.states import AFTER_RECV_END, AFTER_RECV_FRAME, CONNECTION_CLOSED, IDLE, ConnectionEvent
+from towpath.wire.http2.sending import AnswerTemplate
+from towpath.wire.http2.states import (
+    AFTER_RECV_END,
+    AFTER_RECV_FRAME,
+    AFTER_SEND_END,
+    CLOSED,
+    CONNECTION_CLOSED,
+    IDLE,
+    ILLEGAL,
+    ConnectionEvent,
+)
 from towpath.wire.http2.stream import Stream
 
 _MOST_GAPS: Final = 64
@@ -60,6 +80,40 @@ class ServerConnection(Connection):
             self.out.append(frames.goaway(self.last_accepted, ErrorCode.NO_ERROR, b"shutting down"))
             self._advance(ConnectionEvent.GOAWAY)
 
+    def answer(self, stream: Stream, answer: AnswerTemplate, body: bytes) -> None:
+        """Send a whole response: `encode` and `send_whole` in one. The hot path."""
+        size = len(body)
+        left = self.send_window - size
+        stream_left = stream.send_window - size
+        state = AFTER_SEND_END[stream.state]
+        packing = self._blocks.get(answer)
+        if packing is None or left < 0 or stream_left < 0 or size > self.peer_max_frame or state == ILLEGAL:
+            self.send_whole(stream, self.encode(answer.head), body, answer.trailers)
+            self._prepare(answer)
+            return
+        pack_start, head_word, head, pack_end, trailers_word, trailers = packing
+        stream.send_window = stream_left
+        self.send_window = left
+        stream_id = stream.id
+        self.out += (
+            pack_start(head_word, END_HEADERS, stream_id, head, size << 8 | DATA, 0, stream_id),
+            body,
+            pack_end(trailers_word, END_HEADERS | END_STREAM, stream_id, trailers),
+        )
+        stream.state = state
+        if state == CLOSED:
+            del self.streams[stream_id]
+
+    def _prepare(self, answer: AnswerTemplate) -> None:
+        # Blocks of index bytes have one length for as long as they hold, so that all that is around a body is packed by two calls.
+        head = self._encoder.encode_indexed(answer.head.fields)
+        trailers = self._encoder.encode_indexed(answer.trailers.fields)
+        if head is not None and trailers is not None:
+            start = struct.Struct(f"{FRAME_HEADER.format}{len(head)}s{FRAME_HEADER.format[1:]}")
+            end = struct.Struct(f"{FRAME_HEADER.format}{len(trailers)}s")
+            head_word, trailers_word = len(head) << 8 | HEADERS, len(trailers) << 8 | HEADERS
+            self._blocks[answer] = (start.pack, head_word, head, end.pack, trailers_word, trailers)
+
     def _preface(self, buffer: bytes) -> int:
         if not buffer.startswith(PREFACE):
             if not PREFACE.startswith(buffer):
@@ -68,7 +122,11 @@ class ServerConnection(Connection):
         self._advance(ConnectionEvent.PREFACE)
         return len(PREFACE)
 
-    def _open(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+    def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
+        streams = self.streams
+        if stream_id in streams:
+            self._further_block(streams[stream_id], payload, end_stream)
+            return
         last = self.last_peer_stream
         if stream_id != last + 2 or last == 0:  # not simply the next one
             if stream_id <= last or stream_id % 2 == 0:
@@ -81,7 +139,6 @@ class ServerConnection(Connection):
             self._decode(stream_id, payload)  # for the dynamic table's sake
             self.ignore(stream_id)
             return
-        streams = self.streams
         if len(streams) >= self._most_streams:
             self._decode(stream_id, payload)  # likewise
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "more streams than MAX_CONCURRENT_STREAMS")
@@ -102,7 +159,7 @@ class ServerConnection(Connection):
         if stem is not None:
             head, extra, name = stem
             value = payload[-tail:]
-            if fields.is_good(value):
+            if value.replace(b"-", b"").isalnum() or fields.is_good(value):  # at once for a trace, which is digits and hyphens
                 return head, [*extra, (name, value)]
         return self._request(stream_id, payload)
 

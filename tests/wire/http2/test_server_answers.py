@@ -1,0 +1,72 @@
+"""A server's whole answers, on the short way for what recurs and on the long one for the rest: the client must not see a difference."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.wire.http2.recording import RESPONSE_TEMPLATE, TRAILERS_TEMPLATE, ClientEnd, Frame, ServerEnd, exchange
+from towpath.wire.http2 import AnswerTemplate, ErrorCode, IllegalSend, Limits
+from towpath.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, Setting, settings
+from towpath.wire.http2.states import StreamState
+
+ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
+
+
+def test_an_answer_is_head_body_and_trailers() -> None:
+    server = ServerEnd()
+    for stream_id in (1, 3, 5):
+        stream = server.request(stream_id, end_stream=True)
+        server.connection.answer(stream, ANSWER, b"body")
+        head, body, trailers = server.sent()
+        assert (head.kind, head.flags, head.stream_id) == (HEADERS, END_HEADERS, stream_id)
+        assert body == Frame(DATA, 0, stream_id, b"body")
+        assert (trailers.kind, trailers.flags, trailers.stream_id) == (HEADERS, END_HEADERS | END_STREAM, stream_id)
+        assert stream.state == StreamState.CLOSED
+        assert server.connection.streams == {}
+        assert 65_535 - server.connection.send_window == 4 * (stream_id + 1) // 2
+
+
+def test_an_answer_may_come_before_the_end_of_its_request() -> None:
+    server = ServerEnd()
+    for stream_id in (1, 3):
+        stream = server.request(stream_id)
+        server.connection.answer(stream, ANSWER, b"body")
+        assert stream.state == StreamState.HALF_CLOSED_LOCAL
+        assert server.connection.streams[stream_id] is stream
+
+
+def test_a_second_answer_is_illegal() -> None:
+    server = ServerEnd()
+    server.connection.answer(server.request(1, end_stream=True), ANSWER, b"")
+    stream = server.request(3)
+    server.connection.answer(stream, ANSWER, b"")
+    with pytest.raises(IllegalSend, match="a head cannot be sent on stream 3"):
+        server.connection.answer(stream, ANSWER, b"")
+    server.connection.reset(stream, ErrorCode.NO_ERROR)
+    with pytest.raises(IllegalSend, match="a head cannot be sent on stream 3"):
+        server.connection.answer(stream, ANSWER, b"")
+
+
+@given(
+    sizes=st.lists(st.sampled_from([0, 1, 70, 400, 16_384, 16_385, 40_000]), min_size=1, max_size=6),
+    window=st.sampled_from([65_535, 300]),
+    table=st.sampled_from([4096, 60, 0]),
+    new_table=st.sampled_from([None, 4096, 0]),
+)
+def test_every_answer_arrives_whole(sizes: list[int], window: int, table: int, new_table: int | None) -> None:
+    """Past the frame's size, past the windows, and whatever happens to the peer's table in between."""
+    client = ClientEnd(Limits(max_table=table), begun=False, consuming=True)
+    server = ServerEnd(begun=False)
+    exchange(client, server)
+    server.feed(settings([(Setting.INITIAL_WINDOW_SIZE, window)]))
+    client.connection.initial_window = window  # as if it had announced that itself, which `Limits` does not allow
+    for number, size in enumerate(sizes):
+        if number == 2 and new_table is not None:
+            server.feed(settings([(Setting.HEADER_TABLE_SIZE, min(new_table, table))]))
+        stream = client.call(end_stream=False)
+        server.connection.answer(server.request(stream.id), ANSWER, b"x" * size)
+        exchange(server, client)
+        kinds = [event[0] for event in client.owner.events if event[1:2] == (stream.id,)]
+        assert (kinds[0], kinds[-1]) == ("head", "trailers")
+        assert len(stream.received) == size
+        client.owner.events.clear()
