@@ -64,18 +64,20 @@ async def warm_up(caller: Caller, in_flight: int) -> None:
 
 
 async def measure(caller: Caller, in_flight: int, seconds: float) -> Window:
-    """Keep `in_flight` calls going for `seconds`; what is in flight at the end is awaited and counted."""
+    """Keep `in_flight` calls going for `seconds`, each followed by another; what is in flight at the end is awaited and counted."""
     call = caller.call
     latencies: list[int] = []
     count = latencies.append
 
     async def one(stop: int) -> None:
-        started = perf_counter_ns()
-        while started < stop:
+        ended = perf_counter_ns()
+        while True:  # once at least, even if the machine paused until the window was over
+            started = ended
             await call()
             ended = perf_counter_ns()
             count(ended - started)
-            started = ended
+            if ended >= stop:
+                return
 
     begun = perf_counter_ns()
     stop = begun + int(seconds * 1e9)
