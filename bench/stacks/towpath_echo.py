@@ -5,8 +5,8 @@ from echo.v1.echo_towpath import EchoService, EchoServiceClient
 
 from bench import payload
 from bench.load import Caller
+from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context
-from towpath.core.service import Binder
 
 DISTRIBUTIONS = ("towpath",)
 

@@ -7,10 +7,11 @@ imports a contract should not pay for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from towpath.core.calls import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath.core.context import CallOptions, Context, Criticality, Reply, current
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.metadata import Metadata
-from towpath.core.service import Binder, Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
+from towpath.core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
 
 if TYPE_CHECKING:
     from towpath.app.application import App
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
+    "BidiStreamingCall",
     "Binder",
     "CallOptions",
+    "ClientStreamingCall",
     "Code",
     "Context",
     "Criticality",
@@ -30,6 +33,7 @@ __all__ = [
     "MethodSpec",
     "Reply",
     "RpcError",
+    "ServerStreamingCall",
     "Service",
     "ServiceSpec",
     "SetupError",

@@ -15,7 +15,7 @@ def config(tmp_path, monkeypatch) -> Path:
     path.write_text(
         """
         [service]
-        contracts = ["echo.v1.echo_towpath"]
+        contracts = ["echo.v1.echo_towpath", "stream.v1.stream_towpath"]
         [[methodConfig]]
         name = [{ service = "echo.v1.EchoService", method = "Say" }]
         timeout = "0.5s"
@@ -64,6 +64,15 @@ def test_contract_options_and_defaults_are_told_apart(capsys):
     assert ["criticality", "SHEDDABLE, or the caller's if that is lower", "contract option"] in text
     assert ["timeout", "2 s, or what the caller has left if that is less", "default"] in text
     assert ["idempotency", "unknown", "default"] in text
+
+
+@pytest.mark.usefixtures("config")
+def test_a_stream_has_no_end_of_its_own(capsys):
+    assert explain("StreamService/Repeat") == 0
+    text = rows(capsys.readouterr().out)
+    assert ["timeout", "no end, or what the caller has left if that is less", "default"] in text
+    assert ["timeout", "the call's; no end if it brings none", "default"] in text
+    assert ["kind", "server_streaming", "contract"] in text
 
 
 def test_both_sides_without_a_wish(config, capsys, monkeypatch):

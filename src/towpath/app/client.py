@@ -10,7 +10,8 @@ from typing import Self
 from prometheus_client import REGISTRY
 
 from towpath.app.config import ServiceConfig
-from towpath.app.stack import client_layers, open_client
+from towpath.app.stack import client_layers, open_client, open_client_stream
+from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
@@ -43,8 +44,12 @@ class Channel:
         await self._bare.close()
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
-        """The callable for `method` with its stack composed around the transport."""
+        """The callable for the unary `method` with its stack composed around the transport."""
         return open_client(method, self._bare.handler(method), self._layers, self._methods)
+
+    def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
+        """What begins a call of `method`, which streams; likewise."""
+        return open_client_stream(method, self._bare.handler(method), self._layers, self._methods)
 
 
 def connect(target: str, *, config: ServiceConfig | None = None, metrics: CallMetrics | None = None) -> Channel:

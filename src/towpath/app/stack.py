@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from towpath.contracts.policy import MethodConfig, resolve
+from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath.layers.context import ClientContext, ServerContext
@@ -33,9 +34,19 @@ def open_client(
     method: MethodSpec[Req, Res], transport: Handler, layers: Sequence[Layer], methods: Sequence[MethodConfig]
 ) -> UnaryCall[Req, Res]:
     """The whole client stack of `method` around `transport`, with what `methods` (the service file) and the contract say of it."""
+    return _door(method, methods).open(method, compose(layers, method, transport))
+
+
+def open_client_stream(
+    method: MethodSpec[Req, Res], transport: Handler, layers: Sequence[Layer], methods: Sequence[MethodConfig]
+) -> StreamOpener[Req, Res]:
+    """Likewise for a method that streams."""
+    return _door(method, methods).open_stream(method, compose(layers, method, transport))
+
+
+def _door(method: MethodSpec[Any, Any], methods: Sequence[MethodConfig]) -> ClientContext:
     policy = resolve(method, methods)
-    door = ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
-    return door.open(method, compose(layers, method, transport))
+    return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
 
 def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str]:

@@ -116,7 +116,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
     policy = resolve(spec, methods)
     criticality = policy.criticality.value
     return [
-        ("timeout", f"{policy.timeout.value:g} s, or what the caller has left if that is less", policy.timeout.source),
+        ("timeout", f"{_seconds(policy.timeout.value)}, or what the caller has left if that is less", policy.timeout.source),
         (
             "criticality",
             "the caller's; CRITICAL without one" if criticality is None else f"{criticality.name}, or the caller's if that is lower",
@@ -132,10 +132,14 @@ def _server_values(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:
     # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
     policy = resolve(spec)
     return [
-        ("timeout", f"the call's; {policy.timeout.value:g} s if it brings none", policy.timeout.source),
+        ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
         *_declared(spec),
     ]
+
+
+def _seconds(timeout: float | None) -> str:
+    return "no end" if timeout is None else f"{timeout:g} s"
 
 
 def _declared(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:

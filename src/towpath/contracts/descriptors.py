@@ -23,10 +23,13 @@ from towpath.contracts.diagnostics import ContractError, Place
 from towpath.contracts.model import ContractModel, Method, ServiceModel, TypeRef
 from towpath.contracts.own_package import importable
 from towpath.contracts.sources import Source
+from towpath.core.service import MethodKind
 
 _SERVICE: Final = FileDescriptorProto.SERVICE_FIELD_NUMBER
 _METHOD: Final = ServiceDescriptorProto.METHOD_FIELD_NUMBER
 _OPTIONS: Final = MethodDescriptorProto.OPTIONS_FIELD_NUMBER
+
+_KINDS: Final = {(kind.requests_stream, kind.responses_stream): kind for kind in MethodKind}
 
 _Path = tuple[int, ...]
 
@@ -34,7 +37,7 @@ _Path = tuple[int, ...]
 def read_contracts(descriptors: bytes, sources: Sequence[Source]) -> list[ContractModel]:
     """The contracts of `sources` that have services, from the serialized FileDescriptorSet of them and all they import, in its order.
 
-    Raises `ContractError` for a streaming method, an invalid option, two methods that become one Python name and a type or module
+    Raises `ContractError` for an invalid option, two methods that become one Python name and a type or module
     whose name is a Python keyword.
     """
     files = FileDescriptorSet.FromString(descriptors).file
@@ -73,7 +76,6 @@ class _Reader:
         )
 
     def _method(self, method: MethodDescriptorProto, service: str, path: _Path) -> Method:
-        self._refuse_streaming(method, service, path)
         prefix = service.rpartition(".")[2] if len(self._file.service) > 1 else ""
         return Method(
             name=method.name,
@@ -84,6 +86,7 @@ class _Reader:
             declared=self._declared(method, service, path),
             doc=self._doc(path),
             place=self._place(path),
+            kind=_KINDS[method.client_streaming, method.server_streaming],
         )
 
     def _declared(self, method: MethodDescriptorProto, service: str, path: _Path) -> options.Declared:
@@ -95,18 +98,6 @@ class _Reader:
                 place=self._place((*path, _OPTIONS, options.EXTENSION, error.field)),
                 hint=error.hint,
             ) from None
-
-    def _refuse_streaming(self, method: MethodDescriptorProto, service: str, path: _Path) -> None:
-        for streams, field in (
-            (method.client_streaming, MethodDescriptorProto.CLIENT_STREAMING_FIELD_NUMBER),
-            (method.server_streaming, MethodDescriptorProto.SERVER_STREAMING_FIELD_NUMBER),
-        ):
-            if streams:
-                raise ContractError(
-                    f"{service}/{method.name} streams, and this version of towpath generates unary methods only",
-                    place=self._place((*path, field)),
-                    hint="make it unary (page through long answers), or keep streaming methods in a contract of their own",
-                )
 
     def _type(self, full_name: str, path: _Path) -> TypeRef:
         ref = self._types[full_name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from towpath.contracts.diagnostics import Place
 from towpath.contracts.options import Declared
+from towpath.core.service import MethodKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Method:
     declared: Declared
     doc: str
     place: Place
+    kind: MethodKind = MethodKind.UNARY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,24 +8,38 @@ from typing import Final
 
 from towpath.contracts.diagnostics import ContractError, Place
 from towpath.contracts.model import ContractModel, TypeRef
-from towpath.core.service import Idempotency
+from towpath.core.service import Idempotency, MethodKind
 
+_CALLS: Final = "towpath.core.calls"
 _CONTEXT: Final = "towpath.core.context"
 _SERVICE: Final = "towpath.core.service"
 _FIXED: Final = {
     "abstractmethod": "abc",
     "ClassVar": "typing",
     "Final": "typing",
+    "AsyncIterator": "collections.abc",
+    "BidiStreamingCall": _CALLS,
+    "Binder": _CALLS,
+    "ClientStreamingCall": _CALLS,
+    "Requests": _CALLS,
+    "ServerStreamingCall": _CALLS,
     "CallOptions": _CONTEXT,
     "Context": _CONTEXT,
     "Criticality": _CONTEXT,
-    "Binder": _SERVICE,
     "Idempotency": _SERVICE,
+    "MethodKind": _SERVICE,
     "MethodSpec": _SERVICE,
     "Service": _SERVICE,
     "ServiceSpec": _SERVICE,
 }
-_STANDARD_LIBRARY: Final = ("abc", "typing")
+_STANDARD_LIBRARY: Final = ("abc", "collections.abc", "typing")
+
+STREAMING_CALLS: Final = {
+    MethodKind.SERVER_STREAMING: "ServerStreamingCall",
+    MethodKind.CLIENT_STREAMING: "ClientStreamingCall",
+    MethodKind.BIDI_STREAMING: "BidiStreamingCall",
+}
+"""What a client's method of each kind returns."""
 
 
 class Namespace:
@@ -62,7 +76,12 @@ class Namespace:
             needed.append("Criticality")
         if any(method.declared.idempotency is not Idempotency.UNKNOWN for method in methods):
             needed.append("Idempotency")
-        return needed
+        kinds = {method.kind for method in methods} - {MethodKind.UNARY}
+        if kinds:
+            needed += ["MethodKind", "AsyncIterator"]
+        if any(kind.requests_stream for kind in kinds):
+            needed.append("Requests")
+        return [*needed, *(STREAMING_CALLS[kind] for kind in kinds)]
 
 
 def _import_order(name: str) -> tuple[bool, bool, str]:

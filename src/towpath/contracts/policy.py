@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from towpath.core.context import NO_OPTIONS, CallOptions, Criticality
 from towpath.core.errors import SetupError
-from towpath.core.service import DEFAULT_TIMEOUT, MethodSpec
+from towpath.core.service import MethodSpec
 
 _T = TypeVar("_T")
 
@@ -67,9 +67,10 @@ class Resolved(Generic[_T]):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodPolicy:
-    """What applies to one method. `timeout` is in seconds; `criticality` None inherits the caller's, and CRITICAL at the edge."""
+    """What applies to one method. `timeout` is in seconds, None for no end. `criticality` None inherits the caller's, and is CRITICAL at
+    the edge."""
 
-    timeout: Resolved[float]
+    timeout: Resolved[float | None]
     criticality: Resolved[Criticality | None]
 
 
@@ -89,7 +90,7 @@ def resolve(
             (call.timeout, CALL_OPTION),
             (entry.timeout, entry.source),
             (method.timeout, CONTRACT_OPTION),
-            default=DEFAULT_TIMEOUT,
+            default=method.default_timeout,
         ),
         criticality=_first(
             (call.criticality, CALL_OPTION),

@@ -23,10 +23,10 @@ Handler = Callable[[Any, Context], Coroutine[Any, Any, Any]]
 """Takes a request and its context, returns the response or raises `RpcError`. Cancellation reaches it as `asyncio.CancelledError`."""
 
 UnaryCall = Callable[[Req, CallOptions | None], Coroutine[Any, Any, Res]]
-"""A method as a client sees it."""
+"""A unary method as a client sees it."""
 
 DEFAULT_TIMEOUT: Final = 2.0
-"""Seconds that a call may take when neither caller, service file nor contract says (Go-zero's default; gRPC has none, and hangs)."""
+"""Seconds that a unary call may take when neither caller, service file nor contract says (Go-zero's default; gRPC has none, and hangs)."""
 
 
 class MethodKind(Enum):
@@ -36,6 +36,16 @@ class MethodKind(Enum):
     SERVER_STREAMING = "server_streaming"
     CLIENT_STREAMING = "client_streaming"
     BIDI_STREAMING = "bidi_streaming"
+
+    @property
+    def requests_stream(self) -> bool:
+        """Whether the client sends any number of messages."""
+        return self in (MethodKind.CLIENT_STREAMING, MethodKind.BIDI_STREAMING)
+
+    @property
+    def responses_stream(self) -> bool:
+        """Whether the server sends any number of messages."""
+        return self in (MethodKind.SERVER_STREAMING, MethodKind.BIDI_STREAMING)
 
 
 class Idempotency(Enum):
@@ -60,9 +70,12 @@ class MethodSpec(Generic[Req, Res]):
     criticality: Criticality | None = None
 
     @property
-    def default_timeout(self) -> float:
-        """Seconds that a call may take if nobody but the contract has said: its own timeout, else `DEFAULT_TIMEOUT`."""
-        return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+    def default_timeout(self) -> float | None:
+        """Seconds that a call may take if nobody but the contract has said: its own timeout, else `DEFAULT_TIMEOUT` for a unary method
+        and None, no end, for one that streams (docs/adr/0006)."""
+        if self.timeout is None and self.kind is MethodKind.UNARY:
+            return DEFAULT_TIMEOUT
+        return self.timeout
 
     @property
     def default_criticality(self) -> Criticality:
@@ -95,16 +108,9 @@ class Service(ABC):
     spec: ClassVar[ServiceSpec]
 
     def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
-        """Each method of the contract with the bound method that serves it."""
+        """Each method of the contract with the bound method that serves it. One that streams is no `Handler` yet: see
+        `towpath.core.streaming.exchange_handler`."""
         return [(method, getattr(self, self.spec.attributes[method.name])) for method in self.spec.methods]
-
-
-class Binder(Protocol):
-    """What a generated client needs of a channel."""
-
-    def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
-        """The callable for `method`, with its whole stack composed; called once per method when a client is made."""
-        ...
 
 
 class Layer(Protocol):

@@ -8,10 +8,11 @@ Neither reads configuration. What a method's timeout and criticality are was res
 the stack (`towpath.app.stack`).
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from towpath.core import clock
+from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current, enter
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.core.trace import TraceContext
@@ -35,7 +36,7 @@ class ServerContext:
 
 
 class ClientContext:
-    """Opens the client stack of one method: `timeout` (seconds) and `criticality` are what its policy resolved to.
+    """Opens the client stack of one method: `timeout` (seconds; None: no end of its own) and `criticality` are what its policy resolved to.
 
     The deadline is the earliest of the inherited one and `now + timeout`; a timeout in the call's options replaces `timeout` and can
     likewise only shorten what is inherited. Criticality: the call's own if it names one; else the less important of what is inherited and
@@ -47,30 +48,47 @@ class ClientContext:
 
     role = "context"
 
-    def __init__(self, *, timeout: float, criticality: Criticality | None = None) -> None:
+    def __init__(self, *, timeout: float | None, criticality: Criticality | None = None) -> None:
         self._timeout = timeout
         self._criticality = criticality
 
     def open(self, method: MethodSpec[Req, Res], handler: Handler) -> UnaryCall[Req, Res]:
         """The callable that a generated client binds: composes a context per call and runs `handler` with it."""
+        context = self._contexts(method)
+
+        # A plain function that returns the handler's awaitable: one coroutine less per call.
+        def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
+            return handler(request, context(options))
+
+        return call
+
+    def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> StreamOpener[Req, Res]:
+        """Likewise for a method that streams; the task that runs `handler` begins with the call."""
+        context = self._contexts(method)
+
+        def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
+            return ClientExchange[Req, Res].start(handler, context(options), request)
+
+        return start
+
+    def _contexts(self, method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
+        """What makes the context of a call from its options."""
         name = method.full_name
         own_timeout = self._timeout
         declared = self._criticality
         at_root = CRITICAL if declared is None else declared
 
-        # A plain function that returns the handler's awaitable: one coroutine less per call.
-        def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
+        def context(options: CallOptions | None) -> Context:
             given = NO_OPTIONS if options is None else options
-            deadline = clock.now() + (own_timeout if given.timeout is None else given.timeout)
+            timeout = own_timeout if given.timeout is None else given.timeout
+            deadline = None if timeout is None else clock.now() + timeout
             parent = current()
             if parent is None:
                 level = given.criticality or at_root
-                ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
-            else:
-                level = given.criticality
-                if level is None and declared is not None and declared < parent.criticality:
-                    level = declared
-                ctx = parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
-            return handler(request, ctx)
+                return Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
+            level = given.criticality
+            if level is None and declared is not None and declared < parent.criticality:
+                level = declared
+            return parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
 
-        return call
+        return context

@@ -16,10 +16,18 @@ _OK: Final = object()
 _CONTENT_TYPE: Final = b"application/grpc"
 
 
-class _Head:
-    """What a response's head says, remembered on it: whether it is gRPC, and whether its messages may be compressed."""
+class ResponseHead:
+    """What a response's head says: whether it is gRPC, and whether its messages may be compressed."""
 
     __slots__ = ("error", "gzip")
+
+    @staticmethod
+    def of(head: Section) -> "ResponseHead":
+        """Worked out once and remembered on `head`."""
+        facts = head.memo
+        if not isinstance(facts, ResponseHead):
+            facts = head.memo = ResponseHead(head)
+        return facts
 
     def __init__(self, head: Section) -> None:
         fields = dict(head.fields)
@@ -47,10 +55,8 @@ class ClientCall(Stream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins; a head that also ends it carries the status."""
-        facts = head.memo
-        if not isinstance(facts, _Head):
-            facts = head.memo = _Head(head)
-        if facts.error is not None and not _has_status(head, extra):
+        facts = ResponseHead.of(head)
+        if facts.error is not None and not has_status(head, extra):
             self._fail(facts.error)
             return
         if end_stream:
@@ -139,6 +145,6 @@ class ClientCall(Stream):
             answer.set_result(self._body)
 
 
-def _has_status(head: Section, extra: Sequence[Field]) -> bool:
+def has_status(head: Section, extra: Sequence[Field]) -> bool:
     """A trailers-only answer counts by its grpc-status, whatever HTTP status a proxy put on it."""
     return any(name == b"grpc-status" for name, _ in (*head.fields, *extra))

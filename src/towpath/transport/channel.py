@@ -2,18 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Literal, Self
 
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
+from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT, DeadlineWheel, wheel_of
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
+from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
+from towpath.transport.client_stream import ClientStream
 from towpath.transport.link import Link
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
@@ -79,24 +81,68 @@ class Channel:
                 await asyncio.wait(stuck)
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
-        """The callable for `method`: context from the options alone, nothing inherited."""
+        """The callable for the unary `method`: context from the options alone, nothing inherited."""
         handler = self.handler(method)
-        name = method.full_name
-        own_timeout = method.default_timeout
-        own_criticality = method.default_criticality
+        context = _contexts(method)
 
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
-            given = NO_OPTIONS if options is None else options
-            timeout = own_timeout if given.timeout is None else given.timeout
-            deadline = clock.now() + timeout
-            level = given.criticality or own_criticality
-            ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
-            return handler(request, ctx)
+            return handler(request, context(options))
 
         return call
 
+    def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
+        """What begins a call of `method`, which streams; likewise."""
+        handler = self.handler(method)
+        context = _contexts(method)
+
+        def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
+            return ClientExchange[Req, Res].start(handler, context(options), request)
+
+        return start
+
     def handler(self, method: MethodSpec[Any, Any]) -> Handler:
         """The innermost handler of the method's stack: one attempt over the network."""
+        return self._unary(method) if method.kind is MethodKind.UNARY else self._streaming(method)
+
+    def _streaming(self, method: MethodSpec[Any, Any]) -> Handler:
+        head = Template(*self._head(method))
+        gzip = self._compression == "gzip"
+        response_type: type[Message] = method.response
+        limit = self._message_limit
+        implied = method.default_criticality
+
+        async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
+            link = self._link
+            if link is None or not link.connection.can_open():
+                link = await self._link_for(ctx)
+            connection = link.connection
+            call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
+            request = exchange.request
+            body = b"" if request is None else framing.frame(request.SerializeToString(), gzip=gzip)
+            literals = propagation.literals(ctx, implied)
+            if request is None:
+                connection.open(call)
+                connection.send_head(call, connection.encode(head, literals), end_stream=False)
+            else:
+                connection.request(call, head, literals, body)
+            link.schedule_flush()
+            deadline = ctx.deadline
+            slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
+            exchange.attached(call)
+            try:
+                await call.over
+            except (asyncio.CancelledError, RpcError):
+                call.reset(ErrorCode.CANCEL)
+                link.schedule_flush()
+                raise
+            finally:
+                slot.pop(call, None)
+                if link.needs_attention:
+                    link.stream_ended()
+
+        return attempt
+
+    def _unary(self, method: MethodSpec[Any, Any]) -> Handler:
         head = Template(*self._head(method))
         gzip = self._compression == "gzip"
         response_type: type[Message] = method.response
@@ -222,6 +268,22 @@ class Channel:
         """`link` has ended."""
         self.retire(link)
         self._links.pop(link, None)
+
+
+def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
+    """What makes the context of a call from its options alone."""
+    name = method.full_name
+    own_timeout = method.default_timeout
+    own_criticality = method.default_criticality
+
+    def context(options: CallOptions | None) -> Context:
+        given = NO_OPTIONS if options is None else options
+        timeout = own_timeout if given.timeout is None else given.timeout
+        deadline = None if timeout is None else clock.now() + timeout
+        level = given.criticality or own_criticality
+        return Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
+
+    return context
 
 
 class ConnectionLost(Exception):

@@ -33,6 +33,9 @@ class Link(asyncio.Protocol, Generic[End]):
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
         self._cut: asyncio.TimerHandle | None = None
+        self.paused = False
+        """Whether the peer does not read what it is sent."""
+        self._writers: list[asyncio.Future[None]] = []
 
     # What asyncio calls.
 
@@ -59,17 +62,34 @@ class Link(asyncio.Protocol, Generic[End]):
         self._transport = None
         if self._cut is not None:
             self._cut.cancel()
+        self._let_write()
         self.connection.lost(f"the connection to {self.peer} was lost" + (f": {exc}" if exc else ""))
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
         """The peer does not read what it is sent."""
+        self.paused = True
         self.connection.writing_paused()
 
     def resume_writing(self) -> None:
         """It reads again."""
         self.connection.writing_resumed()
+        self._let_write()
+
+    def _let_write(self) -> None:
+        self.paused = False
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            if not writer.done():
+                writer.set_result(None)
+
+    async def writable(self) -> None:
+        """Until the peer reads what it is sent, or the connection is lost."""
+        while self.paused:
+            writer: asyncio.Future[None] = self.loop.create_future()
+            self._writers.append(writer)
+            await writer
 
     # What calls and owners use.
 

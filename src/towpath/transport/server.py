@@ -4,14 +4,16 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from towpath.core.deadline import wheel_of
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Layer, Service
 from towpath.transport.address import Address, bind, bound
+from towpath.transport.handling import Handling
+from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.link import Link
-from towpath.transport.routes import Refusal, Route, Routes
+from towpath.transport.routes import Dialogue, Refusal, Route, Routes
 from towpath.transport.serving import RefusedCall, ServerCall
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits, Section, ServerConnection, Stream
@@ -105,7 +107,7 @@ class ServerLink(Link[ServerConnection]):
         super().__init__(loop)
         self.server = server
         self.wheel = wheel_of(loop)
-        self.calls: dict[ServerCall, None] = {}
+        self.calls: dict[Handling, None] = {}
         self.draining = False
         self.compresses = server.compression == "gzip"
         self.message_limit = server.message_limit
@@ -165,9 +167,13 @@ class ServerLink(Link[ServerConnection]):
             return RefusedCall(self, _BUSY)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             return ServerCall(self, route)
-        if not isinstance(route, Refusal):
+        if route is None:
             route = self.server.routes.resolve(head)
-        return ServerCall(self, route) if isinstance(route, Route) else RefusedCall(self, route)
+        if isinstance(route, Dialogue):
+            return Http2Exchange(self, self.connection, route)
+        if isinstance(route, Route):
+            return ServerCall(self, route)
+        return RefusedCall(self, cast("Refusal", route))
 
     def ready(self) -> None:
         """The client's settings are known; a server need not wait for them."""

@@ -6,59 +6,36 @@ refuses to, keeps nobody waiting and harms no other call.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core.context import Context
-from towpath.core.deadline import NO_SLOT, DeadlineWheel
+from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
+from towpath.transport.handling import Carrier, Handling
 from towpath.transport.routes import Endpoint, Refusal, Route
 from towpath.wire.grpc import framing, metadata, propagation, status
+from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import AnswerTemplate, ErrorCode, Field, Section, ServerConnection, Stream, Template
 from towpath.wire.http2.states import CLOSED
 
-log = logging.getLogger("towpath.server")
-
-_HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
-_ANSWER: Final = AnswerTemplate(_HEAD, _TRAILERS_OK)
-_GZIP_HEAD: Final = Template(*_HEAD.fields, (b"grpc-encoding", b"gzip"))
+_ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
 _FOREIGN: Final = Template((b":status", b"415"))
 
 
-class Host(Protocol):
+class Host(Carrier, Protocol):
     """What a call needs of the connection that it came over."""
 
     connection: ServerConnection
-    loop: asyncio.AbstractEventLoop
-    wheel: DeadlineWheel
-    peer: str
-    calls: "dict[ServerCall, None]"
-    message_limit: int
-    create_task: "Callable[..., asyncio.Task[Any]]"
-    compresses: bool
-    draining: bool
-
-    def flush(self) -> None:
-        """Write what waits, now."""
-        ...
-
-    def schedule_flush(self) -> None:
-        """Write what waits at the end of this turn of the loop."""
-        ...
-
-    def close_if_idle(self) -> None:
-        """Close once the last call of a draining connection has ended."""
-        ...
 
 
-class ServerCall(Stream):
+class ServerCall(Stream, Handling):
     """One unary call, from its head to its end. Its deadline holds throughout: while the request comes, while it is handled, and while the
     answer waits for the client to make room."""
 
@@ -134,32 +111,6 @@ class ServerCall(Stream):
             self._link.schedule_flush()
             self._ended()
 
-    def _ended(self) -> None:
-        """Nothing more will be sent."""
-        self._slot.pop(self, None)
-        if self._link.draining:
-            self._link.close_if_idle()
-
-    def cancel(self, error: RpcError) -> None:
-        """The server ends the call: it is shutting down, and the grace period is over."""
-        if not self._over:
-            self._fail(error)
-        self._stop(error.message)
-
-    def _stop(self, reason: str) -> None:
-        task = self.task
-        if task is not None:
-            task.cancel(reason)
-            # Cancelled before its first step, as when a request and its cancellation come in one read, nothing of it runs, not even its
-            # `finally`.
-            task.add_done_callback(self._forget)
-
-    def _forget(self, _: asyncio.Task[None]) -> None:
-        link = self._link
-        link.calls.pop(self, None)
-        if link.draining:
-            link.close_if_idle()
-
     # The request.
 
     def _collect(self, data: bytes) -> None:
@@ -205,19 +156,12 @@ class ServerCall(Stream):
                     self._reply(endpoint, response, ctx)
             except RpcError as error:
                 self._fail(self._with_reply(error, ctx))
-        except asyncio.CancelledError:
-            # Ours if the call is over; otherwise the handler cancelled itself, or let a cancelled task of its own show through.
-            self._fail(RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server"))
-        except Exception:
-            log.exception("%s failed, request id %s", ctx.method, ctx.request_id)
-            self._fail(RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}"))
+        except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
+            self._fail(self._fault(error, ctx))
         finally:
             if not self.queue:  # else the deadline also holds for the answer that waits
                 self._slot.pop(self, None)
-            link = self._link
-            del link.calls[self]
-            if link.draining:
-                link.close_if_idle()
+            self._left()
 
     def _reply(self, endpoint: Endpoint, response: Any, ctx: Context) -> None:
         if not isinstance(response, endpoint.response):
@@ -241,7 +185,7 @@ class ServerCall(Stream):
         self._over = True
         connection.send_whole(
             self,
-            connection.encode(_GZIP_HEAD if gzip else _HEAD, head),
+            connection.encode(GZIP_HEAD if gzip else HEAD, head),
             body,
             _TRAILERS_OK,
             trailers,
@@ -296,7 +240,7 @@ def _error_fields(error: RpcError) -> bytes:
 
 def _end_with(stream: Stream, link: Host, fields: bytes) -> None:
     """Answer with trailers alone."""
-    link.connection.send_head(stream, link.connection.encode(_HEAD, fields), end_stream=True)
+    link.connection.send_head(stream, link.connection.encode(HEAD, fields), end_stream=True)
     _abandon_rest(stream, link)
 
 

@@ -107,8 +107,12 @@ def test_one_byte_more_is_refused_before_it_has_come() -> None:
 
 
 def test_the_limit_holds_for_the_second_message_too() -> None:
-    error = fault(frame(b"x") + prefixed(0, bytes(LIMIT + 1))[:PREFIX_SIZE])
-    assert error.code is Code.RESOURCE_EXHAUSTED
+    reader = MessageReader(LIMIT, gzip=False)
+    reader.feed(frame(b"x") + prefixed(0, bytes(LIMIT + 1))[:PREFIX_SIZE])
+    assert reader.next() == b"x"
+    with pytest.raises(RpcError) as caught:
+        reader.next()
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
 
 
 def test_the_limit_holds_after_decompression() -> None:

@@ -6,6 +6,7 @@ from tests.wire.http2.recording import REQUEST_TEMPLATE, RESPONSE, ClientEnd, En
 from towpath.wire.http2 import ErrorCode
 from towpath.wire.http2.frames import (
     ACK,
+    DATA,
     GOAWAY,
     PING,
     PRIORITY,
@@ -131,6 +132,16 @@ class TestInitialWindowSize:
         assert body_of(client.sent(), 1) == b"lat"
         client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 1_001)]))
         assert body_of(client.sent(), 1) == b"e"
+
+    def test_is_acknowledged_before_the_data_that_it_lets_go(self) -> None:
+        """C-core ends a call whose data come before the acknowledgement of the window that they need."""
+        client = ClientEnd()
+        stream = client.call()
+        client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 0)]))
+        client.connection.send_body(stream, b"waits", end_stream=True)
+        client.connection.take()
+        client.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 5)]))
+        assert [kind for kind, *_ in client.sent()] == [SETTINGS, DATA]
 
     def test_does_not_change_the_connections_window(self) -> None:
         client = ClientEnd()

@@ -218,6 +218,22 @@ class TestSendBody:
         with pytest.raises(IllegalSend, match="in state 0"):
             client.connection.send_body(stream, b"x", end_stream=True)
 
+    def test_in_pieces_is_illegal_where_a_whole_body_is(self) -> None:
+        client = ClientEnd()
+        stream = RecordingStream(client.connection, [])
+        client.connection.open(stream)
+        with pytest.raises(IllegalSend, match="in state 0"):
+            client.connection.send_piece(stream, b"x")
+
+    def test_in_pieces_waits_for_room_and_keeps_its_order(self) -> None:
+        server, (stream,) = sending(window=3)
+        server.connection.send_piece(stream, b"ab")
+        server.connection.send_piece(stream, b"cd")
+        server.connection.send_piece(stream, b"e")
+        assert body_of(server.sent(), 1) == b"abc"
+        server.feed(window_update(1, 100), window_update(0, 100))
+        assert body_of(server.sent(), 1) == b"de"
+
     def test_before_a_head_that_follows_is_illegal(self) -> None:
         server, (stream,) = sending(window=0)
         server.connection.send_body(stream, b"x", end_stream=False)

@@ -35,39 +35,53 @@ def frame(message: bytes, *, gzip: bool = False) -> bytes:
 
 
 class MessageReader:
-    """Cuts a body that comes in pieces into messages. `gzip` says whether the peer announced compression in `grpc-encoding`."""
+    """Cuts a body that comes in pieces into messages. `gzip` says whether the peer announced compression in `grpc-encoding`.
 
-    __slots__ = ("_buffer", "_gzip", "_limit", "_need")
+    Pieces are kept as they came and joined once, when the message that they belong to is whole: a large message is copied once and not at
+    each of its frames, and of many small ones in one piece each is one slice.
+    """
+
+    __slots__ = ("_buffer", "_gzip", "_limit", "_need", "_pieces", "_position", "unread")
 
     def __init__(self, limit: int, *, gzip: bool) -> None:
         self._limit = limit
         self._gzip = gzip
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._position = 0
+        self._pieces: list[bytes] = []
         self._need = PREFIX_SIZE
+        self.unread = 0
+        """Bytes that have come and were not yet handed on."""
 
     def feed(self, data: bytes) -> None:
-        """Take a piece of the body. Raises RpcError (RESOURCE_EXHAUSTED) once a message announces itself as too large."""
-        self._buffer += data
-        if len(self._buffer) >= PREFIX_SIZE:
+        """Take a piece of the body. Raises RpcError (RESOURCE_EXHAUSTED) once the message under way announces itself as too large."""
+        if self.unread:
+            self._pieces.append(data)
+        else:
+            self._buffer = data
+            self._position = 0
+        self.unread += len(data)
+        if self._need == PREFIX_SIZE <= self.unread:
             self._measure()
 
-    def _measure(self) -> None:
-        size = int.from_bytes(self._buffer[1:PREFIX_SIZE], "big")
-        if size > self._limit:
-            raise _too_large(size, self._limit)
-        self._need = PREFIX_SIZE + size
+    def complete(self) -> bool:
+        """Whether the next message has come whole. Raises RpcError (RESOURCE_EXHAUSTED) if it announces itself as too large."""
+        if self._need == PREFIX_SIZE <= self.unread:
+            self._measure()
+        return self.unread >= self._need
 
     def next(self) -> bytes | None:
         """The next message, or None until more has come. Raises RpcError for one that cannot be read."""
-        buffer = self._buffer
-        if len(buffer) < PREFIX_SIZE or len(buffer) < self._need:
+        if not self.complete():
             return None
-        flag = buffer[0]
-        message = bytes(buffer[PREFIX_SIZE : self._need])
-        del buffer[: self._need]
+        need = self._need
+        start = self._contiguous(need)
+        buffer = self._buffer
+        flag = buffer[start]
+        message = buffer[start + PREFIX_SIZE : start + need]
+        self._position = start + need
+        self.unread -= need
         self._need = PREFIX_SIZE
-        if len(buffer) >= PREFIX_SIZE:
-            self._measure()
         if flag == _PLAIN:
             return message
         if flag != _COMPRESSED:
@@ -78,11 +92,26 @@ class MessageReader:
 
     def overfull(self) -> bool:
         """Whether more has come than the message that is under way: in a unary call an error already, and not worth keeping."""
-        return len(self._buffer) > self._need
+        return self.unread > self._need
 
     def finished(self) -> bool:
         """Whether the body may end here: no message has been begun."""
-        return not self._buffer
+        return not self.unread
+
+    def _measure(self) -> None:
+        start = self._contiguous(PREFIX_SIZE)
+        size = int.from_bytes(self._buffer[start + 1 : start + PREFIX_SIZE], "big")
+        if size > self._limit:
+            raise _too_large(size, self._limit)
+        self._need = PREFIX_SIZE + size
+
+    def _contiguous(self, size: int) -> int:
+        """The position of the next `size` bytes, which have come, in one buffer."""
+        if len(self._buffer) - self._position < size:
+            self._buffer = b"".join((self._buffer[self._position :], *self._pieces))
+            self._pieces.clear()
+            self._position = 0
+        return self._position
 
     def _decompress(self, message: bytes) -> bytes:
         decompressor = zlib.decompressobj(_GZIP)

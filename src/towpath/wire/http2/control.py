@@ -186,11 +186,12 @@ class Control(Sender, ABC):
                 window = value  # a frame may name thousands; the streams are gone through once, for the last
             else:
                 self._setting(key, value)
-        if window != self.peer_initial_window:
-            self._peer_window_changed(window)
         self._advance(ConnectionEvent.SETTINGS)
         self._owe_reply()
+        # Before the data that a larger window lets go: C-core takes what comes ahead of the acknowledgement for an overflow.
         self.out.append(frames.frame(SETTINGS, ACK, 0))
+        if window != self.peer_initial_window:
+            self._peer_window_changed(window)
         self._owner.ready()
 
     def _setting(self, key: int, value: int) -> None:

@@ -136,6 +136,18 @@ class Sender:
         if not waiting:
             self._pump(stream)
 
+    def send_piece(self, stream: Stream, body: bytes) -> None:
+        """`send_body` for one of many small pieces that do not end the stream: nothing is made but the frame where the windows allow it."""
+        size = len(body)
+        if stream.queue or size > stream.send_window or size > self.send_window or size > self.peer_max_frame:
+            self.send_body(stream, body, end_stream=False)
+            return
+        if stream.state == IDLE or AFTER_SEND_FRAME[stream.state] == ILLEGAL:
+            raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
+        stream.send_window -= size
+        self.send_window -= size
+        self.out += (pack_frame_header(size << 8 | DATA, 0, stream.id), body)
+
     def reset(self, stream: Stream, code: ErrorCode) -> None:
         """RST_STREAM for a stream that the peer knows; its unsent data is dropped."""
         known = stream.state != IDLE

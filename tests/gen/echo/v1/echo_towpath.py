@@ -7,8 +7,9 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from echo.v1 import echo_pb2
+from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Binder, Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 SAY: Final = MethodSpec(
     service="echo.v1.EchoService",

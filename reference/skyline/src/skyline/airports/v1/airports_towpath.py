@@ -7,8 +7,9 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.airports.v1 import airports_pb2
+from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Binder, Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 GET_AIRPORT: Final = MethodSpec(
     service="skyline.airports.v1.AirportsService",

@@ -7,8 +7,9 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.search.v1 import search_pb2
+from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Binder, Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 SEARCH_FLIGHTS: Final = MethodSpec(
     service="skyline.search.v1.SearchService",

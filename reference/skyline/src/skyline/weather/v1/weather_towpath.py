@@ -7,8 +7,9 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.weather.v1 import weather_pb2
+from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Binder, Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 GET_OBSERVATION: Final = MethodSpec(
     service="skyline.weather.v1.WeatherService",

@@ -1,0 +1,78 @@
+"""gRPC as a dialect: length-prefixed messages both ways, the status in trailers."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath.core.context import Reply
+from towpath.core.errors import Code, RpcError
+from towpath.core.metadata import EMPTY, Metadata
+from towpath.wire.dialect import Answer, Ending, StreamedDialect
+from towpath.wire.grpc import framing, metadata, status
+from towpath.wire.http2 import Field, Template
+
+HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
+"""The head of every response, whether it succeeds or not."""
+
+GZIP_HEAD: Final = Template(*HEAD.fields, (b"grpc-encoding", b"gzip"))
+
+_OK: Final[Sequence[Field]] = ((b"grpc-status", b"0"),)
+
+
+class GrpcDialect(StreamedDialect):
+    """A call over `application/grpc`. `gzip_in` says that the request announced compression, `gzip_out` that responses are compressed;
+    `limit` is the message limit in bytes."""
+
+    __slots__ = ("_gzip_out", "_reader", "_request")
+
+    def __init__(self, request: type[Message], *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
+        self._request = request
+        self._reader = framing.MessageReader(limit, gzip=gzip_in)
+        self._gzip_out = gzip_out
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were not yet handed on."""
+        return self._reader.unread
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._reader.feed(data)
+
+    def complete(self) -> bool:
+        """Whether a whole message has come."""
+        return self._reader.complete()
+
+    def next(self) -> Message | None:
+        """The next message."""
+        raw = self._reader.next()
+        if raw is None:
+            return None
+        try:
+            return self._request.FromString(raw)
+        except DecodeError as error:
+            raise RpcError(Code.INTERNAL, f"the request is not a {self._request.DESCRIPTOR.full_name}: {error}") from None
+
+    def finish(self) -> None:
+        """A body may end between messages."""
+        if not self._reader.finished() and not self._reader.complete():
+            raise RpcError(Code.INTERNAL, "the request ended within a message")
+
+    def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
+        """Always 200: how the call ended stands in the trailers."""
+        return GZIP_HEAD if self._gzip_out else HEAD, metadata.encoded_fields(headers)
+
+    def message(self, response: Any) -> bytes:
+        """A message with its prefix."""
+        return framing.frame(response.SerializeToString(), gzip=self._gzip_out)
+
+    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+        """Trailers."""
+        fields = _OK if error is None else status.encode(error)
+        return Ending(b"", fields if trailers is EMPTY else [*fields, *metadata.encoded_fields(trailers)])
+
+    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+        """GRPC's "Trailers-Only"."""
+        trailers = EMPTY if reply is None else reply.trailers
+        return Answer(HEAD, [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
