@@ -1,0 +1,95 @@
+"""`JsonCodec`: the proto3 JSON mapping with its options settled (https://protobuf.dev/programming-guides/json/).
+
+msgspec reads and writes the JSON text. What stands between it and messages is made per message type on first use and kept by the codec, so
+make one and share it. Proto2 extensions and unknown fields are not written; groups are read and written as the messages that they are.
+
+Stricter than google.protobuf.json_format, each on purpose: base64 with characters of neither alphabet is refused, numerals in strings are
+JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is an error and not empty. More lenient in one: of an
+object's members with one and the same name the last counts, because that is what msgspec hands over.
+"""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+
+from towpath.wire.json.decoding import Decoders, Unknown
+from towpath.wire.json.encoding import Encoders
+from towpath.wire.json.errors import JsonError
+from towpath.wire.json.filling import GAVE_UP, Fillers
+from towpath.wire.json.text import set_from_text
+from towpath.wire.json.wellknown import Resolver
+
+M = TypeVar("M", bound=Message)
+
+_TOO_DEEP: Final = "the document is nested too deeply"
+
+
+class JsonCodec:
+    """Writes and reads messages as JSON.
+
+    `unknown_fields` says what becomes of fields and enum names that the type does not have: "refuse" (default) or "ignore". `proto_names`
+    writes the contract's names instead of lowerCamelCase; both are always read. `print_defaults` writes fields without presence also when
+    they have their default. `enums_as_ints` writes numbers for names. `pool` is where the types of an `Any` are looked up: the default pool
+    if None.
+    """
+
+    def __init__(
+        self,
+        *,
+        unknown_fields: Unknown = "refuse",
+        proto_names: bool = False,
+        print_defaults: bool = False,
+        enums_as_ints: bool = False,
+        pool: DescriptorPool | None = None,
+    ) -> None:
+        resolver = Resolver(pool or descriptor_pool.Default())
+        self._encoders = Encoders(resolver, proto_names=proto_names, print_defaults=print_defaults, enums_as_ints=enums_as_ints)
+        self._decoders = Decoders(resolver, unknown_fields=unknown_fields)
+        self._fillers = Fillers(self._decoders)
+        self._write = msgspec.json.Encoder().encode
+        self._read = msgspec.json.Decoder().decode
+
+    def encode(self, message: Message) -> bytes:
+        """The message as JSON in UTF-8, without white space. Raises JsonError for what has no JSON: an Any of an unknown type, a Value with
+        nothing in it."""
+        try:
+            return self._write(self._encoders.of(message.DESCRIPTOR)(message))
+        except RecursionError:
+            raise JsonError(_TOO_DEEP) from None
+
+    def decode(self, data: bytes, message_type: type[M]) -> M:
+        """The message that `data` stands for. Raises JsonError, whose text says where, for what is not JSON or not of this type."""
+        try:
+            value = self._read(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise JsonError(f"not JSON: {error}") from None
+        except RecursionError:
+            raise JsonError(_TOO_DEEP) from None
+        return self.from_object(value, message_type)
+
+    def to_object(self, message: Message) -> Any:
+        """The message as what `json.loads` would make of its JSON."""
+        try:
+            return msgspec.to_builtins(self._encoders.of(message.DESCRIPTOR)(message))
+        except RecursionError:
+            raise JsonError(_TOO_DEEP) from None
+
+    def from_object(self, value: Any, message_type: type[M]) -> M:
+        """The message from what `json.loads` would make of its JSON. Raises JsonError."""
+        message: Any = message_type()
+        try:
+            try:
+                self._fillers.of(message_type.DESCRIPTOR)(value, message)
+            except GAVE_UP:
+                message = self._decoders.of(message_type.DESCRIPTOR)(value)
+        except RecursionError:
+            raise JsonError(_TOO_DEEP) from None
+        return message
+
+    def set_from_text(self, message: Message, field: FieldDescriptor, value: str) -> None:
+        """Set one field from a text of a URL; appends if the field is repeated. Raises JsonError if the text is no value of it."""
+        set_from_text(self._decoders, message, field, value)

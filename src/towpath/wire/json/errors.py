@@ -1,0 +1,43 @@
+"""The one error of the JSON mapping: where in the document, what was expected and what was there."""
+
+from typing import Any, Final
+
+_LONGEST_SHOWN: Final = 40
+
+
+class JsonError(ValueError):
+    """A document that is not the JSON of its message type. `path` says where, as in `legs[2].departure`; empty for the document itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = ""
+
+    def within(self, name: str | int) -> "JsonError":
+        """The same error seen from one level further out: the field or index in which it happened."""
+        step = f"[{name}]" if isinstance(name, int) else name
+        joint = "." if self.path and not self.path.startswith("[") else ""
+        self.path = f"{step}{joint}{self.path}"
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+def shown(value: Any) -> str:
+    """A JSON value as an error quotes it: its kind if it is large, else itself."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def unexpected(expected: str, value: Any) -> JsonError:
+    """What to raise for a value of the wrong kind."""
+    return JsonError(f"expected {expected}, found {shown(value)}")

@@ -1,0 +1,291 @@
+"""The well-known types, each with a JSON form of its own.
+
+Timestamp, Duration and FieldMask are written and read by protobuf's own classes; wrappers, Struct and Any here, because theirs is the
+mapping of whatever is inside.
+"""
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any, Final, Protocol, cast
+
+from google.protobuf import message_factory
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
+
+from towpath.wire.json.errors import JsonError, shown, unexpected
+from towpath.wire.json.scalars import floating, text
+
+Writer = Callable[[Any], Any]
+Reader = Callable[[Any], Message]
+
+_PACKAGE: Final = "google.protobuf."
+_WRAPPERS: Final = ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+_AS_TEXT: Final = ("Timestamp", "Duration", "FieldMask")
+TYPE: Final = "@type"
+
+
+class Resolver:
+    """Finds a message type by the URL that an `Any` carries. `pool` knows the types."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        self._pool = pool
+
+    def find(self, url: str) -> type[Message]:
+        """The class; raises JsonError for a type that is not linked in."""
+        name = url.rpartition("/")[2]
+        try:
+            return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))
+        except KeyError:
+            raise JsonError(f"the type {shown(url)} of an Any is not known here") from None
+
+
+def message_type(field: FieldDescriptor) -> Descriptor:
+    """The type of a field that is known to be a message."""
+    return cast("Descriptor", field.message_type)
+
+
+def enum_type(field: FieldDescriptor) -> EnumDescriptor:
+    """The type of a field that is known to be an enum."""
+    return cast("EnumDescriptor", field.enum_type)
+
+
+class WriterSource(Protocol):
+    """What the writers below need of `towpath.wire.json.encoding.Encoders`."""
+
+    resolver: Resolver
+
+    def of(self, descriptor: Any) -> Writer:
+        """The writer of a message type."""
+        ...
+
+    def value(self, field: FieldDescriptor) -> Writer:
+        """The writer of one value of a field."""
+        ...
+
+
+class ReaderSource(Protocol):
+    """What the readers below need of `towpath.wire.json.decoding.Decoders`."""
+
+    resolver: Resolver
+
+    def of(self, descriptor: Any) -> Reader:
+        """The reader of a message type."""
+        ...
+
+    def value(self, field: FieldDescriptor) -> Callable[[Any], Any]:
+        """The reader of one value of a field."""
+        ...
+
+    def field(self, field: FieldDescriptor) -> Callable[[Any], Any]:
+        """The reader of a field: of a list or a map if it is repeated."""
+        ...
+
+
+# Out.
+
+
+def _write_text(_source: WriterSource, descriptor: Descriptor) -> Writer:
+    def write(message: Any) -> str:
+        try:
+            return message.ToJsonString()
+        except ValueError as error:
+            raise JsonError(f"this {descriptor.full_name} has no JSON: {error}") from None
+
+    return write
+
+
+def _write_wrapper(source: WriterSource, descriptor: Descriptor) -> Writer:
+    write = source.value(descriptor.fields_by_name["value"])
+    return lambda message: write(message.value)
+
+
+def _write_struct(_source: WriterSource, _descriptor: Descriptor) -> Writer:
+    return _struct
+
+
+def _write_list(_source: WriterSource, _descriptor: Descriptor) -> Writer:
+    return lambda message: [_value(item) for item in message.values]
+
+
+def _write_value(_source: WriterSource, _descriptor: Descriptor) -> Writer:
+    return _value
+
+
+def _struct(message: Any) -> dict[str, Any]:
+    return {key: _value(value) for key, value in message.fields.items()}
+
+
+def _value(message: Any) -> Any:
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise JsonError("a google.protobuf.Value with nothing in it has no JSON; set null_value for null")
+    if kind == "null_value":
+        return None
+    if kind == "struct_value":
+        return _struct(message.struct_value)
+    if kind == "list_value":
+        return [_value(item) for item in message.list_value.values]
+    value = getattr(message, kind)
+    if kind == "number_value" and not isfinite(value):
+        raise JsonError(f"a google.protobuf.Value cannot be {value}: JSON has no numeral for it")
+    return value
+
+
+def _write_any(source: WriterSource, _descriptor: Descriptor) -> Writer:
+    def write(message: AnyMessage) -> dict[str, Any]:
+        url = message.type_url
+        if not url and not message.value:
+            return {}
+        inner = source.resolver.find(url)()
+        try:
+            inner.ParseFromString(message.value)
+        except DecodeError:
+            raise JsonError(f"the value of an Any is not a {inner.DESCRIPTOR.full_name}") from None
+        written = source.of(inner.DESCRIPTOR)(inner)
+        if inner.DESCRIPTOR.full_name in JSON_WRITERS:
+            return {TYPE: url, "value": written}
+        return {TYPE: url, **written}
+
+    return write
+
+
+JSON_WRITERS: Final[dict[str, Callable[[WriterSource, Descriptor], Writer]]] = {
+    **{f"{_PACKAGE}{name}": _write_text for name in _AS_TEXT},
+    **{f"{_PACKAGE}{name}Value": _write_wrapper for name in _WRAPPERS},
+    f"{_PACKAGE}Struct": _write_struct,
+    f"{_PACKAGE}ListValue": _write_list,
+    f"{_PACKAGE}Value": _write_value,
+    f"{_PACKAGE}Any": _write_any,
+}
+
+
+# In.
+
+
+def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Reader:
+    made: type[Any] = message_factory.GetMessageClass(descriptor)
+
+    def read(value: Any) -> Message:
+        if type(value) is not str:
+            raise unexpected(f"a {descriptor.full_name} as a string", value)
+        message = made()
+        try:
+            message.FromJsonString(value)
+        except ValueError:
+            raise JsonError(f"{shown(value)} is not a {descriptor.full_name}; write it like {_EXAMPLES[descriptor.name]}") from None
+        return message
+
+    return read
+
+
+_EXAMPLES: Final = {"Timestamp": '"2013-01-31T23:59:59Z"', "Duration": '"1.5s"', "FieldMask": '"id,user.displayName"'}
+
+
+def _read_wrapper(source: ReaderSource, descriptor: Descriptor) -> Reader:
+    made: type[Any] = message_factory.GetMessageClass(descriptor)
+    read = source.value(descriptor.fields_by_name["value"])
+    return lambda value: made(value=read(value))
+
+
+def _read_struct(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
+    def read(value: Any) -> Struct:
+        message = Struct()
+        _fill_struct(message, value)
+        return message
+
+    return read
+
+
+def _read_list(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
+    def read(value: Any) -> ListValue:
+        message = ListValue()
+        _fill_list(message, value)
+        return message
+
+    return read
+
+
+def _read_value(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
+    def read(value: Any) -> Value:
+        message = Value()
+        _fill_value(message, value)
+        return message
+
+    return read
+
+
+def _fill_struct(message: Struct, value: Any) -> None:
+    if type(value) is not dict:
+        raise unexpected("an object", value)
+    for key, item in cast("dict[str, Any]", value).items():
+        try:
+            _fill_value(message.fields[text(key)], item)
+        except JsonError as error:
+            raise error.within(key) from None
+
+
+def _fill_list(message: ListValue, value: Any) -> None:
+    if type(value) is not list:
+        raise unexpected("an array", value)
+    for index, item in enumerate(cast("list[Any]", value)):
+        try:
+            _fill_value(message.values.add(), item)
+        except JsonError as error:
+            raise error.within(index) from None
+
+
+def _fill_value(message: Value, value: Any) -> None:
+    if value is None:
+        message.null_value = NULL_VALUE
+    elif type(value) is dict:
+        message.struct_value.SetInParent()
+        _fill_struct(message.struct_value, value)
+    elif type(value) is list:
+        message.list_value.SetInParent()
+        _fill_list(message.list_value, value)
+    elif type(value) is bool:
+        message.bool_value = value
+    elif type(value) is str:
+        message.string_value = text(value)
+    else:
+        message.number_value = _number(value)
+
+
+def _read_any(source: ReaderSource, _descriptor: Descriptor) -> Reader:
+    def read(value: Any) -> AnyMessage:
+        if type(value) is not dict:
+            raise unexpected("an object", value)
+        fields = dict(cast("dict[str, Any]", value))
+        message = AnyMessage()
+        if not fields:
+            return message
+        url = fields.pop(TYPE, None)
+        if type(url) is not str or not url:
+            raise JsonError(f'an Any needs its type as a string in "{TYPE}"')
+        descriptor = source.resolver.find(url).DESCRIPTOR
+        if descriptor.full_name in JSON_READERS:
+            if list(fields) != ["value"]:
+                raise JsonError(f'an Any of {descriptor.full_name} has "{TYPE}" and "value", and nothing else')
+            inner = source.of(descriptor)(fields["value"])
+        else:
+            inner = source.of(descriptor)(fields)
+        message.type_url = url
+        message.value = inner.SerializeToString()
+        return message
+
+    return read
+
+
+_number = floating(single=False)
+
+JSON_READERS: Final[dict[str, Callable[[ReaderSource, Descriptor], Reader]]] = {
+    **{f"{_PACKAGE}{name}": _read_text for name in _AS_TEXT},
+    **{f"{_PACKAGE}{name}Value": _read_wrapper for name in _WRAPPERS},
+    f"{_PACKAGE}Struct": _read_struct,
+    f"{_PACKAGE}ListValue": _read_list,
+    f"{_PACKAGE}Value": _read_value,
+    f"{_PACKAGE}Any": _read_any,
+}
