@@ -20,7 +20,7 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel, Server
-from towpath.transport.server import ServerLink
+from towpath.transport.http2_link import Http2Link
 from towpath.transport.serving import ServerCall
 
 STRINGS = 10_000
@@ -113,7 +113,7 @@ async def cancelled(call: Any, server: Server) -> None:
 async def feed(server: Server, data: bytes, rng: random.Random) -> None:
     """One connection in memory that sends `data` in up to three pieces and goes."""
     loop = asyncio.get_running_loop()
-    link = ServerLink(loop, server)
+    link = Http2Link(loop, server)
     transport = MemoryTransport(loop, link)
     link.connection_made(transport)
     edges = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(3)))
@@ -130,7 +130,7 @@ async def feed(server: Server, data: bytes, rng: random.Random) -> None:
 def census() -> tuple[int, int, int]:
     gc.collect()
     alive = gc.get_objects()
-    return sum(type(one) is ServerCall for one in alive), sum(type(one) is ServerLink for one in alive), len(asyncio.all_tasks())
+    return sum(type(one) is ServerCall for one in alive), sum(type(one) is Http2Link for one in alive), len(asyncio.all_tasks())
 
 
 async def attack(server: Server, inputs: Iterable[bytes], rng: random.Random) -> None:
@@ -167,7 +167,7 @@ async def test_sessions_are_valid_as_they_were_recorded(caplog: pytest.LogCaptur
     loop = asyncio.get_running_loop()
     for session in await recorded():
         async with unharmed(caplog) as server:
-            link = ServerLink(loop, server)
+            link = Http2Link(loop, server)
             link.connection_made(MemoryTransport(loop, link))
             link.data_received(session)
             await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from tests.transport.raw_peer import request_head
 from towpath.core.context import CallOptions
 from towpath.transport import Channel, Server
 from towpath.transport import link as link_module
-from towpath.transport.server import ServerLink
+from towpath.transport.http2_link import Http2Link
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.http2 import frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
@@ -36,9 +36,9 @@ class Recording(MemoryTransport):
         self.paused = False
 
 
-def connected(kind: type[Recording] = Recording) -> tuple[ServerLink, Recording]:
+def connected(kind: type[Recording] = Recording) -> tuple[Http2Link, Recording]:
     loop = asyncio.get_running_loop()
-    link = ServerLink(loop, Server([Echo()]))
+    link = Http2Link(loop, Server([Echo()]))
     transport = kind(loop, link)
     link.connection_made(transport)
     link.data_received(PREFACE + frames.settings([]))

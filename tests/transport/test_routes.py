@@ -10,7 +10,9 @@ from tests.echo_service import Echo
 from towpath.core.context import Context
 from towpath.core.errors import Code, SetupError
 from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
+from towpath.transport.dialogues import Dialogue
 from towpath.transport.routes import Refusal, Route, Routes
+from towpath.wire.grpc import status
 from towpath.wire.hpack import Decoder, literal
 from towpath.wire.http2 import Section, fields
 
@@ -80,17 +82,17 @@ async def test_a_service_served_twice_is_a_mistake() -> None:
         ((b":path", b"/echo.v1.EchoService/Shout"), Code.UNIMPLEMENTED, "service echo.v1.EchoService has no method 'Shout'"),
         ((b":path", b"/nobody/Say"), Code.UNIMPLEMENTED, "this server has no service 'nobody'"),
         ((b":path", b"*"), Code.UNIMPLEMENTED, "this server has no service ''"),
-        ((b"content-type", b"application/grpc+json"), Code.INTERNAL, "content-type 'application/grpc+json' is not supported"),
-        ((b"content-type", b"application/grpc-web"), Code.INTERNAL, "content-type 'application/grpc-web' is not supported"),
+        ((b"content-type", b"application/grpc+thrift"), Code.INTERNAL, "content-type 'application/grpc+thrift' is not supported"),
         ((b"grpc-encoding", b"br"), Code.UNIMPLEMENTED, "grpc-encoding 'br' is not supported; use gzip"),
     ],
 )
 async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code: Code, message: str) -> None:
     refusal = Routes([Echo()], ()).resolve(head(change))
     assert isinstance(refusal, Refusal)
-    assert refusal.error is not None
-    assert refusal.error.code is code
-    assert refusal.error.message.startswith(message)
+    error = status.decode(refusal.answer.fields)
+    assert error is not None
+    assert error.code is code
+    assert error.message.startswith(message)
 
 
 @pytest.mark.parametrize("kind", [b"application/grpc", b"application/grpc+proto", b"application/grpc; charset=utf-8"])
@@ -98,11 +100,29 @@ async def test_these_are_grpc(kind: bytes) -> None:
     assert route(Routes([Echo()], ()), head((b"content-type", kind))).endpoint.method is SAY
 
 
-@pytest.mark.parametrize("section", [head((b":method", b"GET")), head((b"content-type", b"text/html")), head(without=[b"content-type"])])
-async def test_these_are_not(section: Section) -> None:
+@pytest.mark.parametrize(
+    ("section", "answer"),
+    [
+        (head((b"content-type", b"text/html")), b"415"),
+        (head(without=[b"content-type"]), b"415"),
+        (head((b"content-type", b"application/connect+proto")), b"415"),
+        (head((b":method", b"PUT"), (b"content-type", b"application/json")), b"405"),
+        (head((b":method", b"GET"), (b":path", b"/echo.v1.EchoService/Sleep?encoding=json&message=")), b"405"),
+        (head((b":method", b"GET"), (b":path", b"/echo.v1.EchoService/Say?encoding=json")), b"400"),
+        (head((b":path", b"/echo.v1.EchoService/Shout"), (b"content-type", b"application/json")), b"404"),
+    ],
+)
+async def test_what_no_protocol_can_mean_gets_an_http_status(section: Section, answer: bytes) -> None:
     refusal = Routes([Echo()], ()).resolve(section)
     assert isinstance(refusal, Refusal)
-    assert refusal.error is None
+    assert refusal.answer.head.fields[0] == (b":status", answer)
+
+
+@pytest.mark.parametrize(
+    "kind", [b"application/grpc+json", b"application/grpc-web", b"application/grpc-web-text+proto", b"application/json"]
+)
+async def test_these_are_spoken_through_a_dialect(kind: bytes) -> None:
+    assert isinstance(Routes([Echo()], ()).resolve(head((b"content-type", kind))), Dialogue)
 
 
 @pytest.mark.parametrize(

@@ -252,18 +252,6 @@ async def test_more_streams_than_allowed_are_refused_and_may_be_sent_again() -> 
         await peer.until(frames.HEADERS, 1)
 
 
-@pytest.mark.parametrize("text", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"nonsense"])
-async def test_what_is_not_http2_is_shown_the_door(text: bytes) -> None:
-    async with serving(Echo()) as server:
-        host, port = server.address.split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(text)
-        async with asyncio.timeout(PATIENCE):
-            answer = await reader.read()
-        writer.close()
-    assert b"the connection does not begin with HTTP/2's preface" in answer
-
-
 class Tidying(Echo):
     """Its handler has something to put away when it is cancelled, and takes until `release` for it."""
 

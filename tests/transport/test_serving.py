@@ -188,9 +188,9 @@ async def test_a_request_reset_in_the_same_read_leaves_nothing_behind() -> None:
         assert not any(link.wheel._slots.values())
 
 
-async def test_a_request_that_is_not_grpc_gets_http_415() -> None:
+async def test_a_request_in_no_known_protocol_gets_http_415() -> None:
     async with serving(Echo()) as server, raw_client(server.address) as peer:
-        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"content-type", b"application/json")))
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"content-type", b"text/html")))
         assert peer.fields(await peer.until(frames.HEADERS))[b":status"] == b"415"
         peer.send(frames.DATA, END_STREAM, 1, b"{}")
         peer.call(3, b"Say", b"")

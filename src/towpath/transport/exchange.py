@@ -14,8 +14,8 @@ from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
 from towpath.core.service import MethodKind
+from towpath.transport.dialogues import Dialogue, Endpoint
 from towpath.transport.handling import Carrier, Handling
-from towpath.transport.routes import Dialogue, Endpoint
 from towpath.wire.dialect import Answer, Dialect, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
 from towpath.wire.http2 import Field, Template
@@ -351,6 +351,9 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
     not in the dialogue's."""
     endpoint = dialogue.endpoint
     dialect = dialogue.dialect(extra, link.message_limit, link.compresses)
+    fault = dialogue.fault(extra)
+    if fault is not None:
+        return dialect.refusal(fault, None)
     try:
         ctx = propagation.received(endpoint.name, dialogue.inherited, dialogue.head.fields, extra, link.peer, endpoint.timeout)
     except RpcError as error:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from towpath.transport.dialogues import Dialogue
 from towpath.transport.exchange import ServerExchange, open_call
 from towpath.transport.handling import Carrier
-from towpath.transport.routes import Dialogue
 from towpath.wire.dialect import Answer
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream, Template

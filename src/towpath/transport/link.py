@@ -7,9 +7,7 @@ cannot make us hold more than those to what it has already sent.
 """
 
 import asyncio
-from typing import Final, Generic, TypeVar, cast
-
-from towpath.wire.http2 import ClientConnection, ServerConnection
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 _HIGH_WATER: Final = 256 * 1024
 _BATCH: Final = 12
@@ -18,7 +16,37 @@ _BATCH: Final = 12
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer which broke the protocol is given to read why."""
 
-End = TypeVar("End", ServerConnection, ClientConnection)
+
+class SansIO(Protocol):
+    """A connection without IO, of any protocol."""
+
+    @property
+    def out(self) -> list[Any]:
+        """Bytes that wait to be written."""
+        ...
+
+    def begin(self) -> None:
+        """The transport is connected."""
+        ...
+
+    def receive(self, data: bytes) -> None:
+        """Bytes have come."""
+        ...
+
+    def lost(self, reason: str) -> None:
+        """The transport is gone."""
+        ...
+
+    def writing_paused(self) -> None:
+        """The peer does not read what it is sent."""
+        ...
+
+    def writing_resumed(self) -> None:
+        """It reads again."""
+        ...
+
+
+End = TypeVar("End", bound=SansIO)
 
 
 class Link(asyncio.Protocol, Generic[End]):

@@ -1,38 +1,25 @@
-"""From a request's head to what serves it. Decided once per distinct head, since a client's calls of one method have the same."""
+"""From a request's head to what serves it: by path to the endpoint, by content type to the protocol."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from google.protobuf.message import Message
-
-from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import Handler, Layer, MethodKind, MethodSpec, Service, compose
+from towpath.core.service import Layer, MethodKind, Service, compose
 from towpath.core.streaming import exchange_handler
-from towpath.wire.dialect import Dialect
-from towpath.wire.grpc.dialect import GrpcDialect
+from towpath.transport.dialogues import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
+from towpath.wire.codec import PROTO
+from towpath.wire.connect.errors import HTTP_STATUS, error_body
+from towpath.wire.dialect import Answer
+from towpath.wire.grpc import status
+from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
-from towpath.wire.http2 import Field, Section
+from towpath.wire.http2 import Field, Section, Template
 
-_CONTENT_TYPE: Final = b"application/grpc"
-_KNOWN_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"})
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Endpoint:
-    """One method with its composed stack. `timeout` is in seconds, None for no end; it holds if the caller sends none, as `criticality`
-    does. The method's name and types stand here once more, since each call reads them."""
-
-    method: MethodSpec[Any, Any]
-    handler: Handler
-    name: str
-    request: type[Message]
-    response: type[Message]
-    timeout: float | None
-    criticality: Criticality
+_GRPC: Final = b"application/grpc"
+_FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(sorted(CONTENT_TYPES))))
+_NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
+_NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
 
 class Route:
@@ -43,54 +30,24 @@ class Route:
     def __init__(self, head: Section, endpoint: Endpoint) -> None:
         self.head = head
         self.endpoint = endpoint
-        self.gzip, self.accepts_gzip = _compression(head)
+        fields = dict(head.fields)
+        self.gzip = fields.get(b"grpc-encoding") == b"gzip"
+        self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
         self.inherited = Inherited(head.fields, endpoint.criticality)
-
-
-class Dialogue(ABC):
-    """A head that asks for an endpoint in a protocol that `towpath.transport.exchange` speaks through a dialect."""
-
-    __slots__ = ("endpoint", "head", "inherited")
-
-    def __init__(self, head: Section, endpoint: Endpoint) -> None:
-        self.head = head
-        self.endpoint = endpoint
-        self.inherited = Inherited(head.fields, endpoint.criticality)
-
-    @abstractmethod
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
-        """A new call's dialect. `extra` are the fields of the head that vary, `limit` the message limit in bytes, and `compresses` says
-        whether the server compresses its answers where it may."""
-
-
-class GrpcDialogue(Dialogue):
-    """gRPC, of a method that streams."""
-
-    __slots__ = ("_accepts_gzip", "_gzip")
-
-    def __init__(self, head: Section, endpoint: Endpoint) -> None:
-        super().__init__(head, endpoint)
-        self._gzip, self._accepts_gzip = _compression(head)
-
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
-        """GRPC."""
-        return GrpcDialect(self.endpoint.request, limit=limit, gzip_in=self._gzip, gzip_out=compresses and self._accepts_gzip)
 
 
 class Refusal:
-    """A head that cannot be served: the error to answer with, or None where the request is not gRPC at all."""
+    """A head that cannot be served, and the answer to it."""
 
-    __slots__ = ("error",)
+    __slots__ = ("answer",)
 
-    def __init__(self, error: RpcError | None) -> None:
-        self.error = error
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
 
-
-def _compression(head: Section) -> tuple[bool, bool]:
-    """Whether a request's messages may be compressed, and whether its responses may be."""
-    fields = dict(head.fields)
-    accepted = fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
-    return fields.get(b"grpc-encoding") == b"gzip", b"gzip" in accepted
+    @staticmethod
+    def grpc(error: RpcError) -> "Refusal":
+        """An error, as gRPC says it."""
+        return Refusal(Answer(HEAD, status.encode(error), b""))
 
 
 class Routes:
@@ -122,21 +79,49 @@ class Routes:
 
     def _resolve(self, head: Section) -> Route | Dialogue | Refusal:
         fields = dict(head.fields)
-        content_type = fields.get(b"content-type", b"").split(b";")[0].strip()
-        if head.method != b"POST" or not content_type.startswith(_CONTENT_TYPE):
-            return Refusal(None)
-        if content_type not in _KNOWN_TYPES:
-            return Refusal(RpcError(Code.INTERNAL, f"content-type {content_type.decode('latin-1')!r} is not supported; use protobuf"))
-        encoding = fields.get(b"grpc-encoding", b"identity")
-        if encoding not in ENCODINGS:
-            return Refusal(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
-        endpoint = self._endpoints.get(head.path)
+        content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
+        path, _, query = head.path.partition(b"?")
+        endpoint = self._endpoints.get(path)
+        if content_type.startswith(_GRPC) and head.method == b"POST":
+            return self._grpc(head, content_type, endpoint)
         if endpoint is None:
-            return Refusal(self._unknown(head.path.decode("latin-1")))
-        return Route(head, endpoint) if endpoint.method.kind is MethodKind.UNARY else GrpcDialogue(head, endpoint)
+            return self._unknown_path(path)
+        if head.method == b"GET":
+            try:
+                dialogue = get_dialogue(head, endpoint, query.decode("latin-1"))
+            except RpcError as error:
+                return _plain(error)
+            return dialogue or Refusal(Answer(_NOT_POST, (), b""))
+        if head.method != b"POST":
+            return Refusal(Answer(_NOT_POST, (), b""))
+        opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
+        found = None if opening is None else opening(head, endpoint, codec)
+        return found or Refusal(Answer(_FOREIGN, (), b""))
+
+    def _grpc(self, head: Section, content_type: bytes, endpoint: Endpoint | None) -> Route | Dialogue | Refusal:
+        opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
+        if opening is None:
+            text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
+            return Refusal.grpc(RpcError(Code.INTERNAL, text))
+        encoding = dict(head.fields).get(b"grpc-encoding", b"identity")
+        if encoding not in ENCODINGS:
+            return Refusal.grpc(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+        if endpoint is None:
+            return Refusal.grpc(self._unknown(head.path.decode("latin-1")))
+        if endpoint.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
+            return Route(head, endpoint)
+        return opening(head, endpoint, codec) or Refusal(Answer(_FOREIGN, (), b""))
+
+    def _unknown_path(self, path: bytes) -> Refusal:
+        return Refusal(Answer(_NOT_FOUND, (), error_body(self._unknown(path.decode("latin-1")))))
 
     def _unknown(self, path: str) -> RpcError:
         service, _, method = path.removeprefix("/").rpartition("/")
         if service in self._services:
             return RpcError(Code.UNIMPLEMENTED, f"service {service} has no method {method!r}")
         return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
+
+
+def _plain(error: RpcError) -> Refusal:
+    fields: Sequence[Field] = ((b":status", b"%d" % HTTP_STATUS[error.code]), (b"content-type", b"application/json"))
+    return Refusal(Answer(Template(*fields), (), error_body(error)))

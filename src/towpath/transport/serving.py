@@ -15,8 +15,9 @@ from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
+from towpath.transport.dialogues import Endpoint
 from towpath.transport.handling import Carrier, Handling
-from towpath.transport.routes import Endpoint, Refusal, Route
+from towpath.transport.routes import Refusal, Route
 from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -26,7 +27,6 @@ from towpath.wire.http2.states import CLOSED
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
 _ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
-_FOREIGN: Final = Template((b":status", b"415"))
 
 
 class Host(Carrier, Protocol):
@@ -225,13 +225,14 @@ class RefusedCall(Stream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """Answer."""
-        error = self._refusal.error
-        if error is None:
-            connection = self._link.connection
-            connection.send_head(self, connection.encode(_FOREIGN), end_stream=True)
-            _abandon_rest(self, self._link)
-        else:
-            _end_with(self, self._link, _error_fields(error))
+        answer, connection = self._refusal.answer, self._link.connection
+        literals = b"".join(literal(name, value) for name, value in answer.fields)
+        connection.send_head(self, connection.encode(answer.head, literals), end_stream=not answer.body)
+        if answer.body:
+            connection.send_body(self, answer.body, end_stream=True)
+        if self.queue:  # no room for an error's few bytes: the client wants none
+            self.reset(ErrorCode.REFUSED_STREAM)
+        _abandon_rest(self, self._link)
 
 
 def _error_fields(error: RpcError) -> bytes:

@@ -92,6 +92,23 @@ def test_an_integer_beyond_every_float_is_out_of_range() -> None:
         CODEC.from_object({"aDouble": 10**400}, pb.Everything)
 
 
+def test_floats_come_as_numbers_or_numerals_or_by_name() -> None:
+    message = read({"aDouble": "-Infinity", "aFloat": "NaN", "doubles": ["1e2", 3, 1.5], "floats": [0.1, 2]})
+    assert (message.a_double, list(message.doubles), message.a_float != message.a_float) == (-math.inf, [100.0, 3.0, 1.5], True)
+    assert CODEC.to_object(message) == {"aDouble": "-Infinity", "aFloat": "NaN", "doubles": [100.0, 3.0, 1.5], "floats": [0.1, 2.0]}
+    assert CODEC.to_object(pb.Everything(doubles=[math.inf], a_double=-0.0)) == {"doubles": ["Infinity"], "aDouble": -0.0}
+
+
+def test_values_of_every_kind_go_both_ways() -> None:
+    document = {
+        "values": [1.5, "s", True, None, [1.0, {"a": []}], {"b": {"c": None}}],
+        "struct": {"a": 1.0},
+        "listValue": [1.0],
+        "boolValue": False,
+    }
+    assert CODEC.to_object(read(document)) == document
+
+
 def test_both_names_of_a_field_are_read() -> None:
     assert read({"an_int32": 7, "@odd name": "x", "from": "y"}) == read({"anInt32": 7, "renamed": "x", "from": "y"})
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
+from towpath.wire.codec import BodyCodec
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.http2 import Field, Template
@@ -17,6 +18,13 @@ HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grp
 
 GZIP_HEAD: Final = Template(*HEAD.fields, (b"grpc-encoding", b"gzip"))
 
+_JSON: Final = (b"content-type", b"application/grpc+json")
+_HEADS: Final = {
+    (b"proto", False): HEAD,
+    (b"proto", True): GZIP_HEAD,
+    (b"json", False): Template(HEAD.fields[0], _JSON, HEAD.fields[2]),
+    (b"json", True): Template(HEAD.fields[0], _JSON, HEAD.fields[2], (b"grpc-encoding", b"gzip")),
+}
 _OK: Final[Sequence[Field]] = ((b"grpc-status", b"0"),)
 
 
@@ -24,10 +32,11 @@ class GrpcDialect(StreamedDialect):
     """A call over `application/grpc`. `gzip_in` says that the request announced compression, `gzip_out` that responses are compressed;
     `limit` is the message limit in bytes."""
 
-    __slots__ = ("_gzip_out", "_reader", "_request")
+    __slots__ = ("_codec", "_gzip_out", "_reader", "_request")
 
-    def __init__(self, request: type[Message], *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
+    def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
         self._request = request
+        self._codec = codec
         self._reader = framing.MessageReader(limit, gzip=gzip_in)
         self._gzip_out = gzip_out
 
@@ -47,12 +56,7 @@ class GrpcDialect(StreamedDialect):
     def next(self) -> Message | None:
         """The next message."""
         raw = self._reader.next()
-        if raw is None:
-            return None
-        try:
-            return self._request.FromString(raw)
-        except DecodeError as error:
-            raise RpcError(Code.INTERNAL, f"the request is not a {self._request.DESCRIPTOR.full_name}: {error}") from None
+        return None if raw is None else self._codec.decode(raw, self._request)
 
     def finish(self) -> None:
         """A body may end between messages."""
@@ -61,11 +65,11 @@ class GrpcDialect(StreamedDialect):
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """Always 200: how the call ended stands in the trailers."""
-        return GZIP_HEAD if self._gzip_out else HEAD, metadata.encoded_fields(headers)
+        return _HEADS[self._codec.subtype, self._gzip_out], metadata.encoded_fields(headers)
 
     def message(self, response: Any) -> bytes:
         """A message with its prefix."""
-        return framing.frame(response.SerializeToString(), gzip=self._gzip_out)
+        return framing.frame(self._codec.encode(response), gzip=self._gzip_out)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
         """Trailers."""
@@ -75,4 +79,4 @@ class GrpcDialect(StreamedDialect):
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
         """GRPC's "Trailers-Only"."""
         trailers = EMPTY if reply is None else reply.trailers
-        return Answer(HEAD, [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
+        return Answer(_HEADS[self._codec.subtype, False], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")

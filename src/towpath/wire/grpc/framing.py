@@ -5,10 +5,10 @@ than one limit's worth of a message.
 """
 
 import struct
-import zlib
 from typing import Final
 
 from towpath.core.errors import Code, RpcError
+from towpath.wire.compression import compress, decompress
 
 PREFIX_SIZE: Final = 5
 DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
@@ -18,8 +18,6 @@ pack_prefix: Final = struct.Struct(">BI").pack
 """A message's flag and length as its prefix, for where a call of `frame` would cost more than it hides."""
 _PLAIN: Final = 0
 _COMPRESSED: Final = 1
-_GZIP: Final = 31  # zlib's window bits for the gzip container
-_GZIP_LEVEL: Final = 6
 
 ENCODINGS: Final = (b"identity", b"gzip")
 """What `grpc-encoding` may be; the order is that of `grpc-accept-encoding`."""
@@ -28,8 +26,7 @@ ENCODINGS: Final = (b"identity", b"gzip")
 def frame(message: bytes, *, gzip: bool = False) -> bytes:
     """A message with its prefix, compressed if asked for."""
     if gzip:
-        compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP)
-        message = compressor.compress(message) + compressor.flush()
+        message = compress(message)
         return pack_prefix(_COMPRESSED, len(message)) + message
     return pack_prefix(_PLAIN, len(message)) + message
 
@@ -88,7 +85,7 @@ class MessageReader:
             raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
         if not self._gzip:
             raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
-        return self._decompress(message)
+        return decompress(message, self._limit)
 
     def overfull(self) -> bool:
         """Whether more has come than the message that is under way: in a unary call an error already, and not worth keeping."""
@@ -113,20 +110,6 @@ class MessageReader:
             self._position = 0
         return self._position
 
-    def _decompress(self, message: bytes) -> bytes:
-        decompressor = zlib.decompressobj(_GZIP)
-        try:
-            # One byte over the limit suffices to know, so that a bomb never unfolds.
-            plain = decompressor.decompress(message, self._limit + 1)
-        except zlib.error as error:
-            raise RpcError(Code.INTERNAL, f"a message is not valid gzip: {error}") from None
-        if len(plain) > self._limit:
-            raise _too_large(None, self._limit)
-        if not decompressor.eof:
-            raise RpcError(Code.INTERNAL, "a message's gzip data ends too early")
-        return plain
 
-
-def _too_large(size: int | None, limit: int) -> RpcError:
-    what = f"a message of {size} bytes is" if size is not None else "a message is, once decompressed,"
-    return RpcError(Code.RESOURCE_EXHAUSTED, f"{what} larger than the limit of {limit} bytes")
+def _too_large(size: int, limit: int) -> RpcError:
+    return RpcError(Code.RESOURCE_EXHAUSTED, f"a message of {size} bytes is larger than the limit of {limit} bytes")

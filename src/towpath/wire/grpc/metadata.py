@@ -12,10 +12,17 @@ Field = tuple[bytes, bytes]
 # What the protocol and towpath own; the application sees the rest.
 _OWNED = frozenset(
     {
+        b"accept-encoding",
         b"baggage",
+        b"connect-accept-encoding",
+        b"connect-content-encoding",
+        b"connect-protocol-version",
+        b"connect-timeout-ms",
         b"connection",
+        b"content-encoding",
         b"content-length",
         b"content-type",
+        b"host",
         b"te",
         b"towpath-criticality",
         b"towpath-tenant",

@@ -24,6 +24,7 @@ _TIMEOUT_OF_LENGTH: Final = [literal_prefix(b"grpc-timeout") + bytes((length,)) 
 _TRACEPARENT: Final = literal_prefix(b"traceparent") + bytes((55,))  # version 00 has one length
 _CRITICALITIES: Final = {level.name.encode(): level for level in Criticality}
 _CRITICALITY_LITERALS: Final = {level: literal(b"towpath-criticality", level.name.encode()) for level in Criticality}
+_MOST_DIGITS: Final = 8
 _MOST_TEXT: Final = 128  # bytes of a tenant or request id that are taken from a peer
 
 
@@ -83,6 +84,9 @@ class Inherited:
         for name, value in fields:
             if name == b"grpc-timeout":
                 self.timeout = value
+            elif name == b"connect-timeout-ms":
+                # Up to ten digits, two more than gRPC has.
+                self.timeout = value + b"m" if len(value) <= _MOST_DIGITS else value[:-3] + b"S"
             elif name == b"traceparent":
                 self.traceparent = value
             elif name == b"tracestate":

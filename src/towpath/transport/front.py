@@ -1,0 +1,71 @@
+"""The first bytes of a connection: they tell HTTP/2 from HTTP/1.1, and the link that speaks it takes over.
+
+A client of HTTP/2 begins with a preface that is no request of HTTP/1.1 (RFC 9113, section 3.4). One that says nothing for ten seconds is
+let go: it holds a socket and gives nothing for it.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from towpath.core import clock
+from towpath.core.deadline import NO_SLOT, wheel_of
+from towpath.transport.hosting import Site
+from towpath.transport.http1_link import Http1Link
+from towpath.transport.http2_link import Http2Link
+from towpath.wire.http2.frames import PREFACE
+
+_TELLING: Final = 3
+"""Bytes that no method of HTTP/1.1 has in common with the preface: `PRI`."""
+
+_PATIENCE: Final = 10.0
+"""Seconds until a client has to have said something."""
+
+
+class Front(asyncio.Protocol):
+    """What a new connection talks to until it is known what it speaks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        self._loop = loop
+        self._site = site
+        self._transport: asyncio.Transport | None = None
+        self._said = b""
+        self._slot = NO_SLOT
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._site.fronts[self] = None
+        self._slot = wheel_of(self._loop).add(clock.now() + _PATIENCE, self)
+
+    def data_received(self, data: bytes) -> None:
+        """Its first bytes."""
+        said = self._said = self._said + data
+        begun = said[:_TELLING]
+        if len(said) < _TELLING and PREFACE.startswith(begun):
+            return
+        transport = self._transport
+        if transport is None:
+            return
+        self._left()
+        kind = Http2Link if PREFACE.startswith(begun) else Http1Link
+        link = kind(self._loop, self._site)
+        transport.set_protocol(link)
+        link.connection_made(transport)
+        link.data_received(said)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It went without a word."""
+        self._left()
+
+    def expire(self) -> None:
+        """It says nothing."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _left(self) -> None:
+        self._slot.pop(self, None)
+        self._site.fronts.pop(self, None)

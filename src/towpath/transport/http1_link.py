@@ -1,0 +1,149 @@
+"""A client's connection over HTTP/1.1 on the server, and the request and response that a call over it has."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, cast
+
+from towpath.core import clock
+from towpath.core.deadline import NO_SLOT
+from towpath.core.service import MethodKind
+from towpath.transport.dialogues import Dialogue, GrpcDialogue
+from towpath.transport.exchange import ServerExchange, open_call
+from towpath.transport.hosting import HostLink, Site
+from towpath.transport.routes import Refusal, Route
+from towpath.wire.dialect import Answer
+from towpath.wire.http1 import Http1Connection
+from towpath.wire.http2 import Field, Section, Template
+
+_HEAD_TIMEOUT: Final = 10.0
+"""Seconds that a client may take to send a request's head once it has begun."""
+
+_NEEDS_HTTP2: Final = Answer(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
+
+
+class Http1Link(HostLink[Http1Connection]):
+    """One client's connection; its requests come one at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        super().__init__(loop, site)
+        self.connection = Http1Connection(self)
+        self._slot = NO_SLOT
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        super().data_received(data)
+        if not self.connection.awaits_head:
+            self._slot.pop(self, None)
+            self._slot = NO_SLOT
+        elif self._slot is NO_SLOT:
+            self._slot = self.wheel.add(clock.now() + _HEAD_TIMEOUT, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._slot.pop(self, None)
+        super().connection_lost(exc)
+
+    def expire(self) -> None:
+        """A request's head takes too long."""
+        self.connection.timeout()
+
+    def drain(self) -> None:
+        """Answer what has come, then close."""
+        self.draining = True
+        self.connection.announce_shutdown()
+
+    def close_if_idle(self) -> None:
+        """Close once the last response has ended."""
+        if not self.calls and self.connection.idle:
+            self.close()
+
+    # What the connection tells.
+
+    def accept(self, head: Section) -> "Http1Exchange":
+        """A request begins."""
+        route = cast("Route | Dialogue | Refusal", head.memo or self.site.routes.resolve(head))
+        if isinstance(route, Dialogue):
+            bidi = route.endpoint.method.kind is MethodKind.BIDI_STREAMING
+            return Http1Exchange(self, _NEEDS_HTTP2 if bidi or isinstance(route, GrpcDialogue) else route)
+        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) else route.answer)
+
+    def pause_reading(self) -> None:
+        """More has come than is taken."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def finished(self) -> None:
+        """The last response has ended."""
+        self.close()
+
+
+class Http1Exchange:
+    """One request and its response: the `towpath.transport.exchange.Outlet` of a call over HTTP/1.1."""
+
+    __slots__ = ("_answer", "_call", "_connection", "_link")
+
+    def __init__(self, link: Http1Link, answer: Dialogue | Answer) -> None:
+        self._link = link
+        self._connection = link.connection
+        self._answer = answer
+        self._call: ServerExchange | None = None
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, *, end: bool) -> None:
+        """The call begins, or is answered at once."""
+        answer = self._answer
+        call = open_call(self._link, self, answer, ()) if isinstance(answer, Dialogue) else answer
+        if isinstance(call, Answer):
+            self.send_head(call.head, call.fields, end=False)
+            self.send_data(call.body, end=True)
+            self._link.schedule_flush()
+            return
+        self._call = call
+        call.begin(end=end)
+
+    def data_received(self, data: bytes, end: bool) -> None:
+        """A piece of the request."""
+        if self._call is not None:
+            self._call.data(data, end=end)
+
+    def reset_received(self, reason: str) -> None:
+        """The client is gone."""
+        if self._call is not None:
+            self._call.lost(reason)
+
+    # What the call does.
+
+    @property
+    def queued(self) -> int:
+        """Nothing waits for the client but in the transport, which says so itself."""
+        return 0
+
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+        """The status line and the fields."""
+        (_, status), *constant = head.fields
+        self._connection.send_head(int(status), [*constant, *fields], end=end)
+
+    def send_data(self, data: bytes, *, end: bool) -> None:
+        """A piece of the body."""
+        self._connection.send_data(data, end=end)
+
+    def send_trailers(self, fields: Sequence[Field]) -> None:
+        """The end. Trailers are gRPC's, which is not served over HTTP/1.1."""
+        self._connection.send_data(b"", end=True)
+
+    def abandon(self) -> None:
+        """The response has ended. If the request has not, the connection ends with it."""
+
+    def cut(self) -> None:
+        """End the connection within the response."""
+        self._connection.cut()
+
+    def consumed(self, size: int) -> None:
+        """Room for more of the request."""
+        self._connection.consumed(size)

@@ -1,0 +1,79 @@
+"""A client's connection over HTTP/2 on the server."""
+
+import asyncio
+from typing import Final, cast
+
+from towpath.core.errors import Code, RpcError
+from towpath.transport.dialogues import Dialogue
+from towpath.transport.hosting import HostLink, Site
+from towpath.transport.http2_exchange import Http2Exchange
+from towpath.transport.routes import Refusal, Route
+from towpath.transport.serving import RefusedCall, ServerCall
+from towpath.wire.http2 import Section, ServerConnection, Stream
+
+_BUSY: Final = Refusal.grpc(RpcError(Code.RESOURCE_EXHAUSTED, "too many calls are under way on this connection"))
+_SHUTDOWN_PING: Final = b"goodbye!"
+
+
+class Http2Link(HostLink[ServerConnection]):
+    """One client's connection and its calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        super().__init__(loop, site)
+        # As many again as may be under way still clean up after their streams were reset.
+        self.most_calls = 2 * site.limits.max_concurrent_streams
+        self.connection = ServerConnection(self, site.limits)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: take no more requests from it."""
+        super().pause_writing()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def drain(self) -> None:
+        """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""
+        self.connection.announce_shutdown()
+        self.connection.ping(_SHUTDOWN_PING)
+        self.flush()
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+        if not self.calls and not self.connection.streams:
+            self.close()
+
+    # What the connection tells.
+
+    def accept(self, head: Section) -> Stream:
+        """A request begins."""
+        route = head.memo
+        if len(self.calls) >= self.most_calls:
+            # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
+            return RefusedCall(self, _BUSY)
+        if isinstance(route, Route):  # nearly always, for one look at the memo
+            return ServerCall(self, route)
+        if route is None:
+            route = self.site.routes.resolve(head)
+        if isinstance(route, Dialogue):
+            return Http2Exchange(self, self.connection, route)
+        if isinstance(route, Route):
+            return ServerCall(self, route)
+        return RefusedCall(self, cast("Refusal", route))
+
+    def ready(self) -> None:
+        """The client's settings are known; a server need not wait for them."""
+
+    def going_away(self, reason: str) -> None:
+        """The client will open no more streams; it closes the connection once those it has are answered."""
+
+    def pinged(self, payload: bytes) -> None:
+        """The client has heard that we are going."""
+        if payload == _SHUTDOWN_PING:
+            self.connection.stop_accepting()
+            self.draining = True
+            self.close_if_idle()

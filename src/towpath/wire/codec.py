@@ -1,0 +1,70 @@
+"""How a protocol's bodies carry messages: as protobuf's bytes, or as its JSON."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath.core.errors import Code, RpcError
+from towpath.wire.json import JsonCodec, JsonError
+
+
+class BodyCodec(ABC):
+    """One encoding of messages. `subtype` is its name in content types (`application/grpc+proto`)."""
+
+    subtype: ClassVar[bytes]
+
+    @abstractmethod
+    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
+        """The message; raises RpcError if `raw` is none of its type."""
+
+    @abstractmethod
+    def encode(self, message: Any) -> bytes:
+        """The message's bytes."""
+
+
+class ProtoCodec(BodyCodec):
+    """Protobuf's own. What is not of the type is INTERNAL, as in gRPC: it is a bug of whoever sent it."""
+
+    subtype = b"proto"
+
+    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
+        """The message."""
+        try:
+            return message_type.FromString(raw)
+        except DecodeError as error:
+            raise RpcError(Code.INTERNAL, f"the request is not a {message_type.DESCRIPTOR.full_name}: {error}") from None
+
+    def encode(self, message: Any) -> bytes:
+        """The message's bytes."""
+        return message.SerializeToString()
+
+
+class JsonBodyCodec(BodyCodec):
+    """The JSON mapping. What is not of the type is INVALID_ARGUMENT: people write JSON. Fields that the type does not have are ignored, so
+    that a newer client may call an older server, as with protobuf's own encoding."""
+
+    subtype = b"json"
+
+    def __init__(self, codec: JsonCodec) -> None:
+        self._codec = codec
+
+    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
+        """The message."""
+        try:
+            return self._codec.decode(raw, message_type)
+        except JsonError as error:
+            raise RpcError(
+                Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"
+            ) from None
+
+    def encode(self, message: Any) -> bytes:
+        """The message's JSON."""
+        return self._codec.encode(message)
+
+
+PROTO: Final = ProtoCodec()
+JSON: Final = JsonBodyCodec(JsonCodec(unknown_fields="ignore"))
+"""Shared, because a codec keeps what it compiled per message type."""
+
+CODECS: Final[dict[bytes, BodyCodec]] = {codec.subtype: codec for codec in (PROTO, JSON)}

@@ -1,0 +1,133 @@
+"""A unary call over Connect: the request's body is the message, the response's too, and the HTTP status says how it ended.
+
+A method without side effects may also be called with GET, the message in the query: such calls can be cached by whatever is in between.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from google.protobuf.message import Message
+
+from towpath.core.context import Reply
+from towpath.core.errors import Code, RpcError
+from towpath.core.metadata import Metadata
+from towpath.wire.codec import CODECS, BodyCodec
+from towpath.wire.compression import compress, decompress
+from towpath.wire.connect.errors import HTTP_STATUS, error_body
+from towpath.wire.dialect import Answer, WholeDialect
+from towpath.wire.grpc import metadata
+from towpath.wire.http2 import Field, Template
+
+_OK: Final = {subtype: Template((b":status", b"200"), (b"content-type", b"application/" + subtype)) for subtype in CODECS}
+_ERRORS: Final = {
+    code: Template((b":status", b"%d" % http), (b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+    for code, http in HTTP_STATUS.items()
+}
+_MOST_PARAMETERS: Final = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetRequest:
+    """What the query of a GET says: the message, not yet decompressed, and how it is encoded."""
+
+    codec: BodyCodec
+    raw: bytes
+    gzip: bool
+
+    @staticmethod
+    def parse(query: str) -> "GetRequest":
+        """Raises RpcError (INVALID_ARGUMENT) for a query that is not Connect's."""
+        try:
+            found = dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1", max_num_fields=_MOST_PARAMETERS))
+        except ValueError:
+            raise RpcError(Code.INVALID_ARGUMENT, f"over {_MOST_PARAMETERS} query parameters; Connect has five") from None
+        codec = CODECS.get(found.get("encoding", "").encode())
+        if codec is None or "message" not in found:
+            raise RpcError(Code.INVALID_ARGUMENT, "a GET needs the query parameters message, and encoding: json or proto")
+        compression = found.get("compression", "identity")
+        if compression not in ("identity", "gzip"):
+            raise RpcError(Code.UNIMPLEMENTED, f"compression {compression!r} is not supported; use gzip")
+        raw = found["message"].encode("latin-1")
+        if found.get("base64") == "1":
+            try:
+                raw = base64.b64decode(raw.rstrip(b"=") + b"=" * (-len(raw.rstrip(b"=")) % 4), b"-_", validate=True)
+            except (binascii.Error, ValueError):
+                raise RpcError(Code.INVALID_ARGUMENT, "the query parameter message is not URL-safe base64") from None
+        return GetRequest(codec=codec, raw=raw, gzip=compression == "gzip")
+
+
+class ConnectUnaryDialect(WholeDialect):
+    """A call over `application/proto` or `application/json`. `gzip_in` and `gzip_out` are as the heads' `content-encoding` and
+    `accept-encoding` say, `limit` is the message limit in bytes; `request_body` is the message that came with the head of a GET."""
+
+    __slots__ = ("_codec", "_ended", "_gzip_in", "_gzip_out", "_limit", "_pieces", "_request", "_taken", "_unread")
+
+    def __init__(
+        self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool, request_body: bytes | None = None
+    ) -> None:
+        self._request = request
+        self._codec = codec
+        self._limit = limit
+        self._gzip_in = gzip_in
+        self._gzip_out = gzip_out
+        self._pieces: list[bytes] = [] if request_body is None else [request_body]
+        self._unread = 0
+        self._ended = False
+        self._taken = False
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were not yet handed on."""
+        return self._unread
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._unread += len(data)
+        if self._unread > self._limit:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
+        self._pieces.append(data)
+
+    def complete(self) -> bool:
+        """Whether the body has ended."""
+        return self._ended and not self._taken
+
+    def next(self) -> Message | None:
+        """The message, once."""
+        if not self.complete():
+            return None
+        self._taken = True
+        raw = b"".join(self._pieces)
+        self._pieces.clear()
+        self._unread = 0
+        return self._codec.decode(decompress(raw, self._limit) if self._gzip_in and raw else raw, self._request)
+
+    def finish(self) -> None:
+        """Whatever came is the message."""
+        self._ended = True
+
+    def answer(self, response: Any, reply: Reply | None) -> Answer:
+        """200 and the message; trailers go into the head, with a prefix."""
+        body = self._codec.encode(response)
+        fields = _fields(reply)
+        if self._gzip_out and body:
+            body = compress(body)
+            fields = [(b"content-encoding", b"gzip"), *fields]
+        return Answer(_OK[self._codec.subtype], fields, body)
+
+    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+        """The code's HTTP status, and the error as JSON."""
+        return Answer(_ERRORS[error.code], [*_fields(reply), *_trailing(error.metadata)], error_body(error))
+
+
+def _fields(reply: Reply | None) -> Sequence[Field]:
+    if reply is None:
+        return ()
+    return [*metadata.encoded_fields(reply.headers), *_trailing(reply.trailers)]
+
+
+def _trailing(trailers: Metadata) -> list[Field]:
+    return [(b"trailer-" + name, value) for name, value in metadata.encoded_fields(trailers)]

@@ -1,0 +1,389 @@
+"""HTTP/1.1 without IO: requests one at a time whatever comes together, responses framed as their request allows, faults by their status."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from towpath.wire.http1 import Http1Connection, Http1Limits
+from towpath.wire.http2 import Section
+
+Answering = Callable[["Request"], None]
+
+
+class Request:
+    """Hears one request, and answers it when it has ended, unless told otherwise."""
+
+    def __init__(self, server: "Server", head: Section) -> None:
+        self.server = server
+        self.head = head
+        self.body = b""
+        self.ended = False
+        self.lost = ""
+
+    def head_received(self, head: Section, *, end: bool) -> None:
+        if end:
+            self.end()
+
+    def data_received(self, data: bytes, end: bool) -> None:
+        self.body += data
+        if self.server.takes:
+            self.server.connection.consumed(len(data))
+        if end:
+            self.end()
+
+    def reset_received(self, reason: str) -> None:
+        self.lost = reason
+
+    def end(self) -> None:
+        self.ended = True
+        self.server.answer(self)
+
+
+class Server:
+    """The owner of a connection."""
+
+    def __init__(self, answer: Answering | None = None, *, limits: Http1Limits | None = None, takes: bool = True) -> None:
+        self.answer = answer or echo
+        self.takes = takes
+        self.requests: list[Request] = []
+        self.reading = True
+        self.over = ""
+        self.connection = Http1Connection(self, limits)
+        self.connection.begin()
+
+    def accept(self, head: Section) -> Request:
+        self.requests.append(Request(self, head))
+        return self.requests[-1]
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def finished(self) -> None:
+        self.over = "finished"
+
+    def failed(self, reason: str) -> None:
+        self.over = reason
+
+    def sent(self) -> bytes:
+        data = b"".join(self.connection.out)
+        self.connection.out.clear()
+        return data
+
+    def status(self, data: bytes) -> int:
+        self.connection.receive(data)
+        return int(self.sent().split(b" ")[1])
+
+
+def echo(request: Request) -> None:
+    connection = request.server.connection
+    connection.send_head(200, [(b"x-path", request.head.path)], end=False)
+    connection.send_data(request.body, end=True)
+
+
+def silent(request: Request) -> None:
+    """Leaves the answer to the test."""
+
+
+def in_pieces(request: Request) -> None:
+    connection = request.server.connection
+    connection.send_head(200, [], end=False)
+    connection.send_data(b"ab", end=False)
+    connection.send_data(b"", end=False)
+    connection.send_data(b"c", end=True)
+
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+CHUNKED = b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Trailer: z\r\n\r\n"
+
+
+def answer(path: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nx-path: %s\r\ncontent-length: %d\r\n\r\n%s" % (path, len(body), body)
+
+
+ANSWERS = answer(b"/a", b"") + answer(b"/b", b"abc") + answer(b"/c", b"abcde")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000])
+def test_requests_mean_the_same_wherever_they_are_cut(size: int) -> None:
+    server = Server()
+    data = GET + POST + CHUNKED
+    for start in range(0, len(data), size):
+        server.connection.receive(data[start : start + size])
+    assert server.sent() == ANSWERS
+    assert [request.body for request in server.requests] == [b"", b"abc", b"abcde"]
+    assert server.connection.idle
+    assert not server.over
+
+
+def test_a_request_waits_until_the_one_before_is_answered() -> None:
+    server = Server(silent)
+    server.connection.receive(GET + POST + CHUNKED)
+    assert [request.head.path for request in server.requests] == [b"/a"]
+    assert not server.reading
+    for number in range(3):
+        assert server.requests[number].ended
+        echo(server.requests[number])
+    assert server.sent() == ANSWERS
+    assert server.reading
+
+
+def test_thousands_of_requests_in_one_read_are_answered_in_order() -> None:
+    server = Server()
+    server.connection.receive(GET * 3000)
+    assert server.sent() == answer(b"/a", b"") * 3000
+    late = Server(silent)
+    late.connection.receive(GET * 3000)
+    late.answer = echo
+    echo(late.requests[0])
+    assert late.sent() == answer(b"/a", b"") * 3000
+
+
+def test_a_head_that_recurs_is_the_same_section_with_its_memo() -> None:
+    server = Server()
+    server.connection.receive(GET)
+    server.requests[0].head.memo = "known"
+    server.connection.receive(GET + GET.replace(b"/a", b"/z"))
+    assert [request.head.memo for request in server.requests] == ["known", "known", None]
+    for number in range(100):
+        server.connection.receive(GET.replace(b"/a", b"/%d" % number))
+    assert len(server.requests) == 103
+
+
+def test_the_head_is_as_it_came_with_its_names_in_lower_case() -> None:
+    server = Server()
+    server.connection.receive(
+        b"GET http://y:1/p?q=1 HTTP/1.1\r\nHost: x\r\nX-Two: b\r\nx-two: c \r\n\r\nOPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    head, star = (request.head for request in server.requests)
+    assert (head.method, head.path, head.authority, star.path) == (b"GET", b"/p?q=1", b"x", b"*")
+    assert head.fields == ((b"host", b"x"), (b"x-two", b"b"), (b"x-two", b"c"))
+
+
+def test_a_body_in_pieces_goes_out_in_chunks() -> None:
+    server = Server(in_pieces)
+    server.connection.receive(GET * 2)
+    assert server.sent() == b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n" * 2
+
+
+def test_a_body_in_pieces_ends_with_the_connection_where_there_are_no_chunks() -> None:
+    server = Server(in_pieces)
+    server.connection.receive(b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert server.sent() == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc"
+    assert server.over == "finished"
+
+
+def test_an_old_client_may_keep_the_connection() -> None:
+    server = Server()
+    server.connection.receive(b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert b"connection: keep-alive" in server.sent()
+    assert not server.over
+    server.connection.receive(b"GET /a HTTP/1.0\r\n\r\n")
+    assert b"connection: close" in server.sent()
+    assert server.over == "finished"
+
+
+def test_a_client_may_end_the_connection() -> None:
+    server = Server()
+    server.connection.receive(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + GET)
+    assert server.sent().count(b"HTTP/1.1 200") == 1
+    assert server.over == "finished"
+
+
+@pytest.mark.parametrize("answering", [echo, in_pieces])
+def test_head_gets_the_head_alone(answering: Answering) -> None:
+    server = Server(answering)
+    server.connection.receive(GET.replace(b"GET", b"HEAD") + GET)
+    first, second = server.sent().split(b"HTTP/1.1 200 OK")[1:]
+    assert first.endswith(b"\r\n\r\n")
+    assert len(second) >= len(first)
+
+
+def test_an_answer_may_have_no_body() -> None:
+    server = Server(lambda request: request.server.connection.send_head(304, [], end=True))
+    server.connection.receive(GET)
+    assert server.sent() == b"HTTP/1.1 304 Not Modified\r\ncontent-length: 0\r\n\r\n"
+
+
+def test_a_client_that_expects_it_is_told_to_go_on() -> None:
+    server = Server()
+    server.connection.receive(b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+    assert server.sent() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    server.connection.receive(b"abc")
+    assert server.sent() == answer(b"/b", b"abc")
+
+
+def test_an_answer_before_the_end_of_the_request_ends_the_connection() -> None:
+    server = Server(silent)
+    server.connection.receive(POST[:-1])
+    echo(server.requests[0])
+    assert b"connection: close" in server.sent()
+    assert server.over == "finished"
+    server.connection.receive(b"c" + GET)
+    assert len(server.requests) == 1
+
+
+def test_a_body_that_is_not_taken_stops_the_reading() -> None:
+    server = Server(silent, limits=Http1Limits(max_unread=10), takes=False)
+    server.connection.receive(b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n" + bytes(20))
+    assert not server.reading
+    server.connection.consumed(5)
+    assert not server.reading
+    server.connection.consumed(5)
+    assert server.reading
+    server.connection.receive(bytes(10))
+    assert server.requests[0].ended
+
+
+def test_a_body_still_comes_whole_where_the_connection_ends_with_its_answer() -> None:
+    server = Server()
+    data = POST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for start in range(len(data)):
+        server.connection.receive(data[start : start + 1])
+    assert server.sent().endswith(b"connection: close\r\n\r\nabc")
+    assert server.over == "finished"
+
+
+def test_an_answer_may_begin_before_the_request_has_ended() -> None:
+    server = Server(lambda request: request.server.connection.send_data(request.body, end=True))
+    server.connection.receive(POST[:-2])
+    server.connection.send_head(200, [], end=False)
+    server.connection.send_data(b"x", end=False)
+    server.connection.receive(POST[-2:])
+    assert server.sent() == (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n3\r\nabc\r\n0\r\n\r\n")
+    assert server.over == "finished"
+
+
+def test_an_answer_to_the_head_alone_leaves_the_body_unread() -> None:
+    class Hasty(Request):
+        def head_received(self, head: Section, *, end: bool) -> None:
+            echo(self)
+
+    server = Server()
+    server.accept = lambda head: Hasty(server, head)  # type: ignore[method-assign]
+    server.connection.receive(POST + GET)
+    assert server.sent().count(b"HTTP/1.1") == 1
+    assert server.over == "finished"
+
+
+def test_an_upgrade_is_not_taken_up_and_is_the_last_request() -> None:
+    server = Server()
+    server.connection.receive(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\n")
+    server.connection.receive(GET)
+    assert server.sent() == answer(b"/a", b"")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", 400),
+        (b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n", 400),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 110, 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 17_000, 431),
+        (b"GET /" + b"y" * 17_000, 431),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 20_000, 431),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"y" * 20_000, 431),
+    ],
+)
+def test_what_is_wrong_gets_its_status_and_ends_the_connection(data: bytes, status: int) -> None:
+    server = Server(silent)
+    for start in range(0, len(data), 1000):
+        server.connection.receive(data[start : start + 1000])
+    sent = server.sent()
+    assert int(sent.split(b" ")[1]) == status
+    assert b"connection: close" in sent
+    assert server.over
+    assert all(request.lost for request in server.requests)
+    server.connection.receive(GET)
+    assert server.sent() == b""
+
+
+def test_a_fault_after_the_answer_has_begun_only_ends_the_connection() -> None:
+    server = Server(silent)
+    server.connection.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    server.connection.send_head(200, [], end=False)
+    server.connection.send_data(b"ab", end=False)
+    server.sent()
+    server.connection.receive(b"x\r\n")
+    assert server.sent() == b""
+    assert server.requests[0].lost
+
+
+def test_a_head_that_does_not_come_in_time_gets_408() -> None:
+    server = Server()
+    server.connection.receive(GET[:-2])
+    assert server.connection.awaits_head
+    server.connection.timeout()
+    assert server.sent().startswith(b"HTTP/1.1 408 ")
+    server.connection.timeout()
+    assert server.sent() == b""
+
+
+def test_an_idle_connection_ends_with_the_server_and_a_busy_one_with_its_answer() -> None:
+    idle, busy = Server(), Server(silent)
+    idle.connection.announce_shutdown()
+    assert idle.over == "finished"
+    busy.connection.receive(GET)
+    busy.connection.announce_shutdown()
+    assert not busy.over
+    echo(busy.requests[0])
+    assert b"connection: close" in busy.sent()
+    assert busy.over == "finished"
+
+
+def test_a_response_that_is_cut_ends_the_connection() -> None:
+    server = Server(silent)
+    server.connection.receive(GET)
+    server.connection.cut()
+    assert server.over == "a response was cut short"
+    server.connection.announce_shutdown()
+    assert server.over == "a response was cut short"
+
+
+def test_whoever_waits_for_a_lost_client_is_told() -> None:
+    server = Server(silent)
+    server.connection.receive(GET + GET)
+    server.connection.writing_paused()
+    server.connection.writing_resumed()
+    server.connection.lost("gone")
+    assert server.requests[0].lost == "gone"
+    server.connection.lost("gone")
+    server.connection.consumed(0)
+    assert len(server.requests) == 1
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.one_of(st.sampled_from([GET, POST, CHUNKED, b"\r\n", b"GET", b" ", b":", b"0\r\n\r\n"]), st.binary(max_size=20)), max_size=6
+    )
+)
+def test_nothing_but_answers_and_ends_comes_of_any_bytes(pieces: list[bytes]) -> None:
+    server = Server()
+    for piece in pieces:
+        server.connection.receive(piece)
+    assert len(server.connection._waiting) == 0
+    assert server.sent().count(b"HTTP/1.1 ") <= len(server.requests) + 1
