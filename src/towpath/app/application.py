@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
+from towpath.app.health import Health, ServingStatus
+from towpath.app.reflection import reflection_services
 from towpath.app.stack import server_layers
 from towpath.core.service import Service
 from towpath.telemetry.metrics import CallMetrics
@@ -27,6 +29,8 @@ class App:
     def __init__(self, config: ServiceConfig | None = None, *, registry: CollectorRegistry | None = None) -> None:
         self.config = config or ServiceConfig()
         self.metrics = CallMetrics(registry)
+        self.health: Health | None = None
+        """What `grpc.health.v1.Health` tells, once the application has started."""
         self._services: list[Service] = []
         self._channels: dict[str, Channel] = {}
         self._server: Server | None = None
@@ -66,25 +70,31 @@ class App:
 
     async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
         """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each
-        of which defaults to the configured one.
+        of which defaults to the configured one. `grpc.health.v1` is served too, and `grpc.reflection` unless it is configured off.
 
         Raises SetupError if the address cannot be had, or if a service was added twice.
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
-        server = Server(self._services, layers=server_layers(self.metrics))
+        health = Health(service.spec.name for service in self._services)
+        standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
+        server = Server([*self._services, *standard], layers=server_layers(self.metrics))
         if sock is None:
             configured = self.config.listen
             address = Address(configured.host if host is None else host, configured.port if port is None else port)
             sock = bind(address, self.config.listen_where if address == configured else "the address to start on")
         self._server = server
         await server.start(sock=sock)
+        self.health = health
+        health.set_all(ServingStatus.SERVING)
 
     async def close(self, grace: float | None = None) -> None:
         """Stop accepting, let calls under way finish, then close the channels that they may need until then.
 
         After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled.
         """
+        if self.health is not None:
+            self.health.shut_down()
         try:
             if self._server is not None:
                 await self._server.close(self.config.grace if grace is None else grace)

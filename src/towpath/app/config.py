@@ -5,6 +5,7 @@
     listen = "127.0.0.1:8080"
     contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
     grace = "5s"                                         # how long running calls may take to end after SIGTERM
+    reflection = true                                    # whether the service tells its contracts to whoever asks
 
     [targets]
     flights = "127.0.0.1:8081"
@@ -51,6 +52,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     listen: str | None = None
     contracts: tuple[str, ...] = ()
     grace: str | None = None
+    reflection: bool = True
 
 
 class _Name(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class ServiceConfig:
     listen: Address = _ANYWHERE
     listen_where: str = "the default address"
     grace: float = DEFAULT_GRACE
+    reflection: bool = True
     contracts: tuple[str, ...] = ()
     targets: Mapping[str, str] = field(default_factory=dict[str, str])
     methods: tuple[MethodConfig, ...] = ()
@@ -124,6 +127,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         listen=listen,
         listen_where=listen_where,
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
+        reflection=file.service.reflection,
         contracts=file.service.contracts,
         targets=_targets(file.targets, source, env),
         methods=methods,
