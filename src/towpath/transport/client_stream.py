@@ -126,7 +126,7 @@ class ClientStream(Stream):
         raw = message.SerializeToString()
         body = framing.frame(raw, gzip=True) if self._gzip else framing.pack_prefix(0, len(raw)) + raw
         self._link.connection.send_piece(self, body)
-        self._link.schedule_flush()
+        self._link.gather()
         return self.queued < MOST_QUEUED and not self._link.paused
 
     async def room(self) -> None:

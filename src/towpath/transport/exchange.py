@@ -6,8 +6,8 @@ A call ends exactly once, by whichever comes first: the handler's end, the deadl
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, Self, cast
 
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
@@ -71,6 +71,7 @@ class ServerExchange(Handling):
         "_endpoint",
         "_head_sent",
         "_link",
+        "_message",
         "_outlet",
         "_over",
         "_owed",
@@ -85,6 +86,7 @@ class ServerExchange(Handling):
         self._outlet = outlet
         self._endpoint = endpoint
         self._dialect = dialect
+        self._message: Callable[[Any], bytes] | None = dialect.message if isinstance(dialect, StreamedDialect) else None
         self._ctx = ctx
         self._slot = NO_SLOT
         self._over = False
@@ -205,9 +207,13 @@ class ServerExchange(Handling):
         """Send a response; waits while the caller does not read."""
         if self._over:
             raise RpcError(Code.CANCELLED, f"{self._endpoint.name} has ended")
-        self._write(message)
+        encode = self._message
+        if encode is not None and self._head_sent and isinstance(message, self._endpoint.response):
+            self._outlet.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
+        else:
+            self._write(message)
         link = self._link
-        link.schedule_flush()
+        link.gather()
         if link.paused:
             await link.writable()
         if self._outlet.queued >= _MOST_QUEUED and not self._over:
@@ -287,10 +293,7 @@ class ServerExchange(Handling):
         self._outlet.send_data(dialect.message(message), end=False)
 
     def _streamed(self) -> StreamedDialect:
-        dialect = self._dialect
-        if isinstance(dialect, StreamedDialect):
-            return dialect
-        raise TypeError(f"{self._endpoint.name} streams, and was routed to a protocol that has whole answers only")
+        return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
 
     def _check(self, message: Any) -> None:
         expected = self._endpoint.response

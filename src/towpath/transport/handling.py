@@ -42,6 +42,10 @@ class Carrier(Host, Protocol):
     compresses: bool
     paused: bool
 
+    def gather(self) -> None:
+        """Write what waits at the end of this turn of the loop, or once much has gathered."""
+        ...
+
     async def writable(self) -> None:
         """Until the peer reads what it is sent, or is gone."""
         ...

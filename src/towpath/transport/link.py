@@ -13,6 +13,9 @@ _HIGH_WATER: Final = 256 * 1024
 _BATCH: Final = 12
 """Pieces of frames that leave together, four to a request and three to an answer."""
 
+_STREAM_BATCH: Final = 96
+"""Likewise for streams; a message is two pieces."""
+
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer which broke the protocol is given to read why."""
 
@@ -124,6 +127,14 @@ class Link(asyncio.Protocol, Generic[End]):
     def schedule_flush(self) -> None:
         """Have what waits in the connection written at the end of this turn of the loop, or now if it is a batch."""
         if len(self.connection.out) >= _BATCH:
+            self.flush()
+        elif not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def gather(self) -> None:
+        """`schedule_flush` for the messages of a stream, of which many come one after the other: larger batches, fewer writes."""
+        if len(self.connection.out) >= _STREAM_BATCH:
             self.flush()
         elif not self._flush_scheduled:
             self._flush_scheduled = True

@@ -8,9 +8,10 @@ from google.protobuf.message import Message
 from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.codec import BodyCodec
+from towpath.wire.codec import PROTO, BodyCodec
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata, status
+from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.http2 import Field, Template
 
 HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
@@ -32,13 +33,14 @@ class GrpcDialect(StreamedDialect):
     """A call over `application/grpc`. `gzip_in` says that the request announced compression, `gzip_out` that responses are compressed;
     `limit` is the message limit in bytes."""
 
-    __slots__ = ("_codec", "_gzip_out", "_reader", "_request")
+    __slots__ = ("_codec", "_gzip_out", "_plain", "_reader", "_request")
 
     def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
         self._request = request
         self._codec = codec
         self._reader = framing.MessageReader(limit, gzip=gzip_in)
         self._gzip_out = gzip_out
+        self._plain = codec is PROTO and not gzip_out
 
     @property
     def unread(self) -> int:
@@ -69,6 +71,9 @@ class GrpcDialect(StreamedDialect):
 
     def message(self, response: Any) -> bytes:
         """A message with its prefix."""
+        if self._plain:  # as nearly always, with three calls less
+            raw = response.SerializeToString()
+            return pack_prefix(0, len(raw)) + raw
         return framing.frame(self._codec.encode(response), gzip=self._gzip_out)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
