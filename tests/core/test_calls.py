@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from stream.v1 import stream_pb2 as pb
@@ -245,6 +246,57 @@ async def test_a_response_too_few_or_too_many_is_an_error_of_the_server() -> Non
             with pytest.raises(RpcError, match=text):
                 await call
             await exchange.aclose()
+
+
+async def test_a_large_message_behind_a_small_one_comes_whole_to_who_reads_late() -> None:
+    async with client_of(Streams()) as client, client.repeat(pb.RepeatRequest(answers=answers([1, 1 << 20]))) as call:
+        await turn_until(lambda: call._exchange.wire is not None)
+        stream: Any = call._exchange.wire
+        await turn_until(lambda: stream.recv_window == 0)
+        assert [len(response.payload) async for response in call] == [1, 1 << 20]
+
+
+async def test_cancelling_a_call_frees_who_waits_for_room() -> None:
+    async with client_of(Streams()) as client:
+        call = client.converse()
+        request = pb.ConverseRequest(payload=bytes(1 << 20), answers=answers([1 << 20] * 4))
+
+        async def talk() -> None:
+            while await call.send(request):
+                pass
+
+        talking = asyncio.ensure_future(talk())
+        await turn_until(lambda: call._exchange.wire is not None)
+        stream: Any = call._exchange.wire
+        await turn_until(lambda: stream._room is not None)
+        call.cancel()
+        with pytest.raises(RpcError) as caught:
+            await talking
+        assert caught.value.code is Code.CANCELLED
+
+
+async def test_a_call_that_is_cancelled_within_a_message_says_that_it_was_cancelled() -> None:
+    async with client_of(Streams()) as client:
+        call = client.repeat(pb.RepeatRequest(answers=answers([1 << 20])))
+        await turn_until(lambda: call._exchange.wire is not None)
+        stream: Any = call._exchange.wire
+        await turn_until(lambda: stream._reader is not None and stream._reader.unread)
+        call.cancel()
+        with pytest.raises(RpcError) as caught:
+            await anext(call)
+        assert caught.value.code is Code.CANCELLED
+
+
+async def test_a_call_may_be_half_closed_with_requests_still_waiting() -> None:
+    async with client_of(Streams()) as client:
+        call = client.collect()
+        await call.send(pb.CollectRequest(payload=bytes(100_000)))
+        sending = asyncio.ensure_future(call.send(pb.CollectRequest(payload=bytes(200_000))))
+        await sending
+        await call.half_close()
+        with pytest.raises(RuntimeError, match="was half-closed"):
+            await call.send(pb.CollectRequest())
+        assert (await call).size == 300_000
 
 
 async def test_cancelling_who_waits_for_room_cancels_the_call() -> None:

@@ -151,6 +151,23 @@ async def test_a_handler_that_does_not_read_holds_the_client_back() -> None:
         assert (response.count, response.size) == (500, 500_000)
 
 
+async def test_a_large_message_behind_a_small_one_comes_whole_to_a_handler_that_reads_late() -> None:
+    class Late(Streams):
+        async def collect(self, requests: AsyncIterator[pb.CollectRequest], ctx: Context) -> pb.CollectResponse:
+            await self.release.wait()
+            return await super().collect(requests, ctx)
+
+    late = Late()
+    async with serving(late) as server, Channel(server.address) as channel:
+        call = StreamServiceClient(channel).collect([pb.CollectRequest(payload=bytes(size)) for size in (1, 1 << 20)])
+        await turn_until(lambda: any(link.connection.streams for link in server.links))
+        (link,) = server.links
+        (stream,) = link.connection.streams.values()
+        await turn_until(lambda: stream.recv_window == 0)
+        late.release.set()
+        assert (await call).size == (1 << 20) + 1
+
+
 async def send_all(call: Any, requests: list[pb.CollectRequest]) -> None:
     for request in requests:
         assert await call.send(request)

@@ -25,7 +25,7 @@ MOST_QUEUED: Final = 64 * 1024
 class ClientStream(Stream):
     """The `towpath.core.calls.Wire` of an exchange. `over` is settled with the call: None if it ended well, else raises RpcError."""
 
-    __slots__ = ("_exchange", "_gzip", "_head_seen", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
+    __slots__ = ("_exchange", "_gzip", "_half_closed", "_head_seen", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
 
     def __init__(
         self, link: Link[ClientConnection], exchange: ClientExchange[Any, Any], response: type[Message], limit: int, *, gzip: bool
@@ -41,6 +41,7 @@ class ClientStream(Stream):
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
         self._head_seen = False
+        self._half_closed = False
 
     # What the connection tells.
 
@@ -108,7 +109,10 @@ class ClientStream(Stream):
             self._fail(error)
             raise
         if raw is None:
-            if reader.unread and self.over.done() and self.over.exception() is None:
+            # What is there of a message came behind another one, and was not given back with it.
+            self._give_room(self._owed)
+            over = self.over
+            if reader.unread and over.done() and not over.cancelled() and over.exception() is None:
                 raise RpcError(Code.INTERNAL, f"{self._exchange.ctx.method} ended within a message")
             return None
         self._give_room(min(before - reader.unread, self._owed))
@@ -121,6 +125,8 @@ class ClientStream(Stream):
 
     def write(self, message: Message) -> bool:
         """Send a request, unless the call is over; whether there is room for more."""
+        if self._half_closed:
+            raise RuntimeError(f"the call of {self._exchange.ctx.method} was half-closed; nothing more can be sent on it")
         if AFTER_SEND_FRAME[self.state] == ILLEGAL:
             return False
         raw = message.SerializeToString()
@@ -146,13 +152,19 @@ class ClientStream(Stream):
 
     def half_close(self) -> None:
         """No more requests."""
-        if AFTER_SEND_FRAME[self.state] != ILLEGAL:
+        if AFTER_SEND_FRAME[self.state] != ILLEGAL and not self._half_closed:
+            self._half_closed = True
             self._link.connection.send_body(self, b"", end_stream=True)
             self._link.schedule_flush()
 
     def head_seen_or_over(self) -> bool:
         """Whether the response's head has come, or never will."""
         return self._head_seen or self.over.done()
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the call; whoever waits for room finds that out."""
+        Stream.reset(self, code)
+        self._let_send()
 
     # What becomes of it.
 

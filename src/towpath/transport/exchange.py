@@ -242,8 +242,9 @@ class ServerExchange(Handling):
         except RpcError as error:
             self._fail(error)
             raise
-        if message is not None and self._owed:
-            self._give_room(min(before - dialect.unread, self._owed))
+        if self._owed:
+            # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.
+            self._give_room(self._owed if message is None else min(before - dialect.unread, self._owed))
         return message
 
     def _give_room(self, size: int) -> None:

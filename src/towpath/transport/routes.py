@@ -14,7 +14,7 @@ from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
-from towpath.wire.http2 import Field, Section, Template
+from towpath.wire.http2 import Section, Template
 
 _GRPC: Final = b"application/grpc"
 _FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(sorted(CONTENT_TYPES))))
@@ -122,6 +122,8 @@ class Routes:
         return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
 
 
+_PLAIN: Final = {code: Template((b":status", b"%d" % http), (b"content-type", b"application/json")) for code, http in HTTP_STATUS.items()}
+
+
 def _plain(error: RpcError) -> Refusal:
-    fields: Sequence[Field] = ((b":status", b"%d" % HTTP_STATUS[error.code]), (b"content-type", b"application/json"))
-    return Refusal(Answer(Template(*fields), (), error_body(error)))
+    return Refusal(Answer(_PLAIN[error.code], (), error_body(error)))

@@ -363,6 +363,21 @@ def test_a_response_that_is_cut_ends_the_connection() -> None:
     assert server.over == "a response was cut short"
 
 
+def test_a_client_that_does_not_read_gets_no_more_answers() -> None:
+    server = Server()
+    server.connection.writing_paused()
+    server.connection.receive(GET * 100)
+    assert (server.sent(), server.requests, server.reading) == (b"", [], False)
+    server.connection.writing_resumed()
+    assert server.sent() == answer(b"/a", b"") * 100
+    assert server.reading
+    server.answer = lambda request: (echo(request), server.connection.writing_paused())[0]
+    server.connection.receive(GET * 3)
+    assert server.sent() == answer(b"/a", b"")
+    server.connection.writing_resumed()
+    assert server.sent() == answer(b"/a", b"")
+
+
 def test_whoever_waits_for_a_lost_client_is_told() -> None:
     server = Server(silent)
     server.connection.receive(GET + GET)

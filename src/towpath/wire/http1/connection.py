@@ -74,6 +74,8 @@ class Http1Connection:
         self._request_ended = True
         self._unread = 0
         self._reading_paused = False
+        self._blocked = False
+        """Whether the client does not read."""
         self._old = False
         self._bodiless = False
         self._head: list[bytes] | None = None
@@ -139,10 +141,14 @@ class Http1Connection:
             stream.reset_received(reason)
 
     def writing_paused(self) -> None:
-        """The client does not read: its next request waits as well, since the transport stops reading."""
+        """The client does not read its responses: it gets no more of them, so what it has already sent waits, and no more is read."""
+        self._blocked = True
+        self._pause()
 
     def writing_resumed(self) -> None:
         """It reads again."""
+        self._blocked = False
+        self._next()
 
     # What llhttp says.
 
@@ -211,7 +217,7 @@ class Http1Connection:
     # Requests, one at a time.
 
     def _in_turn(self, event: Callable[[], None]) -> None:
-        if self._waiting or (self._stream is not None and self._request_ended):
+        if self._waiting or (self._request_ended and (self._blocked or self._stream is not None)):
             self._waiting.append(event)
             self._pause()
         else:
@@ -251,7 +257,7 @@ class Http1Connection:
         if self._turning:  # called from within what is done here
             return
         self._turning = True
-        while self._response_ended and self._request_ended and not self._closed:
+        while self._response_ended and self._request_ended and not self._closed and not self._blocked:
             self._stream = None
             if self._last:
                 self._end()
@@ -270,7 +276,7 @@ class Http1Connection:
             self._owner.pause_reading()
 
     def _resume(self) -> None:
-        if self._reading_paused and not self._closed:
+        if self._reading_paused and not self._closed and not self._blocked:
             self._reading_paused = False
             self._owner.resume_reading()
 
