@@ -45,7 +45,7 @@ async def test_a_target_that_nobody_listens_on_is_named() -> None:
 
 
 async def test_a_host_that_does_not_resolve_is_named() -> None:
-    async with Channel("no.such.host.invalid:1") as channel:
+    async with Channel("no.such.host.invalid:1", insecure=True) as channel:
         error = await failure(channel)
     assert error.code is Code.UNAVAILABLE
     assert "no.such.host.invalid:1" in error.message

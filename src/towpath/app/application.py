@@ -65,7 +65,9 @@ class App:
         target = self.config.target(name)
         channel = self._channels.get(target)
         if channel is None:
-            channel = self._channels[target] = Channel(target, config=self.config, metrics=self.metrics)
+            channel = self._channels[target] = Channel(
+                target, config=self.config, metrics=self.metrics, tls=self.config.client_tls, insecure=self.config.insecure
+            )
         return channel
 
     async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
@@ -84,7 +86,7 @@ class App:
             address = Address(configured.host if host is None else host, configured.port if port is None else port)
             sock = bind(address, self.config.listen_where if address == configured else "the address to start on")
         self._server = server
-        await server.start(sock=sock)
+        await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
         self.health = health
         health.set_all(ServingStatus.SERVING)
 

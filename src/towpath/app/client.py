@@ -15,6 +15,7 @@ from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
+from towpath.transport.tls import ClientTls
 
 
 class Channel:
@@ -22,9 +23,9 @@ class Channel:
 
     __slots__ = ("_bare", "_layers", "_methods")
 
-    def __init__(self, target: str, *, config: ServiceConfig, metrics: CallMetrics) -> None:
-        """`target` is `host:port`. Raises SetupError if it is not."""
-        self._bare = BareChannel(target)
+    def __init__(self, target: str, *, config: ServiceConfig, metrics: CallMetrics, tls: ClientTls | None, insecure: bool) -> None:
+        """`target` is `host:port`. Raises SetupError if it is not, or needs TLS."""
+        self._bare = BareChannel(target, tls=tls, insecure=insecure)
         self._layers = client_layers(metrics)
         self._methods = config.methods
 
@@ -52,13 +53,28 @@ class Channel:
         return open_client_stream(method, self._bare.handler(method), self._layers, self._methods)
 
 
-def connect(target: str, *, config: ServiceConfig | None = None, metrics: CallMetrics | None = None) -> Channel:
+def connect(
+    target: str,
+    *,
+    config: ServiceConfig | None = None,
+    metrics: CallMetrics | None = None,
+    tls: ClientTls | None = None,
+    insecure: bool = False,
+) -> Channel:
     """A channel to `target` (`host:port`) with the default stack; close it, or use it with `async with`. Connects on the first call.
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
-    own process-wide registry.
+    own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
+    `insecure` has to say that plaintext is meant. Raises SetupError otherwise.
     """
-    return Channel(target, config=config or ServiceConfig(), metrics=metrics or _process_metrics())
+    settings = config or ServiceConfig()
+    return Channel(
+        target,
+        config=settings,
+        metrics=metrics or _process_metrics(),
+        tls=tls or settings.client_tls,
+        insecure=insecure or settings.insecure,
+    )
 
 
 @cache

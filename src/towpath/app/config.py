@@ -7,18 +7,29 @@
     grace = "5s"                                         # how long running calls may take to end after SIGTERM
     reflection = true                                    # whether the service tells its contracts to whoever asks
 
+    [service.tls]                                        # what it shows; paths are relative to this file
+    certificate = "tls.crt"
+    key = "tls.key"
+    client_ca = "clients.crt"                            # callers need a certificate that one of these signed
+
     [targets]
     flights = "127.0.0.1:8081"
+
+    [tls]                                                # whom its calls trust, and how they identify themselves
+    ca = "ca.crt"                                        # the system's authorities without it
+    certificate = "tls.crt"
+    key = "tls.key"
 
     [[methodConfig]]                                     # the shape of gRPC's service config
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
     timeout = "0.5s"
     criticality = "SHEDDABLE"
 
-Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_TARGET_<NAME>. Three more have no place in
-a file because they belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
-say READY=1) and TOWPATH_METRICS_DUMP (where to write the metrics at exit). Without any of it a service listens on a free port of
-127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
+Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
+mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_TARGET_<NAME>. Three more
+have no place in a file because they belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket),
+TOWPATH_NOTIFY_FD (where to say READY=1) and TOWPATH_METRICS_DUMP (where to write the metrics at exit). Without any of it a service listens
+on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
 """
 
 import os
@@ -32,10 +43,12 @@ import msgspec
 from towpath.app import tomlfile
 from towpath.app.duration import parse_duration
 from towpath.app.suggest import suggestion
+from towpath.app.tlsfile import ClientSettings, ServerSettings
 from towpath.contracts.policy import MethodConfig, by_method_name
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
 from towpath.transport.address import Address
+from towpath.transport.tls import ClientTls, ServerTls
 
 DEFAULT_FILE: Final = "towpath.toml"
 """Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
@@ -53,6 +66,8 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     contracts: tuple[str, ...] = ()
     grace: str | None = None
     reflection: bool = True
+    insecure: bool = False
+    tls: ServerSettings | None = None
 
 
 class _Name(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +83,7 @@ class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     service: _Service = _Service()
+    tls: ClientSettings | None = None
     targets: dict[str, str] = {}
     method_config: tuple[_Method, ...] = ()
 
@@ -85,6 +101,9 @@ class ServiceConfig:
     listen_where: str = "the default address"
     grace: float = DEFAULT_GRACE
     reflection: bool = True
+    insecure: bool = False
+    tls: ServerTls | None = None
+    client_tls: ClientTls | None = None
     contracts: tuple[str, ...] = ()
     targets: Mapping[str, str] = field(default_factory=dict[str, str])
     methods: tuple[MethodConfig, ...] = ()
@@ -128,6 +147,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         listen_where=listen_where,
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
         reflection=file.service.reflection,
+        insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
+        tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),
+        client_tls=None if source is None or file.tls is None else file.tls.beside(source),
         contracts=file.service.contracts,
         targets=_targets(file.targets, source, env),
         methods=methods,

@@ -50,10 +50,12 @@ class Context:
     """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are
     empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
     `x-request-id` that came from outside, or empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that
-    the common call makes none; `own_traceparent` is the raw header of a received call, or empty."""
+    the common call makes none; `own_traceparent` is the raw header of a received call, or empty; `caller`
+    is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one."""
 
     __slots__ = (
         "attempt",
+        "caller",
         "criticality",
         "deadline",
         "metadata",
@@ -77,6 +79,7 @@ class Context:
     own_reply: Reply | None
     own_trace: TraceContext | None
     own_traceparent: Final[bytes]
+    caller: str
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Context:
         self.metadata = metadata
         self.peer = peer
         self.attempt = attempt
+        self.caller = ""
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id

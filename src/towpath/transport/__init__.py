@@ -3,5 +3,6 @@
 from towpath.transport.address import Address
 from towpath.transport.channel import Channel
 from towpath.transport.server import Server
+from towpath.transport.tls import ClientTls, ServerTls
 
-__all__ = ["Address", "Channel", "Server"]
+__all__ = ["Address", "Channel", "ClientTls", "Server", "ServerTls"]

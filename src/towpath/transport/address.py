@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from towpath.core.errors import SetupError
 
@@ -17,6 +18,14 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @staticmethod
     def parse(text: str, where: str) -> "Address":

@@ -11,12 +11,13 @@ from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT, DeadlineWheel, wheel_of
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
 from towpath.transport.client_stream import ClientStream
 from towpath.transport.link import Link
+from towpath.transport.tls import ClientTls, explained, selected_http2
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
 from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, Template
@@ -45,10 +46,17 @@ class Channel:
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: Literal["gzip"] | None = None,
         connect_timeout: float = _CONNECT_TIMEOUT,
+        tls: ClientTls | None = None,
+        insecure: bool = False,
     ) -> None:
-        """Raises SetupError if `target` is not an address."""
+        """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
+        address, or needs TLS, or a file of `tls` cannot be used."""
         self.target = target
         self._address = Address.parse(target, "a channel's target")
+        if tls is None and not insecure and not self._address.loopback:
+            raise SetupError(f"a channel to {target} has no TLS: give tls=, or insecure=True if plaintext is meant")
+        self._ssl = None if tls is None else tls.context()
+        self._server_name = None if tls is None else tls.server_name or self._address.host
         self._limits = limits
         self._message_limit = message_limit
         self._compression = compression
@@ -185,7 +193,7 @@ class Channel:
     def _head(self, method: MethodSpec[Any, Any]) -> list[tuple[bytes, bytes]]:
         fields = [
             (b":method", b"POST"),
-            (b":scheme", b"http"),
+            (b":scheme", b"http" if self._ssl is None else b"https"),
             (b":path", method.path.encode()),
             (b":authority", str(self._address).encode()),
             (b"te", b"trailers"),
@@ -234,9 +242,17 @@ class Channel:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, link = await loop.create_connection(lambda: ClientLink(loop, self, self._limits), self._address.host, self._address.port)
+                transport, link = await loop.create_connection(
+                    lambda: ClientLink(loop, self, self._limits),
+                    self._address.host,
+                    self._address.port,
+                    ssl=self._ssl,
+                    server_hostname=self._server_name,
+                )
                 self._links[link] = None
                 try:
+                    if self._ssl is not None and not selected_http2(transport):
+                        raise ConnectionLost("it speaks TLS, but not HTTP/2 (ALPN h2)")
                     await link.wait_ready()
                 except BaseException:
                     link.abort()
@@ -244,7 +260,7 @@ class Channel:
         except TimeoutError:
             raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
         except OSError as error:
-            raise self._unreachable(error.strerror or str(error)) from None
+            raise self._unreachable(explained(error)) from None
         except ConnectionLost as error:
             raise self._unreachable(str(error)) from None
         if link.connection.exhausted():

@@ -362,4 +362,5 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
         ctx = propagation.received(endpoint.name, dialogue.inherited, dialogue.head.fields, extra, link.peer, endpoint.timeout)
     except RpcError as error:
         return dialect.refusal(error, None)
+    ctx.caller = link.caller
     return ServerExchange(link, outlet, endpoint, dialect, ctx)

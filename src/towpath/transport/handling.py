@@ -21,6 +21,7 @@ class Host(Protocol):
     calls: "dict[Handling, None]"
     create_task: "Callable[..., asyncio.Task[Any]]"
     draining: bool
+    caller: str
 
     def flush(self) -> None:
         """Write what waits, now."""

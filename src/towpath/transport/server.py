@@ -5,11 +5,13 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Final, Literal, cast
 
+from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
 from towpath.transport.address import Address, bind, bound
 from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
 from towpath.transport.routes import Routes
+from towpath.transport.tls import Rotating, ServerTls
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits
 
@@ -40,6 +42,7 @@ class Server:
         self.links: dict[HostLink[Any], None] = {}
         self.fronts: dict[asyncio.Protocol, None] = {}
         self._listener: asyncio.Server | None = None
+        self._rotating: Rotating | None = None
         self._address = ""
 
     @property
@@ -47,16 +50,40 @@ class Server:
         """`host:port` as bound, once started; empty before."""
         return self._address
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0, *, sock: socket.socket | None = None) -> None:
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        sock: socket.socket | None = None,
+        tls: ServerTls | None = None,
+        insecure: bool = False,
+    ) -> None:
         """Listen on `host:port` (port 0: a free one), or on `sock`, a listening socket that the server then owns.
 
-        Raises SetupError if the address cannot be had.
+        Without `tls` only on the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if the address cannot
+        be had or a file of `tls` cannot be used.
         """
         loop = asyncio.get_running_loop()
+        rotating = None if tls is None else Rotating(tls)
         if sock is None:
             sock = bind(Address(host, port), "the server's address")
-        self._address = str(bound(sock))
-        self._listener = await loop.create_server(lambda: Front(loop, self), sock=sock)
+        address = bound(sock)
+        if tls is None and not insecure and not address.loopback:
+            sock.close()
+            raise SetupError(
+                f"{address} can be reached by others, and has no TLS: give a certificate ([service.tls]), or set service.insecure = true "
+                "if plaintext is meant, as behind a proxy that speaks TLS"
+            )
+        self._address = str(address)
+        if tls is None or rotating is None:
+            self._listener = await loop.create_server(lambda: Front(loop, self), sock=sock)
+            return
+        self._rotating = rotating
+        rotating.watch(loop)
+        self._listener = await loop.create_server(
+            lambda: Front(loop, self), sock=sock, ssl=rotating.context, ssl_handshake_timeout=tls.handshake_timeout
+        )
 
     async def close(self, grace: float = 5.0) -> None:
         """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.
@@ -67,6 +94,8 @@ class Server:
         if listener is None:
             return
         listener.close()
+        if self._rotating is not None:
+            self._rotating.close()
         for front in list(self.fronts):
             cast("Front", front).abort()
         links = list(self.links)

@@ -63,6 +63,8 @@ class ServerCall(Stream, Handling):
         except RpcError as error:
             self._fail(error)
             return
+        if link.caller:
+            ctx.caller = link.caller
         self._ctx = ctx
         if ctx.deadline is not None:
             self._slot = link.wheel.add(ctx.deadline, self)
