@@ -1,7 +1,6 @@
 """The channel: a client's way to one target. Connects when first used, shares one connection among all calls, replaces it once it ends."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Literal, Self
 
@@ -10,17 +9,17 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
-from towpath.core.deadline import NO_SLOT, DeadlineWheel, wheel_of
+from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
+from towpath.transport.client_link import ClientLink, ConnectionLost
 from towpath.transport.client_stream import ClientStream
-from towpath.transport.link import Link
 from towpath.transport.tls import ClientTls, explained, selected_http2
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
-from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, Template
+from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits, Template
 
 _CONNECT_TIMEOUT: Final = 20.0
 """Seconds for TCP and the server's settings; gRPC's MIN_CONNECT_TIMEOUT."""
@@ -205,7 +204,7 @@ class Channel:
             fields.append((b"grpc-encoding", b"gzip"))
         return fields
 
-    async def _link_for(self, ctx: Context) -> "ClientLink":
+    async def _link_for(self, ctx: Context) -> ClientLink:
         """A link that takes a stream now, within the call's deadline."""
         remaining = ctx.remaining()
         try:
@@ -220,7 +219,7 @@ class Channel:
         except TimeoutError:
             raise RpcError(Code.DEADLINE_EXCEEDED, f"{ctx.method}: no connection to {self.target} within the deadline") from None
 
-    async def _connected(self) -> "ClientLink":
+    async def _connected(self) -> ClientLink:
         """The link, connected; concurrent callers share one attempt, and the cancellation of one does not end it."""
         if self._closed:
             raise self._is_closed()
@@ -238,7 +237,7 @@ class Channel:
             if connecting.done() and self._connecting is connecting:
                 self._connecting = None
 
-    async def _connect(self) -> "ClientLink":
+    async def _connect(self) -> ClientLink:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -275,12 +274,12 @@ class Channel:
     def _unreachable(self, reason: str) -> RpcError:
         return RpcError(Code.UNAVAILABLE, f"cannot connect to {self.target}: {reason}")
 
-    def retire(self, link: "ClientLink") -> None:
+    def retire(self, link: ClientLink) -> None:
         """Send no new calls over `link`."""
         if self._link is link:
             self._link = None
 
-    def forget(self, link: "ClientLink") -> None:
+    def forget(self, link: ClientLink) -> None:
         """`link` has ended."""
         self.retire(link)
         self._links.pop(link, None)
@@ -300,92 +299,3 @@ def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Co
         return Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
 
     return context
-
-
-class ConnectionLost(Exception):
-    """The connection ended before it was ready."""
-
-
-class ClientLink(Link[ClientConnection]):
-    """One connection of a channel."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Channel, limits: Limits) -> None:
-        super().__init__(loop)
-        self.wheel: DeadlineWheel = wheel_of(loop)
-        self._channel = channel
-        self._ready: asyncio.Future[None] = loop.create_future()
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self.fault = ""
-        # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.
-        self.needs_attention = False
-        self.connection = ClientConnection(self, limits)
-
-    async def wait_ready(self) -> None:
-        """Until the server's settings have come. Raises ConnectionLost."""
-        await self._ready
-
-    async def wait_for_stream(self) -> None:
-        """Until a stream has ended or the connection has: worth another look at `can_open`."""
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        self._waiters.append(waiter)
-        self.needs_attention = True
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled():  # the place was this call's already: pass it on
-                self.stream_ended()
-            raise
-
-    def stream_ended(self) -> None:
-        """A stream has ended: the next call in line may take its place."""
-        waiters = self._waiters
-        while waiters:
-            waiter = waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                break
-        if self.connection.exhausted() and not self.connection.streams:
-            self.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The server is gone; calls under way end with UNAVAILABLE."""
-        super().connection_lost(exc)
-        self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
-
-    def _end(self, reason: str) -> None:
-        self._channel.forget(self)
-        if not self._ready.done():
-            self._ready.set_exception(ConnectionLost(reason))
-        self._wake_all()
-
-    def _wake_all(self) -> None:
-        """Whoever waits for a stream looks again: there may be room here now, or reason to go elsewhere."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-
-    # What the connection tells.
-
-    def ready(self) -> None:
-        """The server's settings are known, or have changed."""
-        if not self._ready.done():
-            self._ready.set_result(None)
-        self._wake_all()
-
-    def going_away(self, reason: str) -> None:
-        """The server wants no more calls here: the next one connects anew."""
-        self._channel.retire(self)
-        self.fault = reason
-        self.needs_attention = True
-        self._wake_all()
-        self.stream_ended()
-
-    def pinged(self, payload: bytes) -> None:
-        """Nothing is measured by pings yet; keepalive is the channel's to add."""
-
-    def failed(self, reason: str) -> None:
-        """The server broke the protocol."""
-        self.fault = reason
-        self._channel.retire(self)
-        super().failed(reason)
