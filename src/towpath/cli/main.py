@@ -12,7 +12,12 @@ from typing import Final
 
 from towpath.core.errors import SetupError
 
-_COMMANDS: Final = {"gen": "towpath.cli.gen:gen", "up": "towpath.cli.up:up", "explain": "towpath.cli.explain:explain"}
+_COMMANDS: Final = {
+    "call": "towpath.cli.call:call",
+    "explain": "towpath.cli.explain:explain",
+    "gen": "towpath.cli.gen:gen",
+    "up": "towpath.cli.up:up",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +41,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     app = App(name="towpath", help="The golden path for Python services.", version=_version, result_action="return_value")
     for name, where in _COMMANDS.items():
         app.command(where, name=name)
+    app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType] # its **kwargs have no type
     try:
         status = app(list(arguments), exit_on_error=False)
     except CycloptsError:
