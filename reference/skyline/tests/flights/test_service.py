@@ -26,6 +26,50 @@ def query(**changes) -> pb.ListFlightsRequest:
     return pb.ListFlightsRequest(**fields | changes)
 
 
+def watched(flights: Flights, **fields) -> list[pb.Flight]:
+    async def watch() -> list[pb.Flight]:
+        request = pb.WatchRequest(date=Date(year=2013, month=1, day=3), **fields)
+        return [response.flight async for response in flights.watch(request, CTX)]
+
+    return asyncio.run(watch())
+
+
+@pytest.mark.parametrize(("origin", "speed"), [(None, 0), ("JFK", 0), ("LGA", 2_000_000_000)])
+def test_a_day_is_replayed_in_the_order_in_which_its_flights_left(flights: Flights, flight_rows: list[Flight], origin, speed) -> None:
+    found = watched(flights, origin=f"airports/{origin}" if origin else "", speed=speed)
+    times = [flight.departure_time.ToDatetime() for flight in found]
+    assert times == sorted(times)
+    rows = [row for row in flight_rows if row.day == 3 and row.departure_delay is not None and origin in (None, row.origin)]
+    assert sorted(flight.name for flight in found) == sorted(f"flights/{row.key}" for row in rows)
+
+
+def test_a_replay_may_be_left_between_two_departures(flights: Flights) -> None:
+    async def first() -> str:
+        replay = flights.watch(pb.WatchRequest(date=Date(year=2013, month=1, day=3), speed=1), CTX)
+        response = await anext(replay)
+        waiting = asyncio.ensure_future(anext(replay))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return response.flight.name
+
+    assert asyncio.run(first()).startswith("flights/2013-01-03-")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"), [({"speed": -1}, "speed"), ({"origin": "JFK"}, "origin"), ({"date": Date(year=2013)}, "date")]
+)
+def test_a_replay_that_cannot_be_meant_is_refused(flights: Flights, fields, field) -> None:
+    async def watch() -> None:
+        await anext(flights.watch(pb.WatchRequest(**{"date": Date(year=2013, month=1, day=3)} | fields), CTX))
+
+    with pytest.raises(RpcError) as caught:
+        asyncio.run(watch())
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.details[0].field_violations[0].field == field
+
+
 def test_an_arrived_flight_has_all_its_times(flights: Flights) -> None:
     # 2013,1,1,517,515,2,830,819,11,UA,1545,N14228,EWR,IAH,227,1400,5,15,2013-01-01T10:00:00Z
     flight = get(flights, "flights/2013-01-01-UA1545-EWR")

@@ -1,6 +1,8 @@
 """The flights contract, answered from the timetable."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import Final
 
 from skyline.aip import airport_code, date_of, invalid, not_found, page_of
@@ -13,7 +15,7 @@ _NAME: Final = re.compile(r"flights/\d{4}-\d{2}-\d{2}-[0-9A-Z]{2}\d{1,4}-[0-9A-Z
 
 
 class Flights(FlightsService):
-    """Stateless beyond the timetable; every answer is made at once, so nothing here can be cancelled."""
+    """Stateless beyond the timetable. Every answer but a replay is made at once; a replay may be cancelled between any two departures."""
 
     def __init__(self, timetable: Timetable) -> None:
         self._timetable = timetable
@@ -41,3 +43,16 @@ class Flights(FlightsService):
         return pb.ListFlightsResponse(
             flights=[self._timetable.to_message(flight) for flight in page.rows], next_page_token=page.next_page_token
         )
+
+    async def watch(self, request: pb.WatchRequest, ctx: Context) -> AsyncIterator[pb.WatchResponse]:
+        """The departures of a day as they happened, with the time between them divided by `speed`; at once if that is 0."""
+        day = date_of("date", request.date)
+        origin = airport_code("origin", request.origin) if request.origin else None
+        if request.speed < 0:
+            raise invalid("speed", f"{request.speed} would run backwards; give how many times faster than the day, or 0 for at once")
+        before = None
+        for departed, flight in self._timetable.departed(day, origin):
+            if request.speed and before is not None:
+                await asyncio.sleep((departed - before).total_seconds() / request.speed)
+            before = departed
+            yield pb.WatchResponse(flight=self._timetable.to_message(flight))

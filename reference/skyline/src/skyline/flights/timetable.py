@@ -6,7 +6,7 @@ call answers with a few dozen.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -37,6 +37,17 @@ class Timetable:
     def departures(self, origin: str, destination: str, day: date) -> Sequence[Flight]:
         """The flights from `origin` to `destination` (codes) scheduled to leave on `day`; empty if there are none."""
         return self._by_route.get((origin, destination, day), ())
+
+    def departed(self, day: date, origin: str | None) -> Sequence[tuple[datetime, Flight]]:
+        """The flights scheduled to leave on `day` (from `origin`, if one is given) that left, with when, in that order."""
+        left = (
+            (flight.departed, flight)
+            for flight in self._by_name.values()
+            if flight.date == day and (origin is None or flight.origin == origin)
+        )
+        return sorted(
+            ((departed, flight) for departed, flight in left if departed is not None), key=lambda row: (row[0], flight_name(row[1]))
+        )
 
     def to_message(self, flight: Flight) -> pb.Flight:
         """The row as the contract has it. What is unknown stays unset."""

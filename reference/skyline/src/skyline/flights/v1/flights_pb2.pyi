@@ -96,3 +96,19 @@ class ListFlightsResponse(_message.Message):
     flights: _containers.RepeatedCompositeFieldContainer[Flight]
     next_page_token: str
     def __init__(self, flights: _Optional[_Iterable[_Union[Flight, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("date", "origin", "speed")
+    DATE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    date: _date_pb2.Date
+    origin: str
+    speed: int
+    def __init__(self, date: _Optional[_Union[_date_pb2.Date, _Mapping]] = ..., origin: _Optional[str] = ..., speed: _Optional[int] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("flight",)
+    FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    flight: Flight
+    def __init__(self, flight: _Optional[_Union[Flight, _Mapping]] = ...) -> None: ...
