@@ -51,6 +51,16 @@ def test_help_loads_neither_compiler_nor_server():
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
+def test_a_reader_that_has_gone_ends_it_without_a_word():
+    script = "import sys; import towpath.cli.main as m; m._dispatch = lambda _: print('x' * 100_000, flush=True); sys.exit(m.main([]))"
+    command = [sys.executable, "-c", script]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate()
+    assert (process.returncode, err) == (141, b"")
+
+
 def test_an_interrupt_is_status_130(monkeypatch):
     def interrupted(_arguments):
         raise KeyboardInterrupt

@@ -5,6 +5,7 @@ is imported when it is called, so that `towpath explain` does not load a compile
 """
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,10 @@ _COMMANDS: Final = {
 }
 
 
+_PIPE: Final = 141
+"""What a shell makes of a command that SIGPIPE ended."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in `arguments` (default: those of the process) and return its exit status."""
     missing = [package for package in ("cyclopts", "rich") if importlib.util.find_spec(package) is None]
@@ -33,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does. What is still buffered must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
