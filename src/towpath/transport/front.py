@@ -5,7 +5,7 @@ let go: it holds a socket and gives nothing for it.
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from towpath.core import clock
 from towpath.core.deadline import NO_SLOT, wheel_of
@@ -30,10 +30,17 @@ class Front(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._said = b""
         self._slot = NO_SLOT
+        self._peer: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport = cast("asyncio.Transport", transport)
+        address: Any = transport.get_extra_info("peername")
+        self._peer = str(address[0]) if address else ""
+        if not self._site.connections.admit(self._peer):
+            self._peer = None
+            transport.abort()
+            return
         self._site.fronts[self] = None
         self._slot = wheel_of(self._loop).add(clock.now() + _PATIENCE, self)
 
@@ -47,8 +54,11 @@ class Front(asyncio.Protocol):
         if transport is None:
             return
         self._left()
+        peer, self._peer = self._peer, None
         kind = Http2Link if PREFACE.startswith(begun) else Http1Link
         link = kind(self._loop, self._site)
+        link.closed.add_done_callback(lambda _: self._site.connections.leave(str(peer)))
+        self._site.connections.age(link)
         transport.set_protocol(link)
         link.connection_made(transport)
         link.data_received(said)
@@ -56,6 +66,8 @@ class Front(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It went without a word."""
         self._left()
+        if self._peer is not None:
+            self._site.connections.leave(self._peer)
 
     def expire(self) -> None:
         """It says nothing."""

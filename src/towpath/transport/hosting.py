@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from towpath.core.deadline import wheel_of
 from towpath.core.errors import Code, RpcError
+from towpath.transport.connections import Connections
 from towpath.transport.handling import Handling
 from towpath.transport.link import Link, SansIO
 from towpath.transport.routes import Routes
@@ -26,6 +27,7 @@ class Site(Protocol):
     compression: Literal["gzip"] | None
     links: "dict[HostLink[Any], None]"
     fronts: "dict[asyncio.Protocol, None]"
+    connections: Connections
 
 
 class HostLink(Link[End]):

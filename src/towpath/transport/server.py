@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, cast
 from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
 from towpath.transport.address import Address, bind, bound
+from towpath.transport.connections import ConnectionLimits, Connections
 from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
 from towpath.transport.routes import Routes
@@ -20,10 +21,10 @@ _LAST_WORDS: Final = 1.0
 
 
 class Server:
-    """Serves `services` over gRPC on HTTP/2, each method wrapped in what `layers` put around it; without layers it is the bare path.
+    """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
 
-    `limits` hold for each connection, `message_limit` (bytes, default 4 MiB) for each message before and after decompression.
-    `compression` is applied to answers whose caller accepts it. Binds to the loop that runs `start`.
+    `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
+    for each message before and after decompression. `compression` is applied to answers whose caller accepts it. Binds to the loop that runs `start`.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Server:
         limits: Limits = DEFAULT_LIMITS,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: Literal["gzip"] | None = None,
+        connections: ConnectionLimits | None = None,
     ) -> None:
         self.routes = Routes(services, layers)
         self.limits = limits
         self.message_limit = message_limit
         self.compression: Literal["gzip"] | None = compression
         self.links: dict[HostLink[Any], None] = {}
+        self.connections = Connections(connections or ConnectionLimits())
         self.fronts: dict[asyncio.Protocol, None] = {}
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
