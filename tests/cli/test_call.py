@@ -26,7 +26,12 @@ def beside(serve: Callable[[asyncio.Future[str], asyncio.Event], Coroutine[Any, 
     loop = asyncio.new_event_loop()
     address: asyncio.Future[str] = loop.create_future()
     over = asyncio.Event()
-    thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(serve(address, over)))
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve(address, over))
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield asyncio.run_coroutine_threadsafe(asyncio.wait_for(address, PATIENCE), loop).result()

@@ -24,7 +24,8 @@ class Server:
     """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
 
     `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
-    for each message before and after decompression. `compression` is applied to answers whose caller accepts it. Binds to the loop that runs `start`.
+    for each message before and after decompression. `compression` is applied to answers whose caller accepts it. Binds to the loop that
+    runs `start`.
     """
 
     def __init__(
