@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from google.type.date_pb2 import Date
@@ -33,6 +34,10 @@ class Direct:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     called: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+
+    def bind_stream(self, method: MethodSpec):
+        """Bound with the rest of a client; a search watches nothing."""
+        return partial(pytest.fail, f"{method.full_name} was called")
 
     def bind(self, method: MethodSpec):
         handler = {spec.name: bound for spec, bound in self.service.handlers()}[method.name]
