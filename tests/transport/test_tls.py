@@ -181,7 +181,7 @@ async def test_a_rotated_certificate_is_shown_to_the_next_client_while_calls_go_
         assert (await say(target, other.trusted)).id == "a"
 
 
-async def test_files_are_looked_at_while_serving(authority: Authority) -> None:
+async def test_files_are_looked_at_while_serving(authority: Authority, caplog: Any) -> None:
     tls = authority.server("localhost", reload_interval=0.01)
     async with secured(tls) as server:
         target = server.address.replace("127.0.0.1", "localhost")
@@ -192,7 +192,7 @@ async def test_files_are_looked_at_while_serving(authority: Authority) -> None:
         assert (await say(target, other.trusted)).id == "a"
         tls.certificate.unlink()
         before = server._rotating._current  # type: ignore[union-attr]
-        await asyncio.sleep(0.05)
+        await turn_until(lambda: "tls.certificate: " in caplog.text)
         assert server._rotating._current is before  # type: ignore[union-attr]
 
 
