@@ -11,7 +11,7 @@ from towpath.core.context import Context
 from towpath.core.errors import Code, SetupError
 from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
 from towpath.transport.dialogues import Dialogue
-from towpath.transport.routes import Refusal, Route, Routes
+from towpath.transport.routes import Route, Routes, Settled
 from towpath.wire.grpc import status
 from towpath.wire.hpack import Decoder, literal
 from towpath.wire.http2 import Section, fields
@@ -88,7 +88,7 @@ async def test_a_service_served_twice_is_a_mistake() -> None:
 )
 async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code: Code, message: str) -> None:
     refusal = Routes([Echo()], ()).resolve(head(change))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Settled)
     error = status.decode(refusal.answer.fields)
     assert error is not None
     assert error.code is code
@@ -114,7 +114,7 @@ async def test_these_are_grpc(kind: bytes) -> None:
 )
 async def test_what_no_protocol_can_mean_gets_an_http_status(section: Section, answer: bytes) -> None:
     refusal = Routes([Echo()], ()).resolve(section)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Settled)
     assert refusal.answer.head.fields[0] == (b":status", answer)
 
 

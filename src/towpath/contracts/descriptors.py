@@ -17,12 +17,13 @@ from google.protobuf.descriptor_pb2 import (
     SourceCodeInfo,
 )
 
-from towpath.contracts import naming, options
+from towpath.contracts import bindings, naming, options
 from towpath.contracts.comments import documentation
 from towpath.contracts.diagnostics import ContractError, Place
 from towpath.contracts.model import ContractModel, Method, ServiceModel, TypeRef
 from towpath.contracts.own_package import importable
 from towpath.contracts.sources import Source
+from towpath.core.http import BindingError, HttpBinding
 from towpath.core.service import MethodKind
 
 _SERVICE: Final = FileDescriptorProto.SERVICE_FIELD_NUMBER
@@ -37,22 +38,26 @@ _Path = tuple[int, ...]
 def read_contracts(descriptors: bytes, sources: Sequence[Source]) -> list[ContractModel]:
     """The contracts of `sources` that have services, from the serialized FileDescriptorSet of them and all they import, in its order.
 
-    Raises `ContractError` for an invalid option, two methods that become one Python name and a type or module
-    whose name is a Python keyword.
+    Raises `ContractError` for an invalid option, two methods that become one Python name or answer the same requests over HTTP, and a type
+    or module whose name is a Python keyword.
     """
     files = FileDescriptorSet.FromString(descriptors).file
     types = {name: ref for file in files for name, ref in _types_of(file)}
+    reader = bindings.BindingReader(files)
     by_name = {source.name: source for source in sources}
-    return [_Reader(file, by_name[file.name], types).contract() for file in files if file.name in by_name and file.service]
+    contracts = [_Reader(file, by_name[file.name], types, reader).contract() for file in files if file.name in by_name and file.service]
+    bindings.refuse_clashes(contracts)
+    return contracts
 
 
 class _Reader:
     """Reads one file."""
 
-    def __init__(self, file: FileDescriptorProto, source: Source, types: dict[str, TypeRef]) -> None:
+    def __init__(self, file: FileDescriptorProto, source: Source, types: dict[str, TypeRef], reader: bindings.BindingReader) -> None:
         self._file = file
         self._source = source
         self._types = types
+        self._bindings = reader
         self._locations: dict[_Path, SourceCodeInfo.Location] = {}
         for location in file.source_code_info.location:
             self._locations.setdefault(tuple(location.path), location)
@@ -87,6 +92,7 @@ class _Reader:
             doc=self._doc(path),
             place=self._place(path),
             kind=_KINDS[method.client_streaming, method.server_streaming],
+            http=self._http(method, service, path),
         )
 
     def _declared(self, method: MethodDescriptorProto, service: str, path: _Path) -> options.Declared:
@@ -97,6 +103,16 @@ class _Reader:
                 f"{service}/{method.name}: {error}",
                 place=self._place((*path, _OPTIONS, options.EXTENSION, error.field)),
                 hint=error.hint,
+            ) from None
+
+    def _http(self, method: MethodDescriptorProto, service: str, path: _Path) -> tuple[HttpBinding, ...]:
+        try:
+            return self._bindings.of(method)
+        except BindingError as error:
+            raise ContractError(
+                f"{service}/{method.name}: {error}",
+                place=self._place((*path, _OPTIONS, bindings.EXTENSION)),
+                hint="see google/api/http.proto for what a binding may say",
             ) from None
 
     def _type(self, full_name: str, path: _Path) -> TypeRef:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from towpath.contracts.diagnostics import Place
 from towpath.contracts.options import Declared
+from towpath.core.http import HttpBinding
 from towpath.core.service import MethodKind
 
 
@@ -31,6 +32,7 @@ class Method:
     doc: str
     place: Place
     kind: MethodKind = MethodKind.UNARY
+    http: tuple[HttpBinding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

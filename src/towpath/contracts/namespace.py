@@ -26,6 +26,7 @@ _FIXED: Final = {
     "CallOptions": _CONTEXT,
     "Context": _CONTEXT,
     "Criticality": _CONTEXT,
+    "HttpBinding": "towpath.core.http",
     "Idempotency": _SERVICE,
     "MethodKind": _SERVICE,
     "MethodSpec": _SERVICE,
@@ -76,6 +77,8 @@ class Namespace:
             needed.append("Criticality")
         if any(method.declared.idempotency is not Idempotency.UNKNOWN for method in methods):
             needed.append("Idempotency")
+        if any(method.http for method in methods):
+            needed.append("HttpBinding")
         kinds = {method.kind for method in methods} - {MethodKind.UNARY}
         if kinds:
             needed += ["MethodKind", "AsyncIterator"]

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from towpath.core.context import CRITICAL, CallOptions, Context, Criticality
+from towpath.core.http import HttpBinding
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
@@ -58,7 +59,8 @@ class Idempotency(Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodSpec(Generic[Req, Res]):
-    """One method of a contract, with the options that it declares. `timeout` is in seconds; None means not declared."""
+    """One method of a contract, with the options that it declares. `timeout` is in seconds; None means not declared. `http` are the ways
+    to reach it over plain HTTP."""
 
     service: str
     name: str
@@ -68,6 +70,7 @@ class MethodSpec(Generic[Req, Res]):
     idempotency: Idempotency = Idempotency.UNKNOWN
     timeout: float | None = None
     criticality: Criticality | None = None
+    http: tuple[HttpBinding, ...] = ()
 
     @property
     def default_timeout(self) -> float | None:

@@ -10,7 +10,7 @@ from towpath.core.service import MethodKind
 from towpath.transport.dialogues import Dialogue, GrpcDialogue
 from towpath.transport.exchange import ServerExchange, open_call
 from towpath.transport.hosting import HostLink, Site
-from towpath.transport.routes import Refusal, Route
+from towpath.transport.routes import Route, Settled
 from towpath.wire.dialect import Answer
 from towpath.wire.http1 import Http1Connection
 from towpath.wire.http2 import Field, Section, Template
@@ -61,7 +61,7 @@ class Http1Link(HostLink[Http1Connection]):
 
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
-        route = cast("Route | Dialogue | Refusal", head.memo or self.site.routes.resolve(head))
+        route = cast("Route | Dialogue | Settled", head.memo or self.site.routes.resolve(head))
         if isinstance(route, Dialogue):
             bidi = route.endpoint.method.kind is MethodKind.BIDI_STREAMING
             return Http1Exchange(self, _NEEDS_HTTP2 if bidi or isinstance(route, GrpcDialogue) else route)

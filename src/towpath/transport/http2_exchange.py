@@ -70,7 +70,10 @@ class Http2Exchange(Stream):
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         """DATA."""
-        if end:
+        if self._dialogue.head.method == b"HEAD":
+            if end:
+                self._connection.send_body(self, b"", end_stream=True)
+        elif end:
             self._connection.send_body(self, data, end_stream=True)
         else:
             self._connection.send_piece(self, data)

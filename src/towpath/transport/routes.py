@@ -1,12 +1,13 @@
 """From a request's head to what serves it: by path to the endpoint, by content type to the protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Layer, MethodKind, Service, compose
 from towpath.core.streaming import exchange_handler
 from towpath.transport.dialogues import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
+from towpath.transport.rest import RestRoutes
 from towpath.wire.codec import PROTO
 from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer
@@ -15,6 +16,8 @@ from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.http2 import Section, Template
+
+NO_DOCUMENTS: Final[Mapping[str, tuple[str, bytes]]] = {}
 
 _GRPC: Final = b"application/grpc"
 _FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(sorted(CONTENT_TYPES))))
@@ -36,8 +39,8 @@ class Route:
         self.inherited = Inherited(head.fields, endpoint.criticality)
 
 
-class Refusal:
-    """A head that cannot be served, and the answer to it."""
+class Settled:
+    """A head whose answer needs no call: what is wrong with it, or a document."""
 
     __slots__ = ("answer",)
 
@@ -45,15 +48,18 @@ class Refusal:
         self.answer = answer
 
     @staticmethod
-    def grpc(error: RpcError) -> "Refusal":
+    def grpc(error: RpcError) -> "Settled":
         """An error, as gRPC says it."""
-        return Refusal(Answer(HEAD, status.encode(error), b""))
+        return Settled(Answer(HEAD, status.encode(error), b""))
 
 
 class Routes:
-    """Every method that a server serves, by path."""
+    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, as content type and body."""
 
-    def __init__(self, services: Sequence[Service], layers: Sequence[Layer]) -> None:
+    def __init__(
+        self, services: Sequence[Service], layers: Sequence[Layer], documents: Mapping[str, tuple[str, bytes]] = NO_DOCUMENTS
+    ) -> None:
+        self._documents = {path.encode(): _document(*document) for path, document in documents.items()}
         self._endpoints: dict[bytes, Endpoint] = {}
         self._services: set[str] = set()
         for service in services:
@@ -71,13 +77,14 @@ class Routes:
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
                 )
+        self._rest = RestRoutes(self._endpoints.values())
 
-    def resolve(self, head: Section) -> Route | Dialogue | Refusal:
+    def resolve(self, head: Section) -> Route | Dialogue | Settled:
         """What becomes of a head, from now on remembered on it."""
         route = head.memo = self._resolve(head)
         return route
 
-    def _resolve(self, head: Section) -> Route | Dialogue | Refusal:
+    def _resolve(self, head: Section) -> Route | Dialogue | Settled:
         fields = dict(head.fields)
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         path, _, query = head.path.partition(b"?")
@@ -85,35 +92,41 @@ class Routes:
         if content_type.startswith(_GRPC) and head.method == b"POST":
             return self._grpc(head, content_type, endpoint)
         if endpoint is None:
-            return self._unknown_path(path)
+            return self._beyond_methods(head, path, content_type)
         if head.method == b"GET":
             try:
                 dialogue = get_dialogue(head, endpoint, query.decode("latin-1"))
             except RpcError as error:
                 return _plain(error)
-            return dialogue or Refusal(Answer(_NOT_POST, (), b""))
+            return dialogue or Settled(Answer(_NOT_POST, (), b""))
         if head.method != b"POST":
-            return Refusal(Answer(_NOT_POST, (), b""))
+            return Settled(Answer(_NOT_POST, (), b""))
         opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
         found = None if opening is None else opening(head, endpoint, codec)
-        return found or Refusal(Answer(_FOREIGN, (), b""))
+        return found or Settled(Answer(_FOREIGN, (), b""))
 
-    def _grpc(self, head: Section, content_type: bytes, endpoint: Endpoint | None) -> Route | Dialogue | Refusal:
+    def _grpc(self, head: Section, content_type: bytes, endpoint: Endpoint | None) -> Route | Dialogue | Settled:
         opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
         if opening is None:
             text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
-            return Refusal.grpc(RpcError(Code.INTERNAL, text))
+            return Settled.grpc(RpcError(Code.INTERNAL, text))
         encoding = dict(head.fields).get(b"grpc-encoding", b"identity")
         if encoding not in ENCODINGS:
-            return Refusal.grpc(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+            return Settled.grpc(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
         if endpoint is None:
-            return Refusal.grpc(self._unknown(head.path.decode("latin-1")))
+            return Settled.grpc(self._unknown(head.path.decode("latin-1")))
         if endpoint.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
             return Route(head, endpoint)
-        return opening(head, endpoint, codec) or Refusal(Answer(_FOREIGN, (), b""))
+        return opening(head, endpoint, codec) or Settled(Answer(_FOREIGN, (), b""))
 
-    def _unknown_path(self, path: bytes) -> Refusal:
-        return Refusal(Answer(_NOT_FOUND, (), error_body(self._unknown(path.decode("latin-1")))))
+    def _beyond_methods(self, head: Section, path: bytes, content_type: bytes) -> Dialogue | Settled:
+        document = self._documents.get(path)
+        if document is not None and head.method in (b"GET", b"HEAD"):
+            return document
+        if self._rest.any and b"." not in path.split(b"/", 2)[1]:  # else it has the shape of a method's own path
+            found = self._rest.resolve(head, content_type)
+            return Settled(found) if isinstance(found, Answer) else found
+        return Settled(Answer(_NOT_FOUND, (), error_body(self._unknown(path.decode("latin-1")))))
 
     def _unknown(self, path: str) -> RpcError:
         service, _, method = path.removeprefix("/").rpartition("/")
@@ -122,8 +135,12 @@ class Routes:
         return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
 
 
+def _document(content_type: str, body: bytes) -> Settled:
+    return Settled(Answer(Template((b":status", b"200"), (b"content-type", content_type.encode())), (), body))
+
+
 _PLAIN: Final = {code: Template((b":status", b"%d" % http), (b"content-type", b"application/json")) for code, http in HTTP_STATUS.items()}
 
 
-def _plain(error: RpcError) -> Refusal:
-    return Refusal(Answer(_PLAIN[error.code], (), error_body(error)))
+def _plain(error: RpcError) -> Settled:
+    return Settled(Answer(_PLAIN[error.code], (), error_body(error)))

@@ -17,7 +17,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
 from towpath.transport.dialogues import Endpoint
 from towpath.transport.handling import Carrier, Handling
-from towpath.transport.routes import Refusal, Route
+from towpath.transport.routes import Route, Settled
 from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -215,23 +215,24 @@ class ServerCall(Stream, Handling):
         return RpcError(Code.INTERNAL, f"{self._route.endpoint.name} takes exactly one message, whole")
 
 
-class RefusedCall(Stream):
+class SettledCall(Stream):
     """A request that no endpoint serves: answered at once, before its body has come, and otherwise ignored."""
 
-    __slots__ = ("_link", "_refusal")
+    __slots__ = ("_link", "_settled")
 
-    def __init__(self, link: Host, refusal: Refusal) -> None:
+    def __init__(self, link: Host, settled: Settled) -> None:
         super().__init__(link.connection)
         self._link = link
-        self._refusal = refusal
+        self._settled = settled
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """Answer."""
-        answer, connection = self._refusal.answer, self._link.connection
+        answer, connection = self._settled.answer, self._link.connection
         literals = b"".join(literal(name, value) for name, value in answer.fields)
-        connection.send_head(self, connection.encode(answer.head, literals), end_stream=not answer.body)
-        if answer.body:
-            connection.send_body(self, answer.body, end_stream=True)
+        body = b"" if head.method == b"HEAD" else answer.body
+        connection.send_head(self, connection.encode(answer.head, literals), end_stream=not body)
+        if body:
+            connection.send_body(self, body, end_stream=True)
         if self.queue:  # no room for an error's few bytes: the client wants none
             self.reset(ErrorCode.REFUSED_STREAM)
         _abandon_rest(self, self._link)

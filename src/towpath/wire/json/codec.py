@@ -63,13 +63,16 @@ class JsonCodec:
 
     def decode(self, data: bytes, message_type: type[M]) -> M:
         """The message that `data` stands for. Raises JsonError, whose text says where, for what is not JSON or not of this type."""
+        return self.from_object(self.parse(data), message_type)
+
+    def parse(self, data: bytes) -> Any:
+        """What `json.loads` would make of `data`. Raises JsonError for what is not JSON."""
         try:
-            value = self._read(data)
+            return self._read(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JsonError(f"not JSON: {error}") from None
         except RecursionError:
             raise JsonError(_TOO_DEEP) from None
-        return self.from_object(value, message_type)
 
     def to_object(self, message: Message) -> Any:
         """The message as what `json.loads` would make of its JSON."""

@@ -5,19 +5,12 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from towpath.core.http import fits_in_text
 from towpath.wire.json.decoding import Decoders
 from towpath.wire.json.errors import JsonError, unexpected
-from towpath.wire.json.wellknown import JSON_READERS
 
 _F: Final = FieldDescriptor
-_NOT_IN_TEXT: Final = frozenset({"google.protobuf.Any", "google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 _BOOLEANS: Final = {"true": True, "false": False}
-
-
-def fits_in_text(field: FieldDescriptor) -> bool:
-    """Whether a field, repeated or not, can be given as text: a scalar, an enum, or a message whose JSON is one, such as a Timestamp."""
-    message = field.message_type
-    return message is None or (message.full_name in JSON_READERS and message.full_name not in _NOT_IN_TEXT)
 
 
 def set_from_text(decoders: Decoders, message: Message, field: FieldDescriptor, value: str) -> None:

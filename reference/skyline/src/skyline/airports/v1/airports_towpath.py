@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from skyline.airports.v1 import airports_pb2
 from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
+from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 GET_AIRPORT: Final = MethodSpec(
@@ -19,6 +20,12 @@ GET_AIRPORT: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/{name=airports/*}",
+        ),
+    ),
 )
 
 BATCH_GET_AIRPORTS: Final = MethodSpec(
@@ -29,6 +36,12 @@ BATCH_GET_AIRPORTS: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/airports:batchGet",
+        ),
+    ),
 )
 
 LIST_AIRPORTS: Final = MethodSpec(
@@ -39,6 +52,12 @@ LIST_AIRPORTS: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.SHEDDABLE_PLUS,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/airports",
+        ),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 from skyline.flights.v1 import flights_pb2
 from towpath.core.calls import Binder, ServerStreamingCall
 from towpath.core.context import CallOptions, Context, Criticality
+from towpath.core.http import HttpBinding
 from towpath.core.service import (
     Idempotency,
     MethodKind,
@@ -26,6 +27,12 @@ GET_FLIGHT: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/{name=flights/*}",
+        ),
+    ),
 )
 
 LIST_FLIGHTS: Final = MethodSpec(
@@ -36,6 +43,12 @@ LIST_FLIGHTS: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/flights",
+        ),
+    ),
 )
 
 WATCH: Final = MethodSpec(
@@ -46,6 +59,12 @@ WATCH: Final = MethodSpec(
     kind=MethodKind.SERVER_STREAMING,
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     criticality=Criticality.SHEDDABLE,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/flights:watch",
+        ),
+    ),
 )
 
 

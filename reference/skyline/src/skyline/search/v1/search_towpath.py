@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from skyline.search.v1 import search_pb2
 from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
+from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 SEARCH_FLIGHTS: Final = MethodSpec(
@@ -19,6 +20,12 @@ SEARCH_FLIGHTS: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=2.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/flights:search",
+        ),
+    ),
 )
 
 

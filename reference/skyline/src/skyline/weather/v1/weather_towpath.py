@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from skyline.weather.v1 import weather_pb2
 from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
+from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
 
 GET_OBSERVATION: Final = MethodSpec(
@@ -19,6 +20,12 @@ GET_OBSERVATION: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/{name=airports/*/observations/*}",
+        ),
+    ),
 )
 
 LIST_OBSERVATIONS: Final = MethodSpec(
@@ -29,6 +36,12 @@ LIST_OBSERVATIONS: Final = MethodSpec(
     idempotency=Idempotency.NO_SIDE_EFFECTS,
     timeout=1.0,
     criticality=Criticality.CRITICAL,
+    http=(
+        HttpBinding(
+            method="GET",
+            path="/v1/{parent=airports/*}/observations",
+        ),
+    ),
 )
 
 

@@ -1,0 +1,229 @@
+"""How a method is reached over plain HTTP: the bindings of `google.api.http`, and the path templates in them.
+
+The grammar and the meaning are those of https://github.com/googleapis/googleapis/blob/master/google/api/http.proto: `*` is one segment
+of a path, `**` any number of them at its end, `{name=shelves/*}` names what it matches as a field of the request, and `:verb` may close it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+STAR: Final = "*"
+REST: Final = "**"
+METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH")
+"""What `google.api.http` has fields for. Others are bound with `custom`."""
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+_LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()+,;@-]|%[0-9A-Fa-f]{2})+")
+_FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+
+_IN_TEXT: Final = frozenset(
+    f"google.protobuf.{name}"
+    for name in (
+        *("Timestamp", "Duration", "FieldMask"),
+        *("DoubleValue", "FloatValue", "Int64Value", "UInt64Value", "Int32Value", "UInt32Value", "BoolValue", "StringValue", "BytesValue"),
+    )
+)
+
+
+class BindingError(ValueError):
+    """A binding that cannot be served. The text says what is wrong with which part of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpBinding:
+    """One way to reach a method over HTTP. `method` is HTTP's, in capitals; `path` is a template.
+
+    `body` is the field of the request that the body is, `*` for the request itself, or empty if there is none; `response_body` is the field
+    of the response that the response's body is, or empty for all of it.
+    """
+
+    method: str
+    path: str
+    body: str = ""
+    response_body: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @cached_property
+    def template(self) -> "PathTemplate":
+        """The path, parsed. Raises BindingError."""
+        return PathTemplate.parse(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A part of a path that is a field of the request: segments `start` to `stop`, which is None for all that are left. `single` says
+    that it is one segment, whose `%2F` is then a slash."""
+
+    field: str
+    start: int
+    stop: int | None
+    single: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathTemplate:
+    """A path template. `segments` are literals, `STAR`, and as the last perhaps `REST`; `verb` is empty if there is none."""
+
+    segments: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    verb: str
+
+    @staticmethod
+    def parse(text: str) -> "PathTemplate":
+        """Raises BindingError for what the grammar does not have."""
+        return _Parser(text).template()
+
+    def overlaps(self, other: "PathTemplate") -> bool:
+        """Whether there is a path that both match."""
+        return self.verb == other.verb and _overlap(self.segments, other.segments)
+
+    def covers(self, other: "PathTemplate") -> bool:
+        """Whether this one matches every path that `other` does, as far as the segments tell."""
+        mine, theirs = self.segments, other.segments
+        for index, segment in enumerate(mine):
+            if segment == REST:
+                return True
+            if index == len(theirs) or theirs[index] == REST or (segment != STAR and segment != theirs[index]):
+                return False
+        return len(mine) == len(theirs)
+
+
+def _overlap(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    for left, right in zip(a, b, strict=False):
+        if REST in (left, right):
+            return True
+        if left != right and STAR not in (left, right):
+            return False
+    longer = a[len(b) :] or b[len(a) :]
+    return not longer or longer[0] == REST
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._segments: list[str] = []
+        self._variables: list[Variable] = []
+
+    def template(self) -> PathTemplate:
+        if not self._text.startswith("/"):
+            raise BindingError(f"path {self._text!r} does not begin with /")
+        self._at = 1
+        self._sequence(in_variable=False)
+        verb = ""
+        if self._take(":"):
+            verb = self._match(_LITERAL, "a verb")
+        if self._at != len(self._text):
+            raise self._unexpected("/, : or the end")
+        return PathTemplate(segments=tuple(self._segments), variables=tuple(self._variables), verb=verb)
+
+    def _sequence(self, *, in_variable: bool) -> None:
+        while True:
+            if REST in self._segments:
+                raise BindingError(f"path {self._text!r} goes on behind **, which matches all that is left")
+            if not in_variable and self._take("{"):
+                self._variable()
+            elif self._take("**"):
+                self._segments.append(REST)
+            elif self._take("*"):
+                self._segments.append(STAR)
+            else:
+                self._segments.append(self._match(_LITERAL, "a literal, * or **" if in_variable else "a literal, *, ** or {"))
+            if not self._take("/"):
+                return
+
+    def _variable(self) -> None:
+        start = len(self._segments)
+        field = self._match(_FIELD_PATH, "the name of a field")
+        if any(field == other.field for other in self._variables):
+            raise BindingError(f"path {self._text!r} names the field {field} twice")
+        if self._take("="):
+            self._sequence(in_variable=True)
+        else:
+            self._segments.append(STAR)
+        if not self._take("}"):
+            raise self._unexpected("}")
+        stop = None if self._segments[-1] == REST else len(self._segments)
+        single = self._segments[start:] == [STAR]
+        self._variables.append(Variable(field=field, start=start, stop=stop, single=single))
+
+    def _take(self, text: str) -> bool:
+        if not self._text.startswith(text, self._at):
+            return False
+        self._at += len(text)
+        return True
+
+    def _match(self, pattern: re.Pattern[str], what: str) -> str:
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            raise self._unexpected(what)
+        self._at = found.end()
+        return found[0]
+
+    def _unexpected(self, expected: str) -> BindingError:
+        found = self._text[self._at : self._at + 1] or "the end"
+        return BindingError(f"path {self._text!r}: expected {expected} at position {self._at}, found {found!r}")
+
+
+def fits_in_text(field: FieldDescriptor) -> bool:
+    """Whether a value of `field` can stand in a URL: a scalar, an enum, or a message whose JSON is a scalar, such as a Timestamp."""
+    return field.message_type is None or field.message_type.full_name in _IN_TEXT
+
+
+def resolve_field(message: Any, path: str) -> tuple[FieldDescriptor, ...]:
+    """The fields that the dotted `path` goes through from the descriptor `message`, by their names in the contract or in JSON. Raises
+    BindingError."""
+    found: list[FieldDescriptor] = []
+    holder: Descriptor | None = message
+    for name in path.split("."):
+        if holder is None or (found and found[-1].is_repeated):
+            raise BindingError(f"{path}: {found[-1].name} is no message that has fields of its own")
+        field = holder.fields_by_name.get(name) or holder.fields_by_camelcase_name.get(name)
+        if field is None:
+            raise BindingError(f"{path}: {holder.full_name} has no field {name}")
+        found.append(field)
+        holder = field.message_type
+    return tuple(found)
+
+
+def check_binding(binding: HttpBinding, request: Any, response: Any, *, requests_stream: bool) -> None:
+    """Raises BindingError unless `binding` can be served for a method whose messages have these descriptors."""
+    if not _TOKEN.fullmatch(binding.method) or binding.method != binding.method.upper():
+        raise BindingError(f"{binding.method!r} is not a method of HTTP, in capitals")
+    if binding.method in ("CONNECT", "HEAD", "OPTIONS", "TRACE"):
+        raise BindingError(f"{binding.method} belongs to HTTP itself, and cannot be bound")
+    if requests_stream:
+        raise BindingError("a method whose requests stream cannot be bound: a request over HTTP has one body")
+    for variable in binding.template.variables:
+        field = resolve_field(request, variable.field)[-1]
+        if field.is_repeated or not fits_in_text(field):
+            raise BindingError(f"the path's {variable.field} is no field that one text can be: a scalar or an enum that is not repeated")
+    if binding.body not in ("", STAR):
+        _check_top(request, binding.body, "body")
+        if any(variable.field.partition(".")[0] == binding.body and "." not in variable.field for variable in binding.template.variables):
+            raise BindingError(f"the field {binding.body} is in the path and is the body too")
+    if binding.response_body:
+        _check_top(response, binding.response_body, "response_body")
+    if binding.body and binding.method in ("GET", "DELETE"):
+        raise BindingError(f"a {binding.method} has no body; leave {binding.body!r} to the query")
+
+
+def _check_top(message: Descriptor, name: str, what: str) -> None:
+    if name not in message.fields_by_name:
+        raise BindingError(f"{what} {name!r} is no field of {message.full_name}")
+
+
+def clashes(bindings: list[HttpBinding]) -> Iterator[tuple[int, int]]:
+    """Pairs of indexes of bindings that match one and the same request, with neither more specific than the other."""
+    for index, later in enumerate(bindings):
+        for before, earlier in enumerate(bindings[:index]):
+            a, b = earlier.template, later.template
+            if earlier.method == later.method and a.overlaps(b) and a.covers(b) == b.covers(a):
+                yield before, index

@@ -1,0 +1,54 @@
+"""Errors as problem details (RFC 9457): gRPC's code as HTTP's status, and beside RFC 9457's members the code, and the details as JSON."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import RetryInfo
+
+from towpath.core.errors import RpcError
+from towpath.wire.connect.errors import HTTP_STATUS
+from towpath.wire.http2 import Field
+from towpath.wire.json import JsonCodec, JsonError
+
+CONTENT_TYPE: Final = b"application/problem+json"
+_JSON: Final = JsonCodec()
+_CLIENT_CLOSED: Final = 499
+_TITLES: Final = {status.value: status.phrase for status in HTTPStatus} | {_CLIENT_CLOSED: "Client Closed Request"}
+
+
+def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
+    """The error as an object. `status` is HTTP's where the code's own would say too little."""
+    status = HTTP_STATUS[error.code] if status is None else status
+    found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
+    if error.message:
+        found["detail"] = error.message
+    if error.details:
+        found["details"] = [_detail(detail) for detail in error.details]
+    return found
+
+
+def problem_body(error: RpcError, status: int | None = None) -> bytes:
+    """`problem`, as JSON."""
+    return msgspec.json.encode(problem(error, status))
+
+
+def problem_fields(error: RpcError) -> Iterator[Field]:
+    """What of the error stands in the head: when to come again."""
+    for detail in error.details:
+        if isinstance(detail, RetryInfo):
+            delay = detail.retry_delay
+            yield b"retry-after", b"%d" % max(0, delay.seconds + (delay.nanos > 0))
+
+
+def _detail(detail: Any) -> Any:
+    packed = detail
+    if not isinstance(detail, AnyMessage):
+        packed = AnyMessage()
+        packed.Pack(detail)
+    try:
+        return _JSON.to_object(packed)
+    except JsonError:  # of a type that this process does not know
+        return {"@type": packed.type_url}

@@ -1,0 +1,91 @@
+"""Which binding a path means."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towpath.core.errors import Code, RpcError
+from towpath.core.http import HttpBinding
+from towpath.wire.rest import Match, NoMatch, Router
+
+
+def router(*templates: str) -> Router[str]:
+    made: Router[str] = Router()
+    for template in templates:
+        method, _, path = template.rpartition(" ")
+        made.add(HttpBinding(method=method or "GET", path=path), template)
+    return made
+
+
+LIBRARY = router(
+    "/v1/{name=shelves/*}",
+    "/v1/{name=shelves/*/books/*}",
+    "/v1/{name=shelves/*/books/*}:read",
+    "/v1/shelves/best/books/{book}",
+    "POST /v1/shelves/best/books/{book}",
+    "/v1/archive/{path=**}",
+    "/v1/archive/{path=**}:undo",
+    "/v1/{a}/{b.c}/d",
+    "/v1/a%20b/c",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "variables"),
+    [
+        ("/v1/shelves/1", "/v1/{name=shelves/*}", {"name": "shelves/1"}),
+        ("/v1/shelves/1/books/2", "/v1/{name=shelves/*/books/*}", {"name": "shelves/1/books/2"}),
+        ("/v1/shelves/1/books/2:read", "/v1/{name=shelves/*/books/*}:read", {"name": "shelves/1/books/2"}),
+        ("/v1/shelves/1/books/2:3", "/v1/{name=shelves/*/books/*}", {"name": "shelves/1/books/2:3"}),
+        ("/v1/shelves/1/books/:read", "/v1/{name=shelves/*/books/*}", {"name": "shelves/1/books/:read"}),
+        ("/v1/shelves/best/books/2", "/v1/shelves/best/books/{book}", {"book": "2"}),
+        ("/v1/shelves/best/books/2:read", "/v1/{name=shelves/*/books/*}:read", {"name": "shelves/best/books/2"}),
+        ("/v1/shelves/best/books/a%2Fb%C3%BC", "/v1/shelves/best/books/{book}", {"book": "a/bü"}),
+        ("/v1/shelves/a%2Fb/books/c%20d", "/v1/{name=shelves/*/books/*}", {"name": "shelves/a%2Fb/books/c d"}),
+        ("/v1/archive", "/v1/archive/{path=**}", {"path": ""}),
+        ("/v1/archive/x", "/v1/archive/{path=**}", {"path": "x"}),
+        ("/v1/archive/x/y%2fz", "/v1/archive/{path=**}", {"path": "x/y%2fz"}),
+        ("/v1/archive/x/y:undo", "/v1/archive/{path=**}:undo", {"path": "x/y"}),
+        ("/v1/shelves/d/d", "/v1/{a}/{b.c}/d", {"a": "shelves", "b.c": "d"}),
+        ("/v1/a%20b/c", "/v1/a%20b/c", {}),
+        ("/v1/%73helves/1", "/v1/{name=shelves/*}", {"name": "shelves/1"}),
+    ],
+)
+def test_the_most_specific_template_wins(path, target, variables):
+    assert LIBRARY.match("GET", path) == Match(target, tuple(variables.items()))
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "/v1", "/v1/shelves/", "/v1/shelves//books/2", "/v1/archive/x//y", "/v2/shelves/1", "/v1" + "/archive" * 100]
+)
+def test_what_no_template_matches_is_nothing(path):
+    assert LIBRARY.match("GET", path) == NoMatch(())
+
+
+def test_a_method_without_a_binding_is_told_which_have_one():
+    assert LIBRARY.match("PUT", "/v1/shelves/best/books/2") == NoMatch(("GET", "POST"))
+    assert LIBRARY.match("PUT", "/v1/shelves/1") == NoMatch(("GET",))
+
+
+def test_a_method_is_looked_for_in_less_specific_templates_too():
+    made = router("POST /a/{b}", "/a/b")
+    assert made.match("POST", "/a/b") == Match("POST /a/{b}", (("b", "b"),))
+
+
+def test_of_two_of_one_shape_the_first_counts():
+    assert router("/a/{b}", "/a/{c}").match("GET", "/a/x") == Match("/a/{b}", (("b", "x"),))
+
+
+@pytest.mark.parametrize("path", ["/v1/shelves/%FF", "/v1/shelves/\xff"])
+def test_a_path_that_is_not_utf_8_is_refused(path):
+    with pytest.raises(RpcError) as caught:
+        LIBRARY.match("GET", path)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+@given(st.text("/abs%:2Fv1*{} \xff", max_size=30), st.sampled_from(["GET", "POST", "PUT", ""]))
+def test_no_path_raises_anything_else(path, method):
+    try:
+        assert isinstance(LIBRARY.match(method, path), Match | NoMatch)
+    except RpcError as error:
+        assert error.code is Code.INVALID_ARGUMENT
