@@ -4,6 +4,8 @@ import asyncio
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepRequest
@@ -11,6 +13,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 import towpath
 from tests.echo_service import Echo, Relay
+from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
 from towpath.app.config import ServiceConfig
 from towpath.core.context import Context, enter, leave
@@ -144,3 +147,19 @@ def test_towpath_offers_every_name_that_it_lists():
 def test_the_names_of_the_application_come_lazily():
     script = "import sys, towpath; assert 'towpath.app' not in sys.modules; towpath.connect; assert 'towpath.app.client' in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def fetch(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:  # an address of this test
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize(("config", "status"), [(ServiceConfig(), 200), (ServiceConfig(openapi=False), 404)])
+async def test_bindings_are_described_unless_that_is_configured_off(config, status):
+    async with App(config) as app:
+        app.add(Library())
+        await app.start("127.0.0.1", 0)
+        assert await asyncio.to_thread(fetch, f"http://{app.address}/openapi.json") == status

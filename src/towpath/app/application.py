@@ -18,6 +18,7 @@ from towpath.core.service import Service
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
+from towpath.wire.rest import openapi
 
 
 class App:
@@ -72,7 +73,8 @@ class App:
 
     async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
         """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each
-        of which defaults to the configured one. `grpc.health.v1` is served too, and `grpc.reflection` unless it is configured off.
+        of which defaults to the configured one. `grpc.health.v1` is served too, and unless they are configured off `grpc.reflection` and,
+        where a contract has bindings of `google.api.http`, the OpenAPI document of them at `/openapi.json`.
 
         Raises SetupError if the address cannot be had, or if a service was added twice.
         """
@@ -80,7 +82,9 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
-        server = Server([*self._services, *standard], layers=server_layers(self.metrics))
+        document = openapi.openapi(self._services) if self.config.openapi else None
+        documents = {} if document is None else {openapi.PATH: ("application/json", document)}
+        server = Server([*self._services, *standard], layers=server_layers(self.metrics), documents=documents)
         if sock is None:
             configured = self.config.listen
             address = Address(configured.host if host is None else host, configured.port if port is None else port)

@@ -6,6 +6,7 @@
     contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
     grace = "5s"                                         # how long running calls may take to end after SIGTERM
     reflection = true                                    # whether the service tells its contracts to whoever asks
+    openapi = true                                       # whether it tells its REST API, at /openapi.json
 
     [service.tls]                                        # what it shows; paths are relative to this file
     certificate = "tls.crt"
@@ -66,6 +67,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     contracts: tuple[str, ...] = ()
     grace: str | None = None
     reflection: bool = True
+    openapi: bool = True
     insecure: bool = False
     tls: ServerSettings | None = None
 
@@ -101,6 +103,7 @@ class ServiceConfig:
     listen_where: str = "the default address"
     grace: float = DEFAULT_GRACE
     reflection: bool = True
+    openapi: bool = True
     insecure: bool = False
     tls: ServerTls | None = None
     client_tls: ClientTls | None = None
@@ -147,6 +150,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         listen_where=listen_where,
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
         reflection=file.service.reflection,
+        openapi=file.service.openapi,
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),
         client_tls=None if source is None or file.tls is None else file.tls.beside(source),
