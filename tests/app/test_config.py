@@ -15,6 +15,8 @@ name = "search"
 listen = "127.0.0.1:8080"
 contracts = ["echo.v1.echo_towpath"]
 grace = "1.5s"
+settle = "2s"
+admin = "127.0.0.1:9090"
 
 [targets]
 flights = "127.0.0.1:8081"
@@ -37,6 +39,7 @@ def test_a_whole_file_is_read(tmp_path):
     path = written(tmp_path, WHOLE)
     config = load(path, {})
     assert (config.name, config.listen, config.grace, config.source) == ("search", Address("127.0.0.1", 8080), 1.5, path)
+    assert (config.settle, config.admin) == (2.0, Address("127.0.0.1", 9090))
     assert config.contracts == ("echo.v1.echo_towpath",)
     assert (config.target("flights"), config.target("Flight_Data")) == ("127.0.0.1:8081", "[::1]:8082")
     (method,) = config.methods
@@ -79,7 +82,7 @@ def test_variables_win_over_the_file(tmp_path):
         ("[service]\nname = ]", r"is not valid TOML: .*\(at line 2, column 8\)"),
         ('[servise]\nname = "x"', "unknown key servise; did you mean 'service'"),
         ('[service]\nlisen = "x"', r"unknown key service\.lisen; did you mean 'listen'"),
-        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: contracts, grace, insecure, listen, name"),
+        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: admin, contracts, grace, insecure, listen"),
         ("[service]\nname = 3", r"service\.name: expected `str`, got `int`"),
         ("service = 3", "service must be a table, not an integer"),
         ('[service]\ncontracts = ["a", 1]', r"service\.contracts\[1\]: expected `str`, got `int`"),
@@ -87,6 +90,8 @@ def test_variables_win_over_the_file(tmp_path):
         ('[service]\nlisten = "::1:8080"', r"service\.listen: .* put the IPv6 host in brackets"),
         ('[service]\nlisten = "a:99999"', r"service\.listen: 'a:99999' is not host:port"),
         ('[service]\ngrace = "5"', r"service\.grace: '5' is not a duration; write seconds with a final s"),
+        ('[service]\nsettle = "5"', r"service\.settle: '5' is not a duration"),
+        ('[service]\nadmin = "9090"', r"service\.admin: '9090' is not host:port"),
         ('[targets]\nx = "host"', r"targets\.x: 'host' is not host:port"),
         ('[targets]\nx = "host:0"', r"targets\.x: 'host:0' has port 0"),
         ('[targets]\na-b = "h:1"\na_b = "h:2"', r"targets\.a_b differs from another target only in case"),
@@ -150,3 +155,8 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
         load(path, {})
     with pytest.raises(SetupError, match="cannot be read: Is a directory"):
         load(tmp_path, {})
+
+
+def test_the_environment_says_where_probes_are_answered(tmp_path):
+    assert load(written(tmp_path, WHOLE), {"TOWPATH_ADMIN": "0.0.0.0:1"}).admin == Address("0.0.0.0", 1)
+    assert load(written(tmp_path, ""), {}).admin is None

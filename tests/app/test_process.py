@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -112,6 +114,48 @@ async def refusal(address: str) -> None:
             return
         except ConnectionResetError:  # it was waiting to be accepted when the listener closed: the next one is refused
             continue
+
+
+def probed(process: subprocess.Popen[str]) -> str:
+    """The address that the process says it answers probes on."""
+    for line in process.stderr:
+        if " answers probes on " in line:
+            return line.rstrip().rpartition(" ")[2]
+    pytest.fail("the process ended before it answered probes")
+
+
+def readiness(address: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=PATIENCE) as response:
+            return response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def wait_for(address: str, state: str) -> None:
+    """Ask until the process says that it is in that state."""
+    while readiness(address) != state:
+        continue
+
+
+def test_probes_are_answered_before_the_program_is_ready_and_a_signal_ends_it_all_the_same():
+    with actor("hangs", TOWPATH_ADMIN="127.0.0.1:0") as process:
+        assert readiness(probed(process)) == "starting\n"
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+async def test_a_service_goes_on_serving_while_callers_hear_that_it_stops(tmp_path):
+    (tmp_path / "towpath.toml").write_text("[service]\nadmin = '127.0.0.1:0'\nsettle = '3600s'")
+    with actor() as process:
+        probes, address = probed(process), serving(process)
+        assert readiness(probes) == "serving\n"
+        process.terminate()
+        wait_for(probes, "stopping\n")
+        async with connect(address, metrics=CallMetrics()) as channel:
+            await EchoServiceClient(channel).say(SayRequest())
+        process.terminate()
+        assert failure(process)[0] == 1
 
 
 def test_a_wrong_configuration_is_one_line_and_status_2(tmp_path):

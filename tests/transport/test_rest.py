@@ -20,6 +20,7 @@ from towpath.core.errors import SetupError
 from towpath.core.http import HttpBinding
 from towpath.core.service import MethodSpec, ServiceSpec
 from towpath.transport import Server
+from towpath.transport.routes import Document
 from towpath.wire.http2 import frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM
 
@@ -142,7 +143,7 @@ async def test_a_caller_gives_its_deadline_in_a_header(header: dict[str, str], u
 
 
 async def test_a_document_is_served_at_its_path() -> None:
-    async with serving(Library(), documents={"/openapi.json": ("application/json", b"{}")}) as server:
+    async with serving(Library(), documents={"/openapi.json": lambda: Document("application/json", b"{}")}) as server:
         assert (await ask(server, "GET", "/openapi.json"))[::2] == (200, b"{}")
         assert (await ask(server, "HEAD", "/openapi.json"))[::2] == (200, b"")
         assert (await ask(server, "POST", "/openapi.json", b"{}", JSON))[0] == 404

@@ -4,8 +4,9 @@ In production `towpath.run` makes it from configuration and decides when it star
 port and gets exactly the stack that production has. An `App` reads neither files nor environment; whoever makes it does.
 """
 
+import asyncio
 import socket
-from typing import Self
+from typing import Literal, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -18,6 +19,7 @@ from towpath.core.service import Service
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
+from towpath.transport.routes import NO_DOCUMENTS, Document, Documents
 from towpath.wire.rest import openapi
 
 
@@ -32,6 +34,8 @@ class App:
         self.metrics = CallMetrics(registry)
         self.health: Health | None = None
         """What `grpc.health.v1.Health` tells, once the application has started."""
+        self.state: Literal["starting", "serving", "stopping"] = "starting"
+        """Calls are wanted while it is "serving"."""
         self._services: list[Service] = []
         self._channels: dict[str, Channel] = {}
         self._server: Server | None = None
@@ -82,9 +86,7 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
-        document = openapi.openapi(self._services) if self.config.openapi else None
-        documents = {} if document is None else {openapi.PATH: ("application/json", document)}
-        server = Server([*self._services, *standard], layers=server_layers(self.metrics), documents=documents)
+        server = Server([*self._services, *standard], layers=server_layers(self.metrics), documents=self._documents())
         if sock is None:
             configured = self.config.listen
             address = Address(configured.host if host is None else host, configured.port if port is None else port)
@@ -93,17 +95,36 @@ class App:
         await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
         self.health = health
         health.set_all(ServingStatus.SERVING)
+        self.state = "serving"
+
+    def _documents(self) -> Documents:
+        document = openapi.openapi(self._services) if self.config.openapi else None
+        if document is None:
+            return NO_DOCUMENTS
+        described = Document("application/json", document)
+        return {openapi.PATH: lambda: described}
 
     async def close(self, grace: float | None = None) -> None:
-        """Stop accepting, let calls under way finish, then close the channels that they may need until then.
+        """Say that no more calls are wanted, serve them all the same for the configured settle time, stop accepting, let calls under way
+        finish, then close the channels that they may need until then.
 
-        After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled.
+        After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled. With a
+        grace of 0 nothing is waited for, the settle time included.
         """
+        grace = self.config.grace if grace is None else grace
+        served = self.health is not None
         if self.health is not None:
             self.health.shut_down()
+        self.state = "stopping"
         try:
             if self._server is not None:
-                await self._server.close(self.config.grace if grace is None else grace)
+                try:
+                    if served and grace:
+                        await asyncio.sleep(self.config.settle)
+                except asyncio.CancelledError:
+                    await self._server.close(0)
+                    raise
+                await self._server.close(grace)
         finally:
             channels, self._channels = self._channels, {}
             for channel in channels.values():

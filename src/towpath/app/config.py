@@ -4,7 +4,9 @@
     name = "search"
     listen = "127.0.0.1:8080"
     contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
-    grace = "5s"                                         # how long running calls may take to end after SIGTERM
+    admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
+    settle = "0s"                                        # how long to go on serving after SIGTERM, while callers hear of it
+    grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether the service tells its contracts to whoever asks
     openapi = true                                       # whether it tells its REST API, at /openapi.json
 
@@ -65,6 +67,8 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     listen: str | None = None
     contracts: tuple[str, ...] = ()
+    admin: str | None = None
+    settle: str | None = None
     grace: str | None = None
     reflection: bool = True
     openapi: bool = True
@@ -101,6 +105,8 @@ class ServiceConfig:
     name: str = "towpath"
     listen: Address = _ANYWHERE
     listen_where: str = "the default address"
+    admin: Address | None = None
+    settle: float = 0.0
     grace: float = DEFAULT_GRACE
     reflection: bool = True
     openapi: bool = True
@@ -141,13 +147,15 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     file = _File() if source is None else tomlfile.read(source, _File)
 
     listen, listen_where = _listen(file.service.listen, source, env)
-    grace = file.service.grace
+    grace, settle = file.service.grace, file.service.settle
     methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
     by_method_name(methods)  # two entries for one name are refused now, and not when the first client is made
     return ServiceConfig(
         name=file.service.name or "towpath",
         listen=listen,
         listen_where=listen_where,
+        admin=_admin(file.service.admin, source, env),
+        settle=0.0 if settle is None else parse_duration(settle, f"{source}: service.settle"),
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
         reflection=file.service.reflection,
         openapi=file.service.openapi,
@@ -171,6 +179,12 @@ def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) ->
         where = f"{source}: service.listen"
         return Address.parse(setting, where), where
     return _ANYWHERE, "the default address"
+
+
+def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> Address | None:
+    if env.get("TOWPATH_ADMIN"):
+        return Address.parse(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
+    return None if setting is None else Address.parse(setting, f"{source}: service.admin")
 
 
 def _targets(named: Mapping[str, str], source: Path | None, env: Mapping[str, str]) -> dict[str, str]:

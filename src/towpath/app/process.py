@@ -1,8 +1,8 @@
 """`run`: a service as a process, from its configuration to its last call.
 
-The order is fixed: read the configuration, call the program's `main`, listen, say READY=1, serve until told to stop, let running calls
-end, write the metrics. A signal stops it in an orderly way at any of these points, a second one at once; so does the end of the process
-that started it (`towpath.app.lifeline`). What a person can mend is printed without a traceback and exits with status 2.
+The order is fixed: read the configuration, answer probes, call the program's `main`, listen, say READY=1, serve until told to stop, let
+running calls end, write the metrics. A signal stops it in an orderly way at any of these points, a second one at once; so does the end of
+the process that started it (`towpath.app.lifeline`). What a person can mend is printed without a traceback and exits with status 2.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
+from towpath.app.admin import admin
 from towpath.app.application import App
 from towpath.app.config import ServiceConfig, load
 from towpath.app.lifeline import Lifeline
@@ -68,26 +69,30 @@ async def _live(main: Main, config: ServiceConfig) -> None:
         lifeline: Lifeline | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, asked.stop)
-            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.grace + _PATIENCE))
+            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
         app = App(config)
-        try:
-            await main(app)
-            if app.services:
-                await app.start(sock=sock)
-                names = ", ".join(service.spec.name for service in app.services)
-                log.info("%s serves %s on %s", config.name, names, app.address)
-                if lifeline is not None:
-                    lifeline.ready()
-                await loop.create_future()
-        except asyncio.CancelledError:
-            if not asked:
-                raise
-        finally:
+        async with contextlib.AsyncExitStack() as probes:
             try:
-                await app.close()
+                if config.admin is not None:
+                    address = await probes.enter_async_context(admin(app, config.admin))
+                    log.info("%s answers probes on %s", config.name, address)
+                await main(app)
+                if app.services:
+                    await app.start(sock=sock)
+                    names = ", ".join(service.spec.name for service in app.services)
+                    log.info("%s serves %s on %s", config.name, names, app.address)
+                    if lifeline is not None:
+                        lifeline.ready()
+                    await loop.create_future()
+            except asyncio.CancelledError:
+                if not asked:
+                    raise
             finally:
-                if config.metrics_dump is not None:
-                    write_exposition(app.metrics.registry, config.metrics_dump)
+                try:
+                    await app.close()
+                finally:
+                    if config.metrics_dump is not None:
+                        write_exposition(app.metrics.registry, config.metrics_dump)
 
 
 def _inherited(fd: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """From a request's head to what serves it: by path to the endpoint, by content type to the protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from towpath.core.errors import Code, RpcError, SetupError
@@ -17,7 +18,20 @@ from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.http2 import Section, Template
 
-NO_DOCUMENTS: Final[Mapping[str, tuple[str, bytes]]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a GET is answered with that is no call: a content type, a body and HTTP's status."""
+
+    content_type: str
+    body: bytes
+    status: int = 200
+
+
+Documents = Mapping[str, Callable[[], Document]]
+"""Documents by path, each made when it is asked for."""
+
+NO_DOCUMENTS: Final[Documents] = {}
 
 _GRPC: Final = b"application/grpc"
 _FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(sorted(CONTENT_TYPES))))
@@ -42,10 +56,16 @@ class Route:
 class Settled:
     """A head whose answer needs no call: what is wrong with it, or a document."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("_answer",)
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, answer: Answer | Callable[[], Answer]) -> None:
+        self._answer = answer
+
+    @property
+    def answer(self) -> Answer:
+        """What to answer with, now."""
+        answer = self._answer
+        return answer if isinstance(answer, Answer) else answer()
 
     @staticmethod
     def grpc(error: RpcError) -> "Settled":
@@ -54,12 +74,10 @@ class Settled:
 
 
 class Routes:
-    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, as content type and body."""
+    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with."""
 
-    def __init__(
-        self, services: Sequence[Service], layers: Sequence[Layer], documents: Mapping[str, tuple[str, bytes]] = NO_DOCUMENTS
-    ) -> None:
-        self._documents = {path.encode(): _document(*document) for path, document in documents.items()}
+    def __init__(self, services: Sequence[Service], layers: Sequence[Layer], documents: Documents = NO_DOCUMENTS) -> None:
+        self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
         self._endpoints: dict[bytes, Endpoint] = {}
         self._services: set[str] = set()
         for service in services:
@@ -135,8 +153,19 @@ class Routes:
         return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
 
 
-def _document(content_type: str, body: bytes) -> Settled:
-    return Settled(Answer(Template((b":status", b"200"), (b"content-type", content_type.encode())), (), body))
+def _answering(document: Callable[[], Document]) -> Callable[[], Answer]:
+    heads: dict[tuple[int, str], Template] = {}
+
+    def answer() -> Answer:
+        made = document()
+        key = made.status, made.content_type
+        head = heads.get(key)
+        if head is None:
+            fields = (b":status", b"%d" % made.status), (b"content-type", made.content_type.encode()), (b"cache-control", b"no-store")
+            head = heads[key] = Template(*fields)
+        return Answer(head, (), made.body)
+
+    return answer
 
 
 _PLAIN: Final = {code: Template((b":status", b"%d" % http), (b"content-type", b"application/json")) for code, http in HTTP_STATUS.items()}

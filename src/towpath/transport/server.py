@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, cast
 
 from towpath.core.errors import SetupError
@@ -11,7 +11,7 @@ from towpath.transport.address import Address, bind, bound
 from towpath.transport.connections import ConnectionLimits, Connections
 from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
-from towpath.transport.routes import NO_DOCUMENTS, Routes
+from towpath.transport.routes import NO_DOCUMENTS, Documents, Routes
 from towpath.transport.tls import Rotating, ServerTls
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits
@@ -25,7 +25,7 @@ class Server:
 
     `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
     for each message before and after decompression. `compression` is applied to answers whose caller accepts it. `documents` are what a GET
-    of their paths is answered with, as content type and body. Binds to the loop that runs `start`.
+    of their paths is answered with, each made when it is asked for. Binds to the loop that runs `start`.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Server:
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: Literal["gzip"] | None = None,
         connections: ConnectionLimits | None = None,
-        documents: Mapping[str, tuple[str, bytes]] = NO_DOCUMENTS,
+        documents: Documents = NO_DOCUMENTS,
     ) -> None:
         self.routes = Routes(services, layers, documents)
         self.limits = limits
