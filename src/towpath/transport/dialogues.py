@@ -40,18 +40,24 @@ class Endpoint:
 class Dialogue(ABC):
     """A head that asks for an endpoint in a protocol that `towpath.transport.exchange` speaks through a dialect."""
 
-    __slots__ = ("codec", "endpoint", "head", "inherited")
+    __slots__ = ("_fault", "_gzip", "codec", "endpoint", "head", "inherited", "needs_http2")
 
     sent: ClassVar[bytes] = b"grpc-encoding"
     """The field that says how the request is compressed."""
     accepted: ClassVar[bytes] = b"grpc-accept-encoding"
     """The field that says how the response may be."""
+    ends_with_trailers: ClassVar[bool] = False
+    """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
 
     def __init__(self, head: Section, endpoint: Endpoint, codec: BodyCodec) -> None:
         self.head = head
         self.endpoint = endpoint
         self.codec = codec
         self.inherited = Inherited(head.fields, endpoint.criticality)
+        self.needs_http2 = self.ends_with_trailers or endpoint.method.kind is MethodKind.BIDI_STREAMING
+        # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
+        self._fault = self._fault_of(dict(head.fields))
+        self._gzip = self._gzip_of(dict(head.fields))
 
     @abstractmethod
     def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
@@ -60,14 +66,19 @@ class Dialogue(ABC):
 
     def fault(self, extra: Sequence[Field]) -> RpcError | None:
         """What is wrong with the head of a call, if anything is: a compression that is not gzip."""
-        encoding = dict((*self.head.fields, *extra)).get(self.sent, b"identity")
+        return self._fault_of(dict((*self.head.fields, *extra))) if extra else self._fault
+
+    def _fault_of(self, fields: dict[bytes, bytes]) -> RpcError | None:
+        encoding = fields.get(self.sent, b"identity")
         if encoding in ENCODINGS:
             return None
         return RpcError(Code.UNIMPLEMENTED, f"{self.sent.decode()} {encoding.decode('latin-1')!r} is not supported; use gzip")
 
     def gzip(self, extra: Sequence[Field]) -> tuple[bool, bool]:
         """Whether the request is compressed, and whether the response may be."""
-        fields = dict((*self.head.fields, *extra))
+        return self._gzip_of(dict((*self.head.fields, *extra))) if extra else self._gzip
+
+    def _gzip_of(self, fields: dict[bytes, bytes]) -> tuple[bool, bool]:
         offers = (offer.split(b";")[0].strip() for offer in fields.get(self.accepted, b"").split(b","))
         return fields.get(self.sent) == b"gzip", b"gzip" in offers
 
@@ -76,6 +87,7 @@ class GrpcDialogue(Dialogue):
     """gRPC: streams, and messages as JSON."""
 
     __slots__ = ()
+    ends_with_trailers = True
 
     def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
         """GRPC."""

@@ -86,7 +86,7 @@ class ServerExchange(Handling):
         self._outlet = outlet
         self._endpoint = endpoint
         self._dialect = dialect
-        self._message: Callable[[Any], bytes] | None = dialect.message if isinstance(dialect, StreamedDialect) else None
+        self._message: Callable[[Any], bytes] | None = cast("StreamedDialect", dialect).message if dialect.streams else None
         self._ctx = ctx
         self._slot = NO_SLOT
         self._over = False
@@ -232,6 +232,13 @@ class ServerExchange(Handling):
 
     # In between.
 
+    def _whole(self) -> Any:
+        """`only`, of a method that does not stream: it starts with its whole request, so there is nothing to wait for."""
+        message = self._take()
+        if message is None or self._take() is not None:
+            raise RpcError(Code.INTERNAL, f"{self._endpoint.name} takes exactly one message, whole")
+        return message
+
     def _take(self) -> Any:
         dialect = self._dialect
         before = dialect.unread
@@ -265,7 +272,7 @@ class ServerExchange(Handling):
         endpoint, ctx = self._endpoint, self._ctx
         try:
             if endpoint.method.kind is MethodKind.UNARY:
-                response = await endpoint.handler(await self.only(), ctx)
+                response = await endpoint.handler(self._whole(), ctx)
                 if not self._over:
                     self._answer(response)
             else:
@@ -280,11 +287,11 @@ class ServerExchange(Handling):
 
     def _answer(self, response: Any) -> None:
         dialect = self._dialect
-        if isinstance(dialect, WholeDialect):
-            self._check(response)
-            self._send_whole(dialect.answer(response, self._ctx.own_reply))
-        else:
+        if dialect.streams:
             self._write(response)
+        else:
+            self._check(response)
+            self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.own_reply))
 
     def _write(self, message: Any) -> None:
         self._check(message)

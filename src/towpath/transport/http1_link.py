@@ -6,8 +6,7 @@ from typing import Final, cast
 
 from towpath.core import clock
 from towpath.core.deadline import NO_SLOT
-from towpath.core.service import MethodKind
-from towpath.transport.dialogues import Dialogue, GrpcDialogue
+from towpath.transport.dialogues import Dialogue
 from towpath.transport.exchange import ServerExchange, open_call
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.routes import Route, Settled
@@ -62,10 +61,9 @@ class Http1Link(HostLink[Http1Connection]):
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
         route = cast("Route | Dialogue | Settled", head.memo or self.site.routes.resolve(head))
-        if isinstance(route, Dialogue):
-            bidi = route.endpoint.method.kind is MethodKind.BIDI_STREAMING
-            return Http1Exchange(self, _NEEDS_HTTP2 if bidi or isinstance(route, GrpcDialogue) else route)
-        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) else route.answer)
+        if isinstance(route, Settled):
+            return Http1Exchange(self, route.answer)
+        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) or route.needs_http2 else route)
 
     def pause_reading(self) -> None:
         """More has come than is taken."""
@@ -98,7 +96,7 @@ class Http1Exchange:
     def head_received(self, head: Section, *, end: bool) -> None:
         """The call begins, or is answered at once."""
         answer = self._answer
-        call = open_call(self._link, self, answer, ()) if isinstance(answer, Dialogue) else answer
+        call = answer if isinstance(answer, Answer) else open_call(self._link, self, answer, ())
         if isinstance(call, Answer):
             self.send_head(call.head, call.fields, end=False)
             self.send_data(call.body, end=True)

@@ -59,11 +59,11 @@ class Http2Link(HostLink[ServerConnection]):
             return ServerCall(self, route)
         if route is None:
             route = self.site.routes.resolve(head)
-        if isinstance(route, Dialogue):
-            return Http2Exchange(self, self.connection, route)
         if isinstance(route, Route):
             return ServerCall(self, route)
-        return SettledCall(self, cast("Settled", route))
+        if isinstance(route, Settled):
+            return SettledCall(self, route)
+        return Http2Exchange(self, self.connection, cast("Dialogue", route))
 
     def ready(self) -> None:
         """The client's settings are known; a server need not wait for them."""

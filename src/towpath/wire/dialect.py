@@ -8,7 +8,7 @@ REST, over HTTP/2 and HTTP/1.1) runs through one implementation of a call, `towp
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from towpath.core.context import Reply
 from towpath.core.errors import RpcError
@@ -34,9 +34,12 @@ class Ending:
 
 
 class Dialect(ABC):
-    """One call, as its protocol writes it."""
+    """One call, as its protocol writes it. Either a StreamedDialect, which `streams`, or a WholeDialect."""
 
     __slots__ = ()
+
+    streams: ClassVar[bool]
+    """Asked per call: to ask an abstract class whether something is an instance takes four times as long (0.25 us, measured)."""
 
     @property
     @abstractmethod
@@ -68,6 +71,7 @@ class StreamedDialect(Dialect):
     """A protocol whose response begins before its end is known, with any number of messages."""
 
     __slots__ = ()
+    streams = True
 
     @abstractmethod
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
@@ -86,6 +90,7 @@ class WholeDialect(Dialect):
     """A protocol whose head says how the call ended, so that nothing is sent before that; for unary methods only."""
 
     __slots__ = ()
+    streams = False
 
     @abstractmethod
     def answer(self, response: Any, reply: Reply | None) -> Answer:
