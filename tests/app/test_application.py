@@ -12,7 +12,7 @@ from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepReque
 from echo.v1.echo_towpath import EchoServiceClient
 
 import towpath
-from tests.echo_service import Echo, Relay
+from tests.echo_service import Echo, Relay, turn_until
 from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
 from towpath.app.config import ServiceConfig
@@ -80,6 +80,7 @@ async def test_a_running_call_ends_at_its_deadline_on_both_sides():
             with pytest.raises(RpcError) as caught:
                 await EchoServiceClient(channel).sleep(SleepRequest(seconds=30), CallOptions(timeout=0.1))
         assert caught.value.code is Code.DEADLINE_EXCEEDED
+        await turn_until(lambda: echo.seen["cancelled"])
         await app.close()
         assert echo.seen == {"sleep": 1, "cancelled": 1}
         assert counted(app.metrics, "server", "Sleep", "DEADLINE_EXCEEDED") == 1

@@ -105,6 +105,7 @@ def test_values_of_every_kind_go_both_ways() -> None:
         "struct": {"a": 1.0},
         "listValue": [1.0],
         "boolValue": False,
+        "bytesByBool": {"true": "AA==", "false": ""},
     }
     assert CODEC.to_object(read(document)) == document
 
