@@ -12,7 +12,7 @@ from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepReque
 from echo.v1.echo_towpath import EchoServiceClient
 
 import towpath
-from tests.echo_service import Echo, Relay, turn_until
+from tests.echo_service import PATIENCE, Echo, Relay, turn_until
 from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
 from towpath.app.config import ServiceConfig
@@ -133,6 +133,15 @@ async def test_an_application_starts_once_and_its_services_are_fixed_then():
             app.add(Echo())
         with pytest.raises(RuntimeError, match="started already"):
             await app.start("127.0.0.1", 0)
+
+
+async def test_a_second_close_settles_no_second_time():
+    async with App(ServiceConfig(settle=3600)) as app:
+        app.add(Echo())
+        await app.start("127.0.0.1", 0)
+        await app.close(grace=0)
+        async with asyncio.timeout(PATIENCE):
+            await app.close()
 
 
 async def test_closing_an_application_that_never_started_does_nothing():

@@ -1,6 +1,7 @@
 """REST over real sockets, with the standard library's client for HTTP/1.1 and towpath's own port for the rest."""
 
 import asyncio
+import gzip
 import http.client
 import json
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from library.v1 import library_pb2 as pb
 from library.v1.library_towpath import GET_BOOK, LibraryService
 
-from tests.echo_service import Echo, serving
+from tests.echo_service import PATIENCE, Echo, serving
 from tests.library_service import Library
 from tests.transport.raw_peer import raw_client, request_head
 from towpath.core import clock
@@ -21,11 +22,13 @@ from towpath.core.http import HttpBinding
 from towpath.core.service import MethodSpec, ServiceSpec
 from towpath.transport import Server
 from towpath.transport.routes import Document
+from towpath.wire.hpack import literal
 from towpath.wire.http2 import frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM
 
 T = TypeVar("T")
 JSON = {"content-type": "application/json"}
+BOMB = gzip.compress(bytes(2000))
 
 
 def exchange(address: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
@@ -91,7 +94,13 @@ async def test_a_stream_is_lines() -> None:
         (("DELETE", "/v1/books"), 405, "UNIMPLEMENTED", "/v1/books is not served to DELETE"),
         (("POST", "/v1/shelves/1/books", b"{", JSON), 400, "INVALID_ARGUMENT", "not JSON"),
         (("POST", "/v1/shelves/1/books", b"{}", {"content-type": "text/plain"}), 415, "INVALID_ARGUMENT", "send application/json"),
-        (("POST", "/v1/shelves/1/books", b"{}", JSON | {"content-encoding": "br"}), 501, "UNIMPLEMENTED", "use gzip"),
+        (("POST", "/v1/shelves/1/books", b"{}", JSON | {"content-encoding": "br"}), 415, "UNIMPLEMENTED", "use gzip"),
+        (
+            ("POST", "/v1/shelves/1/books", gzip.compress(bytes(2000)), JSON | {"content-encoding": "gzip"}),
+            413,
+            "RESOURCE_EXHAUSTED",
+            "1000",
+        ),
         (("POST", "/v1/shelves/1/books", bytes(2000), JSON), 413, "RESOURCE_EXHAUSTED", "limit of 1000 bytes"),
         (("GET", "/v1/shelves/1/books/2:read?count=1&fail_after=x"), 400, "INVALID_ARGUMENT", "fail_after"),
         (("GET", "/v1/books", b"{}", JSON), 400, "INVALID_ARGUMENT", "GET /v1/books takes no body"),
@@ -177,3 +186,19 @@ def test_two_services_of_one_path_are_not_served_together() -> None:
 
 def test_a_binding_that_cannot_be_served_is_told_at_start() -> None:
     assert refusal(lambda: Server([bound("/v1/{title}")])) == "library.v2.Other/Get: title: library.v1.GetBookRequest has no field title"
+
+
+async def test_a_target_that_is_no_path_is_not_found() -> None:
+    async with serving(Library()) as server, raw_client(server.address) as peer:
+        for stream_id, fields in (
+            (1, [(b":method", b"OPTIONS"), (b":scheme", b"http"), (b":path", b"*"), (b":authority", b"x")]),
+            (3, [(b":method", b"CONNECT"), (b":authority", b"x")]),
+        ):
+            peer.send(frames.HEADERS, END_HEADERS | END_STREAM, stream_id, b"".join(literal(*field) for field in fields))
+            assert peer.fields(await peer.until(frames.HEADERS, stream_id))[b":status"] == b"404"
+        host, _, port = server.address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        async with asyncio.timeout(PATIENCE):
+            assert (await reader.read()).startswith(b"HTTP/1.1 404 ")
+        writer.close()

@@ -112,14 +112,14 @@ class App:
         grace of 0 nothing is waited for, the settle time included.
         """
         grace = self.config.grace if grace is None else grace
-        served = self.health is not None
+        wanted = self.state == "serving"
         if self.health is not None:
             self.health.shut_down()
         self.state = "stopping"
         try:
             if self._server is not None:
                 try:
-                    if served and grace:
+                    if wanted and grace:
                         await asyncio.sleep(self.config.settle)
                 except asyncio.CancelledError:
                     await self._server.close(0)

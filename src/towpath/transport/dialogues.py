@@ -15,7 +15,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, Idempotency, MethodKind, MethodSpec
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
 from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
-from towpath.wire.dialect import Dialect
+from towpath.wire.dialect import Answer, Dialect
 from towpath.wire.grpc.dialect import GrpcDialect
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
@@ -73,6 +73,10 @@ class Dialogue(ABC):
         if encoding in ENCODINGS:
             return None
         return RpcError(Code.UNIMPLEMENTED, f"{self.sent.decode()} {encoding.decode('latin-1')!r} is not supported; use gzip")
+
+    def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
+        """What a call is answered whose head has a fault."""
+        return dialect.refusal(fault, None)
 
     def gzip(self, extra: Sequence[Field]) -> tuple[bool, bool]:
         """Whether the request is compressed, and whether the response may be."""

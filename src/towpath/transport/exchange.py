@@ -364,7 +364,7 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
     dialect = dialogue.dialect(extra, link.message_limit, link.compresses)
     fault = dialogue.fault(extra)
     if fault is not None:
-        return dialect.refusal(fault, None)
+        return dialogue.refusal(dialect, fault)
     try:
         ctx = propagation.received(endpoint.name, dialogue.inherited, dialogue.head.fields, extra, link.peer, endpoint.timeout)
     except RpcError as error:

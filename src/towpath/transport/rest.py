@@ -38,6 +38,10 @@ class RestDialogue(Dialogue):
             return RestUnaryDialect(self._binding, self._parameters, limit=limit, gzip_in=sent, gzip_out=out)
         return RestStreamDialect(self._binding, self._parameters, limit=limit, gzip_in=sent)
 
+    def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
+        """HTTP has a status for a body that is encoded in an unknown way."""
+        return refusal(fault, status=_UNSUPPORTED_MEDIA_TYPE)
+
 
 class RestRoutes:
     """The bindings of `endpoints`. Raises SetupError for one that cannot be served, and for two of one shape."""

@@ -141,7 +141,7 @@ class Routes:
         document = self._documents.get(path)
         if document is not None and head.method in (b"GET", b"HEAD"):
             return document
-        if self._rest.any and b"." not in path.split(b"/", 2)[1]:  # else it has the shape of a method's own path
+        if self._rest.any and path.startswith(b"/") and b"." not in path[1:].partition(b"/")[0]:  # else it is like a method's own path
             found = self._rest.resolve(head, content_type)
             return Settled(found) if isinstance(found, Answer) else found
         return Settled(Answer(_NOT_FOUND, (), error_body(self._unknown(path.decode("latin-1")))))

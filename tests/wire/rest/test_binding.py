@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from everything.v1.everything_pb2 import Everything
 from google.protobuf.json_format import MessageToDict
 from google.rpc.error_details_pb2 import BadRequest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_a_query_fills_fields(query, request_):
         ("page_size.x=1", "page_size.x", "page_size is no message"),
         ("parent=x", "parent", "is in the path already"),
         ("page_size=1&pageSize=2", "pageSize", "is given twice"),
-        ("filter.lent=true&filter.lent_for=1s", "filter.lent_for", "beside another of which there can be only one"),
+        ("filter.lent=true&filter.lent_for=1s", "filter.lent_for", "is given beside filter.lent"),
         ("words=%ff", "", "the query is not UTF-8"),
         ("&".join(["words=a"] * 1001), "", "over 1000 parameters"),
     ],
@@ -157,3 +158,11 @@ def test_no_input_raises_anything_else(query, body):
             binding.request(binding.parameters((("parent", "p"),), query), body)
         except RpcError as error:
             assert error.code is Code.INVALID_ARGUMENT
+
+
+def test_of_a_oneof_one_field_may_be_given_however_deep_the_parameters_lie():
+    anything = Binding(HttpBinding(method="GET", path="/v1/everything"), Everything, Everything)
+    assert read(anything, query="chosen_child.an_int32=1&chosen_child.a_uint32=2") == {"chosenChild": {"anInt32": 1, "aUint32": 2}}
+    field, complaint = refused(anything, query="chosen_child.an_int32=1&chosenNumber=2")
+    assert (field, complaint.endswith("is given beside chosen_child; there can be only one of the two")) == ("chosenNumber", True)
+    assert refused(anything, query="chosen_child.chosen_child.an_int32=1&chosen_child.chosen_number=2")[0] == "chosen_child.chosen_number"

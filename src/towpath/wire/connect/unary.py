@@ -15,8 +15,9 @@ from google.protobuf.message import Message
 from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
+from towpath.wire.body import OneBodyDialect
 from towpath.wire.codec import CODECS, BodyCodec
-from towpath.wire.compression import compress, decompress
+from towpath.wire.compression import compress
 from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer, WholeDialect
 from towpath.wire.grpc import metadata
@@ -60,54 +61,25 @@ class GetRequest:
         return GetRequest(codec=codec, raw=raw, gzip=compression == "gzip")
 
 
-class ConnectUnaryDialect(WholeDialect):
+class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
     """A call over `application/proto` or `application/json`. `gzip_in` and `gzip_out` are as the heads' `content-encoding` and
     `accept-encoding` say, `limit` is the message limit in bytes; `request_body` is the message that came with the head of a GET."""
 
-    __slots__ = ("_codec", "_ended", "_gzip_in", "_gzip_out", "_limit", "_pieces", "_request", "_taken", "_unread")
+    __slots__ = ("_codec", "_gzip_out", "_request")
 
     def __init__(
         self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool, request_body: bytes | None = None
     ) -> None:
+        OneBodyDialect.__init__(self, limit=limit, gzip_in=gzip_in)
         self._request = request
         self._codec = codec
-        self._limit = limit
-        self._gzip_in = gzip_in
         self._gzip_out = gzip_out
-        self._pieces: list[bytes] = [] if request_body is None else [request_body]
-        self._unread = 0
-        self._ended = False
-        self._taken = False
+        if request_body is not None:
+            self._pieces.append(request_body)
 
-    @property
-    def unread(self) -> int:
-        """Bytes that were not yet handed on."""
-        return self._unread
-
-    def feed(self, data: bytes) -> None:
-        """A piece of the body."""
-        self._unread += len(data)
-        if self._unread > self._limit:
-            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
-        self._pieces.append(data)
-
-    def complete(self) -> bool:
-        """Whether the body has ended."""
-        return self._ended and not self._taken
-
-    def next(self) -> Message | None:
-        """The message, once."""
-        if not self.complete():
-            return None
-        self._taken = True
-        raw = b"".join(self._pieces)
-        self._pieces.clear()
-        self._unread = 0
-        return self._codec.decode(decompress(raw, self._limit) if self._gzip_in and raw else raw, self._request)
-
-    def finish(self) -> None:
-        """Whatever came is the message."""
-        self._ended = True
+    def read(self, body: bytes) -> Message:
+        """The message."""
+        return self._codec.decode(body, self._request)
 
     def answer(self, response: Any, reply: Reply | None) -> Answer:
         """200 and the message; trailers go into the head, with a prefix."""

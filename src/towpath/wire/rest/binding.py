@@ -1,5 +1,6 @@
 """One binding made ready to serve: which fields of the request the path, the query and the body are."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -84,17 +85,18 @@ class Binding:
             raise _invalid("", f"the query has over {_MOST_PARAMETERS} parameters") from None
         if pairs and self.http.body == STAR:
             raise _invalid(pairs[0][0], f"the query parameter {pairs[0][0]!r} has no place: {self.http} takes everything in its body")
-        given: set[str] = set()
+        given: dict[str, str] = {}  # by field, and by oneof the one of its fields
         for name, text in pairs:
             fields = self._parameter(message.DESCRIPTOR, name)
             path = ".".join(field.name for field in fields)
             if path in self._in_path:
                 raise _invalid(name, f"the query parameter {name!r} is in the path already")
-            last = fields[-1]
-            choice = path if last.containing_oneof is None else f"{path.rpartition('.')[0]}.{last.containing_oneof.name}"
-            if choice in given and not last.is_repeated:
-                raise _invalid(name, f"the query parameter {name!r} is given twice, or beside another of which there can be only one")
-            given.add(choice)
+            if path in given and not fields[-1].is_repeated:
+                raise _invalid(name, f"the query parameter {name!r} is given twice")
+            given[path] = path
+            for choice, member in _choices(fields):
+                if given.setdefault(choice, member) != member:
+                    raise _invalid(name, f"the query parameter {name!r} is given beside {given[choice]}; there can be only one of the two")
             _set(message, fields, text, f"the query parameter {name}")
 
     def _parameter(self, message: Any, name: str) -> tuple[FieldDescriptor, ...]:
@@ -111,6 +113,15 @@ class Binding:
 
 def _field(message_type: Any, name: str) -> FieldDescriptor:
     return message_type.DESCRIPTOR.fields_by_name[name]
+
+
+def _choices(fields: tuple[FieldDescriptor, ...]) -> Iterator[tuple[str, str]]:
+    """Every oneof along a field's path, and which of its fields the path takes."""
+    prefix = ""
+    for field in fields:
+        if field.containing_oneof is not None:
+            yield f"{prefix}{field.containing_oneof.name} (oneof)", prefix + field.name
+        prefix += field.name + "."
 
 
 def _set(message: Any, fields: tuple[FieldDescriptor, ...], text: str, what: str) -> None:

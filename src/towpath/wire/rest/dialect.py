@@ -7,11 +7,12 @@ import msgspec
 from google.protobuf.message import Message
 
 from towpath.core.context import Reply
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import RpcError
 from towpath.core.metadata import Metadata
-from towpath.wire.compression import compress, decompress
+from towpath.wire.body import OneBodyDialect
+from towpath.wire.compression import compress
 from towpath.wire.connect.errors import HTTP_STATUS
-from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
+from towpath.wire.dialect import Answer, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import metadata
 from towpath.wire.http2 import Field, Template
 from towpath.wire.rest.binding import Binding
@@ -32,56 +33,23 @@ def refusal(error: RpcError, reply: Reply | None = None, *, status: int | None =
     return Answer(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
 
 
-class _RestDialect(Dialect):
-    """The request. `parameters` is what path and query have told of it, `limit` the message limit in bytes."""
+class _RestDialect(OneBodyDialect):
+    """The request. `parameters` is what path and query have told of it."""
 
-    __slots__ = ("_binding", "_ended", "_gzip_in", "_limit", "_parameters", "_pieces", "_taken", "_too_large", "_unread")
+    __slots__ = ("_binding", "_parameters")
 
     def __init__(self, binding: Binding, parameters: Message, *, limit: int, gzip_in: bool) -> None:
+        OneBodyDialect.__init__(self, limit=limit, gzip_in=gzip_in)
         self._binding = binding
         self._parameters = parameters
-        self._limit = limit
-        self._gzip_in = gzip_in
-        self._pieces: list[bytes] = []
-        self._unread = 0
-        self._ended = False
-        self._taken = False
-        self._too_large = False
 
-    @property
-    def unread(self) -> int:
-        """Bytes that were not yet handed on."""
-        return self._unread
-
-    def feed(self, data: bytes) -> None:
-        """A piece of the body."""
-        self._unread += len(data)
-        if self._unread > self._limit:
-            self._too_large = True
-            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
-        self._pieces.append(data)
-
-    def complete(self) -> bool:
-        """Whether the body has ended."""
-        return self._ended and not self._taken
-
-    def next(self) -> Message | None:
-        """The request, once."""
-        if not self.complete():
-            return None
-        self._taken = True
-        raw = b"".join(self._pieces)
-        self._pieces.clear()
-        self._unread = 0
-        return self._binding.request(self._parameters, decompress(raw, self._limit) if self._gzip_in and raw else raw)
-
-    def finish(self) -> None:
-        """Whatever came is the body."""
-        self._ended = True
+    def read(self, body: bytes) -> Message:
+        """What path, query and body say together."""
+        return self._binding.request(self._parameters, body)
 
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
         """The error as a problem."""
-        return refusal(error, reply, status=_TOO_LARGE if self._too_large else None)
+        return refusal(error, reply, status=_TOO_LARGE if self.too_large else None)
 
 
 class RestUnaryDialect(_RestDialect, WholeDialect):

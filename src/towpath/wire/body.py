@@ -1,0 +1,66 @@
+"""A request that is one body, as Connect's unary calls and REST have it: gathered whole, decompressed, read once."""
+
+from abc import abstractmethod
+from typing import Any
+
+from towpath.core.errors import Code, RpcError
+from towpath.wire.compression import decompress
+from towpath.wire.dialect import Dialect
+
+
+class OneBodyDialect(Dialect):
+    """The request's side. `gzip_in` says whether the body is compressed, `limit` is the message limit in bytes, before and after."""
+
+    __slots__ = ("_ended", "_gzip_in", "_limit", "_pieces", "_taken", "_unread", "too_large")
+
+    def __init__(self, *, limit: int, gzip_in: bool) -> None:
+        self._limit = limit
+        self._gzip_in = gzip_in
+        self._pieces: list[bytes] = []
+        self._unread = 0
+        self._ended = False
+        self._taken = False
+        self.too_large = False
+        """Whether the body went over the limit, which the error's code alone does not tell."""
+
+    @abstractmethod
+    def read(self, body: bytes) -> Any:
+        """The message that a whole body is. Raises RpcError."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were not yet handed on."""
+        return self._unread
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._unread += len(data)
+        if self._unread > self._limit:
+            self.too_large = True
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
+        self._pieces.append(data)
+
+    def complete(self) -> bool:
+        """Whether the body has ended."""
+        return self._ended and not self._taken
+
+    def next(self) -> Any:
+        """The message, once."""
+        if not self.complete():
+            return None
+        self._taken = True
+        raw = b"".join(self._pieces)
+        self._pieces.clear()
+        self._unread = 0
+        return self.read(self._decompressed(raw) if self._gzip_in and raw else raw)
+
+    def finish(self) -> None:
+        """Whatever came is the body."""
+        self._ended = True
+
+    def _decompressed(self, raw: bytes) -> bytes:
+        try:
+            return decompress(raw, self._limit)
+        except RpcError as error:
+            self.too_large = error.code is Code.RESOURCE_EXHAUSTED
+            raise
