@@ -226,7 +226,7 @@ async def test_waiting_for_a_connection_is_part_of_the_call() -> None:
             with pytest.raises(RpcError) as caught:
                 await (call.send(pb.ConverseRequest()) if step == "send" else anext(call))
             assert caught.value.code is Code.UNAVAILABLE
-        collecting = client.collect()
+        collecting = client.collect(options=CallOptions(timeout=0.2, wait_for_ready=True))
         senders = [asyncio.ensure_future(step) for step in (collecting.send(pb.CollectRequest()), collecting.half_close())]
         await asyncio.sleep(0)
         senders[0].cancel()

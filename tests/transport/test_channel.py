@@ -12,7 +12,8 @@ from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.metadata import Metadata
-from towpath.transport import Channel, Server
+from towpath.transport import Channel, ChannelOptions, Server
+from towpath.transport.endpoint import State
 from towpath.wire.http2 import ErrorCode, Limits, frames
 from towpath.wire.http2.frames import Setting
 
@@ -24,6 +25,10 @@ async def failure(channel: Channel, options: CallOptions = PATIENT) -> RpcError:
         with pytest.raises(RpcError) as caught:
             await EchoServiceClient(channel).say(pb.SayRequest(), options)
     return caught.value
+
+
+def connecting(channel: Channel) -> bool:
+    return any(endpoint.state is State.CONNECTING for endpoint in channel._pool._endpoints.values())
 
 
 def free_port() -> int:
@@ -64,7 +69,7 @@ async def test_a_peer_that_never_speaks_costs_no_more_than_the_deadline() -> Non
 
 async def test_a_peer_that_never_speaks_is_given_up_after_the_connect_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as blackhole:
-        async with Channel(f"127.0.0.1:{blackhole.getsockname()[1]}", connect_timeout=0.1) as channel:
+        async with Channel(f"127.0.0.1:{blackhole.getsockname()[1]}", options=ChannelOptions(connect_timeout=0.1)) as channel:
             error = await failure(channel)
     assert error.code is Code.UNAVAILABLE
     assert error.message.endswith("no answer within 0.1 s")
@@ -108,7 +113,7 @@ async def test_a_caller_cancelled_while_connecting_does_not_end_it_for_the_other
         client = EchoServiceClient(channel)
         first = asyncio.create_task(client.say(pb.SayRequest(), PATIENT))
         second = asyncio.create_task(client.say(pb.SayRequest(), PATIENT))
-        await turn_until(lambda: channel._connecting is not None)
+        await turn_until(lambda: connecting(channel))
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -145,9 +150,7 @@ async def test_an_attempt_that_its_callers_gave_up_is_not_taken_for_the_next_one
             await call
         given_up.set()
         await closed.wait()
-        assert channel._connecting is not None
-        await asyncio.wait([channel._connecting])
-        await turn_until(lambda: not channel._links)
+        await turn_until(lambda: not connecting(channel) and channel._pool.sole is None)
         assert "REFUSED_STREAM" in (await failure(channel)).message
         assert attempts == 2
 
@@ -208,10 +211,9 @@ async def test_a_place_that_falls_to_a_cancelled_call_goes_to_the_next() -> None
         blocking = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
         first, second = (asyncio.create_task(client.say(pb.SayRequest(n=n), PATIENT)) for n in (1, 2))
-        link = channel._link
-        assert link is not None
-        await turn_until(lambda: len(link._waiters) == 2)
-        (waiter, _) = link._waiters
+        waiters = channel._pool._waiters
+        await turn_until(lambda: len(waiters) == 2)
+        (waiter, _) = waiters
         blocking.cancel()
         await asyncio.sleep(0)
         assert waiter.done(), "the place is the first call's from here on, which has not run yet"
@@ -256,7 +258,7 @@ async def test_a_server_that_dies_ends_its_calls_and_the_next_call_finds_its_suc
         successor = Server([echo])
         await successor.start("127.0.0.1", int(server.address.split(":")[1]))
         try:
-            assert (await client.say(pb.SayRequest(n=1), PATIENT)).n == 1
+            assert (await client.say(pb.SayRequest(n=1), CallOptions(timeout=PATIENCE, wait_for_ready=True))).n == 1
         finally:
             await successor.close(0)
 
@@ -293,7 +295,7 @@ async def test_cancelling_a_call_or_missing_its_deadline_tells_the_server() -> N
         assert (await failure(channel, CallOptions(timeout=0.05))).code is Code.DEADLINE_EXCEEDED
         assert await resets.get() == (1, ErrorCode.CANCEL)
         call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(), PATIENT))
-        await turn_until(lambda: channel._link is not None and channel._link.connection.streams)
+        await turn_until(lambda: channel._pool.sole is not None and channel._pool.sole.connection.streams)
         call.cancel()
         assert await resets.get() == (3, ErrorCode.CANCEL)
         with pytest.raises(asyncio.CancelledError):
@@ -324,7 +326,7 @@ async def test_closing_while_connecting_ends_the_calls_that_wait() -> None:
     with socket.create_server(("127.0.0.1", 0)) as blackhole:
         async with asyncio.timeout(PATIENCE), Channel(f"127.0.0.1:{blackhole.getsockname()[1]}") as channel:
             call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(), PATIENT))
-            await turn_until(lambda: channel._connecting is not None)
+            await turn_until(lambda: connecting(channel))
             await channel.close()
             with pytest.raises(RpcError, match="is closed") as caught:
                 await call
@@ -343,7 +345,9 @@ async def test_closing_does_not_wait_for_a_server_that_stopped_reading() -> None
     async with asyncio.timeout(PATIENCE), raw_server(behave) as address, Channel(address) as channel:
         calls = [asyncio.create_task(EchoServiceClient(channel).say(request_of_size(4 << 20), PATIENT)) for _ in range(16)]
         await turn_until(
-            lambda: (link := channel._link) is not None and len(link.connection.streams) == 16 and link._transport.get_write_buffer_size()
+            lambda: (
+                (link := channel._pool.sole) is not None and len(link.connection.streams) == 16 and link._transport.get_write_buffer_size()
+            )
         )
         await channel.close()
         for error in await asyncio.gather(*calls, return_exceptions=True):

@@ -13,6 +13,7 @@ from towpath.transport import Channel, ConnectionLimits
 from towpath.transport.connections import Connections
 
 PATIENT = CallOptions(timeout=PATIENCE)
+WAITING = CallOptions(timeout=PATIENCE, wait_for_ready=True)
 
 
 @pytest.mark.parametrize("limits", [ConnectionLimits(total=2), ConnectionLimits(per_peer=2)])
@@ -28,7 +29,7 @@ async def test_one_connection_too_many_is_closed_and_its_place_is_free_again_lat
             assert caught.value.code is Code.UNAVAILABLE
             silent[0][1].close()
             await turn_until(lambda: len(server.fronts) == 1)
-            assert (await client.say(pb.SayRequest(id="a"), PATIENT)).id == "a"
+            assert (await client.say(pb.SayRequest(id="a"), WAITING)).id == "a"
         await turn_until(lambda: not server.links)
         async with Channel(server.address) as channel:
             assert (await EchoServiceClient(channel).say(pb.SayRequest(id="b"), PATIENT)).id == "b"
@@ -53,7 +54,7 @@ async def test_an_old_connection_is_left_without_losing_a_call() -> None:
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 4:
                 await client.say(pb.SayRequest(), PATIENT)
-                seen.add(channel._link)
+                seen.add(channel._pool.sole)
                 await asyncio.sleep(0)
         echo.release.set()
         await slow

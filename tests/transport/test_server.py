@@ -65,7 +65,7 @@ async def test_a_call_under_way_is_finished_and_new_ones_go_elsewhere() -> None:
         await echo.until(lambda: echo.seen["sleep"] == 1)
         (link,) = server.links
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._link is None)  # until the client has heard of it
+        await turn_until(lambda: channel._pool.sole is None)  # until the client has heard of it
         with pytest.raises(RpcError) as caught:
             await client.say(pb.SayRequest(), PATIENT)
         assert caught.value.code is Code.UNAVAILABLE
@@ -83,7 +83,7 @@ async def test_a_new_call_goes_to_the_next_server_while_the_old_one_drains() -> 
         under_way = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await old.until(lambda: old.seen["sleep"] == 1)
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._link is None)
+        await turn_until(lambda: channel._pool.sole is None)
         successor = Server([new])
         await successor.start("127.0.0.1", int(server.address.split(":")[1]))
         assert (await client.say(pb.SayRequest(n=5), PATIENT)).n == 5
@@ -146,7 +146,7 @@ async def test_a_cancelled_close_ends_calls_at_once() -> None:
         call = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._link is None)
+        await turn_until(lambda: channel._pool.sole is None)
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing

@@ -15,23 +15,34 @@ from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
+from towpath.transport import ChannelOptions
 from towpath.transport.tls import ClientTls
 
 
 class Channel:
-    """A connection to one target, made when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
+    """The way to one target, connected when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
 
     __slots__ = ("_bare", "_layers", "_methods")
 
-    def __init__(self, target: str, *, config: ServiceConfig, metrics: CallMetrics, tls: ClientTls | None, insecure: bool) -> None:
-        """`target` is `host:port`. Raises SetupError if it is not, or needs TLS."""
-        self._bare = BareChannel(target, tls=tls, insecure=insecure)
+    def __init__(
+        self,
+        target: str,
+        *,
+        config: ServiceConfig,
+        metrics: CallMetrics,
+        tls: ClientTls | None,
+        insecure: bool,
+        options: ChannelOptions | None = None,
+    ) -> None:
+        """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. Raises SetupError if it is none of them, or
+        needs TLS."""
+        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options)
         self._layers = client_layers(metrics)
         self._methods = config.methods
 
     @property
     def target(self) -> str:
-        """The address that it calls."""
+        """What it calls."""
         return self._bare.target
 
     async def __aenter__(self) -> Self:
@@ -41,7 +52,7 @@ class Channel:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls under way end with UNAVAILABLE."""
+        """End its connections; calls under way end with UNAVAILABLE."""
         await self._bare.close()
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
@@ -60,8 +71,12 @@ def connect(
     metrics: CallMetrics | None = None,
     tls: ClientTls | None = None,
     insecure: bool = False,
+    options: ChannelOptions | None = None,
 ) -> Channel:
-    """A channel to `target` (`host:port`) with the default stack; close it, or use it with `async with`. Connects on the first call.
+    """A channel to `target` with the default stack; close it, or use it with `async with`. Connects on the first call.
+
+    A target is `host:port` (one endpoint), `dns:///host:port` (every address of the name), `static:///a:1,b:2` or `unix:path`; calls are
+    spread over several endpoints as `options` say.
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
     own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
@@ -74,6 +89,7 @@ def connect(
         metrics=metrics or _process_metrics(),
         tls=tls or settings.client_tls,
         insecure=insecure or settings.insecure,
+        options=options,
     )
 
 

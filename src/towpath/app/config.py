@@ -16,7 +16,7 @@
     client_ca = "clients.crt"                            # callers need a certificate that one of these signed
 
     [targets]
-    flights = "127.0.0.1:8081"
+    flights = "127.0.0.1:8081"                           # or "dns:///flights:8081", "static:///a:1,b:2", "unix:///run/flights.sock"
 
     [tls]                                                # whom its calls trust, and how they identify themselves
     ca = "ca.crt"                                        # the system's authorities without it
@@ -51,6 +51,7 @@ from towpath.contracts.policy import MethodConfig, by_method_name
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
 from towpath.transport.address import Address
+from towpath.transport.target import Target
 from towpath.transport.tls import ClientTls, ServerTls
 
 DEFAULT_FILE: Final = "towpath.toml"
@@ -200,9 +201,7 @@ def _targets(named: Mapping[str, str], source: Path | None, env: Mapping[str, st
 
 
 def _reachable(address: str, where: str) -> str:
-    if Address.parse(address, where).port == 0:
-        raise SetupError(f"{where}: {address!r} has port 0, which nothing can be reached at; name the port that the target listens on")
-    return address
+    return Target.parse(address, where).text
 
 
 def _method(item: _Method, where: str) -> MethodConfig:

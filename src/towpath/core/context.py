@@ -51,7 +51,8 @@ class Context:
     empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
     `x-request-id` that came from outside, or empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that
     the common call makes none; `own_traceparent` is the raw header of a received call, or empty; `caller`
-    is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one."""
+    is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one; `wait_for_ready`
+    is the option of a client's call."""
 
     __slots__ = (
         "attempt",
@@ -66,6 +67,7 @@ class Context:
         "own_traceparent",
         "peer",
         "tenant",
+        "wait_for_ready",
     )
 
     method: Final[str]
@@ -80,6 +82,7 @@ class Context:
     own_trace: TraceContext | None
     own_traceparent: Final[bytes]
     caller: str
+    wait_for_ready: bool
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class Context:
         self.peer = peer
         self.attempt = attempt
         self.caller = ""
+        self.wait_for_ready = False
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id
@@ -205,16 +209,18 @@ class CallOptions:
     """What one client call may set for itself; whatever is None comes from the service file, the contract, or the default.
 
     `timeout` is in seconds and can only shorten what is inherited; `metadata` goes along with the request; `reply` receives the
-    metadata of the answer. Immutable: one instance may serve any number of calls, unless it carries a `reply`.
+    metadata of the answer. With `wait_for_ready` (default False, as gRPC) a call whose target cannot be reached waits for it until its
+    deadline, and does not fail at once. Immutable: one instance may serve any number of calls, unless it carries a `reply`.
     """
 
-    __slots__ = ("criticality", "metadata", "reply", "tenant", "timeout")
+    __slots__ = ("criticality", "metadata", "reply", "tenant", "timeout", "wait_for_ready")
 
     timeout: Final[float | None]
     criticality: Final[Criticality | None]
     tenant: Final[str | None]
     metadata: Final[Metadata]
     reply: Final[Reply | None]
+    wait_for_ready: Final[bool]
 
     def __init__(
         self,
@@ -224,11 +230,13 @@ class CallOptions:
         tenant: str | None = None,
         metadata: Metadata | Pairs = EMPTY,
         reply: Reply | None = None,
+        wait_for_ready: bool = False,
     ) -> None:
         """Raises ValueError for a timeout that is negative, infinite or not a number, and for metadata that gRPC would not carry."""
         if timeout is not None and not 0 <= timeout < inf:
             raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
         self.timeout = timeout
+        self.wait_for_ready = wait_for_ready
         self.criticality = criticality
         self.tenant = tenant
         self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)

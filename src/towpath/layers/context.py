@@ -85,10 +85,13 @@ class ClientContext:
             parent = current()
             if parent is None:
                 level = given.criticality or at_root
-                return Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
-            level = given.criticality
-            if level is None and declared is not None and declared < parent.criticality:
-                level = declared
-            return parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
+                ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
+            else:
+                level = given.criticality
+                if level is None and declared is not None and declared < parent.criticality:
+                    level = declared
+                ctx = parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
+            ctx.wait_for_ready = given.wait_for_ready
+            return ctx
 
         return context

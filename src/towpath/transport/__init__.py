@@ -3,7 +3,8 @@
 from towpath.transport.address import Address
 from towpath.transport.channel import Channel
 from towpath.transport.connections import ConnectionLimits
+from towpath.transport.options import ChannelOptions
 from towpath.transport.server import Server
 from towpath.transport.tls import ClientTls, ServerTls
 
-__all__ = ["Address", "Channel", "ClientTls", "ConnectionLimits", "Server", "ServerTls"]
+__all__ = ["Address", "Channel", "ChannelOptions", "ClientTls", "ConnectionLimits", "Server", "ServerTls"]

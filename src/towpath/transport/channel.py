@@ -1,4 +1,4 @@
-"""The channel: a client's way to one target. Connects when first used, shares one connection among all calls, replaces it once it ends."""
+"""The channel: a client's way to one target. Connects when first used, and gives each call a connection that takes it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,29 +12,27 @@ from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
-from towpath.transport.address import Address
 from towpath.transport.calling import ClientCall
-from towpath.transport.client_link import ClientLink, ConnectionLost
 from towpath.transport.client_stream import ClientStream
-from towpath.transport.tls import ClientTls, explained, selected_http2
+from towpath.transport.dialer import Dialer
+from towpath.transport.options import ChannelOptions
+from towpath.transport.pool import Pool
+from towpath.transport.resolver import resolver_of
+from towpath.transport.target import Target
+from towpath.transport.tls import ClientTls
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
 from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits, Template
-
-_CONNECT_TIMEOUT: Final = 20.0
-"""Seconds for TCP and the server's settings; gRPC's MIN_CONNECT_TIMEOUT."""
-
-_CLOSE_TIMEOUT: Final = 1.0
-"""Seconds that a server is given to read what was written before the channel was closed."""
 
 _USER_AGENT: Final = b"towpath-python"
 
 
 class Channel:
-    """Calls to `target` (`host:port`) over gRPC on HTTP/2: the bare path, without layers.
+    """Calls to `target` (see `towpath.transport.target`) over gRPC on HTTP/2: the bare path, without layers.
 
     Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression;
-    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it; nothing is retried.
+    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
+    say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
     """
 
     def __init__(
@@ -44,26 +42,24 @@ class Channel:
         limits: Limits = DEFAULT_LIMITS,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: Literal["gzip"] | None = None,
-        connect_timeout: float = _CONNECT_TIMEOUT,
+        options: ChannelOptions | None = None,
         tls: ClientTls | None = None,
         insecure: bool = False,
     ) -> None:
         """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
-        address, or needs TLS, or a file of `tls` cannot be used."""
+        target, or needs TLS, or a file of `tls` cannot be used."""
         self.target = target
-        self._address = Address.parse(target, "a channel's target")
-        if tls is None and not insecure and not self._address.loopback:
+        where = Target.parse(target, "a channel's target")
+        if tls is None and not insecure and not where.loopback:
             raise SetupError(f"a channel to {target} has no TLS: give tls=, or insecure=True if plaintext is meant")
-        self._ssl = None if tls is None else tls.context()
-        self._server_name = None if tls is None else tls.server_name or self._address.host
-        self._limits = limits
+        self._scheme = b"http" if tls is None else b"https"
+        self._authority = where.authority.encode()
         self._message_limit = message_limit
         self._compression = compression
-        self._connect_timeout = connect_timeout
-        self._link: ClientLink | None = None
-        self._links: dict[ClientLink, None] = {}
-        self._connecting: asyncio.Task[ClientLink] | None = None
-        self._closed = False
+        settings = options or ChannelOptions()
+        named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
+        dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
+        self._pool = Pool(target, resolver_of(where), dialer, settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,20 +68,8 @@ class Channel:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
-        self._closed = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
-        links = list(self._links)
-        for link in links:
-            link.close()
-        if links:
-            _, stuck = await asyncio.wait([link.closed for link in links], timeout=_CLOSE_TIMEOUT)
-            if stuck:  # the server does not read
-                for link in links:
-                    link.abort()
-                await asyncio.wait(stuck)
+        """End its connections; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
+        await self._pool.close()
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method`: context from the options alone, nothing inherited."""
@@ -117,11 +101,12 @@ class Channel:
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
+        pool = self._pool
 
         async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
-            link = self._link
+            link = pool.sole
             if link is None or not link.connection.can_open():
-                link = await self._link_for(ctx)
+                link = await pool.link_for(ctx)
             connection = link.connection
             call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
             request = exchange.request
@@ -135,6 +120,9 @@ class Channel:
             link.schedule_flush()
             deadline = ctx.deadline
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
+            load = link.load
+            if load is not None:
+                load.in_flight += 1  # and nothing of its latency: how long a stream lasts tells nothing
             exchange.attached(call)
             try:
                 await call.over
@@ -144,6 +132,8 @@ class Channel:
                 raise
             finally:
                 slot.pop(call, None)
+                if load is not None:
+                    load.in_flight -= 1
                 if link.needs_attention:
                     link.stream_ended()
 
@@ -155,11 +145,12 @@ class Channel:
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
+        pool = self._pool
 
         async def attempt(request: Message, ctx: Context) -> Message:
-            link = self._link
+            link = pool.sole
             if link is None or not link.connection.can_open():
-                link = await self._link_for(ctx)
+                link = await pool.link_for(ctx)
             connection = link.connection
             call = ClientCall(connection, link.loop, ctx, limit)
             message = request.SerializeToString()
@@ -172,9 +163,13 @@ class Channel:
                 link.schedule_flush()
             deadline = ctx.deadline
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
+            load = link.load
+            began = 0.0 if load is None else load.begin()
             try:
                 answer = await call.answer
-            except (asyncio.CancelledError, RpcError):
+            except (asyncio.CancelledError, RpcError) as error:
+                if load is not None:
+                    load.failed(began, error)
                 call.reset(ErrorCode.CANCEL)
                 link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
                 raise
@@ -182,6 +177,8 @@ class Channel:
                 slot.pop(call, None)
                 if link.needs_attention:
                     link.stream_ended()
+            if load is not None:
+                load.succeeded(began)
             try:
                 return response_type.FromString(answer)
             except DecodeError as error:
@@ -192,9 +189,9 @@ class Channel:
     def _head(self, method: MethodSpec[Any, Any]) -> list[tuple[bytes, bytes]]:
         fields = [
             (b":method", b"POST"),
-            (b":scheme", b"http" if self._ssl is None else b"https"),
+            (b":scheme", self._scheme),
             (b":path", method.path.encode()),
-            (b":authority", str(self._address).encode()),
+            (b":authority", self._authority),
             (b"te", b"trailers"),
             (b"content-type", b"application/grpc"),
             (b"user-agent", _USER_AGENT),
@@ -203,86 +200,6 @@ class Channel:
         if self._compression == "gzip":
             fields.append((b"grpc-encoding", b"gzip"))
         return fields
-
-    async def _link_for(self, ctx: Context) -> ClientLink:
-        """A link that takes a stream now, within the call's deadline."""
-        remaining = ctx.remaining()
-        try:
-            async with asyncio.timeout(None if remaining is None else max(0.0, remaining)):
-                while True:
-                    link = self._link
-                    if link is None or link.connection.exhausted():
-                        link = await self._connected()
-                    if link.connection.can_open():
-                        return link
-                    await link.wait_for_stream()
-        except TimeoutError:
-            raise RpcError(Code.DEADLINE_EXCEEDED, f"{ctx.method}: no connection to {self.target} within the deadline") from None
-
-    async def _connected(self) -> ClientLink:
-        """The link, connected; concurrent callers share one attempt, and the cancellation of one does not end it."""
-        if self._closed:
-            raise self._is_closed()
-        if self._connecting is None or self._connecting.done():  # done: those who began it were cancelled before it ended
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
-        connecting = self._connecting
-        try:
-            return await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if connecting.cancelled() and task is not None and not task.cancelling():
-                raise self._is_closed() from None
-            raise
-        finally:
-            if connecting.done() and self._connecting is connecting:
-                self._connecting = None
-
-    async def _connect(self) -> ClientLink:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                transport, link = await loop.create_connection(
-                    lambda: ClientLink(loop, self, self._limits),
-                    self._address.host,
-                    self._address.port,
-                    ssl=self._ssl,
-                    server_hostname=self._server_name,
-                )
-                self._links[link] = None
-                try:
-                    if self._ssl is not None and not selected_http2(transport):
-                        raise ConnectionLost("it speaks TLS, but not HTTP/2 (ALPN h2)")
-                    await link.wait_ready()
-                except BaseException:
-                    link.abort()
-                    raise
-        except TimeoutError:
-            raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
-        except OSError as error:
-            raise self._unreachable(explained(error)) from None
-        except ConnectionLost as error:
-            raise self._unreachable(str(error)) from None
-        if link.connection.exhausted():
-            link.close()
-            raise self._unreachable(link.fault)
-        self._link = link
-        return link
-
-    def _is_closed(self) -> RpcError:
-        return RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
-
-    def _unreachable(self, reason: str) -> RpcError:
-        return RpcError(Code.UNAVAILABLE, f"cannot connect to {self.target}: {reason}")
-
-    def retire(self, link: ClientLink) -> None:
-        """Send no new calls over `link`."""
-        if self._link is link:
-            self._link = None
-
-    def forget(self, link: ClientLink) -> None:
-        """`link` has ended."""
-        self.retire(link)
-        self._links.pop(link, None)
 
 
 def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
@@ -296,6 +213,8 @@ def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Co
         timeout = own_timeout if given.timeout is None else given.timeout
         deadline = None if timeout is None else clock.now() + timeout
         level = given.criticality or own_criticality
-        return Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
+        ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
+        ctx.wait_for_ready = given.wait_for_ready
+        return ctx
 
     return context

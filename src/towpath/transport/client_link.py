@@ -1,16 +1,16 @@
 """One connection of a channel: knows when it takes another call, and tells the channel when it does not any more."""
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 from towpath.core.deadline import DeadlineWheel, wheel_of
+from towpath.transport.balancer import Load
 from towpath.transport.link import Link
 from towpath.wire.http2 import ClientConnection, Limits
 
 
 class Owner(Protocol):
-    """The channel, as its connections see it."""
+    """The endpoint, as its connections see it."""
 
     def retire(self, link: "ClientLink") -> None:
         """Send no new calls over `link`."""
@@ -18,6 +18,14 @@ class Owner(Protocol):
 
     def forget(self, link: "ClientLink") -> None:
         """`link` has ended."""
+        ...
+
+    def room(self) -> None:
+        """A call has ended: there may be room for another one."""
+        ...
+
+    def looked_up(self) -> None:
+        """The server's settings have come, or have changed."""
         ...
 
 
@@ -28,13 +36,15 @@ class ConnectionLost(Exception):
 class ClientLink(Link[ClientConnection]):
     """One connection of a channel."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, channel: Owner, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, limits: Limits) -> None:
         super().__init__(loop)
         self.wheel: DeadlineWheel = wheel_of(loop)
-        self._channel = channel
+        self._owner = owner
         self._ready: asyncio.Future[None] = loop.create_future()
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._finishing = False
         self.fault = ""
+        self.load: Load | None = None
+        """What its endpoint's load is kept in, if anybody chooses by it."""
         # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.
         self.needs_attention = False
         self.connection = ClientConnection(self, limits)
@@ -43,28 +53,17 @@ class ClientLink(Link[ClientConnection]):
         """Until the server's settings have come. Raises ConnectionLost."""
         await self._ready
 
-    async def wait_for_stream(self) -> None:
-        """Until a stream has ended or the connection has: worth another look at `can_open`."""
-        waiter: asyncio.Future[None] = self.loop.create_future()
-        self._waiters.append(waiter)
-        self.needs_attention = True
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled():  # the place was this call's already: pass it on
-                self.stream_ended()
-            raise
-
     def stream_ended(self) -> None:
         """A stream has ended: the next call in line may take its place."""
-        waiters = self._waiters
-        while waiters:
-            waiter = waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                break
-        if self.connection.exhausted() and not self.connection.streams:
+        self._owner.room()
+        if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
+
+    def finish(self) -> None:
+        """Close once the calls under way have ended. No new ones may be sent."""
+        self._finishing = True
+        self.needs_attention = True
+        self.stream_ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone; calls under way end with UNAVAILABLE."""
@@ -72,17 +71,9 @@ class ClientLink(Link[ClientConnection]):
         self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
 
     def _end(self, reason: str) -> None:
-        self._channel.forget(self)
+        self._owner.forget(self)
         if not self._ready.done():
             self._ready.set_exception(ConnectionLost(reason))
-        self._wake_all()
-
-    def _wake_all(self) -> None:
-        """Whoever waits for a stream looks again: there may be room here now, or reason to go elsewhere."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
 
     # What the connection tells.
 
@@ -90,21 +81,20 @@ class ClientLink(Link[ClientConnection]):
         """The server's settings are known, or have changed."""
         if not self._ready.done():
             self._ready.set_result(None)
-        self._wake_all()
+        self._owner.looked_up()
 
     def going_away(self, reason: str) -> None:
         """The server wants no more calls here: the next one connects anew."""
-        self._channel.retire(self)
         self.fault = reason
         self.needs_attention = True
-        self._wake_all()
+        self._owner.retire(self)
         self.stream_ended()
 
     def pinged(self, payload: bytes) -> None:
-        """Nothing is measured by pings yet; keepalive is the channel's to add."""
+        """Nothing is asked by pings here; see `towpath.transport.keepalive`."""
 
     def failed(self, reason: str) -> None:
         """The server broke the protocol."""
         self.fault = reason
-        self._channel.retire(self)
+        self._owner.retire(self)
         super().failed(reason)
