@@ -7,6 +7,7 @@ imports a contract should not pay for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from towpath.core.blocking import blocking
 from towpath.core.calls import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath.core.context import CallOptions, Context, Criticality, Reply, current
 from towpath.core.errors import Code, RpcError, SetupError
@@ -38,6 +39,7 @@ __all__ = [
     "ServiceSpec",
     "SetupError",
     "UnaryCall",
+    "blocking",
     "connect",
     "current",
     "run",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from towpath.core.blocking import asynchronous
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Layer, MethodKind, Service, compose
 from towpath.core.streaming import exchange_handler
@@ -85,7 +86,7 @@ class Routes:
                 raise SetupError(f"service {service.spec.name} is served twice; give the server one implementation of it")
             self._services.add(service.spec.name)
             for method, handler in service.handlers():
-                innermost = handler if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
+                innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
                 self._endpoints[method.path.encode()] = Endpoint(
                     method=method,
                     handler=compose(layers, method, innermost),
