@@ -41,7 +41,7 @@ def test_a_whole_file_is_read(tmp_path):
     assert (config.name, config.listen, config.grace, config.source) == ("search", Address("127.0.0.1", 8080), 1.5, path)
     assert (config.settle, config.admin) == (2.0, Address("127.0.0.1", 9090))
     assert config.contracts == ("echo.v1.echo_towpath",)
-    assert (config.target("flights"), config.target("Flight_Data")) == ("127.0.0.1:8081", "[::1]:8082")
+    assert (config.target("flights").address, config.target("Flight_Data").address) == ("127.0.0.1:8081", "[::1]:8082")
     (method,) = config.methods
     assert method.names == (("echo.v1.EchoService", "Say"), ("other.v1.Other", ""))
     assert (method.timeout, method.criticality, method.source) == (0.5, Criticality.SHEDDABLE, f"{path}: methodConfig[0]")
@@ -72,7 +72,7 @@ def test_variables_win_over_the_file(tmp_path):
     }
     config = load(Path("ignored.toml"), env)
     assert (config.listen, config.listen_where) == (Address("0.0.0.0", 1), "TOWPATH_LISTEN")
-    assert [config.target(name) for name in ("flights", "flight-data", "new")] == ["10.0.0.1:99", "10.0.0.2:99", "10.0.0.3:99"]
+    assert [config.target(name).address for name in ("flights", "flight-data", "new")] == ["10.0.0.1:99", "10.0.0.2:99", "10.0.0.3:99"]
     assert (config.listen_fd, config.notify_fd, config.metrics_dump) == (3, 4, Path("out.prom"))
 
 

@@ -14,7 +14,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath.app.application import App
 from towpath.app.config import ServiceConfig
-from towpath.app.standard import REFLECTION
+from towpath.wire.grpc.standard import REFLECTION
 
 VERSIONS = pytest.mark.parametrize("version", list(REFLECTION))
 

@@ -4,62 +4,30 @@ import asyncio
 import random
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.transport.fleet import EAGER, PATIENT, WAITING, Named, all_ready, fleet, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Address, Channel, ChannelOptions, Server
+from towpath.transport.address import Place
+from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Policy
-from towpath.transport.endpoint import Backoff, Endpoint, State
-from towpath.transport.target import Place
+from towpath.transport.endpoint import Endpoint, State
 from towpath.wire.http2 import Limits, frames
 
-PATIENT = CallOptions(timeout=PATIENCE)
-WAITING = CallOptions(timeout=PATIENCE, wait_for_ready=True)
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
-EAGER = Backoff(initial=0.001, most=0.01)
-
-
-class Named(Echo):
-    """An echo that counts who was asked."""
-
-    def __init__(self, name: int, asked: Counter[int]) -> None:
-        super().__init__()
-        self.name = name
-        self.asked = asked
-
-    async def say(self, request: pb.SayRequest, ctx: object) -> pb.SayResponse:
-        self.asked[self.name] += 1
-        return pb.SayResponse(n=self.name)
-
-
-@asynccontextmanager
-async def fleet(count: int, asked: Counter[int]) -> AsyncIterator[tuple[list[Server], str]]:
-    """Servers, and the target of them all."""
-    async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(serving(Named(name, asked))) for name in range(count)]
-        yield servers, "static:///" + ",".join(server.address for server in servers)
 
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
-
-
-def states(channel: Channel) -> list[State]:
-    return [endpoint.state for endpoint in channel._pool._endpoints.values()]
-
-
-async def all_ready(channel: Channel, count: int) -> None:
-    await EchoServiceClient(channel).say(pb.SayRequest(), WAITING)
-    await turn_until(lambda: states(channel) == [State.READY] * count)
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "least_request", "round_robin"])

@@ -11,7 +11,8 @@ from tests.transport.raw_peer import RawPeer, http2_preface
 from towpath.core.context import CallOptions
 from towpath.core.errors import RpcError, SetupError
 from towpath.transport import Address, Channel
-from towpath.transport.target import Target, UnixPath
+from towpath.transport.address import UnixPath
+from towpath.transport.target import Target
 from towpath.wire.http2 import ErrorCode, frames
 
 

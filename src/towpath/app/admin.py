@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from towpath.app.application import App
 from towpath.transport import Server
-from towpath.transport.address import Address, bind
+from towpath.transport.address import Place, bind
 from towpath.transport.routes import Document
 
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -24,8 +24,8 @@ _LIVE: Final = Document(_TEXT, b"ok\n")
 
 
 @asynccontextmanager
-async def admin(app: App, address: Address) -> AsyncGenerator[str]:
-    """Serve the probes and the metrics of `app` on `address`; yields the address as bound. Raises SetupError if it cannot be had."""
+async def admin(app: App, place: Place) -> AsyncGenerator[str]:
+    """Serve the probes and the metrics of `app` at `place`; yields where it listens, as text. Raises SetupError if it cannot be had."""
 
     def ready() -> Document:
         state = app.state
@@ -35,7 +35,7 @@ async def admin(app: App, address: Address) -> AsyncGenerator[str]:
         return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(app.metrics.registry))
 
     server = Server((), documents={"/livez": lambda: _LIVE, "/readyz": ready, "/metrics": metrics})
-    await server.start(sock=bind(address, "service.admin"), insecure=True)
+    await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
         yield server.address
     finally:

@@ -15,6 +15,7 @@ from towpath.app.config import ServiceConfig
 from towpath.app.health import Health, ServingStatus
 from towpath.app.reflection import reflection_services
 from towpath.app.stack import server_layers
+from towpath.app.targets import ConfiguredTarget
 from towpath.core.service import Service
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
@@ -37,7 +38,7 @@ class App:
         self.state: Literal["starting", "serving", "stopping"] = "starting"
         """Calls are wanted while it is "serving"."""
         self._services: list[Service] = []
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -53,7 +54,7 @@ class App:
 
     @property
     def address(self) -> str:
-        """`host:port` as bound; empty before `start`."""
+        """`host:port` or `unix:path` as bound; empty before `start`."""
         return self._server.address if self._server is not None else ""
 
     def add(self, *services: Service) -> None:
@@ -71,7 +72,12 @@ class App:
         channel = self._channels.get(target)
         if channel is None:
             channel = self._channels[target] = Channel(
-                target, config=self.config, metrics=self.metrics, tls=self.config.client_tls, insecure=self.config.insecure
+                target.address,
+                config=self.config,
+                metrics=self.metrics,
+                tls=self.config.client_tls,
+                insecure=self.config.insecure,
+                options=target.options,
             )
         return channel
 
@@ -89,8 +95,12 @@ class App:
         server = Server([*self._services, *standard], layers=server_layers(self.metrics), documents=self._documents())
         if sock is None:
             configured = self.config.listen
-            address = Address(configured.host if host is None else host, configured.port if port is None else port)
-            sock = bind(address, self.config.listen_where if address == configured else "the address to start on")
+            if host is None and port is None:
+                sock = bind(configured, self.config.listen_where)
+            else:
+                near = configured if isinstance(configured, Address) else Address("127.0.0.1", 0)
+                address = Address(near.host if host is None else host, near.port if port is None else port)
+                sock = bind(address, "the address to start on")
         self._server = server
         await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
         self.health = health

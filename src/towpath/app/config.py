@@ -2,7 +2,7 @@
 
     [service]
     name = "search"
-    listen = "127.0.0.1:8080"
+    listen = "127.0.0.1:8080"                            # or "unix:///run/search.sock"
     contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
     admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
     settle = "0s"                                        # how long to go on serving after SIGTERM, while callers hear of it
@@ -17,6 +17,11 @@
 
     [targets]
     flights = "127.0.0.1:8081"                           # or "dns:///flights:8081", "static:///a:1,b:2", "unix:///run/flights.sock"
+
+    [targets.airports]                                   # a target with settings (see `towpath.app.targets`)
+    address = "dns:///airports:8081"
+    balancer = "round_robin"
+    health_service = "skyline.airports.v1.AirportsService"
 
     [tls]                                                # whom its calls trust, and how they identify themselves
     ca = "ca.crt"                                        # the system's authorities without it
@@ -46,12 +51,12 @@ import msgspec
 from towpath.app import tomlfile
 from towpath.app.duration import parse_duration
 from towpath.app.suggest import suggestion
+from towpath.app.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal
 from towpath.app.tlsfile import ClientSettings, ServerSettings
 from towpath.contracts.policy import MethodConfig, by_method_name
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
-from towpath.transport.address import Address
-from towpath.transport.target import Target
+from towpath.transport.address import Address, Place, parse_place
 from towpath.transport.tls import ClientTls, ServerTls
 
 DEFAULT_FILE: Final = "towpath.toml"
@@ -61,7 +66,6 @@ DEFAULT_GRACE: Final = 5.0
 """Seconds that running calls may take to end once a service was told to stop."""
 
 _ANYWHERE: Final = Address("127.0.0.1", 0)
-_TARGET_PREFIX: Final = "TOWPATH_TARGET_"
 
 
 class _Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     service: _Service = _Service()
     tls: ClientSettings | None = None
-    targets: dict[str, str] = {}
+    targets: dict[str, str | TargetSettings] = {}
     method_config: tuple[_Method, ...] = ()
 
 
@@ -104,9 +108,9 @@ class ServiceConfig:
     """
 
     name: str = "towpath"
-    listen: Address = _ANYWHERE
+    listen: Place = _ANYWHERE
     listen_where: str = "the default address"
-    admin: Address | None = None
+    admin: Place | None = None
     settle: float = 0.0
     grace: float = DEFAULT_GRACE
     reflection: bool = True
@@ -115,22 +119,22 @@ class ServiceConfig:
     tls: ServerTls | None = None
     client_tls: ClientTls | None = None
     contracts: tuple[str, ...] = ()
-    targets: Mapping[str, str] = field(default_factory=dict[str, str])
+    targets: Mapping[str, str | ConfiguredTarget] = field(default_factory=dict[str, str | ConfiguredTarget])
     methods: tuple[MethodConfig, ...] = ()
     listen_fd: int | None = None
     notify_fd: int | None = None
     metrics_dump: Path | None = None
     source: Path | None = None
 
-    def target(self, name: str) -> str:
-        """The address that the logical name `name` stands for; raises SetupError that lists the known names."""
-        address = self.targets.get(_normal(name))
-        if address is None:
+    def target(self, name: str) -> ConfiguredTarget:
+        """What the logical name `name` stands for; raises SetupError that lists the known names."""
+        target = self.targets.get(normal(name))
+        if target is None:
             file = self.source or DEFAULT_FILE
-            known = suggestion(_normal(name), self.targets, kind="targets")
-            variable = f"{_TARGET_PREFIX}{_normal(name).upper()}"
+            known = suggestion(normal(name), self.targets, kind="targets")
+            variable = f"{VARIABLE}{normal(name).upper()}"
             raise SetupError(f"unknown target {name!r}; {known}; set targets.{name} in {file}, or {variable}")
-        return address
+        return ConfiguredTarget(target) if isinstance(target, str) else target
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> ServiceConfig:
@@ -164,7 +168,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),
         client_tls=None if source is None or file.tls is None else file.tls.beside(source),
         contracts=file.service.contracts,
-        targets=_targets(file.targets, source, env),
+        targets=configured(file.targets, source, env),
         methods=methods,
         listen_fd=_descriptor("TOWPATH_LISTEN_FD", env),
         notify_fd=_descriptor("TOWPATH_NOTIFY_FD", env),
@@ -173,35 +177,19 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     )
 
 
-def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) -> tuple[Address, str]:
+def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) -> tuple[Place, str]:
     if env.get("TOWPATH_LISTEN"):
-        return Address.parse(env["TOWPATH_LISTEN"], "TOWPATH_LISTEN"), "TOWPATH_LISTEN"
+        return parse_place(env["TOWPATH_LISTEN"], "TOWPATH_LISTEN"), "TOWPATH_LISTEN"
     if setting is not None:
         where = f"{source}: service.listen"
-        return Address.parse(setting, where), where
+        return parse_place(setting, where), where
     return _ANYWHERE, "the default address"
 
 
-def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> Address | None:
+def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> Place | None:
     if env.get("TOWPATH_ADMIN"):
-        return Address.parse(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
-    return None if setting is None else Address.parse(setting, f"{source}: service.admin")
-
-
-def _targets(named: Mapping[str, str], source: Path | None, env: Mapping[str, str]) -> dict[str, str]:
-    targets: dict[str, str] = {}
-    for name, address in named.items():
-        if _normal(name) in targets:
-            raise SetupError(f"{source}: targets.{name} differs from another target only in case, '-' or '_'; rename one of them")
-        targets[_normal(name)] = _reachable(address, f"{source}: targets.{name}")
-    for variable, address in env.items():
-        if variable.startswith(_TARGET_PREFIX) and len(variable) > len(_TARGET_PREFIX):
-            targets[_normal(variable[len(_TARGET_PREFIX) :])] = _reachable(address, variable)
-    return targets
-
-
-def _reachable(address: str, where: str) -> str:
-    return Target.parse(address, where).text
+        return parse_place(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
+    return None if setting is None else parse_place(setting, f"{source}: service.admin")
 
 
 def _method(item: _Method, where: str) -> MethodConfig:
@@ -223,8 +211,3 @@ def _descriptor(variable: str, env: Mapping[str, str]) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise SetupError(f"{variable}: {text!r} is not a file descriptor; it is set by whoever starts the process, and a number")
     return int(text)
-
-
-def _normal(name: str) -> str:
-    """The form in which names are compared: a variable's name has neither lower case nor '-'."""
-    return name.lower().replace("-", "_")

@@ -8,12 +8,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from towpath.app.standard import REFLECTION
 from towpath.app.suggest import suggestion
 from towpath.core.calls import BidiStreamingCall, Binder, StreamOpener
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Idempotency, MethodKind, MethodSpec
+from towpath.wire.grpc.standard import REFLECTION
 
 _KINDS: Final = {(kind.requests_stream, kind.responses_stream): kind for kind in MethodKind}
 _IDEMPOTENCY: Final = {

@@ -6,13 +6,12 @@ SERVICE_UNKNOWN there, and NOT_FOUND to `Check`, as gRPC says.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from enum import IntEnum
 from typing import Any, ClassVar, Final
 
-from towpath.app.standard import HEALTH
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec
+from towpath.wire.grpc.standard import HEALTH, ServingStatus
 
 _SERVICE: Final = "grpc.health.v1.Health"
 _Request: Final = HEALTH["HealthCheckRequest"]
@@ -24,15 +23,6 @@ CHECK: Final[MethodSpec[Any, Any]] = MethodSpec(
 WATCH: Final[MethodSpec[Any, Any]] = MethodSpec(
     service=_SERVICE, name="Watch", request=_Request, response=_Response, kind=MethodKind.SERVER_STREAMING
 )
-
-
-class ServingStatus(IntEnum):
-    """Whether calls are wanted."""
-
-    UNKNOWN = 0
-    SERVING = 1
-    NOT_SERVING = 2
-    SERVICE_UNKNOWN = 3
 
 
 class Health(Service):

@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from towpath.app.standard import POOL, REFLECTION
 from towpath.core.context import Context
 from towpath.core.errors import Code
 from towpath.core.service import MethodKind, MethodSpec, Service, ServiceSpec
+from towpath.wire.grpc.standard import POOL, REFLECTION
 
 
 def reflection_services(services: Sequence[Service]) -> list[Service]:

@@ -7,6 +7,7 @@ than a service that does not start.
 
 import tomllib
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -57,8 +58,10 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
     if _is_struct(into):
         return _struct(value, into, path, where)
     origin, arguments = get_origin(into), get_args(into)
-    if origin is dict and _is_struct(arguments[1]) and isinstance(value, dict):
-        return {key: _struct(item, arguments[1], path, _join(where, key)) for key, item in cast("dict[str, object]", value).items()}
+    if origin is UnionType and isinstance(value, dict) and (struct := next(filter(_is_struct, arguments), None)):
+        return _struct(cast("object", value), struct, path, where)
+    if origin is dict and isinstance(value, dict):
+        return {key: _convert(item, arguments[1], path, _join(where, key)) for key, item in cast("dict[str, object]", value).items()}
     if origin is tuple and _is_struct(arguments[0]) and isinstance(value, list):
         items = cast("list[object]", value)
         return tuple(_struct(item, arguments[0], path, f"{where}[{index}]") for index, item in enumerate(items))
@@ -66,7 +69,8 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
         reason, _, inside = str(error).partition(" - at `$")
-        raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason[0].lower()}{reason[1:]}") from error
+        reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table")
+        raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason}") from error
 
 
 def _is_struct(kind: Any) -> bool:

@@ -1,12 +1,18 @@
-"""Where to listen: `host:port`, with an IPv6 host in brackets. Port 0 lets the operating system choose a free one."""
+"""Where to listen: `host:port`, with an IPv6 host in brackets, where port 0 lets the operating system choose a free one; or `unix:path`, a
+socket in the file system."""
 
 import errno
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
 
 from towpath.core.errors import SetupError
+
+_UNIX: Final = "unix:"
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,54 @@ class Address:
         return Address(host, int(port))
 
 
-def bind(address: Address, where: str, *, backlog: int = 1024) -> socket.socket:
-    """A listening socket at `address`. Raises SetupError that names the address, `where` it was set and what to do, in particular when
+@dataclass(frozen=True)
+class UnixPath:
+    """A socket in the file system, which nobody but this machine can reach."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{_UNIX}{self.path}"
+
+    @property
+    def loopback(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def host(self) -> str:
+        """What stands for a host where there is none, as in gRPC."""
+        return "localhost"
+
+    @staticmethod
+    def parse(text: str, where: str) -> "UnixPath":
+        """The path in `unix:path` or, if it is absolute, `unix:///path`; raises SetupError that names `where` if there is none."""
+        path = text.removeprefix(_UNIX)
+        path = path.removeprefix("//") if path.startswith("///") else path
+        if not path or path.startswith("//") or "\0" in path:
+            raise SetupError(f"{where}: {text!r} names no socket; write 'unix:///run/service.sock', or 'unix:service.sock'")
+        return UnixPath(path)
+
+
+Place = Address | UnixPath
+"""Where one endpoint is."""
+
+
+def parse_place(text: str, where: str) -> Place:
+    """The place in `text`, of either kind. Raises SetupError that names `where` if it is neither."""
+    return UnixPath.parse(text, where) if text.startswith(_UNIX) else Address.parse(text, where)
+
+
+def bind(place: Place, where: str, *, backlog: int = 1024) -> socket.socket:
+    """A listening socket at `place`. Raises SetupError that names the place, `where` it was set and what to do, in particular when
     the port is in use.
 
-    SO_REUSEADDR is set where it means "ignore TIME_WAIT"; on Windows it would let two processes share a port unawares.
+    SO_REUSEADDR is set where it means "ignore TIME_WAIT"; on Windows it would let two processes share a port unawares. A socket in the file
+    system that nobody listens on any more is replaced.
     """
+    if isinstance(place, UnixPath):
+        return _bind_path(place, where, backlog)
+    address = place
     try:
         family, _, _, _, sockaddr = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except socket.gaierror as error:
@@ -63,6 +111,37 @@ def bind(address: Address, where: str, *, backlog: int = 1024) -> socket.socket:
         listener.close()
         raise refused(address, where, error) from error
     return listener
+
+
+def _bind_path(place: UnixPath, where: str, backlog: int) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(place.path)
+        listener.bind(place.path)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        in_use = error.errno == errno.EADDRINUSE
+        advice = "choose another path, in a directory that this user may write"
+        reason = "another process listens there, or the file is no socket" if in_use else error.strerror or str(error)
+        raise SetupError(f"{where}: cannot listen on {place}: {reason}; {advice}") from error
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket of which the listener is gone: the system keeps the file, and would refuse to listen there again."""
+    with suppress(FileNotFoundError):
+        if not Path(path).is_socket():
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+            caller.setblocking(False)
+            try:
+                caller.connect(path)
+            except ConnectionRefusedError:
+                Path(path).unlink()
+            except BlockingIOError:
+                return  # its queue is full: somebody does listen
 
 
 def refused(address: Address, where: str, error: OSError) -> SetupError:
@@ -82,3 +161,10 @@ def bound(listener: socket.socket) -> Address:
     """The address that a listening socket got."""
     host, port = listener.getsockname()[:2]
     return Address(host, port)
+
+
+def place_of(listener: socket.socket) -> Place:
+    """The place, of either kind, that a listening socket got."""
+    if listener.family == getattr(socket, "AF_UNIX", None):
+        return UnixPath(os.fsdecode(listener.getsockname()))
+    return bound(listener)

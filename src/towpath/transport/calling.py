@@ -14,6 +14,24 @@ from towpath.wire.http2.states import CLOSED
 
 _OK: Final = object()
 _CONTENT_TYPE: Final = b"application/grpc"
+_USER_AGENT: Final = b"towpath-python"
+
+
+def request_head(path: str, scheme: bytes, authority: bytes, *, gzip: bool = False) -> list[Field]:
+    """The fields that begin every call of the method at `path`; `gzip` says that requests are compressed."""
+    fields = [
+        (b":method", b"POST"),
+        (b":scheme", scheme),
+        (b":path", path.encode()),
+        (b":authority", authority),
+        (b"te", b"trailers"),
+        (b"content-type", _CONTENT_TYPE),
+        (b"user-agent", _USER_AGENT),
+        (b"grpc-accept-encoding", b"identity,gzip"),
+    ]
+    if gzip:
+        fields.append((b"grpc-encoding", b"gzip"))
+    return fields
 
 
 class ResponseHead:

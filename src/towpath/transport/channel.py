@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from google.protobuf.message import DecodeError, Message
 
@@ -12,9 +12,10 @@ from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
-from towpath.transport.calling import ClientCall
+from towpath.transport.calling import ClientCall, request_head
 from towpath.transport.client_stream import ClientStream
 from towpath.transport.dialer import Dialer
+from towpath.transport.health import HealthCheck
 from towpath.transport.options import ChannelOptions
 from towpath.transport.pool import Pool
 from towpath.transport.resolver import resolver_of
@@ -23,8 +24,6 @@ from towpath.transport.tls import ClientTls
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
 from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits, Template
-
-_USER_AGENT: Final = b"towpath-python"
 
 
 class Channel:
@@ -59,7 +58,9 @@ class Channel:
         settings = options or ChannelOptions()
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
-        self._pool = Pool(target, resolver_of(where), dialer, settings)
+        asked = settings.health_service
+        health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
+        self._pool = Pool(target, resolver_of(where), dialer, settings, health)
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,19 +188,7 @@ class Channel:
         return attempt
 
     def _head(self, method: MethodSpec[Any, Any]) -> list[tuple[bytes, bytes]]:
-        fields = [
-            (b":method", b"POST"),
-            (b":scheme", self._scheme),
-            (b":path", method.path.encode()),
-            (b":authority", self._authority),
-            (b"te", b"trailers"),
-            (b"content-type", b"application/grpc"),
-            (b"user-agent", _USER_AGENT),
-            (b"grpc-accept-encoding", b"identity,gzip"),
-        ]
-        if self._compression == "gzip":
-            fields.append((b"grpc-encoding", b"gzip"))
-        return fields
+        return request_head(method.path, self._scheme, self._authority, gzip=self._compression == "gzip")
 
 
 def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:

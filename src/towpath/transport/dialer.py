@@ -4,11 +4,11 @@ import asyncio
 import ssl
 from typing import Any
 
+from towpath.transport.address import Place, UnixPath
 from towpath.transport.client_link import ClientLink, ConnectionLost
 from towpath.transport.endpoint import Endpoint, Unreachable
 from towpath.transport.keepalive import KeptLink, set_user_timeout
 from towpath.transport.options import ChannelOptions
-from towpath.transport.target import Place, UnixPath
 from towpath.transport.tls import explained, selected_http2
 from towpath.wire.http2 import Limits
 

@@ -6,14 +6,15 @@ The states are gRPC's (https://github.com/grpc/grpc/blob/master/doc/connectivity
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Protocol
 
 from towpath.core import clock
+from towpath.transport.address import Place
+from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Load
 from towpath.transport.client_link import ClientLink
-from towpath.transport.target import Place
+from towpath.transport.health import HealthCheck, HealthWatch
 
 _AGE_JITTER: Final = 0.1
 """So that connections which were made together do not end together; gRPC's, for MAX_CONNECTION_AGE."""
@@ -36,7 +37,7 @@ _TRANSITIONS: Final = {
     State.IDLE: {State.CONNECTING, State.SHUTDOWN},
     State.CONNECTING: {State.READY, State.TRANSIENT_FAILURE, State.SHUTDOWN},
     State.READY: {State.IDLE, State.TRANSIENT_FAILURE, State.SHUTDOWN},
-    State.TRANSIENT_FAILURE: {State.IDLE, State.SHUTDOWN},
+    State.TRANSIENT_FAILURE: {State.IDLE, State.READY, State.SHUTDOWN},
     State.SHUTDOWN: set[State](),
 }
 
@@ -69,29 +70,21 @@ class _Pool(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Backoff:
-    """Seconds between attempts to connect: `initial`, times `factor` after each failure up to `most`, give or take `jitter` of it.
-
-    The formula is gRPC's (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), which begins at 1 s and goes to 120 s. Here
-    0.1 and 10: an endpoint that restarts is back soon, and two minutes of not looking are an outage of their own.
-    """
-
-    initial: float = 0.1
-    factor: float = 1.6
-    jitter: float = 0.2
-    most: float = 10.0
-
-    def delay(self, failures: int, source: random.Random) -> float:
-        """How long to wait after the last of `failures` in a row, at least one."""
-        return min(self.most, self.initial * self.factor ** min(failures - 1, 64)) * source.uniform(1 - self.jitter, 1 + self.jitter)
-
-
 class Endpoint:
-    """Not connected until `connect` is called. `weighed` says whether there are others, so that its load matters."""
+    """Not connected until `connect` is called. `weighed` says whether there are others, so that its load matters. With `health` it is
+    ready only while the server says so; what failed then is the server, and the connection is kept."""
 
     def __init__(
-        self, place: Place, pool: _Pool, dialer: _Dialer, *, backoff: Backoff, max_age: float | None, source: random.Random, weighed: bool
+        self,
+        place: Place,
+        pool: _Pool,
+        dialer: _Dialer,
+        *,
+        backoff: Backoff,
+        max_age: float | None,
+        source: random.Random,
+        weighed: bool,
+        health: HealthCheck | None,
     ) -> None:
         self.place = place
         self.load = Load()
@@ -108,6 +101,8 @@ class Endpoint:
         self._max_age = max_age
         self._source = source
         self._weighed = weighed
+        self._health = health
+        self._watch: HealthWatch | None = None
         self._failures = 0
         self._opened = 0.0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -126,6 +121,7 @@ class Endpoint:
             task.cancel()
         if self._timer is not None:
             self._timer.cancel()
+        self._stop_watching()
         link, self.link = self.link, None
         self._advance(State.SHUTDOWN)
         if link is not None:
@@ -137,24 +133,38 @@ class Endpoint:
         except Unreachable as error:
             self._failed(str(error))
             return
-        self.load.since = clock.now()
         self._use(link)
-        self._advance(State.READY)
+        if self._health is None:
+            self._told("")
 
     def _use(self, link: ClientLink) -> None:
         self.link = link
-        self.fault = ""
         self._opened = clock.now()
+        self._stop_watching()
+        if self._health is not None:
+            self._watch = self._health.watch(link, self._told)
         if self._weighed:
             link.load = self.load
         if self._max_age is not None:
             self._after(self._max_age * self._source.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER), self._grow_old)
 
+    def _told(self, fault: str) -> None:
+        """The server wants calls, or why it does not."""
+        self.fault = fault
+        state = State.TRANSIENT_FAILURE if fault else State.READY
+        if self.state is not state:
+            self.load.since = clock.now()
+            self._advance(state)
+
+    def _stop_watching(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
+
     def _failed(self, reason: str) -> None:
-        self.fault = reason
         self._failures += 1
         self._after(self._backoff.delay(self._failures, self._source), self._recover)
-        self._advance(State.TRANSIENT_FAILURE)
+        self._told(reason)
 
     def _recover(self) -> None:
         self._advance(State.IDLE)
@@ -203,7 +213,9 @@ class Endpoint:
         self.link = None
         if self._timer is not None:
             self._timer.cancel()
-        if not self._weighed or link.connection.used() or clock.now() - self._opened >= _SETTLED:
+        used = link.connection.opened() > (0 if self._watch is None else self._watch.begun)
+        self._stop_watching()
+        if self.state is not State.CONNECTING and (not self._weighed or used or clock.now() - self._opened >= _SETTLED):
             self._failures = 0
             self._advance(State.IDLE)
         else:

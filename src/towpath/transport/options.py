@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from towpath.core.errors import SetupError
+from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Policy
-from towpath.transport.endpoint import Backoff
 
 _POLICIES = ("peak_ewma", "least_request", "round_robin")
 
@@ -20,6 +20,9 @@ class ChannelOptions:
     None: any) is when a connection is replaced, so that clients find new servers behind one address. `resolve_interval` (30) is how often
     a name is resolved again; a lost connection has that done too, but not within 1 s. `keepalive_time` (None: never) is the silence
     after which a connection with calls under way is pinged, `keepalive_timeout` (20) how long it may take to answer, and TCP to deliver.
+
+    `health_service` (None: not asked; "" for the whole server) is whose health each server is asked to tell, by `grpc.health.v1`: one that
+    says that it is not serving gets no calls until it says that it is.
     """
 
     balancer: Policy = "peak_ewma"
@@ -32,6 +35,7 @@ class ChannelOptions:
     resolve_interval: float = 30.0
     keepalive_time: float | None = None
     keepalive_timeout: float = 20.0
+    health_service: str | None = None
 
     def __post_init__(self) -> None:
         """Raises SetupError for what cannot be meant."""

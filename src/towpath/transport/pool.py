@@ -9,13 +9,14 @@ from typing import Final
 
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
+from towpath.transport.address import Place
 from towpath.transport.balancer import Balancer, subset
 from towpath.transport.client_link import ClientLink
 from towpath.transport.dialer import Dialer
 from towpath.transport.endpoint import Endpoint, State
+from towpath.transport.health import HealthCheck
 from towpath.transport.options import ChannelOptions
 from towpath.transport.resolver import Resolver
-from towpath.transport.target import Place
 
 _CLOSE_TIMEOUT: Final = 1.0
 """Seconds that a server is given to read what was written before the channel was closed."""
@@ -27,7 +28,7 @@ _SOONEST: Final = 1.0
 class Pool:
     """Does nothing until the first call asks for a connection."""
 
-    def __init__(self, target: str, resolver: Resolver, dialer: Dialer, options: ChannelOptions) -> None:
+    def __init__(self, target: str, resolver: Resolver, dialer: Dialer, options: ChannelOptions, health: HealthCheck | None) -> None:
         source = random.Random()  # who gets the next call is no secret
         self.sole: ClientLink | None = None
         """The connection, where there is but one endpoint: then nothing has to be chosen, and the call path looks here first."""
@@ -35,6 +36,7 @@ class Pool:
         self._resolver = resolver
         self._dialer = dialer
         self._options = options
+        self._health = health
         self._source = source
         self._balancer = Balancer(policy=options.balancer, slow_start=options.slow_start, source=source)
         self._endpoints: dict[Place, Endpoint] = {}
@@ -207,7 +209,16 @@ class Pool:
         weighed = len(wanted) > 1 or self._resolver.changes
         options = self._options
         fresh = [
-            Endpoint(place, self, self._dialer, backoff=options.backoff, max_age=options.max_age, source=self._source, weighed=weighed)
+            Endpoint(
+                place,
+                self,
+                self._dialer,
+                backoff=options.backoff,
+                max_age=options.max_age,
+                source=self._source,
+                weighed=weighed,
+                health=self._health,
+            )
             for place in wanted
             if place not in self._endpoints
         ]

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
-from towpath.transport.address import Address
-from towpath.transport.target import Place, Target
+from towpath.transport.address import Address, Place
+from towpath.transport.target import Target
 
 
 class Resolver(Protocol):

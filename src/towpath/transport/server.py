@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, cast
 
 from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
-from towpath.transport.address import Address, bind, bound
+from towpath.transport.address import Address, UnixPath, bind, place_of
 from towpath.transport.connections import ConnectionLimits, Connections
 from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
@@ -52,7 +52,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        """`host:port` as bound, once started; empty before."""
+        """`host:port` or `unix:path` as bound, once started; empty before."""
         return self._address
 
     async def start(
@@ -73,7 +73,7 @@ class Server:
         rotating = None if tls is None else Rotating(tls)
         if sock is None:
             sock = bind(Address(host, port), "the server's address")
-        address = bound(sock)
+        address = place_of(sock)
         if tls is None and not insecure and not address.loopback:
             sock.close()
             raise SetupError(
@@ -81,14 +81,13 @@ class Server:
                 "if plaintext is meant, as behind a proxy that speaks TLS"
             )
         self._address = str(address)
-        if tls is None or rotating is None:
-            self._listener = await loop.create_server(lambda: Front(loop, self), sock=sock)
-            return
-        self._rotating = rotating
-        rotating.watch(loop)
-        self._listener = await loop.create_server(
-            lambda: Front(loop, self), sock=sock, ssl=rotating.context, ssl_handshake_timeout=tls.handshake_timeout
-        )
+        secured: dict[str, Any] = {}
+        if tls is not None and rotating is not None:
+            self._rotating = rotating
+            rotating.watch(loop)
+            secured = {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
+        listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
+        self._listener = await listen(lambda: Front(loop, self), sock=sock, **secured)
 
     async def close(self, grace: float = 5.0) -> None:
         """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.

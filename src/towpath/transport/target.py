@@ -12,35 +12,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from towpath.core.errors import SetupError
-from towpath.transport.address import Address
+from towpath.transport.address import Address, Place, UnixPath
 
 _DNS: Final = "dns:///"
 _STATIC: Final = "static:///"
 _UNIX: Final = "unix:"
-
-
-@dataclass(frozen=True)
-class UnixPath:
-    """A socket in the file system, which nobody but this machine can reach."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
-
-    @property
-    def loopback(self) -> bool:
-        """Always."""
-        return True
-
-    @property
-    def host(self) -> str:
-        """What stands for a host where there is none, as in gRPC."""
-        return "localhost"
-
-
-Place = Address | UnixPath
-"""Where one endpoint is."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +47,7 @@ class Target:
             places = tuple(dict.fromkeys(_address(part.strip(), where) for part in text.removeprefix(_STATIC).split(",")))
             return Target(text, "static", places)
         if text.startswith(_UNIX):
-            path = text.removeprefix(_UNIX)
-            path = path.removeprefix("//") if path.startswith("///") else path
-            if not path or path.startswith("//"):
-                raise SetupError(f"{where}: {text!r} names no socket; write 'unix:///run/service.sock', or 'unix:service.sock'")
-            return Target(text, "unix", (UnixPath(path),))
+            return Target(text, "unix", (UnixPath.parse(text, where),))
         if "://" in text:
             raise SetupError(f"{where}: {text!r} has an unknown scheme; write host:port, dns:///host:port, static:///a:1,b:2 or unix:path")
         return Target(text, "host", (_address(text, where),))

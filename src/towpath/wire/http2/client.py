@@ -56,9 +56,9 @@ class ClientConnection(Connection):
         """Whether no stream can be opened ever again, so that the channel needs another connection."""
         return self._next_stream > MAX_STREAM_ID or self.state in (DRAINING, CONNECTION_CLOSED)
 
-    def used(self) -> bool:
-        """Whether a stream was ever opened."""
-        return self._next_stream > 1
+    def opened(self) -> int:
+        """How many streams were ever opened."""
+        return self._next_stream >> 1
 
     def open(self, stream: Stream) -> None:
         """Give the stream its id; its head has to be the next thing sent."""

@@ -5,6 +5,7 @@ grpcio-reflection), and a pool refuses a second file of the same name. Field num
 https://github.com/grpc/grpc/tree/master/src/proto/grpc.
 """
 
+from enum import IntEnum
 from typing import Any, Final, cast
 
 from google.protobuf import message_factory
@@ -15,6 +16,15 @@ _F: Final = FieldDescriptorProto
 
 POOL: Final = DescriptorPool()
 """Knows the files of these services and nothing else."""
+
+
+class ServingStatus(IntEnum):
+    """What `grpc.health.v1` says of a service: whether calls are wanted."""
+
+    UNKNOWN = 0
+    SERVING = 1
+    NOT_SERVING = 2
+    SERVICE_UNKNOWN = 3
 
 
 def _message(holder: Any, title: str, /, **fields: tuple[int, Any]) -> DescriptorProto:
@@ -64,8 +74,8 @@ def _health() -> dict[str, type[Any]]:
     response = _message(file.message_type, "HealthCheckResponse", status=(1, ".grpc.health.v1.HealthCheckResponse.ServingStatus"))
     response.field[0].type = _F.TYPE_ENUM
     status = response.enum_type.add(name="ServingStatus")
-    for number, name in enumerate(("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")):
-        status.value.add(name=name, number=number)
+    for known in ServingStatus:
+        status.value.add(name=known.name, number=known)
     both = ("HealthCheckRequest", "HealthCheckResponse")
     _service(file, "Health", Check=(*both, False, False), Watch=(*both, False, True))
     return _types(file)

@@ -1,0 +1,22 @@
+"""How long to wait before something that failed is tried again."""
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Seconds between attempts to connect: `initial`, times `factor` after each failure up to `most`, give or take `jitter` of it.
+
+    The formula is gRPC's (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), which begins at 1 s and goes to 120 s. Here
+    0.1 and 10: an endpoint that restarts is back soon, and two minutes of not looking are an outage of their own.
+    """
+
+    initial: float = 0.1
+    factor: float = 1.6
+    jitter: float = 0.2
+    most: float = 10.0
+
+    def delay(self, failures: int, source: random.Random) -> float:
+        """How long to wait after the last of `failures` in a row, at least one."""
+        return min(self.most, self.initial * self.factor ** min(failures - 1, 64)) * source.uniform(1 - self.jitter, 1 + self.jitter)
