@@ -10,6 +10,8 @@ hangs     never becomes ready
 job       adds no service
 stubborn  an Echo that ignores SIGTERM
 blocked   an Echo that blocks its loop when it is asked to `Say`
+who       an Echo of which `Say` answers with the process's id
+fragile   the same, of which worker 1 exits with status 3 while there is a file `broken`
 parent    an Echo with a child process of its own, which ignores SIGTERM
 """
 
@@ -19,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from echo.v1.echo_pb2 import SayRequest, SayResponse
 from echo.v1.echo_towpath import EchoServiceClient
@@ -35,6 +38,15 @@ class Blocked(Echo):
         print("blocking", flush=True)
         time.sleep(3600)  # noqa: ASYNC251 - a handler that does what none should
         return SayResponse()
+
+
+class Who(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        return SayResponse(n=os.getpid())
+
+
+def broken() -> bool:
+    return Path("broken").exists()
 
 
 async def main(app: App) -> None:
@@ -65,6 +77,12 @@ async def main(app: App) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case "blocked":
             app.add(Blocked())
+        case "who":
+            app.add(Who())
+        case "fragile":
+            if os.environ["TOWPATH_WORKER"] == "1" and broken():
+                sys.exit(3)
+            app.add(Who())
         case "parent":
             child = subprocess.Popen([sys.executable, "-c", GRANDCHILD])  # noqa: ASYNC220 - outlives this on purpose
             print(f"grandchild is {child.pid}", flush=True)

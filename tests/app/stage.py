@@ -1,5 +1,6 @@
 """What the tests of supervision share: systems of actors, and certainty that a process is gone."""
 
+import asyncio
 import os
 import select
 import sys
@@ -27,6 +28,20 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path or str(Path.cwd()) for path in sys.path))
     for variable in [name for name in os.environ if name.startswith("TOWPATH_")]:
         monkeypatch.delenv(variable)
+
+
+async def refusal(address: str) -> None:
+    """Wait until nobody listens at `address` any more, which is the first thing that a signal brings about."""
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+            await writer.wait_closed()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:  # it was waiting to be accepted when the listener closed: the next one is refused
+            continue
 
 
 class Watched:

@@ -16,7 +16,7 @@ from echo.v1.echo_pb2 import SayRequest, SleepRequest
 from echo.v1.echo_towpath import EchoServiceClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.app.stage import PATIENCE, importable
+from tests.app.stage import PATIENCE, importable, refusal
 from towpath import CallOptions, Code, RpcError, connect
 from towpath.telemetry.metrics import CallMetrics
 
@@ -100,20 +100,6 @@ async def test_a_second_signal_ends_calls_at_once(tmp_path):
                 await call
         assert caught.value.code is Code.UNAVAILABLE
         assert failure(process) == (1, "error: stopped before running calls had ended\n")
-
-
-async def refusal(address: str) -> None:
-    """Wait until nobody listens at `address` any more, which is the first thing that a signal brings about."""
-    host, _, port = address.rpartition(":")
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(host, int(port))
-            writer.close()
-            await writer.wait_closed()
-        except ConnectionRefusedError:
-            return
-        except ConnectionResetError:  # it was waiting to be accepted when the listener closed: the next one is refused
-            continue
 
 
 def probed(process: subprocess.Popen[str]) -> str:

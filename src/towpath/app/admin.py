@@ -19,8 +19,8 @@ from towpath.transport import Server
 from towpath.transport.address import Place, bind
 from towpath.transport.routes import Document
 
-_TEXT: Final = "text/plain; charset=utf-8"
-_LIVE: Final = Document(_TEXT, b"ok\n")
+TEXT: Final = "text/plain; charset=utf-8"
+LIVE: Final = Document(TEXT, b"ok\n")
 
 
 @asynccontextmanager
@@ -29,12 +29,12 @@ async def admin(app: App, place: Place) -> AsyncGenerator[str]:
 
     def ready() -> Document:
         state = app.state
-        return Document(_TEXT, f"{state}\n".encode(), status=200 if state == "serving" else 503)
+        return Document(TEXT, f"{state}\n".encode(), status=200 if state == "serving" else 503)
 
     def metrics() -> Document:
         return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(app.metrics.registry))
 
-    server = Server((), documents={"/livez": lambda: _LIVE, "/readyz": ready, "/metrics": metrics})
+    server = Server((), documents={"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics})
     await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
         yield server.address

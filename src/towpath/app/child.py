@@ -1,17 +1,15 @@
-"""One service as a child process: started with its listening socket, watched, and stopped with everything that it started.
+"""A child process that serves: started with its listening socket, watched, and stopped with everything that it started.
 
-The parent binds the socket, so that callers can connect before the child listens and wait in its backlog; then it closes its own copy, so
-that a child that died refuses connections at once instead of leaving them to hang. Output comes over a pipe of our own and not
-asyncio's: asyncio does not report the exit of a process while anything that it started still holds its standard output.
+The parent binds the socket, so that callers can connect before the child listens and wait in its backlog. Output comes over a pipe of our
+own and not asyncio's: asyncio does not report the exit of a process while anything that it started still holds its standard output.
 """
 
 import asyncio
 import os
 import signal
 import socket
-import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -38,21 +36,21 @@ class Child:
         self.exited: asyncio.Task[int] = asyncio.get_running_loop().create_task(process.wait(), name=f"exit of {name}")
 
     @classmethod
-    async def spawn(cls, name: str, module: str, env: Mapping[str, str], listener: socket.socket, emit: Callable[[str], None]) -> "Child":
-        """Start `python -m module` in a session of its own, with `env` as its whole environment, and hand it `listener`, which is closed
-        here. Each line that it prints goes to `emit`.
+    async def spawn(
+        cls, name: str, argv: Sequence[str], env: Mapping[str, str], listener: socket.socket, emit: Callable[[str], None] | None = None
+    ) -> "Child":
+        """Start `argv` in a session of its own, with `env` as its whole environment, and give it a copy of `listener`. Each line that it
+        prints goes to `emit`; without one it prints where this process does.
 
         Raises SetupError if the process cannot be started.
         """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        read_end, write_end = os.pipe()
+        read_end, write_end = (None, None) if emit is None else os.pipe()
         given = {**env, "TOWPATH_LISTEN_FD": str(listener.fileno()), "TOWPATH_NOTIFY_FD": str(theirs.fileno())}
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
+                *argv,
                 env=given,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
@@ -62,16 +60,18 @@ class Child:
             )
         except BaseException as error:
             ours.close()
-            os.close(read_end)
+            if read_end is not None:
+                os.close(read_end)
             if isinstance(error, OSError):
-                raise SetupError(f"{name}: {sys.executable} cannot be started: {error.strerror}") from error
+                raise SetupError(f"{name}: {argv[0]} cannot be started: {error.strerror}") from error
             raise
         finally:
             theirs.close()
-            listener.close()
-            os.close(write_end)
+            if write_end is not None:
+                os.close(write_end)
         child = cls(name, process, ours)
-        child._pump = asyncio.get_running_loop().create_task(child._read(read_end, emit), name=f"output of {name}")
+        if emit is not None and read_end is not None:
+            child._pump = asyncio.get_running_loop().create_task(child._read(read_end, emit), name=f"output of {name}")
         return child
 
     @property
@@ -83,7 +83,7 @@ class Child:
     def output(self) -> "asyncio.Task[None]":
         """Ends when nothing more can be printed; fails if `emit` does."""
         if self._pump is None:
-            raise RuntimeError(f"{self.name} was not started by spawn")
+            raise RuntimeError(f"{self.name} was not started with anything to tell its output to")
         return self._pump
 
     async def ready(self) -> bool:
@@ -118,6 +118,8 @@ class Child:
 
     async def drained(self) -> None:
         """Wait until what an ended child had printed has been emitted."""
+        if self._pump is None:
+            return
         await asyncio.wait([self.output], timeout=_DRAIN)
         if not self.output.done():
             self.output.cancel()
@@ -144,6 +146,21 @@ class Child:
         for line in lines:
             self.last_lines.append(line)
             emit(line)
+
+
+async def stop_all(children: Iterable[Child], grace: float) -> None:
+    """Stop them together; see `Child.stop`."""
+    stopping = [asyncio.ensure_future(child.stop(grace)) for child in children]
+    if not stopping:
+        return
+    try:
+        await asyncio.wait(stopping)
+    except asyncio.CancelledError:
+        # Asked a second time: no more grace. Each kills its process now, and is waited for.
+        for task in stopping:
+            task.cancel()
+        await asyncio.wait(stopping)
+        raise
 
 
 def ending(status: int) -> str:

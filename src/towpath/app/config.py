@@ -5,6 +5,7 @@
     listen = "127.0.0.1:8080"                            # or "unix:///run/search.sock"
     contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
     admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
+    workers = 2                                          # processes that serve, of which each may use one core; 1 without it
     settle = "0s"                                        # how long to go on serving after SIGTERM, while callers hear of it
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether the service tells its contracts to whoever asks
@@ -34,10 +35,11 @@
     criticality = "SHEDDABLE"
 
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
-mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_TARGET_<NAME>. Three more
-have no place in a file because they belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket),
-TOWPATH_NOTIFY_FD (where to say READY=1) and TOWPATH_METRICS_DUMP (where to write the metrics at exit). Without any of it a service listens
-on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
+mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN,
+TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>. Four more have no place in a file because they belong to one start of one process:
+TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the
+metrics at exit) and TOWPATH_WORKER (which of several workers it is). Without any of it a service listens on a free port of 127.0.0.1. An
+unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
 """
 
 import os
@@ -78,6 +80,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     reflection: bool = True
     openapi: bool = True
     insecure: bool = False
+    workers: int = 1
     tls: ServerSettings | None = None
 
 
@@ -103,8 +106,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class ServiceConfig:
     """What one process runs with, file and environment already merged.
 
-    `listen_where` says where `listen` was set, for messages; `listen_fd`, `notify_fd` and `metrics_dump` are None unless the
-    environment gives them; `source` is the file that was read, or None.
+    `listen_where` says where `listen` was set, for messages; `listen_fd`, `notify_fd`, `metrics_dump` and `worker` (which of several
+    workers this is) are None unless the environment gives them; `source` is the file that was read, or None.
     """
 
     name: str = "towpath"
@@ -116,6 +119,7 @@ class ServiceConfig:
     reflection: bool = True
     openapi: bool = True
     insecure: bool = False
+    workers: int = 1
     tls: ServerTls | None = None
     client_tls: ClientTls | None = None
     contracts: tuple[str, ...] = ()
@@ -124,6 +128,7 @@ class ServiceConfig:
     listen_fd: int | None = None
     notify_fd: int | None = None
     metrics_dump: Path | None = None
+    worker: int | None = None
     source: Path | None = None
 
     def target(self, name: str) -> ConfiguredTarget:
@@ -165,14 +170,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         reflection=file.service.reflection,
         openapi=file.service.openapi,
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
+        workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),
         client_tls=None if source is None or file.tls is None else file.tls.beside(source),
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
-        listen_fd=_descriptor("TOWPATH_LISTEN_FD", env),
-        notify_fd=_descriptor("TOWPATH_NOTIFY_FD", env),
+        listen_fd=_number("TOWPATH_LISTEN_FD", env, "a file descriptor"),
+        notify_fd=_number("TOWPATH_NOTIFY_FD", env, "a file descriptor"),
         metrics_dump=Path(env["TOWPATH_METRICS_DUMP"]) if env.get("TOWPATH_METRICS_DUMP") else None,
+        worker=_number("TOWPATH_WORKER", env, "a worker's number"),
         source=source,
     )
 
@@ -204,10 +211,19 @@ def _method(item: _Method, where: str) -> MethodConfig:
     return MethodConfig(names=names, timeout=timeout, criticality=criticality, source=where)
 
 
-def _descriptor(variable: str, env: Mapping[str, str]) -> int | None:
+def _workers(setting: int, source: Path | None, env: Mapping[str, str]) -> int:
+    where, text = f"{source}: service.workers", env.get("TOWPATH_WORKERS")
+    if text:
+        where, setting = "TOWPATH_WORKERS", int(text) if text.isascii() and text.isdigit() else 0
+    if setting < 1:
+        raise SetupError(f"{where}: {text or setting!r} is no number of processes; write 1 or more, such as the number of cores")
+    return setting
+
+
+def _number(variable: str, env: Mapping[str, str], what: str) -> int | None:
     text = env.get(variable)
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise SetupError(f"{variable}: {text!r} is not a file descriptor; it is set by whoever starts the process, and a number")
+        raise SetupError(f"{variable}: {text!r} is not {what}; it is set by whoever starts the process, and a number")
     return int(text)

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Final, NoReturn
 from towpath.app.admin import admin
 from towpath.app.application import App
 from towpath.app.config import ServiceConfig, load
+from towpath.app.inherited import inherited
 from towpath.app.lifeline import Lifeline
 from towpath.app.signals import stopping
 from towpath.core.errors import RpcError, SetupError
@@ -46,6 +46,9 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
         # They name descriptors of this process; one that it starts would take others for them.
         for variable in ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD"):
             os.environ.pop(variable, None)
+        if settings.workers > 1 and settings.worker is None:
+            _supervise(settings)
+            return
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_live(main, settings))
     except SetupError as error:
@@ -54,6 +57,15 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
         _fail(error, 1)
     except asyncio.CancelledError:
         _fail("stopped before running calls had ended", 1)
+
+
+def _supervise(settings: ServiceConfig) -> None:
+    from towpath.app.workers import WorkerFailed, supervise  # noqa: PLC0415 - most services have one worker, and need none of it
+
+    try:
+        asyncio.run(supervise(settings))
+    except WorkerFailed as error:
+        _fail(error, error.status)
 
 
 def _fail(reason: object, status: int) -> NoReturn:
@@ -65,7 +77,7 @@ async def _live(main: Main, config: ServiceConfig) -> None:
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as stack:
         asked = stack.enter_context(stopping())
-        sock = None if config.listen_fd is None else stack.enter_context(_inherited(config.listen_fd))
+        sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         lifeline: Lifeline | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, asked.stop)
@@ -93,20 +105,6 @@ async def _live(main: Main, config: ServiceConfig) -> None:
                 finally:
                     if config.metrics_dump is not None:
                         write_exposition(app.metrics.registry, config.metrics_dump)
-
-
-def _inherited(fd: int) -> socket.socket:
-    try:
-        listener = socket.socket(fileno=fd)
-        listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as error:
-        raise SetupError(f"TOWPATH_LISTEN_FD: descriptor {fd} is not a socket; it is set by whoever starts the process") from error
-    if not listening:
-        listener.detach()
-        raise SetupError(f"TOWPATH_LISTEN_FD: descriptor {fd} is not a listening socket; call listen() before passing it on")
-    listener.set_inheritable(False)
-    listener.setblocking(False)
-    return listener
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

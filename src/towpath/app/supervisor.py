@@ -8,13 +8,14 @@ its lifeline (`towpath.app.lifeline`).
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
-from towpath.app.child import Child, ending
+from towpath.app.child import Child, ending, stop_all
 from towpath.app.output import Emit
 from towpath.app.system import ServiceEntry, SystemFile, load
 from towpath.core.errors import SetupError
@@ -25,7 +26,8 @@ SELF: Final = "towpath"
 """The name under which the supervisor itself emits lines."""
 
 # What belongs to one process and must not reach the ones that it starts.
-_NOT_INHERITED: Final = frozenset({"TOWPATH_CONFIG", "TOWPATH_LISTEN", "TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_METRICS_DUMP"})
+_OWN: Final = ("CONFIG", "LISTEN", "LISTEN_FD", "NOTIFY_FD", "METRICS_DUMP", "WORKER")
+_NOT_INHERITED: Final = frozenset(f"TOWPATH_{name}" for name in _OWN)
 
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
@@ -67,13 +69,16 @@ class System:
                 tell(SELF, f"note: services call each other in a cycle: {' -> '.join(cycle)}")
             for name, service in file.services.items():
                 env = _environment(service, file, addresses, metrics)
-                children[name] = await Child.spawn(name, service.module, env, listeners[name], partial(tell, name))
+                argv = sys.executable, "-m", service.module
+                children[name] = await Child.spawn(name, argv, env, listeners[name], partial(tell, name))
+                # A child that dies is to refuse connections at once instead of leaving them to hang.
+                listeners[name].close()
             await _all_ready(file, children, addresses, tell)
             yield System(file, addresses, children)
         finally:
             for listener in listeners.values():
                 listener.close()
-            await _stop_all(children.values(), file.grace)
+            await stop_all(children.values(), file.grace)
 
     def address(self, name: str) -> str:
         """`host:port` at which the service `name` can be reached. Raises KeyError for a name that is not in the file."""
@@ -121,20 +126,6 @@ async def _ready(child: Child, patience: float, address: Address, tell: Emit) ->
         hint = "; a service stays up if its main adds one to the App" if status == 0 else ""
         raise SetupError(_with_lines(f"{child.name} {ending(status)} before it was ready{hint}", child.last_lines))
     tell(SELF, f"{child.name} is ready at {_reachable(address)}")
-
-
-async def _stop_all(children: Iterable[Child], grace: float) -> None:
-    stopping = [asyncio.ensure_future(child.stop(grace)) for child in children]
-    if not stopping:
-        return
-    try:
-        await asyncio.wait(stopping)
-    except asyncio.CancelledError:
-        # Asked a second time: no more grace. Each kills its process now, and is waited for.
-        for task in stopping:
-            task.cancel()
-        await asyncio.wait(stopping)
-        raise
 
 
 def _bind_all(file: SystemFile) -> dict[str, socket.socket]:

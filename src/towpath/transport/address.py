@@ -86,12 +86,13 @@ def parse_place(text: str, where: str) -> Place:
     return UnixPath.parse(text, where) if text.startswith(_UNIX) else Address.parse(text, where)
 
 
-def bind(place: Place, where: str, *, backlog: int = 1024) -> socket.socket:
+def bind(place: Place, where: str, *, backlog: int = 1024, reuse_port: bool = False) -> socket.socket:
     """A listening socket at `place`. Raises SetupError that names the place, `where` it was set and what to do, in particular when
     the port is in use.
 
     SO_REUSEADDR is set where it means "ignore TIME_WAIT"; on Windows it would let two processes share a port unawares. A socket in the file
-    system that nobody listens on any more is replaced.
+    system that nobody listens on any more is replaced. With `reuse_port` others may listen at the same address that say so too, and the
+    system spreads connections over them (SO_REUSEPORT; TCP only).
     """
     if isinstance(place, UnixPath):
         return _bind_path(place, where, backlog)
@@ -104,6 +105,8 @@ def bind(place: Place, where: str, *, backlog: int = 1024) -> socket.socket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(sockaddr)
         listener.listen(backlog)
         listener.setblocking(False)
