@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from towpath.app.application import App
     from towpath.app.client import connect
     from towpath.app.process import run
+    from towpath.app.sync_client import connect_sync
 
 __all__ = [
     "App",
@@ -41,12 +42,18 @@ __all__ = [
     "UnaryCall",
     "blocking",
     "connect",
+    "connect_sync",
     "current",
     "run",
 ]
 
 
-_LATER: Final = {"App": "towpath.app.application", "connect": "towpath.app.client", "run": "towpath.app.process"}
+_LATER: Final = {
+    "App": "towpath.app.application",
+    "connect": "towpath.app.client",
+    "connect_sync": "towpath.app.sync_client",
+    "run": "towpath.app.process",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,10 @@ from towpath.app.config import ServiceConfig
 from towpath.app.health import Health, ServingStatus
 from towpath.app.reflection import reflection_services
 from towpath.app.stack import server_layers
+from towpath.app.sync_client import SyncChannel
 from towpath.app.targets import ConfiguredTarget
 from towpath.core.service import Service
+from towpath.core.sync_calls import LoopRunner
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
@@ -80,6 +82,12 @@ class App:
                 options=target.options,
             )
         return channel
+
+    def sync_channel(self, name: str) -> SyncChannel:
+        """The same for handlers that run in threads: what generated sync clients are made with. The loop that runs now makes its calls,
+        over the connections of `channel`, and they carry on the context of the call that is being handled."""
+        channel, runner = self.channel(name), LoopRunner(asyncio.get_running_loop())
+        return SyncChannel(lambda: channel, lambda: runner)
 
     async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
         """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each

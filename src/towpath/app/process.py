@@ -20,6 +20,7 @@ from towpath.app.application import App
 from towpath.app.config import ServiceConfig, load
 from towpath.app.inherited import inherited
 from towpath.app.lifeline import Lifeline
+from towpath.app.loops import new_loop
 from towpath.app.signals import stopping
 from towpath.core.errors import RpcError, SetupError
 from towpath.telemetry.metrics import write_exposition
@@ -49,7 +50,7 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
         if settings.workers > 1 and settings.worker is None:
             _supervise(settings)
             return
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_live(main, settings))
     except SetupError as error:
         _fail(error, 2)
@@ -105,11 +106,3 @@ async def _live(main: Main, config: ServiceConfig) -> None:
                 finally:
                     if config.metrics_dump is not None:
                         write_exposition(app.metrics.registry, config.metrics_dump)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop  # noqa: PLC0415 - an extra, and looked for only when a process really runs
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""The typed Python of one contract: an abstract class and a client per service, and a MethodSpec per method.
+"""The typed Python of one contract: an abstract class and two clients per service, and a MethodSpec per method.
 
 Messages are named through their module (`echo_pb2.SayRequest`), so that no message can clash with a service or with what the module
 imports. The text is what `ruff format` would make of it at 88 columns and above: what may grow long is exploded from the start, which
@@ -34,7 +34,7 @@ def emit(contract: ContractModel) -> str:
         for method in service.methods:
             lines += ["", *_spec(service, method, names)]
     for service in contract.services:
-        lines += ["", "", *_service(service, names), "", "", *_client(service, names)]
+        lines += ["", "", *_service(service, names), "", "", *_client(service, names), "", "", *_client(service, names, sync=True)]
     return "\n".join(lines) + "\n"
 
 
@@ -105,22 +105,23 @@ def _service(service: ServiceModel, names: Namespace) -> Iterator[str]:
         yield from _method_doc(service, method)
 
 
-def _client(service: ServiceModel, names: Namespace) -> Iterator[str]:
-    yield f"class {service.client_name}:"
+def _client(service: ServiceModel, names: Namespace, *, sync: bool = False) -> Iterator[str]:
+    yield f"class {service.sync_client_name if sync else service.client_name}:"
     yield from docstring(service.doc or f"Calls `{service.full_name}`.", _LEVEL)
     yield ""
     yield from _tuple("__slots__ = ", [f'"_{attribute}"' for attribute in sorted(m.attribute for m in service.methods)], _LEVEL, "")
     yield ""
-    yield f"{_LEVEL}def __init__(self, channel: Binder) -> None:"
-    yield from docstring("Bind every method to `channel`; any number of tasks may share the client.", _LEVEL * 2)
+    yield f"{_LEVEL}def __init__(self, channel: {'SyncBinder' if sync else 'Binder'}) -> None:"
+    sharers = "threads" if sync else "tasks"
+    yield from docstring(f"Bind every method to `channel`; any number of {sharers} may share the client.", _LEVEL * 2)
     for method in service.methods:
         bind = "bind" if method.kind is MethodKind.UNARY else "bind_stream"
         yield from _call(f"{_LEVEL * 2}self._{method.attribute} = channel.{bind}", [method.constant])
     for method in service.methods:
         yield ""
-        yield from _called(method, names)
+        yield from _called(method, names, sync=sync)
         yield from _method_doc(service, method)
-        yield from _delegated(method)
+        yield from _delegated(method, sync=sync)
 
 
 def _served(method: Method, names: Namespace) -> Iterator[str]:
@@ -131,28 +132,35 @@ def _served(method: Method, names: Namespace) -> Iterator[str]:
     return _signature(f"async def {method.attribute}", [first, "ctx: Context"], response)
 
 
-def _called(method: Method, names: Namespace) -> Iterator[str]:
+def _called(method: Method, names: Namespace, *, sync: bool) -> Iterator[str]:
     request, response = names.type(method.request), names.type(method.response)
     options = "options: CallOptions | None = None"
     if method.kind is MethodKind.UNARY:
-        return _signature(f"async def {method.attribute}", [f"request: {request}", options], response)
-    call = STREAMING_CALLS[method.kind]
+        return _signature(f"{'' if sync else 'async '}def {method.attribute}", [f"request: {request}", options], response)
+    call = _streaming_call(method, sync=sync)
     if method.kind is MethodKind.SERVER_STREAMING:
         return _signature(f"def {method.attribute}", [f"request: {request}", options], f"{call}[{response}]")
     result = f"{call}[{request}, {response}]"
     if len(f"{_LEVEL}) -> {result}:") > _WIDTH:
         result = f"{call}[\n{_LEVEL * 2}{request}, {response}\n{_LEVEL}]"
-    return _signature(f"def {method.attribute}", [f"requests: Requests[{request}] | None = None", options], result)
+    source = "Iterable" if sync else "Requests"
+    return _signature(f"def {method.attribute}", [f"requests: {source}[{request}] | None = None", options], result)
 
 
-def _delegated(method: Method) -> Iterator[str]:
+def _delegated(method: Method, *, sync: bool) -> Iterator[str]:
     begun = f"self._{method.attribute}"
     if method.kind is MethodKind.UNARY:
-        yield from _call(f"{_LEVEL * 2}return await {begun}", ["request", "options"])
-    elif method.kind is MethodKind.SERVER_STREAMING:
-        yield from _call(f"{_LEVEL * 2}return {STREAMING_CALLS[method.kind]}", [f"{begun}(request, options)"])
+        yield from _call(f"{_LEVEL * 2}return {'' if sync else 'await '}{begun}", ["request", "options"])
+        return
+    call = _streaming_call(method, sync=sync)
+    if method.kind is MethodKind.SERVER_STREAMING:
+        yield from _call(f"{_LEVEL * 2}return {call}", [f"{begun}(request, options)"])
     else:
-        yield from _call(f"{_LEVEL * 2}return {STREAMING_CALLS[method.kind]}", [f"{begun}(None, options)", "requests"])
+        yield from _call(f"{_LEVEL * 2}return {call}", [f"{begun}(None, options)", "requests"])
+
+
+def _streaming_call(method: Method, *, sync: bool) -> str:
+    return f"{'Sync' if sync else ''}{STREAMING_CALLS[method.kind]}"
 
 
 def _signature(name: str, parameters: Sequence[str], result: str) -> Iterator[str]:

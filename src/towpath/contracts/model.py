@@ -50,6 +50,11 @@ class ServiceModel:
         """The class that calls the service."""
         return f"{self.name}Client"
 
+    @property
+    def sync_client_name(self) -> str:
+        """The class that calls the service from code without asyncio."""
+        return f"{self.name}SyncClient"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContractModel:

@@ -12,6 +12,7 @@ from towpath.core.service import Idempotency, MethodKind
 
 _CALLS: Final = "towpath.core.calls"
 _CONTEXT: Final = "towpath.core.context"
+_SYNC_CALLS: Final = "towpath.core.sync_calls"
 _SERVICE: Final = "towpath.core.service"
 _FIXED: Final = {
     "abstractmethod": "abc",
@@ -20,6 +21,11 @@ _FIXED: Final = {
     "AsyncIterator": "collections.abc",
     "BidiStreamingCall": _CALLS,
     "Binder": _CALLS,
+    "Iterable": "collections.abc",
+    "SyncBidiStreamingCall": _SYNC_CALLS,
+    "SyncBinder": _SYNC_CALLS,
+    "SyncClientStreamingCall": _SYNC_CALLS,
+    "SyncServerStreamingCall": _SYNC_CALLS,
     "ClientStreamingCall": _CALLS,
     "Requests": _CALLS,
     "ServerStreamingCall": _CALLS,
@@ -70,7 +76,7 @@ class Namespace:
 
     def _needed(self) -> list[str]:
         methods = [method for service in self._contract.services for method in service.methods]
-        needed = ["ClassVar", "Binder", "Service", "ServiceSpec"]
+        needed = ["ClassVar", "Binder", "Service", "ServiceSpec", "SyncBinder"]
         if methods:
             needed += ["abstractmethod", "Final", "CallOptions", "Context", "MethodSpec"]
         if any(method.declared.criticality is not None for method in methods):
@@ -83,8 +89,8 @@ class Namespace:
         if kinds:
             needed += ["MethodKind", "AsyncIterator"]
         if any(kind.requests_stream for kind in kinds):
-            needed.append("Requests")
-        return [*needed, *(STREAMING_CALLS[kind] for kind in kinds)]
+            needed += ["Requests", "Iterable"]
+        return [*needed, *(f"{prefix}{STREAMING_CALLS[kind]}" for kind in kinds for prefix in ("", "Sync"))]
 
 
 def _import_order(name: str) -> tuple[bool, bool, str]:
@@ -125,5 +131,6 @@ def _definitions(contract: ContractModel) -> Iterator[tuple[str, str, Place]]:
     for service in contract.services:
         yield service.name, f"service {service.name}", service.place
         yield service.client_name, f"the client of service {service.name}", service.place
+        yield service.sync_client_name, f"the sync client of service {service.name}", service.place
         for method in service.methods:
             yield method.constant, f"the MethodSpec of {service.name}/{method.name}", method.place

@@ -10,6 +10,7 @@ from echo.v1 import echo_pb2
 from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.sync_calls import SyncBinder
 
 SAY: Final = MethodSpec(
     service="echo.v1.EchoService",
@@ -142,3 +143,51 @@ class EchoServiceClient:
         Metadata whose key ends in `-bin` comes back in hexadecimal.
         """
         return await self._inspect(request, options)
+
+
+class EchoServiceSyncClient:
+    """Answers, fails, waits and looks around, as a test asks it to."""
+
+    __slots__ = ("_fail", "_inspect", "_say", "_sleep")
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._say = channel.bind(SAY)
+        self._fail = channel.bind(FAIL)
+        self._sleep = channel.bind(SLEEP)
+        self._inspect = channel.bind(INSPECT)
+
+    def say(
+        self,
+        request: echo_pb2.SayRequest,
+        options: CallOptions | None = None,
+    ) -> echo_pb2.SayResponse:
+        """Returns what it was given, with `tags` joined by commas as `text`."""
+        return self._say(request, options)
+
+    def fail(
+        self,
+        request: echo_pb2.FailRequest,
+        options: CallOptions | None = None,
+    ) -> echo_pb2.FailResponse:
+        """Fails with the code and message that the request names."""
+        return self._fail(request, options)
+
+    def sleep(
+        self,
+        request: echo_pb2.SleepRequest,
+        options: CallOptions | None = None,
+    ) -> echo_pb2.SleepResponse:
+        """Answers after `seconds`, or never if its caller is gone sooner."""
+        return self._sleep(request, options)
+
+    def inspect(
+        self,
+        request: echo_pb2.InspectRequest,
+        options: CallOptions | None = None,
+    ) -> echo_pb2.InspectResponse:
+        """Tells what the handler sees of its call: the context and the metadata.
+
+        Metadata whose key ends in `-bin` comes back in hexadecimal.
+        """
+        return self._inspect(request, options)

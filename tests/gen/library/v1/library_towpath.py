@@ -18,6 +18,7 @@ from towpath.core.service import (
     Service,
     ServiceSpec,
 )
+from towpath.core.sync_calls import SyncBinder, SyncServerStreamingCall
 
 GET_BOOK: Final = MethodSpec(
     service="library.v1.LibraryService",
@@ -283,3 +284,83 @@ class LibraryServiceClient:
     ) -> ServerStreamingCall[library_pb2.ReadPagesResponse]:
         """The pages of a book, one after the other."""
         return ServerStreamingCall(self._read_pages(request, options))
+
+
+class LibraryServiceSyncClient:
+    """Books on shelves."""
+
+    __slots__ = (
+        "_create_book",
+        "_get_book",
+        "_list_books",
+        "_move_book",
+        "_read_archive",
+        "_read_pages",
+        "_update_book",
+    )
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._get_book = channel.bind(GET_BOOK)
+        self._list_books = channel.bind(LIST_BOOKS)
+        self._create_book = channel.bind(CREATE_BOOK)
+        self._update_book = channel.bind(UPDATE_BOOK)
+        self._move_book = channel.bind(MOVE_BOOK)
+        self._read_archive = channel.bind(READ_ARCHIVE)
+        self._read_pages = channel.bind_stream(READ_PAGES)
+
+    def get_book(
+        self,
+        request: library_pb2.GetBookRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.GetBookResponse:
+        """One book by name."""
+        return self._get_book(request, options)
+
+    def list_books(
+        self,
+        request: library_pb2.ListBooksRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.ListBooksResponse:
+        """The books that a query finds."""
+        return self._list_books(request, options)
+
+    def create_book(
+        self,
+        request: library_pb2.CreateBookRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.CreateBookResponse:
+        """A new book."""
+        return self._create_book(request, options)
+
+    def update_book(
+        self,
+        request: library_pb2.UpdateBookRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.UpdateBookResponse:
+        """Some fields of a book, changed."""
+        return self._update_book(request, options)
+
+    def move_book(
+        self,
+        request: library_pb2.MoveBookRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.MoveBookResponse:
+        """Moves a book to another shelf."""
+        return self._move_book(request, options)
+
+    def read_archive(
+        self,
+        request: library_pb2.ReadArchiveRequest,
+        options: CallOptions | None = None,
+    ) -> library_pb2.ReadArchiveResponse:
+        """What is below a path of the archive."""
+        return self._read_archive(request, options)
+
+    def read_pages(
+        self,
+        request: library_pb2.ReadPagesRequest,
+        options: CallOptions | None = None,
+    ) -> SyncServerStreamingCall[library_pb2.ReadPagesResponse]:
+        """The pages of a book, one after the other."""
+        return SyncServerStreamingCall(self._read_pages(request, options))

@@ -11,6 +11,7 @@ from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.sync_calls import SyncBinder
 
 GET_AIRPORT: Final = MethodSpec(
     service="skyline.airports.v1.AirportsService",
@@ -133,3 +134,39 @@ class AirportsServiceClient:
     ) -> airports_pb2.ListAirportsResponse:
         """Every airport, by code, in pages."""
         return await self._list_airports(request, options)
+
+
+class AirportsServiceSyncClient:
+    """The airports of the United States Federal Aviation Administration's list. Read only."""
+
+    __slots__ = ("_batch_get_airports", "_get_airport", "_list_airports")
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._get_airport = channel.bind(GET_AIRPORT)
+        self._batch_get_airports = channel.bind(BATCH_GET_AIRPORTS)
+        self._list_airports = channel.bind(LIST_AIRPORTS)
+
+    def get_airport(
+        self,
+        request: airports_pb2.GetAirportRequest,
+        options: CallOptions | None = None,
+    ) -> airports_pb2.GetAirportResponse:
+        """One airport by name. NOT_FOUND if there is none."""
+        return self._get_airport(request, options)
+
+    def batch_get_airports(
+        self,
+        request: airports_pb2.BatchGetAirportsRequest,
+        options: CallOptions | None = None,
+    ) -> airports_pb2.BatchGetAirportsResponse:
+        """Several airports by name in one call."""
+        return self._batch_get_airports(request, options)
+
+    def list_airports(
+        self,
+        request: airports_pb2.ListAirportsRequest,
+        options: CallOptions | None = None,
+    ) -> airports_pb2.ListAirportsResponse:
+        """Every airport, by code, in pages."""
+        return self._list_airports(request, options)

@@ -18,6 +18,7 @@ from towpath.core.service import (
     Service,
     ServiceSpec,
 )
+from towpath.core.sync_calls import SyncBinder, SyncServerStreamingCall
 
 GET_FLIGHT: Final = MethodSpec(
     service="skyline.flights.v1.FlightsService",
@@ -140,3 +141,39 @@ class FlightsServiceClient:
     ) -> ServerStreamingCall[flights_pb2.WatchResponse]:
         """Replays the departures of one day, in the order in which they left."""
         return ServerStreamingCall(self._watch(request, options))
+
+
+class FlightsServiceSyncClient:
+    """The scheduled departures from New York's three airports in January 2013. Read only."""
+
+    __slots__ = ("_get_flight", "_list_flights", "_watch")
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._get_flight = channel.bind(GET_FLIGHT)
+        self._list_flights = channel.bind(LIST_FLIGHTS)
+        self._watch = channel.bind_stream(WATCH)
+
+    def get_flight(
+        self,
+        request: flights_pb2.GetFlightRequest,
+        options: CallOptions | None = None,
+    ) -> flights_pb2.GetFlightResponse:
+        """One flight by name. NOT_FOUND if there is none."""
+        return self._get_flight(request, options)
+
+    def list_flights(
+        self,
+        request: flights_pb2.ListFlightsRequest,
+        options: CallOptions | None = None,
+    ) -> flights_pb2.ListFlightsResponse:
+        """The flights of one route on one day, by scheduled departure, in pages. A route or a day without flights has an empty page."""
+        return self._list_flights(request, options)
+
+    def watch(
+        self,
+        request: flights_pb2.WatchRequest,
+        options: CallOptions | None = None,
+    ) -> SyncServerStreamingCall[flights_pb2.WatchResponse]:
+        """Replays the departures of one day, in the order in which they left."""
+        return SyncServerStreamingCall(self._watch(request, options))

@@ -11,6 +11,7 @@ from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.sync_calls import SyncBinder
 
 SEARCH_FLIGHTS: Final = MethodSpec(
     service="skyline.search.v1.SearchService",
@@ -65,3 +66,21 @@ class SearchServiceClient:
     ) -> search_pb2.SearchFlightsResponse:
         """The flights of one route on one day with the weather at each departure, in pages."""
         return await self._search_flights(request, options)
+
+
+class SearchServiceSyncClient:
+    """Joins flights, airports and weather."""
+
+    __slots__ = ("_search_flights",)
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._search_flights = channel.bind(SEARCH_FLIGHTS)
+
+    def search_flights(
+        self,
+        request: search_pb2.SearchFlightsRequest,
+        options: CallOptions | None = None,
+    ) -> search_pb2.SearchFlightsResponse:
+        """The flights of one route on one day with the weather at each departure, in pages."""
+        return self._search_flights(request, options)

@@ -11,6 +11,7 @@ from towpath.core.calls import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.http import HttpBinding
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
+from towpath.core.sync_calls import SyncBinder
 
 GET_OBSERVATION: Final = MethodSpec(
     service="skyline.weather.v1.WeatherService",
@@ -103,3 +104,32 @@ class WeatherServiceClient:
         of the month were never observed.
         """
         return await self._list_observations(request, options)
+
+
+class WeatherServiceSyncClient:
+    """The hourly observations of January 2013 at EWR, JFK and LGA. Read only."""
+
+    __slots__ = ("_get_observation", "_list_observations")
+
+    def __init__(self, channel: SyncBinder) -> None:
+        """Bind every method to `channel`; any number of threads may share the client."""
+        self._get_observation = channel.bind(GET_OBSERVATION)
+        self._list_observations = channel.bind(LIST_OBSERVATIONS)
+
+    def get_observation(
+        self,
+        request: weather_pb2.GetObservationRequest,
+        options: CallOptions | None = None,
+    ) -> weather_pb2.GetObservationResponse:
+        """One observation by name. NOT_FOUND if there is none for that airport and hour."""
+        return self._get_observation(request, options)
+
+    def list_observations(
+        self,
+        request: weather_pb2.ListObservationsRequest,
+        options: CallOptions | None = None,
+    ) -> weather_pb2.ListObservationsResponse:
+        """The observations of one day at one airport, by hour, in pages. An airport or a day without any has an empty page, and a few hours
+        of the month were never observed.
+        """
+        return self._list_observations(request, options)
