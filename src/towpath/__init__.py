@@ -17,6 +17,7 @@ from towpath.core.service import Idempotency, MethodKind, MethodSpec, Service, S
 if TYPE_CHECKING:
     from towpath.app.application import App
     from towpath.app.client import connect
+    from towpath.app.forward import forward
     from towpath.app.process import run
     from towpath.app.sync_client import connect_sync
 
@@ -44,6 +45,7 @@ __all__ = [
     "connect",
     "connect_sync",
     "current",
+    "forward",
     "run",
 ]
 
@@ -52,6 +54,7 @@ _LATER: Final = {
     "App": "towpath.app.application",
     "connect": "towpath.app.client",
     "connect_sync": "towpath.app.sync_client",
+    "forward": "towpath.app.forward",
     "run": "towpath.app.process",
 }
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,9 +25,9 @@ def _children_can_import(monkeypatch):
 
 
 @contextmanager
-def up(path: Path, **options) -> Iterator[subprocess.Popen[str]]:
+def up(path: Path, *arguments: str, **options) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "towpath", "up", str(path)],
+        [sys.executable, "-m", "towpath", "up", str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -159,3 +160,28 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(tmp_path, end):
         process.send_signal(signal.SIGINT)  # there is something to print now, if there was not before
         assert (process.wait(PATIENCE), child.gone()) == (1, True)
         assert process.stderr.read() == ""
+
+
+@linux
+def test_a_service_listens_where_it_is_told_to(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with up(system(tmp_path, echo="serve", second="serve"), "--listen", f"second=127.0.0.1:{port}") as process:
+        assert f"towpath | second is ready at 127.0.0.1:{port}" in until(process, "is up")
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(
+    ("listen", "message"),
+    [
+        ("127.0.0.1:8080", "--listen: '127.0.0.1:8080' names no service; write NAME=HOST:PORT"),
+        ("ecko=127.0.0.1:8080", "listen: there is no service 'ecko'; did you mean 'echo'"),
+        ("echo=8080", "listen echo: '8080' is not host:port"),
+    ],
+)
+def test_a_place_to_listen_that_cannot_be_is_named(tmp_path, listen, message):
+    with up(system(tmp_path, echo="serve"), "--listen", listen) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert message in errors

@@ -5,6 +5,8 @@ import pytest
 from skyline.airports.catalogue import Catalogue
 from skyline.airports.service import Airports
 from skyline.data import Airport, Dataset, Flight, Observation
+from skyline.fleet.hangar import Hangar
+from skyline.fleet.service import Fleet
 from skyline.flights.service import Flights
 from skyline.flights.timetable import Timetable
 from skyline.weather.almanac import Almanac
@@ -34,6 +36,11 @@ def airport_rows(dataset: Dataset) -> list[Airport]:
 @pytest.fixture(scope="session")
 def airports(airport_rows: list[Airport]) -> Airports:
     return Airports(Catalogue(airport_rows))
+
+
+@pytest.fixture(scope="session")
+def fleet(dataset: Dataset) -> Fleet:
+    return Fleet(Hangar(dataset.planes()))
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
-"""The four services over real sockets, each an application of its own with the stack that it has in production."""
+"""All services over real sockets, each an application of its own with the stack that it has in production."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.type.date_pb2 import Date
@@ -15,9 +17,11 @@ from skyline.data import Dataset, Flight
 from skyline.demo.driver import drive
 from skyline.demo.hops import read_hops
 from skyline.demo.traffic import queries
+from skyline.fleet.service import Fleet
 from skyline.flights.service import Flights
 from skyline.flights.v1.flights_pb2 import GetFlightRequest, ListFlightsRequest
 from skyline.flights.v1.flights_towpath import FlightsServiceClient
+from skyline.gateway.__main__ import main as add_gateway
 from skyline.search.__main__ import main as add_search
 from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
@@ -30,9 +34,9 @@ Use = Callable[[dict[str, App]], Awaitable[None]]
 
 
 @pytest.fixture
-def run_system(airports: Airports, flights: Flights, weather: Weather) -> Callable[[Use], None]:
-    """Starts all four, hands them over by name, and stops them."""
-    owned: dict[str, Service] = {"airports": airports, "flights": flights, "weather": weather}
+def run_system(airports: Airports, fleet: Fleet, flights: Flights, weather: Weather) -> Callable[[Use], None]:
+    """Starts them all, hands them over by name, and stops them."""
+    owned: dict[str, Service] = {"airports": airports, "fleet": fleet, "flights": flights, "weather": weather}
 
     @asynccontextmanager
     async def started() -> AsyncIterator[dict[str, App]]:
@@ -46,6 +50,10 @@ def run_system(airports: Airports, flights: Flights, weather: Weather) -> Callab
             apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets)))
             await add_search(apps["search"])
             await apps["search"].start("127.0.0.1", 0)
+            targets["search"] = apps["search"].address
+            apps["gateway"] = await stack.enter_async_context(App(ServiceConfig(name="gateway", targets=targets)))
+            await add_gateway(apps["gateway"])
+            await apps["gateway"].start("127.0.0.1", 0)
             yield apps
 
     def run(use: Use) -> None:
@@ -163,5 +171,36 @@ def test_a_call_without_required_fields_is_refused_over_the_wire(run_system: Cal
             with pytest.raises(RpcError, match="origin") as caught:
                 await FlightsServiceClient(channel).list_flights(ListFlightsRequest())
         assert caught.value.code is Code.INVALID_ARGUMENT
+
+    run_system(use)
+
+
+def test_the_gateway_answers_for_all_of_them_over_rest_and_connect(run_system: Callable[[Use], None]) -> None:
+    """With curl, as the README does it."""
+
+    async def curl(*arguments: str) -> list[dict[str, Any]]:
+        process = await asyncio.create_subprocess_exec("curl", "-sSf", *arguments, stdout=asyncio.subprocess.PIPE)
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        return [json.loads(line) for line in out.splitlines()]
+
+    async def use(apps: dict[str, App]) -> None:
+        edge = f"http://{apps['gateway'].address}"
+        (flight,) = await curl(f"{edge}/v1/flights/2013-01-01-UA1545-EWR")
+        (aircraft,) = await curl(f"{edge}/v1/aircraft/{flight['flight']['tailNumber']}")
+        assert aircraft["aircraft"]["manufacturer"] == "BOEING"
+        (airport,) = await curl(f"{edge}/v1/{flight['flight']['destination']}")
+        assert airport["airport"]["timeZone"] == "America/Chicago"
+        route = "origin=airports/JFK&destination=airports/LAX"
+        (found,) = await curl(f"{edge}/v1/flights:search?{route}&date.year=2013&date.month=1&date.day=3&page_size=1")
+        asked = '{"origin": "airports/JFK", "destination": "airports/LAX", "date": {"year": 2013, "month": 1, "day": 3}, "pageSize": 1}'
+        (same,) = await curl("-H", "content-type: application/json", "-d", asked, f"{edge}/skyline.search.v1.SearchService/SearchFlights")
+        assert found == same
+        departures = await curl(f"{edge}/v1/flights:watch?date.year=2013&date.month=1&date.day=7&origin=airports/JFK")
+        times = [departure["flight"]["departureTime"] for departure in departures]
+        assert len(times) > 200
+        assert times == sorted(times)
+        (document,) = await curl(f"{edge}/openapi.json")
+        assert {"/v1/aircraft", "/v1/airports", "/v1/flights:search"} <= set(document["paths"])
 
     run_system(use)

@@ -51,14 +51,17 @@ class System:
 
     @staticmethod
     @asynccontextmanager
-    async def start(path: Path | str, *, emit: Emit | None = None, metrics: Path | None = None) -> AsyncGenerator["System"]:
+    async def start(
+        path: Path | str, *, emit: Emit | None = None, metrics: Path | None = None, listen: Mapping[str, str] | None = None
+    ) -> AsyncGenerator["System"]:
         """Start what the system file at `path` lists, and stop all of it when the `async with` block ends.
 
         The block begins when every service is ready. `emit` takes the lines that they print, and what happens here under the name
         `towpath`; without it they go unseen, but for the last ones of a service that dies. `metrics` is a folder in which each service
-        leaves `NAME.prom` when it stops. Raises SetupError if the file is wrong, a port is in use, or a service does not become ready.
+        leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that are to listen
+        elsewhere than the file says. Raises SetupError if the file is wrong, a port is in use, or a service does not become ready.
         """
-        file = load(Path(path))
+        file = load(Path(path)).listening(listen or {}, "listen")
         listeners = _bind_all(file)
         addresses = {name: bound(listener) for name, listener in listeners.items()}
         children: dict[str, Child] = {}

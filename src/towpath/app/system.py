@@ -18,7 +18,7 @@ before any of them runs; a cycle is still worth knowing of, so `cycle` finds one
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +85,15 @@ class SystemFile:
     grace: float
     ready_timeout: float
     services: Mapping[str, ServiceEntry]
+
+    def listening(self, at: Mapping[str, str], where: str) -> "SystemFile":
+        """The same system with some services listening elsewhere: addresses by name, which were set `where`. Raises SetupError."""
+        moved = dict(self.services)
+        for name, address in at.items():
+            if name not in moved:
+                raise SetupError(f"{where}: there is no service {name!r}; {suggestion(name, moved, kind='services')}")
+            moved[name] = replace(moved[name], listen=Address.parse(address, f"{where} {name}"))
+        return replace(self, services=moved)
 
     def cycle(self) -> list[str]:
         """The names along one cycle of calls, the first again at the end; empty if there is none."""

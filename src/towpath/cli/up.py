@@ -14,6 +14,7 @@ def up(
     /,
     *,
     metrics: Annotated[Path | None, Parameter(negative="")] = None,
+    listen: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> int:
     """Start every service of a system file and stop them together.
 
@@ -23,6 +24,8 @@ def up(
         The system file.
     metrics
         Folder in which each service leaves its metrics as NAME.prom when it stops.
+    listen
+        NAME=HOST:PORT: where the service NAME is to listen, whatever the file says. May be given for several.
     """
     # Each command loads only what it needs.
     from towpath.core.errors import SetupError
@@ -30,14 +33,26 @@ def up(
     if metrics is not None and not metrics.is_dir():
         raise SetupError(f"--metrics: {metrics} is not a folder; create it first")
     try:
-        return asyncio.run(_up(system, metrics))
+        return asyncio.run(_up(system, metrics, _places(listen)))
     except BrokenPipeError:
         # Whoever read our output has gone; there is nowhere to say so. Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
-async def _up(path: Path, metrics: Path | None) -> int:
+def _places(given: tuple[str, ...]) -> dict[str, str]:
+    from towpath.core.errors import SetupError
+
+    places: dict[str, str] = {}
+    for text in given:
+        name, equals, address = text.partition("=")
+        if not equals:
+            raise SetupError(f"--listen: {text!r} names no service; write NAME=HOST:PORT")
+        places[name] = address
+    return places
+
+
+async def _up(path: Path, metrics: Path | None, listen: dict[str, str]) -> int:
     from towpath.app.output import prefixed
     from towpath.app.signals import stopping
     from towpath.app.supervisor import SELF, ServiceDied, System
@@ -46,7 +61,7 @@ async def _up(path: Path, metrics: Path | None) -> int:
     emit = prefixed([SELF, *load(path).services], sys.stdout)
     with stopping() as asked:
         try:
-            async with System.start(path, emit=emit, metrics=metrics) as system:
+            async with System.start(path, emit=emit, metrics=metrics, listen=listen) as system:
                 emit(SELF, f"{system.file.name} is up; Ctrl-C stops it")
                 await system.wait()
         except asyncio.CancelledError:

@@ -84,14 +84,14 @@ def test_a_count_that_is_none_is_refused(option: str, value: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(endless: subprocess.Popen[str], number: signal.Signals) -> None:
     services = services_of(endless)
-    assert set(services) == {"airports", "flights", "weather", "search"}
+    assert set(services) == {"airports", "fleet", "flights", "gateway", "search", "weather"}
     endless.send_signal(number)
     _, errors = endless.communicate(timeout=30)
     assert endless.returncode == 130
     assert "Traceback" not in errors
     gone, alive = psutil.wait_procs(services.values(), timeout=5)
     assert alive == []
-    assert len(gone) == 4
+    assert len(gone) == 6
 
 
 def test_a_service_that_dies_ends_it_all_and_is_named(endless: subprocess.Popen[str]) -> None:

@@ -9,7 +9,8 @@ from towpath.wire.hpack import literal
 
 Field = tuple[bytes, bytes]
 
-# What the protocol and towpath own; the application sees the rest.
+# What the protocol and towpath own, and what speaks of one connection alone (RFC 9110, section 7.6.1), which HTTP/2 does not even carry.
+# The application sees the rest.
 _OWNED = frozenset(
     {
         b"accept-encoding",
@@ -22,12 +23,19 @@ _OWNED = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"expect",
         b"host",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
         b"te",
         b"towpath-criticality",
         b"towpath-tenant",
         b"traceparent",
         b"tracestate",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
         b"user-agent",
         b"x-request-id",
     }

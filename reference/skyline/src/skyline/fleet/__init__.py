@@ -1,0 +1,1 @@
+"""The fleet service: which aircraft there are and what they are like."""
