@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.figures import Figures
-from bench.peers import BARE, GRPC_GO, GRPCIO, STACK
+from bench.peers import BARE, BIDI_STREAM, GRPC_GO, GRPCIO, JSON, LARGE, SERVER_STREAM, STACK, TLS
 
 _KIB: Final = 1024
 
@@ -79,6 +79,13 @@ def bars(figures: Mapping[str, Figures]) -> list[Bar]:
         Bar(name="bare calls/s at 64 / grpc-go", measured=against_go.throughput, bound=0.9, aim=1),
         Bar(name="bare p50 at 1 / grpc-go", measured=against_go.p50_at_1, bound=1.1, aim=1, at_most=True),
         Bar(name="stack calls/s at 64 / bare", measured=stack.throughput, bound=0.8),
+        Bar(name="server streaming messages/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, SERVER_STREAM), bound=8),
+        Bar(name="bidi streaming messages/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, BIDI_STREAM), bound=8),
+        Bar(name="1 MiB echo calls/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, LARGE), bound=1),
+        Bar(name="REST JSON GET calls/s / FastAPI", measured=_rate(figures, STACK, "FastAPI", JSON), bound=3),
+        Bar(name="JSON reading / json_format", measured=bare.transcoder.get("reading") if bare else None, bound=8),
+        Bar(name="JSON writing / json_format", measured=bare.transcoder.get("writing") if bare else None, bound=8),
+        Bar(name="bare over TLS calls/s / plaintext", measured=_over(figures.get(f"{BARE}, {TLS}"), bare), bound=0.7),
         Bar(
             name="import of towpath",
             measured=None if import_seconds is None else import_seconds * 1e3,
@@ -94,6 +101,18 @@ def bars(figures: Mapping[str, Figures]) -> list[Bar]:
             unit=" KiB",
         ),
     ]
+
+
+def _rate(figures: Mapping[str, Figures], ours: str, theirs: str, suite: str) -> float | None:
+    return _over(figures.get(f"{ours}, {suite}"), figures.get(f"{theirs}, {suite}"))
+
+
+def _over(peer: Figures | None, baseline: Figures | None) -> float | None:
+    """Calls per second as a ratio, at the level of concurrency where it is least."""
+    if peer is None or baseline is None or not (peer.measured and baseline.measured):
+        return None
+    levels = set(peer.rounds[0].windows) & set(baseline.rounds[0].windows)
+    return min(peer.throughput(level) / baseline.throughput(level) for level in levels)
 
 
 _NOT_MEASURED: Final = Figures(name="")

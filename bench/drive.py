@@ -1,4 +1,4 @@
-"""A peer's client in a process of its own: `python -m bench.drive STACK ADDRESS SECONDS`.
+"""A peer's client in a process of its own: `python -m bench.drive STACK SUITE ADDRESS SECONDS`, where SUITE is a name of `bench.suites`.
 
 Warms up, measures a window at each level of concurrency, and prints one line of JSON: `version` and `windows`. One channel or session is
 used throughout, as an application would. The garbage collector is left as it is, here and in every server.
@@ -9,17 +9,19 @@ import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from bench import loop
-from bench.load import IN_FLIGHT, Window, measure, warm_up
+from bench import loop, suites
+from bench.load import Window, measure, warm_up
+from bench.suites import Suite
 
 
-async def drive(module: str, address: str, seconds: float) -> list[Window]:
-    """A window for each level of `IN_FLIGHT`."""
+async def drive(module: str, suite: Suite, address: str, seconds: float) -> list[Window]:
+    """A window for each of the suite's levels. A stack's `connect` makes the calls of its first suite, `CONNECT` those of others."""
     stack = importlib.import_module(f"bench.stacks.{module}")
-    async with stack.connect(address) as caller:
+    connect = getattr(stack, "CONNECT", {}).get(suite) or stack.connect
+    async with connect(address) as caller:
         windows: list[Window] = []
-        for in_flight in IN_FLIGHT:
-            await warm_up(caller, in_flight)
+        for in_flight in suite.levels:
+            await warm_up(caller, in_flight, suite.warm_up)
             windows.append(await measure(caller, in_flight, seconds))
         return windows
 
@@ -39,8 +41,8 @@ def _version(distribution: str) -> str:
 
 def main() -> None:
     """Measure and print."""
-    module, address, seconds = sys.argv[1:]
-    windows = loop.run(drive(module, address, float(seconds)))
+    module, suite, address, seconds = sys.argv[1:]
+    windows = loop.run(drive(module, getattr(suites, suite), address, float(seconds)))
     print(json.dumps({"version": versions(module), "windows": [window.to_json() for window in windows]}))
 
 

@@ -7,23 +7,27 @@ from statistics import median
 from typing import Any
 
 from bench.histogram import Histogram
-from bench.load import IN_FLIGHT, Window
+from bench.load import Window
 from bench.rounds import Round
 
 
 @dataclass(kw_only=True)
 class Figures:
-    """Filled while the run goes on. `failure` says why there is nothing more; `absent` that it is no failure, since the machine has not
-    got this peer. `idle_bytes` are of server memory per idle connection, `import_seconds` of an interpreter's start; None if not measured.
+    """Filled while the run goes on. `unary` is whether it makes plain unary calls, which the table compares; `failure` says why there is
+    nothing more; `absent` that it is no failure, since the machine has not got this peer. `idle_bytes` are of server memory per idle
+    connection, `import_seconds` of an interpreter's start; None if not measured. `transcoder` is how many times as fast as json_format it
+    is at "writing" and "reading".
     """
 
     name: str
+    unary: bool = True
     rounds: list[Round] = field(default_factory=list)
     failure: str = ""
     absent: bool = False
     idle_bytes: float | None = None
     import_seconds: float | None = None
     notes: list[str] = field(default_factory=list)
+    transcoder: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
     def measured(self) -> bool:
@@ -67,7 +71,8 @@ class Figures:
             "others_share": self.others(),
             "idle_bytes_per_connection": self.idle_bytes,
             "import_seconds": self.import_seconds,
-            "medians": [self._medians(in_flight) for in_flight in IN_FLIGHT] if self.rounds else [],
+            "transcoder": self.transcoder,
+            "medians": [self._medians(in_flight) for in_flight in self.rounds[0].windows] if self.rounds else [],
             "rounds": [[window.to_json() for window in each.windows.values()] for each in self.rounds],
         }
 

@@ -10,15 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any
 
 from bench.histogram import Histogram
-
-IN_FLIGHT: Final = (1, 64)
-"""The levels of concurrency that are measured, in this order."""
-
-WARM_UP: Final = 500
-"""Calls before each window that are checked and not counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +46,14 @@ class Caller:
     check: Callable[[Any], None]
 
 
-async def warm_up(caller: Caller, in_flight: int) -> None:
-    """Make `WARM_UP` calls in all over `in_flight` callers and check each answer."""
+async def warm_up(caller: Caller, in_flight: int, total: int) -> None:
+    """Make `total` calls in all over `in_flight` callers and check each answer."""
 
     async def one(calls: Iterable[int]) -> None:
         for _ in calls:
             caller.check(await caller.call())
 
-    shared = iter(range(WARM_UP))  # whoever is free takes the next
+    shared = iter(range(total))  # whoever is free takes the next
     await asyncio.gather(*(one(shared) for _ in range(in_flight)))
 
 

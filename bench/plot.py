@@ -13,7 +13,7 @@ _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
 
 def draw(figures: Sequence[Figures], path: Path) -> None:
     """Write a PNG of the peers that have figures to `path`."""
-    measured = sorted((each for each in figures if each.measured), key=lambda each: each.throughput(64))
+    measured = sorted((each for each in figures if each.measured and each.unary), key=lambda each: each.throughput(64))
     if not measured:
         return
     base = baseline_of(figures)

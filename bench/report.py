@@ -16,8 +16,9 @@ _STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow"}
 
 def baseline_of(figures: Sequence[Figures]) -> Figures:
     """What the table's ratios are relative to: towpath bare, or, in a run without it, the first peer that was measured."""
-    bare = next((each for each in figures if each.name == BARE and each.measured), None)
-    return bare or next((each for each in figures if each.measured), figures[0])
+    unary = [each for each in figures if each.unary]
+    bare = next((each for each in unary if each.name == BARE and each.measured), None)
+    return bare or next((each for each in unary if each.measured), unary[0])
 
 
 def ratio_table(figures: Sequence[Figures]) -> Table:
@@ -32,7 +33,8 @@ def ratio_table(figures: Sequence[Figures]) -> Table:
     table.add_column("peer", no_wrap=True)
     for heading in ("calls/s\nat 64", "inverse", "p50\nat 1", "p99\nat 64", "idle\nmemory", "import", "spread"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for each in sorted(figures, key=lambda each: each.throughput(64) if each.measured else 0, reverse=True):
+    unary = [each for each in figures if each.unary]
+    for each in sorted(unary, key=lambda each: each.throughput(64) if each.measured else 0, reverse=True):
         ratio = ratios(each, baseline)
         if each.measured:
             first = (_times(ratio.throughput), _times(ratio.advantage), _times(ratio.p50_at_1), _times(ratio.p99_at_64))
@@ -58,7 +60,8 @@ def bar_table(bars: Sequence[Bar]) -> Table:
 
 def print_report(console: Console, figures: Sequence[Figures], bars: Sequence[Bar]) -> None:
     """Tables, then every reason for a missing figure in full."""
-    console.print(ratio_table(figures))
+    if any(each.unary for each in figures):
+        console.print(ratio_table(figures))
     console.print(bar_table(bars))
     disturbed = max((each.others() or 0.0 for each in figures), default=0.0)
     if disturbed > TOLERATED:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.children import PeerError, child, completed, cores, ready
-from bench.load import IN_FLIGHT, Window
+from bench.load import Window
 from bench.neighbours import TOLERATED, Neighbours
 from bench.peers import Peer
 from bench.places import LOGS
@@ -49,17 +49,18 @@ async def measure_round(peer: Peer, seconds: float) -> Round:
     async with child(argv, core=server_core, environment=environment, log=server_log) as server:
         address = await ready(server, server_log)
         argv, environment = peer.client(address, seconds)
-        limit = len(IN_FLIGHT) * (seconds + _MARGIN)
+        levels = peer.work.levels
+        limit = len(levels) * (seconds + _MARGIN)
         report = await completed(argv, environment=environment, log=client_log, limit=limit, core=client_core)
-    return replace(_read(report), others=neighbours.share())
+    return replace(_read(report, levels), others=neighbours.share())
 
 
-def _read(report: bytes) -> Round:
+def _read(report: bytes, levels: tuple[int, ...]) -> Round:
     try:
         data = json.loads(report)
         windows = {window.in_flight: window for window in map(Window.from_json, data["windows"])}
     except (ValueError, KeyError, TypeError) as error:
         raise PeerError(f"the client's report is not understood: {error!r}") from error
-    if set(windows) != set(IN_FLIGHT) or not all(window.latency.total for window in windows.values()):
+    if set(windows) != set(levels) or not all(window.latency.total for window in windows.values()):
         raise PeerError("the client's report lacks a window, or no call was answered in one")
     return Round(version=data["version"], windows=windows)

@@ -20,6 +20,7 @@ from bench.peers import BARE, Peer
 from bench.rounds import least_disturbed, measure_round
 from bench.startup import import_seconds
 from bench.stubs import prepare
+from bench.transcoding import transcoder
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Plan:
 
 async def run(plan: Plan, console: Console) -> list[Figures]:
     """Carry `plan` out, one pair of processes at a time. A peer that fails is left out of the rest of the run."""
-    figures = {peer: Figures(name=peer.name) for peer in plan.peers}
+    figures = {peer: Figures(name=peer.name, unary=peer.suite == "UNARY") for peer in plan.peers}
     for peer, own in figures.items():
         await _step(console, own, "preparing", prepare(peer))
     for number in range(plan.rounds):
@@ -52,6 +53,8 @@ async def run(plan: Plan, console: Console) -> list[Figures]:
             own.idle_bytes = await _step(console, own, "idle connections", idle_bytes(peer), needed=peer.name == BARE)
         if peer.imports:
             own.import_seconds = await _step(console, own, "import", import_seconds(peer, plan.imports), needed=peer.name == BARE)
+        if peer.name == BARE:
+            own.transcoder = await _step(console, own, "transcoder", transcoder(peer), needed=False) or {}
     return list(figures.values())
 
 

@@ -1,5 +1,6 @@
 """The generated code of each peer, made anew for every run from the one contract, each by its own generator in a folder of its own."""
 
+import os
 import shutil
 import sys
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from bench import golang
 from bench.children import completed, python_environment
 from bench.peers import Peer
-from bench.places import BUILD, CONTRACT, LOGS, PROTO
+from bench.places import BUILD, CERTIFICATE, CONTRACT, KEY, LOGS, PROTO
 
 _PLUGINS: Final = {
     "grpcio": ("python", "grpc_python"),
@@ -34,12 +35,22 @@ async def prepare(peer: Peer) -> None:
     folder = BUILD / peer.stubs
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    if peer.module == "towpath_tls":
+        await _certificate()
     if peer.stubs == "towpath":
         argv = [sys.executable, "-c", _TOWPATH_GEN, str(PROTO), str(folder)]
     else:
         plugins = [f"--{plugin}_out={folder}" for plugin in _PLUGINS[peer.stubs]]
         argv = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={PROTO}", *plugins, CONTRACT]
     await completed(argv, environment=_with_plugins(python_environment("")), log=LOGS / f"{peer.short}.gen.log", limit=60)
+
+
+async def _certificate() -> None:
+    CERTIFICATE.parent.mkdir(parents=True, exist_ok=True)
+    subject = ["-subj", "/CN=towpath bench", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    argv = ["openssl", "req", "-x509", *kind, *subject, "-keyout", str(KEY), "-out", str(CERTIFICATE)]
+    await completed(argv, environment=dict(os.environ), log=LOGS / "certificate.log", limit=60)
 
 
 def _with_plugins(environment: dict[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bench.load import WARM_UP, Caller, Window, measure, warm_up
+from bench.load import Caller, Window, measure, warm_up
 
 
 class Peer:
@@ -37,8 +37,8 @@ def test_so_many_calls_are_in_flight_and_each_is_counted(in_flight):
 @pytest.mark.parametrize("in_flight", [1, 64])
 def test_warming_up_checks_every_answer(in_flight):
     peer = Peer()
-    asyncio.run(warm_up(Caller(peer.call, peer.check), in_flight))
-    assert peer.checked == peer.calls == WARM_UP
+    asyncio.run(warm_up(Caller(peer.call, peer.check), in_flight, 500))
+    assert peer.checked == peer.calls == 500
     assert peer.most == in_flight
 
 

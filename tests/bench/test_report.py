@@ -16,10 +16,11 @@ def printed(figures, width=80):
     return out.getvalue()
 
 
+UNARY = [peer for peer in PEERS if peer.suite == "UNARY" and peer.name not in {"grpcio.aio", "towpath bare"}]
+
+
 def test_ratios_are_relative_to_bare_and_fit_eighty_columns(measured):
-    others = [
-        measured(peer.name, 100, import_seconds=9.0, idle_bytes=9.0) for peer in PEERS if peer.name not in {"grpcio.aio", "towpath bare"}
-    ]
+    others = [measured(peer.name, 100, import_seconds=9.0, idle_bytes=9.0) for peer in UNARY]
     bare = measured("towpath bare", 10_000, 10_000, import_seconds=0.1, idle_bytes=0.1)
     text = printed([measured("grpcio.aio", 1_000), bare, *others])
     row = next(line for line in text.splitlines() if "grpcio.aio" in line)

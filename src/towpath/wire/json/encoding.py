@@ -66,7 +66,7 @@ class Encoders:
             return [f" if has({field.name!r}):", f" {read}", f"  out[{key}] = {expression}"]
         if self._print_defaults:
             return [read, f" out[{key}] = {expression}"]
-        test = "is_set(value)" if not field.is_repeated and field.cpp_type in _FLOATS else "value"
+        test = "value or is_set(value)" if not field.is_repeated and field.cpp_type in _FLOATS else "value"
         return [read, f" if {test}: out[{key}] = {expression}"]
 
     def _expression(self, field: FieldDescriptor, names: dict[str, Any]) -> str:
@@ -97,11 +97,15 @@ class Encoders:
             return "str(value)"
         writer: Writer | None = None
         if kind == _F.CPPTYPE_DOUBLE:
-            writer = scalars.double
-        elif kind == _F.CPPTYPE_FLOAT:
+            names["double"] = scalars.double
+            return "(value if value - value == 0 else double(value))"  # what is infinite or no number gives no 0 here
+        if kind == _F.CPPTYPE_FLOAT:
             writer = scalars.single
         elif kind == _F.CPPTYPE_ENUM:
-            writer = self._enum(enum_type(field))
+            enum = enum_type(field)
+            if enum.full_name != "google.protobuf.NullValue":
+                return "value" if self._enums_as_ints else self._enum(enum, names)
+            writer = _null
         elif kind == _F.CPPTYPE_MESSAGE:
             return self._message(message_type(field), names)
         if writer is None:
@@ -110,13 +114,10 @@ class Encoders:
         names[name] = writer
         return f"{name}(value)"
 
-    def _enum(self, enum: EnumDescriptor) -> Writer | None:
-        if enum.full_name == "google.protobuf.NullValue":
-            return _null
-        if self._enums_as_ints:
-            return None
-        names: dict[int, str] = {number: value.name for number, value in enum.values_by_number.items()}
-        return lambda number: names.get(number, number)
+    def _enum(self, enum: EnumDescriptor, names: dict[str, Any]) -> str:
+        name = f"names_{len(names)}"
+        names[name] = {number: value.name for number, value in enum.values_by_number.items()}.get
+        return f"{name}(value, value)"
 
     def _message(self, descriptor: Descriptor, names: dict[str, Any]) -> str:
         name = f"write_{len(names)}"

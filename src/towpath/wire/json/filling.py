@@ -12,7 +12,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from towpath.wire.json import scalars
+from towpath.wire.json import scalars, timestamps
 from towpath.wire.json.wellknown import JSON_READERS, ReaderSource, enum_type, message_type
 
 Filler = Callable[[Any, Any], None]
@@ -44,6 +44,8 @@ class Fillers:
         return made
 
     def _whole(self, descriptor: Descriptor) -> Filler:
+        if descriptor.full_name == "google.protobuf.Timestamp":
+            return timestamps.fill
         read = self._readers.of(descriptor)
 
         def fill(value: Any, message: Message) -> None:
@@ -105,6 +107,9 @@ class Fillers:
         return [f"if type(item) is not {usual}: raise GiveUp", f"{target} = {direct}"]
 
     def _set_map(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
+        entry = message_type(field).fields_by_name
+        if entry["key"].type == entry["value"].type == _F.TYPE_STRING:
+            return ["if type(item) is not dict: raise GiveUp", f"message.{field.name}.update(item)"]
         read = _named(names, self._readers.field(field))
         if message_type(field).fields_by_name["value"].message_type is None:
             return [f"message.{field.name}.update({read}(item))"]

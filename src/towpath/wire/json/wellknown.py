@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
+from towpath.wire.json import timestamps
 from towpath.wire.json.errors import JsonError, shown, unexpected
 from towpath.wire.json.scalars import floating, text
 
@@ -97,6 +98,10 @@ def _write_text(_source: WriterSource, descriptor: Descriptor) -> Writer:
     return write
 
 
+def _write_timestamp(_source: WriterSource, _descriptor: Descriptor) -> Writer:
+    return timestamps.write
+
+
 def _write_wrapper(source: WriterSource, descriptor: Descriptor) -> Writer:
     write = source.value(descriptor.fields_by_name["value"])
     return lambda message: write(message.value)
@@ -154,6 +159,7 @@ def _write_any(source: WriterSource, _descriptor: Descriptor) -> Writer:
 
 JSON_WRITERS: Final[dict[str, Callable[[WriterSource, Descriptor], Writer]]] = {
     **{f"{_PACKAGE}{name}": _write_text for name in _AS_TEXT},
+    f"{_PACKAGE}Timestamp": _write_timestamp,
     **{f"{_PACKAGE}{name}Value": _write_wrapper for name in _WRAPPERS},
     f"{_PACKAGE}Struct": _write_struct,
     f"{_PACKAGE}ListValue": _write_list,
