@@ -83,6 +83,7 @@ def bars(figures: Mapping[str, Figures]) -> list[Bar]:
         Bar(name="bidi streaming messages/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, BIDI_STREAM), bound=8),
         Bar(name="1 MiB echo calls/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, LARGE), bound=1),
         Bar(name="REST JSON GET calls/s / FastAPI", measured=_rate(figures, STACK, "FastAPI", JSON), bound=3),
+        Bar(name="p99 beside 10,000 open streams / alone", measured=bare.crowded if bare else None, bound=2, at_most=True),
         Bar(name="JSON reading / json_format", measured=bare.transcoder.get("reading") if bare else None, bound=8),
         Bar(name="JSON writing / json_format", measured=bare.transcoder.get("writing") if bare else None, bound=8),
         Bar(name="bare over TLS calls/s / plaintext", measured=_over(figures.get(f"{BARE}, {TLS}"), bare), bound=0.7),

@@ -16,7 +16,7 @@ class Figures:
     """Filled while the run goes on. `unary` is whether it makes plain unary calls, which the table compares; `failure` says why there is
     nothing more; `absent` that it is no failure, since the machine has not got this peer. `idle_bytes` are of server memory per idle
     connection, `import_seconds` of an interpreter's start; None if not measured. `transcoder` is how many times as fast as json_format it
-    is at "writing" and "reading".
+    is at "writing" and "reading", `crowded` by how much its latency grows beside open streams.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Figures:
     idle_bytes: float | None = None
     import_seconds: float | None = None
     notes: list[str] = field(default_factory=list)
+    crowded: float | None = None
     transcoder: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
@@ -72,6 +73,7 @@ class Figures:
             "idle_bytes_per_connection": self.idle_bytes,
             "import_seconds": self.import_seconds,
             "transcoder": self.transcoder,
+            "crowded": self.crowded,
             "medians": [self._medians(in_flight) for in_flight in self.rounds[0].windows] if self.rounds else [],
             "rounds": [[window.to_json() for window in each.windows.values()] for each in self.rounds],
         }

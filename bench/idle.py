@@ -25,7 +25,7 @@ async def idle_bytes(peer: Peer) -> float:
     """Bytes of the server's resident memory per idle HTTP/2 connection; raises PeerError where that cannot be measured."""
     if not _PROC.exists():
         raise PeerError("resident memory is read from /proc, which this system has not")
-    _allow_files()
+    allow_files()
     server_core, client_core = cores()
     log = LOGS / f"{peer.short}.idle.log"
     argv, environment = peer.server()
@@ -64,7 +64,8 @@ def _resident(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _allow_files() -> None:
+def allow_files() -> None:
+    """Let children have as many open files as the connections need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # children inherit it
     if soft != resource.RLIM_INFINITY and soft < _FILES:
         wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)

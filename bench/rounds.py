@@ -52,10 +52,11 @@ async def measure_round(peer: Peer, seconds: float) -> Round:
         levels = peer.work.levels
         limit = len(levels) * (seconds + _MARGIN)
         report = await completed(argv, environment=environment, log=client_log, limit=limit, core=client_core)
-    return replace(_read(report, levels), others=neighbours.share())
+    return replace(read_report(report, levels), others=neighbours.share())
 
 
-def _read(report: bytes, levels: tuple[int, ...]) -> Round:
+def read_report(report: bytes, levels: tuple[int, ...]) -> Round:
+    """What a client printed, for these levels; raises PeerError."""
     try:
         data = json.loads(report)
         windows = {window.in_flight: window for window in map(Window.from_json, data["windows"])}

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from bench.children import PeerError
+from bench.crowd import crowded
 from bench.figures import Figures
 from bench.golang import AbsentError
 from bench.idle import idle_bytes
@@ -54,6 +55,7 @@ async def run(plan: Plan, console: Console) -> list[Figures]:
         if peer.imports:
             own.import_seconds = await _step(console, own, "import", import_seconds(peer, plan.imports), needed=peer.name == BARE)
         if peer.name == BARE:
+            own.crowded = await _step(console, own, "crowd", crowded(peer, plan.seconds), needed=False)
             own.transcoder = await _step(console, own, "transcoder", transcoder(peer), needed=False) or {}
     return list(figures.values())
 

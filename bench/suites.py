@@ -28,3 +28,4 @@ BIDI_STREAMING: Final = Suite(title="bidi streaming", levels=(1, 8), warm_up=24,
 LARGE: Final = Suite(title="1 MiB unary echo", levels=(8,), warm_up=100)
 JSON_GET: Final = Suite(title="REST JSON GET", levels=(64,), warm_up=500)
 TLS: Final = Suite(title="unary calls over TLS", levels=(64,), warm_up=500)
+NEIGHBOUR: Final = Suite(title="unary calls beside a crowd", levels=(8,), warm_up=500)

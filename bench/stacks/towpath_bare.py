@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from bench.load import Caller
-from bench.stacks.towpath_echo import DISTRIBUTIONS, Echo, caller
+from bench.stacks.towpath_echo import DISTRIBUTIONS, Echo, Streams, caller
 from towpath.transport import Channel, Server
 
 __all__ = ["DISTRIBUTIONS", "connect", "serve"]
@@ -13,7 +13,7 @@ __all__ = ["DISTRIBUTIONS", "connect", "serve"]
 
 async def serve(announce: Callable[[str], None]) -> None:
     """Serve for ever on a free port."""
-    server = Server([Echo()], layers=())
+    server = Server([Echo(), Streams()], layers=())
     await server.start("127.0.0.1", 0)
     announce(server.address)
     await asyncio.get_running_loop().create_future()

@@ -1,7 +1,18 @@
-"""The service that both of towpath's rows serve, and how both call it: an application's code does not know its stack."""
+"""The services that towpath's rows serve, and how both call it: an application's code does not know its stack."""
 
-from echo.v1.echo_pb2 import SayRequest, SayResponse
-from echo.v1.echo_towpath import EchoService, EchoServiceClient
+from collections.abc import AsyncIterator
+
+from echo.v1.echo_pb2 import (
+    ConverseRequest,
+    ConverseResponse,
+    RepeatRequest,
+    RepeatResponse,
+    ReturnRequest,
+    ReturnResponse,
+    SayRequest,
+    SayResponse,
+)
+from echo.v1.echo_towpath import EchoService, EchoServiceClient, StreamService
 
 from bench import payload
 from bench.load import Caller
@@ -17,6 +28,24 @@ class Echo(EchoService):
     async def say(self, request: SayRequest, ctx: Context) -> SayResponse:  # a handler's shape
         """Answer as the contract says."""
         return SayResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
+
+
+class Streams(StreamService):
+    """What the suites call."""
+
+    async def repeat(self, request: RepeatRequest, ctx: Context) -> AsyncIterator[RepeatResponse]:
+        """The same answer, so many times."""
+        for _ in range(request.count):
+            yield RepeatResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
+
+    async def converse(self, requests: AsyncIterator[ConverseRequest], ctx: Context) -> AsyncIterator[ConverseResponse]:
+        """An answer to each."""
+        async for request in requests:
+            yield ConverseResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
+
+    async def return_(self, request: ReturnRequest, ctx: Context) -> ReturnResponse:
+        """What came."""
+        return ReturnResponse(data=request.data)
 
 
 def caller(channel: Binder) -> Caller:

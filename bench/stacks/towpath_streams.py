@@ -1,41 +1,22 @@
 """towpath's transport without layers: streams, and a large message."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from echo.v1.echo_pb2 import ConverseRequest, ConverseResponse, RepeatRequest, RepeatResponse, ReturnRequest, ReturnResponse
-from echo.v1.echo_towpath import StreamService, StreamServiceClient
+from echo.v1.echo_pb2 import ConverseRequest, RepeatRequest, ReturnRequest
+from echo.v1.echo_towpath import StreamServiceClient
 
 from bench import payload
 from bench.load import Caller
+from bench.stacks.towpath_bare import serve
+from bench.stacks.towpath_echo import DISTRIBUTIONS
 from bench.suites import BIDI_STREAMING, BLOB, LARGE, MESSAGES, SERVER_STREAMING
-from towpath.core.context import CallOptions, Context
-from towpath.transport import Channel, Server
+from towpath.core.context import CallOptions
+from towpath.transport import Channel
 
-DISTRIBUTIONS = ("towpath",)
+__all__ = ["CONNECT", "DISTRIBUTIONS", "serve"]
+
 _OPTIONS = CallOptions(timeout=payload.TIMEOUT)
-
-
-class _Streams(StreamService):
-    async def repeat(self, request: RepeatRequest, ctx: Context) -> AsyncIterator[RepeatResponse]:
-        for _ in range(request.count):
-            yield RepeatResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
-
-    async def converse(self, requests: AsyncIterator[ConverseRequest], ctx: Context) -> AsyncIterator[ConverseResponse]:
-        async for request in requests:
-            yield ConverseResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
-
-    async def return_(self, request: ReturnRequest, ctx: Context) -> ReturnResponse:
-        return ReturnResponse(data=request.data)
-
-
-async def serve(announce: Callable[[str], None]) -> None:
-    """Serve for ever on a free port."""
-    server = Server([_Streams()], layers=())
-    await server.start("127.0.0.1", 0)
-    announce(server.address)
-    await asyncio.get_running_loop().create_future()
 
 
 @asynccontextmanager
