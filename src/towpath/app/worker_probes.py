@@ -5,8 +5,10 @@ which is made of threads: a worker that does not answer costs a scrape its time 
 """
 
 import http.client
+import logging
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from towpath.transport.address import Place, UnixPath, bind, place_of
 from towpath.transport.routes import Document
 
 State = Literal["starting", "serving", "stopping"]
+
+log = logging.getLogger("towpath.app")
 
 _TIMEOUT: Final = 2.0
 """Seconds that a worker may take to tell its metrics, of the ten that Prometheus waits."""
@@ -84,7 +88,10 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.documents = documents
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A prober that hangs up is no error of ours."""
+        """A prober that hangs up is no error of ours; all else is told."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a probe was not answered", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

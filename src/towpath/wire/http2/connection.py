@@ -42,6 +42,9 @@ from towpath.wire.http2.states import (
 )
 from towpath.wire.http2.stream import Stream
 
+_MOST_EMPTY: Final = 1000
+"""DATA frames without data, and without an end, that may come in a row. No client is known to send two."""
+
 _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
 
 
@@ -51,6 +54,8 @@ class Connection(Control):
     __slots__ = (
         "_buffer",
         "_decoder",
+        "_empty",
+        "_empty_since",
         "_least_window",
         "_longest",
         "_partial",
@@ -77,6 +82,9 @@ class Connection(Control):
         self._partial_stream = 0
         self._partial_flags = 0
         self._partial_size = 0
+        # DATA frames without data that came one after the other, and the connection's window since then: data would have changed it.
+        self._empty = 0
+        self._empty_since = 0
 
     @abstractmethod
     def _preface(self, buffer: bytes) -> int:
@@ -187,6 +195,8 @@ class Connection(Control):
             self._data_on_ended(stream_id)
             return
         end_stream = flags & END_STREAM
+        if not size and not end_stream:
+            self._count_empty(window)
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")
@@ -207,6 +217,15 @@ class Connection(Control):
         if after == CLOSED:
             del self.streams[stream_id]
         stream.data_received(payload, end_stream != 0)
+
+    def _count_empty(self, window: int) -> None:
+        """Flow control does not hold back who sends nothing (CVE-2019-9518)."""
+        if window != self._empty_since:
+            self._empty_since = window
+            self._empty = 0
+        self._empty += 1
+        if self._empty > _MOST_EMPTY:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_EMPTY} DATA frames in a row without data")
 
     def _data_on_ended(self, stream_id: int) -> None:
         if self.is_idle(stream_id):
