@@ -124,6 +124,8 @@ async def test_a_worker_that_cannot_come_back_leaves_its_callers_to_the_others(t
         for _ in range(30):
             await who(address)
         assert (await got(probes, "/readyz")) == (200, "serving\n")
+        restarts = re.findall(r'towpath_worker_restarts_total{worker="(\d)"} (\d+)', (await got(probes, "/metrics"))[1])
+        assert [worker for worker, count in restarts if int(count) >= 1] == ["0", "1"]
         (tmp_path / "broken").unlink()
         await team(address, lambda met: len(met - {first, second}) == 2)
         process.terminate()
@@ -192,7 +194,7 @@ async def test_until_every_worker_is_there_the_service_is_starting():
     with crew("hangs", TOWPATH_ADMIN="127.0.0.1:0") as process:
         probes = until(process, r"answers probes on (\S+)")
         assert await got(probes, "/readyz") == (503, "starting\n")
-        assert await got(probes, "/metrics") == (200, "")
+        assert "rpc_server" not in (await got(probes, "/metrics"))[1]
         process.terminate()
         assert process.wait(PATIENCE) == 0
 

@@ -25,6 +25,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
 from towpath.app.child import Child, ending, stop_all
 from towpath.app.config import ServiceConfig
 from towpath.app.inherited import inherited
@@ -33,7 +37,7 @@ from towpath.app.signals import Asked, stopping
 from towpath.app.worker_probes import State, fetched, probes
 from towpath.core import clock
 from towpath.core.errors import SetupError
-from towpath.telemetry.merging import merged
+from towpath.telemetry.merging import LABEL, merged
 from towpath.telemetry.metrics import write_exposition
 from towpath.transport.address import UnixPath, bind, place_of
 from towpath.transport.backoff import Backoff
@@ -196,6 +200,12 @@ class Crew:
         self.listeners.close()
         await stop_all([worker.child for worker in self.workers if worker.child is not None], patience)
 
+    def registry(self) -> CollectorRegistry:
+        """The metrics of all of them, and how often each was replaced."""
+        registry = merged(self.metrics)
+        registry.register(_Restarts(self.workers))
+        return registry
+
     def metrics(self) -> dict[str, str]:
         """What each worker that answers tells now. They are asked at once: one that does not answer costs its own time, not theirs too."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
@@ -204,6 +214,18 @@ class Crew:
     def last_metrics(self) -> dict[str, str]:
         """What each worker told when it ended."""
         return _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
+
+
+class _Restarts(Collector):
+    def __init__(self, workers: Iterable[Worker]) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterable[Metric]:
+        """`towpath_worker_restarts_total` by worker."""
+        found = CounterMetricFamily("towpath_worker_restarts", "How often another process took a worker's place.", labels=[LABEL])
+        for worker in self._workers:
+            found.add_metric([str(worker.index)], worker.restarts)
+        return [found]
 
 
 def _told(texts: Iterable[tuple[Worker, str | None]]) -> dict[str, str]:
@@ -226,7 +248,7 @@ async def supervise(config: ServiceConfig) -> None:
         crew = Crew(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), asked)
         try:
             if config.admin is not None:
-                address = stack.enter_context(probes(config.admin, lambda: crew.state, merged(crew.metrics)))
+                address = stack.enter_context(probes(config.admin, lambda: crew.state, crew.registry()))
                 log.info("%s answers probes on %s", config.name, address)
             await crew.start()
             log.info("%s: %d workers serve on %s", config.name, config.workers, crew.listeners.place)
