@@ -25,7 +25,7 @@ class GiveUp(Exception):
     """The document is not as plain as this module takes it to be, or faulty."""
 
 
-GAVE_UP: Final = (GiveUp, ValueError, TypeError, KeyError, AttributeError)
+GAVE_UP: Final = (GiveUp, ValueError, TypeError, LookupError, AttributeError)
 """What a filler raises for a document that is to be read by the tables: an assignment checks types and ranges by itself."""
 
 
@@ -88,8 +88,8 @@ class Fillers:
     def _set_scalar(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         target, kind = f"message.{field.name}", field.cpp_type
         if field.type == _F.TYPE_STRING:
-            usual, direct = "str", "item"
-        elif kind in (_F.CPPTYPE_INT32, _F.CPPTYPE_UINT32):
+            return [f"{target} = item"]  # the assignment refuses all else
+        if kind in (_F.CPPTYPE_INT32, _F.CPPTYPE_UINT32):
             usual, direct = "int", "item"
         elif kind == _F.CPPTYPE_BOOL:
             usual, direct = "bool", "item"

@@ -12,6 +12,9 @@ from typing import Any, Final
 from towpath.wire.json.errors import JsonError
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WHOLE: Final = len("2013-01-31T23:59:59Z")
+_SCALES: Final = [10**power for power in range(9, -1, -1)]
+"""What a number of so many digits behind the point is to be multiplied by for nanoseconds."""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _DAY: Final = 86_400
 _DAYS_KNOWN: Final = 1024
@@ -61,15 +64,14 @@ def _written(message: Any) -> str:
 
 
 def fill(value: Any, message: Any) -> None:
-    """Set the `google.protobuf.Timestamp` from a plain text; raises ValueError, KeyError or TypeError for everything else."""
-    fraction = value[19:]
-    if value[10:11] != "T" or value[16:17] != ":" or fraction[-1:] != "Z":
+    """Set the `google.protobuf.Timestamp` from a plain text; raises ValueError, LookupError or TypeError for everything else."""
+    if value[10] != "T" or value[16] != ":" or value[-1] != "Z":
         raise ValueError(value)
     message.seconds = _seconds_of(value[:10]) + _MINUTES[value[11:16]] + _SECONDS[value[17:19]]
-    if fraction == "Z":
+    if len(value) == _WHOLE:
         message.nanos = 0
         return
-    digits = fraction[1:-1]
-    if fraction[0] != "." or len(digits) > 9 or not (digits.isascii() and digits.isdigit()):
+    digits = value[_WHOLE:-1]
+    if value[19] != "." or not (digits.isdigit() and digits.isascii()):
         raise ValueError(value)
-    message.nanos = int(digits.ljust(9, "0"))
+    message.nanos = int(digits) * _SCALES[len(digits)]
