@@ -11,7 +11,8 @@ job       adds no service
 stubborn  an Echo that ignores SIGTERM
 blocked   an Echo that blocks its loop when it is asked to `Say`
 who       an Echo of which `Say` answers with the process's id
-fragile   the same, of which worker 1 exits with status 3 while there is a file `broken`
+starts    the same, and tells which of its own variables a process that it starts would inherit
+fragile   an Echo like it, of which worker 1 exits with status 3 while there is a file `broken`
 parent    an Echo with a child process of its own, which ignores SIGTERM
 """
 
@@ -77,10 +78,14 @@ async def main(app: App) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case "blocked":
             app.add(Blocked())
+        case "starts":
+            own = [name for name in ("LISTEN_FD", "NOTIFY_FD", "WORKER", "ADMIN", "METRICS_DUMP") if f"TOWPATH_{name}" in os.environ]
+            print(f"worker {app.config.worker} would hand on {own}", file=sys.stderr, flush=True)
+            app.add(Who())
         case "who":
             app.add(Who())
         case "fragile":
-            if os.environ["TOWPATH_WORKER"] == "1" and broken():
+            if app.config.worker == 1 and broken():
                 sys.exit(3)
             app.add(Who())
         case "parent":

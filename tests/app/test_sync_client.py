@@ -33,10 +33,10 @@ def ask(n):
 """
 
 
-async def script(body: str, address: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+async def script(body: str, address: str, monkeypatch: pytest.MonkeyPatch, *, before: str = "") -> tuple[int, str]:
     importable(monkeypatch)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-c", SCRIPT + body, address, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        sys.executable, "-X", "dev", "-c", before + SCRIPT + body, address, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     async with asyncio.timeout(PATIENCE):
         out, _ = await process.communicate()
@@ -46,6 +46,24 @@ async def script(body: str, address: str, monkeypatch: pytest.MonkeyPatch) -> tu
 async def test_a_script_need_not_close_what_it_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(Echo()) as server:
         assert await script("ask(1)", server.address, monkeypatch) == (0, "")
+
+
+async def test_a_call_after_the_end_is_refused_and_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a function that was registered before towpath's own, and so runs after it."""
+    before = """
+import atexit
+
+def late():
+    try:
+        client.say(SayRequest())
+    except RpcError as error:
+        print(error.code.name)
+
+atexit.register(late)
+from towpath import RpcError
+"""
+    async with serving(Echo()) as server:
+        assert await script("ask(1)", server.address, monkeypatch, before=before) == (0, "CANCELLED\n")
 
 
 async def test_a_process_that_forks_has_calls_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +170,6 @@ async def test_a_handler_in_a_thread_calls_on_with_the_context_of_its_call() -> 
 
 
 async def test_the_same_program_runs_on_uvloop_or_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("uvloop")
     (tmp_path / "uvloop.py").write_text("raise ImportError('not here')")
     async with serving(Echo()) as server:
         assert await script("ask(1)", server.address, monkeypatch) == (0, "")

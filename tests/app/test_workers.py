@@ -190,6 +190,13 @@ async def test_the_metrics_are_those_of_all_workers(tmp_path):
     assert not admin.exists()
 
 
+def test_what_is_a_workers_own_is_not_handed_on(tmp_path):
+    with crew("starts", TOWPATH_ADMIN="127.0.0.1:0", TOWPATH_METRICS_DUMP=tmp_path / "all.prom") as process:
+        assert until(process, r"worker 0 would hand on (.*)") == "[]"
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
 async def test_until_every_worker_is_there_the_service_is_starting():
     with crew("hangs", TOWPATH_ADMIN="127.0.0.1:0") as process:
         probes = until(process, r"answers probes on (\S+)")

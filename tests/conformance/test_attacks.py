@@ -58,6 +58,13 @@ async def empty_frames(peer: RawPeer) -> None:
     await send(peer, frames.frame(frames.DATA, 0, 1, b"") * 100, 10_000)
 
 
+async def empty_frames_on_what_was_refused(peer: RawPeer) -> None:
+    """The same on a stream that the server has reset, where whatever comes is ignored."""
+    peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"X-Upper", b"case")))
+    await peer.until(frames.RST_STREAM, 1)
+    await send(peer, frames.frame(frames.DATA, 0, 1, b"") * 100, 10_000)
+
+
 async def ping_flood(peer: RawPeer) -> None:
     """CVE-2019-9512: questions without end from one who reads no answer."""
     await send(peer, frames.frame(frames.PING, 0, 0, b"question") * 1000, 2_000)
@@ -125,6 +132,7 @@ class Neighbour:
         (continuation_flood, ErrorCode.ENHANCE_YOUR_CALM),
         (endless_header_block, ErrorCode.ENHANCE_YOUR_CALM),
         (empty_frames, ErrorCode.ENHANCE_YOUR_CALM),
+        (empty_frames_on_what_was_refused, ErrorCode.ENHANCE_YOUR_CALM),
         (window_overflow, ErrorCode.FLOW_CONTROL_ERROR),
         (shrunken_table, ErrorCode.COMPRESSION_ERROR),
     ],

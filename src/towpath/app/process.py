@@ -31,6 +31,11 @@ Main = Callable[[App], Awaitable[None]]
 _PATIENCE: Final = 2.0
 """Seconds beyond the grace that a process whose parent is gone may take to stop."""
 
+_OWN: Final = ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_WORKER")
+
+_OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
+"""Set by its supervisor for this worker alone."""
+
 log = logging.getLogger("towpath.app")
 
 
@@ -44,8 +49,8 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = load(None if config is None else Path(config))
-        # They name descriptors of this process; one that it starts would take others for them.
-        for variable in ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD"):
+        # They are this process's own; one that it starts would take them for its.
+        for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
             os.environ.pop(variable, None)
         if settings.workers > 1 and settings.worker is None:
             _supervise(settings)

@@ -46,7 +46,6 @@ class SyncChannel:
         self._channel = make()
         self._used_by: LoopRunner | None = None
         self._closed = False
-        self._lock = threading.Lock()
 
     @property
     def target(self) -> str:
@@ -108,7 +107,7 @@ class SyncChannel:
         return current
 
     def _channel_for(self, runner: LoopRunner) -> Channel:
-        with self._lock:
+        with _Process.lock:  # and no lock of its own, which a fork could leave locked for ever
             if self._closed:
                 raise RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
             if self._used_by is not None and self._used_by is not runner:
@@ -185,6 +184,8 @@ def _end() -> None:
     runner.run(partial(close, list(_OPEN)))
     runner.soon(runner.loop.stop)
     thread.join(_PATIENCE)
+    if not thread.is_alive():
+        runner.loop.close()  # so that who calls even later is told, and does not wait
 
 
 atexit.register(_end)

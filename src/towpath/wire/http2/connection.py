@@ -190,13 +190,13 @@ class Connection(Control):
             self.grant(0, self.limits.connection_window - window)
             window = self.limits.connection_window
         self._recv_window = window
+        end_stream = flags & END_STREAM
+        if not size and not end_stream:
+            self._count_empty(window)
         stream = self.streams.get(stream_id)
         if stream is None:
             self._data_on_ended(stream_id)
             return
-        end_stream = flags & END_STREAM
-        if not size and not end_stream:
-            self._count_empty(window)
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")
