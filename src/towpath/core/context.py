@@ -6,6 +6,7 @@ asyncio copies into every task. Annotations are `Final`, so pyright refuses assi
 context is made twice per hop and the guard would make each of its assignments a call.
 """
 
+import re
 from contextvars import ContextVar, Token
 from enum import IntEnum
 from math import inf
@@ -28,6 +29,8 @@ class Criticality(IntEnum):
     CRITICAL = 3
     CRITICAL_PLUS = 4
 
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 CRITICAL: Final = Criticality.CRITICAL
 """What a call is unless somebody says otherwise."""
@@ -52,13 +55,16 @@ class Context:
     `x-request-id` that came from outside, or empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that
     the common call makes none; `own_traceparent` is the raw header of a received call, or empty; `caller`
     is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one; `wait_for_ready`
-    is the option of a client's call."""
+    is the option of a client's call; `attempt` is how many attempts came before this one (`grpc-previous-rpc-attempts`);
+    `idempotency_key` names the effect that is wanted, the same for each attempt at it, and is empty without one. It is not inherited: a
+    handler that calls one method twice wants two effects."""
 
     __slots__ = (
         "attempt",
         "caller",
         "criticality",
         "deadline",
+        "idempotency_key",
         "metadata",
         "method",
         "own_reply",
@@ -83,6 +89,7 @@ class Context:
     own_traceparent: Final[bytes]
     caller: str
     wait_for_ready: bool
+    idempotency_key: str
 
     def __init__(
         self,
@@ -112,6 +119,7 @@ class Context:
         self.attempt = attempt
         self.caller = ""
         self.wait_for_ready = False
+        self.idempotency_key = ""
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id
@@ -181,6 +189,26 @@ class Context:
             reply,
         )
 
+    def again(self, attempt: int) -> "Context":
+        """The context of another attempt at the same call, with `attempt` before it: the trace gains a hop beside the first one, and the
+        answer's metadata go to the same place."""
+        ctx = Context(
+            self.method,
+            self.deadline,
+            self.criticality,
+            self.tenant,
+            self.metadata,
+            self.peer,
+            self.trace.child(),
+            b"",
+            self.own_request_id,
+            self.own_reply,
+            attempt,
+        )
+        ctx.wait_for_ready = self.wait_for_ready
+        ctx.idempotency_key = self.idempotency_key
+        return ctx
+
     def __repr__(self) -> str:
         remaining = self.remaining()
         left = "none" if remaining is None else f"{remaining:.3f}s left"
@@ -210,10 +238,12 @@ class CallOptions:
 
     `timeout` is in seconds and can only shorten what is inherited; `metadata` goes along with the request; `reply` receives the
     metadata of the answer. With `wait_for_ready` (default False, as gRPC) a call whose target cannot be reached waits for it until its
-    deadline, and does not fail at once. Immutable: one instance may serve any number of calls, unless it carries a `reply`.
+    deadline, and does not fail at once. `idempotency_key` (printable ASCII, at most 255 characters) makes another attempt safe where the
+    server keeps answers by key: choose one per effect that is wanted, a UUID say. Immutable: one instance may serve any number of calls,
+    unless it carries a `reply` or a key.
     """
 
-    __slots__ = ("criticality", "metadata", "reply", "tenant", "timeout", "wait_for_ready")
+    __slots__ = ("criticality", "idempotency_key", "metadata", "reply", "tenant", "timeout", "wait_for_ready")
 
     timeout: Final[float | None]
     criticality: Final[Criticality | None]
@@ -221,6 +251,7 @@ class CallOptions:
     metadata: Final[Metadata]
     reply: Final[Reply | None]
     wait_for_ready: Final[bool]
+    idempotency_key: Final[str]
 
     def __init__(
         self,
@@ -231,12 +262,17 @@ class CallOptions:
         metadata: Metadata | Pairs = EMPTY,
         reply: Reply | None = None,
         wait_for_ready: bool = False,
+        idempotency_key: str = "",
     ) -> None:
-        """Raises ValueError for a timeout that is negative, infinite or not a number, and for metadata that gRPC would not carry."""
+        """Raises ValueError for a timeout that is negative, infinite or not a number, for a key that is no key, and for metadata that gRPC
+        would not carry."""
         if timeout is not None and not 0 <= timeout < inf:
             raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
         self.timeout = timeout
+        if idempotency_key and not _KEY.fullmatch(idempotency_key):
+            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give 1 to 255 printable ASCII characters without spaces")
         self.wait_for_ready = wait_for_ready
+        self.idempotency_key = idempotency_key
         self.criticality = criticality
         self.tenant = tenant
         self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)

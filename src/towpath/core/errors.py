@@ -43,6 +43,10 @@ class RpcError(Exception):
     `code` is one of gRPC's; `message` is for developers and crosses the wire, so nothing secret belongs in it; `details` are
     google.rpc messages (ErrorInfo, RetryInfo, BadRequest, QuotaFailure) that cross as `grpc-status-details-bin`. `metadata` are the
     trailers to send along (server) or that came along (client).
+
+    Two facts for who may try again: `unprocessed` says that no handler has begun with the call, so that another attempt does nothing twice
+    (never crosses the wire: the client's transport finds it out); `pushback` is the server's own word, in seconds, on when to try again,
+    negative for not at all, None for no word (`grpc-retry-pushback-ms`, gRFC A6).
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class RpcError(Exception):
         self.message = message
         self.details = tuple(details)
         self.metadata = metadata
+        self.unprocessed = False
+        self.pushback: float | None = None
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}" if self.message else self.code.name

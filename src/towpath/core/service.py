@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from towpath.core.context import CRITICAL, CallOptions, Context, Criticality
 from towpath.core.http import HttpBinding
+from towpath.core.policies import HedgingPolicy, RetryPolicy
 
 Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
@@ -60,7 +61,7 @@ class Idempotency(Enum):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodSpec(Generic[Req, Res]):
     """One method of a contract, with the options that it declares. `timeout` is in seconds; None means not declared. `http` are the ways
-    to reach it over plain HTTP."""
+    to reach it over plain HTTP. `retry` and `hedge` are what the contract says of further attempts."""
 
     service: str
     name: str
@@ -71,6 +72,13 @@ class MethodSpec(Generic[Req, Res]):
     timeout: float | None = None
     criticality: Criticality | None = None
     http: tuple[HttpBinding, ...] = ()
+    retry: RetryPolicy | None = None
+    hedge: HedgingPolicy | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the contract says that a call may be repeated: it has no side effects, or the same ones once and twice."""
+        return self.idempotency is not Idempotency.UNKNOWN
 
     @property
     def default_timeout(self) -> float | None:

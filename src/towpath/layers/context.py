@@ -92,6 +92,7 @@ class ClientContext:
                     level = declared
                 ctx = parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
             ctx.wait_for_ready = given.wait_for_ready
+            ctx.idempotency_key = given.idempotency_key
             return ctx
 
         return context

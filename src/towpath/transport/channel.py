@@ -204,6 +204,7 @@ def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Co
         level = given.criticality or own_criticality
         ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
         ctx.wait_for_ready = given.wait_for_ready
+        ctx.idempotency_key = given.idempotency_key
         return ctx
 
     return context

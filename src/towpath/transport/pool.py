@@ -164,7 +164,9 @@ class Pool:
         endpoints = self._endpoints.values()
         if any(endpoint.state is not State.TRANSIENT_FAILURE for endpoint in endpoints) or not (endpoints or self._fault):
             return
-        raise RpcError(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
+        error = RpcError(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
+        error.unprocessed = True
+        raise error
 
     def _faults(self) -> str:
         failed = [endpoint for endpoint in self._endpoints.values() if endpoint.fault]

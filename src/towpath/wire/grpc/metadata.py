@@ -26,6 +26,7 @@ _OWNED = frozenset(
         b"expect",
         b"host",
         b"http2-settings",
+        b"idempotency-key",
         b"keep-alive",
         b"proxy-connection",
         b"te",

@@ -25,6 +25,7 @@ _TRACEPARENT: Final = literal_prefix(b"traceparent") + bytes((55,))  # version 0
 _CRITICALITIES: Final = {level.name.encode(): level for level in Criticality}
 _CRITICALITY_LITERALS: Final = {level: literal(b"towpath-criticality", level.name.encode()) for level in Criticality}
 _MOST_DIGITS: Final = 8
+_LONGEST_KEY: Final = 255
 _MOST_TEXT: Final = 128  # bytes of a tenant or request id that are taken from a peer
 
 
@@ -50,6 +51,10 @@ def literals(ctx: Context, implied: Criticality = CRITICAL) -> bytes:
         out += _CRITICALITY_LITERALS[ctx.criticality]
     if ctx.tenant:
         out += literal(b"towpath-tenant", ctx.tenant.encode())
+    if ctx.attempt:
+        out += literal(b"grpc-previous-rpc-attempts", b"%d" % ctx.attempt)
+    if ctx.idempotency_key:
+        out += literal(b"idempotency-key", ctx.idempotency_key.encode())
     if ctx.own_request_id:
         out += literal(b"x-request-id", ctx.own_request_id.encode())
     if ctx.metadata is not EMPTY:
@@ -70,7 +75,18 @@ class Inherited:
     """What the fields of a head say about the context; kept with a head that recurs, and added to by the literals of each call. Where
     they name no criticality, or one that nobody knows, `implied` holds."""
 
-    __slots__ = ("criticality", "implied", "metadata", "request_id", "tenant", "timeout", "traceparent", "tracestate")
+    __slots__ = (
+        "attempt",
+        "criticality",
+        "idempotency_key",
+        "implied",
+        "metadata",
+        "request_id",
+        "tenant",
+        "timeout",
+        "traceparent",
+        "tracestate",
+    )
 
     def __init__(self, fields: Iterable[Field], implied: Criticality = CRITICAL) -> None:
         self.implied = implied
@@ -80,6 +96,8 @@ class Inherited:
         self.criticality = implied
         self.tenant = ""
         self.request_id = ""
+        self.attempt = 0
+        self.idempotency_key = ""
         rest: list[Field] = []
         for name, value in fields:
             if name == b"grpc-timeout":
@@ -95,6 +113,10 @@ class Inherited:
                 self.criticality = _CRITICALITIES.get(value, implied)
             elif name == b"towpath-tenant":
                 self.tenant = value[:_MOST_TEXT].decode("utf-8", "replace")
+            elif name == b"grpc-previous-rpc-attempts":
+                self.attempt = int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else 0
+            elif name == b"idempotency-key":
+                self.idempotency_key = value[:_LONGEST_KEY].decode("latin-1")
             elif name == b"x-request-id":
                 self.request_id = value[:_MOST_TEXT].decode("latin-1")
             else:
@@ -128,4 +150,9 @@ def received(
     elif fallback is not None:
         deadline = clock.now() + fallback
     trace = TraceContext.received(traceparent, base.tracestate) if base.tracestate else None
-    return Context(method, deadline, base.criticality, base.tenant, base.metadata, peer, trace, traceparent, base.request_id)
+    ctx = Context(
+        method, deadline, base.criticality, base.tenant, base.metadata, peer, trace, traceparent, base.request_id, None, base.attempt
+    )
+    if base.idempotency_key:
+        ctx.idempotency_key = base.idempotency_key
+    return ctx

@@ -26,6 +26,7 @@ _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 # Longest grpc-message sent, in bytes before escaping: the peer's header list limit (often 8 KiB) must never cost it the status itself.
 _LONGEST_MESSAGE: Final = 1024
 _LARGEST_DETAILS: Final = 4096
+_LONGEST_PUSHBACK: Final = 9  # digits of milliseconds: eleven days
 
 _FROM_HTTP: Final = {
     400: Code.INTERNAL,
@@ -64,6 +65,8 @@ def encode(error: RpcError) -> list[Field]:
         raw = status.SerializeToString()
         if len(raw) <= _LARGEST_DETAILS:
             fields.append((b"grpc-status-details-bin", base64.b64encode(raw).rstrip(b"=")))
+    if error.pushback is not None:
+        fields.append((b"grpc-retry-pushback-ms", b"%d" % (error.pushback * 1000 if error.pushback >= 0 else -1)))
     fields.extend(metadata_codec.encoded_fields(error.metadata))
     return fields
 
@@ -72,6 +75,7 @@ def decode(fields: Iterable[Field]) -> RpcError | None:
     """What a trailer section reports: None for OK, else the error. A section without a readable status is UNKNOWN, as gRPC says."""
     fields = list(fields)
     raw_code = message = b""
+    pushback: float | None = None
     details: tuple[Message, ...] = ()
     for name, value in fields:
         if name == b"grpc-status":
@@ -80,6 +84,9 @@ def decode(fields: Iterable[Field]) -> RpcError | None:
             message = _ESCAPED.sub(lambda match: bytes((int(match.group(1), 16),)), value)
         elif name == b"grpc-status-details-bin":
             details = _details(value)
+        elif name == b"grpc-retry-pushback-ms":
+            # What cannot be read means not to retry, as gRFC A6 says.
+            pushback = int(value) / 1000 if value.isdigit() and len(value) <= _LONGEST_PUSHBACK else -1.0
     if raw_code == b"0":
         return None
     metadata = metadata_codec.decode(fields)
@@ -88,7 +95,9 @@ def decode(fields: Iterable[Field]) -> RpcError | None:
     text = message.decode("utf-8", "replace")
     if not raw_code.isdigit() or not 1 <= int(raw_code[:4]) <= Code.UNAUTHENTICATED:
         return RpcError(Code.UNKNOWN, f"unknown grpc-status {raw_code[:16]!r}: {text}", details, metadata=metadata)
-    return RpcError(Code(int(raw_code)), text, details, metadata=metadata)
+    error = RpcError(Code(int(raw_code)), text, details, metadata=metadata)
+    error.pushback = pushback
+    return error
 
 
 def _details(value: bytes) -> tuple[Message, ...]:
@@ -121,5 +130,7 @@ def from_http(status: bytes, content_type: bytes) -> RpcError:
 
 
 def from_reset(code: int, reason: str) -> RpcError:
-    """What to tell the caller when the stream ended without a status."""
-    return RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
+    """What to tell the caller when the stream ended without a status. A refused stream was not processed (RFC 9113, section 8.7)."""
+    error = RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
+    error.unprocessed = code == ErrorCode.REFUSED_STREAM
+    return error

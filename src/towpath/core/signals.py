@@ -1,0 +1,58 @@
+"""What layers tell of their decisions: one function for the metrics, one shape of error for the caller.
+
+Every refusal carries the role that refused, its reason, and the figures that decided it, in the ErrorInfo that the caller gets and, without
+the figures, as labels of a metric. A layer knows neither where metrics go nor how an error travels.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from towpath.core.errors import Code, RpcError
+from towpath.core.service import MethodSpec
+
+Signal = Callable[[str, str, str, bool], None]
+"""Told of a decision: full name of the method, role, reason, and whether it was taken in shadow mode, in which it has no effect. Called
+on the loop; must be quick and must not raise."""
+
+DOMAIN: Final = "towpath"
+"""The domain of every ErrorInfo that towpath itself gives."""
+
+
+def unheard(method: str, role: str, reason: str, shadow: bool) -> None:
+    """The signal of who tells nobody."""
+
+
+def refusal(
+    code: Code,
+    method: MethodSpec[Any, Any],
+    *,
+    role: str,
+    reason: str,
+    why: str,
+    figures: Mapping[str, str] | None = None,
+    pushback: float | None = None,
+) -> RpcError:
+    """The error of a call that `role` refused before its work began.
+
+    `reason` is for machines (upper case, as ErrorInfo asks), `why` for people, `figures` are what decided. `pushback` says in how many
+    seconds to try again (also told as RetryInfo); negative means not to, None leaves it to the caller.
+    """
+    from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo  # noqa: PLC0415 # only who is refused needs it; 2 ms to import
+
+    details: list[Any] = [ErrorInfo(reason=reason, domain=DOMAIN, metadata={"method": method.full_name, "role": role, **(figures or {})})]
+    if pushback is not None and pushback >= 0:
+        retry = RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(pushback * 1e9))
+        details.append(retry)
+    error = RpcError(code, f"{method.full_name}: {why}", details)
+    error.pushback = pushback
+    error.unprocessed = True
+    return error
+
+
+def reason_of(error: RpcError) -> str:
+    """The reason that a layer of towpath gave for `error`, or empty if it came from elsewhere."""
+    for detail in error.details:
+        if detail.DESCRIPTOR.full_name == "google.rpc.ErrorInfo" and getattr(detail, "domain", "") == DOMAIN:
+            return str(getattr(detail, "reason", ""))
+    return ""
