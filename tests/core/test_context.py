@@ -161,6 +161,26 @@ class TestCallOptions:
         with pytest.raises(ValueError, match="'te' is reserved"):
             CallOptions(metadata=[("te", "x")])
 
+    @pytest.mark.parametrize("key", ["a b", "\n", "x" * 256, "é"])
+    def test_refuse_a_key_that_is_none(self, key: str) -> None:
+        with pytest.raises(ValueError, match="1 to 255 printable"):
+            CallOptions(idempotency_key=key)
+
+    def test_take_a_key(self) -> None:
+        assert CallOptions(idempotency_key="4a1f-88").idempotency_key == "4a1f-88"
+
+
+class TestAnotherAttempt:
+    def test_is_the_same_call_but_for_its_number_and_its_span(self) -> None:
+        reply = Reply()
+        ctx = Context("a.B/C", 10.0, Criticality.SHEDDABLE, "acme", Metadata([("a", "b")]), request_id="r", reply=reply)
+        ctx.idempotency_key, ctx.wait_for_ready = "key", True
+        again = ctx.again(2)
+        assert (again.method, again.deadline, again.criticality, again.tenant) == ("a.B/C", 10.0, Criticality.SHEDDABLE, "acme")
+        assert (again.metadata, again.request_id, again.own_reply) == (ctx.metadata, "r", reply)
+        assert (again.idempotency_key, again.wait_for_ready, again.attempt) == ("key", True, 2)
+        assert (again.trace.trace_id, again.trace.parent_id) == (ctx.trace.trace_id, ctx.trace.span_id)
+
 
 def test_criticality_orders_from_what_is_shed_first() -> None:
     assert sorted(Criticality) == [Criticality.SHEDDABLE, Criticality.SHEDDABLE_PLUS, Criticality.CRITICAL, Criticality.CRITICAL_PLUS]

@@ -138,3 +138,16 @@ def test_any_fields_are_a_context_or_a_refusal(extra: list[Field]) -> None:
 
 def test_a_call_without_metadata_shares_the_empty_one() -> None:
     assert read(extra=((b"grpc-timeout", b"1S"),)).metadata is EMPTY
+
+
+@given(st.integers(1, 10**7), st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=255))
+def test_an_attempt_says_which_it_is_and_which_effect_it_wants(attempt: int, key: str) -> None:
+    ctx = Context("a.B/C", attempt=attempt)
+    ctx.idempotency_key = key
+    got = read((), fields(ctx))
+    assert (got.attempt, got.idempotency_key) == (attempt, key)
+
+
+@pytest.mark.parametrize("value", [b"", b"-1", b"one", b"1" * 9])
+def test_a_number_of_attempts_that_is_none_counts_as_the_first(value: bytes) -> None:
+    assert read(((b"grpc-previous-rpc-attempts", value),)).attempt == 0

@@ -215,3 +215,28 @@ def test_printable_text_is_not_escaped_but_for_outer_spaces() -> None:
     assert sent_message(" ") == b"%20"
     text = string.ascii_letters + string.digits + "! \"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
     assert sent_message(text) == text.encode()
+
+
+@pytest.mark.parametrize(("pushback", "value"), [(0.0, b"0"), (0.25, b"250"), (12.0, b"12000"), (-1.0, b"-1")])
+def test_the_servers_word_on_trying_again_comes_back(pushback: float, value: bytes) -> None:
+    error = RpcError(Code.RESOURCE_EXHAUSTED, "later")
+    error.pushback = pushback
+    fields = status.encode(error)
+    assert dict(fields)[b"grpc-retry-pushback-ms"] == value
+    assert decoded(*fields).pushback == pushback
+
+
+def test_no_word_on_trying_again_is_no_field() -> None:
+    fields = status.encode(RpcError(Code.RESOURCE_EXHAUSTED, "later"))
+    assert b"grpc-retry-pushback-ms" not in dict(fields)
+    assert decoded(*fields).pushback is None
+
+
+@pytest.mark.parametrize("value", [b"", b"soon", b"1.5", b"9" * 10])
+def test_a_word_on_trying_again_that_cannot_be_read_means_not_to(value: bytes) -> None:
+    assert decoded((b"grpc-status", b"14"), (b"grpc-retry-pushback-ms", value)).pushback == -1.0
+
+
+@pytest.mark.parametrize(("code", "unprocessed"), [(ErrorCode.REFUSED_STREAM, True), (ErrorCode.CANCEL, False), (LOST, False)])
+def test_a_refused_stream_was_not_processed(code: int, unprocessed: bool) -> None:
+    assert status.from_reset(code, "gone").unprocessed is unprocessed

@@ -1,0 +1,50 @@
+"""Every way in which an attempt can end has one class."""
+
+import asyncio
+
+import pytest
+
+from towpath.core.errors import Code, RpcError
+from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (Code.CANCELLED, Outcome.CANCELLED),
+        (Code.UNKNOWN, Outcome.FATAL),
+        (Code.INVALID_ARGUMENT, Outcome.CLIENT_FAULT),
+        (Code.DEADLINE_EXCEEDED, Outcome.DEADLINE),
+        (Code.NOT_FOUND, Outcome.CLIENT_FAULT),
+        (Code.ALREADY_EXISTS, Outcome.CLIENT_FAULT),
+        (Code.PERMISSION_DENIED, Outcome.CLIENT_FAULT),
+        (Code.RESOURCE_EXHAUSTED, Outcome.OVERLOAD),
+        (Code.FAILED_PRECONDITION, Outcome.CLIENT_FAULT),
+        (Code.ABORTED, Outcome.CLIENT_FAULT),
+        (Code.OUT_OF_RANGE, Outcome.CLIENT_FAULT),
+        (Code.UNIMPLEMENTED, Outcome.CLIENT_FAULT),
+        (Code.INTERNAL, Outcome.FATAL),
+        (Code.UNAVAILABLE, Outcome.TRANSIENT),
+        (Code.DATA_LOSS, Outcome.FATAL),
+        (Code.UNAUTHENTICATED, Outcome.CLIENT_FAULT),
+    ],
+)
+def test_a_code_has_its_class(code: Code, outcome: Outcome) -> None:
+    assert classify(RpcError(code)) is outcome
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (None, Outcome.SUCCESS),
+        (asyncio.CancelledError(), Outcome.CANCELLED),
+        (GeneratorExit(), Outcome.CANCELLED),
+        (ZeroDivisionError(), Outcome.FATAL),
+    ],
+)
+def test_an_attempt_may_end_without_a_code(error: BaseException | None, outcome: Outcome) -> None:
+    assert classify(error) is outcome
+
+
+def test_neither_a_callers_mistake_nor_its_impatience_blames_the_server() -> None:
+    assert set(Outcome) - BLAMES_SERVER == {Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.CANCELLED}

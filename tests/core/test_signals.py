@@ -1,0 +1,46 @@
+"""A refusal says who refused, why, and by which figures."""
+
+import pytest
+from echo.v1.echo_towpath import SAY
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+
+from towpath.core.errors import Code, RpcError
+from towpath.core.signals import reason_of, refusal, unheard
+
+
+def refused(pushback: float | None) -> RpcError:
+    figures = {"limit": "20"}
+    return refusal(Code.RESOURCE_EXHAUSTED, SAY, role="admission", reason="FULL", why="no place", figures=figures, pushback=pushback)
+
+
+def test_a_refusal_carries_role_reason_and_figures() -> None:
+    error = refused(None)
+    metadata = {"method": "echo.v1.EchoService/Say", "role": "admission", "limit": "20"}
+    assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, "echo.v1.EchoService/Say: no place")
+    assert error.details == (ErrorInfo(reason="FULL", domain="towpath", metadata=metadata),)
+    assert (error.unprocessed, error.pushback) == (True, None)
+
+
+def test_a_refusal_says_when_to_try_again() -> None:
+    error = refused(1.5)
+    assert error.details[1] == RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
+    assert error.pushback == 1.5
+
+
+def test_a_refusal_that_must_not_be_tried_again_promises_no_time() -> None:
+    error = refused(-1.0)
+    assert (len(error.details), error.pushback) == (1, -1.0)
+
+
+@pytest.mark.parametrize("details", [(), (RetryInfo(),), (ErrorInfo(reason="FULL", domain="elsewhere"),)])
+def test_an_error_from_elsewhere_has_no_reason_of_ours(details) -> None:
+    assert reason_of(RpcError(Code.UNAVAILABLE, "", details)) == ""
+
+
+def test_the_reason_of_a_refusal_is_found_behind_other_details() -> None:
+    assert reason_of(RpcError(Code.UNAVAILABLE, "", (RetryInfo(), *refused(None).details))) == "FULL"
+
+
+def test_a_signal_may_go_unheard() -> None:
+    unheard("a.B/C", "admission", "FULL", False)
