@@ -7,6 +7,8 @@ import pytest
 from towpath.cli.explain import explain
 from towpath.core.errors import SetupError
 
+OR = "or what was never processed"
+
 
 @pytest.fixture
 def config(tmp_path, monkeypatch) -> Path:
@@ -37,6 +39,8 @@ def test_the_clients_side(capsys):
         ["stack", "context -> metrics -> deadline -> transport"],
         ["timeout", "0.5 s, or what the caller has left if that is less", "towpath.toml: methodConfig[0]"],
         ["criticality", "the caller's; CRITICAL without one", "default"],
+        ["retry", f"up to 3 attempts after UNAVAILABLE {OR}, a random part of 25 ms to 250 ms apart", "default"],
+        ["hedge", "none", "default"],
         ["idempotency", "no_side_effects", "contract option"],
         ["kind", "unary", "contract"],
     ]
@@ -64,6 +68,39 @@ def test_contract_options_and_defaults_are_told_apart(capsys):
     assert ["criticality", "SHEDDABLE, or the caller's if that is lower", "contract option"] in text
     assert ["timeout", "2 s, or what the caller has left if that is less", "default"] in text
     assert ["idempotency", "unknown", "default"] in text
+
+
+@pytest.mark.usefixtures("config")
+@pytest.mark.parametrize(
+    ("policy", "row"),
+    [
+        ("retryPolicy = { maxAttempts = 1 }", ["retry", "none", "towpath.toml: methodConfig[0]"]),
+        (
+            "retryPolicy = { maxAttempts = 4, retryableStatusCodes = ['UNAVAILABLE', 'ABORTED'] }",
+            [
+                "retry",
+                f"up to 4 attempts after ABORTED, UNAVAILABLE {OR}, a random part of 25 ms to 250 ms apart",
+                "towpath.toml: methodConfig[0]",
+            ],
+        ),
+        (
+            "hedgingPolicy = { hedgingDelay = '0.02s' }",
+            ["hedge", "up to 2 attempts, each after 20 ms, for at most 1% of the calls", "towpath.toml: methodConfig[0]"],
+        ),
+        (
+            "hedgingPolicy = { maxAttempts = 3, extraLoad = 0.02 }",
+            [
+                "hedge",
+                "up to 3 attempts, each after all but 2% of the calls take, for at most 2% of the calls",
+                "towpath.toml: methodConfig[0]",
+            ],
+        ),
+    ],
+)
+def test_further_attempts_are_told(config, capsys, policy, row):
+    config.write_text(config.read_text().replace('timeout = "0.5s"', policy))
+    assert explain("EchoService/Say", side="client") == 0
+    assert row in rows(capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("config")

@@ -13,7 +13,8 @@ import pytest
 from towpath.contracts.diagnostics import ContractError
 from towpath.contracts.generator import GenerateOptions, generate
 from towpath.core.context import Criticality
-from towpath.core.errors import SetupError
+from towpath.core.errors import Code, SetupError
+from towpath.core.policies import HedgingPolicy, RetryPolicy
 from towpath.core.service import DEFAULT_TIMEOUT, Idempotency, MethodKind
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,10 +37,17 @@ service GreeterService {
   rpc GetURL(Outer.Inner) returns (google.rpc.Status) {
     option (google.api.http) = { get: "/v1/url" };
     option idempotency_level = NO_SIDE_EFFECTS;
-    option (towpath.v1.method) = { timeout: { nanos: 250000000 } criticality: CRITICALITY_CRITICAL };
+    option (towpath.v1.method) = {
+      timeout: { nanos: 250000000 }
+      criticality: CRITICALITY_CRITICAL
+      retry: { max_attempts: 4 retryable_status_codes: [ABORTED, UNAVAILABLE] }
+    };
   }
   rpc Import(google.protobuf.Empty) returns (parcel.v1.types.Shared); // Takes everything.
-  rpc Handlers(Outer) returns (Long);
+  rpc Handlers(Outer) returns (Long) {
+    option idempotency_level = IDEMPOTENT;
+    option (towpath.v1.method).hedge = { hedging_delay: { nanos: 20000000 } };
+  }
   rpc AMethodWhoseNameIsSoVeryLongThatNoLineOfTheGeneratedCodeCanHoldItTwiceOrEvenOnce(Outer) returns (Outer);
 }
 
@@ -103,6 +111,8 @@ def test_options_and_names_reach_the_generated_service(workplace, importing):
     url, take, handlers, _ = module.GreeterService.spec.methods
     assert (url.idempotency, url.timeout, url.criticality) == (Idempotency.NO_SIDE_EFFECTS, 0.25, Criticality.CRITICAL)
     assert (take.idempotency, take.timeout, take.criticality) == (Idempotency.UNKNOWN, None, None)
+    assert url.retry == RetryPolicy(max_attempts=4, retryable_codes=frozenset({Code.ABORTED, Code.UNAVAILABLE}))
+    assert (handlers.hedge, take.retry, take.hedge) == (HedgingPolicy(hedging_delay=0.02), None, None)
     assert url.timeout != DEFAULT_TIMEOUT
     assert url.kind is MethodKind.UNARY
     assert (url.full_name, url.path) == ("parcel.v1.GreeterService/GetURL", "/parcel.v1.GreeterService/GetURL")

@@ -1,13 +1,16 @@
 """Who decides what applies to a method."""
 
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
-from echo.v1.echo_towpath import INSPECT, SAY, SLEEP
+from echo.v1.echo_towpath import FAIL, INSPECT, SAY, SLEEP
+from stream.v1.stream_towpath import REPEAT
 
 from towpath.contracts.policy import MethodConfig, MethodName, Resolved, by_method_name, matching, resolve
 from towpath.core.context import CallOptions, Criticality
-from towpath.core.errors import SetupError
+from towpath.core.errors import Code, SetupError
+from towpath.core.policies import HedgingPolicy, RetryPolicy
 from towpath.core.service import DEFAULT_TIMEOUT
 
 ECHO = "echo.v1.EchoService"
@@ -98,3 +101,39 @@ def test_an_entry_needs_a_name():
 
 def test_a_value_reads_with_its_source():
     assert str(Resolved(1.5, "contract option")) == "1.5 (contract option)"
+
+
+class TestFurtherAttempts:
+    RETRY = RetryPolicy(max_attempts=5)
+    RISKY = RetryPolicy(retryable_codes=frozenset({Code.ABORTED, Code.UNAVAILABLE}))
+
+    def of_all(self, **given) -> list[MethodConfig]:
+        return [MethodConfig(names=(EVERYTHING,), source="here", **given)]
+
+    def test_are_three_for_a_unary_method_and_one_for_a_stream(self):
+        assert resolve(SAY).retry == Resolved(RetryPolicy(), "default")
+        assert resolve(REPEAT).retry.value.max_attempts == 1
+        assert resolve(SAY).hedge == Resolved(None, "default")
+
+    def test_are_what_the_file_says_before_what_the_contract_says(self):
+        method = replace(SAY, retry=RetryPolicy(max_attempts=2))
+        assert resolve(method).retry == Resolved(method.retry, "contract option")
+        assert resolve(method, self.of_all(retry=self.RETRY)).retry == Resolved(self.RETRY, "here")
+        assert resolve(method, self.of_all(timeout=1.0)).retry.source == "contract option"
+
+    def test_are_hedges_or_retries(self):
+        method = replace(SAY, hedge=HedgingPolicy())
+        assert (resolve(method).retry.value.max_attempts, resolve(method).hedge) == (1, Resolved(method.hedge, "contract option"))
+        taken_back = resolve(method, self.of_all(retry=self.RETRY))
+        assert (taken_back.retry.value, taken_back.hedge) == (self.RETRY, Resolved(None, "default"))
+        with pytest.raises(SetupError, match="here: has both retryPolicy and hedgingPolicy"):
+            self.of_all(retry=self.RETRY, hedge=HedgingPolicy())
+
+    def test_may_repeat_what_is_idempotent(self):
+        assert resolve(SAY, self.of_all(retry=self.RISKY)).retry.value is self.RISKY
+        assert resolve(FAIL, self.of_all(retry=self.RETRY)).retry.value is self.RETRY
+
+    @pytest.mark.parametrize("given", [{"retry": RISKY}, {"hedge": HedgingPolicy()}])
+    def test_may_not_repeat_what_is_not(self, given):
+        with pytest.raises(SetupError, match=r"here: echo\.v1\.EchoService/Fail: .* declares no idempotency_level"):
+            resolve(FAIL, self.of_all(**given))

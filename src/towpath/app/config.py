@@ -33,6 +33,7 @@
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
     timeout = "0.5s"
     criticality = "SHEDDABLE"
+    retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath.app.attemptsfile`)
 
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
 mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN,
@@ -51,6 +52,7 @@ from typing import Final
 import msgspec
 
 from towpath.app import tomlfile
+from towpath.app.attemptsfile import HedgingSettings, RetrySettings
 from towpath.app.duration import parse_duration
 from towpath.app.suggest import suggestion
 from towpath.app.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal
@@ -93,6 +95,8 @@ class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: tuple[_Name, ...]
     timeout: str | None = None
     criticality: str | None = None
+    retry_policy: RetrySettings | None = None
+    hedging_policy: HedgingSettings | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -208,7 +212,14 @@ def _method(item: _Method, where: str) -> MethodConfig:
             raise SetupError(f"{where}.criticality: {item.criticality!r} is not a criticality; {near}")
         criticality = Criticality[item.criticality]
     names = tuple((name.service, name.method) for name in item.name)
-    return MethodConfig(names=names, timeout=timeout, criticality=criticality, source=where)
+    return MethodConfig(
+        names=names,
+        timeout=timeout,
+        criticality=criticality,
+        retry=None if item.retry_policy is None else item.retry_policy.policy(f"{where}.retryPolicy"),
+        hedge=None if item.hedging_policy is None else item.hedging_policy.policy(f"{where}.hedgingPolicy"),
+        source=where,
+    )
 
 
 def _workers(setting: int, source: Path | None, env: Mapping[str, str]) -> int:

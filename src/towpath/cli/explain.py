@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from towpath.contracts.policy import MethodConfig
+    from towpath.core.policies import HedgingPolicy, RetryPolicy
     from towpath.core.service import MethodSpec
 
 Side = Literal["client", "server"]
@@ -122,6 +123,8 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
             "the caller's; CRITICAL without one" if criticality is None else f"{criticality.name}, or the caller's if that is lower",
             policy.criticality.source,
         ),
+        ("retry", _retries(policy.retry.value), policy.retry.source),
+        ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
         *_declared(spec),
     ]
 
@@ -136,6 +139,22 @@ def _server_values(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
         *_declared(spec),
     ]
+
+
+def _retries(policy: "RetryPolicy") -> str:
+    if policy.max_attempts == 1:
+        return "none"
+    codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
+    wait = f"{policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms"
+    return f"up to {policy.max_attempts} attempts after {codes} or what was never processed, a random part of {wait} apart"
+
+
+def _hedges(policy: "HedgingPolicy | None") -> str:
+    if policy is None:
+        return "none"
+    delay = policy.hedging_delay
+    late = f"all but {policy.extra_load:.0%} of the calls take" if delay is None else f"{delay * 1000:g} ms"
+    return f"up to {policy.max_attempts} attempts, each after {late}, for at most {policy.extra_load:.0%} of the calls"
 
 
 def _seconds(timeout: float | None) -> str:

@@ -12,6 +12,7 @@ from towpath.core.service import Idempotency, MethodKind
 
 _CALLS: Final = "towpath.core.calls"
 _CONTEXT: Final = "towpath.core.context"
+_POLICIES: Final = "towpath.core.policies"
 _SYNC_CALLS: Final = "towpath.core.sync_calls"
 _SERVICE: Final = "towpath.core.service"
 _FIXED: Final = {
@@ -32,7 +33,10 @@ _FIXED: Final = {
     "CallOptions": _CONTEXT,
     "Context": _CONTEXT,
     "Criticality": _CONTEXT,
+    "Code": "towpath.core.errors",
+    "HedgingPolicy": _POLICIES,
     "HttpBinding": "towpath.core.http",
+    "RetryPolicy": _POLICIES,
     "Idempotency": _SERVICE,
     "MethodKind": _SERVICE,
     "MethodSpec": _SERVICE,
@@ -85,6 +89,8 @@ class Namespace:
             needed.append("Idempotency")
         if any(method.http for method in methods):
             needed.append("HttpBinding")
+        retried, hedged = (any(getattr(method.declared, name) is not None for method in methods) for name in ("retry", "hedge"))
+        needed += [name for name, used in (("RetryPolicy", retried), ("HedgingPolicy", hedged), ("Code", retried or hedged)) if used]
         kinds = {method.kind for method in methods} - {MethodKind.UNARY}
         if kinds:
             needed += ["MethodKind", "AsyncIterator"]

@@ -7,7 +7,10 @@ from google.protobuf.descriptor_pb2 import MethodOptions as StandardOptions
 from google.protobuf.duration_pb2 import Duration
 
 from towpath._gen.towpath.v1 import options_pb2
+from towpath.contracts.attempts import hedging_policy, retry_policy, unsafe
 from towpath.core.context import Criticality
+from towpath.core.errors import SetupError
+from towpath.core.policies import HedgingPolicy, RetryPolicy
 from towpath.core.service import Idempotency
 
 EXTENSION: Final = options_pb2.METHOD_FIELD_NUMBER
@@ -28,6 +31,8 @@ class Declared:
     idempotency: Idempotency
     timeout: float | None
     criticality: Criticality | None
+    retry: RetryPolicy | None = None
+    hedge: HedgingPolicy | None = None
 
 
 class InvalidOptionError(ValueError):
@@ -43,11 +48,33 @@ def declared(options: StandardOptions) -> Declared:
     """Read `options`; raises `InvalidOptionError` for a value that means nothing."""
     # protoc types an extension as a bare FieldDescriptor, which says nothing of the message behind it.
     own = cast("options_pb2.MethodOptions", options.Extensions[cast("Any", options_pb2.method)])
+    idempotency = _IDEMPOTENCY[options.idempotency_level]
+    retry, hedge = _attempts(own, repeatable=idempotency is not Idempotency.UNKNOWN)
     return Declared(
-        idempotency=_IDEMPOTENCY[options.idempotency_level],
+        idempotency=idempotency,
         timeout=_timeout(own.timeout) if own.HasField("timeout") else None,
         criticality=_criticality(own.criticality),
+        retry=retry,
+        hedge=hedge,
     )
+
+
+def _attempts(own: options_pb2.MethodOptions, *, repeatable: bool) -> tuple[RetryPolicy | None, HedgingPolicy | None]:
+    retry: RetryPolicy | None = None
+    hedge: HedgingPolicy | None = None
+    number = options_pb2.MethodOptions.RETRY_FIELD_NUMBER
+    try:
+        retry = retry_policy(own.retry) if own.HasField("retry") else None
+        number = options_pb2.MethodOptions.HEDGE_FIELD_NUMBER if retry is None or own.HasField("hedge") else number
+        hedge = hedging_policy(own.hedge) if own.HasField("hedge") else None
+    except (SetupError, ValueError) as error:
+        raise InvalidOptionError(str(error), field=number, hint="see RetryPolicy and HedgingPolicy in towpath/v1/options.proto") from None
+    if retry is not None and hedge is not None:
+        raise InvalidOptionError("both retry and hedge are declared", field=number, hint="keep one: each decides when to try again")
+    reason = unsafe(retry, hedge, repeatable=repeatable)
+    if reason:
+        raise InvalidOptionError(reason, field=number, hint="declare idempotency_level if a second call does no harm, or leave it out")
+    return retry, hedge
 
 
 def _timeout(duration: Duration) -> float:

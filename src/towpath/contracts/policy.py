@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, Generic, TypeVar
 
+from towpath.contracts.attempts import unsafe
 from towpath.core.context import NO_OPTIONS, CallOptions, Criticality
 from towpath.core.errors import SetupError
-from towpath.core.service import MethodSpec
+from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath.core.service import MethodKind, MethodSpec
 
 _T = TypeVar("_T")
 
@@ -31,14 +33,17 @@ MethodName = tuple[str, str]
 class MethodConfig:
     """One entry of a service file's `methodConfig`.
 
-    `timeout` is in seconds and more than zero; what is None is left to the contract. `source` is how `towpath explain` names the
+    `timeout` is in seconds and more than zero; `retry` and `hedge` say how further attempts are made, and exclude each other as in gRPC;
+    what is None is left to the contract. `source` is how `towpath explain` names the
     entry, such as `towpath.toml [[methodConfig]] #2`. Raises `SetupError`, naming the entry, for what gRPC refuses too: no name at
-    all, a method without its service, a timeout that is not a positive number.
+    all, a method without its service, a timeout that is not a positive number, retries and hedges at once.
     """
 
     names: tuple[MethodName, ...]
     timeout: float | None = None
     criticality: Criticality | None = None
+    retry: RetryPolicy | None = None
+    hedge: HedgingPolicy | None = None
     source: str = "service file"
 
     def __post_init__(self) -> None:
@@ -49,9 +54,13 @@ class MethodConfig:
                 raise SetupError(f"{self.source}: name has the method {method!r} but no service; add the service it belongs to")
         if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
             raise SetupError(f"{self.source}: timeout is {self.timeout:g} s; give more than zero, or leave it out")
+        if self.retry is not None and self.hedge is not None:
+            raise SetupError(f"{self.source}: has both retryPolicy and hedgingPolicy; keep one, since each decides when to try again")
 
 
 _NO_ENTRY: Final = MethodConfig(names=(("", ""),))
+_ONCE: Final = RetryPolicy(max_attempts=1)
+"""Streams are not tried again, since messages have passed; a call that is hedged has its further attempts from there."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +77,12 @@ class Resolved(Generic[_T]):
 @dataclass(frozen=True, kw_only=True)
 class MethodPolicy:
     """What applies to one method. `timeout` is in seconds, None for no end. `criticality` None inherits the caller's, and is CRITICAL at
-    the edge."""
+    the edge. `hedge` None means no hedges; `retry` always says something, if only that there is one attempt."""
 
     timeout: Resolved[float | None]
     criticality: Resolved[Criticality | None]
+    retry: Resolved[RetryPolicy]
+    hedge: Resolved[HedgingPolicy | None]
 
 
 def resolve(
@@ -81,10 +92,17 @@ def resolve(
 ) -> MethodPolicy:
     """Settle each value of `method` by the first that gives it: `call`, the matching entry of `service_file`, the contract, the default.
 
-    Without `call` this is what a call gets that sets nothing for itself. Raises `SetupError` if two entries claim the same name.
+    Without `call` this is what a call gets that sets nothing for itself. Raises `SetupError` if two entries claim the same name, and if
+    one has a method that is not idempotent done twice.
     """
     call = call or NO_OPTIONS
     entry = matching(method, service_file or ()) or _NO_ENTRY
+    reason = unsafe(entry.retry, entry.hedge, repeatable=method.repeatable)
+    if reason:
+        raise SetupError(f"{entry.source}: {method.full_name}: {reason}; declare it in the contract, or take the policy away")
+    # What one place says of either decides on both, or a file could not take back the hedge that a contract declares.
+    said = entry if entry.retry or entry.hedge else None
+    unary = method.kind is MethodKind.UNARY
     return MethodPolicy(
         timeout=_first(
             (call.timeout, CALL_OPTION),
@@ -98,6 +116,12 @@ def resolve(
             (method.criticality, CONTRACT_OPTION),
             default=None,
         ),
+        retry=_first(
+            (said.retry if said else None, entry.source),
+            (None if said else method.retry, CONTRACT_OPTION),
+            default=RetryPolicy() if unary and not (said or method).hedge else _ONCE,
+        ),
+        hedge=_first((said.hedge if said else None, entry.source), (None if said else method.hedge, CONTRACT_OPTION), default=None),
     )
 
 
