@@ -20,6 +20,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodSpec
+from towpath.telemetry.decisions import Decisions
 from towpath.telemetry.histogram import DurationHistogram
 
 BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -60,7 +61,7 @@ class _Durations:
 
 
 class CallMetrics:
-    """The RED metrics of one registry: `server` and `client` are the layers that fill them.
+    """The metrics of one registry: `server` and `client` are the layers that fill the RED metrics, `decisions` is told by all others.
 
     Calls are counted without a lock: use one instance from one event loop. `registry` defaults to a new one, so that several
     applications in one process (in tests, say) keep apart. A registry can carry only one `CallMetrics`; a second raises ValueError from
@@ -69,6 +70,7 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = CollectorRegistry() if registry is None else registry
+        self.decisions: Final = Decisions(self.registry)
         self.server: Final = _Durations(
             DurationHistogram(
                 "rpc_server_call_duration_seconds",

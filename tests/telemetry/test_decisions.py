@@ -1,0 +1,23 @@
+"""Decisions are counted by who took them and why."""
+
+from prometheus_client import CollectorRegistry
+
+from towpath.telemetry.decisions import Decisions
+
+
+def test_each_decision_is_counted_under_its_role_and_reason():
+    registry = CollectorRegistry()
+    decided = Decisions(registry)
+    for _ in range(3):
+        decided("a.B/C", "admission", "QUEUE_DELAY", False)
+    decided("a.B/C", "admission", "QUEUE_DELAY", True)
+    decided("a.B/D", "retry", "ATTEMPT", False)
+
+    def counted(method: str, role: str, reason: str, shadow: str) -> float | None:
+        labels = {"rpc_method": method, "role": role, "reason": reason, "shadow": shadow}
+        return registry.get_sample_value("towpath_decisions_total", labels)
+
+    assert counted("a.B/C", "admission", "QUEUE_DELAY", "false") == 3
+    assert counted("a.B/C", "admission", "QUEUE_DELAY", "true") == 1
+    assert counted("a.B/D", "retry", "ATTEMPT", "false") == 1
+    assert counted("a.B/D", "retry", "BUDGET_EXHAUSTED", "false") is None
