@@ -1,0 +1,172 @@
+"""How much extra load retries and hedges may put on a target: one budget for both, because the target feels them alike.
+
+Two forms at once. A token bucket (Finagle's `RetryBudget.scala`, and the constants of Finagle and Linkerd): each call puts in a fifth of a
+retry, a retry takes a whole one, what was put in is gone after 10 s, and a reserve of 10 retries per second keeps a quiet client able to
+retry at all. Only calls that ended without asking for another attempt put something in, as in Linkerd, so that an outage starves the bucket
+and does not feed it. And a bound on how many retries are under way at once (Envoy's `RetryBudget`), which holds where tokens are many and
+the target is slow.
+
+Amounts are integers in millionths of a retry: tower divides its costs as floats and makes 0.3 a third and 0.7 one.
+The bucket differs from Finagle's in one thing: a withdrawal takes the oldest deposits, then the reserve, so that the balance cannot fall
+below zero when old deposits go. It refuses to guess who is at fault; the outcome is `towpath.core.outcome`'s.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from towpath.core import clock
+from towpath.core.errors import SetupError
+from towpath.core.outcome import Outcome
+
+SECONDS: Final = 10
+"""How long a deposit, and a withdrawal from the reserve, is remembered: ten buckets of one second, the current one among them."""
+
+_WHOLE: Final = 1_000_000
+_MOST_RATIO: Final = 10.0
+
+# Of these one is looked up for each call, and hashing a member of an Enum runs Python code in 3.11.
+_SUCCESS: Final = Outcome.SUCCESS
+_EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
+
+
+class Allowance:
+    """The token bucket: `ratio` retries for each deposit, and `reserve` retries in any 10 s that nobody has to put in."""
+
+    __slots__ = ("_deposit", "_deposits", "_held", "_reserve", "_second", "_spent", "_spent_of_reserve")
+
+    def __init__(self, ratio: float, reserve: float = 0.0) -> None:
+        self._deposit = round(ratio * _WHOLE)
+        self._reserve = round(reserve * _WHOLE)
+        self._second = int(clock.now())
+        self._deposits = [0] * SECONDS
+        self._held = 0
+        self._spent = [0] * SECONDS
+        self._spent_of_reserve = 0
+
+    def deposit(self) -> None:
+        """A call has earned its share of a retry."""
+        second = int(clock.now())
+        if second != self._second:
+            self._advance(second)
+        self._deposits[second % SECONDS] += self._deposit
+        self._held += self._deposit
+
+    def withdraw(self) -> bool:
+        """Take a whole retry if there is one, and say whether there was."""
+        second = int(clock.now())
+        if second != self._second:
+            self._advance(second)
+        if self._held + self._reserve - self._spent_of_reserve < _WHOLE:
+            return False
+        wanted = _WHOLE
+        deposits = self._deposits
+        for age in range(SECONDS):  # the oldest first: they would be the first to go
+            index = (second + 1 + age) % SECONDS
+            taken = min(wanted, deposits[index])
+            deposits[index] -= taken
+            wanted -= taken
+        self._held -= _WHOLE - wanted
+        self._spent[second % SECONDS] += wanted
+        self._spent_of_reserve += wanted
+        return True
+
+    def balance(self) -> float:
+        """How many retries could be taken now, with fractions."""
+        self._advance(int(clock.now()))
+        return (self._held + self._reserve - self._spent_of_reserve) / _WHOLE
+
+    def earned(self) -> bool:
+        """Whether a retry could be taken from deposits alone."""
+        self._advance(int(clock.now()))
+        return self._held >= _WHOLE
+
+    def _advance(self, second: int) -> None:
+        """Forget what is older than the buckets reach."""
+        for passed in range(max(self._second + 1, second + 1 - SECONDS), second + 1):
+            index = passed % SECONDS
+            self._held -= self._deposits[index]
+            self._spent_of_reserve -= self._spent[index]
+            self._deposits[index] = self._spent[index] = 0
+        self._second = second
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetOptions:
+    """What retries and hedges may add to a target's load.
+
+    `ratio` (0.2) of a retry is earned by each call, and `per_second` (10) of them need not be earned. At any time at most
+    `concurrent_ratio` (0.2) of the calls under way may be retries, `least_concurrent` (3) in any case. Raises SetupError for what cannot
+    be meant.
+    """
+
+    ratio: float = 0.2
+    per_second: float = 10.0
+    concurrent_ratio: float = 0.2
+    least_concurrent: int = 3
+
+    def __post_init__(self) -> None:
+        for name, value in (("ratio", self.ratio), ("concurrent_ratio", self.concurrent_ratio)):
+            if not 0 <= value <= _MOST_RATIO:
+                raise SetupError(f"{name} of the retry budget is {value:g}; give 0 to {_MOST_RATIO:g}")
+        if not (isfinite(self.per_second) and self.per_second >= 0):
+            raise SetupError(f"per_second of the retry budget is {self.per_second:g}; give 0 or more")
+        if self.least_concurrent < 0:
+            raise SetupError(f"least_concurrent of the retry budget is {self.least_concurrent}; give 0 or more")
+
+
+class RetryBudget:
+    """The budget of one target, shared by all its methods. Bound to one loop; not thread-safe.
+
+    A call says `began`, and once `ended` with what it finally came to. Each further attempt asks `withdraw` (or `admit`) first, and each
+    yes is followed by one `returned`, cancellation included.
+    """
+
+    __slots__ = ("_allowance", "_concurrent_ratio", "_least_concurrent", "active", "retrying")
+
+    def __init__(self, options: BudgetOptions | None = None) -> None:
+        given = BudgetOptions() if options is None else options
+        self._allowance = Allowance(given.ratio, given.per_second * SECONDS)
+        self._concurrent_ratio = given.concurrent_ratio
+        self._least_concurrent = given.least_concurrent
+        self.active = 0
+        self.retrying = 0
+
+    def began(self) -> None:
+        """A call begins."""
+        self.active += 1
+
+    def ended(self, outcome: Outcome) -> None:
+        """It is over. What timed out or was cancelled earns nothing: that an answer is missing is no sign of room for more."""
+        self.active -= 1
+        if outcome is _SUCCESS or outcome in _EARNING:
+            self._allowance.deposit()
+
+    def admit(self) -> bool:
+        """Begin another attempt which costs no token, as one does that no server has seen; False if too many are under way."""
+        if self.retrying >= max(self._least_concurrent, int(self._concurrent_ratio * self.active)):
+            return False
+        self.retrying += 1
+        return True
+
+    def withdraw(self) -> bool:
+        """Begin another attempt; False, and nothing taken, if either form of the budget has none left."""
+        if not self.admit():
+            return False
+        if self._allowance.withdraw():
+            return True
+        self.retrying -= 1
+        return False
+
+    def returned(self) -> None:
+        """An attempt that was let through is over, or was never sent."""
+        self.retrying -= 1
+
+    def balance(self) -> float:
+        """How many tokens there are, in retries with fractions."""
+        return self._allowance.balance()
+
+    def strained(self) -> bool:
+        """Whether calls do not even earn one retry: nearly all of them failed of late, or retries have eaten what they earned. The same
+        holds before the first calls have been answered."""
+        return not self._allowance.earned()
