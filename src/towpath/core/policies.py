@@ -17,8 +17,8 @@ MOST_ATTEMPTS: Final = 5
 class RetryPolicy:
     """How a failed attempt is tried again.
 
-    `max_attempts` counts the first one (default 3; 1 switches retries off, at most 5). The n-th retry waits a random time from
-    `initial_backoff` (0.025 s) to `initial_backoff * backoff_multiplier ** (n - 1)`, capped at `max_backoff` (0.25 s): full jitter, as in
+    `max_attempts` counts the first one (default 3; 1 switches retries off, at most 5). The n-th retry waits a random time from 0 to
+    `initial_backoff * backoff_multiplier ** (n - 1)` (0.025 s at first), capped at `max_backoff` (0.25 s): full jitter, as in
     "Exponential Backoff and Jitter" (AWS, 2015), over Envoy's 25 ms. `retryable_codes` (UNAVAILABLE) are tried again even though the
     server may have processed the attempt; beyond UNAVAILABLE they need an idempotent method or a call with an idempotency key.
     Raises SetupError for what cannot be meant.

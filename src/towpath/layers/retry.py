@@ -1,0 +1,195 @@
+"""The `retry` role: another attempt after one that failed, where that helps and does nothing twice. The rules are gRFC A6's.
+
+An attempt is repeated if no handler had begun with it, or if its code is among the policy's. UNAVAILABLE is enough then, as gRPC has it;
+any other code also needs a method that its contract calls idempotent, or a call with an idempotency key. Never repeated: what its caller
+cancelled, what ran out of time, and what the server answered to. The server's pushback is obeyed to the letter. An attempt that was lost
+before a server saw it is repeated once at once, and is not counted (A6's transparent retry), though the budget must have room for it.
+
+Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback: a
+handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
+repeat what was refused for overload: its caller will.
+
+Unary methods only. A stream may have said something before it failed, and only the application knows whether it may say it again.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from towpath.core import clock
+from towpath.core.context import Context, current
+from towpath.core.errors import Code, RpcError
+from towpath.core.outcome import Outcome, classify
+from towpath.core.policies import RetryPolicy
+from towpath.core.service import Handler, MethodKind, MethodSpec
+from towpath.core.signals import Signal, unheard
+from towpath.layers.budget import RetryBudget
+
+ATTEMPT: Final = "ATTEMPT"
+"""Signal: another attempt is made, after its backoff."""
+
+TRANSPARENT: Final = "TRANSPARENT"
+"""Signal: one is made at once, since no server has seen the last one."""
+
+PUSHBACK: Final = "PUSHBACK"
+"""Signal: none is made, because the server asked for none."""
+
+ATTEMPTS_EXHAUSTED: Final = "ATTEMPTS_EXHAUSTED"
+"""Signal: none is made, because the policy allows no more."""
+
+BUDGET_EXHAUSTED: Final = "BUDGET_EXHAUSTED"
+"""Signal: none is made, because the target's budget has none left."""
+
+DEADLINE_TOO_NEAR: Final = "DEADLINE_TOO_NEAR"
+"""Signal: none is made, because the deadline would pass before it."""
+
+CALLER_RETRIES: Final = "CALLER_RETRIES"
+"""Signal: none is made, because whom we work for is being repeated already, and the target is overloaded."""
+
+_NO_MORE: Final = -1.0
+_SUCCESS: Final = Outcome.SUCCESS
+
+PolicyOf = Callable[[MethodSpec[Any, Any]], RetryPolicy | None]
+
+
+class Retry:
+    """Repeats failed attempts as `policy_of(method)` says (None, or one attempt: not at all), within `budget`, the target's.
+
+    `source` draws the backoff. A call that is cancelled ends at once, also while it waits for its next attempt. What is raised in the end
+    is the last attempt's error.
+    """
+
+    __slots__ = ("_budget", "_policy_of", "_signal", "_source")
+
+    role = "retry"
+
+    def __init__(
+        self,
+        *,
+        policy_of: PolicyOf,
+        budget: RetryBudget,
+        source: random.Random,
+        signal: Signal = unheard,
+    ) -> None:
+        self._policy_of = policy_of
+        self._budget = budget
+        self._source = source
+        self._signal = signal
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """Unary methods have this role, if their policy allows more than one attempt."""
+        policy = self._policy_of(method) if method.kind is MethodKind.UNARY else None
+        if policy is None or policy.max_attempts == 1:
+            return following
+        budget = self._budget
+        repeat = _Repetition(method, following, policy, budget, self._source, self._signal).repeat
+
+        async def handle(request: Any, ctx: Context) -> Any:
+            budget.began()
+            try:
+                try:
+                    response = await following(request, ctx)
+                except RpcError as error:
+                    response = await repeat(request, ctx, error)
+            except BaseException as error:
+                budget.ended(classify(error))
+                raise
+            budget.ended(_SUCCESS)
+            return response
+
+        return handle
+
+
+class _Repetition:
+    """What happens after a method's first attempt has failed."""
+
+    __slots__ = ("_budget", "_following", "_method", "_policy", "_signal", "_source")
+
+    def __init__(
+        self,
+        method: MethodSpec[Any, Any],
+        following: Handler,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        source: random.Random,
+        signal: Signal,
+    ) -> None:
+        self._method = method
+        self._following = following
+        self._policy = policy
+        self._budget = budget
+        self._source = source
+        self._signal = signal
+
+    async def repeat(self, request: Any, ctx: Context, error: RpcError) -> Any:
+        """Try until an attempt succeeds or none may follow; raises the last error."""
+        attempts = 1  # as maxAttempts counts them
+        since_pushback = 0
+        transparent = True
+        while self._eligible(error, ctx):
+            if transparent and self._unseen(error, ctx):
+                transparent = False
+                wait, reason = 0.0, TRANSPARENT
+            else:
+                since_pushback = since_pushback + 1 if error.pushback is None else 0
+                wait = self._backoff(since_pushback) if error.pushback is None else error.pushback
+                refused = self._refusal(error, ctx, attempts, wait)
+                if refused:
+                    error.pushback = _NO_MORE
+                    self._tell(refused)
+                    break
+                attempts += 1
+                reason = ATTEMPT
+            try:
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                self._tell(reason)
+                return await self._following(request, ctx.again(attempts - 1))
+            except RpcError as failure:
+                error = failure
+            finally:
+                self._budget.returned()
+        raise error
+
+    def _eligible(self, error: RpcError, ctx: Context) -> bool:
+        """Whether another attempt may help, and does nothing twice."""
+        outcome = classify(error)
+        if error.unprocessed:
+            return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
+        if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
+            return False
+        return error.code is Code.UNAVAILABLE or self._method.repeatable or bool(ctx.idempotency_key)
+
+    def _unseen(self, error: RpcError, ctx: Context) -> bool:
+        """Whether to repeat at once and without counting, which then takes its place in the budget."""
+        return (
+            error.unprocessed
+            and error.pushback is None
+            and classify(error) is Outcome.TRANSIENT
+            and not ctx.expired()
+            and self._budget.admit()
+        )
+
+    def _refusal(self, error: RpcError, ctx: Context, attempts: int, wait: float) -> str:
+        """Why there is no further attempt after `wait` seconds, though the error allows it; if empty, it has its place in the budget."""
+        if classify(error) is Outcome.OVERLOAD:
+            parent = current()
+            if parent is not None and parent.attempt > 0:
+                return CALLER_RETRIES
+        if wait < 0:
+            return PUSHBACK
+        if attempts >= self._policy.max_attempts:
+            return ATTEMPTS_EXHAUSTED
+        if ctx.deadline is not None and clock.now() + wait >= ctx.deadline:
+            return DEADLINE_TOO_NEAR
+        return "" if self._budget.withdraw() else BUDGET_EXHAUSTED
+
+    def _backoff(self, retry: int) -> float:
+        """Seconds before the `retry`-th in a row: full jitter, so that who failed together does not come back together."""
+        policy = self._policy
+        ceiling = policy.initial_backoff * policy.backoff_multiplier ** (retry - 1)
+        return self._source.random() * min(policy.max_backoff, ceiling)
+
+    def _tell(self, reason: str) -> None:
+        self._signal(self._method.full_name, Retry.role, reason, False)
