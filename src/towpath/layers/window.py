@@ -1,0 +1,57 @@
+"""Counts over the last ten seconds: how many, and how many of them were of the kind that matters.
+
+Ten buckets of one second, as Linkerd's breaker has them after its authors dropped time-decayed averages, in which a dense burst vanishes.
+A bucket is emptied when its second comes round again; there is no timer.
+"""
+
+from typing import Final
+
+from towpath.core import clock
+
+SECONDS: Final = 10
+"""How far a window reaches, the current second among them."""
+
+
+class Window:
+    """`total` things of which `marked` were marked, as of the last `add` or `roll`."""
+
+    __slots__ = ("_marked", "_second", "_totals", "marked", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.marked = 0
+        self._totals = [0] * SECONDS
+        self._marked = [0] * SECONDS
+        self._second = int(clock.now())
+
+    def add(self, *, marked: bool) -> None:
+        """One more, now."""
+        second = int(clock.now())
+        if second != self._second:
+            self._advance(second)
+        index = second % SECONDS
+        self._totals[index] += 1
+        self.total += 1
+        if marked:
+            self._marked[index] += 1
+            self.marked += 1
+
+    def roll(self) -> None:
+        """Forget what is too old."""
+        second = int(clock.now())
+        if second != self._second:
+            self._advance(second)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._totals = [0] * SECONDS
+        self._marked = [0] * SECONDS
+        self.total = self.marked = 0
+
+    def _advance(self, second: int) -> None:
+        for passed in range(max(self._second + 1, second + 1 - SECONDS), second + 1):
+            index = passed % SECONDS
+            self.total -= self._totals[index]
+            self.marked -= self._marked[index]
+            self._totals[index] = self._marked[index] = 0
+        self._second = second

@@ -1,0 +1,170 @@
+"""A client that is refused sends twice what is accepted, and no more."""
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+from echo.v1.echo_towpath import SAY
+from google.rpc.error_details_pb2 import ErrorInfo
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.layers.virtual_time import Hand
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.outcome import Outcome
+from towpath.layers.throttle import TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
+from towpath.layers.window import SECONDS
+
+
+@pytest.fixture
+def hand():
+    hand = Hand()
+    with clock.using(hand):
+        yield hand
+
+
+def throttle(seed: int = 1, **options: float) -> AdaptiveThrottle:
+    return AdaptiveThrottle(ThrottleOptions(**options), random.Random(seed))
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2000), st.floats(0, 1), st.integers(0, 2**32), st.sampled_from([1.0, 1.5, 2.0, 3.0]))
+def test_calls_are_dropped_as_often_as_the_formula_says(total, refused, seed, headroom):
+    with clock.using(Hand()):
+        tested = throttle(seed, headroom=headroom)
+        accepted = round(total * (1 - refused))
+        for number in range(total):
+            tested.record(Outcome.SUCCESS if number < accepted else Outcome.OVERLOAD)
+        formula = 0.0 if total < 20 else min(0.8, max(0.0, (total - headroom * accepted) / (total + 1)))
+        assert tested.probability() == pytest.approx(formula)
+        asked = 20_000
+        assert sum(tested.drops() for _ in range(asked)) / asked == pytest.approx(formula, abs=0.02)
+
+
+@pytest.mark.parametrize("refused", [share / 20 for share in range(21)])
+def test_the_share_settles_within_two_points_of_twice_what_is_accepted(hand, refused):
+    # The target takes a share of what the client wants in each tenth of a second, and refuses the rest of what comes.
+    tested = throttle()
+    dropped = wanted = 0
+    capacity = 1 - refused
+    for tick in range(300):
+        hand.now += 0.1
+        room = round(60 * capacity)
+        for _ in range(60):
+            wanted += tick >= 150
+            if tested.drops():
+                tested.dropped()
+                dropped += tick >= 150
+            elif room:
+                room -= 1
+                tested.record(Outcome.SUCCESS)
+            else:
+                tested.record(Outcome.OVERLOAD)
+    assert dropped / wanted == pytest.approx(min(0.8, max(0.0, 1 - 2 * capacity)), abs=0.02)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_overload_and_a_lost_target_count_as_not_accepted(hand, outcome):
+    tested = throttle()
+    for _ in range(100):
+        tested.record(outcome)
+    assert (tested.probability() > 0) is (outcome in (Outcome.OVERLOAD, Outcome.TRANSIENT))
+    assert tested.window.total == (0 if outcome is Outcome.CANCELLED else 100)
+
+
+def test_one_call_in_each_second_passes_whatever_the_figures_say(hand):
+    tested = throttle(most=0.999)
+    for _ in range(1000):
+        tested.record(Outcome.TRANSIENT)
+    hand.now += 1.5
+    assert not tested.drops()
+    assert sum(tested.drops() for _ in range(500)) > 490
+    hand.now += 1
+    assert not tested.drops()
+
+
+def test_it_lets_go_when_the_refusals_are_old(hand):
+    tested = throttle()
+    for _ in range(100):
+        tested.record(Outcome.OVERLOAD)
+    hand.now += SECONDS
+    assert tested.probability() == 0
+    assert not tested.drops()
+
+
+class Target:
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    async def __call__(self, request, _ctx):
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return request
+
+
+async def calls(layer: Throttle, target: Target, count: int) -> list[RpcError]:
+    handler = layer.wrap(SAY, target)
+    errors = []
+    for _ in range(count):
+        try:
+            await handler("request", Context("a/b"))
+        except RpcError as error:
+            errors.append(error)
+    return errors
+
+
+async def test_a_dropped_call_says_why_and_was_not_begun(hand):
+    told: Counter[tuple[str, str, str, bool]] = Counter()
+    target = Target(RpcError(Code.RESOURCE_EXHAUSTED, "busy"))
+    layer = Throttle(source=random.Random(1), signal=lambda *what: told.update([what]))
+    errors = await calls(layer, target, 200)
+    dropped = [error for error in errors if error.code is Code.UNAVAILABLE]
+    assert len(dropped) == 200 - target.asked > 100
+    assert told == {("echo.v1.EchoService/Say", "throttle", TOO_FEW_ACCEPTED, False): len(dropped)}
+    error = dropped[-1]
+    assert (error.unprocessed, error.pushback) == (True, -1)
+    (info,) = error.details
+    assert isinstance(info, ErrorInfo)
+    assert (info.reason, info.metadata["role"], info.metadata["accepted"], info.metadata["probability"]) == (
+        TOO_FEW_ACCEPTED,
+        "throttle",
+        "0",
+        "0.80",
+    )
+    assert "accepted only 0 of the last" in error.message
+
+
+async def test_in_shadow_it_tells_and_does_nothing(hand):
+    told: Counter[bool] = Counter()
+    target = Target(RpcError(Code.RESOURCE_EXHAUSTED, "busy"))
+    layer = Throttle(source=random.Random(1), options=ThrottleOptions(shadow=True), signal=lambda *what: told.update([what[3]]))
+    await calls(layer, target, 200)
+    assert target.asked == 200
+    assert told[True] > 100
+    assert not told[False]
+
+
+async def test_answers_and_cancellations_pass(hand):
+    assert await calls(Throttle(source=random.Random(1)), Target(), 100) == []
+    cancelled = Throttle(source=random.Random(1)).wrap(SAY, Target(asyncio.CancelledError()))
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled("request", Context("a/b"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"headroom": 0.9}, r"headroom of the throttle is 0.9; give 1 or more"),
+        ({"most": 1.0}, r"most of the throttle is 1; give more than 0 and less than 1"),
+        ({"least_calls": 0}, r"least_calls of the throttle is 0; give 1 or more"),
+        ({"forced_after": 0.0}, r"forced_after of the throttle is 0 s; give more than 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options, message):
+    with pytest.raises(SetupError, match=message):
+        ThrottleOptions(**options)
