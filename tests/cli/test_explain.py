@@ -36,7 +36,7 @@ def test_the_clients_side(capsys):
     assert explain("echo.v1.EchoService/Say", side="client") == 0
     assert rows(capsys.readouterr().out) == [
         ["echo.v1.EchoService/Say, client side"],
-        ["stack", "context -> metrics -> deadline -> transport"],
+        ["stack", "context -> metrics -> deadline -> retry -> throttle -> transport"],
         ["timeout", "0.5 s, or what the caller has left if that is less", "towpath.toml: methodConfig[0]"],
         ["criticality", "the caller's; CRITICAL without one", "default"],
         ["retry", f"up to 3 attempts after UNAVAILABLE {OR}, a random part of 25 ms to 250 ms apart", "default"],

@@ -37,7 +37,7 @@ class Channel:
         """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. Raises SetupError if it is none of them, or
         needs TLS."""
         self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options)
-        self._layers = client_layers(metrics)
+        self._layers = client_layers(metrics, config.methods)
         self._methods = config.methods
 
     @property

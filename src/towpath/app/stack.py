@@ -1,9 +1,11 @@
 """The default stacks: which layers stand in a call's way, in which order, and with which of the method's values.
 
 One place for both, because `towpath explain` must print what runs. Outermost first: the context comes before everything that reads it;
-metrics count what the layers below them refuse, too.
+metrics count what the layers below them refuse, too. On the client what stands below `retry` runs once per attempt, so that the throttle
+hears of each of them.
 """
 
+import random
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,8 +13,11 @@ from towpath.contracts.policy import MethodConfig, resolve
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext, ServerContext
 from towpath.layers.deadline import Deadline
+from towpath.layers.retry import Retry
+from towpath.layers.throttle import Throttle
 from towpath.telemetry.metrics import CallMetrics
 
 SERVER_END: Final = "handler"
@@ -25,9 +30,16 @@ def server_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
     return (ServerContext(), metrics.server, Deadline("server"))
 
 
-def client_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
-    """What stands between a client and the transport, outermost first, inside of `ClientContext`."""
-    return (metrics.client, Deadline("client"))
+def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> tuple[Layer, ...]:
+    """What stands between a client and the transport, outermost first, inside of `ClientContext`; made once per channel, because its methods
+    share what is known of the target. `methods` are the service file's."""
+    source = random.Random()  # jitter; nothing here is a secret
+    return (
+        metrics.client,
+        Deadline("client"),
+        Retry(policy_of=lambda method: resolve(method, methods).retry.value, budget=RetryBudget(), source=source, signal=metrics.decisions),
+        Throttle(source=source, signal=metrics.decisions),
+    )
 
 
 def open_client(
@@ -54,9 +66,9 @@ def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str
     return [*roles(server_layers(metrics), method, _end), SERVER_END]
 
 
-def client_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str]:
+def client_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> list[str]:
     """The roles really in the client's stack of `method`, in order."""
-    return [ClientContext.role, *roles(client_layers(metrics), method, _end), CLIENT_END]
+    return [ClientContext.role, *roles(client_layers(metrics, methods), method, _end), CLIENT_END]
 
 
 async def _end(request: Any, _: Context) -> Any:

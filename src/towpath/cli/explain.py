@@ -99,7 +99,7 @@ def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["Meth
     from towpath.telemetry.metrics import CallMetrics
 
     metrics = CallMetrics()
-    stack = client_roles(spec, metrics) if side == "client" else server_roles(spec, metrics)
+    stack = client_roles(spec, metrics, methods) if side == "client" else server_roles(spec, metrics)
     rows = _client_values(spec, methods) if side == "client" else _server_values(spec)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(
