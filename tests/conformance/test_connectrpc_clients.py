@@ -12,7 +12,6 @@ from connectrpc.code import Code as ConnectCode
 from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
 from connectrpc.compression.gzip import GzipCompression
 from connectrpc.errors import ConnectError
-from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.protocol import ProtocolType
 from echo.v1 import echo_pb2
 from echo.v1.echo_towpath import FAIL, SAY, SLEEP
@@ -20,17 +19,10 @@ from pyqwest import Client, HTTPTransport, HTTPVersion
 from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import COLLECT, CONVERSE, REPEAT
 
+from tests.conformance.connectrpc_peer import info
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
-from towpath.core.service import MethodKind, MethodSpec
 from towpath.transport import Server
-
-_SHAPES = {
-    MethodKind.UNARY: StreamType.UNARY,
-    MethodKind.CLIENT_STREAMING: StreamType.CLIENT_STREAM,
-    MethodKind.SERVER_STREAMING: StreamType.SERVER_STREAM,
-    MethodKind.BIDI_STREAMING: StreamType.BIDI_STREAM,
-}
 
 
 @dataclass
@@ -53,18 +45,6 @@ WAYS = [
     if protocol is not ProtocolType.GRPC or http is HTTPVersion.HTTP2
 ]
 EVERY_WAY = pytest.mark.parametrize("way", WAYS, ids=str)
-
-
-def info(spec: MethodSpec[Any, Any]) -> MethodInfo[Any, Any]:
-    level = IdempotencyLevel[spec.idempotency.name]
-    return MethodInfo(
-        name=spec.name,
-        service_name=spec.service,
-        input=spec.request,
-        output=spec.response,
-        idempotency_level=level,
-        stream_type=_SHAPES[spec.kind],
-    )
 
 
 @asynccontextmanager
