@@ -14,6 +14,7 @@ weather = "static:///a:1,b:2"
 
 [targets.flight-data]
 address = "dns:///flights:8081"
+protocol = "connect"
 balancer = "round_robin"
 health_service = ""
 subset_size = 20
@@ -27,6 +28,7 @@ keepalive_timeout = "6s"
 """
 
 OPTIONS = ChannelOptions(
+    protocol="connect",
     balancer="round_robin",
     health_service="",
     subset_size=20,

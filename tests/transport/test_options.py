@@ -11,6 +11,7 @@ from towpath.transport import ChannelOptions
 @pytest.mark.parametrize(
     ("setting", "complaint"),
     [
+        ({"protocol": "rest"}, "protocol is 'rest'; give one of grpc, connect, grpc-web"),
         ({"balancer": "random"}, "balancer is 'random'; give one of peak_ewma, least_request, round_robin"),
         ({"subset_size": 0}, "subset_size is 0; give more than 0"),
         ({"max_age": -1.0}, "max_age is -1.0; give more than 0"),

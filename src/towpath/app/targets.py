@@ -5,6 +5,7 @@
 
     [targets.airports]
     address = "dns:///airports:8081"
+    protocol = "connect"                    # or "grpc-web"; default "grpc"
     balancer = "round_robin"                # or "least_request"; default "peak_ewma"
     health_service = "airports.v1.Airports" # whose health servers are asked; "" for all of it, not asked without it
     subset_size = 20                        # how many endpoints to use; all without it
@@ -41,6 +42,7 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A table of `[targets]`, as it is written."""
 
     address: str
+    protocol: str | None = None
     balancer: str | None = None
     health_service: str | None = None
     subset_size: int | None = None

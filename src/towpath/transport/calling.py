@@ -17,21 +17,22 @@ _CONTENT_TYPE: Final = b"application/grpc"
 _USER_AGENT: Final = b"towpath-python"
 
 
-def request_head(path: str, scheme: bytes, authority: bytes, *, gzip: bool = False) -> list[Field]:
-    """The fields that begin every call of the method at `path`; `gzip` says that requests are compressed."""
-    fields = [
+def request_head(path: str, scheme: bytes, authority: bytes, own: Sequence[Field]) -> list[Field]:
+    """The fields that begin every call of the method at `path`; `own` are those of the protocol."""
+    return [
         (b":method", b"POST"),
         (b":scheme", scheme),
         (b":path", path.encode()),
         (b":authority", authority),
-        (b"te", b"trailers"),
-        (b"content-type", _CONTENT_TYPE),
+        *own,
         (b"user-agent", _USER_AGENT),
-        (b"grpc-accept-encoding", b"identity,gzip"),
     ]
-    if gzip:
-        fields.append((b"grpc-encoding", b"gzip"))
-    return fields
+
+
+def grpc_fields(gzip: bool) -> list[Field]:
+    """The fields by which gRPC is known; `gzip` says that requests are compressed."""
+    fields = [(b"te", b"trailers"), (b"content-type", _CONTENT_TYPE), (b"grpc-accept-encoding", b"identity,gzip")]
+    return [*fields, (b"grpc-encoding", b"gzip")] if gzip else fields
 
 
 class ResponseHead:

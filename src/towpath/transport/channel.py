@@ -12,22 +12,25 @@ from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
-from towpath.transport.calling import ClientCall, request_head
+from towpath.transport.calling import ClientCall, grpc_fields, request_head
 from towpath.transport.client_stream import ClientStream
 from towpath.transport.dialer import Dialer
 from towpath.transport.health import HealthCheck
 from towpath.transport.options import ChannelOptions
 from towpath.transport.pool import Pool
 from towpath.transport.resolver import resolver_of
+from towpath.transport.spoken_stream import SpokenStream
 from towpath.transport.target import Target
 from towpath.transport.tls import ClientTls
+from towpath.transport.whole_call import whole_attempt
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
-from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits, Template
+from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Field, Limits, Template
+from towpath.wire.spoken import SPOKEN
 
 
 class Channel:
-    """Calls to `target` (see `towpath.transport.target`) over gRPC on HTTP/2: the bare path, without layers.
+    """Calls to `target` (see `towpath.transport.target`) over gRPC on HTTP/2, or in the protocol of `options`: the bare path, no layers.
 
     Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression;
     `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
@@ -56,6 +59,7 @@ class Channel:
         self._message_limit = message_limit
         self._compression = compression
         settings = options or ChannelOptions()
+        self._spoken = SPOKEN.get(settings.protocol)  # None for gRPC
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
@@ -94,11 +98,20 @@ class Channel:
 
     def handler(self, method: MethodSpec[Any, Any]) -> Handler:
         """The innermost handler of the method's stack: one attempt over the network."""
-        return self._unary(method) if method.kind is MethodKind.UNARY else self._streaming(method)
+        if method.kind is not MethodKind.UNARY:
+            return self._streaming(method)
+        spoken = self._spoken
+        if spoken is None:
+            return self._unary(method)
+        gzip = self._compression == "gzip"
+        head = self._head(method, spoken.unary_fields(gzip))
+        return whole_attempt(self._pool, method, head, spoken, limit=self._message_limit, gzip=gzip)
 
     def _streaming(self, method: MethodSpec[Any, Any]) -> Handler:
-        head = Template(*self._head(method))
         gzip = self._compression == "gzip"
+        spoken = self._spoken
+        head = self._head(method, grpc_fields(gzip) if spoken is None else spoken.stream_fields(gzip))
+        literals_of = propagation.literals if spoken is None else spoken.literals
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
@@ -109,10 +122,13 @@ class Channel:
             if link is None or not link.connection.can_open():
                 link = await pool.link_for(ctx)
             connection = link.connection
-            call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
+            if spoken is None:
+                call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
+            else:
+                call = SpokenStream(link, exchange, response_type, limit, spoken.streamed_answer(limit), gzip=gzip)
             request = exchange.request
             body = b"" if request is None else framing.frame(request.SerializeToString(), gzip=gzip)
-            literals = propagation.literals(ctx, implied)
+            literals = literals_of(ctx, implied)
             if request is None:
                 connection.open(call)
                 connection.send_head(call, connection.encode(head, literals), end_stream=False)
@@ -141,8 +157,8 @@ class Channel:
         return attempt
 
     def _unary(self, method: MethodSpec[Any, Any]) -> Handler:
-        head = Template(*self._head(method))
         gzip = self._compression == "gzip"
+        head = self._head(method, grpc_fields(gzip))
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
@@ -187,8 +203,8 @@ class Channel:
 
         return attempt
 
-    def _head(self, method: MethodSpec[Any, Any]) -> list[tuple[bytes, bytes]]:
-        return request_head(method.path, self._scheme, self._authority, gzip=self._compression == "gzip")
+    def _head(self, method: MethodSpec[Any, Any], own: list[Field]) -> Template:
+        return Template(*request_head(method.path, self._scheme, self._authority, own))
 
 
 def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:

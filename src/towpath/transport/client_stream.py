@@ -14,6 +14,7 @@ from towpath.core.calls import ClientExchange
 from towpath.core.errors import Code, RpcError
 from towpath.transport.calling import ResponseHead, has_status
 from towpath.transport.link import Link
+from towpath.wire.answer import StreamedAnswer
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
 from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
@@ -37,7 +38,7 @@ class ClientStream(Stream):
         self._response = response
         self._limit = limit
         self._gzip = gzip
-        self._reader: framing.MessageReader | None = None
+        self._reader: framing.MessageReader | StreamedAnswer | None = None
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
         self._head_seen = False
@@ -77,7 +78,11 @@ class ClientStream(Stream):
         elif not end_stream:
             self._give_room(self._owed)  # for the rest of a message, which the limit bounds
         if end_stream:
-            self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
+            self.body_ended()
+
+    def body_ended(self) -> None:
+        """The responses have ended, and nothing follows them."""
+        self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """The end of the answer."""

@@ -13,7 +13,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from towpath.core.errors import Code, RpcError
-from towpath.transport.calling import ResponseHead, has_status, request_head
+from towpath.transport.calling import ResponseHead, grpc_fields, has_status, request_head
 from towpath.transport.client_link import ClientLink
 from towpath.transport.options import ChannelOptions
 from towpath.wire.grpc import framing, status
@@ -33,7 +33,7 @@ class HealthCheck:
 
     def __init__(self, service: str, options: ChannelOptions, *, scheme: bytes, authority: bytes) -> None:
         self.service = service
-        self.head = Template(*request_head(_METHOD, scheme, authority))
+        self.head = Template(*request_head(_METHOD, scheme, authority, grpc_fields(gzip=False)))
         self.body = framing.frame(HEALTH["HealthCheckRequest"](service=service).SerializeToString())
         self.timeout = options.connect_timeout
         self.backoff = options.backoff

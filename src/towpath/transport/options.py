@@ -1,18 +1,22 @@
 """What can be set of a channel."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from towpath.core.errors import SetupError
 from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Policy
 
 _POLICIES = ("peak_ewma", "least_request", "round_robin")
+_PROTOCOLS = ("grpc", "connect", "grpc-web")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelOptions:
     """All times in seconds.
 
+    `protocol` (gRPC) is what calls are spoken in: "connect" or "grpc-web" for servers and proxies that know no gRPC. All three go over
+    HTTP/2, and health is asked over gRPC whichever it is.
     `balancer` chooses among ready endpoints: "peak_ewma" (default) or "least_request", each of two drawn at random, or "round_robin".
     `slow_start` (10; 0 for none) is how long a new connection's endpoint gets less than its share. `subset_size` (None: all) is how many
     endpoints to use, and `subset_client` the number of this client among those of the target, from 0: by it clients are spread evenly.
@@ -25,6 +29,7 @@ class ChannelOptions:
     says that it is not serving gets no calls until it says that it is.
     """
 
+    protocol: Literal["grpc", "connect", "grpc-web"] = "grpc"
     balancer: Policy = "peak_ewma"
     slow_start: float = 10.0
     subset_size: int | None = None
@@ -39,6 +44,8 @@ class ChannelOptions:
 
     def __post_init__(self) -> None:
         """Raises SetupError for what cannot be meant."""
+        if self.protocol not in _PROTOCOLS:
+            raise SetupError(f"protocol is {self.protocol!r}; give one of {', '.join(_PROTOCOLS)}")
         if self.balancer not in _POLICIES:
             raise SetupError(f"balancer is {self.balancer!r}; give one of {', '.join(_POLICIES)}")
         if self.subset_client < 0 or self.slow_start < 0:

@@ -151,3 +151,22 @@ def test_an_attempt_says_which_it_is_and_which_effect_it_wants(attempt: int, key
 @pytest.mark.parametrize("value", [b"", b"-1", b"one", b"1" * 9])
 def test_a_number_of_attempts_that_is_none_counts_as_the_first(value: bytes) -> None:
     assert read(((b"grpc-previous-rpc-attempts", value),)).attempt == 0
+
+
+@given(CONTEXTS)
+def test_over_connect_only_the_deadline_is_written_otherwise(ctx: Context) -> None:
+    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(propagation.connect_literals(ctx))
+    got = (*block.known.fields, *block.extra)
+    rest = [field for field in fields(ctx) if field[0] != b"grpc-timeout"]
+    assert [field for field in got if field[0] != b"connect-timeout-ms"] == rest
+    assert len(got) == len(fields(ctx))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds"), [(-1.0, b"0"), (0.0, b"0"), (1e-6, b"1"), (1.0, b"1001"), (1e6, b"1000000001"), (1e9, b"9999999999")]
+)
+def test_connects_timeout_is_rounded_up_and_has_ten_digits(seconds: float, milliseconds: bytes) -> None:
+    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(
+        propagation.connect_literals(Context("a.B/C", deadline=NOW + seconds))
+    )
+    assert (*block.known.fields, *block.extra) == ((b"connect-timeout-ms", milliseconds),)

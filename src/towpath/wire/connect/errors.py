@@ -1,17 +1,22 @@
-"""Errors as Connect writes them: a code in words, a message, and details with their protobuf bytes in base64."""
+"""Errors as Connect writes and reads them: a code in words, a message, and details with their protobuf bytes in base64."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError, Message
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.grpc import metadata as metadata_codec
+from towpath.wire.grpc import status as status_codec
 
 CODES: Final = {code: "canceled" if code is Code.CANCELLED else code.name.lower() for code in Code}
 """Connect's names; they are gRPC's in lower case, but for the spelling of one."""
+
+_BY_NAME: Final = {name: code for code, name in CODES.items()}
 
 HTTP_STATUS: Final = {
     Code.CANCELLED: 499,
@@ -68,3 +73,56 @@ def _detail(detail: Any) -> dict[str, str]:
     else:
         name, raw = detail.DESCRIPTOR.full_name, detail.SerializeToString()
     return {"type": name, "value": base64.b64encode(raw).rstrip(b"=").decode("ascii")}
+
+
+class _Detail(msgspec.Struct):
+    type: str = ""
+    value: str = ""
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+    details: list[_Detail] | None = None
+
+
+class _End(msgspec.Struct):
+    error: _Error | None = None
+    metadata: dict[str, list[str]] | None = None
+
+
+def read_error(body: bytes, trailers: Metadata) -> RpcError | None:
+    """The error that the body of a unary call is, or None if it is none with a code that Connect knows."""
+    try:
+        error = msgspec.json.decode(body, type=_Error)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return _read(error, trailers) if error.code in _BY_NAME else None
+
+
+def read_end(body: bytes) -> tuple[RpcError | None, Metadata]:
+    """How the last message of a stream says that it ended, and its trailers. Raises RpcError for what is no such message."""
+    try:
+        end = msgspec.json.decode(body, type=_End)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RpcError(Code.INTERNAL, f"the last message of a stream is not Connect's: {error}") from None
+    pairs = [(name.lower().encode(), value.encode()) for name, values in (end.metadata or {}).items() for value in values]
+    trailers = metadata_codec.decode((name, value) for name, value in pairs if name.isascii())
+    return None if end.error is None else _read(end.error, trailers), trailers
+
+
+def _read(error: _Error, trailers: Metadata) -> RpcError:
+    code = _BY_NAME.get(error.code or "", Code.UNKNOWN)
+    return RpcError(code, error.message or "", _read_details(error.details or ()), metadata=trailers)
+
+
+def _read_details(details: Iterable[_Detail]) -> Iterable[Message]:
+    """Those that can be read: an error is worth more than its details."""
+    for detail in details:
+        raw = metadata_codec.from_base64(detail.value.encode())
+        if raw is None:
+            continue
+        try:
+            yield status_codec.unpacked(AnyMessage(type_url=f"type.googleapis.com/{detail.type}", value=raw))
+        except DecodeError:
+            continue

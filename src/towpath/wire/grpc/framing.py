@@ -79,13 +79,7 @@ class MessageReader:
         self._position = start + need
         self.unread -= need
         self._need = PREFIX_SIZE
-        if flag == _PLAIN:
-            return message
-        if flag != _COMPRESSED:
-            raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
-        if not self._gzip:
-            raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
-        return decompress(message, self._limit)
+        return message if flag == _PLAIN else unfolded(flag, message, self._limit, gzip=self._gzip)
 
     def overfull(self) -> bool:
         """Whether more has come than the message that is under way: in a unary call an error already, and not worth keeping."""
@@ -99,7 +93,7 @@ class MessageReader:
         start = self._contiguous(PREFIX_SIZE)
         size = int.from_bytes(self._buffer[start + 1 : start + PREFIX_SIZE], "big")
         if size > self._limit:
-            raise _too_large(size, self._limit)
+            raise too_large(size, self._limit)
         self._need = PREFIX_SIZE + size
 
     def _contiguous(self, size: int) -> int:
@@ -111,5 +105,17 @@ class MessageReader:
         return self._position
 
 
-def _too_large(size: int, limit: int) -> RpcError:
+def unfolded(flag: int, message: bytes, limit: int, *, gzip: bool) -> bytes:
+    """A message as it was before its sender may have compressed it, as `flag` says. Raises RpcError."""
+    if flag == _PLAIN:
+        return message
+    if flag != _COMPRESSED:
+        raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
+    if not gzip:
+        raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
+    return decompress(message, limit)
+
+
+def too_large(size: int, limit: int) -> RpcError:
+    """What a message of `size` bytes ends in."""
     return RpcError(Code.RESOURCE_EXHAUSTED, f"a message of {size} bytes is larger than the limit of {limit} bytes")

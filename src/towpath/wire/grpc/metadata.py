@@ -38,6 +38,7 @@ _OWNED = frozenset(
         b"transfer-encoding",
         b"upgrade",
         b"user-agent",
+        b"x-grpc-web",
         b"x-request-id",
     }
 )

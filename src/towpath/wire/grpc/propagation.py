@@ -24,8 +24,10 @@ _TIMEOUT_OF_LENGTH: Final = [literal_prefix(b"grpc-timeout") + bytes((length,)) 
 _TRACEPARENT: Final = literal_prefix(b"traceparent") + bytes((55,))  # version 00 has one length
 _CRITICALITIES: Final = {level.name.encode(): level for level in Criticality}
 _CRITICALITY_LITERALS: Final = {level: literal(b"towpath-criticality", level.name.encode()) for level in Criticality}
+_TIMEOUT_NAME: Final = len(literal_prefix(b"grpc-timeout"))
 _MOST_DIGITS: Final = 8
 _LONGEST_KEY: Final = 255
+_LONGEST_CONNECT_TIMEOUT: Final = 10**10 - 1  # milliseconds; Connect has ten digits
 _MOST_TEXT: Final = 128  # bytes of a tenant or request id that are taken from a peer
 
 
@@ -60,6 +62,18 @@ def literals(ctx: Context, implied: Criticality = CRITICAL) -> bytes:
     if ctx.metadata is not EMPTY:
         out += metadata_codec.encode(ctx.metadata)
     return out
+
+
+def connect_literals(ctx: Context, implied: Criticality = CRITICAL) -> bytes:
+    """The same for Connect, which has a field of its own for the deadline: whole milliseconds, rounded up as gRPC's are."""
+    out = literals(ctx, implied)
+    deadline = ctx.deadline
+    if deadline is None:
+        return out
+    rest = out[_TIMEOUT_NAME + 1 + out[_TIMEOUT_NAME] :]  # the timeout comes first: its name, the length of its value, the value
+    seconds = deadline - clock.now()
+    milliseconds = min(int(seconds * 1e3) + 1, _LONGEST_CONNECT_TIMEOUT) if seconds > 0 else 0
+    return literal(b"connect-timeout-ms", b"%d" % milliseconds) + rest
 
 
 def _timeout(seconds: float, milliseconds: int) -> bytes:

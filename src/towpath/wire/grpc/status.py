@@ -105,12 +105,12 @@ def _details(value: bytes) -> tuple[Message, ...]:
     if raw is None:
         return ()
     try:
-        return tuple(_unpacked(detail) for detail in Status.FromString(raw).details)
+        return tuple(unpacked(detail) for detail in Status.FromString(raw).details)
     except DecodeError:
         return ()
 
 
-def _unpacked(detail: Any) -> Message:
+def unpacked(detail: Any) -> Message:
     """The message inside, if its type is one of google.rpc's standard details; else the Any itself, for the caller to unpack."""
     from google.rpc import error_details_pb2  # noqa: PLC0415 # only a failed call with details needs it, and it takes 2 ms to import
 
@@ -123,10 +123,10 @@ def _unpacked(detail: Any) -> Message:
     return message
 
 
-def from_http(status: bytes, content_type: bytes) -> RpcError:
-    """What to tell the caller when the answer is not gRPC: a proxy, or another kind of server."""
+def from_http(status: bytes, content_type: bytes, protocol: str = "gRPC") -> RpcError:
+    """What to tell the caller when the answer is not of its protocol: a proxy, or another kind of server."""
     code = _FROM_HTTP.get(int(status), Code.UNKNOWN)
-    return RpcError(code, f"the peer does not speak gRPC: HTTP status {status.decode()}, content-type {content_type[:64]!r}")
+    return RpcError(code, f"the peer does not speak {protocol}: HTTP status {status.decode()}, content-type {content_type[:64]!r}")
 
 
 def from_reset(code: int, reason: str) -> RpcError:

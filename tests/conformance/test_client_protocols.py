@@ -1,8 +1,9 @@
-"""towpath's channel against connectrpc's server, under uvicorn over HTTP/2."""
+"""towpath's channel in each of its protocols, against connectrpc's server and towpath's own."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
@@ -20,21 +21,52 @@ from towpath.core.context import CallOptions, Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.core.service import MethodSpec
-from towpath.transport import Channel
+from towpath.transport import Channel, ChannelOptions, Server
 
+
+@dataclass
+class Way:
+    """A server, and what to speak to it."""
+
+    server: Literal["connectrpc", "towpath"]
+    protocol: Literal["grpc", "connect", "grpc-web"]
+
+    def __str__(self) -> str:
+        return f"{self.server}-{self.protocol}"
+
+
+WAYS = [
+    Way("connectrpc", "grpc"),
+    Way("connectrpc", "connect"),
+    Way("connectrpc", "grpc-web"),
+    Way("towpath", "connect"),
+    Way("towpath", "grpc-web"),
+]
+EVERY_WAY = pytest.mark.parametrize("way", WAYS, ids=str)
 PATIENT = CallOptions(timeout=PATIENCE)
 SIZES = (0, 10, 100_000)
 PAIRS = Metadata((("head-a", "1"), ("head-b-bin", b"\0\xff"), ("trail-a", "2"), ("trail-b-bin", b"\xab")))
 
 
 @asynccontextmanager
+async def towpath_serving(echo: Echo, streams: Streams, *, compressed: bool) -> AsyncIterator[str]:
+    server = Server([echo, streams], compression="gzip" if compressed else None)
+    await server.start()
+    try:
+        yield server.address
+    finally:
+        await server.close(0)
+
+
+@asynccontextmanager
 async def channel_to(
-    *, echo: Echo | None = None, streams: Streams | None = None, compression: Literal["gzip"] | None = None
+    way: Way, *, echo: Echo | None = None, streams: Streams | None = None, compression: Literal["gzip"] | None = None
 ) -> AsyncIterator[Channel]:
     """A channel to a server; both compress, or neither does."""
+    serving = connectrpc_serving if way.server == "connectrpc" else towpath_serving
     async with (
-        connectrpc_serving(echo or Echo(), streams or Streams(), compressed=compression is not None) as address,
-        Channel(address, compression=compression) as channel,
+        serving(echo or Echo(), streams or Streams(), compressed=compression is not None) as address,
+        Channel(address, compression=compression, options=ChannelOptions(protocol=way.protocol)) as channel,
     ):
         yield channel
 
@@ -47,8 +79,9 @@ async def failure(call: StreamingCall[Any, Any]) -> RpcError:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-async def test_unary_calls(compression: Literal["gzip"] | None) -> None:
-    async with channel_to(compression=compression) as channel:
+@EVERY_WAY
+async def test_unary_calls(way: Way, compression: Literal["gzip"] | None) -> None:
+    async with channel_to(way, compression=compression) as channel:
         for size in SIZES:
             request = echo_pb2.SayRequest(id="a", n=-7, tags=["x", "ü"], payload=bytes(size))
             response = await EchoServiceClient(channel).say(request, PATIENT)
@@ -56,55 +89,62 @@ async def test_unary_calls(compression: Literal["gzip"] | None) -> None:
 
 
 @pytest.mark.parametrize("code", list(Code))
-async def test_errors_with_their_details(code: Code) -> None:
-    async with channel_to() as channel:
+@EVERY_WAY
+async def test_errors_with_their_details(way: Way, code: Code) -> None:
+    async with channel_to(way) as channel:
         with pytest.raises(RpcError) as caught:
             await EchoServiceClient(channel).fail(echo_pb2.FailRequest(code=code, message="no ☺", reason="BECAUSE"), PATIENT)
         assert (caught.value.code, caught.value.message) == (code, "no ☺")
         assert caught.value.details == (ErrorInfo(reason="BECAUSE", domain="echo"),)
 
 
-async def test_metadata_both_ways() -> None:
+@EVERY_WAY
+async def test_metadata_both_ways(way: Way) -> None:
     reply = Reply()
-    async with channel_to() as channel:
+    async with channel_to(way) as channel:
         await EchoServiceClient(channel).say(echo_pb2.SayRequest(), CallOptions(timeout=PATIENCE, metadata=PAIRS, reply=reply))
     assert [pair for pair in reply.headers if pair[0].startswith("head-")] == list(PAIRS)[:2]
     assert [pair for pair in reply.trailers if pair[0].startswith("trail-")] == list(PAIRS)[2:]
 
 
-async def test_the_deadline_reaches_the_handler() -> None:
+@EVERY_WAY
+async def test_the_deadline_reaches_the_handler(way: Way) -> None:
     echo = Echo()
-    async with channel_to(echo=echo) as channel:
+    async with channel_to(way, echo=echo) as channel:
         response = await EchoServiceClient(channel).inspect(echo_pb2.InspectRequest(), CallOptions(timeout=1000))
     assert 900 < response.remaining <= 1000.01
 
 
-async def test_a_deadline_ends_the_call_on_the_server() -> None:
+@EVERY_WAY
+async def test_a_deadline_ends_the_call_on_the_server(way: Way) -> None:
     echo = Echo()
-    async with channel_to(echo=echo) as channel:
+    async with channel_to(way, echo=echo) as channel:
         with pytest.raises(RpcError) as caught:
             await EchoServiceClient(channel).sleep(echo_pb2.SleepRequest(seconds=FOREVER), CallOptions(timeout=0.2))
         assert caught.value.code is Code.DEADLINE_EXCEEDED
         await echo.until(lambda: echo.seen["cancelled"] == 1)
 
 
-async def test_what_the_server_does_not_serve_is_unimplemented() -> None:
+@EVERY_WAY
+async def test_what_the_server_does_not_serve_is_unimplemented(way: Way) -> None:
     method = MethodSpec(service="echo.v1.Nobody", name="Say", request=echo_pb2.SayRequest, response=echo_pb2.SayResponse)
-    async with channel_to() as channel:
+    async with channel_to(way) as channel:
         with pytest.raises(RpcError) as caught:
             await channel.bind(method)(echo_pb2.SayRequest(), PATIENT)
     assert caught.value.code is Code.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-async def test_server_streams(compression: Literal["gzip"] | None) -> None:
-    async with channel_to(compression=compression) as channel:
+@EVERY_WAY
+async def test_server_streams(way: Way, compression: Literal["gzip"] | None) -> None:
+    async with channel_to(way, compression=compression) as channel:
         call = StreamServiceClient(channel).repeat(pb.RepeatRequest(answers=answers(SIZES)), PATIENT)
         assert [(response.index, len(response.payload)) async for response in call] == list(enumerate(SIZES))
 
 
-async def test_a_server_stream_that_fails_after_its_messages() -> None:
-    async with channel_to() as channel:
+@EVERY_WAY
+async def test_a_server_stream_that_fails_after_its_messages(way: Way) -> None:
+    async with channel_to(way) as channel:
         call = StreamServiceClient(channel).repeat(pb.RepeatRequest(answers=answers([1]), end=pb.End(code=9, message="no ☺")), PATIENT)
         assert (await anext(call)).index == 0
         error = await failure(call)
@@ -112,15 +152,17 @@ async def test_a_server_stream_that_fails_after_its_messages() -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
-async def test_client_streams(compression: Literal["gzip"] | None) -> None:
-    async with channel_to(compression=compression) as channel:
+@EVERY_WAY
+async def test_client_streams(way: Way, compression: Literal["gzip"] | None) -> None:
+    async with channel_to(way, compression=compression) as channel:
         requests = [pb.CollectRequest(payload=bytes(size)) for size in SIZES]
         response = await StreamServiceClient(channel).collect(requests, PATIENT)
     assert (response.count, response.size) == (3, 100_010)
 
 
-async def test_bidi_streams_answer_by_answer() -> None:
-    async with channel_to() as channel, StreamServiceClient(channel).converse(options=PATIENT) as call:
+@EVERY_WAY
+async def test_bidi_streams_answer_by_answer(way: Way) -> None:
+    async with channel_to(way) as channel, StreamServiceClient(channel).converse(options=PATIENT) as call:
         for size in (1, 31_415):
             assert await call.send(pb.ConverseRequest(answers=answers([size])))
             assert len((await anext(call)).payload) == size
@@ -128,8 +170,9 @@ async def test_bidi_streams_answer_by_answer() -> None:
         assert [response async for response in call] == []
 
 
-async def test_metadata_around_a_stream() -> None:
-    async with channel_to() as channel:
+@EVERY_WAY
+async def test_metadata_around_a_stream(way: Way) -> None:
+    async with channel_to(way) as channel:
         options = CallOptions(metadata=PAIRS, timeout=PATIENCE)
         call = StreamServiceClient(channel).converse([pb.ConverseRequest(answers=answers([1]))], options)
         assert set(list(PAIRS)[:2]) <= set(await call.headers())
@@ -137,17 +180,41 @@ async def test_metadata_around_a_stream() -> None:
         assert set(list(PAIRS)[2:]) <= set(call.reply.trailers)
 
 
-async def test_a_stream_that_outlives_its_deadline() -> None:
+@pytest.mark.parametrize("way", [way for way in WAYS if way.server == "towpath"], ids=str)  # uvicorn takes all that it is given
+async def test_a_caller_that_does_not_read_holds_the_handler_back(way: Way) -> None:
     streams = Streams()
-    async with channel_to(streams=streams) as channel:
+    async with channel_to(way, streams=streams) as channel:
+        call = StreamServiceClient(channel).repeat(pb.RepeatRequest(answers=answers([1 << 20] * 64)), PATIENT)
+        assert len((await anext(call)).payload) == 1 << 20
+        await asyncio.sleep(0)
+        assert streams.seen["sent"] < 32
+        assert len([response async for response in call]) == 63
+
+
+@EVERY_WAY
+async def test_cancelling_a_call_cancels_its_handler(way: Way) -> None:
+    echo = Echo()
+    async with channel_to(way, echo=echo) as channel:
+        task = asyncio.create_task(EchoServiceClient(channel).sleep(echo_pb2.SleepRequest(seconds=FOREVER), CallOptions(timeout=FOREVER)))
+        await echo.until(lambda: echo.seen["sleep"] == 1)
+        task.cancel()
+        await echo.until(lambda: echo.seen["cancelled"] == 1)
+        await asyncio.wait([task])
+
+
+@EVERY_WAY
+async def test_a_stream_that_outlives_its_deadline(way: Way) -> None:
+    streams = Streams()
+    async with channel_to(way, streams=streams) as channel:
         call = StreamServiceClient(channel).repeat(pb.RepeatRequest(answers=answers([1]), forever=True), CallOptions(timeout=0.2))
         assert (await anext(call)).index == 0
         assert (await failure(call)).code is Code.DEADLINE_EXCEEDED
         await streams.until(lambda: streams.seen["ended"] == 1)
 
 
-async def test_many_calls_at_once() -> None:
-    async with channel_to() as channel:
+@EVERY_WAY
+async def test_many_calls_at_once(way: Way) -> None:
+    async with channel_to(way) as channel:
         client = EchoServiceClient(channel)
         calls = (client.say(echo_pb2.SayRequest(n=n), PATIENT) for n in range(50))
         assert [response.n for response in await asyncio.gather(*calls)] == list(range(50))

@@ -1,0 +1,102 @@
+"""Connect on the client (https://connectrpc.com/docs/protocol): a unary call's answer is the message as the body of an ordinary response,
+a stream's is enveloped messages with a last one that says how it ended. Messages are protobuf's bytes."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from towpath.core.errors import Code, RpcError
+from towpath.wire.answer import Field, WholeAnswer
+from towpath.wire.compression import compress, decompress
+from towpath.wire.connect.errors import read_end, read_error
+from towpath.wire.grpc import metadata, status
+from towpath.wire.grpc.ended import EndedAnswer
+from towpath.wire.grpc.framing import too_large
+
+_UNARY: Final = b"application/proto"
+_STREAM: Final = b"application/connect+proto"
+_TRAILER: Final = b"trailer-"
+_VERSION: Final = (b"connect-protocol-version", b"1")
+
+
+def unary_head_fields(gzip: bool) -> list[Field]:
+    """The fields by which a unary request is known."""
+    fields = [(b"content-type", _UNARY), _VERSION, (b"accept-encoding", b"gzip")]
+    return [*fields, (b"content-encoding", b"gzip")] if gzip else fields
+
+
+def stream_head_fields(gzip: bool) -> list[Field]:
+    """The fields by which a stream is known."""
+    fields = [(b"content-type", _STREAM), _VERSION, (b"connect-accept-encoding", b"gzip")]
+    return [*fields, (b"connect-content-encoding", b"gzip")] if gzip else fields
+
+
+def unary_body(message: bytes, gzip: bool) -> bytes:
+    """The body of a unary request."""
+    return compress(message) if gzip else message
+
+
+class ConnectUnaryAnswer(WholeAnswer):
+    """A unary call's answer: 200 with the message, or another status with the error as JSON. `limit` is the message limit in bytes."""
+
+    __slots__ = ("_content_type", "_gzip", "_limit", "_pieces", "_size", "_status")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self._status = b""
+        self._content_type = b""
+        self._gzip = False
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
+        """How the call ended, but for the text of an error; the trailers too, each with a prefix."""
+        found = dict(fields)
+        self._status = status_code
+        self._content_type = found.get(b"content-type", b"")
+        self._gzip = found.get(b"content-encoding") == b"gzip"
+        self.headers = metadata.decode(field for field in fields if not field[0].startswith(_TRAILER))
+        self.trailers = metadata.decode((name[len(_TRAILER) :], value) for name, value in fields if name.startswith(_TRAILER))
+        if status_code == b"200" and self._content_type != _UNARY:
+            raise status.from_http(status_code, self._content_type, "Connect")
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        if self._size > self._limit:
+            raise too_large(self._size, self._limit)
+        self._pieces.append(data)
+
+    def end(self, fields: Sequence[Field]) -> bytes:
+        """The message. An error that cannot be read has the code of its HTTP status."""
+        body = b"".join(self._pieces)
+        if self._gzip and body:
+            body = decompress(body, self._limit)
+        if self._status == b"200":
+            return body
+        error = read_error(body, self.trailers) if self._content_type.startswith(b"application/json") else None
+        raise error or status.from_http(self._status, self._content_type, "Connect")
+
+
+class ConnectStreamAnswer(EndedAnswer):
+    """A stream's answer. The HTTP status is always 200."""
+
+    __slots__ = ()
+
+    end_flag = 0x02
+
+    def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
+        """200, or it is not Connect."""
+        found = dict(fields)
+        content_type = found.get(b"content-type", b"")
+        if status_code != b"200" or content_type != _STREAM:
+            raise status.from_http(status_code, content_type, "Connect")
+        self.gzip = found.get(b"connect-content-encoding") == b"gzip"
+        self.headers = metadata.decode(fields)
+
+    def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:
+        """As the last envelope says."""
+        if ending is None:
+            return RpcError(Code.INTERNAL, "the server ended the stream without its last message")
+        error, self.trailers = read_end(ending)
+        return error
