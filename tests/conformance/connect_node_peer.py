@@ -1,0 +1,108 @@
+"""@connectrpc/connect-node as the other end: its packages installed once per lock, and its clients and server run by node."""
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo.v1 import echo_pb2
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.rpc import error_details_pb2
+from stream.v1 import stream_pb2
+
+from tests.echo_service import PATIENCE
+
+_HERE = Path(__file__).parent / "connect_node"
+_MODULES = _HERE / "node_modules"
+_INSTALL = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def install() -> None:
+    """Have npm install what the lock names, unless it has. Without npm the test is skipped, but in CI it fails."""
+    npm = shutil.which("npm")
+    if npm is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("npm is missing where CI=true; install it to run the tests against @connectrpc/connect-node")
+        pytest.skip("npm is missing; install it to run the tests against @connectrpc/connect-node")
+    stamp = _MODULES / f".installed-{hashlib.sha256((_HERE / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
+    if not stamp.exists():
+        subprocess.run([npm, *_INSTALL], cwd=_HERE, check=True, timeout=300)  # its arguments stand above
+        stamp.touch()
+
+
+def write_descriptors(path: Path) -> Path:
+    """The tests' contracts and the details of errors, each file behind those that it imports, for the scripts to load."""
+    files: dict[str, FileDescriptor] = {}
+
+    def add(file: FileDescriptor) -> None:
+        for imported in file.dependencies:
+            add(imported)
+        files[file.name] = file
+
+    for module in (echo_pb2, stream_pb2, error_details_pb2):
+        add(module.DESCRIPTOR)
+    found = FileDescriptorSet()
+    for file in files.values():
+        file.CopyToProto(found.file.add())
+    path.write_bytes(found.SerializeToString())
+    return path
+
+
+async def client_report(descriptors: Path, address: str, protocol: str, http: str, compression: str) -> dict[str, Any]:
+    """What came of the calls of `client.mjs`."""
+    process = await asyncio.create_subprocess_exec(
+        "node", _HERE / "client.mjs", descriptors, f"http://{address}", protocol, http, compression, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            output, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode == 0
+    return json.loads(output)
+
+
+class NodeServer:
+    """A running `server.mjs`."""
+
+    def __init__(self, address: str, lines: asyncio.StreamReader) -> None:
+        self.address = address
+        self._lines = lines
+
+    async def cancelled(self) -> None:
+        """Until it tells of a call that was cancelled."""
+        async with asyncio.timeout(PATIENCE):
+            assert await self._lines.readline() == b"cancelled\n"
+
+
+@asynccontextmanager
+async def node_serving(descriptors: Path) -> AsyncIterator[NodeServer]:
+    """connect-node's server on a free port."""
+    process = await asyncio.create_subprocess_exec(
+        "node", _HERE / "server.mjs", descriptors, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            port = int(await process.stdout.readline())
+        yield NodeServer(f"127.0.0.1:{port}", process.stdout)
+    finally:
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
