@@ -109,10 +109,12 @@ class Fillers:
     def _set_map(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         entry = message_type(field).fields_by_name
         if entry["key"].type == entry["value"].type == _F.TYPE_STRING:
-            return ["if type(item) is not dict: raise GiveUp", f"message.{field.name}.update(item)"]
+            # One by one, since a map's update() is `MutableMapping`'s, which asks what it was given for its type.
+            lines = ["if type(item) is not dict: raise GiveUp", f"inner = message.{field.name}"]
+            return [*lines, "for key, one in item.items(): inner[key] = one"]
         read = _named(names, self._readers.field(field))
-        if message_type(field).fields_by_name["value"].message_type is None:
-            return [f"message.{field.name}.update({read}(item))"]
+        if entry["value"].message_type is None:
+            return [f"inner = message.{field.name}", f"for key, one in {read}(item).items(): inner[key] = one"]
         return [f"for key, one in {read}(item).items(): message.{field.name}[key].CopyFrom(one)"]
 
     def _message(self, descriptor: Descriptor, names: dict[str, Any]) -> str:

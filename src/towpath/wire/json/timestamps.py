@@ -1,6 +1,6 @@
 """Timestamps as they nearly always are, which is in most messages and costs protobuf's own class more than all the rest of such a message.
 
-Measured on CPython 3.11: writing one took 2.6 us by `ToJsonString` and takes 0.9 here; reading one 7.6 by `FromJsonString`, and 2.1 here.
+Measured on CPython 3.11: writing one takes 2.4 times as long by `ToJsonString`, and reading one 11 times as long by `FromJsonString`.
 What is not plain (an offset, a fault) is left to protobuf's class.
 """
 
@@ -12,7 +12,6 @@ from typing import Any, Final
 from towpath.wire.json.errors import JsonError
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_WHOLE: Final = len("2013-01-31T23:59:59Z")
 _SCALES: Final = [10**power for power in range(9, -1, -1)]
 """What a number of so many digits behind the point is to be multiplied by for nanoseconds."""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -23,7 +22,9 @@ _DAYS_KNOWN: Final = 1024
 
 _TWO: Final = [f"{number:02d}" for number in range(60)]
 _SECONDS: Final = {text: number for number, text in enumerate(_TWO)}
-_MINUTES: Final = {f"{hour:02d}:{minute}": hour * 3600 + 60 * number for hour in range(24) for number, minute in enumerate(_TWO)}
+_MINUTES: Final = {f"T{hour:02d}:{minute}:": hour * 3600 + 60 * number for hour in range(24) for number, minute in enumerate(_TWO)}
+_PLAIN_ENDS: Final = {"Z": 0, **{f".{millis:03d}Z": 1_000_000 * millis for millis in range(1000)}}
+"""What follows the seconds nearly always, as nanoseconds."""
 
 
 @lru_cache(_DAYS_KNOWN)
@@ -65,13 +66,14 @@ def _written(message: Any) -> str:
 
 def fill(value: Any, message: Any) -> None:
     """Set the `google.protobuf.Timestamp` from a plain text; raises ValueError, LookupError or TypeError for everything else."""
-    if value[10] != "T" or value[16] != ":" or value[-1] != "Z":
-        raise ValueError(value)
-    message.seconds = _seconds_of(value[:10]) + _MINUTES[value[11:16]] + _SECONDS[value[17:19]]
-    if len(value) == _WHOLE:
-        message.nanos = 0
-        return
-    digits = value[_WHOLE:-1]
-    if value[19] != "." or not (digits.isdigit() and digits.isascii()):
-        raise ValueError(value)
-    message.nanos = int(digits) * _SCALES[len(digits)]
+    message.seconds = _seconds_of(value[:10]) + _MINUTES[value[10:17]] + _SECONDS[value[17:19]]
+    end = value[19:]
+    nanos = _PLAIN_ENDS.get(end)
+    message.nanos = _nanos_of(end) if nanos is None else nanos
+
+
+def _nanos_of(end: str) -> int:
+    digits = end[1:-1]
+    if end[0] != "." or end[-1] != "Z" or not (digits.isdigit() and digits.isascii()):
+        raise ValueError(end)
+    return int(digits) * _SCALES[len(digits)]
