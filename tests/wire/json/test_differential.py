@@ -12,9 +12,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire.json.writers import EITHER, pure, quick
 from towpath.wire.json import JsonCodec, JsonError
 
 CODEC = JsonCodec()
+CODECS = {make: make() for make in (quick, pure)}
 FIELDS = pb.Everything.DESCRIPTOR.fields_by_name
 # json_format does not read the largest floats that it writes.
 FLOATS = st.one_of(
@@ -142,10 +144,11 @@ def same(one: Any, other: Any) -> bool:
     return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 
+@EITHER
 @settings(max_examples=100)
 @given(message=messages(), proto_names=st.booleans(), print_defaults=st.booleans())
-def test_a_message_is_written_as_json_format_writes_it(message: pb.Everything, proto_names: bool, print_defaults: bool) -> None:
-    codec = JsonCodec(proto_names=proto_names, print_defaults=print_defaults)
+def test_a_message_is_written_as_json_format_writes_it(make: Any, message: pb.Everything, proto_names: bool, print_defaults: bool) -> None:
+    codec = make(proto_names=proto_names, print_defaults=print_defaults)
     theirs = json_format.MessageToJson(
         message, indent=None, preserving_proto_field_name=proto_names, always_print_fields_with_no_presence=print_defaults
     )
@@ -153,10 +156,11 @@ def test_a_message_is_written_as_json_format_writes_it(message: pb.Everything, p
     assert codec.to_object(message) == json.loads(theirs)
 
 
+@EITHER
 @settings(max_examples=60)
 @given(message=messages())
-def test_what_either_writes_both_read(message: pb.Everything) -> None:
-    ours, theirs = CODEC.encode(message), json_format.MessageToJson(message, indent=None)
+def test_what_either_writes_both_read(make: Any, message: pb.Everything) -> None:
+    ours, theirs = CODECS[make].encode(message), json_format.MessageToJson(message, indent=None)
     assert same(json_format.Parse(ours, pb.Everything()), json_format.Parse(theirs, pb.Everything()))
     assert same(CODEC.decode(theirs.encode(), pb.Everything), json_format.Parse(theirs, pb.Everything()))
     assert same(CODEC.decode(ours, pb.Everything), json_format.Parse(theirs, pb.Everything()))

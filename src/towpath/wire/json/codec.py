@@ -1,7 +1,8 @@
 """`JsonCodec`: the proto3 JSON mapping with its options settled (https://protobuf.dev/programming-guides/json/).
 
-msgspec reads and writes the JSON text. What stands between it and messages is made per message type on first use and kept by the codec, so
-make one and share it. Proto2 extensions and unknown fields are not written; groups are read and written as the messages that they are.
+msgspec reads the JSON text, and writes it where the extension in C does not (docs/adr/0009). What stands between it and messages is made
+per message type on first use and kept by the codec, so make one and share it. Proto2 extensions and unknown fields are not written; groups
+are read and written as the messages that they are.
 
 Stricter than google.protobuf.json_format, each on purpose: base64 with characters of neither alphabet is refused, numerals in strings are
 JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is an error and not empty. More lenient in one: of an
@@ -20,6 +21,7 @@ from towpath.wire.json.decoding import Decoders, Unknown
 from towpath.wire.json.encoding import Encoders, Writer
 from towpath.wire.json.errors import JsonError
 from towpath.wire.json.filling import GAVE_UP, Filler, Fillers
+from towpath.wire.json.plans import NOT_PLAIN, BytesWriter, Plans
 from towpath.wire.json.text import set_from_text
 from towpath.wire.json.wellknown import Resolver
 
@@ -53,13 +55,24 @@ class JsonCodec:
         # By class, which is found in half the time that its descriptor is.
         self._fill: dict[type[Message], Filler] = {}
         self._writers: dict[type[Message], Writer] = {}
+        self._plans = Plans(self._encoders)
+        self._quick: dict[type[Message], BytesWriter | None] = {}
         self._write = msgspec.json.Encoder().encode
         self._read = msgspec.json.Decoder().decode
 
     def encode(self, message: Message) -> bytes:
-        """The message as JSON in UTF-8, without white space. Raises JsonError for what has no JSON: an Any of an unknown type, a Value with
-        nothing in it."""
+        """The message as JSON in UTF-8, without white space, its fields by number. Raises JsonError for what has no JSON: an Any of an
+        unknown type, a Value with nothing in it."""
         kind = type(message)
+        try:
+            quick = self._quick[kind]
+        except KeyError:
+            quick = self._quick[kind] = self._plans.of(message.DESCRIPTOR)
+        if quick is not None:
+            try:
+                return quick(message.SerializePartialToString())
+            except NOT_PLAIN:
+                pass  # the writer below knows what to do, or what to say
         write = self._writers.get(kind)
         if write is None:
             write = self._writers[kind] = self._encoders.of(message.DESCRIPTOR)

@@ -26,9 +26,9 @@ class Encoders:
     """The functions for one set of options, by full name of the message type."""
 
     def __init__(self, resolver: Resolver, *, proto_names: bool, print_defaults: bool, enums_as_ints: bool) -> None:
-        self._proto_names = proto_names
-        self._print_defaults = print_defaults
-        self._enums_as_ints = enums_as_ints
+        self.proto_names = proto_names
+        self.print_defaults = print_defaults
+        self.enums_as_ints = enums_as_ints
         self.resolver = resolver
         self._made: dict[Descriptor, Writer] = {}
 
@@ -38,6 +38,10 @@ class Encoders:
         if made is None:
             made = self._made[descriptor] = self._make(descriptor)
         return made
+
+    def name(self, field: FieldDescriptor) -> str:
+        """What JSON calls the field."""
+        return field.name if self.proto_names else field.json_name
 
     def value(self, field: FieldDescriptor) -> Writer:
         """The writer of one value of `field`."""
@@ -50,21 +54,21 @@ class Encoders:
             return well_known(self, descriptor)
         lines = ["def write(message):", " out = {}", " has = message.HasField"]
         names: dict[str, Any] = {"getattr": getattr, "str": str, "is_set": scalars.is_set}
-        for field in descriptor.fields:
+        for field in sorted(descriptor.fields, key=lambda field: field.number):  # as protobuf's bytes, and its own JSON, have them
             lines += self._field(field, names)
         lines.append(" return out")
         exec("\n".join(lines), names)  # noqa: S102 # the text is made here; see the module's docstring
         return names["write"]
 
     def _field(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
-        key = repr(field.name if self._proto_names else field.json_name)
+        key = repr(self.name(field))
         # As an attribute where Python's grammar has it so.
         plain = field.name.isidentifier() and not keyword.iskeyword(field.name)
         read = f" value = message.{field.name}" if plain else f" value = getattr(message, {field.name!r})"
         expression = self._expression(field, names)
         if not field.is_repeated and field.has_presence:
             return [f" if has({field.name!r}):", f" {read}", f"  out[{key}] = {expression}"]
-        if self._print_defaults:
+        if self.print_defaults:
             return [read, f" out[{key}] = {expression}"]
         test = "value or is_set(value)" if not field.is_repeated and field.cpp_type in _FLOATS else "value"
         return [read, f" if {test}: out[{key}] = {expression}"]
@@ -104,7 +108,7 @@ class Encoders:
         elif kind == _F.CPPTYPE_ENUM:
             enum = enum_type(field)
             if enum.full_name != "google.protobuf.NullValue":
-                return "value" if self._enums_as_ints else self._enum(enum, names)
+                return "value" if self.enums_as_ints else self._enum(enum, names)
             writer = _null
         elif kind == _F.CPPTYPE_MESSAGE:
             return self._message(message_type(field), names)
