@@ -29,7 +29,7 @@ def tracked() -> list[str]:
 
 
 def is_left_behind(part: str) -> bool:
-    return (part.startswith(".") and part not in {".ci", ".gitignore"}) or part == "__pycache__" or part.endswith(".egg-info")
+    return (part.startswith(".") and part not in {".ci", ".gitignore"}) or part == "__pycache__" or part.endswith((".egg-info", ".so"))
 
 
 def written_by_hand(paths: Iterable[str], *, under: tuple[str, ...] = SOURCES) -> list[str]:
