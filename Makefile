@@ -70,9 +70,10 @@ check-generated: $(DEV) ## Is the generated code what the contracts say? (mend: 
 	$(call title,generated code)
 	@$(MAKE) generate GEN_FLAGS=--check || { echo "mend it with: make gen"; exit 1; }
 
-check-contracts: $(DEV) ## buf lint, rule set STANDARD
+check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graph of Skyline's services
 	$(call title,contracts)
 	@$(PY) -m pytest -q --no-header tests/contracts/test_lint.py
+	@.venv/bin/towpath check reference/skyline/system.toml
 
 ##@ Upkeep
 

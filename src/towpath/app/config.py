@@ -35,6 +35,7 @@
     criticality = "SHEDDABLE"
     retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath.app.attemptsfile`)
 
+What a service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.graphfile`.
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
 mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN,
 TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>. Four more have no place in a file because they belong to one start of one process:
@@ -54,6 +55,7 @@ import msgspec
 from towpath.app import tomlfile
 from towpath.app.attemptsfile import HedgingSettings, RetrySettings
 from towpath.app.duration import parse_duration
+from towpath.app.graphfile import NOTHING, CallTable, Declarations, WaiverTable
 from towpath.app.suggest import suggestion
 from towpath.app.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal
 from towpath.app.tlsfile import ClientSettings, ServerSettings
@@ -69,6 +71,9 @@ DEFAULT_FILE: Final = "towpath.toml"
 DEFAULT_GRACE: Final = 5.0
 """Seconds that running calls may take to end once a service was told to stop."""
 
+DEFAULT_NAME: Final = "towpath"
+"""What a service is called that has no name."""
+
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
 
@@ -83,6 +88,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     openapi: bool = True
     insecure: bool = False
     workers: int = 1
+    owns: tuple[str, ...] = ()
     tls: ServerSettings | None = None
 
 
@@ -104,6 +110,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tls: ClientSettings | None = None
     targets: dict[str, str | TargetSettings] = {}
     method_config: tuple[_Method, ...] = ()
+    calls: tuple[CallTable, ...] = ()
+    waivers: tuple[WaiverTable, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +122,7 @@ class ServiceConfig:
     workers this is) are None unless the environment gives them; `source` is the file that was read, or None.
     """
 
-    name: str = "towpath"
+    name: str = DEFAULT_NAME
     listen: Place = _ANYWHERE
     listen_where: str = "the default address"
     admin: Place | None = None
@@ -129,6 +137,7 @@ class ServiceConfig:
     contracts: tuple[str, ...] = ()
     targets: Mapping[str, str | ConfiguredTarget] = field(default_factory=dict[str, str | ConfiguredTarget])
     methods: tuple[MethodConfig, ...] = ()
+    declares: Declarations = NOTHING
     listen_fd: int | None = None
     notify_fd: int | None = None
     metrics_dump: Path | None = None
@@ -165,7 +174,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
     by_method_name(methods)  # two entries for one name are refused now, and not when the first client is made
     return ServiceConfig(
-        name=file.service.name or "towpath",
+        name=file.service.name or DEFAULT_NAME,
         listen=listen,
         listen_where=listen_where,
         admin=_admin(file.service.admin, source, env),
@@ -180,6 +189,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
+        declares=Declarations(owns=file.service.owns, calls=file.calls, waivers=file.waivers),
         listen_fd=_number("TOWPATH_LISTEN_FD", env, "a file descriptor"),
         notify_fd=_number("TOWPATH_NOTIFY_FD", env, "a file descriptor"),
         metrics_dump=Path(env["TOWPATH_METRICS_DUMP"]) if env.get("TOWPATH_METRICS_DUMP") else None,

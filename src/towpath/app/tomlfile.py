@@ -22,6 +22,15 @@ _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "l
 
 def read(path: Path, into: type[Table]) -> Table:
     """The file at `path` as an `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of that shape."""
+    return _struct(_table(path), into, path, "")
+
+
+def has_table(path: Path, name: str) -> bool:
+    """Whether the file at `path` has a table `name`, by which kinds of files are told apart. Raises SetupError as `read` does."""
+    return name in _table(path)
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -31,10 +40,9 @@ def read(path: Path, into: type[Table]) -> Table:
     except UnicodeDecodeError as error:
         raise SetupError(f"{path}: is not UTF-8 text (byte {error.start}); TOML files are") from error
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SetupError(f"{path}: is not valid TOML: {error}") from error
-    return _struct(table, into, path, "")
 
 
 def _struct(value: object, into: type[Table], path: Path, where: str) -> Table:

@@ -1,10 +1,7 @@
 """`towpath explain`: a method's stack and values, each with where it came from: what the running service would use."""
 
-import importlib
-import inspect
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -38,60 +35,15 @@ def explain(
     """
     # Each command loads only what it needs.
     from towpath.app.config import load
+    from towpath.app.methods import find_method, methods_of
 
     # A file named here wins over the environment, which was set for something else.
     environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
     settings = load(config, environ)
-    spec = _find(method, list(_methods(settings.contracts, settings.source)), settings.source)
+    spec = find_method(method, list(methods_of(settings.contracts, settings.source)), settings.source)
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
     print("\n\n".join(_described(spec, one, settings.methods) for one in sides))
     return 0
-
-
-def _methods(modules: Sequence[str], source: Path | None) -> Iterator["MethodSpec[Any, Any]"]:
-    from towpath.core.errors import SetupError
-    from towpath.core.service import Service
-
-    if not modules:
-        file = source or "towpath.toml"
-        raise SetupError(f'{file}: service.contracts names no module; list the generated ones, such as ["echo.v1.echo_towpath"]')
-    # A project that is not installed is found from its folder, as with `python -m`.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    for name in modules:
-        try:
-            module = importlib.import_module(name)
-        except ImportError as error:
-            raise SetupError(f"{source}: service.contracts: {name} cannot be imported: {error}; is its package installed?") from error
-        for _, kind in inspect.getmembers(module, inspect.isclass):
-            if issubclass(kind, Service) and kind.__module__ == module.__name__ and "spec" in vars(kind):
-                yield from kind.spec.methods
-
-
-def _find(asked: str, methods: Sequence["MethodSpec[Any, Any]"], source: Path | None) -> "MethodSpec[Any, Any]":
-    from towpath.app.suggest import suggestion
-    from towpath.core.errors import SetupError
-
-    asked = asked.removeprefix("/")
-    service, slash, name = asked.rpartition("/")
-    if not slash or not service or not name:
-        raise SetupError(f"{asked!r} is not SERVICE/METHOD; {suggestion(asked, (spec.full_name for spec in methods), kind='methods')}")
-    found = [spec for spec in methods if _is(spec.service, service) and spec.name == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise SetupError(f"{asked} is ambiguous: {', '.join(sorted(spec.full_name for spec in found))}; write one of them out")
-    of_service = [spec for spec in methods if _is(spec.service, service)]
-    if of_service:
-        near = suggestion(name, (spec.name for spec in of_service), kind="methods")
-        raise SetupError(f"service {of_service[0].service} has no method {name!r}; {near}")
-    known = {spec.service for spec in methods} if "." in service else {spec.service.rpartition(".")[2] for spec in methods}
-    near = suggestion(service, known, kind="services")
-    raise SetupError(f"unknown service {service!r}; {near}; service.contracts in {source} says where services are looked for")
-
-
-def _is(full: str, asked: str) -> bool:
-    return full == asked or full.endswith(f".{asked}")
 
 
 def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["MethodConfig"]) -> str:

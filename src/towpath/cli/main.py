@@ -15,6 +15,7 @@ from towpath.core.errors import SetupError
 
 _COMMANDS: Final = {
     "call": "towpath.cli.call:call",
+    "check": "towpath.cli.check:check",
     "explain": "towpath.cli.explain:explain",
     "gen": "towpath.cli.gen:gen",
     "up": "towpath.cli.up:up",
