@@ -171,6 +171,15 @@ def test_what_is_owned_keeps_its_place(desk):
     ]
 
 
+def test_whom_the_system_file_tells_of_whom_keeps_its_place(desk):
+    desk.file("a", [LIBRARY])
+    desk.file("b", [ECHO])
+    path = desk.system(a=["b"], b=[])
+    graph = read_system([path]).graph
+    assert [(told.service, told.callee, told.where) for told in graph.told] == [("a", "b", f"{path}: services.a.calls")]
+    assert [finding.rule for finding in check(graph)] == ["undeclared-call"]
+
+
 def test_waivers_are_collected(desk):
     desk.file("a", [], "[[waivers]]\nrule = 'cycle'\npath = 'a *'\nuntil = 2027-03-31\nowner = 'us'\nwhy = 'soon'\n")
     (waiver,) = desk.read().waivers

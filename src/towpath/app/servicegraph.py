@@ -18,7 +18,7 @@ from towpath.app import config, system, tomlfile
 from towpath.app.config import ServiceConfig
 from towpath.app.declared import DeclaredCall, calls_of, waivers_of
 from towpath.app.methods import find_method, methods_of, methods_of_service
-from towpath.contracts.graph import Call, Graph, Owned, Served, Step, Waiver
+from towpath.contracts.graph import Call, Graph, Owned, Served, Step, Told, Waiver
 from towpath.contracts.policy import resolve
 from towpath.core.context import Criticality
 from towpath.core.errors import Code, SetupError
@@ -27,6 +27,8 @@ from towpath.core.service import MethodKind, MethodSpec
 
 OUTSIDE: Final = "(outside)"
 """The service of a method that nobody in the system serves."""
+
+_SERVICES: Final = "services"
 
 ITSELF: Final = ""
 """The method of a service that calls without being called."""
@@ -80,13 +82,13 @@ def read_system(paths: Sequence[Path]) -> DeclaredSystem:
     served |= {call.caller: Served(timeout=None, criticality=Criticality.SHEDDABLE) for call in calls if call.caller.method == ITSELF}
     served |= {call.callee: _served(called[call.callee.method]) for call in calls if call.callee.service == OUTSIDE}
     return DeclaredSystem(
-        graph=Graph(served=served, calls=calls, owned=list(_owned(members))),
+        graph=Graph(served=served, calls=calls, owned=list(_owned(members)), told=list(_told(paths))),
         waivers=tuple(waiver for member in members.values() for waiver in waivers_of(member.config.declares.waivers, member.config.source)),
     )
 
 
 def _members(path: Path) -> Iterator[_Member]:
-    if not tomlfile.has_table(path, "services"):
+    if not tomlfile.has_table(path, _SERVICES):
         settings = config.load(path, {})
         yield _member(path.stem if settings.name == config.DEFAULT_NAME else settings.name, settings, None)
         return
@@ -177,6 +179,13 @@ def _call(caller: Step, callee: Step, link: _Link, settings: ServiceConfig) -> C
 
 def _served(method: _Method) -> Served:
     return Served(timeout=method.default_timeout, criticality=method.default_criticality)
+
+
+def _told(paths: Sequence[Path]) -> Iterator[Told]:
+    for path in paths:
+        if tomlfile.has_table(path, _SERVICES):
+            for entry in system.load(path).services.values():
+                yield from (Told(service=entry.name, callee=callee, where=f"{path}: services.{entry.name}.calls") for callee in entry.calls)
 
 
 def _owned(members: Mapping[str, _Member]) -> Iterator[Owned]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import RULES, Graph, Limits, Owned, check
+from towpath.contracts.graph import RULES, Graph, Limits, Owned, Told, check
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
 
@@ -22,7 +22,8 @@ def test_every_rule_is_run_in_a_fixed_order():
     ]
     drawn = graph(*calls)
     owned = [Owned(datum="x", service="a", where="a.toml"), Owned(datum="x", service="b", where="b.toml")]
-    found = check(Graph(served=drawn.served, calls=calls, owned=owned), Limits(depth=1))
+    told = [Told(service="a", callee="m", where="system.toml: services.a.calls")]
+    found = check(Graph(served=drawn.served, calls=calls, owned=owned, told=told), Limits(depth=1))
     assert list(dict.fromkeys(finding.rule for finding in found)) == list(RULES)
 
 

@@ -3,11 +3,12 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import Graph, Owned, Served
+from towpath.contracts.graph import Graph, Owned, Served, Told
 from towpath.contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
     find_shared_data,
+    find_undeclared_calls,
     find_unsafe_repeats,
 )
 from towpath.core.context import Criticality
@@ -100,3 +101,20 @@ def test_a_datum_has_one_owner():
 def test_a_service_may_say_twice_what_it_owns():
     owned = [Owned(datum="x", service="a", where="a.toml")] * 2
     assert list(find_shared_data(Graph(served={}, owned=owned))) == []
+
+
+def told(way: str) -> Told:
+    service, callee = way.split(" > ")
+    return Told(service=service, callee=callee, where=f"system.toml: services.{service}.calls")
+
+
+def test_a_service_that_is_told_of_another_declares_what_it_calls_there():
+    drawn = graph(call("a > b"), call("b > c"))
+    whole = Graph(served=drawn.served, calls=drawn.calls, told=[told("a > b"), told("a > c")])
+    (finding,) = find_undeclared_calls(whole)
+    assert (finding.rule, finding.path, finding.where) == ("undeclared-call", ("a", "c"), ("system.toml: services.a.calls",))
+
+
+def test_a_callee_that_serves_nothing_known_cannot_be_declared():
+    drawn = graph(call("a > b"))
+    assert list(find_undeclared_calls(Graph(served=drawn.served, calls=drawn.calls, told=[told("a > bare")]))) == []

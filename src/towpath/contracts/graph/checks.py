@@ -5,7 +5,13 @@ from typing import Final
 
 from towpath.contracts.graph.chains import find_amplification, find_deep_chains
 from towpath.contracts.graph.cycles import find_cycles
-from towpath.contracts.graph.edges import find_criticality_inversions, find_deadline_inversions, find_shared_data, find_unsafe_repeats
+from towpath.contracts.graph.edges import (
+    find_criticality_inversions,
+    find_deadline_inversions,
+    find_shared_data,
+    find_undeclared_calls,
+    find_unsafe_repeats,
+)
 from towpath.contracts.graph.model import Finding, Graph
 from towpath.core.errors import SetupError
 
@@ -17,6 +23,7 @@ RULES: Final = (
     "criticality-inversion",
     "unsafe-repeat",
     "two-owners",
+    "undeclared-call",
     "depth",
 )
 """What a waiver may name."""
@@ -46,5 +53,6 @@ def check(graph: Graph, limits: Limits | None = None) -> tuple[Finding, ...]:
         *find_criticality_inversions(graph),
         *find_unsafe_repeats(graph),
         *find_shared_data(graph),
+        *find_undeclared_calls(graph),
         *find_deep_chains(graph, limits.depth),
     )

@@ -1,4 +1,5 @@
-"""What one method's own calls can have wrong: too little time for them, too little weight, repeats that do harm; and data of two owners.
+"""What one method's own calls can have wrong: too little time for them, too little weight, repeats that do harm; data of two
+owners; and calls that nobody declared.
 
 A call's timeout includes its retries (`towpath/v1/options.proto`), so attempts are not multiplied in again: however often it is tried, a
 call ends at its timeout. What has to fit into the caller's timeout is therefore the sum of its sequential calls, and the longest of its
@@ -84,6 +85,22 @@ def find_shared_data(graph: Graph) -> Iterator[Finding]:
                 message=f"each of them owns {datum!r}: nobody can say which of their answers is true",
                 remedy="leave it with one of them; the others ask it, or keep a copy from its events",
                 where=tuple(claim.where for claim in claims),
+            )
+
+
+def find_undeclared_calls(graph: Graph) -> Iterator[Finding]:
+    """Services that are told where another one is, and declare no call to it: what they do there escapes every other rule."""
+    declared = {(call.caller.service, call.callee.service) for call in graph.calls}
+    serving = {step.service for step in graph.served}
+    for told in graph.told:
+        if told.callee in serving and (told.service, told.callee) not in declared:
+            yield Finding(
+                rule="undeclared-call",
+                severity=Severity.WARNING,
+                path=(told.service, told.callee),
+                message="the system file tells the one where the other is, and its service file declares no call to it",
+                remedy="declare the call in [[calls]], or take the callee out of the system file's calls",
+                where=(told.where,),
             )
 
 

@@ -72,12 +72,22 @@ class Owned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """A service that the system file tells where another one is."""
+
+    service: str
+    callee: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Graph:
     """A whole system. Every step of `calls` is in `served`."""
 
     served: Mapping[Step, Served]
     calls: Sequence[Call] = ()
     owned: Sequence[Owned] = ()
+    told: Sequence[Told] = ()
     _leaving: dict[Step, list[Call]] = field(default_factory=dict[Step, list[Call]], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
