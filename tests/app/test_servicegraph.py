@@ -163,6 +163,33 @@ def test_further_attempts_are_those_that_the_contract_declares(desk, monkeypatch
     assert [finding.rule for finding in check(desk.read().graph)] == ["unsafe-repeat"] * bool(hedged or codes)
 
 
+def test_the_service_file_has_the_last_word_on_attempts(desk):
+    text = """
+    [[calls]]
+    from = "LibraryService/GetBook"
+    to = "EchoService/Say"
+    [[methodConfig]]
+    name = [{ service = "echo.v1.EchoService" }]
+    retryPolicy = { maxAttempts = 1 }
+    """
+    desk.file("a", [LIBRARY, ECHO], text)
+    assert [call.attempts for call in desk.read().graph.calls] == [1]
+
+
+def test_a_retry_that_no_client_would_start_with_is_a_mistake_and_no_finding(desk):
+    text = """
+    [[calls]]
+    from = "LibraryService/GetBook"
+    to = "EchoService/Fail"
+    [[methodConfig]]
+    name = [{ service = "echo.v1.EchoService" }]
+    retryPolicy = { retryableStatusCodes = ["ABORTED"] }
+    """
+    desk.file("a", [LIBRARY, ECHO], text)
+    with pytest.raises(SetupError, match=r"a\.toml: methodConfig\[0\]: echo\.v1\.EchoService/Fail: "):
+        desk.read()
+
+
 def test_what_is_owned_keeps_its_place(desk):
     path = desk.file("a", [], owns=("books", "loans"))
     assert [(owned.datum, owned.service, owned.where) for owned in desk.read().graph.owned] == [

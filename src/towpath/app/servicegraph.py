@@ -22,8 +22,7 @@ from towpath.contracts.graph import Call, Graph, Owned, Served, Step, Told, Waiv
 from towpath.contracts.policy import resolve
 from towpath.core.context import Criticality
 from towpath.core.errors import Code, SetupError
-from towpath.core.policies import RetryPolicy
-from towpath.core.service import MethodKind, MethodSpec
+from towpath.core.service import MethodSpec
 
 OUTSIDE: Final = "(outside)"
 """The service of a method that nobody in the system serves."""
@@ -158,9 +157,7 @@ def _whither(member: _Member, method: str, servers: Mapping[str, Sequence[_Membe
 def _call(caller: Step, callee: Step, link: _Link, settings: ServiceConfig) -> Call:
     method, declared = link.callee, link.declared
     policy = resolve(method, settings.methods)
-    retry = method.retry or RetryPolicy()
-    # A stream is not begun anew by itself, so only a policy of its own gives it attempts.
-    attempts = retry.max_attempts if method.retry is not None or method.kind is MethodKind.UNARY else 1
+    retry, hedge = policy.retry.value, policy.hedge.value
     return Call(
         caller=caller,
         callee=callee,
@@ -168,9 +165,9 @@ def _call(caller: Step, callee: Step, link: _Link, settings: ServiceConfig) -> C
         timeout=policy.timeout.value,
         criticality=policy.criticality.value or method.default_criticality,
         repeatable=method.repeatable,
-        attempts=max(attempts, 0 if method.hedge is None else method.hedge.max_attempts),
-        hedged=method.hedge is not None,
-        repeated_codes=tuple(sorted(code.name for code in retry.retryable_codes - {Code.UNAVAILABLE})) if attempts > 1 else (),
+        attempts=retry.max_attempts if hedge is None else max(retry.max_attempts, hedge.max_attempts),
+        hedged=hedge is not None,
+        repeated_codes=tuple(sorted(code.name for code in retry.retryable_codes - {Code.UNAVAILABLE})) if retry.max_attempts > 1 else (),
         optional=declared.optional,
         parallel=declared.parallel,
         times=declared.times,
