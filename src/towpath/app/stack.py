@@ -31,8 +31,8 @@ def server_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
 
 
 def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> tuple[Layer, ...]:
-    """What stands between a client and the transport, outermost first, inside of `ClientContext`; made once per channel, because its methods
-    share what is known of the target. `methods` are the service file's."""
+    """What stands between a client and the transport, outermost first, inside of `ClientContext`; made once per channel, because its
+    methods share what is known of the target. `methods` are the service file's."""
     source = random.Random()  # jitter; nothing here is a secret
     return (
         metrics.client,
