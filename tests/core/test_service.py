@@ -3,7 +3,7 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from towpath.core.context import Context
-from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodKind, MethodSpec, Service, ServiceSpec, compose, roles
+from towpath.core.service import DEFAULT_TIMEOUT, Gate, Handler, MethodKind, MethodSpec, Service, ServiceSpec, compose, gate_of, roles
 
 SAY = MethodSpec(service="echo.v1.EchoService", name="Say", request=StringValue, response=StringValue)
 IMPORT = MethodSpec(service="echo.v1.EchoService", name="Import", request=StringValue, response=StringValue, timeout=1.0)
@@ -77,3 +77,19 @@ async def test_a_layer_without_work_for_a_method_costs_it_nothing() -> None:
 def test_only_the_roles_that_are_in_a_stack_are_named(method: MethodSpec[Message, Message], expected: list[str]) -> None:
     layers = [Marking("a"), Marking("b", methods=("Import",)), Marking("c", methods=("Say", "Import"))]
     assert roles(layers, method, innermost) == expected
+
+
+class Gated(Marking):
+    def __init__(self, *methods: str) -> None:
+        super().__init__("gated")
+        self._gates = {name: lambda _: None for name in methods}
+
+    def gate(self, method: MethodSpec[Message, Message]) -> Gate | None:
+        return self._gates.get(method.name)
+
+
+def test_a_method_has_the_first_gate_of_its_layers_if_any_has_one() -> None:
+    first, second = Gated("Say"), Gated("Say", "Import")
+    assert gate_of([Marking("a"), first, second], SAY) is first.gate(SAY)
+    assert gate_of([first, second], IMPORT) is second.gate(IMPORT)
+    assert gate_of([Marking("a"), first], IMPORT) is None

@@ -57,13 +57,16 @@ class Context:
     is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one; `wait_for_ready`
     is the option of a client's call; `attempt` is how many attempts came before this one (`grpc-previous-rpc-attempts`);
     `idempotency_key` names the effect that is wanted, the same for each attempt at it, and is empty without one. It is not inherited: a
-    handler that calls one method twice wants two effects."""
+    handler that calls one method twice wants two effects; `arrived` is when a received call's head was read, in seconds of the clock,
+    and 0 for a call that was not received; `gated` says that it has passed a gate (`towpath.core.service.Gate`)."""
 
     __slots__ = (
+        "arrived",
         "attempt",
         "caller",
         "criticality",
         "deadline",
+        "gated",
         "idempotency_key",
         "metadata",
         "method",
@@ -90,6 +93,8 @@ class Context:
     caller: str
     wait_for_ready: bool
     idempotency_key: str
+    arrived: float
+    gated: bool
 
     def __init__(
         self,
@@ -120,6 +125,8 @@ class Context:
         self.caller = ""
         self.wait_for_ready = False
         self.idempotency_key = ""
+        self.arrived = 0.0
+        self.gated = False
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id

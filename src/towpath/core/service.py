@@ -10,11 +10,12 @@ from abc import ABC
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from google.protobuf.message import Message
 
 from towpath.core.context import CRITICAL, CallOptions, Context, Criticality
+from towpath.core.errors import RpcError
 from towpath.core.http import HttpBinding
 from towpath.core.policies import HedgingPolicy, RetryPolicy
 
@@ -135,6 +136,30 @@ class Layer(Protocol):
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """A handler that does this role's work around `following`; `following` itself where there is none to do for `method`."""
         ...
+
+
+Gate = Callable[[Context], RpcError | None]
+"""Asked of a call that has arrived whole, before its request is decoded and a task made for it: the error to refuse it with, or None. Must
+be quick, and must not raise. The same error may be given again and again: the transport encodes it once."""
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """A layer that may also refuse calls at the gate, where a refusal costs a tenth. Not every call passes it (only unary ones over gRPC
+    do), so what `wrap` returns has to do without."""
+
+    def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
+        """The gate of `method`, asked for after `wrap`; None if it has none."""
+        ...
+
+
+def gate_of(layers: Sequence[Layer], method: MethodSpec[Any, Any]) -> Gate | None:
+    """The first gate that `layers` have for `method`."""
+    for layer in layers:
+        gate = layer.gate(method) if isinstance(layer, Gated) else None
+        if gate is not None:
+            return gate
+    return None
 
 
 def compose(layers: Sequence[Layer], method: MethodSpec[Any, Any], innermost: Handler) -> Handler:

@@ -5,28 +5,51 @@ Decided once per distinct head, since a client's calls of one method have the sa
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from google.protobuf.message import Message
 
 from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import Handler, Idempotency, MethodKind, MethodSpec
+from towpath.core.service import Gate, Handler, Idempotency, MethodKind, MethodSpec
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
 from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
 from towpath.wire.dialect import Answer, Dialect
+from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import GrpcDialect
 from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.grpc.web import GrpcWebDialect
+from towpath.wire.hpack import literal
 from towpath.wire.http2 import Field, Section, Template
+
+_MOST_REFUSED: Final = 8
+
+
+class Refused:
+    """The errors that a gate gave last, with what says each on the wire: an overloaded server says the same to thousands a second."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self) -> None:
+        self._fields: dict[RpcError, bytes] = {}
+
+    def fields(self, error: RpcError) -> bytes:
+        """The fields of `error`, encoded when it is first given."""
+        fields = self._fields.get(error)
+        if fields is None:
+            if len(self._fields) >= _MOST_REFUSED:
+                self._fields.clear()
+            fields = self._fields[error] = b"".join(literal(name, value) for name, value in status.encode(error))
+        return fields
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Endpoint:
     """One method with its composed stack. `timeout` is in seconds, None for no end; it holds if the caller sends none, as `criticality`
-    does. The method's name and types stand here once more, since each call reads them."""
+    does. The method's name and types stand here once more, since each call reads them. `gate` may refuse unary calls over gRPC as they
+    arrive."""
 
     method: MethodSpec[Any, Any]
     handler: Handler
@@ -35,6 +58,8 @@ class Endpoint:
     response: type[Message]
     timeout: float | None
     criticality: Criticality
+    gate: Gate | None = None
+    refused: Refused = field(default_factory=Refused)
 
 
 class Dialogue(ABC):

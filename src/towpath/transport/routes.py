@@ -6,7 +6,7 @@ from typing import Final
 
 from towpath.core.blocking import asynchronous
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import Layer, MethodKind, Service, compose
+from towpath.core.service import Layer, MethodKind, Service, compose, gate_of
 from towpath.core.streaming import exchange_handler
 from towpath.transport.dialogues import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
 from towpath.transport.rest import RestRoutes
@@ -95,6 +95,7 @@ class Routes:
                     response=method.response,
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
+                    gate=gate_of(layers, method) if method.kind is MethodKind.UNARY else None,
                 )
         self._rest = RestRoutes(self._endpoints.values())
 

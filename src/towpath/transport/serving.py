@@ -140,6 +140,11 @@ class ServerCall(Stream, Handling):
     def _start(self, message: bytes) -> None:
         route, link = self._route, self._link
         endpoint = route.endpoint
+        if endpoint.gate is not None and (refusal := endpoint.gate(self._ctx)) is not None:
+            self._over = True
+            _end_with(self, self._link, endpoint.refused.fields(refusal))
+            self._ended()
+            return
         try:
             request = endpoint.request.FromString(message)
         except DecodeError as error:

@@ -155,18 +155,20 @@ def received(
             base = Inherited((*base_fields, *extra), base.implied)
             timeout, traceparent = base.timeout, base.traceparent
             break
+    arrived = clock.now()
     deadline: float | None = None
     if timeout:
         try:
-            deadline = clock.now() + timeout_codec.decode(timeout)
+            deadline = arrived + timeout_codec.decode(timeout)
         except ValueError as error:
             raise RpcError(Code.INVALID_ARGUMENT, str(error)) from None
     elif fallback is not None:
-        deadline = clock.now() + fallback
+        deadline = arrived + fallback
     trace = TraceContext.received(traceparent, base.tracestate) if base.tracestate else None
     ctx = Context(
         method, deadline, base.criticality, base.tenant, base.metadata, peer, trace, traceparent, base.request_id, None, base.attempt
     )
+    ctx.arrived = arrived
     if base.idempotency_key:
         ctx.idempotency_key = base.idempotency_key
     return ctx
