@@ -1,0 +1,151 @@
+"""The `admission` role: what a server takes on, so that what it has taken on still gets done in time.
+
+Three limits stand behind it, per method: an adaptive bound of calls under way (`limit`), for handlers that wait for somebody else; the
+turns of the event loop (`turns`), for handlers that compute, of which only one is ever under way; and a queue before both (`lane`), which
+CoDel and the priority of calls keep short. All methods of a server share its loop, and so its turns and its lag.
+
+Unary calls over gRPC are asked at the gate as they arrive, since most of what a refusal costs later is the task made in vain; all others
+when their handler would begin. A stream is admitted like a call, but holds no place: how long it lasts says nothing of how long the
+server takes, and a bound that learns from latencies would learn nonsense. A fixed number of streams at once is a bulkhead's business.
+
+It refuses with RESOURCE_EXHAUSTED and a pushback, before any work, and never only to measure.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.outcome import Outcome, classify
+from towpath.core.service import Gate, Handler, MethodKind, MethodSpec
+from towpath.core.signals import Signal, unheard
+from towpath.layers.lag import LagProbe
+from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane, QueueOptions
+from towpath.layers.limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
+from towpath.layers.turns import Turns
+
+_TELLING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
+"""How calls end whose duration says how long the work takes."""
+
+DEFAULT_QUEUE: Final = QueueOptions()
+
+
+def default_limit(_: MethodSpec[Any, Any]) -> LimitOptions | None:
+    """The same for every method."""
+    return DEFAULT_LIMIT
+
+
+class Admission:
+    """The layer of one server; belongs to the loop that runs it.
+
+    `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per method. `queue` holds
+    for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. `rng` is for the
+    jitter of the pushback. A call that is cancelled or reaches its deadline while it waits leaves the queue at once.
+    """
+
+    role = ROLE
+
+    def __init__(
+        self,
+        *,
+        limit_of: Callable[[MethodSpec[Any, Any]], LimitOptions | None] = default_limit,
+        queue: QueueOptions = DEFAULT_QUEUE,
+        shadow: bool = False,
+        signal: Signal = unheard,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._limit_of = limit_of
+        self._queue = queue
+        self._shadow = shadow
+        self._signal = signal
+        self._rng = random.Random() if rng is None else rng  # spreads retries; nothing secret
+        self._turns = Turns()
+        self._lanes: dict[str, Lane] = {}
+        self._probe = LagProbe(self._busy)
+
+    def _busy(self) -> bool:
+        return any(lane.begun for lane in self._lanes.values())
+
+    def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
+        """Refuses a call of `method` before it costs a task; None in shadow and for a method without a limit."""
+        lane = self._lanes.get(method.full_name)
+        return None if lane is None or self._shadow else lane.gate
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """`following` itself for a method without a limit."""
+        options = self._limit_of(method)
+        if options is None:
+            return following
+        limit = AdaptiveLimit(options)
+        lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng)
+        self._lanes[method.full_name] = lane
+        if self._shadow:
+            return self._watching(method, lane, limit, following)
+        return self._unary(lane, limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
+
+    def _unary(self, lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
+        turns, probe = self._turns, self._probe
+
+        async def handle(request: Any, ctx: Context) -> Any:
+            begun = clock.now()
+            arrived = ctx.arrived or begun
+            wait = begun - arrived
+            if lane.full(begun):
+                wait = await lane.wait(ctx, arrived, begun)
+                begun = clock.now()
+            else:
+                lane.begun += 1
+                turns.begin(begun)
+            return await _measured(lane, limit, probe, following(request, ctx), begun, wait)
+
+        return handle
+
+    def _watching(self, method: MethodSpec[Any, Any], lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
+        name, signal, probe, options = method.full_name, self._signal, self._probe, self._queue
+        unary = method.kind is MethodKind.UNARY
+
+        async def handle(request: Any, ctx: Context) -> Any:
+            begun = clock.now()
+            wait = begun - (ctx.arrived or begun)
+            if lane.begun >= limit.limit:
+                signal(name, ROLE, CONCURRENCY_LIMIT, True)
+            elif lane.codel.waited(begun, wait):
+                signal(name, ROLE, QUEUE_DELAY, True)
+            elif probe.seconds > options.lag:
+                signal(name, ROLE, LOOP_LAG, True)
+            if not unary:
+                return await following(request, ctx)
+            lane.begun += 1
+            return await _measured(lane, limit, probe, following(request, ctx), begun, wait)
+
+        return handle
+
+
+async def _measured(lane: Lane, limit: AdaptiveLimit, probe: LagProbe, work: Any, begun: float, wait: float) -> Any:
+    """Run a call that has its place, tell the limit how long it took, and give the place back."""
+    probe.start()
+    try:
+        response = await work
+    except BaseException as error:
+        if classify(error) in _TELLING:
+            now = clock.now()
+            limit.done(now, wait, now - begun, lane.begun)
+        raise
+    else:
+        now = clock.now()
+        limit.done(now, wait, now - begun, lane.begun)
+        return response
+    finally:
+        lane.leave()
+
+
+def _stream(lane: Lane, following: Handler) -> Handler:
+    async def handle(request: Any, ctx: Context) -> Any:
+        now = clock.now()
+        if lane.full(now):
+            await lane.wait(ctx, ctx.arrived or now, now)
+            lane.leave()
+        return await following(request, ctx)
+
+    return handle

@@ -1,0 +1,46 @@
+"""The probe knows how late its loop is, and sleeps with it."""
+
+import asyncio
+
+from tests.layers.busy_loop import BusyLoop
+from towpath.layers.lag import PERIOD, LagProbe
+
+
+def test_a_loop_that_computes_is_late_and_one_that_waits_is_not():
+    loop = BusyLoop()
+
+    async def main():
+        probe = LagProbe(lambda: True)
+        probe.start()
+        probe.start()
+        await asyncio.sleep(10 * PERIOD)
+        idle = probe.seconds
+        for _ in range(20):
+            loop.burn(0.1)
+            await asyncio.sleep(0)
+        return idle, probe.seconds
+
+    idle, busy = loop.drive(main())
+    assert idle < 1e-6
+    assert 0.05 < busy < 0.2
+
+
+def test_it_stops_when_no_call_is_under_way_and_can_begin_again():
+    loop = BusyLoop()
+
+    async def main():
+        busy = True
+        probe = LagProbe(lambda: busy)
+        probe.start()
+        loop.burn(1.0)
+        await asyncio.sleep(PERIOD)
+        assert probe.seconds > 0
+        busy = False
+        await asyncio.sleep(2 * PERIOD)
+        assert not probe.running
+        assert probe.seconds == 0
+        probe.start()
+        assert probe.running
+        await asyncio.sleep(2 * PERIOD)
+
+    loop.drive(main())
