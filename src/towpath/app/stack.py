@@ -5,11 +5,11 @@ metrics count what the layers below them refuse, too. On the client what stands 
 hears of each of them.
 """
 
-import random
 from collections.abc import Sequence
 from typing import Any, Final
 
 from towpath.contracts.policy import MethodConfig, resolve
+from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
@@ -31,9 +31,9 @@ def server_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
 
 
 def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> tuple[Layer, ...]:
-    """What stands between a client and the transport, outermost first, inside of `ClientContext`; made once per channel, because its
-    methods share what is known of the target. `methods` are the service file's."""
-    source = random.Random()  # jitter; nothing here is a secret
+    """What stands between client and transport, outermost first, inside of `ClientContext`; made once per channel, because its methods
+    share what is known of the target. `methods` are the service file's."""
+    source = chance.generator()  # jitter; nothing here is a secret
     return (
         metrics.client,
         Deadline("client"),

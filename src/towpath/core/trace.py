@@ -4,19 +4,19 @@ Only identity lives here; recording spans is telemetry's business. An identity i
 that most calls need of it.
 """
 
-import random
 import re
 from binascii import hexlify
 from typing import Final
 
+from towpath.core import chance
+
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
-_bits = random.Random().getrandbits  # seeded by the operating system; ids need to be unique, not secret
 
 
 def _new_span_id() -> bytes:
-    return hexlify((_bits(64) or 1).to_bytes(8, "big"))
+    return hexlify((chance.bits(64) or 1).to_bytes(8, "big"))
 
 
 class TraceContext:
@@ -54,7 +54,7 @@ class TraceContext:
         """A new trace, for work that nobody called."""
         # Both ids at once, and through bytes: formatting a large integer takes three times as long (measured). That either is all zeros,
         # which is no id, happens once in 2**64 traces.
-        return TraceContext(b"00-" + hexlify(_bits(192).to_bytes(24, "big"), b"-", -16) + b"-00")
+        return TraceContext(b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16) + b"-00")
 
     @staticmethod
     def received(traceparent: bytes, state: str = "") -> "TraceContext":

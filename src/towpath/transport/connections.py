@@ -6,12 +6,11 @@ age is gRPC's MAX_CONNECTION_AGE, with its jitter of ten percent so that clients
 """
 
 import asyncio
-import random
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from towpath.core import clock
+from towpath.core import chance, clock
 from towpath.core.deadline import Slot, wheel_of
 
 _JITTER: Final = 0.1
@@ -39,6 +38,7 @@ class Connections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
+        self._source = chance.generator()
         self._by_peer: Counter[str] = Counter()
 
     def admit(self, peer: str) -> bool:
@@ -59,7 +59,7 @@ class Connections:
     def age(self, link: "Draining") -> None:
         """Drain `link` once it has reached its age."""
         if self._limits.max_age is not None:
-            until = clock.now() + self._limits.max_age * random.uniform(1 - _JITTER, 1 + _JITTER)
+            until = clock.now() + self._limits.max_age * self._source.uniform(1 - _JITTER, 1 + _JITTER)
             aging = _Aging(link)
             slot: Slot = wheel_of(link.loop).add(until, aging)
             link.closed.add_done_callback(lambda _: slot.pop(aging, None))

@@ -6,12 +6,12 @@ again, with the backoff that connecting has.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from towpath.core import chance
 from towpath.core.errors import Code, RpcError
 from towpath.transport.calling import ResponseHead, grpc_fields, has_status, request_head
 from towpath.transport.client_link import ClientLink
@@ -37,7 +37,7 @@ class HealthCheck:
         self.body = framing.frame(HEALTH["HealthCheckRequest"](service=service).SerializeToString())
         self.timeout = options.connect_timeout
         self.backoff = options.backoff
-        self.source = random.Random()
+        self.source = chance.generator()
 
     def watch(self, link: ClientLink, told: Told) -> "HealthWatch":
         """Ask over `link` from now on."""

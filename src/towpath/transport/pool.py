@@ -1,12 +1,12 @@
 """The endpoints of a channel: kept as the target resolves, connected, and chosen from."""
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from towpath.core import chance
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.transport.address import Place
@@ -29,7 +29,7 @@ class Pool:
     """Does nothing until the first call asks for a connection."""
 
     def __init__(self, target: str, resolver: Resolver, dialer: Dialer, options: ChannelOptions, health: HealthCheck | None) -> None:
-        source = random.Random()  # who gets the next call is no secret
+        source = chance.generator()  # who gets the next call is no secret
         self.sole: ClientLink | None = None
         """The connection, where there is but one endpoint: then nothing has to be chosen, and the call path looks here first."""
         self._target = target
