@@ -1,0 +1,289 @@
+"""A simulated network: nodes with names, links between them, and everything that can go wrong with either.
+
+Who calls is told by context: what runs inside a node (`Node.inside`, `Node.start`, and whatever its servers start) connects from there, so
+that servers and channels run on it as they are. What it does not simulate: TLS, UDP, routes that differ by size, and congestion between
+connections; bandwidth is each connection's own.
+"""
+
+import asyncio
+import contextvars
+import errno
+import socket
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager
+from random import Random
+from typing import Any, TypeVar, cast
+
+from towpath.testing.cpu import Cpu
+from towpath.testing.link import LinkOptions
+from towpath.testing.stream import End
+
+T = TypeVar("T")
+
+Tap = Callable[[float, str, str, bytes], None]
+"""Hears of bytes as they arrive: when, the names of the nodes from and to, and the bytes."""
+
+_here: contextvars.ContextVar["Node"] = contextvars.ContextVar("towpath_simulated_node")
+
+
+class Way:
+    """One direction between two nodes."""
+
+    def __init__(self, network: "Network", source: "Node", target: "Node") -> None:
+        self.options = network.options
+        self.blocked = False
+        self.ends: dict[End, None] = {}
+        """The sending ends of its connections."""
+        self.unblocked: asyncio.Event = asyncio.Event()
+        self.unblocked.set()
+        self._network = network
+        self._source = source
+        self._target = target
+
+    def delay(self) -> float | None:
+        """Seconds that the next segment takes; None if it never comes through."""
+        delay = self.options.delay(self._network.random)
+        return None if delay is None else delay + self._source.lag + self._target.lag
+
+    def passed(self, data: bytes) -> None:
+        """These bytes have arrived."""
+        if self._network.tap is not None:
+            self._network.tap(asyncio.get_running_loop().time(), self._source.name, self._target.name, data)
+
+    def block(self) -> None:
+        """Hold back what arrives."""
+        self.blocked = True
+        self.unblocked.clear()
+
+    def unblock(self) -> None:
+        """Let it through, as it was sent."""
+        self.blocked = False
+        self.unblocked.set()
+        for end in list(self.ends):
+            asyncio.get_running_loop().call_soon(end.pump, context=end.peer.context)
+
+
+class Node:
+    """A machine: a name, an address, a processor. Made by `Network.node`.
+
+    `lag` (seconds, 0) is added to everything that comes and goes: a slow network card; `cpu.speed` makes its work slow.
+    """
+
+    def __init__(self, network: "Network", name: str, address: str, cpu: Cpu) -> None:
+        self.name = name
+        self.address = address
+        self.cpu = cpu
+        self.lag = 0.0
+        self.up = True
+        self.ends: dict[End, None] = {}
+        self.listening: dict[int, Listening] = {}
+        self._network = network
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+
+    @contextmanager
+    def inside(self) -> Generator[None]:
+        """What is called in the `with` block is called from this node."""
+        token = _here.set(self)
+        try:
+            yield
+        finally:
+            _here.reset(token)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run `work` on this node; a crash cancels it."""
+        with self.inside():
+            task = asyncio.create_task(work, name=f"{self.name}: {getattr(work, '__qualname__', work)}")
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(task, None)
+
+    def listen(self, port: int) -> socket.socket:
+        """A listening socket for `Server.start(sock=...)`. Raises OSError if the node listens there already."""
+        if port in self.listening:
+            raise OSError(errno.EADDRINUSE, f"{self.name}:{port} is in use")
+        return cast("socket.socket", Listener(self, port))  # it is one in shape, as far as servers look
+
+    async def work(self, seconds: float) -> None:
+        """Spend `seconds` of this node's processor."""
+        await self.cpu.work(seconds)
+
+    def crash(self) -> None:
+        """The process is gone: its connections are reset, nobody listens, what `start` runs is cancelled."""
+        self.up = False
+        for listening in list(self.listening.values()):
+            listening.close()
+        for end in list(self.ends):
+            end.crash()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def restart(self) -> None:
+        """It is there again, and has to be told what to run: listen and start anew."""
+        self.up = True
+
+
+class Listener:
+    """As much of a listening socket as servers look at."""
+
+    family = socket.AF_INET
+
+    def __init__(self, node: Node, port: int) -> None:
+        self.node = node
+        self.port = port
+
+    def getsockname(self) -> tuple[str, int]:
+        """Address and port."""
+        return self.node.address, self.port
+
+    def close(self) -> None:
+        """Nothing was taken from any system."""
+
+
+class Listening(asyncio.AbstractServer):
+    """A server that accepts."""
+
+    def __init__(self, listener: Listener, factory: Callable[[], Any]) -> None:
+        self.factory = factory
+        self.context = contextvars.copy_context()
+        self.context.run(_here.set, listener.node)
+        self._listener = listener
+        listener.node.listening[listener.port] = self
+
+    def close(self) -> None:
+        """Accept nobody any more; open connections stay."""
+        if self.is_serving():
+            del self._listener.node.listening[self._listener.port]
+
+    def is_serving(self) -> bool:
+        """Whether it accepts."""
+        return self._listener.node.listening.get(self._listener.port) is self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs in."""
+        return asyncio.get_running_loop()
+
+    async def wait_closed(self) -> None:
+        """Nothing to wait for."""
+
+
+class Network:
+    """`options` hold for every link that is not given others by `link`; `random` decides what chance decides."""
+
+    def __init__(self, random: Random, options: LinkOptions | None = None) -> None:
+        self.random = random
+        self.options = options or LinkOptions()
+        self.tap: Tap | None = None
+        self.nodes: dict[str, Node] = {}
+        self._by_address: dict[str, Node] = {}
+        self._names: dict[str, list[Node]] = {}
+        self._ways: dict[tuple[Node, Node], Way] = {}
+        self._ports = 32768
+        self.outside = self.node("outside")
+        """Where what runs inside no node calls from."""
+
+    def node(self, name: str, *, cpu: Cpu | None = None) -> Node:
+        """A new machine. Raises ValueError if the name is taken."""
+        if name in self._names:
+            raise ValueError(f"there is a node called {name} already")
+        number = len(self.nodes) + 1
+        node = Node(self, name, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", cpu or Cpu())
+        self.nodes[name] = self._by_address[node.address] = node
+        self._names[name] = [node]
+        return node
+
+    def name(self, name: str, nodes: Iterable[Node]) -> None:
+        """Have `name` stand for all of `nodes`, as a headless service does; again to change it."""
+        if name in self.nodes:
+            raise ValueError(f"{name} is a node")
+        self._names[name] = list(nodes)
+
+    def link(self, one: Node, other: Node, options: LinkOptions) -> None:
+        """Make the link between two nodes, both ways, another one; open connections feel it too."""
+        self.way(one, other).options = self.way(other, one).options = options
+
+    def partition(self, some: Iterable[Node], others: Iterable[Node] | None = None) -> None:
+        """Hold back everything between `some` and `others` (default: all other nodes there are), until `heal`."""
+        for way in self._between(some, others):
+            way.block()
+
+    def heal(self) -> None:
+        """End every partition; what was held back arrives."""
+        for way in self._ways.values():
+            if way.blocked:
+                way.unblock()
+
+    def reset(self, some: Iterable[Node], others: Iterable[Node] | None = None) -> None:
+        """Reset the connections between them, at both ends."""
+        for way in self._between(some, others):
+            for end in list(way.ends):
+                end.drop(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
+    def _between(self, some: Iterable[Node], others: Iterable[Node] | None) -> list[Way]:
+        ones = list(some)
+        rest = [node for node in self.nodes.values() if node not in ones] if others is None else list(others)
+        return [way for one in ones for other in rest for way in (self.way(one, other), self.way(other, one))]
+
+    def way(self, source: Node, target: Node) -> Way:
+        """The one direction from `source` to `target`."""
+        way = self._ways.get((source, target))
+        if way is None:
+            way = self._ways[source, target] = Way(self, source, target)
+        return way
+
+    # What the loop asks.
+
+    def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
+        """The addresses of a name. Raises socket.gaierror if there is none."""
+        if host in self._by_address:
+            return [(host, port)]
+        nodes = self._names.get(host)
+        if not nodes:
+            raise socket.gaierror(socket.EAI_NONAME, f"no simulated node is called {host}")
+        return [(node.address, port) for node in nodes]
+
+    async def connect(self, factory: Callable[[], Any], host: str, port: int) -> tuple[Any, Any]:
+        """Connect from the node that this runs on. Raises ConnectionRefusedError where nobody listens, TimeoutError where nothing comes
+        through; waits while there is a partition."""
+        source, target = _here.get(self.outside), self._by_address[self.resolve(host, port)[0][0]]
+        there, back = self.way(source, target), self.way(target, source)
+        for way in (there, back):
+            delay = way.delay()
+            if delay is None:
+                raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+            await asyncio.sleep(delay)
+            while way.blocked:
+                await way.unblocked.wait()
+        listening = target.listening.get(port)
+        if listening is None or not target.up:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        self._ports = 32768 + (self._ports - 32767) % 28232  # Linux's range, all nodes in turn
+        loop = asyncio.get_running_loop()
+        local, remote = (source.address, self._ports), (target.address, port)
+        near, far = End(loop, there, local, remote), listening.context.run(End, loop, back, remote, local)
+        near.peer, far.peer = far, near
+        for end, way, node in ((near, there, source), (far, back, target)):
+            way.ends[end] = node.ends[end] = None
+            end.on_lost = _forgetting(end, way, node)
+        protocol = factory()
+        for end, made in ((far, far.context.run(listening.factory)), (near, protocol)):
+            end.set_protocol(made)
+            end.context.run(made.connection_made, end)
+        return near, protocol
+
+    async def listen(self, factory: Callable[[], Any], sock: Any) -> Listening:
+        """Accept at `sock`. Raises TypeError if it is none of `Node.listen`."""
+        if not isinstance(sock, Listener):
+            raise TypeError("a simulated server listens on a simulated socket: start(sock=node.listen(8080), insecure=True)")
+        return Listening(sock, factory)
+
+
+def _forgetting(end: End, way: Way, node: Node) -> Callable[[], None]:
+    def forget() -> None:
+        node.ends.pop(end, None)
+        if not way.blocked:  # what it has sent is held back, and comes through when the partition heals
+            way.ends.pop(end, None)
+
+    return forget

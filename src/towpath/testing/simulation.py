@@ -1,0 +1,63 @@
+"""The entry to a simulation: virtual time, one seeded source of chance and one network under everything that `main` does.
+
+The same seed gives the same run to the byte, in any process. What would break that is refused where it can be seen: real sockets, threads,
+tasks that outlive the run. What cannot be seen is up to `main`: the wall clock, `random` of its own, the order of a set of objects.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from towpath.core import chance, clock
+from towpath.testing.cpu import Cpu
+from towpath.testing.link import LinkOptions
+from towpath.testing.loop import START, VirtualLoop, describe
+from towpath.testing.network import Network, Node
+
+T = TypeVar("T")
+
+
+class LeakedTasks(Exception):
+    """`main` returned and left tasks running. The text lists them and where they wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What `main` is given. `random` is for its own draws: load, payloads, times of faults."""
+
+    seed: int
+    random: random.Random
+    network: Network
+
+    @property
+    def elapsed(self) -> float:
+        """Virtual seconds since the beginning."""
+        return clock.now() - START
+
+    def node(self, name: str, *, cpu: Cpu | None = None) -> Node:
+        """A new machine of the network."""
+        return self.network.node(name, cpu=cpu)
+
+
+def simulate(main: Callable[[Simulation], Coroutine[Any, Any, T]], *, seed: int = 0, options: LinkOptions | None = None) -> T:
+    """Run `main(simulation)` in virtual time and return what it returns; `options` are those of every link.
+
+    Raises Deadlock when all wait for what will never come, LeakedTasks when tasks are left, and whatever `main` raises. Not for use inside
+    a running loop, nor from two threads at once: clock and chance are process-wide.
+    """
+    source = random.Random(seed)
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop, debug=False) as runner, chance.using(source), clock.using(loop.time):
+        own, of_network = random.Random(source.getrandbits(64)), random.Random(source.getrandbits(64))
+        loop.wires = network = Network(of_network, options)
+        return runner.run(_without_leaks(main, Simulation(seed=seed, random=own, network=network)))
+
+
+async def _without_leaks(main: Callable[[Simulation], Coroutine[Any, Any, T]], simulation: Simulation) -> T:
+    result = await main(simulation)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        raise LeakedTasks("still running when main returned:\n" + "\n".join(sorted(f"  {describe(task)}" for task in left)))
+    return result
