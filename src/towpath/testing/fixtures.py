@@ -1,0 +1,57 @@
+"""A plugin of pytest: the `simulation` fixture, its seed on the command line, and in the report of a test that failed.
+
+    # conftest.py at the root of the repository
+    pytest_plugins = ["towpath.testing.fixtures"]
+
+It is no entry point on purpose: a plugin that loads itself would import towpath in every run of pytest, before coverage can look. Needs
+pytest (`pip install 'towpath[testing]'`), which nothing else in the package does.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from towpath.testing.link import LinkOptions
+from towpath.testing.simulation import Simulation, simulate
+
+T = TypeVar("T")
+
+
+class Simulate(Protocol):
+    """`towpath.testing.simulate` with the seed of the command line."""
+
+    def __call__(self, main: Callable[[Simulation], Coroutine[Any, Any, T]], *, options: LinkOptions | None = None) -> T:
+        """What `main(simulation)` returns."""
+        ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--towpath-seed N`, default 0."""
+    group = parser.getgroup("towpath", "simulation")
+    group.addoption("--towpath-seed", type=int, default=0, help="the seed of every simulation (default: 0)")
+
+
+@pytest.fixture
+def simulation(request: pytest.FixtureRequest) -> Simulate:
+    """Runs an async function in a simulation: `simulation(main)`."""
+    seed = _seed(request.config)
+
+    def run(main: Callable[[Simulation], Coroutine[Any, Any, T]], *, options: LinkOptions | None = None) -> T:
+        return simulate(main, seed=seed, options=options)
+
+    return run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say which seed a failed simulation had."""
+    report = yield
+    if report.failed and simulation.__name__ in getattr(item, "fixturenames", ()):
+        seed = _seed(item.config)
+        report.sections.append(("towpath", f"the simulation had the seed {seed}; see it again with --towpath-seed {seed}"))
+    return report
+
+
+def _seed(config: pytest.Config) -> int:
+    return config.getoption("--towpath-seed", default=0) or 0  # not there if only a test module asked for this plugin
