@@ -181,6 +181,14 @@ class TestAnotherAttempt:
         assert (again.idempotency_key, again.wait_for_ready, again.attempt) == ("key", True, 2)
         assert (again.trace.trace_id, again.trace.parent_id) == (ctx.trace.trace_id, ctx.trace.span_id)
 
+    def test_knows_where_the_attempt_before_was_sent(self) -> None:
+        ctx = Context("a.B/C")
+        ctx.peer = "one"
+        second = ctx.again(1)
+        assert second.peer == "one"
+        second.peer = "two"
+        assert (ctx.again(2).peer, second.again(2).peer) == ("two", "two")
+
 
 def test_criticality_orders_from_what_is_shed_first() -> None:
     assert sorted(Criticality) == [Criticality.SHEDDABLE, Criticality.SHEDDABLE_PLUS, Criticality.CRITICAL, Criticality.CRITICAL_PLUS]

@@ -50,17 +50,19 @@ class Reply:
 
 
 class Context:
-    """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are
-    empty when unknown; `metadata` is what the application sent along, without what the protocol and towpath own; `own_request_id` is the
-    `x-request-id` that came from outside, or empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that
-    the common call makes none; `own_traceparent` is the raw header of a received call, or empty; `caller`
-    is who called by its verified certificate (a SPIFFE id or a DNS name), set by the transport, and empty without one; `wait_for_ready`
-    is the option of a client's call; `attempt` is how many attempts came before this one (`grpc-previous-rpc-attempts`);
-    `idempotency_key` names the effect that is wanted, the same for each attempt at it, and is empty without one. It is not inherited: a
-    handler that calls one method twice wants two effects; `arrived` is when a received call's head was read, in seconds of the clock,
-    and 0 for a call that was not received; `gated` says that it has passed a gate (`towpath.core.service.Gate`)."""
+    """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are empty
+    when unknown (a client's call learns its peer when it is sent, where there are several to choose from); `metadata` is what the
+    application sent along, without what the protocol and towpath own; `own_request_id` is the `x-request-id` that came from outside, or
+    empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that the common call makes none;
+    `own_traceparent` is the raw header of a received call, or empty; `caller` is who called by its verified certificate (a SPIFFE id or a
+    DNS name), set by the transport, and empty without one; `wait_for_ready` is the option of a client's call; `attempt` is how many
+    attempts came before this one (`grpc-previous-rpc-attempts`); `idempotency_key` names the effect that is wanted, the same for each
+    attempt at it, and is empty without one. It is not inherited: a handler that calls one method twice wants two effects; `arrived` is when
+    a received call's head was read, in seconds of the clock, and 0 for a call that was not received; `gated` says that it has passed a gate
+    (`towpath.core.service.Gate`)."""
 
     __slots__ = (
+        "_latest",
         "arrived",
         "attempt",
         "caller",
@@ -84,7 +86,8 @@ class Context:
     criticality: Final[Criticality]
     tenant: Final[str]
     metadata: Final[Metadata]
-    peer: Final[str]
+    peer: str
+    _latest: "Context"
     attempt: Final[int]
     own_request_id: Final[str]
     own_reply: Reply | None
@@ -198,20 +201,22 @@ class Context:
 
     def again(self, attempt: int) -> "Context":
         """The context of another attempt at the same call, with `attempt` before it: the trace gains a hop beside the first one, and the
-        answer's metadata go to the same place."""
+        answer's metadata go to the same place. Its `peer` is that of the attempt before, for a channel to prefer another."""
+        before = getattr(self, "_latest", self)  # not set until now, since few calls have another attempt
         ctx = Context(
             self.method,
             self.deadline,
             self.criticality,
             self.tenant,
             self.metadata,
-            self.peer,
+            before.peer,
             self.trace.child(),
             b"",
             self.own_request_id,
             self.own_reply,
             attempt,
         )
+        self._latest = ctx
         ctx.wait_for_ready = self.wait_for_ready
         ctx.idempotency_key = self.idempotency_key
         return ctx

@@ -4,8 +4,22 @@ from towpath.transport.address import Address
 from towpath.transport.backoff import Backoff
 from towpath.transport.channel import Channel
 from towpath.transport.connections import ConnectionLimits
+from towpath.transport.ejection import Ejection
+from towpath.transport.guarding import EndpointGuard, Guards
 from towpath.transport.options import ChannelOptions
 from towpath.transport.server import Server
 from towpath.transport.tls import ClientTls, ServerTls
 
-__all__ = ["Address", "Backoff", "Channel", "ChannelOptions", "ClientTls", "ConnectionLimits", "Server", "ServerTls"]
+__all__ = [
+    "Address",
+    "Backoff",
+    "Channel",
+    "ChannelOptions",
+    "ClientTls",
+    "ConnectionLimits",
+    "Ejection",
+    "EndpointGuard",
+    "Guards",
+    "Server",
+    "ServerTls",
+]

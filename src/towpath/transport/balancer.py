@@ -15,6 +15,8 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from towpath.core import clock
 from towpath.core.errors import Code, RpcError
+from towpath.core.outcome import Outcome, classify
+from towpath.transport.ejection import Tally
 
 Policy = Literal["peak_ewma", "least_request", "round_robin"]
 
@@ -32,15 +34,21 @@ _COLDEST: Final = 0.1
 
 
 class Load:
-    """What is known of one endpoint: calls in flight, the peak EWMA of its latency in seconds, and since when it is ready."""
+    """What is known of one endpoint: calls in flight, the peak EWMA of its latency in seconds, since when it is ready, and what its calls
+    came to."""
 
-    __slots__ = ("cost", "in_flight", "since", "stamp")
+    __slots__ = ("cost", "in_flight", "since", "stamp", "tally")
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.cost = 0.0
         self.stamp = clock.now()
         self.since = -math.inf
+        self.tally = Tally()
+
+    def allows(self) -> bool:
+        """Whether one more call may go there; see `towpath.transport.guarding`."""
+        return True
 
     def begin(self) -> float:
         """A call begins; returns when."""
@@ -50,12 +58,14 @@ class Load:
     def succeeded(self, began: float) -> None:
         """It was answered."""
         self.in_flight -= 1
+        self.tally.successes += 1
         now = clock.now()
         self.observe(now - began, now)
 
     def failed(self, began: float, error: BaseException) -> None:
         """It was not, or with an error."""
         self.in_flight -= 1
+        self.tally.count(classify(error))
         now = clock.now()
         latency = now - began
         if isinstance(error, RpcError) and error.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED):
@@ -63,6 +73,11 @@ class Load:
         elif isinstance(error, asyncio.CancelledError) and latency < self.cost:
             return  # would have taken longer, nobody knows how much
         self.observe(latency, now)
+
+    def streamed(self, outcome: Outcome) -> None:
+        """A stream has ended. How long it lasted tells nothing."""
+        self.in_flight -= 1
+        self.tally.count(outcome)
 
     def observe(self, latency: float, now: float) -> None:
         """Take a sample into the average."""

@@ -11,10 +11,13 @@ from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
+from towpath.core.signals import Signal, unheard
 from towpath.transport.calling import ClientCall, grpc_fields, request_head
 from towpath.transport.client_stream import ClientStream
 from towpath.transport.dialer import Dialer
+from towpath.transport.guarding import Guards
 from towpath.transport.health import HealthCheck
 from towpath.transport.options import ChannelOptions
 from towpath.transport.pool import Pool
@@ -35,6 +38,9 @@ class Channel:
     Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression;
     `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
     say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
+
+    `guards` make what each endpoint is guarded by, see `towpath.transport.guarding`; when none allows a call it raises UNAVAILABLE with the
+    reason BREAKER_OPEN, which `signal` is told.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class Channel:
         options: ChannelOptions | None = None,
         tls: ClientTls | None = None,
         insecure: bool = False,
+        guards: Guards | None = None,
+        signal: Signal = unheard,
     ) -> None:
         """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
         target, or needs TLS, or a file of `tls` cannot be used."""
@@ -64,7 +72,7 @@ class Channel:
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
-        self._pool = Pool(target, resolver_of(where), dialer, settings, health)
+        self._pool = Pool(target, resolver_of(where), dialer, settings, health, guards, signal)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,16 +126,16 @@ class Channel:
         pool = self._pool
 
         async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
+            request = exchange.request
+            body = b"" if request is None else framing.frame(request.SerializeToString(), gzip=gzip)
             link = pool.sole
             if link is None or not link.connection.can_open():
-                link = await pool.link_for(ctx)
+                link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
             connection = link.connection
             if spoken is None:
                 call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
             else:
                 call = SpokenStream(link, exchange, response_type, limit, spoken.streamed_answer(limit), gzip=gzip)
-            request = exchange.request
-            body = b"" if request is None else framing.frame(request.SerializeToString(), gzip=gzip)
             literals = literals_of(ctx, implied)
             if request is None:
                 connection.open(call)
@@ -139,18 +147,20 @@ class Channel:
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
             load = link.load
             if load is not None:
-                load.in_flight += 1  # and nothing of its latency: how long a stream lasts tells nothing
+                load.in_flight += 1
             exchange.attached(call)
+            outcome = Outcome.SUCCESS
             try:
                 await call.over
-            except (asyncio.CancelledError, RpcError):
+            except (asyncio.CancelledError, RpcError) as error:
+                outcome = classify(error)
                 call.reset(ErrorCode.CANCEL)
                 link.schedule_flush()
                 raise
             finally:
                 slot.pop(call, None)
                 if load is not None:
-                    load.in_flight -= 1
+                    load.streamed(outcome)
                 if link.needs_attention:
                     link.stream_ended()
 
@@ -165,12 +175,12 @@ class Channel:
         pool = self._pool
 
         async def attempt(request: Message, ctx: Context) -> Message:
+            message = request.SerializeToString()
             link = pool.sole
             if link is None or not link.connection.can_open():
-                link = await pool.link_for(ctx)
+                link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
             connection = link.connection
             call = ClientCall(connection, link.loop, ctx, limit)
-            message = request.SerializeToString()
             body = framing.frame(message, gzip=True) if gzip else pack_prefix(0, len(message)) + message
             literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
             connection.request(call, head, literals, body)
@@ -194,12 +204,16 @@ class Channel:
                 slot.pop(call, None)
                 if link.needs_attention:
                     link.stream_ended()
+            try:
+                response = response_type.FromString(answer)
+            except DecodeError as error:
+                fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
+                if load is not None:
+                    load.failed(began, fault)
+                raise fault from None
             if load is not None:
                 load.succeeded(began)
-            try:
-                return response_type.FromString(answer)
-            except DecodeError as error:
-                raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None
+            return response
 
         return attempt
 

@@ -14,6 +14,7 @@ from towpath.transport.address import Place
 from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Load
 from towpath.transport.client_link import ClientLink
+from towpath.transport.guarding import GuardedLoad, Guards
 from towpath.transport.health import HealthCheck, HealthWatch
 
 _AGE_JITTER: Final = 0.1
@@ -72,7 +73,8 @@ class _Pool(Protocol):
 
 class Endpoint:
     """Not connected until `connect` is called. `weighed` says whether there are others, so that its load matters. With `health` it is
-    ready only while the server says so; what failed then is the server, and the connection is kept."""
+    ready only while the server says so; what failed then is the server, and the connection is kept. `guards` make what is asked before each
+    call goes here."""
 
     def __init__(
         self,
@@ -85,9 +87,11 @@ class Endpoint:
         source: random.Random,
         weighed: bool,
         health: HealthCheck | None,
+        guards: Guards | None,
     ) -> None:
         self.place = place
-        self.load = Load()
+        self.name = str(place)
+        self.load = Load() if guards is None else GuardedLoad(guards(self.name))
         self.state = State.IDLE
         self.link: ClientLink | None = None
         """What takes calls, while the state is READY."""
@@ -101,6 +105,7 @@ class Endpoint:
         self._max_age = max_age
         self._source = source
         self._weighed = weighed
+        self._loaded = weighed or guards is not None
         self._health = health
         self._watch: HealthWatch | None = None
         self._failures = 0
@@ -143,7 +148,7 @@ class Endpoint:
         self._stop_watching()
         if self._health is not None:
             self._watch = self._health.watch(link, self._told)
-        if self._weighed:
+        if self._loaded:
             link.load = self.load
         if self._max_age is not None:
             self._after(self._max_age * self._source.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER), self._grow_old)

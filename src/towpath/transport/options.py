@@ -6,6 +6,7 @@ from typing import Literal
 from towpath.core.errors import SetupError
 from towpath.transport.backoff import Backoff
 from towpath.transport.balancer import Policy
+from towpath.transport.ejection import Ejection
 
 _POLICIES = ("peak_ewma", "least_request", "round_robin")
 _PROTOCOLS = ("grpc", "connect", "grpc-web")
@@ -27,6 +28,9 @@ class ChannelOptions:
 
     `health_service` (None: not asked; "" for the whole server) is whose health each server is asked to tell, by `grpc.health.v1`: one that
     says that it is not serving gets no calls until it says that it is.
+
+    `ejection` (on; None: off) leaves out endpoints whose answers are much worse than those of the others, see
+    `towpath.transport.ejection`; it needs five endpoints or more.
     """
 
     protocol: Literal["grpc", "connect", "grpc-web"] = "grpc"
@@ -41,6 +45,7 @@ class ChannelOptions:
     keepalive_time: float | None = None
     keepalive_timeout: float = 20.0
     health_service: str | None = None
+    ejection: Ejection | None = field(default_factory=Ejection)
 
     def __post_init__(self) -> None:
         """Raises SetupError for what cannot be meant."""

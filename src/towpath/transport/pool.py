@@ -4,16 +4,20 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
-from towpath.core import chance
+from towpath.core import chance, clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
+from towpath.core.service import MethodSpec
+from towpath.core.signals import Signal, refusal, unheard
 from towpath.transport.address import Place
 from towpath.transport.balancer import Balancer, subset
 from towpath.transport.client_link import ClientLink
 from towpath.transport.dialer import Dialer
+from towpath.transport.ejection import Ejector
 from towpath.transport.endpoint import Endpoint, State
+from towpath.transport.guarding import Guards
 from towpath.transport.health import HealthCheck
 from towpath.transport.options import ChannelOptions
 from towpath.transport.resolver import Resolver
@@ -28,15 +32,27 @@ _SOONEST: Final = 1.0
 class Pool:
     """Does nothing until the first call asks for a connection."""
 
-    def __init__(self, target: str, resolver: Resolver, dialer: Dialer, options: ChannelOptions, health: HealthCheck | None) -> None:
+    def __init__(
+        self,
+        target: str,
+        resolver: Resolver,
+        dialer: Dialer,
+        options: ChannelOptions,
+        health: HealthCheck | None,
+        guards: Guards | None = None,
+        signal: Signal = unheard,
+    ) -> None:
         source = chance.generator()  # who gets the next call is no secret
         self.sole: ClientLink | None = None
-        """The connection, where there is but one endpoint: then nothing has to be chosen, and the call path looks here first."""
+        """The connection, where there is but one endpoint and no guard: then nobody has to be asked. The call path looks here first."""
         self._target = target
         self._resolver = resolver
         self._dialer = dialer
         self._options = options
         self._health = health
+        self._guards = guards
+        self._signal = signal
+        self._ejector = None if options.ejection is None else Ejector(options.ejection, clock.now())
         self._source = source
         self._balancer = Balancer(policy=options.balancer, slow_start=options.slow_start, source=source)
         self._endpoints: dict[Place, Endpoint] = {}
@@ -48,10 +64,44 @@ class Pool:
         self._fault = ""
         self._closed = False
 
-    async def link_for(self, ctx: Context) -> ClientLink:
-        """A connection that takes a stream now, within the call's deadline. Raises RpcError: UNAVAILABLE if no endpoint can be reached,
-        unless the call waits for one; DEADLINE_EXCEEDED; CANCELLED once the pool is closed."""
-        link = self._pick()
+    def pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
+        """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
+        if one takes it. Raises RpcError: UNAVAILABLE if guards are all that is in the way; CANCELLED once the pool is closed."""
+        if self._closed:
+            raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+        ejector = self._ejector
+        if ejector is not None and len(self._endpoints) > 1 and (now := clock.now()) >= ejector.due:
+            self._sweep(ejector, now)
+        ready = self._ready
+        if not ready:
+            return None
+        if ctx.attempt:
+            others = [endpoint for endpoint in ready if endpoint.name != ctx.peer]
+            choice = self._choose(others) if others else None
+            if choice is not None:
+                ctx.peer = choice.name
+                return choice.link
+        choice = self._choose(ready)
+        if choice is not None:
+            ctx.peer = choice.name
+            return choice.link
+        if not any(_has_room(endpoint) for endpoint in ready):
+            return None
+        count = len(ready)
+        self._signal(method.full_name, "breaker", "BREAKER_OPEN", False)
+        raise refusal(
+            Code.UNAVAILABLE,
+            method,
+            role="breaker",
+            reason="BREAKER_OPEN",
+            why=f"the breakers of all endpoints of {self._target} that could take the call are open ({count} ready)",
+            figures={"target": self._target, "ready": str(count)},
+        )
+
+    async def link_for(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink:
+        """What `pick` finds, waited for within the call's deadline. Raises RpcError as it does: UNAVAILABLE also if no endpoint can be
+        reached, unless the call waits for one; DEADLINE_EXCEEDED."""
+        link = self.pick(ctx, method)
         if link is not None:
             return link
         remaining = ctx.remaining()
@@ -62,13 +112,13 @@ class Pool:
                     if not ctx.wait_for_ready:
                         self._refuse_if_hopeless()
                     await self._change()
-                    link = self._pick()
+                    link = self.pick(ctx, method)
                     if link is not None:
                         return link
         except TimeoutError:
             reason = self._faults()
             text = f"{ctx.method}: no connection to {self._target} within the deadline" + (f" ({reason})" if reason else "")
-            raise RpcError(Code.DEADLINE_EXCEEDED, text) from None
+            raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
 
     async def close(self) -> None:
         """End every connection; calls that wait for one end with CANCELLED."""
@@ -103,8 +153,7 @@ class Pool:
         """The endpoint's state, or its connection, is another one."""
         if self._closed or endpoint.state is State.SHUTDOWN:
             return
-        self._ready = [known for known in self._endpoints.values() if known.state is State.READY]
-        self.sole = self._ready[0].link if len(self._endpoints) == 1 and self._ready else None
+        self._sort_out()
         if len(self._endpoints) > 1 and endpoint.state is State.IDLE:
             endpoint.connect()  # one alone waits until it is needed; of several each is worth having
         if endpoint.state in (State.IDLE, State.TRANSIENT_FAILURE) and self._hurry is not None:
@@ -127,17 +176,30 @@ class Pool:
 
     # Choosing and waiting.
 
-    def _pick(self) -> ClientLink | None:
-        ready = self._ready
-        if self._closed:
-            raise RpcError(Code.CANCELLED, f"the channel to {self._target} is closed")
-        if not ready:
-            return None
-        link = self._balancer.pick(ready).link
-        if link is not None and link.connection.can_open():
-            return link
-        free = [endpoint for endpoint in ready if endpoint.link is not None and endpoint.link.connection.can_open()]
-        return self._balancer.pick(free).link if free else None
+    def _choose(self, among: Sequence[Endpoint]) -> Endpoint | None:
+        """One of these that has room and is allowed; asked last, so that what a guard allows is sent."""
+        pick = self._balancer.pick
+        choice = pick(among)
+        if _has_room(choice) and choice.load.allows():
+            return choice
+        left = [endpoint for endpoint in among if endpoint is not choice and _has_room(endpoint)]
+        while left:
+            choice = pick(left)
+            if choice.load.allows():
+                return choice
+            left.remove(choice)
+        return None
+
+    def _sweep(self, ejector: Ejector, now: float) -> None:
+        """Compare the endpoints, as an interval has passed."""
+        if ejector.sweep([endpoint.load.tally for endpoint in self._endpoints.values()], now):
+            self._sort_out()
+
+    def _sort_out(self) -> None:
+        """Which endpoints take calls: those that are ready, without the ejected, unless these are all that there is."""
+        ready = [known for known in self._endpoints.values() if known.state is State.READY]
+        self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
+        self.sole = ready[0].link if len(self._endpoints) == 1 and ready and self._guards is None else None
 
     async def _change(self) -> None:
         """Until something has changed that is worth another look."""
@@ -164,9 +226,7 @@ class Pool:
         endpoints = self._endpoints.values()
         if any(endpoint.state is not State.TRANSIENT_FAILURE for endpoint in endpoints) or not (endpoints or self._fault):
             return
-        error = RpcError(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
-        error.unprocessed = True
-        raise error
+        raise _unsent(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
 
     def _faults(self) -> str:
         failed = [endpoint for endpoint in self._endpoints.values() if endpoint.fault]
@@ -220,12 +280,23 @@ class Pool:
                 source=self._source,
                 weighed=weighed,
                 health=self._health,
+                guards=self._guards,
             )
             for place in wanted
             if place not in self._endpoints
         ]
         self._endpoints.update((endpoint.place, endpoint) for endpoint in fresh)
-        self._ready = [known for known in self._endpoints.values() if known.state is State.READY]
-        self.sole = self._ready[0].link if len(self._endpoints) == 1 and self._ready else None
+        self._sort_out()
         for endpoint in fresh:
             endpoint.connect()
+
+
+def _has_room(endpoint: Endpoint) -> bool:
+    link = endpoint.link
+    return link is not None and link.connection.can_open()
+
+
+def _unsent(code: Code, text: str) -> RpcError:
+    error = RpcError(code, text)
+    error.unprocessed = True
+    return error

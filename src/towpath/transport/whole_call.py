@@ -106,12 +106,12 @@ def whole_attempt(pool: Pool, method: MethodSpec[Message, Message], head: Templa
     implied = method.default_criticality
 
     async def attempt(request: Message, ctx: Context) -> Message:
+        body = spoken.unary_body(request.SerializeToString(), gzip)  # what may raise comes before a guard has let the attempt pass
         link = pool.sole
         if link is None or not link.connection.can_open():
-            link = await pool.link_for(ctx)
+            link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
         call = WholeCall(connection, link.loop, ctx, spoken.whole_answer(limit))
-        body = spoken.unary_body(request.SerializeToString(), gzip)
         connection.request(call, head, spoken.literals(ctx, implied), body)
         link.schedule_flush()
         slot = NO_SLOT if ctx.deadline is None else link.wheel.add(ctx.deadline, call)

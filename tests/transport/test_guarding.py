@@ -1,0 +1,194 @@
+"""A guard before each endpoint, with real servers, and the other endpoint that another attempt goes to."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from echo.v1 import echo_pb2 as pb
+from echo.v1.echo_towpath import SAY, EchoServiceClient
+from stream.v1 import stream_pb2
+from stream.v1.stream_towpath import StreamServiceClient
+
+from tests.echo_service import FOREVER, Echo, serving, turn_until
+from tests.stream_service import Streams
+from tests.transport.fleet import PATIENT, WAITING, all_ready, fleet, states
+from towpath.core.context import CallOptions, Context
+from towpath.core.errors import Code, RpcError
+from towpath.core.outcome import BLAMES_SERVER, Outcome
+from towpath.core.signals import reason_of
+from towpath.transport import Channel, ChannelOptions, Server
+from towpath.transport.endpoint import State
+from towpath.wire.http2 import Limits
+
+TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
+
+
+class Fuse:
+    """Lets nothing through after the first failure that is the server's."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.blown = False
+        self.heard: list[Outcome] = []
+        self.allowed = 0
+
+    def allows(self) -> bool:
+        self.allowed += not self.blown
+        return not self.blown
+
+    def record(self, outcome: Outcome) -> None:
+        self.heard.append(outcome)
+        self.blown = self.blown or outcome in BLAMES_SERVER
+
+
+class Box:
+    """The fuses of a channel."""
+
+    def __init__(self) -> None:
+        self.fuses: dict[str, Fuse] = {}
+
+    def __call__(self, place: str) -> Fuse:
+        fuse = self.fuses[place] = Fuse(place)
+        return fuse
+
+    def check(self) -> None:
+        """What was allowed was recorded."""
+        assert all(fuse.allowed == len(fuse.heard) for fuse in self.fuses.values())
+
+
+async def test_a_sole_endpoint_is_asked_for_until_its_guard_refuses() -> None:
+    box = Box()
+    told: list[tuple[str, str, str, bool]] = []
+
+    def signal(method: str, role: str, reason: str, shadow: bool) -> None:
+        told.append((method, role, reason, shadow))
+
+    async with serving(Echo()) as server, Channel(server.address, guards=box, signal=signal) as channel:
+        client = EchoServiceClient(channel)
+        for _ in range(3):
+            await client.say(pb.SayRequest(), PATIENT)
+        with pytest.raises(RpcError, match="NOT_FOUND"):
+            await client.fail(pb.FailRequest(code=Code.NOT_FOUND), PATIENT)
+        with pytest.raises(RpcError, match="INTERNAL"):
+            await client.fail(pb.FailRequest(code=Code.INTERNAL), PATIENT)
+        with pytest.raises(RpcError, match="breakers of all endpoints") as caught:
+            await client.say(pb.SayRequest(), PATIENT)
+        assert caught.value.code is Code.UNAVAILABLE
+        assert caught.value.unprocessed
+        assert reason_of(caught.value) == "BREAKER_OPEN"
+        assert told == [("echo.v1.EchoService/Say", "breaker", "BREAKER_OPEN", False)]
+        assert box.fuses[server.address].heard == [*[Outcome.SUCCESS] * 3, Outcome.CLIENT_FAULT, Outcome.FATAL]
+        box.check()
+
+
+async def test_calls_go_where_a_guard_allows() -> None:
+    asked: Counter[int] = Counter()
+    box = Box()
+    async with fleet(3, asked) as (servers, target), Channel(target, options=TURNS, guards=box) as channel:
+        await all_ready(channel, 3)
+        asked.clear()
+        client = EchoServiceClient(channel)
+        for blown, expected in ((0, {1, 2}), (1, {2})):
+            box.fuses[servers[blown].address].blown = True
+            for _ in range(12):
+                await client.say(pb.SayRequest(), PATIENT)
+            assert set(asked) == expected
+            asked.clear()
+        box.fuses[servers[2].address].blown = True
+        with pytest.raises(RpcError) as caught:
+            await client.say(pb.SayRequest(), WAITING)
+        assert reason_of(caught.value) == "BREAKER_OPEN"
+        assert not asked
+        box.fuses[servers[0].address].blown = False
+        await client.say(pb.SayRequest(), PATIENT)
+        assert set(asked) == {0}
+        box.check()
+
+
+async def test_a_call_that_nobody_waits_for_is_recorded_too() -> None:
+    box = Box()
+    async with serving(echo := Echo()) as server, Channel(server.address, guards=box) as channel:
+        call = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
+        await echo.until(lambda: echo.seen["sleep"] == 1)
+        call.cancel()
+        await asyncio.wait([call])
+        with pytest.raises(RpcError, match="DEADLINE_EXCEEDED"):
+            await EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=0.02))
+        assert box.fuses[server.address].heard == [Outcome.CANCELLED, Outcome.DEADLINE]
+
+
+async def test_a_full_endpoint_is_waited_for_and_its_guard_not_asked() -> None:
+    box = Box()
+    async with serving(echo := Echo(), limits=Limits(max_concurrent_streams=1)) as server, Channel(server.address, guards=box) as channel:
+        client = EchoServiceClient(channel)
+        calls = [asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT)) for _ in range(2)]
+        await echo.until(lambda: echo.seen["sleep"] == 1)
+        assert box.fuses[server.address].allowed == 1
+        echo.release.set()
+        await asyncio.gather(*calls)
+        box.check()
+        assert box.fuses[server.address].allowed == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(0, Outcome.SUCCESS), (Code.NOT_FOUND, Outcome.CLIENT_FAULT), (Code.UNAVAILABLE, Outcome.TRANSIENT)]
+)
+async def test_a_stream_is_recorded_by_how_it_ends(code: int, outcome: Outcome) -> None:
+    box = Box()
+    server = Server([Streams()])
+    await server.start()
+    async with Channel(server.address, guards=box) as channel:
+        request = stream_pb2.RepeatRequest(answers=[stream_pb2.Answer(size=1)], end=stream_pb2.End(code=code))
+        try:
+            async for _ in StreamServiceClient(channel).repeat(request, PATIENT):
+                assert not box.fuses[server.address].heard
+        except RpcError as error:
+            assert error.code == code  # it may also end well
+        await turn_until(lambda: box.fuses[server.address].heard)
+        assert box.fuses[server.address].heard == [outcome]
+        box.check()
+    await server.close(0)
+
+
+async def test_a_guard_outlives_its_endpoints_connections() -> None:
+    box = Box()
+    async with serving(Echo()) as server, Channel(server.address, guards=box) as channel:
+        client = EchoServiceClient(channel)
+        await client.say(pb.SayRequest(), PATIENT)
+        for link in list(server.links):
+            link.abort()
+        await turn_until(lambda: states(channel) == [State.IDLE])
+        await client.say(pb.SayRequest(), WAITING)
+        assert box.fuses[server.address].heard == [Outcome.SUCCESS] * 2
+
+
+@pytest.mark.parametrize("guards", [None, Box])
+async def test_another_attempt_goes_elsewhere(guards: Callable[[], Box] | None) -> None:
+    asked: Counter[int] = Counter()
+    async with fleet(2, asked) as (servers, target), Channel(target, guards=guards and guards()) as channel:
+        await all_ready(channel, 2)
+        say = channel.handler(SAY)
+        for _ in range(20):
+            first = Context("echo.v1.EchoService/Say")
+            one = (await say(pb.SayRequest(), first)).n
+            assert first.peer == servers[one].address
+            for attempt in (1, 2, 3):
+                other = (await say(pb.SayRequest(), first.again(attempt))).n
+                assert other != one
+                one = other
+
+
+async def test_another_attempt_goes_to_the_same_endpoint_if_no_other_takes_it() -> None:
+    asked: Counter[int] = Counter()
+    box = Box()
+    async with fleet(2, asked) as (servers, target), Channel(target, guards=box) as channel:
+        await all_ready(channel, 2)
+        box.fuses[servers[1].address].blown = True
+        say = channel.handler(SAY)
+        first = Context("echo.v1.EchoService/Say")
+        assert [(await say(pb.SayRequest(), ctx)).n for ctx in (first, first.again(1), first.again(2))] == [0, 0, 0]
+    async with serving(Echo()) as server, Channel(server.address) as channel:
+        say = channel.handler(SAY)
+        first = Context("echo.v1.EchoService/Say")
+        assert [(await say(pb.SayRequest(n=1), ctx)).n for ctx in (first, first.again(1))] == [1, 1]
