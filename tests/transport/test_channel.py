@@ -8,6 +8,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
+from tests.transport.fleet import WAITING
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
@@ -280,6 +281,24 @@ async def test_a_goaway_tells_apart_what_the_server_took() -> None:
     assert isinstance(beyond, RpcError)
     assert (taken.code, beyond.code) == (Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE)
     assert "moving" in beyond.message
+
+
+async def test_what_was_not_written_when_the_server_closed_was_not_processed() -> None:
+    async with serving(Echo()) as server, Channel(server.address) as channel:
+        client = EchoServiceClient(channel)
+        await client.say(pb.SayRequest(), PATIENT)
+        link = channel._pool.sole
+        assert link is not None
+        calls = [asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT)) for _ in range(2)]
+        await asyncio.sleep(0)  # the first is written at once, the second at the end of the turn
+        link.eof_received()
+        sent, unsent = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(sent, RpcError)
+        assert isinstance(unsent, RpcError)
+        assert (sent.code, unsent.code) == (Code.UNAVAILABLE, Code.UNAVAILABLE)
+        assert (sent.unprocessed, unsent.unprocessed) == (False, True)
+        link.abort()
+        await client.say(pb.SayRequest(), WAITING)
 
 
 async def test_cancelling_a_call_or_missing_its_deadline_tells_the_server() -> None:

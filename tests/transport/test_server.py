@@ -274,6 +274,8 @@ async def test_calls_that_are_reset_in_a_row_do_not_pile_up_handlers() -> None:
             await peer.until_silent_with(b"%08d" % stream_id)
             peer.send(frames.RST_STREAM, 0, stream_id, int(ErrorCode.CANCEL).to_bytes(4, "big"))
         await peer.until_silent_with(b"the end!")
+        peer.call(401, b"Sleep", pb.SleepRequest().SerializeToString())
+        assert (await peer.until(frames.RST_STREAM, 401))[3] == int(ErrorCode.REFUSED_STREAM).to_bytes(4, "big")
         assert 0 < echo.seen["running"] <= 2 * limits.max_concurrent_streams
         echo.release.set()
         await turn_until(lambda: not echo.seen["running"])

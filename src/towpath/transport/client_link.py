@@ -65,6 +65,13 @@ class ClientLink(Link[ClientConnection]):
         self.needs_attention = True
         self.stream_ended()
 
+    def eof_received(self) -> None:
+        """The server sends nothing more, so that nothing is answered any more: calls end now, and what was not yet written never is."""
+        connection = self.connection
+        connection.lost(f"the connection to {self.peer} was lost")
+        connection.out.clear()
+        self._owner.retire(self)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone; calls under way end with UNAVAILABLE."""
         super().connection_lost(exc)

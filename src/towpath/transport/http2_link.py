@@ -3,15 +3,13 @@
 import asyncio
 from typing import Final, cast
 
-from towpath.core.errors import Code, RpcError
 from towpath.transport.dialogues import Dialogue
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.routes import Route, Settled
-from towpath.transport.serving import ServerCall, SettledCall
+from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
 from towpath.wire.http2 import Section, ServerConnection, Stream
 
-_BUSY: Final = Settled.grpc(RpcError(Code.RESOURCE_EXHAUSTED, "too many calls are under way on this connection"))
 _SHUTDOWN_PING: Final = b"goodbye!"
 
 
@@ -54,7 +52,7 @@ class Http2Link(HostLink[ServerConnection]):
         route = head.memo
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
-            return SettledCall(self, _BUSY)
+            return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             return ServerCall(self, route)
         if route is None:

@@ -243,6 +243,22 @@ class SettledCall(Stream):
         _abandon_rest(self, self._link)
 
 
+class RefusedCall(Stream):
+    """A request that is not taken, for there are too many: reset with REFUSED_STREAM, by which a client knows that nothing was begun and
+    that it may send it again (RFC 9113, section 8.7). An answer with a status would leave it to guess."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Host) -> None:
+        super().__init__(link.connection)
+        self._link = link
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """Refuse."""
+        self.reset(ErrorCode.REFUSED_STREAM)
+        self._link.schedule_flush()
+
+
 def _error_fields(error: RpcError) -> bytes:
     return b"".join(literal(name, value) for name, value in status.encode(error))
 

@@ -7,6 +7,7 @@ from tests.wire.http2.recording import (
     RESPONSE,
     TRAILERS,
     ClientEnd,
+    RecordingOwner,
     RecordingStream,
     block,
     data,
@@ -14,9 +15,9 @@ from tests.wire.http2.recording import (
     parse,
 )
 from towpath.wire.hpack import Encoder
-from towpath.wire.http2 import ErrorCode, Field, Limits
+from towpath.wire.http2 import LOST, ClientConnection, ErrorCode, Field, Limits
 from towpath.wire.http2.errors import ConnectionFault
-from towpath.wire.http2.frames import HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
+from towpath.wire.http2.frames import END_HEADERS, HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
 from towpath.wire.http2.states import ConnectionState, StreamState
 
 MOST = 2**31 - 1
@@ -289,6 +290,38 @@ class TestGoingAway:
         client.feed(goaway(1, ErrorCode.NO_ERROR))
         client.connection.lost("closed")
         assert client.owner.events[-1] == ("reset", 1, -1)
+
+
+class TestLost:
+    def waiting(self, client: ClientEnd, body: bytes) -> RecordingStream:
+        """A request that was not taken to be sent."""
+        stream = RecordingStream(client.connection, client.owner.events)
+        client.connection.request(stream, REQUEST_TEMPLATE, b"", body)
+        return stream
+
+    def test_tells_apart_what_was_never_sent(self) -> None:
+        client = ClientEnd()
+        sent = client.call(end_stream=True)
+        unsent = self.waiting(client, b"x")
+        self.waiting(client, b"y").reset(ErrorCode.CANCEL)
+        client.connection.lost("closed")
+        assert client.owner.events[-2:] == [("reset", unsent.id, ErrorCode.REFUSED_STREAM), ("reset", sent.id, LOST)]
+        assert not client.connection.streams
+
+    def test_does_not_take_a_body_for_frames(self) -> None:
+        client = ClientEnd()
+        sent = client.call()
+        client.connection.send_body(sent, frame(HEADERS, END_HEADERS, sent.id, b""), end_stream=True)
+        unsent = self.waiting(client, frame(HEADERS, END_HEADERS, sent.id, b""))
+        client.connection.lost("closed")
+        assert client.owner.events[-2:] == [("reset", unsent.id, ErrorCode.REFUSED_STREAM), ("reset", sent.id, LOST)]
+
+    def test_before_the_preface_has_left_it_has_sent_nothing(self) -> None:
+        owner = RecordingOwner()
+        connection = ClientConnection(owner)
+        connection.begin()
+        connection.lost("closed")
+        assert owner.events == []
 
 
 def test_a_head_is_sent_with_its_request() -> None:

@@ -5,7 +5,18 @@ from towpath.wire.http2 import fields
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode
 from towpath.wire.http2.fields import TRAILERS, MalformedSection, Section
-from towpath.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, MAX_STREAM_ID, PREFACE, Setting, pack_frame_header
+from towpath.wire.http2.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEADER_SIZE,
+    HEADERS,
+    MAX_STREAM_ID,
+    PREFACE,
+    Setting,
+    pack_frame_header,
+    unpack_frame_header,
+)
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import Owner
 from towpath.wire.http2.sending import Template
@@ -96,6 +107,26 @@ class ClientConnection(Connection):
         for stream in [stream for stream in self.streams.values() if stream.id > last_stream_id]:
             self.forget(stream)
             stream.reset_received(ErrorCode.REFUSED_STREAM, reason)
+
+    def lost(self, reason: str) -> None:
+        """Streams whose head still waits in `out` end as refused, since no server has seen them. The others may have been processed."""
+        streams = self.streams
+        for stream in [streams[stream_id] for stream_id in self._unsent() if stream_id in streams]:
+            self.forget(stream)
+            stream.reset_received(ErrorCode.REFUSED_STREAM, reason)
+        super().lost(reason)
+
+    def _unsent(self) -> list[int]:
+        # What waits is whole frames, behind perhaps the preface. A client's HEADERS are heads: requests of RPC have no trailers.
+        waiting = b"".join(self.out).removeprefix(PREFACE)
+        found: list[int] = []
+        position = 0
+        while position < len(waiting):
+            word, _, stream_id = unpack_frame_header(waiting, position)
+            if word & 0xFF == HEADERS:
+                found.append(stream_id)
+            position += FRAME_HEADER_SIZE + (word >> 8)
+        return found
 
     def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
         # Both header blocks of a plain answer are a few index bytes that were decoded and checked before. Taking them from here spares
