@@ -2,5 +2,8 @@
 
 from towpath.layers.context import ClientContext, ServerContext
 from towpath.layers.deadline import Deadline
+from towpath.layers.idempotency import Idempotency, IdempotencyOptions
+from towpath.layers.idempotency_store import IdempotencyStore
+from towpath.layers.memory_store import MemoryStore
 
-__all__ = ["ClientContext", "Deadline", "ServerContext"]
+__all__ = ["ClientContext", "Deadline", "Idempotency", "IdempotencyOptions", "IdempotencyStore", "MemoryStore", "ServerContext"]
