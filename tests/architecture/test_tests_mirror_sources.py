@@ -10,8 +10,8 @@ from tests.architecture.repository import tracked
 WHOLE = frozenset({"architecture", "conformance", "e2e", "typing"})
 """Folders of tests that are about no single module."""
 
-TOGETHER = frozenset({"differential", "rfc7541", "rfc9113", "interop", "robustness", "load"})
-"""First words of tests that are about all modules of a package at once: against a reference, a specification, a peer, an enemy."""
+TOGETHER = frozenset({"conformance", "differential", "rfc7541", "rfc9113", "interop", "robustness", "load"})
+"""First words of tests that are about all modules of a package at once: against a port, a reference, a specification, a peer, an enemy."""
 
 TREES: Mapping[str, tuple[str, ...]] = {
     "tests": ("src/towpath", "."),  # "." for tests/bench and tests/tools

@@ -42,9 +42,10 @@ ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotencyOptions:
-    """In seconds: `ttl` is how long an answer is kept (default a day), `lease` how long a call without a deadline may hold its key (default
-    60), `margin` what a call with one may take beyond it to be put away (default 1), `pushback` after which time a duplicate that is refused
-    should come again (default 0.1)."""
+    """In seconds: `ttl` is how long an answer is kept (default a day), `lease` how long a call without a deadline may hold its key
+    (default 60), `margin` what a call with one may take beyond it to be put away (default 1), `pushback` after how long a duplicate that
+    is refused should come again (default 0.1).
+    """
 
     ttl: float = 86_400.0
     lease: float = 60.0
@@ -195,8 +196,8 @@ class Idempotency:
 
 
 def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:
-    """The key as stores know it: a hash, so that it is short, of one form, and tells nobody who reads the store what the caller's key is."""
-    return hashlib.sha256("\0".join((method.full_name, ctx.tenant, ctx.caller, ctx.idempotency_key)).encode()).hexdigest()
+    """The key as stores know it: a hash, so that it is short, of one form, and tells no reader of the store what the caller's key is."""
+    return hashlib.sha256(f"{method.full_name}\0{ctx.tenant}\0{ctx.caller}\0{ctx.idempotency_key}".encode()).hexdigest()
 
 
 def definite(error: BaseException) -> bool:

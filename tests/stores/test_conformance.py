@@ -1,0 +1,143 @@
+"""One suite for every store: what the port promises, against the real servers."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from echo.v1 import echo_pb2 as pb
+
+from tests.stores.servers import Opened
+from towpath.core.errors import Code, RpcError
+from towpath.layers.idempotency_store import Answer, Held, held
+
+PRINT = bytes(range(32))
+ANSWER = Answer(code=5, body=b"\0\xffbody")
+LONG = 1000.0
+
+
+async def table(store: Any) -> None:
+    async with store.transaction() as tx:
+        await run(tx, "CREATE TABLE IF NOT EXISTS effects (key text)")
+
+
+async def run(tx: Any, sql: str) -> Any:
+    return await (tx.connection.fetch(sql) if hasattr(tx, "connection") else tx.execute(sql))
+
+
+async def effects(store: Any, key: str) -> int:
+    async with store.transaction() as tx:
+        return len(await run(tx, f"SELECT key FROM effects WHERE key = '{key}'"))
+
+
+@pytest.fixture
+def key() -> str:
+    return uuid4().hex
+
+
+async def test_one_of_many_claims_succeeds(opened: Opened, key: str) -> None:
+    async with opened() as store:
+        claims = await asyncio.gather(*(store.claim(key, PRINT, f"holder-{number}", LONG) for number in range(20)))
+        assert sum(claim.mine for claim in claims) == 1
+        other = next(claim for claim in claims if not claim.mine)
+        assert (other.fingerprint, other.answer) == (PRINT, None)
+        assert 0 < other.lease_left <= LONG
+
+
+async def test_an_answer_is_kept_with_the_first_fingerprint(opened: Opened, key: str) -> None:
+    async with opened() as store:
+        await store.claim(key, PRINT, "h", LONG)
+        assert await store.complete(key, "h", ANSWER, LONG) is True
+        claim = await store.claim(key, bytes(32), "i", LONG)
+        assert (claim.mine, claim.fingerprint, claim.answer) == (False, PRINT, ANSWER)
+
+
+async def test_only_who_holds_a_key_answers_or_frees_it(opened: Opened, key: str) -> None:
+    async with opened() as store:
+        await store.claim(key, PRINT, "h", LONG)
+        assert await store.complete(key, "other", ANSWER, LONG) is False
+        await store.release(key, "other")
+        assert (await store.claim(key, PRINT, "i", LONG)).mine is False
+        assert await store.complete(key, "h", ANSWER, LONG) is True
+        assert await store.complete(key, "h", Answer(code=0, body=b""), LONG) is False
+        await store.release(key, "h")
+        assert (await store.claim(key, PRINT, "i", LONG)).answer == ANSWER
+
+
+async def test_a_key_that_was_released_is_free(opened: Opened, key: str) -> None:
+    async with opened() as store:
+        await store.claim(key, PRINT, "h", LONG)
+        await store.release(key, "h")
+        assert (await store.claim(key, PRINT, "i", LONG)).mine is True
+        assert await store.complete(key, "h", ANSWER, LONG) is False
+
+
+async def test_a_lease_that_has_ended_is_taken_over(opened: Opened, key: str) -> None:
+    async with opened() as store:
+        await store.claim(key, PRINT, "crashed", 0)
+        while not (await store.claim(key, PRINT, "h", LONG)).mine:
+            continue
+        assert await store.complete(key, "crashed", ANSWER, LONG) is False
+        assert await store.complete(key, "h", ANSWER, 0) is True
+        while not (await store.claim(key, PRINT, "later", LONG)).mine:
+            continue
+
+
+async def test_an_effect_and_its_answer_are_committed_together(transactional: Opened, key: str) -> None:
+    async with transactional() as store:
+        await table(store)
+        await store.claim(key, PRINT, "h", LONG)
+        holding = Held(store, key, "h", LONG)
+        held.set(holding)
+        async with store.transaction() as tx:
+            await run(tx, f"INSERT INTO effects VALUES ('{key}')")
+            tx.answer(pb.SayResponse(id="x"))
+        assert holding.answered
+        with pytest.raises(RuntimeError, match="answered already"):
+            async with store.transaction():
+                pass
+        held.set(None)
+        assert (await store.claim(key, PRINT, "i", LONG)).answer == Answer.of(pb.SayResponse(id="x"))
+        assert await effects(store, key) == 1
+
+
+async def test_an_attempt_that_was_overtaken_leaves_no_effect(transactional: Opened, key: str) -> None:
+    async with transactional() as store:
+        await table(store)
+        await store.claim(key, PRINT, "slow", 0)
+        assert (await store.claim(key, PRINT, "h", LONG)).mine
+        held.set(Held(store, key, "slow", LONG))
+        with pytest.raises(RpcError, match="taken over") as caught:  # noqa: PT012 # the end of the block raises
+            async with store.transaction() as tx:
+                await run(tx, f"INSERT INTO effects VALUES ('{key}')")
+                tx.answer(pb.SayResponse())
+        held.set(None)
+        assert caught.value.code is Code.ABORTED
+        assert await effects(store, key) == 0
+
+
+async def test_a_transaction_that_fails_or_gives_no_answer_leaves_nothing(transactional: Opened, key: str) -> None:
+    async with transactional() as store:
+        await table(store)
+        await store.claim(key, PRINT, "h", LONG)
+        held.set(Held(store, key, "h", LONG))
+        with pytest.raises(RuntimeError, match="must end with"):  # the end of the block raises
+            async with store.transaction() as tx:
+                await run(tx, f"INSERT INTO effects VALUES ('{key}')")
+        with pytest.raises(asyncio.CancelledError):  # noqa: PT012 # as above
+            async with store.transaction() as tx:
+                await run(tx, f"INSERT INTO effects VALUES ('{key}')")
+                tx.answer(pb.SayResponse())
+                raise asyncio.CancelledError
+        held.set(None)
+        assert await effects(store, key) == 0
+        assert (await store.claim(key, PRINT, "i", LONG)).answer is None
+
+
+async def test_expired_keys_are_deleted_in_batches(transactional: Opened) -> None:
+    async with transactional() as store:
+        while await store.expire():
+            continue
+        for number in range(5):
+            await store.claim(f"expired-{uuid4().hex}", PRINT, str(number), 0)
+        assert [await store.expire(3), await store.expire(3), await store.expire(3)] == [3, 2, 0]
