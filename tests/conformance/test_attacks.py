@@ -75,6 +75,28 @@ async def settings_flood(peer: RawPeer) -> None:
     await send(peer, frames.settings([]) * 1000, 4_000)
 
 
+async def rapid_reset(peer: RawPeer) -> None:
+    """CVE-2023-44487: calls that are taken back as soon as they were made, so that no limit on streams holds for them."""
+    head = request_head(b"Say")
+    for first in range(1, 200_000, 200):
+        calls = (
+            frames.frame(frames.HEADERS, END_HEADERS, stream_id, head) + frames.rst_stream(stream_id, ErrorCode.CANCEL)
+            for stream_id in range(first, first + 200, 2)
+        )
+        await send(peer, b"".join(calls), 1)
+
+
+async def made_to_reset(peer: RawPeer) -> None:
+    """CVE-2025-8671: the same by frames that make the server reset what it has begun."""
+    head = request_head(b"Say")
+    for first in range(1, 200_000, 200):
+        calls = (
+            frames.frame(frames.HEADERS, END_HEADERS, stream_id, head) + frames.window_update(stream_id, 0)
+            for stream_id in range(first, first + 200, 2)
+        )
+        await send(peer, b"".join(calls), 1)
+
+
 async def window_overflow(peer: RawPeer) -> None:
     """More credit than a window can hold (RFC 9113, section 6.9.1)."""
     await send(peer, frames.window_update(0, 2**31 - 1), 2)
@@ -133,6 +155,8 @@ class Neighbour:
         (endless_header_block, ErrorCode.ENHANCE_YOUR_CALM),
         (empty_frames, ErrorCode.ENHANCE_YOUR_CALM),
         (empty_frames_on_what_was_refused, ErrorCode.ENHANCE_YOUR_CALM),
+        (rapid_reset, ErrorCode.ENHANCE_YOUR_CALM),
+        (made_to_reset, ErrorCode.ENHANCE_YOUR_CALM),
         (window_overflow, ErrorCode.FLOW_CONTROL_ERROR),
         (shrunken_table, ErrorCode.COMPRESSION_ERROR),
     ],

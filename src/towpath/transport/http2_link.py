@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final, cast
 
+from towpath.core import clock
 from towpath.transport.dialogues import Dialogue
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
@@ -62,6 +63,10 @@ class Http2Link(HostLink[ServerConnection]):
         if isinstance(route, Settled):
             return SettledCall(self, route)
         return Http2Exchange(self, self.connection, cast("Dialogue", route))
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return clock.now()
 
     def ready(self) -> None:
         """The client's settings are known; a server need not wait for them."""

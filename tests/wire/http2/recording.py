@@ -87,6 +87,7 @@ class RecordingOwner:
         self.streams: list[RecordingStream] = []
         self.reasons: list[str] = []
         self.consuming = consuming
+        self.time = 0.0
         self.connection: Connection
 
     def ready(self) -> None:
@@ -106,6 +107,9 @@ class RecordingOwner:
         stream = RecordingStream(self.connection, self.events, consuming=self.consuming)
         self.streams.append(stream)
         return stream
+
+    def now(self) -> float:
+        return self.time
 
 
 class End:

@@ -2,8 +2,17 @@
 
 import pytest
 
-from tests.wire.http2.recording import ClientEnd, End, ServerEnd
-from towpath.wire.http2 import ErrorCode
+from tests.wire.http2.recording import (
+    REQUEST,
+    RESPONSE_TEMPLATE,
+    TRAILERS_TEMPLATE,
+    ClientEnd,
+    End,
+    ServerEnd,
+    block,
+    headers,
+)
+from towpath.wire.http2 import LOST, ErrorCode, Limits, frames
 from towpath.wire.http2.frames import PING, PRIORITY, frame, settings
 from towpath.wire.http2.states import ConnectionState
 
@@ -51,3 +60,51 @@ class TestUnreadReplies:
         one.feed(demand * 10_000)
         assert one.connection.state is ConnectionState.OPEN
         assert len(one.sent()) >= 24_999
+
+
+class TestCallsTakenBack:
+    """CVE-2023-44487: a client opens streams and resets them before they are answered."""
+
+    LIMITS = Limits(reset_burst=10, resets_per_second=2)
+
+    @staticmethod
+    def reset(server: ServerEnd, stream_id: int) -> bool:
+        """Whether the connection survives one more call that is taken back."""
+        server.feed(headers(stream_id, block(*REQUEST)), frames.rst_stream(stream_id, ErrorCode.CANCEL))
+        return server.connection.state is ConnectionState.OPEN
+
+    def test_too_fast_end_the_connection(self) -> None:
+        server = ServerEnd(self.LIMITS)
+        stream_ids = iter(range(1, 1000, 2))
+        survived = sum(1 for _ in iter(lambda: self.reset(server, next(stream_ids)), False))
+        assert 10 <= survived <= 20
+        assert server.failed_with(ErrorCode.ENHANCE_YOUR_CALM)
+        assert server.owner.events[-2] == ("reset", 2 * survived + 1, LOST), "the handler of the last one was not told"
+
+    def test_as_time_passes_go_on(self) -> None:
+        server = ServerEnd(self.LIMITS)
+        for stream_id in range(1, 201, 2):
+            server.owner.time += 0.5
+            assert self.reset(server, stream_id)
+
+    def test_by_faults_that_make_us_reset_them_count_too(self) -> None:
+        """CVE-2025-8671."""
+        server = ServerEnd(self.LIMITS)
+        for stream_id in range(1, 51, 2):
+            server.feed(headers(stream_id, block(*REQUEST)), frames.window_update(stream_id, 0))
+        assert server.failed_with(ErrorCode.ENHANCE_YOUR_CALM)
+
+    def test_behind_the_answer_cost_nothing(self) -> None:
+        server = ServerEnd(self.LIMITS)
+        for stream_id in range(1, 201, 2):
+            stream = server.request(stream_id, end_stream=True)
+            server.connection.send_whole(stream, server.connection.encode(RESPONSE_TEMPLATE), b"", TRAILERS_TEMPLATE)
+            server.feed(frames.rst_stream(stream_id, ErrorCode.NO_ERROR))
+        assert server.connection.state is ConnectionState.OPEN
+
+    def test_by_a_server_are_its_own_affair(self) -> None:
+        client = ClientEnd(self.LIMITS)
+        for _ in range(100):
+            stream = client.call()
+            client.feed(frames.rst_stream(stream.id, ErrorCode.REFUSED_STREAM))
+        assert client.connection.state is ConnectionState.OPEN

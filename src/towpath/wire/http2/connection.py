@@ -172,6 +172,7 @@ class Connection(Control):
         if stream is None and self.is_idle(fault.stream_id):
             raise ConnectionFault(fault.code, fault.reason)  # an idle stream cannot be reset (section 6.4)
         if stream is not None:
+            self._count_reset(fault.stream_id)  # made to reset it, which comes to the same (CVE-2025-8671)
             self.forget(stream)
         self._owe_reply()
         self.send_reset(fault.stream_id, fault.code)

@@ -96,6 +96,9 @@ class Control(Sender, ABC):
         """It reads again."""
         self._writing_paused = False
 
+    def _count_reset(self, stream_id: int) -> None:
+        """The peer has ended a stream that was under way. Raises ConnectionFault if it does so too often."""
+
     def _owe_reply(self) -> None:
         """A frame of the peer's demands one of ours. Raises ConnectionFault."""
         if self._writing_paused:
@@ -167,6 +170,7 @@ class Control(Sender, ABC):
             self._refuse_if_idle(stream_id, "RST_STREAM")
             return
         code = int.from_bytes(payload, "big")
+        self._count_reset(stream_id)
         self.forget(stream)
         stream.reset_received(code, f"the peer reset the stream: {error_name(code)}")
 

@@ -32,3 +32,7 @@ class ServerOwner(Owner, Protocol):
     def accept(self, head: Section) -> Stream:
         """A new stream for a request with this head. Its `head_received` is called next."""
         ...
+
+    def now(self) -> float:
+        """The time in seconds, of a clock that does not jump. Asked when a client takes back a call that was not answered."""
+        ...

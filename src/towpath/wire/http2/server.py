@@ -21,6 +21,7 @@ from towpath.wire.http2.frames import (
 )
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import ServerOwner
+from towpath.wire.http2.resets import ResetBudget
 from towpath.wire.http2.sending import AnswerTemplate
 from towpath.wire.http2.states import (
     AFTER_RECV_END,
@@ -42,7 +43,7 @@ _MOST_REMEMBERED: Final = 128
 class ServerConnection(Connection):
     """Streams of odd ids come from the peer; each is offered to `owner.accept`."""
 
-    __slots__ = ("_gaps", "_heads", "_most_streams", "_stems", "_tail", "owner")
+    __slots__ = ("_gaps", "_heads", "_most_streams", "_resets", "_stems", "_tail", "owner")
 
     def __init__(self, owner: ServerOwner, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(owner, limits)
@@ -55,6 +56,7 @@ class ServerConnection(Connection):
         self._stems: dict[bytes, tuple[Section, Sequence[Field], bytes]] = self._decoder.stems
         self._tail = 0
         self._most_streams = limits.max_concurrent_streams
+        self._resets = ResetBudget(limits.reset_burst, limits.resets_per_second)
         # Ranges of ids that the peer skipped: never opened, so their use is another error than that of an ended stream.
         self._gaps: list[tuple[int, int]] = []
 
@@ -113,6 +115,10 @@ class ServerConnection(Connection):
             end = struct.Struct(f"{FRAME_HEADER.format}{len(trailers)}s")
             head_word, trailers_word = len(head) << 8 | HEADERS, len(trailers) << 8 | HEADERS
             self._blocks[answer] = (start.pack, head_word, head, end.pack, trailers_word, trailers)
+
+    def _count_reset(self, stream_id: int) -> None:
+        if not self._resets.spend(stream_id, self.last_peer_stream, self.owner.now()):
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many calls taken back before they were answered")
 
     def _preface(self, buffer: bytes) -> int:
         if not buffer.startswith(PREFACE):
