@@ -249,6 +249,18 @@ async def test_who_is_called_for_the_first_time_does():
 
 
 @virtual
+async def test_a_chain_of_four_services_asks_the_last_one_three_times_and_not_eighty_one():
+    leaf = Target(*(failure() for _ in range(100)))
+    handler = leaf
+    for _ in range(4):
+        layer = Retry(policy_of=lambda _: RetryPolicy(), budget=RetryBudget(), source=random.Random(1))
+        handler = layer.wrap(SAY, handler)
+    with pytest.raises(RpcError):
+        await handler(SayRequest(), Context("a/b"))
+    assert len(leaf.attempts) == 3
+
+
+@virtual
 async def test_a_bug_is_not_tried_again():
     stage = Stage(ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
