@@ -1,0 +1,139 @@
+"""The `quota` role: how many calls a second a tenant may make of a method.
+
+Unlike admission, which protects the server from everybody, this shares it out: a tenant that calls in a loop is told so, and the others do
+not notice. Buckets are local to the process unless a `store` shares them; those of tenants that have not called for the longest are
+forgotten when there are too many, which can only let a call in that would have waited. What comes without a tenant shares one bucket.
+
+It refuses with RESOURCE_EXHAUSTED, the time to the next token as pushback, and a QuotaFailure that names the tenant.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from google.rpc.error_details_pb2 import QuotaFailure
+
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError
+from towpath.core.service import Handler, MethodSpec
+from towpath.core.signals import Signal, refusal, unheard
+from towpath.layers.bucket import Rate, TokenBucket
+
+ROLE: Final = "quota"
+RATE_LIMIT: Final = "RATE_LIMIT"
+"""The reason of a refusal."""
+
+MOST_TENANTS: Final = 10_000
+
+
+class RateStore(Protocol):
+    """Buckets that several processes share."""
+
+    async def take(self, key: str, rate: Rate) -> float:
+        """Take a token from the bucket of `key`: 0 if there was one, else the seconds until there will be. An implementation that loses
+        its server should return 0: a quota that nobody can look up is no reason to stop serving. Cancellation may lose a token."""
+        ...
+
+
+class LocalRates:
+    """The buckets of this process, `most` (10,000) at once; beyond, the one that was used the longest ago is forgotten, and with it what
+    its tenant has used. Raises ValueError unless `most` is 1 or more."""
+
+    __slots__ = ("_buckets", "_most")
+
+    def __init__(self, most: int = MOST_TENANTS) -> None:
+        if most < 1:
+            raise ValueError(f"most is {most}; give 1 or more")
+        self._most = most
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: str, rate: Rate) -> float:
+        """As `RateStore.take`, at once. A key's rate is the one it is first used with."""
+        buckets = self._buckets
+        bucket = buckets.get(key)
+        if bucket is None:
+            if len(buckets) >= self._most:
+                buckets.popitem(last=False)
+            bucket = buckets[key] = TokenBucket(rate)
+        else:
+            buckets.move_to_end(key)
+        return bucket.take(clock.now())
+
+
+class RateLimit:
+    """The layer. `rate_of` gives the rate that each tenant may call a method at, or None for any; it is asked once per method.
+
+    `most_tenants` (10,000) bounds the buckets that are kept per method without a `store`. In `shadow` everybody passes; `signal` is told.
+    Streams are counted when they begin.
+    """
+
+    role = ROLE
+
+    def __init__(
+        self,
+        *,
+        rate_of: Callable[[MethodSpec[Any, Any]], Rate | None],
+        store: RateStore | None = None,
+        most_tenants: int = MOST_TENANTS,
+        shadow: bool = False,
+        signal: Signal = unheard,
+    ) -> None:
+        self._rate_of = rate_of
+        self._store = store
+        self._most_tenants = most_tenants
+        self._shadow = shadow
+        self._signal = signal
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """`following` itself for a method without a rate."""
+        rate = self._rate_of(method)
+        if rate is None:
+            return following
+        if self._store is not None:
+            return self._shared(method, rate, self._store, following)
+        local = LocalRates(self._most_tenants)
+
+        def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
+            seconds = local.take(ctx.tenant, rate)
+            if seconds and (error := self._exceeded(method, rate, ctx.tenant, seconds)) is not None:
+                return _raising(error)
+            return following(request, ctx)
+
+        return handle
+
+    def _shared(self, method: MethodSpec[Any, Any], rate: Rate, store: RateStore, following: Handler) -> Handler:
+        prefix = f"{method.full_name}|"
+
+        async def handle(request: Any, ctx: Context) -> Any:
+            seconds = await store.take(prefix + ctx.tenant, rate)
+            if seconds and (error := self._exceeded(method, rate, ctx.tenant, seconds)) is not None:
+                raise error
+            return await following(request, ctx)
+
+        return handle
+
+    def _exceeded(self, method: MethodSpec[Any, Any], rate: Rate, tenant: str, seconds: float) -> RpcError | None:
+        self._signal(method.full_name, ROLE, RATE_LIMIT, self._shadow)
+        if self._shadow:
+            return None
+        who = f"tenant {tenant}" if tenant else "calls without a tenant"
+        why = f"{who} may call {rate.per_second:g} times a second"
+        error = refusal(
+            Code.RESOURCE_EXHAUSTED,
+            method,
+            role=ROLE,
+            reason=RATE_LIMIT,
+            why=why,
+            figures={"tenant": tenant, "per_second": f"{rate.per_second:g}", "burst": f"{rate.depth:g}"},
+            pushback=seconds,
+        )
+        error.details += (QuotaFailure(violations=[QuotaFailure.Violation(subject=f"tenant:{tenant}", description=why)]),)
+        return error
+
+
+async def _raising(error: RpcError) -> Any:
+    raise error
