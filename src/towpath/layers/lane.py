@@ -131,7 +131,7 @@ class Lane:
                 self._relax()
         room = options.length
         if self._gap:
-            room = min(room, max(2, int(allowed / self._gap) - 1))  # less the one that runs
+            room = min(room, max(2, int(allowed / self._gap) - 2))  # less the one that runs, and the one that may begin in the same turn
         lag = self._probe.seconds / options.lag
         pressure = max(waiting / room, _HALF * lag)
         rate = self._rate = min(_HIGHEST_RATE, max(0.0, self._rate + _GAIN * (min(pressure, 1.0) - _HALF)))
