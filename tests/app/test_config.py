@@ -82,7 +82,7 @@ def test_variables_win_over_the_file(tmp_path):
         ("[service]\nname = ]", r"is not valid TOML: .*\(at line 2, column 8\)"),
         ('[servise]\nname = "x"', "unknown key servise; did you mean 'service'"),
         ('[service]\nlisen = "x"', r"unknown key service\.lisen; did you mean 'listen'"),
-        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: admin, contracts, grace, insecure, listen"),
+        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: admin, admission, contracts, grace, insecure"),
         ("[service]\nname = 3", r"service\.name: expected `str`, got `int`"),
         ("service = 3", "service must be a table, not an integer"),
         ('[service]\ncontracts = ["a", 1]', r"service\.contracts\[1\]: expected `str`, got `int`"),
@@ -160,3 +160,13 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
 def test_the_environment_says_where_probes_are_answered(tmp_path):
     assert load(written(tmp_path, WHOLE), {"TOWPATH_ADMIN": "0.0.0.0:1"}).admin == Address("0.0.0.0", 1)
     assert load(written(tmp_path, ""), {}).admin is None
+
+
+@pytest.mark.parametrize("mode", ["on", "shadow", "off"])
+def test_a_server_refuses_what_it_cannot_do_in_time_where_it_is_told_to(tmp_path, mode):
+    assert load(written(tmp_path, f'[service]\nadmission = "{mode}"'), {}).admission == mode
+
+
+def test_a_mode_of_admission_that_is_none_is_refused_by_name(tmp_path):
+    with pytest.raises(SetupError, match=r"service\.admission: invalid enum value 'maybe'"):
+        load(written(tmp_path, '[service]\nadmission = "maybe"'), {})

@@ -70,6 +70,13 @@ def test_contract_options_and_defaults_are_told_apart(capsys):
     assert ["idempotency", "unknown", "default"] in text
 
 
+@pytest.mark.parametrize("mode", ["on", "shadow"])
+def test_admission_is_in_the_servers_stack_where_it_is_asked_for(config, capsys, mode):
+    config.write_text(config.read_text().replace("[service]", f'[service]\n        admission = "{mode}"'))
+    assert explain("EchoService/Say", side="server") == 0
+    assert ["stack", "context -> metrics -> deadline -> admission -> handler"] in rows(capsys.readouterr().out)
+
+
 @pytest.mark.usefixtures("config")
 @pytest.mark.parametrize(
     ("policy", "row"),

@@ -100,7 +100,9 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
-        server = Server([*self._services, *standard], layers=server_layers(self.metrics), documents=self._documents())
+        server = Server(
+            [*self._services, *standard], layers=server_layers(self.metrics, self.config.admission), documents=self._documents()
+        )
         if sock is None:
             configured = self.config.listen
             if host is None and port is None:

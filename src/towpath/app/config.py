@@ -10,6 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether the service tells its contracts to whoever asks
     openapi = true                                       # whether it tells its REST API, at /openapi.json
+    admission = "on"                                     # refuse what cannot be done in time; "shadow" only counts it; "off" without it
 
     [service.tls]                                        # what it shows; paths are relative to this file
     certificate = "tls.crt"
@@ -48,7 +49,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -74,6 +75,9 @@ DEFAULT_GRACE: Final = 5.0
 DEFAULT_NAME: Final = "towpath"
 """What a service is called that has no name."""
 
+AdmissionMode = Literal["off", "shadow", "on"]
+"""Whether a server refuses calls that it could not serve in time, or only counts those that it would refuse."""
+
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
 
@@ -86,6 +90,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     grace: str | None = None
     reflection: bool = True
     openapi: bool = True
+    admission: AdmissionMode = "off"
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
@@ -130,6 +135,7 @@ class ServiceConfig:
     grace: float = DEFAULT_GRACE
     reflection: bool = True
     openapi: bool = True
+    admission: AdmissionMode = "off"
     insecure: bool = False
     workers: int = 1
     tls: ServerTls | None = None
@@ -182,6 +188,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
         reflection=file.service.reflection,
         openapi=file.service.openapi,
+        admission=file.service.admission,
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),

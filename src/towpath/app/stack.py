@@ -8,26 +8,40 @@ hears of each of them.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from towpath.app.config import AdmissionMode
 from towpath.contracts.policy import MethodConfig, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath.layers.admission import Admission
 from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext, ServerContext
 from towpath.layers.deadline import Deadline
+from towpath.layers.limit import DEFAULT_LIMIT, LimitOptions
 from towpath.layers.retry import Retry
 from towpath.layers.throttle import Throttle
 from towpath.telemetry.metrics import CallMetrics
+
+_STANDARD: Final = "grpc."
+"""How the names of the standard services begin: health and reflection."""
 
 SERVER_END: Final = "handler"
 CLIENT_END: Final = "transport"
 """What stands at the end of each stack and is no layer."""
 
 
-def server_layers(metrics: CallMetrics) -> tuple[Layer, ...]:
-    """What stands before every handler, outermost first."""
-    return (ServerContext(), metrics.server, Deadline("server"))
+def server_layers(metrics: CallMetrics, admission: AdmissionMode = "off") -> tuple[Layer, ...]:
+    """What stands before every handler, outermost first; made once per server, because its methods share a loop."""
+    always = (ServerContext(), metrics.server, Deadline("server"))
+    if admission == "off":
+        return always
+    return (*always, Admission(limit_of=_limit_of, shadow=admission == "shadow", signal=metrics.decisions, rng=chance.generator()))
+
+
+def _limit_of(method: MethodSpec[Any, Any]) -> LimitOptions | None:
+    # Whether a server is well, and what it serves, is asked most when there is trouble.
+    return None if method.service.startswith(_STANDARD) else DEFAULT_LIMIT
 
 
 def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> tuple[Layer, ...]:
@@ -61,9 +75,9 @@ def _door(method: MethodSpec[Any, Any], methods: Sequence[MethodConfig]) -> Clie
     return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
 
-def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics) -> list[str]:
+def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "off") -> list[str]:
     """The roles really in the server's stack of `method`, in order."""
-    return [*roles(server_layers(metrics), method, _end), SERVER_END]
+    return [*roles(server_layers(metrics, admission), method, _end), SERVER_END]
 
 
 def client_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from towpath.app.config import AdmissionMode
     from towpath.contracts.policy import MethodConfig
     from towpath.core.policies import HedgingPolicy, RetryPolicy
     from towpath.core.service import MethodSpec
@@ -42,16 +43,16 @@ def explain(
     settings = load(config, environ)
     spec = find_method(method, list(methods_of(settings.contracts, settings.source)), settings.source)
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
-    print("\n\n".join(_described(spec, one, settings.methods) for one in sides))
+    print("\n\n".join(_described(spec, one, settings.methods, settings.admission) for one in sides))
     return 0
 
 
-def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["MethodConfig"]) -> str:
+def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["MethodConfig"], admission: "AdmissionMode") -> str:
     from towpath.app.stack import client_roles, server_roles
     from towpath.telemetry.metrics import CallMetrics
 
     metrics = CallMetrics()
-    stack = client_roles(spec, metrics, methods) if side == "client" else server_roles(spec, metrics)
+    stack = client_roles(spec, metrics, methods) if side == "client" else server_roles(spec, metrics, admission)
     rows = _client_values(spec, methods) if side == "client" else _server_values(spec)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(
