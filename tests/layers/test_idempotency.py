@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoService
+from google.protobuf.any_pb2 import Any as PackedDetail
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from tests.echo_service import turn_until
@@ -133,6 +134,29 @@ async def test_an_error_that_would_come_again_is_stored_with_its_details() -> No
     inside = ErrorInfo()
     assert detail.Unpack(inside)  # pyright: ignore[reportAttributeAccessIssue]
     assert (caught.value.code, inside.reason, effects.runs) == (Code.NOT_FOUND, "NO_SEAT", 1)
+
+
+async def test_a_detail_that_came_packed_is_stored_as_it_came() -> None:
+    effects, packed = Effects(), PackedDetail()
+    packed.Pack(ErrorInfo(reason="NO_SEAT"))
+    effects.error = RpcError(Code.NOT_FOUND, "no seat", [packed])
+    handler = wrapped(effects)
+    for _ in range(2):
+        with pytest.raises(RpcError) as caught:
+            await handler(pb.FailRequest(), context())
+    assert caught.value.details == (packed,)
+
+
+async def test_a_store_that_is_lost_while_the_handler_runs_is_no_bug() -> None:
+    effects = Effects()
+    effects.error = StoreUnavailable("down")
+    handler = wrapped(effects)
+    with pytest.raises(RpcError, match="its store was lost") as caught:
+        await handler(pb.FailRequest(), context())
+    assert (caught.value.code, caught.value.unprocessed) == (Code.UNAVAILABLE, False)
+    effects.error = None
+    await handler(pb.FailRequest(), context())
+    assert effects.runs == 2
 
 
 def refused() -> RpcError:

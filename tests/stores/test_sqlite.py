@@ -28,3 +28,19 @@ async def test_a_file_of_a_newer_towpath_is_refused(tmp_path: Path) -> None:
 async def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="is not open"):
         await SqliteStore(tmp_path / "x.db").claim("k", b"", "h", 1)
+
+
+async def test_a_file_that_another_process_keeps_locked_is_unavailable(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "x.db", busy_timeout=0)
+    await store.open()
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        async with store.transaction():
+            pass
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await store.release("k", "h")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await store.claim("k", b"", "h", 1)
+    other.close()
+    await store.close()

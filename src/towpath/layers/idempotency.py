@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
+from google.protobuf.any_pb2 import Any as PackedDetail
 from google.rpc.status_pb2 import Status
 
 from towpath.core.context import Context
@@ -114,6 +115,9 @@ class Idempotency:
         except BaseException as error:
             if not holding.answered:
                 await self._failed(method, holding, error)
+            if isinstance(error, StoreUnavailable):  # from the handler's transaction: a lost dependency, and no bug
+                self._signal(method.full_name, self.role, STORE_UNAVAILABLE, False)
+                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
             raise
         finally:
             held.reset(token)
@@ -208,5 +212,9 @@ def definite(error: BaseException) -> bool:
 def _failure(error: Any) -> Answer:
     status = Status(code=int(error.code), message=error.message)
     for detail in error.details:
-        status.details.add().Pack(detail)
+        packed = status.details.add()
+        if isinstance(detail, PackedDetail):  # of a call that the handler made: of a type that is not known here
+            packed.CopyFrom(detail)
+        else:
+            packed.Pack(detail)
     return Answer(code=int(error.code), body=status.SerializeToString(deterministic=True))

@@ -128,7 +128,10 @@ class PostgresStore:
         """A transaction for the effect of the call that is being handled; see `towpath.stores.transaction`. Raises RpcError (ABORTED) if
         another attempt has taken over, asyncpg's errors from the database; if the block raises or is cancelled, nothing is written."""
         found = holding(self)
-        async with self._open.acquire() as connection:
+        pool = self._open
+        with _reported():
+            connection = await pool.acquire()
+        try:
             async with connection.transaction():
                 tx = PostgresTransaction(connection, found)
                 yield tx
@@ -139,6 +142,8 @@ class PostgresStore:
                         raise overtaken()
             if found is not None:
                 found.answered = True
+        finally:
+            await pool.release(connection)
 
     @property
     def _open(self) -> Any:

@@ -158,7 +158,7 @@ class SqliteStore:
         tx = SqliteTransaction(self, holding(self))
         async with self._turn:
             try:
-                await self.run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+                await self.run(_begin)
                 yield tx
                 due = tx.due()
                 if due is not None:
@@ -179,3 +179,10 @@ class SqliteStore:
                 return await self.run(work)
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:  # another process writes for longer than the busy timeout
+        raise StoreUnavailable(f"SQLite: {error}") from error
