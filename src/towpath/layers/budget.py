@@ -122,11 +122,12 @@ class RetryBudget:
     yes is followed by one `returned`, cancellation included.
     """
 
-    __slots__ = ("_allowance", "_concurrent_ratio", "_least_concurrent", "active", "retrying")
+    __slots__ = ("_allowance", "_concurrent_ratio", "_least_concurrent", "active", "deposit", "retrying")
 
     def __init__(self, options: BudgetOptions | None = None) -> None:
         given = BudgetOptions() if options is None else options
         self._allowance = Allowance(given.ratio, given.per_second * SECONDS)
+        self.deposit = self._allowance.deposit  # bound, since each call that succeeds makes one
         self._concurrent_ratio = given.concurrent_ratio
         self._least_concurrent = given.least_concurrent
         self.active = 0
@@ -140,7 +141,7 @@ class RetryBudget:
         """It is over. What timed out or was cancelled earns nothing: that an answer is missing is no sign of room for more."""
         self.active -= 1
         if outcome is _SUCCESS or outcome in _EARNING:
-            self._allowance.deposit()
+            self.deposit()
 
     def admit(self) -> bool:
         """Begin another attempt which costs no token, as one does that no server has seen; False if too many are under way."""

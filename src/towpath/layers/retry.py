@@ -48,7 +48,6 @@ CALLER_RETRIES: Final = "CALLER_RETRIES"
 """Signal: none is made, because whom we work for is being repeated already, and the target is overloaded."""
 
 _NO_MORE: Final = -1.0
-_SUCCESS: Final = Outcome.SUCCESS
 
 PolicyOf = Callable[[MethodSpec[Any, Any]], RetryPolicy | None]
 
@@ -83,10 +82,11 @@ class Retry:
         if policy is None or policy.max_attempts == 1:
             return following
         budget = self._budget
+        deposit = budget.deposit
         repeat = _Repetition(method, following, policy, budget, self._source, self._signal).repeat
 
         async def handle(request: Any, ctx: Context) -> Any:
-            budget.began()
+            budget.active += 1  # `began` and `ended`, written out: two calls less for each call that succeeds
             try:
                 try:
                     response = await following(request, ctx)
@@ -95,7 +95,8 @@ class Retry:
             except BaseException as error:
                 budget.ended(classify(error))
                 raise
-            budget.ended(_SUCCESS)
+            budget.active -= 1
+            deposit()
             return response
 
         return handle

@@ -120,6 +120,8 @@ class Throttle:
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
         throttle = self._throttle
+        window = throttle.window
+        add = window.add
         shadow = self._shadow
         name = method.full_name
 
@@ -129,12 +131,12 @@ class Throttle:
             except BaseException as error:
                 throttle.record(classify(error))
                 raise
-            throttle.record(_SUCCESS)
+            add(marked=False)  # what `record` comes to, for one call less
             return response
 
         # A plain function, so that the common call has one coroutine of this layer's.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
-            if throttle.drops():
+            if window.marked and throttle.drops():  # the former is asked by the latter, too, at the price of a call
                 self._signal(name, Throttle.role, TOO_FEW_ACCEPTED, shadow)
                 if not shadow:
                     throttle.dropped()
