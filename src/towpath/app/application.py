@@ -14,7 +14,7 @@ from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
 from towpath.app.health import Health, ServingStatus
 from towpath.app.reflection import reflection_services
-from towpath.app.stack import server_layers
+from towpath.app.server_stack import server_layers
 from towpath.app.sync_client import SyncChannel
 from towpath.app.targets import ConfiguredTarget
 from towpath.core.service import Service

@@ -9,8 +9,8 @@ from typing import Self
 
 from prometheus_client import REGISTRY
 
+from towpath.app.client_stack import client_layers, open_client, open_client_stream
 from towpath.app.config import ServiceConfig
-from towpath.app.stack import client_layers, open_client, open_client_stream
 from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.telemetry.metrics import CallMetrics

@@ -48,7 +48,8 @@ def explain(
 
 
 def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["MethodConfig"], admission: "AdmissionMode") -> str:
-    from towpath.app.stack import client_roles, server_roles
+    from towpath.app.client_stack import client_roles
+    from towpath.app.server_stack import server_roles
     from towpath.telemetry.metrics import CallMetrics
 
     metrics = CallMetrics()

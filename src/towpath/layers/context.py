@@ -5,7 +5,7 @@ trace, tenant, criticality and request id with no argument passed. The client's 
 request and its options into a child of the current context, or into the root of a new tree, and hands both to the composed handler.
 
 Neither reads configuration. What a method's timeout and criticality are was resolved before, once per method, by whoever composes
-the stack (`towpath.app.stack`).
+the stacks (`towpath.app.client_stack`, `towpath.app.server_stack`).
 """
 
 from collections.abc import Callable, Coroutine

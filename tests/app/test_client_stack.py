@@ -1,4 +1,4 @@
-"""The default stack over real sockets: what it tries again, and what it keeps from spreading."""
+"""The client's default stack over real sockets: what it tries again, and what it keeps from spreading."""
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -64,11 +64,3 @@ async def test_only_the_hop_above_the_fault_tries_again():
         assert caught.value.pushback == -1.0
         assert decided(metrics, "retry", "PUSHBACK") == 1
         assert decided(middle.metrics, "retry", "ATTEMPTS_EXHAUSTED") == 1
-
-
-async def test_a_server_in_admission_serves_what_it_can():
-    async with App(ServiceConfig(admission="on")) as app:
-        app.add(Echo())
-        await app.start("127.0.0.1", 0)
-        async with connect(app.address, metrics=CallMetrics()) as channel:
-            assert (await EchoServiceClient(channel).say(pb.SayRequest(id="a"))).id == "a"

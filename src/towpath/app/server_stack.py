@@ -1,0 +1,45 @@
+"""A server's default stack: which layers stand before every handler, in which order. `towpath explain` prints what is composed here.
+
+Outermost first: the context comes before everything that reads it; metrics count what the layers below them refuse, too.
+"""
+
+from typing import Any, Final
+
+from towpath.app.config import AdmissionMode
+from towpath.core import chance
+from towpath.core.context import Context
+from towpath.core.service import Layer, MethodSpec, roles
+from towpath.layers.admission import Admission
+from towpath.layers.context import ServerContext
+from towpath.layers.deadline import Deadline
+from towpath.layers.limit import DEFAULT_LIMIT, LimitOptions
+from towpath.telemetry.metrics import CallMetrics
+
+SERVER_END: Final = "handler"
+"""What stands at the end of the stack and is no layer."""
+
+_STANDARD: Final = "grpc."
+"""How the names of the standard services begin: health and reflection."""
+
+
+def server_layers(metrics: CallMetrics, admission: AdmissionMode = "off") -> tuple[Layer, ...]:
+    """What stands before every handler, outermost first; made once per server, because its methods share a loop."""
+    always = (ServerContext(), metrics.server, Deadline("server"))
+    if admission == "off":
+        return always
+    return (*always, Admission(limit_of=_limit_of, shadow=admission == "shadow", signal=metrics.decisions, rng=chance.generator()))
+
+
+def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "off") -> list[str]:
+    """The roles really in the server's stack of `method`, in order."""
+    return [*roles(server_layers(metrics, admission), method, _end), SERVER_END]
+
+
+def _limit_of(method: MethodSpec[Any, Any]) -> LimitOptions | None:
+    # Whether a server is well, and what it serves, is asked most when there is trouble.
+    return None if method.service.startswith(_STANDARD) else DEFAULT_LIMIT
+
+
+async def _end(request: Any, _: Context) -> Any:
+    """Stands in for the handler in a stack that is composed to be looked at."""
+    return request
