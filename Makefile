@@ -37,6 +37,9 @@ check: check-format check-lint check-types check-imports check-shape check-gener
 bench: $(BENCH) ## Measure towpath beside its peers and print the ratios
 	@$(PY) -m bench $(ARGS)
 
+labs: $(BENCH) ## Answer engineering questions by experiment; one of them with ARGS="hedging --seeds 10"
+	@$(PY) -m labs $(ARGS)
+
 gen: $(DEV) ## Compile every contract of this repository to Python
 	@$(MAKE) generate GEN_FLAGS=
 
@@ -91,6 +94,7 @@ generate:
 	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
 	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
 	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
+	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
-.PHONY: help demo test check bench gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
+.PHONY: help demo test check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
 	format snapshot lock generate

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("src/", "reference/", "bench/", "tools/")
+SOURCES = ("src/", "reference/", "bench/", "labs/", "tools/")
 GENERATED = ("_pb2.py", "_pb2.pyi", "_towpath.py")
 
 

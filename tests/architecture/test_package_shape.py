@@ -76,12 +76,12 @@ def test_init_files_only_export() -> None:
 
 
 def test_no_package_is_empty() -> None:
-    paths = [path for path in tracked() if path.startswith(("src/", "reference/", "bench/")) and path.endswith(".py")]
+    paths = [path for path in tracked() if path.startswith(("src/", "reference/", "bench/", "labs/")) and path.endswith(".py")]
     assert empty_packages(ROOT, paths) == []
 
 
 def test_modules_are_named_for_a_concept() -> None:
-    assert nameless(written_by_hand(tracked(), under=("src/", "reference/", "bench/", "tools/", "tests/"))) == []
+    assert nameless(written_by_hand(tracked(), under=("src/", "reference/", "bench/", "labs/", "tools/", "tests/"))) == []
 
 
 @pytest.mark.parametrize(

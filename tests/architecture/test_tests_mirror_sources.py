@@ -14,7 +14,7 @@ TOGETHER = frozenset({"conformance", "differential", "rfc7541", "rfc9113", "inte
 """First words of tests that are about all modules of a package at once: against a port, a reference, a specification, a peer, an enemy."""
 
 TREES: Mapping[str, tuple[str, ...]] = {
-    "tests": ("src/towpath", "."),  # "." for tests/bench and tests/tools
+    "tests": ("src/towpath", "."),  # "." for tests/bench, tests/labs and tests/tools
     "reference/skyline/tests": ("reference/skyline/src/skyline", "reference/skyline"),
 }
 """Each tree of tests with where the path of a test is looked for."""

@@ -29,7 +29,7 @@ def findings(root: Path) -> tuple[str, ...]:
     return lint(find_sources([root], [root]), [root])
 
 
-@pytest.mark.parametrize("root", ["proto", "tests/proto", "bench/proto", "reference/skyline/proto"])
+@pytest.mark.parametrize("root", ["proto", "tests/proto", "bench/proto", "labs/proto", "reference/skyline/proto"])
 def test_every_contract_of_the_repository_keeps_the_standard(root):
     assert findings(REPOSITORY / root) == ()
 
