@@ -29,7 +29,7 @@ BENCH := $(call stamp,bench)
 demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a report
 	@$(PY) -m skyline.demo
 
-test: $(DEV) ## Run every test, core and wire covered whole; some of them with ARGS="tests/wire -k huffman"
+test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them with ARGS="tests/wire -k huffman"
 	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov)
 
 check: check-format check-lint check-types check-imports check-shape check-generated check-contracts ## Format, lint, types, imports, shape, generated code
