@@ -1,14 +1,21 @@
 """The client's default stack over real sockets: what it tries again, and what it keeps from spreading."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
+from stream.v1 import stream_pb2 as stream_pb
+from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import Echo, Relay
-from towpath import App, Code, Context, RpcError, connect
+from tests.stream_service import Streams
+from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.config import ServiceConfig
+from towpath.core.metadata import Metadata
 from towpath.telemetry.metrics import CallMetrics
 
+THREE = stream_pb.RepeatRequest(answers=[stream_pb.Answer(size=size) for size in (1, 2, 3)])
 SAY = "echo.v1.EchoService/Say"
 
 
@@ -42,6 +49,55 @@ async def test_a_call_that_failed_is_tried_again_and_says_so():
     assert answer.id == "a"
     assert failing.attempts == [0, 1, 2]
     assert decided(metrics, "retry", "ATTEMPT") == 2
+
+
+class Interrupted(Streams):
+    """Loses its first calls of Repeat: before any answer, or after `answers` of their responses."""
+
+    def __init__(self, failures: int, answers: int = 0) -> None:
+        super().__init__()
+        self.failures = failures
+        self.answers = answers
+        self.attempts: list[int] = []
+
+    async def repeat(self, request: stream_pb.RepeatRequest, ctx: Context) -> AsyncIterator[stream_pb.RepeatResponse]:
+        self.attempts.append(ctx.attempt)
+        left = self.answers if len(self.attempts) <= self.failures else len(request.answers)
+        if left:
+            async for response in super().repeat(request, ctx):
+                yield response
+                left -= 1
+                if not left:
+                    break
+        if len(self.attempts) <= self.failures:
+            raise RpcError(Code.UNAVAILABLE, "not now")
+
+
+async def test_a_stream_that_failed_before_its_answer_is_tried_again():
+    failing = Interrupted(2)
+    async with App() as app:
+        app.add(failing)
+        await app.start("127.0.0.1", 0)
+        async with connect(app.address, metrics=CallMetrics()) as channel:
+            call = StreamServiceClient(channel).repeat(THREE, CallOptions(metadata=Metadata([("head-x", "1")])))
+            headers = await call.headers()
+            sizes = [len(response.payload) async for response in call]
+    assert sizes == [1, 2, 3]
+    assert failing.attempts == [0, 1, 2]
+    assert headers.get("head-x") == "1"
+
+
+async def test_a_stream_that_failed_within_its_answer_is_not():
+    failing = Interrupted(1, answers=2)
+    async with App() as app:
+        app.add(failing)
+        await app.start("127.0.0.1", 0)
+        async with connect(app.address, metrics=CallMetrics()) as channel:
+            call = StreamServiceClient(channel).repeat(THREE)
+            sizes = [len((await anext(call)).payload) for _ in range(2)]
+            with pytest.raises(RpcError, match="not now"):
+                await anext(call)
+    assert (sizes, failing.attempts) == ([1, 2], [0])
 
 
 async def test_only_the_hop_above_the_fault_tries_again():

@@ -138,10 +138,11 @@ def test_the_values_of_a_call_are_those_that_its_client_would_use(desk):
     assert call.where == f"{path}: calls[0]"
 
 
-def test_a_stream_is_not_tried_again_by_itself(desk):
-    desk.file("a", [LIBRARY, STREAM], "[[calls]]\nfrom = 'LibraryService/CreateBook'\nto = 'StreamService/Repeat'\n")
+@pytest.mark.parametrize(("method", "attempts"), [("Repeat", 3), ("Collect", 1), ("Converse", 1)])
+def test_a_stream_is_tried_again_by_itself_if_it_has_one_request(desk, method, attempts):
+    desk.file("a", [LIBRARY, STREAM], f"[[calls]]\nfrom = 'LibraryService/CreateBook'\nto = 'StreamService/{method}'\n")
     (call,) = desk.read().graph.calls
-    assert (call.attempts, call.timeout, call.repeatable) == (1, None, False)
+    assert (call.attempts, call.timeout, call.repeatable) == (attempts, None, False)
 
 
 @pytest.mark.parametrize(

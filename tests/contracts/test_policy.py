@@ -5,7 +5,7 @@ from math import inf, nan
 
 import pytest
 from echo.v1.echo_towpath import FAIL, INSPECT, SAY, SLEEP
-from stream.v1.stream_towpath import REPEAT
+from stream.v1.stream_towpath import COLLECT, REPEAT
 
 from towpath.contracts.policy import MethodConfig, MethodName, Resolved, by_method_name, matching, resolve
 from towpath.core.context import CallOptions, Criticality
@@ -110,9 +110,10 @@ class TestFurtherAttempts:
     def of_all(self, **given) -> list[MethodConfig]:
         return [MethodConfig(names=(EVERYTHING,), source="here", **given)]
 
-    def test_are_three_for_a_unary_method_and_one_for_a_stream(self):
+    def test_are_three_for_a_method_with_one_request_and_one_if_requests_stream(self):
         assert resolve(SAY).retry == Resolved(RetryPolicy(), "default")
-        assert resolve(REPEAT).retry.value.max_attempts == 1
+        assert resolve(REPEAT).retry == Resolved(RetryPolicy(), "default")
+        assert resolve(COLLECT).retry.value.max_attempts == 1
         assert resolve(SAY).hedge == Resolved(None, "default")
 
     def test_are_what_the_file_says_before_what_the_contract_says(self):

@@ -9,7 +9,7 @@ from echo.v1.echo_pb2 import SayRequest, SayResponse
 from echo.v1.echo_towpath import FAIL, SAY
 from hypothesis import given
 from hypothesis import strategies as st
-from stream.v1.stream_towpath import REPEAT
+from stream.v1.stream_towpath import COLLECT, REPEAT
 
 from tests.layers.virtual_time import START, virtual
 from towpath.core import clock
@@ -83,7 +83,8 @@ def test_a_method_without_retries_does_not_have_the_role():
     target = Target()
     assert layer(None).wrap(SAY, target) is target
     assert layer(RetryPolicy(max_attempts=1)).wrap(SAY, target) is target
-    assert layer(RetryPolicy()).wrap(REPEAT, target) is target
+    assert layer(RetryPolicy()).wrap(COLLECT, target) is target
+    assert layer(RetryPolicy()).wrap(REPEAT, target) is not target
     assert layer(RetryPolicy()).wrap(FAIL, target) is not target
 
 

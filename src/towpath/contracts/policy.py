@@ -17,7 +17,7 @@ from towpath.contracts.attempts import unsafe
 from towpath.core.context import NO_OPTIONS, CallOptions, Criticality
 from towpath.core.errors import SetupError
 from towpath.core.policies import HedgingPolicy, RetryPolicy
-from towpath.core.service import MethodKind, MethodSpec
+from towpath.core.service import MethodSpec
 
 _T = TypeVar("_T")
 
@@ -60,7 +60,7 @@ class MethodConfig:
 
 _NO_ENTRY: Final = MethodConfig(names=(("", ""),))
 _ONCE: Final = RetryPolicy(max_attempts=1)
-"""Streams are not tried again, since messages have passed; a call that is hedged has its further attempts from there."""
+"""Requests that stream are gone once sent; a call that is hedged has its further attempts from there."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,6 @@ def resolve(
         raise SetupError(f"{entry.source}: {method.full_name}: {reason}; declare it in the contract, or take the policy away")
     # What one place says of either decides on both, or a file could not take back the hedge that a contract declares.
     said = entry if entry.retry or entry.hedge else None
-    unary = method.kind is MethodKind.UNARY
     return MethodPolicy(
         timeout=_first(
             (call.timeout, CALL_OPTION),
@@ -119,7 +118,7 @@ def resolve(
         retry=_first(
             (said.retry if said else None, entry.source),
             (None if said else method.retry, CONTRACT_OPTION),
-            default=RetryPolicy() if unary and not (said or method).hedge else _ONCE,
+            default=_ONCE if method.kind.requests_stream or (said or method).hedge else RetryPolicy(),
         ),
         hedge=_first((said.hedge if said else None, entry.source), (None if said else method.hedge, CONTRACT_OPTION), default=None),
     )

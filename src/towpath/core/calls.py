@@ -36,8 +36,8 @@ class Wire(Protocol):
         """No more requests."""
         ...
 
-    def head_seen_or_over(self) -> bool:
-        """Whether the response's head will not change any more."""
+    def answering(self) -> bool:
+        """Whether a response has begun: from then on no other attempt can take this one's place."""
         ...
 
 
@@ -63,6 +63,11 @@ class ClientExchange(Generic[Req, Res]):
         task = exchange.task = asyncio.get_running_loop().create_task(handler(exchange, ctx), name=ctx.method)
         task.add_done_callback(exchange._finished)
         return exchange
+
+    @property
+    def answering(self) -> bool:
+        """Whether a response has begun."""
+        return self.wire is not None and self.wire.answering()
 
     # What the transport tells.
 
@@ -109,7 +114,7 @@ class ClientExchange(Generic[Req, Res]):
 
     async def headers(self) -> Metadata:
         """The metadata before the first response; empty if the call ends without."""
-        while not self.task.done() and (self.wire is None or not self.wire.head_seen_or_over()):
+        while not self.task.done() and not self.answering:
             await self._change()
         return self.ctx.reply.headers
 

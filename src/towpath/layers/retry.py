@@ -9,7 +9,8 @@ Retries multiply along a chain of services unless only one of them retries. So a
 handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
 repeat what was refused for overload: its caller will.
 
-Unary methods only. A stream may have said something before it failed, and only the application knows whether it may say it again.
+A call whose one request is answered by a stream is repeated like a unary one until its answer begins, which is A6's point of commitment
+(Connect and gRPC-Web begin one even to say that it failed). One whose requests stream is not: what it has sent is gone.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from towpath.core.context import Context, current
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
-from towpath.core.service import Handler, MethodKind, MethodSpec
+from towpath.core.service import Handler, MethodSpec
 from towpath.core.signals import Signal, unheard
 from towpath.layers.budget import RetryBudget
 
@@ -77,13 +78,23 @@ class Retry:
         self._signal = signal
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Unary methods have this role, if their policy allows more than one attempt."""
-        policy = self._policy_of(method) if method.kind is MethodKind.UNARY else None
+        """Methods with one request have this role, if their policy allows more than one attempt."""
+        policy = None if method.kind.requests_stream else self._policy_of(method)
         if policy is None or policy.max_attempts == 1:
             return following
         budget = self._budget
         deposit = budget.deposit
-        repeat = _Repetition(method, following, policy, budget, self._source, self._signal).repeat
+        streams = method.kind.responses_stream
+        kind = _StreamRepetition if streams else _Repetition
+        repeat = kind(method, following, policy, budget, self._source, self._signal).repeat
+
+        # How long a stream lasts says nothing of how much is under way, so it counts only by how it ends.
+        async def stream(exchange: Any, ctx: Context) -> None:
+            try:
+                await following(exchange, ctx)
+            except RpcError as error:
+                await repeat(exchange, ctx, error)
+            deposit()
 
         async def handle(request: Any, ctx: Context) -> Any:
             budget.active += 1  # `began` and `ended`, written out: two calls less for each call that succeeds
@@ -99,7 +110,7 @@ class Retry:
             deposit()
             return response
 
-        return handle
+        return stream if streams else handle
 
 
 class _Repetition:
@@ -128,7 +139,7 @@ class _Repetition:
         attempts = 1  # as maxAttempts counts them
         since_pushback = 0
         transparent = True
-        while self._eligible(error, ctx):
+        while not self._committed(request) and self._eligible(error, ctx):
             if transparent and self._unseen(error, ctx):
                 transparent = False
                 wait, reason = 0.0, TRANSPARENT
@@ -143,15 +154,24 @@ class _Repetition:
                 attempts += 1
                 reason = ATTEMPT
             try:
-                if wait > 0:
-                    await asyncio.sleep(wait)
-                self._tell(reason)
-                return await self._following(request, ctx.again(attempts - 1))
+                return await self._attempt(request, ctx.again(attempts - 1), wait, reason)
             except RpcError as failure:
                 error = failure
-            finally:
-                self._budget.returned()
         raise error
+
+    async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
+        """One more, after `wait` seconds; it has its place in the budget until it is over."""
+        try:
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._tell(reason)
+            return await self._following(request, ctx)
+        finally:
+            self._budget.returned()
+
+    def _committed(self, request: Any) -> bool:
+        """Whether something of the answer has been handed out."""
+        return False
 
     def _eligible(self, error: RpcError, ctx: Context) -> bool:
         """Whether another attempt may help, and does nothing twice."""
@@ -194,3 +214,22 @@ class _Repetition:
 
     def _tell(self, reason: str) -> None:
         self._signal(self._method.full_name, Retry.role, reason, False)
+
+
+class _StreamRepetition(_Repetition):
+    """Likewise for a method whose answer is a stream; a request is the call's exchange there."""
+
+    __slots__ = ()
+
+    async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
+        """It has its place in the budget until it is sent: streams that have all been moved to another server may last for hours."""
+        try:
+            if wait > 0:
+                await asyncio.sleep(wait)
+            self._tell(reason)
+        finally:
+            self._budget.returned()
+        return await self._following(request, ctx)
+
+    def _committed(self, request: Any) -> bool:
+        return request.answering

@@ -26,7 +26,7 @@ MOST_QUEUED: Final = 64 * 1024
 class ClientStream(Stream):
     """The `towpath.core.calls.Wire` of an exchange. `over` is settled with the call: None if it ended well, else raises RpcError."""
 
-    __slots__ = ("_exchange", "_gzip", "_half_closed", "_head_seen", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
+    __slots__ = ("_exchange", "_gzip", "_half_closed", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
 
     def __init__(
         self, link: Link[ClientConnection], exchange: ClientExchange[Any, Any], response: type[Message], limit: int, *, gzip: bool
@@ -41,14 +41,12 @@ class ClientStream(Stream):
         self._reader: framing.MessageReader | StreamedAnswer | None = None
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
-        self._head_seen = False
         self._half_closed = False
 
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins; a head that also ends it carries the status."""
-        self._head_seen = True
         facts = ResponseHead.of(head)
         if facts.error is not None and not has_status(head, extra):
             self._fail(facts.error)
@@ -162,9 +160,9 @@ class ClientStream(Stream):
             self._link.connection.send_body(self, b"", end_stream=True)
             self._link.schedule_flush()
 
-    def head_seen_or_over(self) -> bool:
-        """Whether the response's head has come, or never will."""
-        return self._head_seen or self.over.done()
+    def answering(self) -> bool:
+        """Whether a response has begun; an answer that is nothing but its end is none."""
+        return self._reader is not None
 
     def reset(self, code: ErrorCode) -> None:
         """End the call; whoever waits for room finds that out."""

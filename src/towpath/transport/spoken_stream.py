@@ -34,7 +34,6 @@ class SpokenStream(ClientStream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins."""
-        self._head_seen = True
         try:
             self._answer.head(head.status, (*head.fields, *extra))
         except RpcError as error:
