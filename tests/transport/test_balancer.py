@@ -136,7 +136,7 @@ def test_the_average_stays_within_what_was_seen(latencies: list[float], pauses: 
     for latency, pause in zip(latencies, pauses, strict=False):
         now += pause
         load.observe(latency, now)
-        assert 0 <= load.cost <= max(latencies)
+        assert 0 <= load.cost <= max(latencies) * (1 + 1e-12)  # equal ones average to a rounding error more
         assert load.cost >= latency or load.cost == pytest.approx(latency)
 
 
