@@ -11,6 +11,7 @@ The series of OK is looked up when the stack is composed, the others when first 
 import asyncio
 import os
 from bisect import bisect_left
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,19 @@ class _Durations:
             return response
 
         return handle
+
+    def refusals(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
+        """What counts a call of `method` that never came as far as this layer, since it was refused with RESOURCE_EXHAUSTED on arrival."""
+        name, histogram = method.full_name, self._histogram
+        observe: Callable[[float], None] | None = None
+
+        def count(seconds: float) -> None:
+            nonlocal observe
+            if observe is None:  # no series before there is something to count
+                observe = histogram.series(name, Code.RESOURCE_EXHAUSTED.name).observe
+            observe(seconds)
+
+        return count
 
 
 class CallMetrics:
