@@ -51,7 +51,7 @@ def test_the_servers_side(capsys):
     assert explain("/EchoService/Sleep", side="server") == 0
     assert rows(capsys.readouterr().out) == [
         ["echo.v1.EchoService/Sleep, server side"],
-        ["stack", "context -> metrics -> deadline -> handler"],
+        ["stack", "context -> metrics -> deadline -> admission -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
         ["criticality", "the call's; CRITICAL if it brings none", "default"],
         ["idempotency", "idempotent", "contract option"],

@@ -52,8 +52,5 @@ class BusyLoop(asyncio.SelectorEventLoop):
 
     def drive(self, main: Coroutine[Any, Any, Any]) -> Any:
         """Run `main` to its end, towpath's clock being this loop's."""
-        with clock.using(lambda: self.now):
-            try:
-                return self.run_until_complete(main)
-            finally:
-                self.close()
+        with clock.using(lambda: self.now), asyncio.Runner(loop_factory=lambda: self) as runner:
+            return runner.run(main)

@@ -37,10 +37,10 @@ def test_it_stops_when_no_call_is_under_way_and_can_begin_again():
         assert probe.seconds > 0
         busy = False
         await asyncio.sleep(2 * PERIOD)
-        assert not probe.running
+        assert probe.idle
         assert probe.seconds == 0
         probe.start()
-        assert probe.running
+        assert not probe.idle
         await asyncio.sleep(2 * PERIOD)
 
     loop.drive(main())

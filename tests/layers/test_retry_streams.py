@@ -94,6 +94,15 @@ async def test_a_stream_holds_no_place_among_the_retries_while_it_lasts():
 
 
 @virtual
+async def test_an_attempt_that_no_server_has_seen_is_followed_by_another_at_once():
+    unseen = gone()
+    unseen.unprocessed = True
+    stage = Stage((False, unseen), (True, None))
+    await stage.run()
+    assert stage.attempts == [0, 0]
+
+
+@virtual
 async def test_a_call_that_is_cancelled_before_its_next_attempt_makes_none():
     stage = Stage((False, RpcError(Code.UNAVAILABLE, "later")), (True, None))
     stage.ends[0][1].pushback = 60.0

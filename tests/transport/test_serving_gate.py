@@ -1,70 +1,110 @@
-"""The gate: a call may be refused as it arrives, before it costs anything."""
+"""A gate may hold a call back: what becomes of it then, over real sockets."""
 
-from typing import Any
+import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import SAY, EchoServiceClient
-from google.rpc.error_details_pb2 import ErrorInfo
 
-from tests.echo_service import PATIENCE, Echo
+from tests.echo_service import Echo, turn_until
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import Gate, Handler, MethodSpec
 from towpath.transport import Channel, Server
 
-PATIENT = CallOptions(timeout=PATIENCE)
 
+class Holding:
+    """A layer that holds every call of Say back."""
 
-class Closed:
-    """A layer whose gate gives `errors`, one after the other and then again; None lets in."""
+    role = "holding"
 
-    role = "closed"
+    def __init__(self):
+        self.held = []
 
-    def __init__(self, *errors: RpcError | None) -> None:
-        self.errors = errors
-        self.asked: list[Context] = []
-
-    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+    def wrap(self, method, following):
         return following
 
-    def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
-        return self._ask if method is SAY else None
+    def gate(self, method):
+        return self._hold if method is SAY else None
 
-    def _ask(self, ctx: Context) -> RpcError | None:
-        self.asked.append(ctx)
-        return self.errors[(len(self.asked) - 1) % len(self.errors)]
-
-
-async def test_whom_the_gate_refuses_gets_its_error_whole_and_the_others_are_served() -> None:
-    refusal = RpcError(Code.RESOURCE_EXHAUSTED, "not now", [ErrorInfo(reason="FULL", domain="towpath")])
-    refusal.pushback = 0.25
-    closed = Closed(refusal, None)
-    server = Server([Echo()], layers=[closed])
-    await server.start()
-    try:
-        async with Channel(server.address) as channel:
-            client = EchoServiceClient(channel)
-            for _ in range(2):
-                with pytest.raises(RpcError) as caught:
-                    await client.say(pb.SayRequest(), PATIENT)
-                assert (caught.value.code, caught.value.message, caught.value.pushback) == (Code.RESOURCE_EXHAUSTED, "not now", 0.25)
-                assert caught.value.details == refusal.details
-                assert (await client.say(pb.SayRequest(n=1), PATIENT)).n == 1
-            assert all(ctx.arrived > 0 for ctx in closed.asked)
-    finally:
-        await server.close()
+    def _hold(self, _ctx, arrival):
+        self.held.append(arrival)
+        return False
 
 
-async def test_any_number_of_different_refusals_is_told() -> None:
-    closed = Closed(*(RpcError(Code.RESOURCE_EXHAUSTED, str(n)) for n in range(20)))
-    server = Server([Echo()], layers=[closed])
-    await server.start()
-    try:
-        async with Channel(server.address) as channel:
-            client = EchoServiceClient(channel)
-            for n in range(20):
-                with pytest.raises(RpcError, match=f"EXHAUSTED: {n}$"):
-                    await client.say(pb.SayRequest(), PATIENT)
-    finally:
-        await server.close()
+class Nonsense:
+    """What no request serialises to."""
+
+    def SerializeToString(self):  # noqa: N802 # protobuf's name
+        return b"\xff\xff"
+
+
+@asynccontextmanager
+async def stage():
+    layer, echo = Holding(), Echo()
+    server = Server([echo], layers=(layer,))
+    await server.start("127.0.0.1", 0)
+    async with Channel(server.address) as channel:
+        yield layer, echo, EchoServiceClient(channel), channel
+    await server.close(0)
+
+
+async def call(client, layer, **options):
+    task = asyncio.create_task(client.say(pb.SayRequest(id="a"), CallOptions(**options)))
+    await turn_until(lambda: layer.held)
+    return task, layer.held[0]
+
+
+@pytest.mark.parametrize("how", ["begin", "run"])
+async def test_a_call_that_is_let_in_later_is_served(how):
+    async with stage() as (layer, echo, client, _):
+        task, held = await call(client, layer)
+        assert not echo.seen["say"]
+        if how == "begin":
+            held.begin()
+        else:
+            await held.run()
+        assert (await task).id == "a"
+        assert echo.seen["say"] == 1
+
+
+async def test_a_call_that_is_refused_later_is_told_so():
+    async with stage() as (layer, echo, client, _):
+        task, held = await call(client, layer)
+        held.refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))
+        with pytest.raises(RpcError, match="no room"):
+            await task
+        assert held.over
+        assert not echo.seen["say"]
+
+
+async def test_a_call_that_was_cancelled_while_it_was_held_is_over():
+    async with stage() as (layer, _, client, _):
+        task, held = await call(client, layer)
+        task.cancel()
+        await turn_until(lambda: held.over)
+        held.refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))  # does nothing any more
+
+
+async def test_a_call_that_expired_while_it_was_held_is_over():
+    async with stage() as (layer, _, client, _):
+        task, held = await call(client, layer, timeout=0.05)
+        with pytest.raises(RpcError) as caught:
+            await task
+        assert caught.value.code is Code.DEADLINE_EXCEEDED
+        await turn_until(lambda: held.over)
+
+
+@pytest.mark.parametrize("how", ["begin", "run"])
+async def test_what_is_no_request_is_found_out_when_it_is_let_in(how):
+    async with stage() as (layer, echo, _, channel):
+        task = asyncio.create_task(channel.handler(SAY)(Nonsense(), Context(SAY.full_name)))
+        await turn_until(lambda: layer.held)
+        if how == "begin":
+            layer.held[0].begin()
+        else:
+            await layer.held[0].run()
+        with pytest.raises(RpcError) as caught:
+            await task
+        assert caught.value.code is Code.INTERNAL
+        assert not echo.seen["say"]

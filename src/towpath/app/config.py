@@ -10,7 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether the service tells its contracts to whoever asks
     openapi = true                                       # whether it tells its REST API, at /openapi.json
-    admission = "on"                                     # refuse what cannot be done in time; "shadow" only counts it; "off" without it
+    admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
 
     [service.tls]                                        # what it shows; paths are relative to this file
     certificate = "tls.crt"
@@ -90,7 +90,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     grace: str | None = None
     reflection: bool = True
     openapi: bool = True
-    admission: AdmissionMode = "off"
+    admission: AdmissionMode = "on"
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class ServiceConfig:
     grace: float = DEFAULT_GRACE
     reflection: bool = True
     openapi: bool = True
-    admission: AdmissionMode = "off"
+    admission: AdmissionMode = "on"
     insecure: bool = False
     workers: int = 1
     tls: ServerTls | None = None

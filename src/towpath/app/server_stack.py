@@ -22,15 +22,22 @@ _STANDARD: Final = "grpc."
 """How the names of the standard services begin: health and reflection."""
 
 
-def server_layers(metrics: CallMetrics, admission: AdmissionMode = "off") -> tuple[Layer, ...]:
+def server_layers(metrics: CallMetrics, admission: AdmissionMode = "on") -> tuple[Layer, ...]:
     """What stands before every handler, outermost first; made once per server, because its methods share a loop."""
     always = (ServerContext(), metrics.server, Deadline("server"))
     if admission == "off":
         return always
-    return (*always, Admission(limit_of=_limit_of, shadow=admission == "shadow", signal=metrics.decisions, rng=chance.generator()))
+    shedding = Admission(
+        limit_of=_limit_of,
+        shadow=admission == "shadow",
+        signal=metrics.decisions,
+        rng=chance.generator(),
+        unseen=metrics.server.refusals,
+    )
+    return (*always, shedding)
 
 
-def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "off") -> list[str]:
+def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "on") -> list[str]:
     """The roles really in the server's stack of `method`, in order."""
     return [*roles(server_layers(metrics, admission), method, _end), SERVER_END]
 

@@ -32,6 +32,10 @@ class Criticality(IntEnum):
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
+_TRACEPARENT_LENGTH: Final = 55
+_COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
+"""By the last byte of a trace id, as the header has it."""
+
 CRITICAL: Final = Criticality.CRITICAL
 """What a call is unless somebody says otherwise."""
 
@@ -58,13 +62,15 @@ class Context:
     DNS name), set by the transport, and empty without one; `wait_for_ready` is the option of a client's call; `attempt` is how many
     attempts came before this one (`grpc-previous-rpc-attempts`); `idempotency_key` names the effect that is wanted, the same for each
     attempt at it, and is empty without one. It is not inherited: a handler that calls one method twice wants two effects; `arrived` is when
-    a received call's head was read, in seconds of the clock, and 0 for a call that was not received; `gated` says that it has passed a gate
-    (`towpath.core.service.Gate`)."""
+    a received call's head was read, in seconds of the clock, and 0 for a call that was not received; `gated` says that it was let in
+    by a gate (`towpath.core.service.Gate`); `called`, if not 0, that the gate had held it back, and since when it had waited for its
+    turn."""
 
     __slots__ = (
         "_latest",
         "arrived",
         "attempt",
+        "called",
         "caller",
         "criticality",
         "deadline",
@@ -98,6 +104,7 @@ class Context:
     idempotency_key: str
     arrived: float
     gated: bool
+    called: float
 
     def __init__(
         self,
@@ -130,6 +137,7 @@ class Context:
         self.idempotency_key = ""
         self.arrived = 0.0
         self.gated = False
+        self.called = 0.0
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id
@@ -152,7 +160,11 @@ class Context:
     @property
     def cohort(self) -> int:
         """0-127 from the trace id, the same for the whole call tree, so that shedding spares or refuses a tree as one."""
-        return int(self.trace.trace_id[-2:], 16) & 0x7F
+        # From the header as it came, if it did: an overloaded server asks this of calls that it will look at no further. Of a header that
+        # is malformed elsewhere the cohort is this hop's alone, since the trace that it starts is another one.
+        raw = self.own_traceparent
+        cohort = _COHORTS.get(raw[33:35]) if self.own_trace is None and len(raw) == _TRACEPARENT_LENGTH else None
+        return _COHORTS[self.trace.traceparent[33:35]] if cohort is None else cohort
 
     @property
     def reply(self) -> Reply:

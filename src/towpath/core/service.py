@@ -138,9 +138,31 @@ class Layer(Protocol):
         ...
 
 
-Gate = Callable[[Context], RpcError | None]
-"""Asked of a call that has arrived whole, before its request is decoded and a task made for it: the error to refuse it with, or None. Must
-be quick, and must not raise. The same error may be given again and again: the transport encodes it once."""
+class Arrival(Protocol):
+    """A call that has arrived whole and that a gate holds back: nothing was decoded for it, and no task made."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
+    def begin(self) -> None:
+        """Let it in, in a task of its own."""
+        ...
+
+    async def run(self) -> None:
+        """Let it in, and run it in the task that calls this, which is the call's from then on. Never raises."""
+        ...
+
+    def refuse(self, error: RpcError) -> None:
+        """End it. The same error may be given again and again: the transport encodes it once."""
+        ...
+
+
+Gate = Callable[[Context, Arrival], RpcError | bool]
+"""Asked of a call as it arrives: True to let it in, False to hold it back (the gate then calls `begin`,
+`run` or `refuse` later, not within), or
+the error to refuse it with. Must be quick, and must not raise."""
 
 
 @runtime_checkable

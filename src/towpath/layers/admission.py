@@ -36,12 +36,18 @@ def default_limit(_: MethodSpec[Any, Any]) -> LimitOptions | None:
     return DEFAULT_LIMIT
 
 
+def _unseen(_: MethodSpec[Any, Any]) -> Callable[[float], None]:
+    return lambda _: None
+
+
 class Admission:
     """The layer of one server; belongs to the loop that runs it.
 
-    `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per method. `queue` holds
-    for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. `rng` is for the
-    jitter of the pushback. A call that is cancelled or reaches its deadline while it waits leaves the queue at once.
+    `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per method. `queue`
+    holds for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. `rng` is for the
+    jitter of the pushback. `unseen` gives what is told of a method's calls that are refused at the gate, in seconds from their arrival: no
+    layer sees them, and they count as calls all the same. A call that is cancelled or reaches its deadline while it waits leaves the queue
+    at once.
     """
 
     role = ROLE
@@ -54,12 +60,14 @@ class Admission:
         shadow: bool = False,
         signal: Signal = unheard,
         rng: random.Random | None = None,
+        unseen: Callable[[MethodSpec[Any, Any]], Callable[[float], None]] = _unseen,
     ) -> None:
         self._limit_of = limit_of
         self._queue = queue
         self._shadow = shadow
         self._signal = signal
         self._rng = random.Random() if rng is None else rng  # spreads retries; nothing secret
+        self._unseen = unseen
         self._turns = Turns()
         self._lanes: dict[str, Lane] = {}
         self._probe = LagProbe(self._busy)
@@ -78,26 +86,37 @@ class Admission:
         if options is None:
             return following
         limit = AdaptiveLimit(options)
-        lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng)
+        lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng, self._unseen(method))
         self._lanes[method.full_name] = lane
         if self._shadow:
             return self._watching(method, lane, limit, following)
         return self._unary(lane, limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
 
     def _unary(self, lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
-        turns, probe = self._turns, self._probe
+        turns, probe, queue = self._turns, self._probe, lane.queue
 
+        # Every call runs this. With a function for each of its steps, it took a seventh of the default stack's throughput (measured).
         async def handle(request: Any, ctx: Context) -> Any:
-            begun = clock.now()
-            arrived = ctx.arrived or begun
-            wait = begun - arrived
-            if lane.full(begun):
-                wait = await lane.wait(ctx, arrived, begun)
-                begun = clock.now()
-            else:
+            if ctx.called:
                 lane.begun += 1
-                turns.begin(begun)
-            return await _measured(lane, limit, probe, following(request, ctx), begun, wait)
+                wait = clock.now() - ctx.called
+            elif turns.quota > 0 and (ctx.gated or not queue) and lane.begun < limit.limit:
+                turns.quota -= 1
+                lane.begun += 1
+                if limit.skip:
+                    limit.skip -= 1
+                    try:
+                        return await following(request, ctx)
+                    finally:
+                        lane.begun -= 1
+                        if queue:
+                            turns.pick()
+                wait = clock.now() - (ctx.arrived or clock.now())
+            else:
+                wait = await lane.enter(ctx)
+            if probe.idle:
+                probe.start()
+            return await _measured(lane, limit, following(request, ctx), wait)
 
         return handle
 
@@ -117,14 +136,16 @@ class Admission:
             if not unary:
                 return await following(request, ctx)
             lane.begun += 1
-            return await _measured(lane, limit, probe, following(request, ctx), begun, wait)
+            if probe.idle:
+                probe.start()
+            return await _measured(lane, limit, following(request, ctx), wait)
 
         return handle
 
 
-async def _measured(lane: Lane, limit: AdaptiveLimit, probe: LagProbe, work: Any, begun: float, wait: float) -> Any:
-    """Run a call that has its place, tell the limit how long it took, and give the place back."""
-    probe.start()
+async def _measured(lane: Lane, limit: AdaptiveLimit, work: Any, wait: float) -> Any:
+    """Run a call that has its place and waited for `wait` seconds, tell the limit how long it took, and give the place back."""
+    begun = clock.now()
     try:
         response = await work
     except BaseException as error:
@@ -142,10 +163,8 @@ async def _measured(lane: Lane, limit: AdaptiveLimit, probe: LagProbe, work: Any
 
 def _stream(lane: Lane, following: Handler) -> Handler:
     async def handle(request: Any, ctx: Context) -> Any:
-        now = clock.now()
-        if lane.full(now):
-            await lane.wait(ctx, ctx.arrived or now, now)
-            lane.leave()
+        await lane.enter(ctx)
+        lane.leave()
         return await following(request, ctx)
 
     return handle

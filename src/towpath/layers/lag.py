@@ -17,34 +17,30 @@ _SMOOTHING: Final = 0.3
 
 class LagProbe:
     """The lag of the running loop. `busy` tells whether calls are under way; the probe stops within a `period` (0.02 s) of its saying no.
-    `seconds` is the smoothed lag, 0 once it has stopped."""
+    `seconds` is the smoothed lag, 0 once it has stopped; `idle` is whether it has."""
 
-    __slots__ = ("_busy", "_due", "_period", "_timer", "seconds")
+    __slots__ = ("_busy", "_due", "_period", "idle", "seconds")
 
     def __init__(self, busy: Callable[[], bool], *, period: float = PERIOD) -> None:
         self._busy = busy
         self._period = period
         self._due = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self.seconds = 0.0
-
-    @property
-    def running(self) -> bool:
-        """Whether a timer is set."""
-        return self._timer is not None
+        self.idle = True
 
     def start(self) -> None:
-        """Begin, if not under way; call it as a call begins."""
-        if self._timer is None:
+        """Begin, if `idle`; call it as a call begins."""
+        if self.idle:
+            self.idle = False
             self._arm()
 
     def _arm(self) -> None:
         self._due = clock.now() + self._period
-        self._timer = asyncio.get_running_loop().call_later(self._period, self._look)
+        asyncio.get_running_loop().call_later(self._period, self._look)
 
     def _look(self) -> None:
         if not self._busy():
-            self._timer, self.seconds = None, 0.0
+            self.idle, self.seconds = True, 0.0
             return
         self.seconds += _SMOOTHING * (max(0.0, clock.now() - self._due) - self.seconds)
         self._arm()

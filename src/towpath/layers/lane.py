@@ -1,28 +1,35 @@
 """The calls of one method before they begin: who may, who waits, and who is refused.
 
-A call begins at once while there is a place under the limit and the turn of the loop is young; else it waits. How many may wait follows
-from the pace at which calls lately began: once CoDel has seen a queue that stands, no more than begin within its target, so that a call
-which cannot begin in time is refused as it comes, for a tenth of what it costs after it has waited. Then the queue is served newest first,
-its old end is dropped, and a share of the newcomers, the least important of them, is turned away so that the queue stays half empty: what
-is important finds room. The share is an integral controller's, since the load that retries make is not known beforehand.
+A call begins at once while there is a place under the limit and the turn of the loop is young; else it waits. While all is well a queue may
+be as long as a burst, and is served in order. Once CoDel has seen one that stands, or a call was refused, the lane is tight: no more wait
+than begin within CoDel's target, the most important first, and who will not begin in time is refused at the end of each turn. Of equals
+the oldest begins first while little is in excess, so that no place is idle; the newest while much is, since the next ones are there soon.
+
+Calls that a gate holds back wait without a task and undecoded, so that to choose among them costs little more than to refuse them. Of what
+comes in excess a share, the least important, is turned away before that: as many as were lately more than began. Choosing in each turn
+would do it too, but not the same for all calls of one tree (see `towpath.layers.priority`).
 """
 
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from towpath.core import clock
 from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.service import MethodSpec
-from towpath.core.signals import Signal, refusal
+from towpath.core.errors import RpcError
+from towpath.core.service import Arrival, MethodSpec
+from towpath.core.signals import Signal
 from towpath.layers.codel import CoDel
+from towpath.layers.excess import CLASS, Excess
 from towpath.layers.lag import LagProbe
 from towpath.layers.limit import AdaptiveLimit
-from towpath.layers.priority import Prioritizer, level_of
+from towpath.layers.priority import level_of
+from towpath.layers.refusals import Refusals
 from towpath.layers.turns import Turns
 
 ROLE: Final = "admission"
@@ -36,14 +43,14 @@ _CALM_AFTER: Final = 1.0
 """Seconds without a refusal after which a queue may be long again."""
 
 _PACE: Final = 0.1
-_GAIN: Final = 0.02
-_HALF: Final = 0.5
-_HIGHEST_RATE: Final = 0.98
-_SAID_AGAIN: Final = 32
-"""Refusals that are told the same: their figures and their pushback are of one moment."""
+_LOOKED_AFTER: Final = 0.02
+_LEAST_ROOM: Final = 1
+_TURNS: Final = 3
+_LIGHT: Final = 0.2
+"""The share in excess up to which an overload is light: the next call may be a while away, so that who waits is let begin in order."""
 
-_SHORTEST_PUSHBACK: Final = 0.05
-_LONGEST_PUSHBACK: Final = 2.0
+_CHOICE: Final = 64
+"""Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,37 +64,38 @@ class QueueOptions:
     lag: float = 0.1
 
 
-class _Waiter:
-    __slots__ = ("arrived", "begin")
+class _Place(NamedTuple):
+    """In the queue. Compared by importance: the level, then who came last. `full` says that it is a place under the limit that it waits
+    for."""
 
-    def __init__(self, arrived: float, begin: "asyncio.Future[bool]") -> None:
-        self.arrived = arrived
-        self.begin = begin
+    level: int
+    number: int
+    arrived: float
+    full: bool
+    ctx: Context
+    arrival: Arrival
 
 
 class Lane:
     """One method's calls. `begun` are under way; `calm` says that nothing stands in a call's way but the limit and the turn."""
 
     __slots__ = (
-        "_full",
+        "_excess",
         "_gap",
         "_last",
-        "_method",
-        "_name",
+        "_looked",
+        "_number",
         "_options",
-        "_prioritizer",
         "_probe",
-        "_queue",
-        "_rate",
-        "_rng",
-        "_said",
-        "_signal",
+        "_refusals",
         "_tight_until",
         "_turns",
         "begun",
         "calm",
         "codel",
         "limit",
+        "queue",
+        "unseen",
     )
 
     def __init__(
@@ -99,159 +107,256 @@ class Lane:
         options: QueueOptions,
         signal: Signal,
         rng: random.Random,
+        unseen: Callable[[float], None],
     ) -> None:
-        self._method = method
-        self._name = method.full_name
+        self.unseen = unseen
+        """Told how many seconds a call took that was refused at the gate, before the layers that count calls have seen it."""
         self._options = options
         self._turns = turns
         self._probe = probe
-        self._signal = signal
-        self._rng = rng
-        self._queue: deque[_Waiter] = deque()
-        self._rate = 0.0
+        self.queue: deque[_Place] = deque()
+        self._number = 0
         self._gap = 0.0
         self._last = 0.0
-        self._full = False
         self._tight_until = -inf
-        self._said: dict[str, list[Any]] = {}  # by reason: the error, and how often it was given
+        self._looked = -inf
         self.limit = limit
         self.codel = CoDel(target=options.target, interval=options.burst)
-        self._prioritizer = Prioritizer()
+        self._excess = Excess(probe, options.lag)
+        self._refusals = Refusals(method, ROLE, self._figures, signal, rng)
         self.begun = 0
         self.calm = True
 
-    def verdict(self, ctx: Context, now: float, waiting: int) -> str:
-        """The reason to refuse a call that has come while `waiting` others wait, or empty."""
-        options = self._options
-        if now < self._tight_until:
-            allowed = options.target
-        else:
-            allowed = options.burst
-            if not waiting:
-                self._relax()
-        room = options.length
-        if self._gap:
-            room = min(room, max(2, int(allowed / self._gap) - 2))  # less the one that runs, and the one that may begin in the same turn
-        lag = self._probe.seconds / options.lag
-        pressure = max(waiting / room, _HALF * lag)
-        rate = self._rate = min(_HIGHEST_RATE, max(0.0, self._rate + _GAIN * (min(pressure, 1.0) - _HALF)))
-        if waiting >= room:
-            return CONCURRENCY_LIMIT if self._full else QUEUE_DELAY
-        if rate and allowed == options.target and not self._prioritizer.spares(level_of(ctx), rate):
-            return LOOP_LAG if lag > 1 else PRIORITY
-        return ""
+    # A call comes.
 
-    def gate(self, ctx: Context) -> RpcError | None:
+    def gate(self, ctx: Context, arrival: Arrival) -> RpcError | bool:
         """As a call arrives, before it costs a task."""
         turns = self._turns
-        now = ctx.arrived
-        if not self.calm or turns.coming >= self.limit.limit:
-            reason = self.verdict(ctx, now, len(self._queue) + turns.coming)
-            if reason:
-                return self.refuse(reason, now)
-        turns.begin(now)
-        turns.coming += 1
-        ctx.gated = True
-        return None
+        # More than the limit if so many fit in a turn: they will have ended before others of them begin.
+        if self.calm and (turns.coming < self.limit.limit or turns.coming < turns.at_once):
+            if turns.until == inf:
+                turns.begin(ctx.arrived)
+            turns.coming += 1
+            ctx.gated = True
+            return True
+        reason = self.hold(ctx, arrival, ctx.arrived)
+        if not reason:
+            return False
+        self.unseen(0.0)
+        return self.refuse(reason, ctx.arrived)
+
+    def hold(self, ctx: Context, arrival: Arrival, now: float) -> str:
+        """Have a call wait until it may begin; or, in words, why it may not."""
+        options, queue = self._options, self.queue
+        excess = self._excess
+        excess.came()
+        level = level_of(ctx)
+        if now < self._tight_until:
+            room = self._room(options.target) + _CHOICE
+            if queue and not ctx.gated and not excess.spares(level):
+                return LOOP_LAG if excess.late else PRIORITY
+        else:
+            room = self._room(options.burst)
+        full = self.begun >= self.limit.limit
+        if len(queue) >= room and not self._forgot(now):
+            return CONCURRENCY_LIMIT if full else QUEUE_DELAY
+        if not queue:
+            self.calm = False
+            self._turns.waiting[self] = None
+            self._turns.pick()
+        self._number += 1
+        queue.append(_Place(level, self._number, ctx.arrived or now, full, ctx, arrival))
+        return ""
+
+    async def enter(self, ctx: Context) -> float:
+        """A call that has a task begins, its place then taken, at once if there is one and the turn is young. Returns for how many seconds
+        it has waited for the loop, which is no time if it was a place that it waited for: a limit must not learn from the queue that it
+        makes. Raises RpcError if the call may not begin. Cancelled, it leaves no trace."""
+        now = clock.now()
+        arrived = ctx.arrived or now
+        turns = self._turns
+        full = self.begun >= self.limit.limit
+        if not (full or now > turns.until or (self.queue and not ctx.gated)):
+            self.begun += 1
+            turns.begin(now)
+            return now - arrived
+        waiter = _Waiter(self)
+        reason = self.hold(ctx, waiter, now)
+        error = self.refuse(reason, now) if reason else None
+        if error is None:
+            try:
+                error = await waiter.told
+            except asyncio.CancelledError:
+                waiter.leave()
+                raise
+        if error is not None:
+            raise copy(error)  # the one that others are told, too, must not be raised
+        return 0.0 if full else clock.now() - arrived
+
+    # A call is refused.
 
     def refuse(self, reason: str, now: float) -> RpcError:
         """The error that says so; one object for several calls, which nobody may raise."""
         self.calm = False
         self._tight_until = now + _CALM_AFTER
-        self._signal(self._name, ROLE, reason, False)
-        said = self._said.get(reason)
-        if said is None or said[1] >= _SAID_AGAIN:
-            said = self._said[reason] = [self.error(reason), 0]
-        said[1] += 1
-        return said[0]
+        return self._refusals.next(reason, self._excess.share)
 
-    def error(self, reason: str) -> RpcError:
-        """The refusal, with the figures of the moment."""
-        pushback = _SHORTEST_PUSHBACK + (_LONGEST_PUSHBACK - _SHORTEST_PUSHBACK) * self._rate**2
-        return refusal(
-            Code.RESOURCE_EXHAUSTED,
-            self._method,
-            role=ROLE,
-            reason=reason,
-            why="the server is overloaded and refused the call unstarted",
-            figures={
-                "limit": str(self.limit.limit),
-                "under_way": str(self.begun),
-                "waiting": str(len(self._queue)),
-                "refused_share": f"{self._rate:.2f}",
-                "loop_lag_ms": f"{self._probe.seconds * 1000:.1f}",
-            },
-            pushback=pushback * self._rng.uniform(0.5, 1.5),
-        )
+    def _figures(self) -> dict[str, str]:
+        return {
+            "limit": str(self.limit.limit),
+            "under_way": str(self.begun),
+            "waiting": str(len(self.queue)),
+            "excess_share": f"{self._excess.share:.2f}",
+            "loop_lag_ms": f"{self._probe.seconds * 1000:.1f}",
+        }
 
-    def full(self, now: float) -> bool:
-        """Whether a call has to wait: for its turn, for a place, or for those before it."""
-        return bool(self._queue) or now > self._turns.until or self.begun >= self.limit.limit
+    # A turn of the loop.
 
-    async def wait(self, ctx: Context, arrived: float, now: float) -> float:
-        """Until the call may begin, its place then taken. Returns for how many seconds it has waited for the loop, which is no time if it
-        was a place that it waited for: a limit must not learn from the queue that it makes. Raises RpcError if the call may not begin.
-        Cancelled, it leaves no trace."""
-        if not ctx.gated and (reason := self.verdict(ctx, now, len(self._queue))):
-            self.refuse(reason, now)
-            raise self.error(reason)
-        waiter = _Waiter(arrived, asyncio.get_running_loop().create_future())
-        self._queue.append(waiter)
-        self.calm = False
-        turns = self._turns
-        turns.waiting[self] = None
-        self._full = full = self.begun >= self.limit.limit
-        if not full:
-            turns.begin(now)
-        try:
-            begins = await waiter.begin
-        except asyncio.CancelledError:
-            if waiter.begin.cancelled():
-                self._queue.remove(waiter)
-                self._emptied()
-            elif waiter.begin.result():
-                self.leave()
-            raise
-        now = clock.now()
-        if not begins:
-            self.refuse(QUEUE_DELAY, now)
-            raise self.error(QUEUE_DELAY)
-        return 0.0 if full else now - arrived
-
-    def leave(self) -> None:
-        """A call has ended; its place goes to who waits."""
-        self.begun -= 1
-        if self._queue:
-            self._turns.begin(clock.now())
-
-    def serve(self, now: float, most: int) -> int:
-        """Let up to `most` calls begin."""
-        queue, codel = self._queue, self.codel
-        while queue and codel.waited(now, now - queue[0].arrived):
-            queue.popleft().begin.set_result(False)
-        if codel.overloaded:
-            self._tight_until = now + _CALM_AFTER
-        newest_first = codel.overloaded
-        served = 0
-        while queue and served < most and self.begun < self.limit.limit:
-            waiter = queue.pop() if newest_first else queue.popleft()
-            self.begun += 1
-            served += 1
-            waiter.begin.set_result(True)
-        self._full = self.begun >= self.limit.limit
+    def choose(self, now: float, most: int) -> list[Arrival]:
+        """Who begins in this turn, `most` at the most; who is left over then, and will not begin in time, is refused."""
+        queue = self.queue
+        tight = now < self._tight_until or self._stands(now)
+        most = min(most, self.limit.limit - self.begun)
+        order = self._order()
+        chosen: list[Arrival] = []
+        while queue and len(chosen) < most:
+            if tight:
+                place = max(queue, key=order)
+                queue.remove(place)
+            else:
+                place = queue.popleft()
+            if not place.arrival.over:
+                place.ctx.called = now if place.full else place.arrived
+                chosen.append(place.arrival)
+        excess = bool(queue)
+        if tight and excess:
+            self._clear(now)
+        served = len(chosen)
         if served:
             if self._last:
                 gap = (now - self._last) / served
                 self._gap = gap if not self._gap else self._gap + _PACE * (gap - self._gap)
-            self._last = now
-        self._emptied()
-        return served
+            self._last = now if excess else 0.0
+        self._excess.began(now, served)
+        if not queue:
+            self._emptied(now)
+        return chosen
 
-    def _emptied(self) -> None:
-        if not self._queue:
-            self._turns.waiting.pop(self, None)
-            self._last = 0.0
-            self._relax()
+    def leave(self) -> None:
+        """A call has ended; its place goes to who waits."""
+        self.begun -= 1
+        if self.queue:
+            self._turns.pick()
 
-    def _relax(self) -> None:
-        self.calm = not self._queue and not self._rate
+    def forget(self, arrival: Arrival) -> None:
+        """A call does not wait any more."""
+        self._keep([place for place in self.queue if place.arrival is not arrival])
+        if not self.queue:
+            self._emptied(clock.now())
+
+    def _stands(self, now: float) -> bool:
+        """Whether CoDel says that the queue does; its oldest end, which has waited too long, is then refused."""
+        queue, codel = self.queue, self.codel
+        while queue and codel.waited(now, now - queue[0].arrived):
+            self._drop(queue.popleft(), now)
+        if codel.overloaded:
+            self._tight_until = now + _CALM_AFTER
+        return codel.overloaded
+
+    def _order(self) -> Callable[[_Place], tuple[int, int]]:
+        return _newest_first if self._excess.share > _LIGHT else _oldest_first
+
+    def _clear(self, now: float) -> None:
+        """Refuse who will not begin in time. Whoever waits for a place, or is of a class that is not being refused, may wait for the
+        target; the others for a few turns, since while the loop computes as many again come to the sockets."""
+        target = self._options.target
+        patience = _TURNS * self._gap if self._gap and self._excess.share > _LIGHT else target
+        spared = self._excess.refused_class
+        ranked = sorted(self.queue, key=self._order(), reverse=True)
+        kept = [
+            place
+            for place in ranked[: self._room(target)]
+            if now - place.arrived <= (target if place.full or place.level // CLASS > spared else patience)
+        ]
+        if len(kept) < len(ranked):
+            self._keep(sorted(kept, key=_by_number))
+            for place in ranked:
+                if place not in kept:
+                    self._drop(place, now)
+
+    def _drop(self, place: _Place, now: float) -> None:
+        arrival = place.arrival
+        if not arrival.over:
+            error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now)
+            if not isinstance(arrival, _Waiter):
+                self.unseen(now - place.arrived)
+            arrival.refuse(error)
+
+    def _room(self, allowed: float) -> int:
+        """How many may wait so that each begins within `allowed` seconds."""
+        length, gap = self._options.length, self._gap
+        return min(length, max(_LEAST_ROOM, int(allowed / gap))) if gap else length
+
+    def _forgot(self, now: float) -> bool:
+        """Whether calls waited that are over, and do not any more. Looked for once in a while: a queue may be long."""
+        if now - self._looked < _LOOKED_AFTER:
+            return False
+        self._looked = now
+        before = len(self.queue)
+        self._keep([place for place in self.queue if not place.arrival.over])
+        return len(self.queue) < before
+
+    def _keep(self, places: list[_Place]) -> None:
+        self.queue.clear()
+        self.queue.extend(places)
+
+    def _emptied(self, now: float) -> None:
+        self._turns.waiting.pop(self, None)
+        self.calm = now >= self._tight_until
+
+
+class _Waiter:
+    """A call that has a task already, which waits."""
+
+    __slots__ = ("_lane", "told")
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self.told: asyncio.Future[RpcError | None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def over(self) -> bool:
+        """Whether it waits no more."""
+        return self.told.done()
+
+    def begin(self) -> None:
+        """It may; its place is taken."""
+        self._lane.begun += 1
+        self.told.set_result(None)
+
+    async def run(self) -> None:
+        """It has a task."""
+        self.begin()
+
+    def refuse(self, error: RpcError) -> None:
+        """It may not."""
+        self.told.set_result(error)
+
+    def leave(self) -> None:
+        """It is cancelled: while it waited, or after it was told and before it could hear it."""
+        if self.told.cancelled():
+            self._lane.forget(self)
+        elif self.told.result() is None:
+            self._lane.leave()
+
+
+def _newest_first(place: _Place) -> tuple[int, int]:
+    return place.level, place.number
+
+
+def _oldest_first(place: _Place) -> tuple[int, int]:
+    return place.level // CLASS, -place.number
+
+
+def _by_number(place: _Place) -> int:
+    return place.number

@@ -16,8 +16,8 @@ from towpath.core.context import Context, Criticality
 COHORTS: Final = 128
 _BEYOND: Final = 2 * COHORTS * max(Criticality)
 _SEEN: Final = 1000
-_REFRESHED: Final = 64
-"""Levels after which they are sorted again: that takes 50 us, too much for each call."""
+_REFRESHED: Final = 250
+"""Levels after which they are sorted again, sooner while few were seen: that takes 0.1 ms, too much for each call."""
 
 
 def level_of(ctx: Context) -> int:
@@ -27,27 +27,32 @@ def level_of(ctx: Context) -> int:
 
 
 class Prioritizer:
-    """The levels seen while full, and who of those that come is spared."""
+    """The levels seen while full, and who of those that come is spared. `threshold` is the level from which a call is; 0 is every level."""
 
-    __slots__ = ("_levels", "_new", "_sorted")
+    __slots__ = ("_levels", "_rate", "_sorted", "_until_sorted", "threshold")
 
     def __init__(self) -> None:
+        self.threshold = 0
         self._levels: deque[int] = deque(maxlen=_SEEN)
         self._sorted: list[int] = []
-        self._new = 0
+        self._until_sorted = 1
+        self._rate = 0.0
 
-    def threshold(self, rate: float) -> int:
-        """The level from which a call is spared when `rate` (0 to 1) of them are not; 0, every level, before any was seen."""
+    def turn_away(self, rate: float) -> None:
+        """Spare all but `rate` (0 to 1) of those that come, as far as is known who comes."""
+        self._rate = rate
         levels = self._sorted
         if rate >= 1:
-            return _BEYOND
-        return levels[int(rate * len(levels))] if levels and rate > 0 else 0
+            self.threshold = _BEYOND
+        else:
+            self.threshold = levels[int(rate * len(levels))] if levels and rate > 0 else 0
 
-    def spares(self, level: int, rate: float) -> bool:
+    def spares(self, level: int) -> bool:
         """Whether a call of `level`, which has come while the server was full, is spared."""
         self._levels.append(level)
-        self._new += 1
-        if self._new >= _REFRESHED or len(self._sorted) < _REFRESHED:
-            self._new = 0
+        self._until_sorted -= 1
+        if not self._until_sorted:
             self._sorted = sorted(self._levels)
-        return level >= self.threshold(rate)
+            self._until_sorted = min(len(self._sorted), _REFRESHED)
+            self.turn_away(self._rate)
+        return level >= self.threshold

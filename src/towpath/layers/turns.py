@@ -11,59 +11,91 @@ from math import inf
 from typing import Final, Protocol
 
 from towpath.core import clock
+from towpath.core.service import Arrival
 
-SLICE: Final = 0.001
-"""Seconds of a turn in which calls may begin: those of a handler that computes as long as this begin one by one."""
+SLICE: Final = 0.002
+"""Seconds of a turn in which calls may begin: those of a handler that computes for more than half of this begin one by one."""
 
-_MOST_AT_ONCE: Final = 64
+_MOST_AT_ONCE: Final = 128
 
 
 class Waiting(Protocol):
     """A queue of calls that wait for a turn or for a place."""
 
-    def serve(self, now: float, most: int) -> int:
-        """Let up to `most` of them begin in the next turn; how many did."""
+    def choose(self, now: float, most: int) -> list[Arrival]:
+        """Those, `most` at the most, that are to begin now. Asked once per turn, also if there may be none."""
         ...
 
 
 class Turns:
     """The turns of one server's loop. `until` is when the present one has lasted for long enough, infinity outside of any; `coming` is how
-    many calls have passed the gate in it. `waiting` are the queues that are not empty."""
+    many calls have passed the gate in it, and `quota` how many may begin without a look at the clock, of `at_once`, which fit in a slice.
+    `waiting` are the queues that are not empty."""
 
-    __slots__ = ("_at_once", "_began", "_served", "coming", "until", "waiting")
+    __slots__ = ("_began", "_next", "at_once", "coming", "quota", "until", "waiting")
 
     def __init__(self) -> None:
         self.until = inf
         self.coming = 0
         self.waiting: dict[Waiting, None] = {}
         self._began = 0.0
-        self._at_once = 1
-        self._served = 0
+        self.at_once = 1
+        self._next: asyncio.Task[None] | None = None
+        self.quota = 0
 
     def begin(self, now: float) -> None:
-        """A call begins, or one is to be let in: from now on the turn is measured."""
+        """A call begins: from now on the turn is measured."""
         if self.until == inf:
             self._began = now
             self.until = now + SLICE
-            asyncio.get_running_loop().call_soon(self._over)
+            self.quota = self.at_once
+            if self._next is None:
+                asyncio.get_running_loop().call_soon(self._over)
+
+    def pick(self) -> None:
+        """Somebody waits, or a place is free: choose who begins, once the loop has read its sockets."""
+        if self.until == inf and self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._pick(), name="towpath turn")
 
     def _over(self) -> None:
-        now = clock.now()
-        # As many at once as fit in a slice: many of a cheap handler, whose cost is the turn itself, one of a handler that computes.
+        self._measure(clock.now())
+        if self.waiting:
+            self.pick()
+
+    def _measure(self, now: float) -> None:
+        """A turn is over: see how many calls fit in a slice, many of a cheap handler, whose cost is the turn itself, one of a handler that
+        computes."""
         lasted = now - self._began
         if lasted > SLICE:
-            self._at_once = max(1, self._at_once // 2)
-        elif lasted < SLICE / 2 and self._served >= self._at_once:
-            self._at_once = min(_MOST_AT_ONCE, 2 * self._at_once)
+            self.at_once = max(1, int(self.at_once * SLICE / lasted))
+        elif lasted < SLICE / 2 and self.quota <= 0:
+            self.at_once = min(_MOST_AT_ONCE, 2 * self.at_once)
         self.until = inf
-        self.coming = self._served = 0
+        self.coming = self.quota = 0
+
+    async def _pick(self) -> None:
+        """A turn of those who wait. Its first call runs within this task, at once: a task of its own would begin after another look at the
+        sockets, which costs a fortieth of what an overloaded server can do (measured)."""
+        now = clock.now()
+        self._next = None
+        if self.until != inf:
+            self._measure(now)
+        chosen: list[Arrival] = []
         for queue in list(self.waiting):
-            if self._served >= self._at_once:
-                break
-            served = queue.serve(now, self._at_once - self._served)
-            if served:
-                self._served += served
-                self.begin(now)
+            begin = queue.choose(now, self.at_once - len(chosen))
+            if begin:
+                chosen += begin
                 if queue in self.waiting:  # behind the others, for the next turn
                     del self.waiting[queue]
                     self.waiting[queue] = None
+        if not chosen:
+            return
+        self._began = now
+        self.until = now + SLICE
+        self.quota = self.at_once - len(chosen)
+        # The next one, after the next look at the sockets: whoever comes while these compute is chosen from then, and need not wait for a
+        # turn of others. That took a third off the latency of what an overloaded server takes on (measured, 2.7 to 1.7 ms).
+        self._next = asyncio.get_running_loop().create_task(self._pick(), name="towpath turn")
+        for arrival in chosen[1:]:
+            arrival.begin()
+        await chosen[0].run()

@@ -1,0 +1,68 @@
+"""Which share of the calls that come is more than a server can do, and which calls that is: the least important.
+
+What begins is what a server can do, as long as somebody waits; so the share in excess is one less those that began by those that came, both
+of lately, with a few more let in than began: without some in excess nobody would notice that more can be done. Nothing has to be known of
+the load that retries make, nor of what a call costs.
+
+A loop that is late although few calls wait computes something else. Then the share is what would bring it back to its longest lag.
+"""
+
+from typing import Final
+
+from towpath.layers.lag import LagProbe
+from towpath.layers.priority import COHORTS, Prioritizer
+
+CLASS: Final = 2 * COHORTS
+"""Levels of one criticality."""
+
+_WINDOW: Final = 0.02
+_SMOOTHING: Final = 0.3
+_FORGOTTEN: Final = 1.0
+"""Seconds over which those that come and those that begin are compared, how much each comparison counts, and after how long none does."""
+
+_SPARE: Final = 1.1
+_HIGHEST: Final = 0.98
+
+
+class Excess:
+    """Of one method. `share` (0 to 0.98) is turned away; `late` says that it is because of the loop's lag, whose bound is `longest_lag`
+    in seconds."""
+
+    __slots__ = ("_began", "_came", "_longest_lag", "_prioritizer", "_probe", "_since", "late", "share")
+
+    def __init__(self, probe: LagProbe, longest_lag: float) -> None:
+        self.share = 0.0
+        self.late = False
+        self._probe = probe
+        self._longest_lag = longest_lag
+        self._prioritizer = Prioritizer()
+        self._came = self._began = 0
+        self._since = -_FORGOTTEN
+
+    @property
+    def refused_class(self) -> int:
+        """The criticality, less one, of those among whom the line is drawn."""
+        return self._prioritizer.threshold // CLASS
+
+    def came(self) -> None:
+        """A call has come that does not begin at once."""
+        self._came += 1
+
+    def spares(self, level: int) -> bool:
+        """Whether a call of `level` (see `towpath.layers.priority`) is not in excess."""
+        return self._prioritizer.spares(level)
+
+    def began(self, now: float, calls: int) -> None:
+        """So many have begun."""
+        self._began += calls
+        elapsed = now - self._since
+        if elapsed < _WINDOW:
+            return
+        came = self._came
+        excess = 1 - _SPARE * self._began / came if came and elapsed < _FORGOTTEN else 0.0
+        share = self.share = self.share + _SMOOTHING * (min(_HIGHEST, max(0.0, excess)) - self.share)
+        lag = self._probe.seconds / self._longest_lag
+        self.late = lag > 1 and share < 1 - 1 / lag
+        self._prioritizer.turn_away(1 - 1 / lag if self.late else share)
+        self._came = self._began = 0
+        self._since = now
