@@ -35,14 +35,17 @@ def python_environment(stubs: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def child(argv: Sequence[str], *, core: int | None, environment: dict[str, str], log: Path) -> AsyncIterator[Process]:
-    """Run `argv` on `core` inside the block. Leaving it closes the child's standard input, waits, and kills what is still there."""
+async def child(
+    argv: Sequence[str], *, core: int | None, environment: dict[str, str], log: Path, limit: int = 1 << 16
+) -> AsyncIterator[Process]:
+    """Run `argv` on `core` inside the block; a line that it prints is at most `limit` bytes long. Leaving it closes the child's standard
+    input, waits, and kills what is still there."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as errors:
         try:
             with _pinned(core):
                 process = await asyncio.create_subprocess_exec(
-                    *argv, stdin=PIPE, stdout=PIPE, stderr=errors, cwd=ROOT, env=environment, start_new_session=True
+                    *argv, stdin=PIPE, stdout=PIPE, stderr=errors, cwd=ROOT, env=environment, start_new_session=True, limit=limit
                 )
         except OSError as error:
             raise PeerError(f"{argv[0]}: {error.strerror}") from error

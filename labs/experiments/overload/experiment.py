@@ -1,0 +1,118 @@
+"""The question, the loads and the verdict."""
+
+import asyncio
+from math import isfinite
+from typing import Final
+
+from labs.experiments.overload.load import CLOSED, TIMEOUT
+from labs.experiments.overload.measuring import SECONDS, Load, Run, run
+from labs.experiments.overload.serve import KINDS
+from labs.report import Claim, Finding, Panel, Report, Series
+
+STEPS: Final = (1.0, 2.0, 3.0, 5.0, 10.0)
+"""Multiples of capacity at which a server has to hold."""
+
+LOADS: Final = (0.5, *STEPS, 20.0, 0.5)
+"""In this order, each after the one before without a pause."""
+
+_TOWPATH: Final = "towpath"
+
+
+def experiment(_: int) -> Report:
+    """Real processes, once: `seeds` is of no use here."""
+    runs = {kind: asyncio.run(run(kind, LOADS)) for kind in KINDS}
+    return Report(
+        title="Overload",
+        question="How much useful work does a server do that is asked for up to twenty times what it can do, and how soon is it done?",
+        claim=Claim(
+            text="A backend provisioned for a certain rate should go on serving at that rate without much latency however much excess "
+            "load is thrown at it; a server without load shedding ends in doing nothing that is of use to anybody.",
+            source='Google, "Site Reliability Engineering", chapter 21, "Handling Overload", 2016',
+        ),
+        setup=f"A handler that computes for 1 ms of a processor's time. Server and generator are processes with a core each, on 127.0.0.1. "
+        f"Capacity is measured with {CLOSED} calls in flight; then calls come at random (Poisson) at multiples of it, {SECONDS:g} s each, "
+        f"with a timeout of {TIMEOUT:g} s and neither retries nor throttle. Goodput is what is answered well in time. Latencies are "
+        "without the first third of each load, in which a server finds out.",
+        findings=[*_bars(runs[_TOWPATH]), *(_beside(run) for kind, run in runs.items() if kind != _TOWPATH)],
+        panels=[
+            Panel(
+                title="Goodput",
+                x_label="offered, capacity = 1",
+                y_label="answered well in time, peak = 1",
+                series=[_series(run, [load.goodput / run.peak for load in _steps(run)]) for run in runs.values()],
+                log_x=True,
+            ),
+            Panel(
+                title="Latency of what is answered well, p99",
+                x_label="offered, capacity = 1",
+                y_label="ms",
+                series=[_series(run, [load.p99 * 1e3 for load in _steps(run)]) for run in runs.values()],
+                log_x=True,
+                log_y=True,
+            ),
+        ],
+        figures={kind: [_figures(run, index) for index in range(len(run.loads))] for kind, run in runs.items()},
+    )
+
+
+def _steps(run: Run) -> list[Load]:
+    return list(run.loads[:-1])  # the last is the recovery
+
+
+def _series(run: Run, y: list[float]) -> Series:
+    return Series(name=run.kind, x=[load.times for load in _steps(run)], y=y)
+
+
+def _bars(run: Run) -> list[Finding]:
+    goodput = {times: run.at(times).goodput / run.peak for times in STEPS}
+    half, recovered = run.at(0.5), run.loads[-1]
+    latency = {times: run.at(times).p99 / half.p99 for times in STEPS}
+    worst, slowest = min(goodput, key=goodput.__getitem__), max(latency, key=latency.__getitem__)
+    refusal = run.refusal * 1e6
+    answered = recovered.goodput / recovered.offered
+    return [
+        Finding(
+            what=f"goodput at {worst:g}x, the least of {_listed(STEPS)}",
+            expected=">= 0.9 of its peak",
+            measured=f"{goodput[worst]:.2f}",
+            holds=goodput[worst] >= 0.9,
+        ),
+        Finding(
+            what=f"p99 at {slowest:g}x, the most of {_listed(STEPS)}",
+            expected="<= 2 times that at half load",
+            measured=f"{latency[slowest]:.2f}",
+            holds=latency[slowest] <= 2,
+        ),
+        Finding(what="processor time of a refusal", expected="<= 15 us", measured=f"{refusal:.1f} us", holds=refusal <= 15),
+        Finding(what="at 0.5x after 20x", expected=">= 0.97 answered", measured=f"{answered:.3f}", holds=answered >= 0.97),
+    ]
+
+
+def _beside(run: Run) -> Finding:
+    load = run.at(10.0)
+    share = load.goodput / run.peak
+    return Finding(
+        what=f"{run.kind} at 10x",
+        expected="< 0.9 of its peak, for it sheds nothing",
+        measured=f"{share:.2f}",
+        holds=share < 0.9,
+    )
+
+
+def _figures(run: Run, index: int) -> dict[str, float | None]:
+    load = run.loads[index]
+    return {
+        "times": load.times,
+        "goodput_of_peak": round(load.goodput / run.peak, 3),
+        "p50_of_half_load": _rounded(load.p50 / run.at(0.5).p50),
+        "p99_of_half_load": _rounded(load.p99 / run.at(0.5).p99),
+        **{f"failed_{code}": count for code, count in load.failed.items()},
+    }
+
+
+def _rounded(ratio: float) -> float | None:
+    return round(ratio, 2) if isfinite(ratio) else None  # nothing was answered in time
+
+
+def _listed(steps: tuple[float, ...]) -> str:
+    return ", ".join(f"{step:g}x" for step in steps)

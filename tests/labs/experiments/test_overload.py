@@ -1,0 +1,58 @@
+"""The experiment on overload: what it concludes from figures, and that its processes do what it says of them."""
+
+import pytest
+
+from labs.experiments.overload.experiment import LOADS, STEPS, _bars
+from labs.experiments.overload.measuring import Load, Run, run
+
+
+def load(times: float, goodput: float, *, p99: float = 0.004, refusal: float = 10e-6) -> Load:
+    """A server that spends a millisecond on each call that it serves."""
+    offered = 1000 * times
+    processor = goodput * 0.001 + (offered - goodput) * refusal
+    return Load(times=times, offered=offered, goodput=goodput, p50=0.001, p99=p99, failed={}, processor=processor)
+
+
+def measured(goodput: dict[float, float], **given: float) -> Run:
+    return Run(kind="x", capacity=1000, loads=[load(times, goodput.get(times, min(1000 * times, 950)), **given) for times in LOADS])
+
+
+def test_all_bars_hold_for_a_server_that_keeps_what_it_can_do():
+    assert all(finding.holds for finding in _bars(measured({})))
+
+
+@pytest.mark.parametrize(("times", "word"), [(1.0, "at 1x"), (10.0, "at 10x")])
+def test_goodput_is_judged_at_every_step(times, word):
+    finding = _bars(measured({times: 700}))[0]
+    assert (finding.holds, finding.measured) == (False, "0.74")
+    assert word in finding.what
+
+
+def test_latency_is_judged_by_that_at_half_load():
+    loads = [load(times, min(1000 * times, 950), p99=0.009 if times == 5.0 else 0.004) for times in LOADS]
+    finding = _bars(Run(kind="x", capacity=1000, loads=loads))[1]
+    assert (finding.holds, finding.measured) == (False, "2.25")
+    assert "at 5x" in finding.what
+
+
+def test_what_a_refusal_costs_is_told_from_what_a_served_call_costs():
+    assert measured({}, refusal=20e-6).refusal == pytest.approx(20e-6)
+    assert not _bars(measured({}, refusal=20e-6))[2].holds
+
+
+async def test_a_real_server_under_load_serves_some_and_refuses_the_rest():
+    found = await run("towpath", (0.5, 5.0), seconds=0.6)
+    over = found.at(5.0)
+    assert found.capacity > 0
+    assert over.goodput > 0
+    assert set(over.failed) == {"8"}  # RESOURCE_EXHAUSTED: nothing was lost, nothing hung, nothing came too late
+    assert over.goodput + over.failed["8"] / 0.6 == pytest.approx(over.offered)
+
+
+async def test_the_other_server_serves_too():
+    found = await run("grpcio.aio", (0.5,), seconds=0.3)
+    assert found.at(0.5).goodput > 0
+
+
+def test_the_steps_are_among_the_loads():
+    assert set(STEPS) < set(LOADS)
