@@ -1,6 +1,7 @@
 """The client's default stack over real sockets: what it tries again, and what it keeps from spreading."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -11,9 +12,14 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.echo_service import Echo, Relay
 from tests.stream_service import Streams
 from towpath import App, CallOptions, Code, Context, RpcError, connect
+from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
+from towpath.app.resilience import Resilience
+from towpath.core import clock
 from towpath.core.metadata import Metadata
+from towpath.layers.budget import BudgetOptions
 from towpath.telemetry.metrics import CallMetrics
+from towpath.transport import ChannelOptions
 
 THREE = stream_pb.RepeatRequest(answers=[stream_pb.Answer(size=size) for size in (1, 2, 3)])
 SAY = "echo.v1.EchoService/Say"
@@ -120,3 +126,66 @@ async def test_only_the_hop_above_the_fault_tries_again():
         assert caught.value.pushback == -1.0
         assert decided(metrics, "retry", "PUSHBACK") == 1
         assert decided(middle.metrics, "retry", "ATTEMPTS_EXHAUSTED") == 1
+
+
+TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
+
+
+@asynccontextmanager
+async def two_servers(ill: Failing):
+    """A target of two servers, one of them `ill`, both of them connected."""
+    async with App() as first, App() as second:
+        first.add(ill)
+        second.add(well := Echo())
+        for app in (first, second):
+            await app.start("127.0.0.1", 0)
+        yield f"static:///{first.address},{second.address}", well
+
+
+async def calls(channel: Channel, count: int) -> None:
+    for _ in range(count):
+        await EchoServiceClient(channel).say(pb.SayRequest(id="a"), CallOptions(timeout=10.0, wait_for_ready=True))
+
+
+async def until_both_answer(channel: Channel, ill: Failing) -> None:
+    while not ill.attempts:
+        await calls(channel, 1)
+
+
+async def test_an_endpoint_that_fails_is_left_alone_and_taken_again_once_it_is_well():
+    ill, metrics, now = Failing(5), CallMetrics(), clock.now()
+    with clock.using(lambda: now):
+        async with two_servers(ill) as (target, _), connect(target, metrics=metrics, options=TURNS) as channel:
+            await until_both_answer(channel, ill)
+            await calls(channel, 30)
+            assert len(ill.attempts) == 5  # then its breaker is open; all calls were answered, by the other one
+            now += 2.0
+            await calls(channel, 10)
+            assert len(ill.attempts) == 5 + 5  # a probe, and then its turns
+
+
+async def test_a_breaker_in_shadow_only_counts():
+    ill, metrics, now = Failing(20), CallMetrics(), clock.now()
+    with clock.using(lambda: now):
+        async with (
+            two_servers(ill) as (target, _),
+            connect(target, metrics=metrics, options=TURNS, resilience=Resilience(breaker="shadow")) as channel,
+        ):
+            await until_both_answer(channel, ill)
+            await calls(channel, 20)
+            assert len(ill.attempts) > 5
+    labels = {"rpc_method": "*", "role": "breaker", "reason": "BREAKER_OPEN", "shadow": "true"}
+    assert metrics.registry.get_sample_value("towpath_decisions_total", labels)
+
+
+async def test_without_breaker_and_throttle_a_target_is_asked_whatever_it_says():
+    ill = Failing(1000)
+    async with App() as app:
+        app.add(ill)
+        await app.start("127.0.0.1", 0)
+        off = Resilience(breaker="off", throttle="off", budget=BudgetOptions(ratio=0, per_second=0))
+        async with connect(app.address, metrics=CallMetrics(), resilience=off) as channel:
+            for _ in range(100):
+                with pytest.raises(RpcError, match="not now"):
+                    await EchoServiceClient(channel).say(pb.SayRequest())
+    assert len(ill.attempts) == 100

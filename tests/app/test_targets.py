@@ -3,8 +3,10 @@
 import pytest
 
 from towpath.app.config import load
+from towpath.app.resilience import Resilience
 from towpath.app.targets import ConfiguredTarget
 from towpath.core.errors import SetupError
+from towpath.layers.budget import BudgetOptions
 from towpath.transport import Address, ChannelOptions
 from towpath.transport.address import UnixPath
 
@@ -25,6 +27,10 @@ max_age = "3s"
 resolve_interval = "4s"
 keepalive_time = "5s"
 keepalive_timeout = "6s"
+outlier_detection = false
+breaker = "shadow"
+throttle = "off"
+retry_budget = { ratio = 0.1, least_concurrent = 1 }
 """
 
 OPTIONS = ChannelOptions(
@@ -39,14 +45,16 @@ OPTIONS = ChannelOptions(
     resolve_interval=4.0,
     keepalive_time=5.0,
     keepalive_timeout=6.0,
+    ejection=None,
 )
+RESILIENCE = Resilience(breaker="shadow", throttle="off", budget=BudgetOptions(ratio=0.1, least_concurrent=1))
 
 
 def test_a_target_has_the_settings_of_its_table(tmp_path):
     file = tmp_path / "towpath.toml"
     file.write_text(WHOLE)
     config = load(file, {})
-    assert config.target("Flight_Data") == ConfiguredTarget("dns:///flights:8081", OPTIONS)
+    assert config.target("Flight_Data") == ConfiguredTarget("dns:///flights:8081", OPTIONS, RESILIENCE)
     assert config.target("weather") == ConfiguredTarget("static:///a:1,b:2")
 
 
@@ -54,7 +62,7 @@ def test_a_variable_replaces_the_address_and_leaves_the_settings(tmp_path):
     file = tmp_path / "towpath.toml"
     file.write_text(WHOLE)
     config = load(file, {"TOWPATH_TARGET_FLIGHT_DATA": "unix:/run/f.sock"})
-    assert config.target("flight-data") == ConfiguredTarget("unix:/run/f.sock", OPTIONS)
+    assert config.target("flight-data") == ConfiguredTarget("unix:/run/f.sock", OPTIONS, RESILIENCE)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +75,9 @@ def test_a_variable_replaces_the_address_and_leaves_the_settings(tmp_path):
         ('x = { address = "y:1", balancer = "z" }', "targets.x: balancer is 'z'; give one of peak_ewma, least_request, round_robin"),
         ('x = { address = "y:1", max_age = "z" }', "targets.x.max_age: 'z' is not a duration"),
         ('x = { address = "y:1", subset_size = 0 }', "targets.x: subset_size is 0; give more than 0"),
+        ('x = { address = "y:1", breaker = "z" }', "towpath.toml: targets.x.breaker"),
+        ('x = { address = "y:1", retry_budget = { ratio = -1 } }', "targets.x.retry_budget: ratio of the retry budget is -1"),
+        ('x = { address = "y:1", retry_budget = { rate = 1 } }', "unknown key targets.x.retry_budget.rate"),
         ('x = "y:1"\n[targets.X]\naddress = "z:1"', "targets.X differs from another target only in case"),
     ],
 )

@@ -36,11 +36,22 @@ def test_the_clients_side(capsys):
     assert explain("echo.v1.EchoService/Say", side="client") == 0
     assert rows(capsys.readouterr().out) == [
         ["echo.v1.EchoService/Say, client side"],
-        ["stack", "context -> metrics -> deadline -> retry -> throttle -> transport"],
+        ["stack", "context -> metrics -> deadline -> retry -> throttle -> breaker -> transport"],
         ["timeout", "0.5 s, or what the caller has left if that is less", "towpath.toml: methodConfig[0]"],
         ["criticality", "the caller's; CRITICAL without one", "default"],
         ["retry", f"up to 3 attempts after UNAVAILABLE {OR}, a random part of 25 ms to 250 ms apart", "default"],
         ["hedge", "none", "default"],
+        [
+            "budget",
+            "a retry or hedge for 5 calls and 10 a second, at most 20% of the calls under way or 3",
+            "default for each target",
+        ],
+        ["throttle", "drops (calls - 2 x accepted) / (calls + 1) of the calls, at most 80%", "default for each target"],
+        [
+            "breaker",
+            "5 failures in a row, or 50% of 20 or more in 10 s; open for 1 to 30 s",
+            "default for each of several endpoints",
+        ],
         ["idempotency", "no_side_effects", "contract option"],
         ["kind", "unary", "contract"],
     ]
@@ -54,6 +65,7 @@ def test_the_servers_side(capsys):
         ["stack", "context -> metrics -> deadline -> admission -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
         ["criticality", "the call's; CRITICAL if it brings none", "default"],
+        ["admission", "on; at first 20 calls at once, then as many as serve best; 5 ms in a queue that stands", "default"],
         ["idempotency", "idempotent", "contract option"],
         ["kind", "unary", "contract"],
     ]

@@ -80,6 +80,7 @@ class App:
                 tls=self.config.client_tls,
                 insecure=self.config.insecure,
                 options=target.options,
+                resilience=target.resilience,
             )
         return channel
 

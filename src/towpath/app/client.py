@@ -11,6 +11,8 @@ from prometheus_client import REGISTRY
 
 from towpath.app.client_stack import client_layers, open_client, open_client_stream
 from towpath.app.config import ServiceConfig
+from towpath.app.resilience import DEFAULT, Resilience, guards_of
+from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.telemetry.metrics import CallMetrics
@@ -33,11 +35,13 @@ class Channel:
         tls: ClientTls | None,
         insecure: bool,
         options: ChannelOptions | None = None,
+        resilience: Resilience = DEFAULT,
     ) -> None:
         """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. Raises SetupError if it is none of them, or
         needs TLS."""
-        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options)
-        self._layers = client_layers(metrics, config.methods)
+        guards = guards_of(resilience.breaker, chance.generator(), metrics.decisions)
+        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=metrics.decisions)
+        self._layers = client_layers(metrics, config.methods, resilience)
         self._methods = config.methods
 
     @property
@@ -72,11 +76,12 @@ def connect(
     tls: ClientTls | None = None,
     insecure: bool = False,
     options: ChannelOptions | None = None,
+    resilience: Resilience = DEFAULT,
 ) -> Channel:
     """A channel to `target` with the default stack; close it, or use it with `async with`. Connects on the first call.
 
     A target is `host:port` (one endpoint), `dns:///host:port` (every address of the name), `static:///a:1,b:2` or `unix:path`; calls are
-    spread over several endpoints as `options` say.
+    spread over several endpoints as `options` say. `resilience` is what is done about one that is not well.
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
     own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
@@ -90,6 +95,7 @@ def connect(
         tls=tls or settings.client_tls,
         insecure=insecure or settings.insecure,
         options=options,
+        resilience=resilience,
     )
 
 

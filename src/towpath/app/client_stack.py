@@ -8,6 +8,7 @@ Outermost first: the context comes before everything that reads it; metrics coun
 from collections.abc import Sequence
 from typing import Any, Final
 
+from towpath.app.resilience import DEFAULT, Resilience
 from towpath.contracts.policy import MethodConfig, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
@@ -17,23 +18,25 @@ from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext
 from towpath.layers.deadline import Deadline
 from towpath.layers.retry import Retry
-from towpath.layers.throttle import Throttle
+from towpath.layers.throttle import Throttle, ThrottleOptions
 from towpath.telemetry.metrics import CallMetrics
 
 CLIENT_END: Final = "transport"
 """What stands at the end of the stack and is no layer."""
 
 
-def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> tuple[Layer, ...]:
+def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT) -> tuple[Layer, ...]:
     """What stands between client and transport, outermost first, inside of `ClientContext`; made once per channel, because its methods
     share what is known of the target. `methods` are the service file's."""
     source = chance.generator()  # jitter; nothing here is a secret
-    return (
-        metrics.client,
-        Deadline("client"),
-        Retry(policy_of=lambda method: resolve(method, methods).retry.value, budget=RetryBudget(), source=source, signal=metrics.decisions),
-        Throttle(source=source, signal=metrics.decisions),
+    signal = metrics.decisions
+    retry = Retry(
+        policy_of=lambda method: resolve(method, methods).retry.value, budget=RetryBudget(resilience.budget), source=source, signal=signal
     )
+    layers = (metrics.client, Deadline("client"), retry)
+    if resilience.throttle == "off":
+        return layers
+    return (*layers, Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal))
 
 
 def open_client(
@@ -55,9 +58,12 @@ def _door(method: MethodSpec[Any, Any], methods: Sequence[MethodConfig]) -> Clie
     return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
 
-def client_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = ()) -> list[str]:
+def client_roles(
+    method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT
+) -> list[str]:
     """The roles really in the client's stack of `method`, in order."""
-    return [ClientContext.role, *roles(client_layers(metrics, methods), method, _end), CLIENT_END]
+    breaker = [] if resilience.breaker == "off" else ["breaker"]
+    return [ClientContext.role, *roles(client_layers(metrics, methods, resilience), method, _end), *breaker, CLIENT_END]
 
 
 async def _end(request: Any, _: Context) -> Any:

@@ -54,7 +54,7 @@ def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["Meth
 
     metrics = CallMetrics()
     stack = client_roles(spec, metrics, methods) if side == "client" else server_roles(spec, metrics, admission)
-    rows = _client_values(spec, methods) if side == "client" else _server_values(spec)
+    rows = _client_values(spec, methods) if side == "client" else _server_values(spec, admission)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(
         [
@@ -79,18 +79,43 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
         ),
         ("retry", _retries(policy.retry.value), policy.retry.source),
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
+        *_about_targets(),
         *_declared(spec),
     ]
 
 
-def _server_values(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:
+def _about_targets() -> list[tuple[str, str, str]]:
+    """What holds for a target, and for all methods that are called there: `[targets]` of the service file may say otherwise."""
+    from towpath.contracts.policy import DEFAULT
+    from towpath.layers.breaker import BreakerOptions
+    from towpath.layers.budget import BudgetOptions
+    from towpath.layers.throttle import ThrottleOptions
+
+    budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
+    earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
+    at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
+    dropped = f"drops (calls - {throttle.headroom:g} x accepted) / (calls + 1) of the calls, at most {throttle.most:.0%}"
+    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in 10 s"
+    return [
+        ("budget", f"{earned}, {at_once}", f"{DEFAULT} for each target"),
+        ("throttle", dropped, f"{DEFAULT} for each target"),
+        ("breaker", f"{trips}; open for {breaker.shortest:g} to {breaker.longest:g} s", f"{DEFAULT} for each of several endpoints"),
+    ]
+
+
+def _server_values(spec: "MethodSpec[Any, Any]", admission: "AdmissionMode") -> list[tuple[str, str, str]]:
     from towpath.contracts.policy import DEFAULT, resolve
+    from towpath.layers.admission import DEFAULT_QUEUE
+    from towpath.layers.limit import DEFAULT_LIMIT
 
     # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
     policy = resolve(spec)
+    limit = f"at first {DEFAULT_LIMIT.initial} calls at once, then as many as serve best"
+    queue = f"{DEFAULT_QUEUE.target * 1000:g} ms in a queue that stands"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
+        ("admission", f"{admission}; {limit}; {queue}", DEFAULT if admission == "on" else "service.admission"),
         *_declared(spec),
     ]
 

@@ -11,7 +11,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from towpath.core import clock
 from towpath.core.errors import Code, RpcError
@@ -50,31 +50,31 @@ class Load:
         """Whether one more call may go there; see `towpath.transport.guarding`."""
         return True
 
-    def begin(self) -> float:
-        """A call begins; returns when."""
+    def begin(self) -> Any:
+        """A call begins; returns what its end is to be told with: when that was."""
         self.in_flight += 1
         return clock.now()
 
-    def succeeded(self, began: float) -> None:
+    def succeeded(self, began: Any) -> None:
         """It was answered."""
         self.in_flight -= 1
         self.tally.successes += 1
         now = clock.now()
         self.observe(now - began, now)
 
-    def failed(self, began: float, error: BaseException) -> None:
+    def failed(self, began: Any, error: BaseException) -> None:
         """It was not, or with an error."""
         self.in_flight -= 1
         self.tally.count(classify(error))
         now = clock.now()
-        latency = now - began
+        latency: float = now - began
         if isinstance(error, RpcError) and error.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED):
             latency = max(latency, _REFUSED)
         elif isinstance(error, asyncio.CancelledError) and latency < self.cost:
             return  # would have taken longer, nobody knows how much
         self.observe(latency, now)
 
-    def streamed(self, outcome: Outcome) -> None:
+    def streamed(self, began: Any, outcome: Outcome) -> None:
         """A stream has ended. How long it lasted tells nothing."""
         self.in_flight -= 1
         self.tally.count(outcome)

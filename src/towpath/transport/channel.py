@@ -39,8 +39,8 @@ class Channel:
     `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
     say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
 
-    `guards` make what each endpoint is guarded by, see `towpath.transport.guarding`; when none allows a call it raises UNAVAILABLE with the
-    reason BREAKER_OPEN, which `signal` is told.
+    `guards` make what each of several endpoints is guarded by, see `towpath.transport.guarding`; when none allows a call it raises
+    UNAVAILABLE with the reason BREAKER_OPEN, which `signal` is told.
     """
 
     def __init__(
@@ -146,8 +146,7 @@ class Channel:
             deadline = ctx.deadline
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
             load = link.load
-            if load is not None:
-                load.in_flight += 1
+            began = None if load is None else load.begin()
             exchange.attached(call)
             outcome = Outcome.SUCCESS
             try:
@@ -160,7 +159,7 @@ class Channel:
             finally:
                 slot.pop(call, None)
                 if load is not None:
-                    load.streamed(outcome)
+                    load.streamed(began, outcome)
                 if link.needs_attention:
                     link.stream_ended()
 

@@ -73,8 +73,8 @@ class _Pool(Protocol):
 
 class Endpoint:
     """Not connected until `connect` is called. `weighed` says whether there are others, so that its load matters. With `health` it is
-    ready only while the server says so; what failed then is the server, and the connection is kept. `guards` make what is asked before each
-    call goes here."""
+    ready only while the server says so; what failed then is the server, and the connection is kept. `guards` make what is asked before
+    each call goes here, if there are others."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Endpoint:
     ) -> None:
         self.place = place
         self.name = str(place)
-        self.load = Load() if guards is None else GuardedLoad(guards(self.name))
+        self.load = GuardedLoad(guards(self.name)) if weighed and guards is not None else Load()
         self.state = State.IDLE
         self.link: ClientLink | None = None
         """What takes calls, while the state is READY."""
@@ -105,7 +105,6 @@ class Endpoint:
         self._max_age = max_age
         self._source = source
         self._weighed = weighed
-        self._loaded = weighed or guards is not None
         self._health = health
         self._watch: HealthWatch | None = None
         self._failures = 0
@@ -148,7 +147,7 @@ class Endpoint:
         self._stop_watching()
         if self._health is not None:
             self._watch = self._health.watch(link, self._told)
-        if self._loaded:
+        if self._weighed:
             link.load = self.load
         if self._max_age is not None:
             self._after(self._max_age * self._source.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER), self._grow_old)

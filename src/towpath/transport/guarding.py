@@ -1,12 +1,14 @@
 """The seam for what stands before each endpoint and may refuse it calls: a breaker.
 
 The transport knows no breaker. It asks a guard per endpoint before it sends an attempt there, and tells it how the attempt ended. Both are
-done where an endpoint's load is kept, so that a channel without guards pays nothing for them.
+done where an endpoint's load is kept, so that a channel without guards pays nothing for them. Nor does one with a single endpoint, which
+has none: there is nobody else to ask, and behind one address there are often many servers, of which one is ill.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
+from towpath.core import clock
 from towpath.core.outcome import Outcome, classify
 from towpath.transport.balancer import Load
 
@@ -15,11 +17,15 @@ class EndpointGuard(Protocol):
     """Of one endpoint. Called on the loop; must be quick and must not raise."""
 
     def allows(self) -> bool:
-        """Whether to send it an attempt, now. One is sent if so, and `record` called with its end."""
+        """Whether to send it an attempt, now. Takes nothing."""
         ...
 
-    def record(self, outcome: Outcome) -> None:
-        """An attempt that was allowed has ended."""
+    def begin(self) -> int:
+        """An attempt is sent, also one that was not allowed, for want of another endpoint. Returns what to give to `record`."""
+        ...
+
+    def record(self, outcome: Outcome, begun: int) -> None:
+        """An attempt has ended; `begun` is what its `begin` gave."""
         ...
 
 
@@ -28,7 +34,7 @@ Guards = Callable[[str], EndpointGuard]
 
 
 class GuardedLoad(Load):
-    """The load of an endpoint that has a guard."""
+    """The load of an endpoint that has a guard. An attempt's beginning is its time and what the guard gave for it."""
 
     __slots__ = ("_guard",)
 
@@ -40,17 +46,22 @@ class GuardedLoad(Load):
         """Whether the guard lets one more call go there."""
         return self._guard.allows()
 
-    def succeeded(self, began: float) -> None:
+    def begin(self) -> tuple[float, int]:
+        """A call begins."""
+        self.in_flight += 1
+        return clock.now(), self._guard.begin()
+
+    def succeeded(self, began: tuple[float, int]) -> None:
         """It was answered."""
-        Load.succeeded(self, began)  # `super()` takes 0.1 us more
-        self._guard.record(Outcome.SUCCESS)
+        Load.succeeded(self, began[0])  # `super()` takes 0.1 us more
+        self._guard.record(Outcome.SUCCESS, began[1])
 
-    def failed(self, began: float, error: BaseException) -> None:
+    def failed(self, began: tuple[float, int], error: BaseException) -> None:
         """It was not, or with an error."""
-        Load.failed(self, began, error)
-        self._guard.record(classify(error))
+        Load.failed(self, began[0], error)
+        self._guard.record(classify(error), began[1])
 
-    def streamed(self, outcome: Outcome) -> None:
+    def streamed(self, began: tuple[float, int], outcome: Outcome) -> None:
         """A stream has ended."""
-        Load.streamed(self, outcome)
-        self._guard.record(outcome)
+        Load.streamed(self, began[0], outcome)
+        self._guard.record(outcome, began[1])

@@ -44,7 +44,7 @@ class Pool:
     ) -> None:
         source = chance.generator()  # who gets the next call is no secret
         self.sole: ClientLink | None = None
-        """The connection, where there is but one endpoint and no guard: then nobody has to be asked. The call path looks here first."""
+        """The connection, where there is but one endpoint: then nobody has to be asked. The call path looks here first."""
         self._target = target
         self._resolver = resolver
         self._dialer = dialer
@@ -199,7 +199,7 @@ class Pool:
         """Which endpoints take calls: those that are ready, without the ejected, unless these are all that there is."""
         ready = [known for known in self._endpoints.values() if known.state is State.READY]
         self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
-        self.sole = ready[0].link if len(self._endpoints) == 1 and ready and self._guards is None else None
+        self.sole = ready[0].link if len(self._endpoints) == 1 and ready else None
 
     async def _change(self) -> None:
         """Until something has changed that is worth another look."""
