@@ -168,3 +168,49 @@ async def test_answers_and_cancellations_pass(hand):
 def test_what_cannot_be_meant_is_refused(options, message):
     with pytest.raises(SetupError, match=message):
         ThrottleOptions(**options)
+
+
+def outage(tested: AdaptiveThrottle) -> None:
+    for _ in range(200):
+        tested.record(Outcome.TRANSIENT)
+    assert tested.probability() == 0.8
+
+
+def test_a_target_that_has_come_back_is_asked_in_full_after_a_second(hand):
+    tested = throttle()
+    outage(tested)
+    for _ in range(19):
+        hand.now += 0.06
+        tested.record(Outcome.SUCCESS)
+        assert tested.probability() > 0
+    tested.record(Outcome.SUCCESS)
+    assert tested.probability() == 0
+
+
+@pytest.mark.parametrize(("pause", "refused_at"), [(0.01, None), (0.06, 10)])
+def test_a_run_of_accepted_calls_that_is_short_or_broken_proves_nothing(hand, pause, refused_at):
+    tested = throttle()
+    outage(tested)
+    for number in range(25):
+        hand.now += pause
+        tested.record(Outcome.TRANSIENT if number == refused_at else Outcome.SUCCESS)
+    assert tested.probability() > 0.5
+
+
+async def test_the_layer_hears_of_a_run_too(hand):
+    layer = Throttle(source=random.Random(1))
+
+    async def accepted(_request, _ctx):
+        return 1
+
+    handle = layer.wrap(SAY, accepted)
+    outage(layer._throttle)
+    dropped = 0
+    for _ in range(300):
+        hand.now += 0.06
+        try:
+            await handle(None, Context("a/b"))
+        except RpcError:
+            dropped += 1
+    assert 0 < dropped < 150
+    assert not layer._throttle.window.marked

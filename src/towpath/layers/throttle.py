@@ -5,6 +5,10 @@ call is dropped here with probability `(n - K * a) / (n + 1)`. With K = 2 the ta
 soon when it can take more. Calls dropped here count as wanted, or the throttle would forget why it drops. It drops 80 % at the most
 (Envoy's cap), and lets one call pass in each second whatever the figures say (go-zero), because without any there is no news.
 
+Two windows of a dead target would hold a client back for ten seconds and more after it has come back, since no more than twice of what was
+accepted is sent. But as long as calls are dropped half of those that are sent are refused; so once `RUN` in a row were accepted, over a
+second or longer, what was is forgotten.
+
 Not accepted is what was refused for overload or could not be reached. Errors of the application are answers, and so are slow ones.
 A dropped call has not been processed, and tells who made it not to repeat it: it would only be dropped again.
 """
@@ -24,6 +28,12 @@ from towpath.layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
 """Reason of a call that was dropped."""
+
+RUN: Final = 20
+"""As many calls accepted in a row, when half are refused, come about once in a million. A target that refuses by the second, as quotas do,
+accepts more in a row, but not for so long."""
+
+_RUN_LASTS: Final = 1.0
 
 _SUCCESS: Final = Outcome.SUCCESS
 
@@ -57,7 +67,7 @@ class ThrottleOptions:
 class AdaptiveThrottle:
     """The figures of one target, and the decision."""
 
-    __slots__ = ("_forced_after", "_headroom", "_least_calls", "_most", "_passed", "_source", "window")
+    __slots__ = ("_forced_after", "_headroom", "_least_calls", "_most", "_passed", "_run", "_run_began", "_source", "window")
 
     def __init__(self, options: ThrottleOptions, source: random.Random) -> None:
         self.window = Window()
@@ -68,6 +78,8 @@ class AdaptiveThrottle:
         self._forced_after = options.forced_after
         self._source = source
         self._passed = clock.now()
+        self._run = 0
+        self._run_began = 0.0
 
     def probability(self) -> float:
         """With which a call is dropped now."""
@@ -96,9 +108,24 @@ class AdaptiveThrottle:
     def record(self, outcome: Outcome) -> None:
         """What a call came to that was let pass. A cancelled one counts for nothing."""
         if outcome is _SUCCESS:
-            self.window.add(marked=False)
+            self.accepted()
+        elif outcome is Outcome.OVERLOAD or outcome is Outcome.TRANSIENT:
+            self._run = 0
+            self.window.add(marked=True)
         elif outcome is not Outcome.CANCELLED:
-            self.window.add(marked=outcome is Outcome.OVERLOAD or outcome is Outcome.TRANSIENT)
+            self.accepted()
+
+    def accepted(self) -> None:
+        """A call was let pass and accepted."""
+        if self.window.marked:
+            now = clock.now()
+            if not self._run:
+                self._run_began = now
+            self._run += 1
+            if self._run >= RUN and now - self._run_began >= _RUN_LASTS:
+                self.window.clear()
+                self._run = 0
+        self.window.add(marked=False)
 
 
 class Throttle:
@@ -131,7 +158,10 @@ class Throttle:
             except BaseException as error:
                 throttle.record(classify(error))
                 raise
-            add(marked=False)  # what `record` comes to, for one call less
+            if window.marked:
+                throttle.accepted()
+            else:
+                add(marked=False)  # what `accepted` comes to while all is well, for one call less
             return response
 
         # A plain function, so that the common call has one coroutine of this layer's.
