@@ -1,12 +1,13 @@
 """A refusal says who refused, why, and by which figures."""
 
 import pytest
-from echo.v1.echo_towpath import SAY
+from echo.v1.echo_towpath import FAIL, SAY
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.signals import reason_of, refusal, unheard
+from towpath.core.signals import refused as was_refused
 
 
 def refused(pushback: float | None) -> RpcError:
@@ -44,3 +45,9 @@ def test_the_reason_of_a_refusal_is_found_behind_other_details() -> None:
 
 def test_a_signal_may_go_unheard() -> None:
     unheard("a.B/C", "admission", "FULL", False)
+
+
+def test_a_call_was_refused_unstarted_if_the_refusal_names_its_method() -> None:
+    assert was_refused(refused(1.0), SAY)
+    assert not was_refused(refused(1.0), FAIL)  # of a call that the handler made
+    assert not was_refused(RpcError(Code.RESOURCE_EXHAUSTED, "", (RetryInfo(), ErrorInfo(domain="elsewhere"))), SAY)

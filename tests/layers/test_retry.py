@@ -17,6 +17,7 @@ from towpath.core.context import Context, enter
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome
 from towpath.core.policies import RetryPolicy
+from towpath.core.signals import refusal
 from towpath.layers.budget import BudgetOptions, RetryBudget
 from towpath.layers.retry import Retry
 
@@ -312,3 +313,27 @@ def test_whatever_happens_attempts_time_and_budget_keep_their_bounds(failures, m
             assert all(error.unprocessed or error.code is Code.UNAVAILABLE for error in failures[: made - 1])
 
     conversation()
+
+
+def overloaded(pushback: float | None, method=FAIL) -> RpcError:
+    error = refusal(Code.RESOURCE_EXHAUSTED, method, role="admission", reason="QUEUE_DELAY", why="full", pushback=pushback)
+    error.unprocessed = False  # which does not cross the wire
+    return error
+
+
+@virtual
+async def test_what_a_server_refused_unstarted_is_tried_again_when_it_says():
+    stage = Stage(overloaded(0.5), method=FAIL)
+    assert await stage.run() is ANSWER
+    first, second = stage.target.times
+    assert second - first == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    "error", [overloaded(None), overloaded(-1.0), overloaded(0.5, SAY), failure(Code.RESOURCE_EXHAUSTED, pushback=0.5)]
+)
+@virtual
+async def test_what_it_did_not_ask_for_again_or_may_have_begun_with_is_not(error):
+    stage = Stage(error, method=FAIL)
+    await stage.fails()
+    assert stage.target.attempts == [0]

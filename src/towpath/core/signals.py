@@ -50,6 +50,17 @@ def refusal(
     return error
 
 
+def refused(error: RpcError, method: MethodSpec[Any, Any]) -> bool:
+    """Whether a layer refused the call of `method` that came to `error` before its work began, here or at the server: not one that its
+    handler made, and whose error it let through."""
+    return any(
+        detail.DESCRIPTOR.full_name == "google.rpc.ErrorInfo"
+        and getattr(detail, "domain", "") == DOMAIN
+        and getattr(detail, "metadata", {}).get("method") == method.full_name
+        for detail in error.details
+    )
+
+
 def reason_of(error: RpcError) -> str:
     """The reason that a layer of towpath gave for `error`, or empty if it came from elsewhere."""
     for detail in error.details:

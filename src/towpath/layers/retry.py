@@ -1,6 +1,7 @@
 """The `retry` role: another attempt after one that failed, where that helps and does nothing twice. The rules are gRFC A6's.
 
-An attempt is repeated if no handler had begun with it, or if its code is among the policy's. UNAVAILABLE is enough then, as gRPC has it;
+An attempt is repeated if no handler had begun with it, which is known of one that was not sent and of one that a server of towpath refused
+and asked to come again; or if its code is among the policy's. UNAVAILABLE is enough then, as gRPC has it;
 any other code also needs a method that its contract calls idempotent, or a call with an idempotency key. Never repeated: what its caller
 cancelled, what ran out of time, and what the server answered to. The server's pushback is obeyed to the letter. An attempt that was lost
 before a server saw it is repeated once at once, and is not counted (A6's transparent retry), though the budget must have room for it.
@@ -24,7 +25,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, unheard
+from towpath.core.signals import Signal, refused, unheard
 from towpath.layers.budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
@@ -176,7 +177,7 @@ class _Repetition:
     def _eligible(self, error: RpcError, ctx: Context) -> bool:
         """Whether another attempt may help, and does nothing twice."""
         outcome = classify(error)
-        if error.unprocessed:
+        if error.unprocessed or (outcome is Outcome.OVERLOAD and error.pushback is not None and refused(error, self._method)):
             return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
         if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
             return False
