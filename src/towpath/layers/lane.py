@@ -44,7 +44,7 @@ _CALM_AFTER: Final = 1.0
 
 _PACE: Final = 0.1
 _LOOKED_AFTER: Final = 0.02
-_LEAST_ROOM: Final = 1
+_LEAST_ROOM: Final = 5
 _TURNS: Final = 3
 _LIGHT: Final = 0.2
 """The share in excess up to which an overload is light: the next call may be a while away, so that who waits is let begin in order."""
@@ -152,7 +152,7 @@ class Lane:
         excess.came()
         level = level_of(ctx)
         if now < self._tight_until:
-            room = self._room(options.target) + _CHOICE
+            room = self._room(self.codel.target) + _CHOICE
             if queue and not ctx.gated and not excess.spares(level):
                 return LOOP_LAG if excess.late else PRIORITY
         else:
@@ -235,7 +235,8 @@ class Lane:
         if served:
             if self._last:
                 gap = (now - self._last) / served
-                self._gap = gap if not self._gap else self._gap + _PACE * (gap - self._gap)
+                gap = self._gap = gap if not self._gap else self._gap + _PACE * (gap - self._gap)
+                self.codel.target = max(self._options.target, _LEAST_ROOM * gap)
             self._last = now if excess else 0.0
         self._excess.began(now, served)
         if not queue:
@@ -269,7 +270,7 @@ class Lane:
     def _clear(self, now: float) -> None:
         """Refuse who will not begin in time. Whoever waits for a place, or is of a class that is not being refused, may wait for the
         target; the others for a few turns, since while the loop computes as many again come to the sockets."""
-        target = self._options.target
+        target = self.codel.target
         patience = _TURNS * self._gap if self._gap and self._excess.share > _LIGHT else target
         spared = self._excess.refused_class
         ranked = sorted(self.queue, key=self._order(), reverse=True)
