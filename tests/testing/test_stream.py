@@ -37,3 +37,26 @@ def test_bytes_keep_their_order_and_a_slow_reader_holds_its_writer_back() -> Non
     echoed, waited = simulate(exchange, options=LinkOptions(latency=uniform(0.0, 0.5)))
     assert waited
     assert echoed == b"".join(number.to_bytes(2, "big") * 500 for number in range(SIZE // 1000))
+
+
+def test_what_was_sent_arrives_although_sums_of_seconds_are_not_exact():
+    async def main(run):
+        reader = run.node("reader")
+        heard = []
+
+        class Hearing(asyncio.Protocol):
+            def data_received(self, data):
+                heard.append(data)
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Hearing, sock=reader.listen(1))
+        transport, _ = await loop.create_connection(asyncio.Protocol, "reader", 1)
+        for number in range(2000):
+            transport.write(b"x")
+            await asyncio.sleep(0.0123 + 0.001 * (number % 7))  # longer than the way takes; then nothing else would wake the network
+            assert len(b"".join(heard)) == number + 1
+        transport.close()
+        server.close()
+        await asyncio.sleep(1)
+
+    simulate(main)

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, cast
 
 from towpath.testing.link import LinkOptions
 
+_EARLY: Final = 1e-9
 _HIGH_WATER: Final = 64 * 1024
 """asyncio's own default."""
 
@@ -167,7 +168,9 @@ class End(asyncio.Transport):
     def pump(self) -> None:
         """Give the other end what has arrived there, unless the way is blocked or it does not read."""
         loop, peer, path = self._loop, self.peer, self.path
-        while self._sent and self._sent[0][0] <= loop.time() and not path.blocked:
+        # asyncio runs a timer up to a nanosecond before its time, and sums of seconds miss it by as much as a rounding error.
+        now = loop.time() + _EARLY
+        while self._sent and self._sent[0][0] <= now and not path.blocked:
             item = self._sent[0][1]
             if isinstance(item, bytes) and not peer._reading and not peer.closed:  # noqa: SLF001 - the two ends are one connection
                 return
