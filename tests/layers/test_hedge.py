@@ -154,21 +154,31 @@ async def test_a_server_that_pushes_back_gets_no_further_attempt(pushback):
 async def test_who_is_overloaded_does_not_hedge():
     stage = Stage((1.0, "first"), overloaded=True)
     assert await stage.run() == "first"
-    assert (len(stage.target.attempts), stage.told) == (1, {"OVERLOADED": 1})
+    assert (len(stage.target.attempts), stage.told) == (1, {"OVERLOADED": 3})  # after 0.1, 0.3 and 0.7 s
 
 
 @virtual
 async def test_a_target_whose_calls_earn_nothing_is_not_hedged():
     stage = Stage((1.0, "first"), budget=BudgetOptions(ratio=0))
     assert await stage.run() == "first"
-    assert stage.told == {"OVERLOADED": 1}
+    assert stage.told == {"OVERLOADED": 3}
 
 
 @virtual
 async def test_the_shared_budget_has_its_say():
     stage = Stage((1.0, "first"), budget=BudgetOptions(least_concurrent=0))
     assert await stage.run() == "first"
-    assert stage.told == {"BUDGET_EXHAUSTED": 1}
+    assert stage.told == {"BUDGET_EXHAUSTED": 3}
+
+
+@virtual
+async def test_one_for_which_there_was_no_room_is_sent_when_there_is():
+    stage = Stage((1.0, "first"), (0.05, "second"))
+    stage.budget.retrying = 3  # as many as may be under way
+    asyncio.get_running_loop().call_later(0.2, setattr, stage.budget, "retrying", 0)
+    began = clock.now()
+    assert await stage.run() == "second"
+    assert clock.now() - began == pytest.approx(0.1 + 0.2 + 0.05)
 
 
 @virtual

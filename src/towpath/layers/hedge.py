@@ -135,7 +135,8 @@ class _Hedging:
         self._latencies.observe(now - began, now)
 
     async def _race(self, request: Any, ctx: Context, delay: float) -> Any:
-        """The first answer of up to `max_attempts` attempts, each sent `delay` seconds after the one before, or when that has failed."""
+        """The first answer of up to `max_attempts` attempts, each sent `delay` seconds after the one before, or when that has failed. One
+        for which there is no room is thought of again after twice as long."""
         first = self._attempt(request, ctx)
         running = {first}
         left = self._policy.max_attempts - 1
@@ -158,7 +159,7 @@ class _Hedging:
                     running.add(self._hedge(request, ctx.again(self._policy.max_attempts - left)))
                     left -= 1
                 else:
-                    left = 0
+                    delay *= 2  # there may be room for it later: whoever is hedged now is mostly done soon, and was not the slowest
                 if not running:
                     raise faults[-1]
         finally:
