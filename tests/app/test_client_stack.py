@@ -5,19 +5,24 @@ from contextlib import asynccontextmanager
 
 import pytest
 from echo.v1 import echo_pb2 as pb
+from echo.v1.echo_towpath import SAY as SAY_METHOD
 from echo.v1.echo_towpath import EchoServiceClient
 from stream.v1 import stream_pb2 as stream_pb
 from stream.v1.stream_towpath import StreamServiceClient
 
-from tests.echo_service import Echo, Relay
+from tests.echo_service import FOREVER, Echo, Relay
 from tests.stream_service import Streams
 from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
 from towpath.app.resilience import Resilience
+from towpath.contracts.policy import MethodConfig
 from towpath.core import clock
+from towpath.core.context import Reply
 from towpath.core.metadata import Metadata
+from towpath.core.policies import HedgingPolicy
 from towpath.layers.budget import BudgetOptions
+from towpath.layers.fallback import FixedAnswer
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import ChannelOptions
 
@@ -41,7 +46,8 @@ class Failing(Echo):
 
 
 def decided(metrics: CallMetrics, role: str, reason: str) -> float | None:
-    labels = {"rpc_method": SAY, "role": role, "reason": reason, "shadow": "false"}
+    method = "echo.v1.EchoService/Sleep" if role == "hedge" else SAY
+    labels = {"rpc_method": method, "role": role, "reason": reason, "shadow": "false"}
     return metrics.registry.get_sample_value("towpath_decisions_total", labels)
 
 
@@ -189,3 +195,41 @@ async def test_without_breaker_and_throttle_a_target_is_asked_whatever_it_says()
                 with pytest.raises(RpcError, match="not now"):
                     await EchoServiceClient(channel).say(pb.SayRequest())
     assert len(ill.attempts) == 100
+
+
+HEDGED = ServiceConfig(
+    methods=(MethodConfig(names=(("echo.v1.EchoService", "Sleep"),), hedge=HedgingPolicy(hedging_delay=0.05, extra_load=0.05)),)
+)
+
+
+async def test_a_slow_call_is_hedged_at_another_server_where_the_file_says_so():
+    metrics = CallMetrics()
+    async with App() as first, App() as second:
+        slow, quick = Echo(), Echo()
+        for app, echo in ((first, slow), (second, quick)):
+            app.add(echo)
+            await app.start("127.0.0.1", 0)
+        quick.release.set()
+        target = f"static:///{first.address},{second.address}"
+        async with connect(target, config=HEDGED, metrics=metrics, options=TURNS) as channel:
+            client = EchoServiceClient(channel)
+            while not decided(metrics, "hedge", "WON"):
+                for _ in range(40):  # what earns a hedge, and connects both
+                    await client.sleep(pb.SleepRequest(), CallOptions(timeout=10.0, wait_for_ready=True))
+                await client.sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=10.0))
+    assert slow.seen["cancelled"]
+
+
+async def test_a_channel_can_fall_back_on_what_is_good_enough():
+    failing, metrics = Failing(1000), CallMetrics()
+    async with App() as app:
+        app.add(failing)
+        await app.start("127.0.0.1", 0)
+        async with connect(app.address, metrics=metrics) as channel:
+            reply = Reply()
+            client = EchoServiceClient(channel.falling_back({SAY_METHOD: FixedAnswer(response=pb.SayResponse(text="later"))}))
+            answer = await client.say(pb.SayRequest(), CallOptions(reply=reply))
+            with pytest.raises(RpcError, match="not now"):
+                await EchoServiceClient(channel).say(pb.SayRequest())
+    assert (answer.text, reply.trailers.get("towpath-fallback")) == ("later", "VALUE")
+    assert decided(metrics, "fallback", "VALUE") == 1

@@ -4,17 +4,20 @@
 whom it calls and its configuration says where that is.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from prometheus_client import REGISTRY
 
-from towpath.app.client_stack import client_layers, open_client, open_client_stream
+from towpath.app.client_stack import client_layers, falling_back, open_client, open_client_stream
 from towpath.app.config import ServiceConfig
 from towpath.app.resilience import DEFAULT, Resilience, guards_of
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
+from towpath.core.signals import Signal
+from towpath.layers.fallback import Source
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
 from towpath.transport import ChannelOptions
@@ -24,7 +27,7 @@ from towpath.transport.tls import ClientTls
 class Channel:
     """The way to one target, connected when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
 
-    __slots__ = ("_bare", "_layers", "_methods")
+    __slots__ = ("_bare", "_layers", "_methods", "_signal")
 
     def __init__(
         self,
@@ -43,6 +46,17 @@ class Channel:
         self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=metrics.decisions)
         self._layers = client_layers(metrics, config.methods, resilience)
         self._methods = config.methods
+        self._signal: Signal = metrics.decisions
+
+    def falling_back(self, sources: Mapping[MethodSpec[Any, Any], Source]) -> Self:
+        """This way to the target for clients that take an answer which is good enough where the right one cannot be had: of each method, a
+        value, or the last good answer to the same request (see `towpath.layers.fallback`). Connections, budget and all else are this
+        channel's, which is what has to be closed."""
+        derived = object.__new__(type(self))
+        by_name = {method.full_name: source for method, source in sources.items()}
+        derived._bare, derived._methods, derived._signal = self._bare, self._methods, self._signal
+        derived._layers = falling_back(self._layers, by_name, self._signal)
+        return derived
 
     @property
     def target(self) -> str:

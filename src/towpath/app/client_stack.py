@@ -5,7 +5,7 @@ Outermost first: the context comes before everything that reads it; metrics coun
 `retry` runs once per attempt, so that the throttle hears of each of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from towpath.app.resilience import DEFAULT, Resilience
@@ -14,9 +14,12 @@ from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath.core.signals import Signal
 from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext
 from towpath.layers.deadline import Deadline
+from towpath.layers.fallback import Fallback, Source
+from towpath.layers.hedge import Hedge
 from towpath.layers.retry import Retry
 from towpath.layers.throttle import Throttle, ThrottleOptions
 from towpath.telemetry.metrics import CallMetrics
@@ -30,13 +33,19 @@ def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = (), re
     share what is known of the target. `methods` are the service file's."""
     source = chance.generator()  # jitter; nothing here is a secret
     signal = metrics.decisions
-    retry = Retry(
-        policy_of=lambda method: resolve(method, methods).retry.value, budget=RetryBudget(resilience.budget), source=source, signal=signal
-    )
-    layers = (metrics.client, Deadline("client"), retry)
-    if resilience.throttle == "off":
-        return layers
-    return (*layers, Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal))
+    budget = RetryBudget(resilience.budget)
+    throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
+    # A method has hedges or retries, and pays for either from the same budget.
+    hedge = Hedge(policy_of=lambda method: resolve(method, methods).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
+    retry = Retry(policy_of=lambda method: resolve(method, methods).retry.value, budget=budget, source=source, signal=signal)
+    layers = (metrics.client, Deadline("client"), hedge, retry)
+    return layers if resilience.throttle == "off" else (*layers, throttle)
+
+
+def falling_back(layers: Sequence[Layer], sources: Mapping[str, Source], signal: Signal) -> tuple[Layer, ...]:
+    """The same stack with answers that are good enough, by method: inside the metrics, which count what a caller gets, and around the
+    rest."""
+    return (layers[0], Fallback(sources=sources, signal=signal), *layers[1:])
 
 
 def open_client(

@@ -34,6 +34,7 @@ RUN: Final = 20
 accepts more in a row, but not for so long."""
 
 _RUN_LASTS: Final = 1.0
+_REFUSING: Final = 10
 
 _SUCCESS: Final = Outcome.SUCCESS
 
@@ -143,6 +144,12 @@ class Throttle:
         self._throttle = AdaptiveThrottle(given, source)
         self._shadow = given.shadow
         self._signal = signal
+
+    def refusing(self) -> bool:
+        """Whether the target has lately refused a tenth of the calls or more, or could not be reached for them."""
+        window = self._throttle.window
+        window.roll()
+        return window.total < _REFUSING * window.marked
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
