@@ -93,7 +93,7 @@ def experiment(seeds: int) -> Report:
             "already; so retry at one layer only, and within a budget.",
             source='Google, "Site Reliability Engineering", chapter 22, "Addressing Cascading Failures", 2016',
         ),
-        setup=f"A chain of {DEPTH} services, 0.5 ms of work each. Users call the first at {', '.join(map(str, RATES))} a second, at random; "
+        setup=f"A chain of {DEPTH} services, 0.5 ms of work each. Users call the first {', '.join(map(str, RATES))} times a second; "
         f"after {HEALTHY} s the last one answers every call with UNAVAILABLE, for {SECONDS - HEALTHY} s. On one side towpath "
         f"with nothing set, on the other every client makes {ATTEMPTS} attempts. Simulated, {seeds} seeds.",
         findings=[

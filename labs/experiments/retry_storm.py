@@ -59,8 +59,8 @@ def experiment(seeds: int) -> Report:
         title="Retry storm",
         question="A service near its capacity stalls for ten seconds. Does it come back by itself, or do its own clients keep it down?",
         claim=Claim(
-            text="A metastable failure is sustained by feedback after its trigger is gone, most often by the load that retries make; it ends "
-            "only when somebody takes load away.",
+            text="A metastable failure is sustained by feedback after its trigger is gone, most often by the load that retries make; it "
+            "ends only when somebody takes load away.",
             source='N. Bronson, A. Aghayev, A. Charapko, T. Zhu, "Metastable Failures in Distributed Systems", HotOS 2021',
         ),
         setup=f"{OFFERED} calls a second at a constant rate to a service that can do {CAPACITY}, {TIMEOUT:g} s each, {ATTEMPTS} attempts; "
