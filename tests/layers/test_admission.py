@@ -80,7 +80,7 @@ async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
     assert (error.code, reason_of(error), error.unprocessed) == (Code.RESOURCE_EXHAUSTED, CONCURRENCY_LIMIT, True)
     assert 0.025 <= error.pushback <= 3
     figures = error.details[0].metadata
-    assert (figures["limit"], figures["under_way"], figures["waiting"]) == ("1", "1", "1")
+    assert (figures["limit"], figures["under_way"]) == ("1", "1")
     assert told == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, False)]
     handler.go.set()
     await asyncio.gather(*calls)
@@ -363,16 +363,20 @@ async def test_who_does_not_wait_any_more_is_not_refused():
 
 async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
     counted = []
-    layer = Admission(
-        limit_of=lambda _: LimitOptions(initial=1, most=1), queue=QueueOptions(length=0), unseen=lambda method: counted.append
-    )
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1), unseen=lambda method: counted.append)
     layer.wrap(SAY, Handler())
     lane = layer.gate(SAY).__self__
-    lane.begun, lane.calm = 1, False
-    ctx = Context("a/b")
-    ctx.arrived = clock.now()
-    assert isinstance(lane.gate(ctx, Held()), RpcError)
-    assert counted == [0.0]
+    held_back(lane, 1)
+    for _ in range(1200):  # more than may be chosen from
+        ctx = Context("a/b")
+        ctx.arrived = clock.now()
+        verdict = lane.gate(ctx, Held())
+    assert isinstance(verdict, RpcError)
+    before = len(counted)
+    assert set(counted) == {0.0}
+    assert lane.choose(clock.now() + 0.5, 1) == []
+    assert len(counted) > before
+    assert max(counted) > 0  # those that had waited first
 
 
 async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn():

@@ -110,7 +110,7 @@ def test_without_a_gate_the_queue_still_keeps_its_latency():
 
 
 def test_the_least_important_calls_are_refused_first_and_retries_before_first_attempts():
-    over = Overload(2.0, classes=(Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
+    over = Overload(1.5, classes=(Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
 
     def share(criticality, attempt):
         refused = sum((ctx.criticality, ctx.attempt) == (criticality, attempt) for ctx in over.refused)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
 from towpath.core import clock
-from towpath.core.context import Context
+from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
 from towpath.layers.throttle import TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
@@ -204,7 +204,7 @@ async def test_the_layer_hears_of_a_run_too(hand):
         return 1
 
     handle = layer.wrap(SAY, accepted)
-    outage(layer._throttle)
+    outage(layer._throttles[CRITICAL])
     dropped = 0
     for _ in range(300):
         hand.now += 0.06
@@ -213,4 +213,22 @@ async def test_the_layer_hears_of_a_run_too(hand):
         except RpcError:
             dropped += 1
     assert 0 < dropped < 150
-    assert not layer._throttle.window.marked
+    assert not layer._throttles[CRITICAL].window.marked
+
+
+async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
+    layer = Throttle(source=random.Random(1))
+
+    async def sheds(_request, ctx):
+        if ctx.criticality is Criticality.SHEDDABLE:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, "shed")
+        return 1
+
+    handle = layer.wrap(SAY, sheds)
+    assert not layer.refusing()
+    for _ in range(500):
+        with pytest.raises(RpcError):
+            await handle(None, Context("a/b", criticality=Criticality.SHEDDABLE))
+        assert await handle(None, Context("a/b")) == 1
+    assert layer._throttles[Criticality.SHEDDABLE].probability() == 0.8
+    assert layer.refusing()

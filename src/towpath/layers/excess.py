@@ -9,6 +9,7 @@ A loop that is late although few calls wait computes something else. Then the sh
 
 from typing import Final
 
+from towpath.core.context import Criticality
 from towpath.layers.lag import LagProbe
 from towpath.layers.priority import COHORTS, Prioritizer
 
@@ -22,13 +23,14 @@ _FORGOTTEN: Final = 1.0
 
 _SPARE: Final = 1.1
 _HIGHEST: Final = 0.98
+_NONE: Final = CLASS * max(Criticality)
 
 
 class Excess:
     """Of one method. `share` (0 to 0.98) is turned away; `late` says that it is because of the loop's lag, whose bound is `longest_lag`
     in seconds."""
 
-    __slots__ = ("_began", "_came", "_longest_lag", "_prioritizer", "_probe", "_since", "late", "share")
+    __slots__ = ("_began", "_came", "_least", "_least_before", "_longest_lag", "_prioritizer", "_probe", "_since", "late", "share")
 
     def __init__(self, probe: LagProbe, longest_lag: float) -> None:
         self.share = 0.0
@@ -37,16 +39,18 @@ class Excess:
         self._longest_lag = longest_lag
         self._prioritizer = Prioritizer()
         self._came = self._began = 0
+        self._least = self._least_before = _NONE
         self._since = -_FORGOTTEN
 
     @property
     def refused_class(self) -> int:
-        """The criticality, less one, of those among whom the line is drawn."""
-        return self._prioritizer.threshold // CLASS
+        """The criticality, less one, of those among whom the line is drawn; of the least important that came lately while there is none."""
+        return (self._prioritizer.threshold or min(self._least, self._least_before)) // CLASS
 
-    def came(self) -> None:
-        """A call has come that does not begin at once."""
+    def came(self, level: int) -> None:
+        """A call of `level` has come that does not begin at once."""
         self._came += 1
+        self._least = min(self._least, level)
 
     def spares(self, level: int) -> bool:
         """Whether a call of `level` (see `towpath.layers.priority`) is not in excess."""
@@ -65,4 +69,5 @@ class Excess:
         self.late = lag > 1 and share < 1 - 1 / lag
         self._prioritizer.turn_away(1 - 1 / lag if self.late else share)
         self._came = self._began = 0
+        self._least_before, self._least = self._least, _NONE
         self._since = now

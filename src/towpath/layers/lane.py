@@ -149,14 +149,17 @@ class Lane:
         """Have a call wait until it may begin; or, in words, why it may not."""
         options, queue = self._options, self.queue
         excess = self._excess
-        excess.came()
         level = level_of(ctx)
+        excess.came(level)
         if now < self._tight_until:
             room = self._room(self.codel.target) + _CHOICE
             if queue and not ctx.gated and not excess.spares(level):
                 return LOOP_LAG if excess.late else PRIORITY
-        else:
-            room = self._room(options.burst)
+        elif len(queue) < self._room(options.burst):
+            room = inf
+        else:  # nobody is refused for having come last: the next turn chooses
+            self._tight_until = now + _CALM_AFTER
+            room = len(queue) + 1
         full = self.begun >= self.limit.limit
         if len(queue) >= room and not self._forgot(now):
             return CONCURRENCY_LIMIT if full else QUEUE_DELAY
@@ -164,6 +167,8 @@ class Lane:
             self.calm = False
             self._turns.waiting[self] = None
             self._turns.pick()
+        elif now < self._tight_until and len(queue) >= room - _CHOICE:
+            self._turns.pick()  # though no place may be free: there are some to be refused
         self._number += 1
         queue.append(_Place(level, self._number, ctx.arrived or now, full, ctx, arrival))
         return ""
@@ -265,25 +270,33 @@ class Lane:
         return codel.overloaded
 
     def _order(self) -> Callable[[_Place], tuple[int, int]]:
-        return _newest_first if self._excess.share > _LIGHT else _oldest_first
+        """What ranks calls. A class that is not being refused is served in order, or its lowest cohorts would wait for ever."""
+        if self._excess.share <= _LIGHT:
+            return _oldest_first
+        refused = self._excess.refused_class
+        return lambda place: (place.level, place.number) if place.level // CLASS <= refused else _beyond(place)
 
     def _clear(self, now: float) -> None:
-        """Refuse who will not begin in time. Whoever waits for a place, or is of a class that is not being refused, may wait for the
-        target; the others for a few turns, since while the loop computes as many again come to the sockets."""
+        """Refuse who will not begin in time: of the classes among whom some are refused, who would wait for longer than the target, or for
+        more than a few turns, since while the loop computes as many again come to the sockets. The others may wait as long as a burst."""
         target = self.codel.target
         patience = _TURNS * self._gap if self._gap and self._excess.share > _LIGHT else target
-        spared = self._excess.refused_class
-        ranked = sorted(self.queue, key=self._order(), reverse=True)
-        kept = [
-            place
-            for place in ranked[: self._room(target)]
-            if now - place.arrived <= (target if place.full or place.level // CLASS > spared else patience)
-        ]
-        if len(kept) < len(ranked):
+        refused = self._excess.refused_class
+        left = self._room(target)
+        kept: list[_Place] = []
+        for place in sorted(self.queue, key=self._order(), reverse=True):
+            waited = now - place.arrived
+            if place.level // CLASS > refused:
+                keeps = waited <= self._options.burst
+            else:
+                keeps = left > 0 and waited <= (target if place.full else patience)
+            left -= keeps
+            if keeps:
+                kept.append(place)
+            else:
+                self._drop(place, now)
+        if len(kept) < len(self.queue):
             self._keep(sorted(kept, key=_by_number))
-            for place in ranked:
-                if place not in kept:
-                    self._drop(place, now)
 
     def _drop(self, place: _Place, now: float) -> None:
         arrival = place.arrival
@@ -351,12 +364,13 @@ class _Waiter:
             self._lane.leave()
 
 
-def _newest_first(place: _Place) -> tuple[int, int]:
-    return place.level, place.number
-
-
 def _oldest_first(place: _Place) -> tuple[int, int]:
     return place.level // CLASS, -place.number
+
+
+def _beyond(place: _Place) -> tuple[int, int]:
+    """The oldest first, and all of them before those of a lower class, whatever these have for a number."""
+    return place.level // CLASS * CLASS, -place.number
 
 
 def _by_number(place: _Place) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from towpath.core import clock
-from towpath.core.context import Context
+from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodSpec
@@ -132,53 +132,57 @@ class AdaptiveThrottle:
 class Throttle:
     """Drops calls to one target, in proportion to what that refuses. One instance per target, for all its methods.
 
-    A dropped call ends with UNAVAILABLE. Streams are dropped when they begin, and judged when they end.
+    Each criticality has figures of its own, as the SRE book has it: a target that sheds what is sheddable accepts the rest, and must not be
+    spared that. A dropped call ends with UNAVAILABLE. Streams are dropped when they begin, and judged when they end.
     """
 
-    __slots__ = ("_shadow", "_signal", "_throttle")
+    __slots__ = ("_shadow", "_signal", "_throttles")
 
     role = "throttle"
 
     def __init__(self, *, source: random.Random, options: ThrottleOptions | None = None, signal: Signal = unheard) -> None:
         given = ThrottleOptions() if options is None else options
-        self._throttle = AdaptiveThrottle(given, source)
+        self._throttles = [AdaptiveThrottle(given, source) for _ in range(max(Criticality) + 1)]  # by criticality, from 1 on
         self._shadow = given.shadow
         self._signal = signal
 
     def refusing(self) -> bool:
         """Whether the target has lately refused a tenth of the calls or more, or could not be reached for them."""
-        window = self._throttle.window
-        window.roll()
-        return window.total < _REFUSING * window.marked
+        total = marked = 0
+        for throttle in self._throttles:
+            throttle.window.roll()
+            total += throttle.window.total
+            marked += throttle.window.marked
+        return total < _REFUSING * marked
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
-        throttle = self._throttle
-        window = throttle.window
-        add = window.add
+        throttles = self._throttles
         shadow = self._shadow
         name = method.full_name
 
-        async def judged(request: Any, ctx: Context) -> Any:
+        async def judged(request: Any, ctx: Context, throttle: AdaptiveThrottle) -> Any:
             try:
                 response = await following(request, ctx)
             except BaseException as error:
                 throttle.record(classify(error))
                 raise
+            window = throttle.window
             if window.marked:
                 throttle.accepted()
             else:
-                add(marked=False)  # what `accepted` comes to while all is well, for one call less
+                window.add(marked=False)  # what `accepted` comes to while all is well, for one call less
             return response
 
         # A plain function, so that the common call has one coroutine of this layer's.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
-            if window.marked and throttle.drops():  # the former is asked by the latter, too, at the price of a call
+            throttle = throttles[ctx.criticality]
+            if throttle.window.marked and throttle.drops():  # the former is asked by the latter, too, at the price of a call
                 self._signal(name, Throttle.role, TOO_FEW_ACCEPTED, shadow)
                 if not shadow:
                     throttle.dropped()
                     return _refuse(_error(method, throttle))
-            return judged(request, ctx)
+            return judged(request, ctx, throttle)
 
         return handle
 
