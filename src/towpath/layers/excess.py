@@ -44,8 +44,10 @@ class Excess:
 
     @property
     def refused_class(self) -> int:
-        """The criticality, less one, of those among whom the line is drawn; of the least important that came lately while there is none."""
-        return (self._prioritizer.threshold or min(self._least, self._least_before)) // CLASS
+        """The criticality, less one, of those among whom the line is drawn; of the least important that came lately as long as there is
+        none that is certain."""
+        line = self._prioritizer.threshold if self._prioritizer.certain else 0
+        return (line or min(self._least, self._least_before)) // CLASS
 
     def came(self, level: int) -> None:
         """A call of `level` has come that does not begin at once."""

@@ -38,6 +38,11 @@ class Prioritizer:
         self._until_sorted = 1
         self._rate = 0.0
 
+    @property
+    def certain(self) -> bool:
+        """Whether enough calls were seen to say who is among the lower."""
+        return len(self._levels) >= _REFRESHED
+
     def turn_away(self, rate: float) -> None:
         """Spare all but `rate` (0 to 1) of those that come, as far as is known who comes."""
         self._rate = rate
