@@ -1,6 +1,7 @@
 """A client's connection over HTTP/2 on the server."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, cast
 
 from towpath.core import clock
@@ -9,7 +10,7 @@ from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.routes import Route, Settled
 from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
-from towpath.wire.http2 import Section, ServerConnection, Stream
+from towpath.wire.http2 import Field, Section, ServerConnection, Stream
 
 _SHUTDOWN_PING: Final = b"goodbye!"
 
@@ -48,7 +49,7 @@ class Http2Link(HostLink[ServerConnection]):
 
     # What the connection tells.
 
-    def accept(self, head: Section) -> Stream:
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
         route = head.memo
         if len(self.calls) >= self.most_calls:

@@ -88,6 +88,8 @@ class RecordingOwner:
         self.reasons: list[str] = []
         self.consuming = consuming
         self.time = 0.0
+        self.answer = b""
+        """What every request is answered with at once, if that is not empty."""
         self.connection: Connection
 
     def ready(self) -> None:
@@ -103,7 +105,10 @@ class RecordingOwner:
         self.reasons.append(reason)
         self.events.append(("failed",))
 
-    def accept(self, head: Section) -> Stream:
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
+        if self.answer:
+            self.events.append(("answered",))
+            return self.answer
         stream = RecordingStream(self.connection, self.events, consuming=self.consuming)
         self.streams.append(stream)
         return stream

@@ -4,10 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.http2.recording import RESPONSE_TEMPLATE, TRAILERS_TEMPLATE, ClientEnd, Frame, ServerEnd, exchange
+from tests.wire.http2.recording import (
+    REQUEST,
+    RESPONSE_TEMPLATE,
+    TRAILERS_TEMPLATE,
+    ClientEnd,
+    Frame,
+    ServerEnd,
+    block,
+    data,
+    exchange,
+    headers,
+)
 from towpath.wire.http2 import AnswerTemplate, ErrorCode, IllegalSend, Limits
-from towpath.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, Setting, settings
-from towpath.wire.http2.states import StreamState
+from towpath.wire.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Setting, settings
+from towpath.wire.http2.states import ConnectionState, StreamState
 
 ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
 
@@ -70,3 +81,51 @@ def test_every_answer_arrives_whole(sizes: list[int], window: int, table: int, n
         assert (kinds[0], kinds[-1]) == ("head", "trailers")
         assert len(stream.received) == size
         client.owner.events.clear()
+
+
+class TestAnsweringWithoutAStream:
+    """An owner may answer a head with a head, and be troubled no further."""
+
+    def server(self, answer: bytes = b"\x88") -> ServerEnd:
+        server = ServerEnd()
+        server.owner.answer = answer
+        return server
+
+    def test_the_answer_ends_the_stream_and_the_body_is_dropped(self) -> None:
+        server = self.server()
+        assert server.feed(headers(1, block(*REQUEST)), data(1, b"body", end_stream=True)) == [("answered",)]
+        assert server.sent() == [Frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x88")]
+        assert server.connection.streams == {}
+        assert server.connection.state is ConnectionState.OPEN
+
+    def test_a_request_without_a_body_is_over(self) -> None:
+        server = self.server()
+        server.feed(headers(1, block(*REQUEST), end_stream=True))
+        server.sent()
+        server.feed(data(1, b"late", end_stream=True))
+        assert server.sent()[-1].kind == RST_STREAM
+
+    def test_a_client_that_goes_on_is_told_to_stop(self) -> None:
+        server = self.server()
+        server.feed(headers(1, block(*REQUEST)), data(1, b"bo"), data(1, b"dy"), data(1, b"", end_stream=True))
+        assert [frame for frame in server.sent() if frame.kind != HEADERS] == [Frame(RST_STREAM, 0, 1, bytes(4))]
+
+    def test_trailers_end_it_too(self) -> None:
+        server = self.server()
+        server.feed(headers(1, block(*REQUEST)), headers(1, block((b"x", b"y")), end_stream=True))
+        assert server.connection.state is ConnectionState.OPEN
+        server.feed(data(1, b"late"))
+        assert server.sent()[-1].kind == RST_STREAM
+
+    def test_bodies_that_never_come_are_given_up(self) -> None:
+        server = self.server()
+        for stream_id in range(1, 2 * 300, 2):
+            server.feed(headers(stream_id, block(*REQUEST)))
+        told = [frame.stream_id for frame in server.sent() if frame.kind == RST_STREAM]
+        assert told == list(range(1, 2 * 44, 2))
+
+    def test_an_answer_of_any_size_goes_out_in_frames(self) -> None:
+        server = self.server(bytes(20_000))
+        server.feed(headers(1, block(*REQUEST)))
+        head, rest = server.sent()
+        assert (head.kind, head.flags, rest.kind, rest.flags) == (HEADERS, END_STREAM, CONTINUATION, END_HEADERS)

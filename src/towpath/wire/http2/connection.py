@@ -196,7 +196,7 @@ class Connection(Control):
             self._count_empty(window)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._data_on_ended(stream_id)
+            self._data_on_ended(stream_id, end_stream != 0)
             return
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:
@@ -228,7 +228,7 @@ class Connection(Control):
         if self._empty > _MOST_EMPTY:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_EMPTY} DATA frames in a row without data")
 
-    def _data_on_ended(self, stream_id: int) -> None:
+    def _data_on_ended(self, stream_id: int, end_stream: bool) -> None:
         if self.is_idle(stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"DATA on stream {stream_id}, which is idle")
         if stream_id not in self.reset_here:

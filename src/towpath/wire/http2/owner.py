@@ -1,8 +1,9 @@
 """Who runs a connection, as the connection sees them: the port between sans-IO HTTP/2 and the transport that drives it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from towpath.wire.http2.fields import Section
+from towpath.wire.http2.fields import Field, Section
 from towpath.wire.http2.stream import Stream
 
 
@@ -29,8 +30,9 @@ class Owner(Protocol):
 class ServerOwner(Owner, Protocol):
     """The owner of a server's end, which also decides what becomes of a request."""
 
-    def accept(self, head: Section) -> Stream:
-        """A new stream for a request with this head. Its `head_received` is called next."""
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
+        """A new stream for a request with this head and the fields that vary; its `head_received` is called next. Or the block of a
+        response that consists of its head alone, where there is to be no stream: what still comes of the request is then dropped."""
         ...
 
     def now(self) -> float:

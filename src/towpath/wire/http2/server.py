@@ -18,6 +18,7 @@ from towpath.wire.http2.frames import (
     MAX_STREAM_ID,
     PREFACE,
     Setting,
+    pack_frame_header,
 )
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import ServerOwner
@@ -38,12 +39,14 @@ from towpath.wire.http2.stream import Stream
 _MOST_GAPS: Final = 64
 _LONGEST_REMEMBERED: Final = 48
 _MOST_REMEMBERED: Final = 128
+_MOST_ANSWERED: Final = 256
+"""Requests that are answered before their bodies have come; who leaves more of them open is told to stop the first."""
 
 
 class ServerConnection(Connection):
     """Streams of odd ids come from the peer; each is offered to `owner.accept`."""
 
-    __slots__ = ("_gaps", "_heads", "_most_streams", "_resets", "_stems", "_tail", "owner")
+    __slots__ = ("_answered", "_gaps", "_heads", "_most_streams", "_resets", "_stems", "_tail", "owner")
 
     def __init__(self, owner: ServerOwner, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(owner, limits)
@@ -59,6 +62,8 @@ class ServerConnection(Connection):
         self._resets = ResetBudget(limits.reset_burst, limits.resets_per_second)
         # Ranges of ids that the peer skipped: never opened, so their use is another error than that of an ended stream.
         self._gaps: list[tuple[int, int]] = []
+        # Streams that were answered with their heads, and whose bodies are still to come.
+        self._answered: dict[int, None] = {}
 
     def own_settings(self) -> list[tuple[Setting, int]]:
         """The limits, as they are."""
@@ -151,13 +156,40 @@ class ServerConnection(Connection):
         head, extra = self._heads.get(payload) or self._varied(stream_id, payload)
         if end_stream and head.content_length > 0:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "no body, but a content-length")
-        stream = self.owner.accept(head)
+        stream = self.owner.accept(head, extra)
+        if isinstance(stream, bytes):
+            self._answer_alone(stream_id, stream, end_stream)
+            return
         stream.id = stream_id
         stream.state = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[IDLE]
         stream.head_seen = True
         stream.content_left = head.content_length
         streams[stream_id] = stream
         stream.head_received(head, extra, end_stream)
+
+    def _answer_alone(self, stream_id: int, block: bytes, end_stream: bool) -> None:
+        # Where thousands a second are refused, a stream that is made only to be closed costs as much as all the rest.
+        if len(block) <= self.peer_max_frame:
+            self.out.append(pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id) + block)
+        else:
+            self.out += frames.header_block(stream_id, block, end_stream=True, max_frame_size=self.peer_max_frame)
+        if not end_stream:
+            self._answered[stream_id] = None
+            if len(self._answered) > _MOST_ANSWERED:
+                self._stop_body(next(iter(self._answered)))
+
+    def _stop_body(self, stream_id: int) -> None:
+        # The client is to stop sending, without calling that an error (section 8.1).
+        del self._answered[stream_id]
+        self.send_reset(stream_id, ErrorCode.NO_ERROR)
+
+    def _data_on_ended(self, stream_id: int, end_stream: bool) -> None:
+        if stream_id not in self._answered:
+            super()._data_on_ended(stream_id, end_stream)
+        elif end_stream:
+            del self._answered[stream_id]
+        else:
+            self._stop_body(stream_id)
 
     def _varied(self, stream_id: int, payload: bytes) -> tuple[Section, Sequence[Field]]:
         tail = self._tail
@@ -193,7 +225,8 @@ class ServerConnection(Connection):
             self._stems[payload[:-tail]] = (head, extra[:-1], extra[-1][0])
 
     def _open_again(self, stream_id: int, payload: bytes) -> None:
-        if stream_id in self.reset_here:
+        if stream_id in self.reset_here or stream_id in self._answered:
+            self._answered.pop(stream_id, None)  # trailers
             self._decode(stream_id, payload)  # for the dynamic table's sake; the stream itself is over
             return
         skipped = any(low <= stream_id <= high for low, high in self._gaps)
