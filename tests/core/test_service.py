@@ -3,7 +3,20 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from towpath.core.context import Context
-from towpath.core.service import DEFAULT_TIMEOUT, Gate, Handler, MethodKind, MethodSpec, Service, ServiceSpec, compose, gate_of, roles
+from towpath.core.service import (
+    DEFAULT_TIMEOUT,
+    Door,
+    Gate,
+    Handler,
+    MethodKind,
+    MethodSpec,
+    Service,
+    ServiceSpec,
+    compose,
+    door_of,
+    gate_of,
+    roles,
+)
 
 SAY = MethodSpec(service="echo.v1.EchoService", name="Say", request=StringValue, response=StringValue)
 IMPORT = MethodSpec(service="echo.v1.EchoService", name="Import", request=StringValue, response=StringValue, timeout=1.0)
@@ -93,3 +106,19 @@ def test_a_method_has_the_first_gate_of_its_layers_if_any_has_one() -> None:
     assert gate_of([Marking("a"), first, second], SAY) is first.gate(SAY)
     assert gate_of([first, second], IMPORT) is second.gate(IMPORT)
     assert gate_of([Marking("a"), first], IMPORT) is None
+
+
+class Doored(Marking):
+    def __init__(self, *methods: str) -> None:
+        super().__init__("doored")
+        self._doors: dict[str, Door] = {name: lambda _head, _extra: None for name in methods}
+
+    def door(self, method: MethodSpec[Message, Message]) -> Door | None:
+        return self._doors.get(method.name)
+
+
+def test_a_method_has_the_first_door_of_its_layers_if_any_has_one() -> None:
+    first, second = Doored("Say"), Doored("Say", "Import")
+    assert door_of([Marking("a"), first, second], SAY) is first.door(SAY)
+    assert door_of([first, second], IMPORT) is second.door(IMPORT)
+    assert door_of([Marking("a"), first], IMPORT) is None

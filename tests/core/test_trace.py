@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.trace import TraceContext
+from towpath.core.trace import TraceContext, cohort_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -85,3 +85,13 @@ def test_the_header_of_a_hop_is_understood_by_the_next(sampled: bool) -> None:
     following = TraceContext.received(trace.traceparent)
     assert (following.trace_id, following.parent_id, following.sampled) == (TRACE, PARENT, sampled)
     assert repr(trace) == f"TraceContext(b'00-{TRACE}-{PARENT}-0{int(sampled)}')"
+
+
+@given(st.integers(1, 2**128 - 1))
+def test_the_cohort_of_a_header_is_that_of_its_trace(trace_id: int) -> None:
+    assert cohort_of(b"00-%032x-%016x-00" % (trace_id, 1)) == trace_id % 128
+
+
+@pytest.mark.parametrize("header", [b"", b"00-", b"00-" + b"z" * 32 + b"-0000000000000001-00"])
+def test_who_has_no_trace_is_in_any_cohort(header: bytes) -> None:
+    assert 0 <= cohort_of(header) < 128

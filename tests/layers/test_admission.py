@@ -14,7 +14,7 @@ from tests.layers.held import Held
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import MethodKind, MethodSpec, gate_of
+from towpath.core.service import MethodKind, MethodSpec, door_of, gate_of
 from towpath.core.signals import reason_of
 from towpath.core.trace import TraceContext
 from towpath.layers.admission import Admission
@@ -91,17 +91,17 @@ async def test_one_refusal_is_said_to_several_and_pushback_grows_with_overload()
     layer.wrap(SAY, Handler())
     lane = layer.gate(SAY).__self__
 
-    def pushbacks():
-        errors = [lane.refuse(QUEUE_DELAY, 0.0) for _ in range(320)]
-        assert len({id(error) for error in errors}) in {10, 11}  # the last ones before are still told at first
-        return [error.pushback for error in errors[32:]]
+    def pushbacks(since):
+        errors = [lane.refuse(QUEUE_DELAY, since + number / 1000) for number in range(1010)]
+        assert len({id(error) for error in errors}) == 21
+        return [error.pushback for error in errors]
 
-    mild = max(pushbacks())
+    mild = max(pushbacks(0.0))
     for n in range(200):
         for _ in range(5):
             lane.hold(Context("a/b"), Held(), 0.02 * n)
         lane.choose(0.02 * n, 0)
-    assert min(pushbacks()) > mild
+    assert min(pushbacks(4.0)) > mild
 
 
 async def test_a_late_loop_is_an_overload_although_nobody_waits_long():
@@ -265,9 +265,10 @@ def test_a_method_without_a_limit_has_neither_the_role_nor_a_gate():
     layer, _ = admission(limit_of=lambda method: None if method is FAIL else LimitOptions())
     handler = object()
     assert layer.wrap(FAIL, handler) is handler
-    assert gate_of([layer], FAIL) is None
+    assert gate_of([layer], FAIL) is door_of([layer], FAIL) is None
     layer.wrap(SAY, handler)
     assert gate_of([layer], SAY) is not None
+    assert door_of([layer], SAY) is not None
 
 
 @settings(max_examples=50, deadline=None)

@@ -48,6 +48,11 @@ class Overload:
             trace = TraceContext.received(b"00-%032x-%016x-01" % (rng.getrandbits(127) + 1, 1))
             ctx = Context("a/b", criticality=rng.choice(classes), attempt=rng.choice((0, 0, 1)), trace=trace)
             ctx.arrived = loop.now
+            if gated and door(ctx, ()) is not None:
+                loop.burn(REFUSE)
+                turned_away.append(ctx)
+                self.refused.append(ctx)
+                return
             coming.append(held := Coming(self, at, ctx))
             verdict = gate(ctx, held) if gated else True
             if verdict is True:
@@ -64,8 +69,8 @@ class Overload:
                 loop.burn(REFUSE)
                 self.of.refused.append(self.ctx)
 
-        handle, gate = layer.wrap(SAY, compute), layer.gate(SAY)
-        coming = []
+        handle, gate, door = layer.wrap(SAY, compute), layer.gate(SAY), layer.door(SAY)
+        coming, turned_away = [], []
         at = begin = loop.now
         while at < begin + seconds:
             at += rng.expovariate(load / 0.001)
@@ -73,7 +78,7 @@ class Overload:
 
         async def until_all_is_done():
             await asyncio.sleep(seconds)
-            while loop.arrivals or len(self.latencies) + len(self.refused) < len(coming):  # noqa: ASYNC110 # time is virtual, and nothing happens that could set an event
+            while loop.arrivals or len(self.latencies) + len(self.refused) < len(coming) + len(turned_away):  # noqa: ASYNC110 # time is virtual, and nothing happens that could set an event
                 await asyncio.sleep(0.01)
 
         loop.drive(until_all_is_done())

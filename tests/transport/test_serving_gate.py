@@ -6,11 +6,17 @@ from contextlib import asynccontextmanager
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import SAY, EchoServiceClient
+from google.rpc.error_details_pb2 import ErrorInfo
 
 from tests.echo_service import Echo, turn_until
-from towpath.core.context import CallOptions, Context
+from tests.transport.raw_peer import raw_client, request_head
+from towpath import connect
+from towpath.core.context import CallOptions, Context, Criticality, enter, leave
 from towpath.core.errors import Code, RpcError
+from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel, Server
+from towpath.wire.http2 import ErrorCode, frames
+from towpath.wire.http2.frames import END_HEADERS, END_STREAM
 
 
 class Holding:
@@ -108,3 +114,59 @@ async def test_what_is_no_request_is_found_out_when_it_is_let_in(how):
             await task
         assert caught.value.code is Code.INTERNAL
         assert not echo.seen["say"]
+
+
+class Shut:
+    """A layer whose door is shut."""
+
+    role = "shut"
+
+    def __init__(self):
+        self.asked = []
+        self.refusal = RpcError(Code.RESOURCE_EXHAUSTED, "not now", [ErrorInfo(reason="FULL", domain="towpath")])
+        self.refusal.pushback = 0.25
+
+    def wrap(self, method, following):
+        return following
+
+    def door(self, method):
+        return self._ask if method is SAY else None
+
+    def _ask(self, head, extra):
+        self.asked.append(head.standing(extra))
+        return self.refusal
+
+
+async def test_a_call_may_be_refused_by_its_head_and_others_are_served():
+    shut, echo = Shut(), Echo()
+    server = Server([echo], layers=(shut,))
+    await server.start("127.0.0.1", 0)
+    ctx = Context("a/b", criticality=Criticality.CRITICAL_PLUS)
+    async with connect(server.address, metrics=CallMetrics()) as channel:
+        client = EchoServiceClient(channel)
+        token = enter(ctx)
+        for criticality in (None, Criticality.SHEDDABLE):
+            with pytest.raises(RpcError) as caught:
+                await client.say(pb.SayRequest(), CallOptions(criticality=criticality))
+            assert (caught.value.message, caught.value.pushback) == ("not now", 0.25)
+            assert caught.value.details == shut.refusal.details
+        leave(token)
+        assert (await client.inspect(pb.InspectRequest())).peer
+    await server.close(0)
+    assert not echo.seen["say"]
+    assert set(shut.asked) == {(Criticality.CRITICAL_PLUS, 0, ctx.cohort), (Criticality.SHEDDABLE, 0, ctx.cohort)}
+
+
+async def test_a_refusal_does_not_wait_for_the_request_and_who_goes_on_sending_is_told_to_stop():
+    server = Server([Echo()], layers=(Shut(),))
+    await server.start("127.0.0.1", 0)
+    async with raw_client(server.address) as peer:
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say"))
+        answer = await peer.until(frames.HEADERS, 1)
+        assert answer[1] & END_STREAM
+        assert peer.fields(answer)[b"grpc-status"] == b"8"
+        peer.send(frames.DATA, 0, 1, bytes(1000))
+        assert (await peer.until(frames.RST_STREAM, 1))[3] == ErrorCode.NO_ERROR.to_bytes(4, "big")
+        peer.send(frames.DATA, END_STREAM, 1, bytes(1000))  # was on its way
+        assert await peer.until_silent_with(b"all read") == []
+    await server.close(0)

@@ -7,6 +7,7 @@ context is made twice per hop and the guard would make each of its assignments a
 """
 
 import re
+from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from enum import IntEnum
 from math import inf
@@ -165,6 +166,10 @@ class Context:
         raw = self.own_traceparent
         cohort = _COHORTS.get(raw[33:35]) if self.own_trace is None and len(raw) == _TRACEPARENT_LENGTH else None
         return _COHORTS[self.trace.traceparent[33:35]] if cohort is None else cohort
+
+    def standing(self, _: Sequence[tuple[bytes, bytes]] = ()) -> tuple[Criticality, int, int]:
+        """How important the call is, as `towpath.core.service.Head` says it: criticality, attempts before this one, cohort."""
+        return self.criticality, self.attempt, self.cohort
 
     @property
     def reply(self) -> Reply:

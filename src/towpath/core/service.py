@@ -165,6 +165,22 @@ Gate = Callable[[Context, Arrival], RpcError | bool]
 the error to refuse it with. Must be quick, and must not raise."""
 
 
+Fields = Sequence[tuple[bytes, bytes]]
+"""Names and values of a head, as they came."""
+
+
+class Head(Protocol):
+    """What is known of calls with the same head before anything is made of one: `extra` are the fields in which they differ."""
+
+    def standing(self, extra: Fields, /) -> tuple[Criticality, int, int]:
+        """How important a call is: its criticality, how many attempts came before it, and its cohort (0-127)."""
+        ...
+
+
+Door = Callable[[Head, Fields], RpcError | None]
+"""Asked of a call when only its head has come, before a gate: the error to refuse it with, or None. Must be quick, and must not raise."""
+
+
 @runtime_checkable
 class Gated(Protocol):
     """A layer that may also refuse calls at the gate, where a refusal costs a tenth. Not every call passes it (only unary ones over gRPC
@@ -173,6 +189,24 @@ class Gated(Protocol):
     def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
         """The gate of `method`, asked for after `wrap`; None if it has none."""
         ...
+
+
+@runtime_checkable
+class Doored(Protocol):
+    """A layer that may refuse unary calls over gRPC by their heads, which costs half of what it does at the gate: nothing was made yet."""
+
+    def door(self, method: MethodSpec[Any, Any]) -> Door | None:
+        """The door of `method`, asked for after `wrap`; None if it has none."""
+        ...
+
+
+def door_of(layers: Sequence[Layer], method: MethodSpec[Any, Any]) -> Door | None:
+    """The first door that `layers` have for `method`."""
+    for layer in layers:
+        door = layer.door(method) if isinstance(layer, Doored) else None
+        if door is not None:
+            return door
+    return None
 
 
 def gate_of(layers: Sequence[Layer], method: MethodSpec[Any, Any]) -> Gate | None:

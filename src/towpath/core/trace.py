@@ -19,6 +19,14 @@ def _new_span_id() -> bytes:
     return hexlify((chance.bits(64) or 1).to_bytes(8, "big"))
 
 
+def cohort_of(traceparent: bytes) -> int:
+    """0-127 from the trace id of a `traceparent` header, the same for the whole call tree; any of them if the header has none."""
+    try:
+        return int(traceparent[33:35], 16) & 0x7F
+    except ValueError:
+        return chance.bits(7)
+
+
 class TraceContext:
     """The trace of one hop: `traceparent`, the header of version 00 that announces this hop to whom it calls; `parent_id` (16 hex digits),
     the hop that called, or empty at the root; and the vendors' `state`, passed through untouched."""

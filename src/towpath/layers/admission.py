@@ -18,7 +18,7 @@ from typing import Any, Final
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.outcome import Outcome, classify
-from towpath.core.service import Gate, Handler, MethodKind, MethodSpec
+from towpath.core.service import Door, Gate, Handler, MethodKind, MethodSpec
 from towpath.core.signals import Signal, unheard
 from towpath.layers.lag import LagProbe
 from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane, QueueOptions
@@ -79,6 +79,11 @@ class Admission:
         """Refuses a call of `method` before it costs a task; None in shadow and for a method without a limit."""
         lane = self._lanes.get(method.full_name)
         return None if lane is None or self._shadow else lane.gate
+
+    def door(self, method: MethodSpec[Any, Any]) -> Door | None:
+        """Refuses a call of `method` that is in excess before anything is made of it; None where there is no gate."""
+        lane = self._lanes.get(method.full_name)
+        return None if lane is None or self._shadow else lane.door
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without a limit."""

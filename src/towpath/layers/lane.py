@@ -22,13 +22,13 @@ from typing import Any, Final, NamedTuple
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import RpcError
-from towpath.core.service import Arrival, MethodSpec
+from towpath.core.service import Arrival, Fields, Head, MethodSpec
 from towpath.core.signals import Signal
 from towpath.layers.codel import CoDel
 from towpath.layers.excess import CLASS, Excess
 from towpath.layers.lag import LagProbe
 from towpath.layers.limit import AdaptiveLimit
-from towpath.layers.priority import level_of
+from towpath.layers.priority import level, level_of
 from towpath.layers.refusals import Refusals
 from towpath.layers.turns import Turns
 
@@ -129,6 +129,23 @@ class Lane:
 
     # A call comes.
 
+    def door(self, head: Head, extra: Fields) -> RpcError | None:
+        """As a call's head comes, before anything is made of it: most of what is refused in an overload is refused here."""
+        if self.calm or not self.queue:
+            return None
+        now = clock.now()
+        if now >= self._tight_until:
+            return None
+        importance = level(*head.standing(extra))
+        if self._excess.spares(importance):
+            return None
+        self._excess.came(importance)
+        self.unseen(0.0)
+        return self.refuse(self._least_important(), now)
+
+    def _least_important(self) -> str:
+        return LOOP_LAG if self._excess.late else PRIORITY
+
     def gate(self, ctx: Context, arrival: Arrival) -> RpcError | bool:
         """As a call arrives, before it costs a task."""
         turns = self._turns
@@ -139,22 +156,22 @@ class Lane:
             turns.coming += 1
             ctx.gated = True
             return True
-        reason = self.hold(ctx, arrival, ctx.arrived)
+        reason = self.hold(ctx, arrival, ctx.arrived, spared=True)
         if not reason:
             return False
         self.unseen(0.0)
         return self.refuse(reason, ctx.arrived)
 
-    def hold(self, ctx: Context, arrival: Arrival, now: float) -> str:
-        """Have a call wait until it may begin; or, in words, why it may not."""
+    def hold(self, ctx: Context, arrival: Arrival, now: float, *, spared: bool = False) -> str:
+        """Have a call wait until it may begin; or, in words, why it may not. `spared` says that it came by the door."""
         options, queue = self._options, self.queue
         excess = self._excess
-        level = level_of(ctx)
-        excess.came(level)
+        importance = level_of(ctx)
+        excess.came(importance)
         if now < self._tight_until:
             room = self._room(self.codel.target) + _CHOICE
-            if queue and not ctx.gated and not excess.spares(level):
-                return LOOP_LAG if excess.late else PRIORITY
+            if queue and not (spared or ctx.gated or excess.spares(importance)):
+                return self._least_important()
         elif len(queue) < self._room(options.burst):
             room = inf
         else:  # nobody is refused for having come last: the next turn chooses
@@ -170,7 +187,7 @@ class Lane:
         elif now < self._tight_until and len(queue) >= room - _CHOICE:
             self._turns.pick()  # though no place may be free: there are some to be refused
         self._number += 1
-        queue.append(_Place(level, self._number, ctx.arrived or now, full, ctx, arrival))
+        queue.append(_Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
         return ""
 
     async def enter(self, ctx: Context) -> float:
@@ -204,7 +221,7 @@ class Lane:
         """The error that says so; one object for several calls, which nobody may raise."""
         self.calm = False
         self._tight_until = now + _CALM_AFTER
-        return self._refusals.next(reason, self._excess.share)
+        return self._refusals.next(reason, self._excess.share, now)
 
     def _figures(self) -> dict[str, str]:
         return {

@@ -22,8 +22,13 @@ _REFRESHED: Final = 250
 
 def level_of(ctx: Context) -> int:
     """The level of a call; larger is more important. 0 to 1023: two times 128 for each of four classes."""
-    first = COHORTS if ctx.attempt == 0 else 0
-    return (ctx.criticality - 1) * 2 * COHORTS + first + ctx.cohort
+    return level(ctx.criticality, ctx.attempt, ctx.cohort)
+
+
+def level(criticality: Criticality, attempt: int, cohort: int) -> int:
+    """The level of a call that is known by its head alone."""
+    first = COHORTS if attempt == 0 else 0
+    return (criticality - 1) * 2 * COHORTS + first + cohort
 
 
 class Prioritizer:

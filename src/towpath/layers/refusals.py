@@ -8,8 +8,9 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
 from towpath.core.signals import Signal, refusal
 
-_SAID_AGAIN: Final = 32
-"""Refusals that are told the same: their figures and their pushback are of one moment."""
+_SAID_AGAIN: Final = 0.05
+"""Seconds for which refusals are told the same: to make the error takes as long as to refuse ten calls. The pushback counts from when each
+caller hears it, so that those who hear the same one do not come back at once."""
 
 _SHORTEST_PUSHBACK: Final = 0.05
 _LONGEST_PUSHBACK: Final = 2.0
@@ -29,18 +30,16 @@ class Refusals:
         self._figures = figures
         self._signal = signal
         self._rng = rng
-        self._said: dict[str, list[Any]] = {}  # by reason: the error, and how often it was given
+        self._said: dict[str, tuple[RpcError, float]] = {}  # by reason: the error, and until when it is given
 
-    def next(self, reason: str, share: float) -> RpcError:
+    def next(self, reason: str, share: float, now: float) -> RpcError:
         """The error for one more call, which nobody may raise, since others get it too. The larger the `share` (0 to 1) of calls that are
         refused, the later they are told to come again: 50 ms to 2 s, give or take half."""
         self._signal(self._name, self._role, reason, False)
         said = self._said.get(reason)
-        if said is None or said[1] >= _SAID_AGAIN:
-            said = self._said[reason] = [self._error(reason, share), 0]
-        said[1] += 1
-        error: RpcError = said[0]
-        return error
+        if said is None or now >= said[1]:
+            said = self._said[reason] = (self._error(reason, share), now + _SAID_AGAIN)
+        return said[0]
 
     def _error(self, reason: str, share: float) -> RpcError:
         pushback = _SHORTEST_PUSHBACK + (_LONGEST_PUSHBACK - _SHORTEST_PUSHBACK) * share**2

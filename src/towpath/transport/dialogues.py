@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import Gate, Handler, Idempotency, MethodKind, MethodSpec
+from towpath.core.service import Door, Gate, Handler, Idempotency, MethodKind, MethodSpec
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
 from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
 from towpath.wire.dialect import Answer, Dialect
@@ -48,8 +48,8 @@ class Refused:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Endpoint:
     """One method with its composed stack. `timeout` is in seconds, None for no end; it holds if the caller sends none, as `criticality`
-    does. The method's name and types stand here once more, since each call reads them. `gate` may refuse unary calls over gRPC as they
-    arrive."""
+    does. The method's name and types stand here once more, since each call reads them. `door` may refuse unary calls over gRPC by their
+    heads, `gate` as they arrive."""
 
     method: MethodSpec[Any, Any]
     handler: Handler
@@ -58,6 +58,7 @@ class Endpoint:
     response: type[Message]
     timeout: float | None
     criticality: Criticality
+    door: Door | None = None
     gate: Gate | None = None
     refused: Refused = field(default_factory=Refused)
 

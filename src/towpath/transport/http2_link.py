@@ -10,6 +10,7 @@ from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.routes import Route, Settled
 from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
+from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.http2 import Field, Section, ServerConnection, Stream
 
 _SHUTDOWN_PING: Final = b"goodbye!"
@@ -51,15 +52,14 @@ class Http2Link(HostLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route = head.memo
+        route = head.memo or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the memo
-            return ServerCall(self, route)
-        if route is None:
-            route = self.site.routes.resolve(head)
-        if isinstance(route, Route):
+            door = route.door
+            if door is not None and (refusal := door(route, extra)) is not None:
+                return self.connection.encode(HEAD, route.endpoint.refused.fields(refusal))
             return ServerCall(self, route)
         if isinstance(route, Settled):
             return SettledCall(self, route)

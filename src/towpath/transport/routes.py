@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from towpath.core.blocking import asynchronous
+from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import Layer, MethodKind, Service, compose, gate_of
+from towpath.core.service import Layer, MethodKind, Service, compose, door_of, gate_of
 from towpath.core.streaming import exchange_handler
 from towpath.transport.dialogues import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
 from towpath.transport.rest import RestRoutes
@@ -16,8 +17,8 @@ from towpath.wire.dialect import Answer
 from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.grpc.framing import ENCODINGS
-from towpath.wire.grpc.propagation import Inherited
-from towpath.wire.http2 import Section, Template
+from towpath.wire.grpc.propagation import Inherited, standing
+from towpath.wire.http2 import Field, Section, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,20 @@ _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"applicati
 class Route:
     """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("accepts_gzip", "endpoint", "gzip", "head", "inherited")
+    __slots__ = ("accepts_gzip", "door", "endpoint", "gzip", "head", "inherited")
 
     def __init__(self, head: Section, endpoint: Endpoint) -> None:
         self.head = head
         self.endpoint = endpoint
+        self.door = endpoint.door
         fields = dict(head.fields)
         self.gzip = fields.get(b"grpc-encoding") == b"gzip"
         self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
         self.inherited = Inherited(head.fields, endpoint.criticality)
+
+    def standing(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
+        """How important a call with this head is, as `towpath.core.service.Head` says it."""
+        return standing(self.inherited, extra)
 
 
 class Settled:
@@ -95,6 +101,7 @@ class Routes:
                     response=method.response,
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
+                    door=door_of(layers, method) if method.kind is MethodKind.UNARY else None,
                     gate=gate_of(layers, method) if method.kind is MethodKind.UNARY else None,
                 )
         self._rest = RestRoutes(self._endpoints.values())

@@ -10,7 +10,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.trace import TraceContext
 from towpath.wire.grpc import propagation
-from towpath.wire.grpc.propagation import Inherited
+from towpath.wire.grpc.propagation import Inherited, standing
 from towpath.wire.hpack import Decoder
 
 NOW = 5000.0
@@ -170,3 +170,21 @@ def test_connects_timeout_is_rounded_up_and_has_ten_digits(seconds: float, milli
         propagation.connect_literals(Context("a.B/C", deadline=NOW + seconds))
     )
     assert (*block.known.fields, *block.extra) == ((b"connect-timeout-ms", milliseconds),)
+
+
+TRACED = (b"traceparent", b"00-000000000000000000000000000000ff-0000000000000001-00")
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "expected"),
+    [
+        ((), [TRACED], (Criticality.CRITICAL, 0, 127)),
+        ((TRACED,), [(b"grpc-timeout", b"1S"), (b"towpath-criticality", b"SHEDDABLE")], (Criticality.SHEDDABLE, 0, 127)),
+        ((TRACED,), [(b"towpath-criticality", b"HUGE"), (b"grpc-previous-rpc-attempts", b"2")], (Criticality.CRITICAL, 2, 127)),
+        ((TRACED, (b"grpc-previous-rpc-attempts", b"1")), [(b"x", b"y")], (Criticality.CRITICAL, 1, 127)),
+    ],
+)
+def test_how_important_a_call_is_shows_in_its_fields(
+    fields: tuple[Field, ...], extra: list[Field], expected: tuple[Criticality, int, int]
+) -> None:
+    assert standing(Inherited(fields), extra) == expected

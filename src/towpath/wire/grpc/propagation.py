@@ -11,7 +11,7 @@ from towpath.core import clock
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY
-from towpath.core.trace import TraceContext
+from towpath.core.trace import TraceContext, cohort_of
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import timeout as timeout_codec
 from towpath.wire.hpack import literal, literal_prefix
@@ -128,7 +128,7 @@ class Inherited:
             elif name == b"towpath-tenant":
                 self.tenant = value[:_MOST_TEXT].decode("utf-8", "replace")
             elif name == b"grpc-previous-rpc-attempts":
-                self.attempt = int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else 0
+                self.attempt = _attempts(value)
             elif name == b"idempotency-key":
                 self.idempotency_key = value[:_LONGEST_KEY].decode("latin-1")
             elif name == b"x-request-id":
@@ -136,6 +136,23 @@ class Inherited:
             else:
                 rest.append((name, value))
         self.metadata = metadata_codec.decode(rest)
+
+
+def standing(base: Inherited, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
+    """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that refuses it has to know."""
+    criticality, attempt, traceparent = base.criticality, base.attempt, base.traceparent
+    for name, value in extra:
+        if name == b"traceparent":
+            traceparent = value
+        elif name == b"towpath-criticality":
+            criticality = _CRITICALITIES.get(value, base.implied)
+        elif name == b"grpc-previous-rpc-attempts":
+            attempt = _attempts(value)
+    return criticality, attempt, cohort_of(traceparent)
+
+
+def _attempts(value: bytes) -> int:
+    return int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else 0
 
 
 def received(

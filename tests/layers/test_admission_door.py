@@ -1,0 +1,37 @@
+"""Most of what an overloaded server refuses, it refuses by its head."""
+
+from echo.v1.echo_towpath import SAY
+
+from tests.layers.held import Held
+from towpath.core import clock
+from towpath.core.context import Context, Criticality
+from towpath.core.signals import reason_of
+from towpath.layers.admission import Admission
+from towpath.layers.lane import PRIORITY, QUEUE_DELAY
+
+
+async def nobody(request, ctx):
+    raise AssertionError("no handler is called")
+
+
+async def test_who_is_in_excess_is_turned_away_at_the_door():
+    told = []
+    layer = Admission(signal=lambda *signal: told.append(signal))
+    layer.wrap(SAY, nobody)
+    lane, door = layer.gate(SAY).__self__, layer.door(SAY)
+    low, high = (Context("a/b", criticality=level) for level in (Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
+    now = clock.now()
+    assert door(low, ()) is None  # all is well
+    lane.refuse(QUEUE_DELAY, now)
+    assert door(low, ()) is None  # nobody waits
+    for n in range(100):
+        lane.hold(high if n % 2 else low, Held(), now + 0.02 * n)
+        lane.choose(now + 0.02 * n, 0)
+    lane.refuse(QUEUE_DELAY, now + 2.0)
+    lane.hold(high, Held(), now + 2.0)
+    with clock.using(lambda: now + 2.0):
+        refusals = [door(low, ()) for _ in range(100)]
+    assert all(reason_of(refusal) == PRIORITY for refusal in refusals)
+    with clock.using(lambda: now + 4.0):
+        assert door(low, ()) is None  # it is over
+    assert told[-1][2:] == (PRIORITY, False)
