@@ -15,6 +15,7 @@ from towpath.core.context import CallOptions, Context, Criticality, enter, leave
 from towpath.core.errors import Code, RpcError
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel, Server
+from towpath.transport.unhurried import MANY
 from towpath.wire.http2 import ErrorCode, frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM
 
@@ -169,4 +170,17 @@ async def test_a_refusal_does_not_wait_for_the_request_and_who_goes_on_sending_i
         assert (await peer.until(frames.RST_STREAM, 1))[3] == ErrorCode.NO_ERROR.to_bytes(4, "big")
         peer.send(frames.DATA, END_STREAM, 1, bytes(1000))  # was on its way
         assert await peer.until_silent_with(b"all read") == []
+    await server.close(0)
+
+
+async def test_refusals_are_written_together_unless_they_are_many():
+    server = Server([Echo()], layers=(Shut(),))
+    await server.start("127.0.0.1", 0)
+    streams = range(1, 2 * MANY + 41, 2)
+    async with raw_client(server.address) as peer:
+        for stream in (*streams, *range(streams[-1] + 2, streams[-1] + 42, 2)):
+            peer.call(stream, b"Say", b"")
+            if stream == streams[-1]:
+                assert [(await peer.until(frames.HEADERS))[2] for _ in streams] == list(streams)
+        assert [(await peer.until(frames.HEADERS))[2] for _ in range(20)] == list(range(streams[-1] + 2, streams[-1] + 42, 2))
     await server.close(0)

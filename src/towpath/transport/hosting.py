@@ -13,6 +13,7 @@ from towpath.transport.handling import Handling
 from towpath.transport.link import Link, SansIO
 from towpath.transport.routes import Routes
 from towpath.transport.tls import caller_of
+from towpath.transport.unhurried import Unhurried
 from towpath.wire.http2 import Limits
 
 End = TypeVar("End", bound=SansIO)
@@ -28,6 +29,7 @@ class Site(Protocol):
     links: "dict[HostLink[Any], None]"
     fronts: "dict[asyncio.Protocol, None]"
     connections: Connections
+    unhurried: Unhurried
 
 
 class HostLink(Link[End]):

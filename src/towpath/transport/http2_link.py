@@ -10,6 +10,7 @@ from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.routes import Route, Settled
 from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
+from towpath.transport.unhurried import MANY
 from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.http2 import Field, Section, ServerConnection, Stream
 
@@ -24,6 +25,19 @@ class Http2Link(HostLink[ServerConnection]):
         # As many again as may be under way still clean up after their streams were reset.
         self.most_calls = 2 * site.limits.max_concurrent_streams
         self.connection = ServerConnection(self, site.limits)
+        self._unhurried = site.unhurried
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        connection = self.connection
+        connection.receive(data)
+        out = connection.out
+        if out and not self._flush_scheduled:
+            if len(out) == self.unhurried < MANY:
+                self._unhurried.add(self)
+            else:
+                self._flush_scheduled = True
+                self.loop.call_soon(self.flush)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more requests from it."""
@@ -59,6 +73,7 @@ class Http2Link(HostLink[ServerConnection]):
         if isinstance(route, Route):  # nearly always, for one look at the memo
             door = route.door
             if door is not None and (refusal := door(route, extra)) is not None:
+                self.unhurried += 1
                 return self.connection.encode(HEAD, route.endpoint.refused.fields(refusal))
             return ServerCall(self, route)
         if isinstance(route, Settled):

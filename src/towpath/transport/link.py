@@ -63,6 +63,8 @@ class Link(asyncio.Protocol, Generic[End]):
         self.peer = ""
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
+        self.unhurried: int = 0
+        """How many of the pieces that wait may do so for some milliseconds."""
         self._cut: asyncio.TimerHandle | None = None
         self.paused = False
         """Whether the peer does not read what it is sent."""
@@ -147,6 +149,7 @@ class Link(asyncio.Protocol, Generic[End]):
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
             out.clear()
+            self.unhurried = 0
 
     def close(self) -> None:
         """Write what waits, then close; what the peer has not yet read still reaches it."""

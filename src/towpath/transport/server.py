@@ -13,6 +13,7 @@ from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
 from towpath.transport.routes import NO_DOCUMENTS, Documents, Routes
 from towpath.transport.tls import Rotating, ServerTls
+from towpath.transport.unhurried import Unhurried
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits
 
@@ -45,6 +46,7 @@ class Server:
         self.compression: Literal["gzip"] | None = compression
         self.links: dict[HostLink[Any], None] = {}
         self.connections = Connections(connections or ConnectionLimits())
+        self.unhurried = Unhurried()
         self.fronts: dict[asyncio.Protocol, None] = {}
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
