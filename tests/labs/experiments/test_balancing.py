@@ -1,0 +1,10 @@
+"""Uneven replicas at nine tenths of what they can do."""
+
+from labs.experiments import balancing
+
+
+def test_choosing_by_load_beats_taking_turns_and_counting_calls(monkeypatch):
+    monkeypatch.setattr(balancing, "SECONDS", 7)
+    p99 = {policy: balancing.balanced(0, policy).percentile(0.99) for policy in balancing.POLICIES}
+    assert p99["peak_ewma"] <= 0.5 * p99["round_robin"]
+    assert p99["peak_ewma"] <= p99["least_request"]
