@@ -62,10 +62,11 @@ def test_the_servers_side(capsys):
     assert explain("/EchoService/Sleep", side="server") == 0
     assert rows(capsys.readouterr().out) == [
         ["echo.v1.EchoService/Sleep, server side"],
-        ["stack", "context -> metrics -> deadline -> admission -> handler"],
+        ["stack", "context -> metrics -> deadline -> admission -> idempotency -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
         ["criticality", "the call's; CRITICAL if it brings none", "default"],
         ["admission", "on; at first 20 calls at once, then as many as serve best; 5 ms in a queue that stands", "default"],
+        ["keys", "kept in: memory", "default"],
         ["idempotency", "idempotent", "contract option"],
         ["kind", "unary", "contract"],
     ]

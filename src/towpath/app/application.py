@@ -6,6 +6,7 @@ port and gets exactly the stack that production has. An `App` reads neither file
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from prometheus_client import CollectorRegistry
@@ -13,12 +14,14 @@ from prometheus_client import CollectorRegistry
 from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
 from towpath.app.health import Health, ServingStatus
+from towpath.app.keystore import Opened, store_of
 from towpath.app.reflection import reflection_services
 from towpath.app.server_stack import server_layers
 from towpath.app.sync_client import SyncChannel
 from towpath.app.targets import ConfiguredTarget
-from towpath.core.service import Service
+from towpath.core.service import Layer, Service
 from towpath.core.sync_calls import LoopRunner
+from towpath.layers.idempotency_store import IdempotencyStore
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
@@ -29,11 +32,23 @@ from towpath.wire.rest import openapi
 class App:
     """Add services, ask for channels, start, close. Bound to the loop that starts it; `async with` closes it.
 
-    `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart.
+    `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart. `layers` stand
+    between admission and the handlers, the first of them outermost: of `towpath.layers.rate` or `towpath.layers.bulkhead`, or what else a
+    service wants around its calls. `idempotency` is where answers by idempotency key are kept; without it, where
+    `service.idempotency` says. It is opened with the application, and closed.
     """
 
-    def __init__(self, config: ServiceConfig | None = None, *, registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig | None = None,
+        *,
+        registry: CollectorRegistry | None = None,
+        layers: Sequence[Layer] = (),
+        idempotency: IdempotencyStore | None = None,
+    ) -> None:
         self.config = config or ServiceConfig()
+        self._layers = tuple(layers)
+        self._store = store_of(self.config.idempotency, self.config.idempotency_where) if idempotency is None else idempotency
         self.metrics = CallMetrics(registry)
         self.health: Health | None = None
         """What `grpc.health.v1.Health` tells, once the application has started."""
@@ -101,9 +116,10 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
-        server = Server(
-            [*self._services, *standard], layers=server_layers(self.metrics, self.config.admission), documents=self._documents()
-        )
+        layers = server_layers(self.metrics, self.config.admission, self._layers, self._store)
+        server = Server([*self._services, *standard], layers=layers, documents=self._documents())
+        if isinstance(self._store, Opened):
+            await self._store.open()
         if sock is None:
             configured = self.config.listen
             if host is None and port is None:
@@ -150,3 +166,5 @@ class App:
             channels, self._channels = self._channels, {}
             for channel in channels.values():
                 await channel.close()
+            if isinstance(self._store, Opened):
+                await self._store.close()

@@ -10,6 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether the service tells its contracts to whoever asks
     openapi = true                                       # whether it tells its REST API, at /openapi.json
+    idempotency = "sqlite:///run/keys.db"                # where answers by key are kept (see `towpath.app.keystore`); "memory" without it
     admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
 
     [service.tls]                                        # what it shows; paths are relative to this file
@@ -91,6 +92,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     reflection: bool = True
     openapi: bool = True
     admission: AdmissionMode = "on"
+    idempotency: str = "memory"
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
@@ -136,6 +138,8 @@ class ServiceConfig:
     reflection: bool = True
     openapi: bool = True
     admission: AdmissionMode = "on"
+    idempotency: str = field(default="memory", repr=False)  # it may hold a password
+    idempotency_where: str = "idempotency"
     insecure: bool = False
     workers: int = 1
     tls: ServerTls | None = None
@@ -189,6 +193,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         reflection=file.service.reflection,
         openapi=file.service.openapi,
         admission=file.service.admission,
+        idempotency=file.service.idempotency,
+        idempotency_where=f"{source}: service.idempotency",
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),

@@ -3,6 +3,7 @@
 Outermost first: the context comes before everything that reads it; metrics count what the layers below them refuse, too.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from towpath.app.config import AdmissionMode
@@ -12,6 +13,8 @@ from towpath.core.service import Layer, MethodSpec, roles
 from towpath.layers.admission import Admission
 from towpath.layers.context import ServerContext
 from towpath.layers.deadline import Deadline
+from towpath.layers.idempotency import Idempotency
+from towpath.layers.idempotency_store import IdempotencyStore
 from towpath.layers.limit import DEFAULT_LIMIT, LimitOptions
 from towpath.telemetry.metrics import CallMetrics
 
@@ -22,11 +25,18 @@ _STANDARD: Final = "grpc."
 """How the names of the standard services begin: health and reflection."""
 
 
-def server_layers(metrics: CallMetrics, admission: AdmissionMode = "on") -> tuple[Layer, ...]:
-    """What stands before every handler, outermost first; made once per server, because its methods share a loop."""
+def server_layers(
+    metrics: CallMetrics,
+    admission: AdmissionMode = "on",
+    own: Sequence[Layer] = (),
+    store: IdempotencyStore | None = None,
+) -> tuple[Layer, ...]:
+    """What stands before every handler, outermost first; made once per server, because its methods share a loop. `own` are an
+    application's, rate limits and bulkheads among them; `store` is where the answers of calls with an idempotency key are kept."""
     always = (ServerContext(), metrics.server, Deadline("server"))
+    once = () if store is None else (Idempotency(store, signal=metrics.decisions),)
     if admission == "off":
-        return always
+        return (*always, *own, *once)
     shedding = Admission(
         limit_of=_limit_of,
         shadow=admission == "shadow",
@@ -34,12 +44,14 @@ def server_layers(metrics: CallMetrics, admission: AdmissionMode = "on") -> tupl
         rng=chance.generator(),
         unseen=metrics.server.refusals,
     )
-    return (*always, shedding)
+    return (*always, shedding, *own, *once)
 
 
-def server_roles(method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "on") -> list[str]:
-    """The roles really in the server's stack of `method`, in order."""
-    return [*roles(server_layers(metrics, admission), method, _end), SERVER_END]
+def server_roles(
+    method: MethodSpec[Any, Any], metrics: CallMetrics, admission: AdmissionMode = "on", store: IdempotencyStore | None = None
+) -> list[str]:
+    """The roles really in the server's stack of `method`, in order, but for an application's own."""
+    return [*roles(server_layers(metrics, admission, store=store), method, _end), SERVER_END]
 
 
 def _limit_of(method: MethodSpec[Any, Any]) -> LimitOptions | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from towpath.app.config import AdmissionMode
+    from towpath.app.config import ServiceConfig
     from towpath.contracts.policy import MethodConfig
     from towpath.core.policies import HedgingPolicy, RetryPolicy
     from towpath.core.service import MethodSpec
+    from towpath.layers.idempotency_store import IdempotencyStore
 
 Side = Literal["client", "server"]
 
@@ -36,6 +37,7 @@ def explain(
     """
     # Each command loads only what it needs.
     from towpath.app.config import load
+    from towpath.app.keystore import store_of
     from towpath.app.methods import find_method, methods_of
 
     # A file named here wins over the environment, which was set for something else.
@@ -43,18 +45,20 @@ def explain(
     settings = load(config, environ)
     spec = find_method(method, list(methods_of(settings.contracts, settings.source)), settings.source)
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
-    print("\n\n".join(_described(spec, one, settings.methods, settings.admission) for one in sides))
+    store = store_of(settings.idempotency, settings.idempotency_where)
+    print("\n\n".join(_described(spec, one, settings, store) for one in sides))
     return 0
 
 
-def _described(spec: "MethodSpec[Any, Any]", side: Side, methods: Sequence["MethodConfig"], admission: "AdmissionMode") -> str:
+def _described(spec: "MethodSpec[Any, Any]", side: Side, settings: "ServiceConfig", store: "IdempotencyStore | None") -> str:
     from towpath.app.client_stack import client_roles
     from towpath.app.server_stack import server_roles
     from towpath.telemetry.metrics import CallMetrics
 
     metrics = CallMetrics()
-    stack = client_roles(spec, metrics, methods) if side == "client" else server_roles(spec, metrics, admission)
-    rows = _client_values(spec, methods) if side == "client" else _server_values(spec, admission)
+    client = side == "client"
+    stack = client_roles(spec, metrics, settings.methods) if client else server_roles(spec, metrics, settings.admission, store)
+    rows = _client_values(spec, settings.methods) if client else _server_values(spec, settings)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(
         [
@@ -103,7 +107,7 @@ def _about_targets() -> list[tuple[str, str, str]]:
     ]
 
 
-def _server_values(spec: "MethodSpec[Any, Any]", admission: "AdmissionMode") -> list[tuple[str, str, str]]:
+def _server_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> list[tuple[str, str, str]]:
     from towpath.contracts.policy import DEFAULT, resolve
     from towpath.layers.admission import DEFAULT_QUEUE
     from towpath.layers.limit import DEFAULT_LIMIT
@@ -111,11 +115,13 @@ def _server_values(spec: "MethodSpec[Any, Any]", admission: "AdmissionMode") -> 
     # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
     policy = resolve(spec)
     limit = f"at first {DEFAULT_LIMIT.initial} calls at once, then as many as serve best"
+    kept = settings.idempotency.partition(":")[0]  # and no more of it, for its password
     queue = f"{DEFAULT_QUEUE.target * 1000:g} ms in a queue that stands"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
-        ("admission", f"{admission}; {limit}; {queue}", DEFAULT if admission == "on" else "service.admission"),
+        ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
+        ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
         *_declared(spec),
     ]
 
