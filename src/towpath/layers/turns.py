@@ -93,9 +93,9 @@ class Turns:
         self._began = now
         self.until = now + SLICE
         self.quota = self.at_once - len(chosen)
+        for arrival in chosen[1:]:
+            arrival.begin()  # before the next turn, which has to see that they have
         # The next one, after the next look at the sockets: whoever comes while these compute is chosen from then, and need not wait for a
         # turn of others. That took a third off the latency of what an overloaded server takes on (measured, 2.7 to 1.7 ms).
         self._next = asyncio.get_running_loop().create_task(self._pick(), name="towpath turn")
-        for arrival in chosen[1:]:
-            arrival.begin()
         await chosen[0].run()
