@@ -87,6 +87,27 @@ def test_a_search_is_answered_by_all_four(run_system: Callable[[Use], None]) -> 
     run_system(use)
 
 
+def test_a_search_goes_without_the_weather_when_nobody_knows_it(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        async with connect(apps["search"].address) as channel:
+            client = SearchServiceClient(channel)
+            whole = await client.search_flights(question(page_size=10))
+            await apps["weather"].close(0)
+            bare = await client.search_flights(question(page_size=10))
+        assert any(result.HasField("departure_weather") for result in whole.results)
+        assert [result.flight for result in bare.results] == [result.flight for result in whole.results]
+        assert not any(result.HasField("departure_weather") for result in bare.results)
+        labels = {
+            "rpc_method": "skyline.weather.v1.WeatherService/ListObservations",
+            "role": "fallback",
+            "reason": "VALUE",
+            "shadow": "false",
+        }
+        assert apps["search"].metrics.registry.get_sample_value("towpath_decisions_total", labels) == 1
+
+    run_system(use)
+
+
 def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
     run_system: Callable[[Use], None], flight_rows: list[Flight], tmp_path: Path
 ) -> None:
@@ -137,8 +158,8 @@ def test_a_flight_that_is_not_there_is_named(run_system: Callable[[Use], None]) 
 
 def test_a_dependency_that_is_gone_is_unavailable_by_address(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        address = apps["weather"].address
-        await apps["weather"].close()
+        address = apps["flights"].address
+        await apps["flights"].close()
         async with connect(apps["search"].address) as channel:
             with pytest.raises(RpcError) as caught:
                 await SearchServiceClient(channel).search_flights(question())

@@ -3,17 +3,20 @@
 from skyline.airports.v1.airports_towpath import AirportsServiceClient
 from skyline.flights.v1.flights_towpath import FlightsServiceClient
 from skyline.search.service import Search
-from skyline.weather.v1.weather_towpath import WeatherServiceClient
+from skyline.weather.v1.weather_pb2 import ListObservationsResponse
+from skyline.weather.v1.weather_towpath import LIST_OBSERVATIONS, WeatherServiceClient
 from towpath import App, run
+from towpath.layers.fallback import FixedAnswer
 
 
 async def main(app: App) -> None:
-    """Connect to the three services and serve."""
+    """Connect to the three services and serve. Flights without weather are worth more than an error."""
+    without_weather = {LIST_OBSERVATIONS: FixedAnswer(response=ListObservationsResponse())}
     app.add(
         Search(
             airports=AirportsServiceClient(app.channel("airports")),
             flights=FlightsServiceClient(app.channel("flights")),
-            weather=WeatherServiceClient(app.channel("weather")),
+            weather=WeatherServiceClient(app.channel("weather").falling_back(without_weather)),
         )
     )
 

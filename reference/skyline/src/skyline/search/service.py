@@ -1,8 +1,9 @@
 """The search contract: one question becomes three calls at once, and their answers one.
 
-The slowest of the three decides how long a search takes. When one fails, the other two are cancelled (nobody will read their answers)
-and its error is the search's: the codes of a failed dependency (UNAVAILABLE, DEADLINE_EXCEEDED) mean the same to the caller, and the
-INVALID_ARGUMENT of flights about a page token speaks of a field that has the same name here. The deadline, the trace and the
+The slowest of the three decides how long a search takes. Weather is nice to have: who makes its client gives it a quarter of a second and
+an empty answer to fall back on (`skyline.search.__main__`). When one fails all the same, the other two are cancelled (nobody will read
+their answers) and its error is the search's: the codes of a failed dependency (UNAVAILABLE, DEADLINE_EXCEEDED) mean the same to the caller,
+and the INVALID_ARGUMENT of flights about a page token speaks of a field that has the same name here. The deadline, the trace and the
 criticality of the search go along with each call without a word said here.
 """
 
