@@ -17,7 +17,8 @@ ENDLESS = [*DEMO, "--calls", "10000000"]
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"COLUMNS": "80"} | variables
-    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, env=environment, timeout=50, check=False)
+    calm = () if "--trouble" in arguments else ("--trouble", "0")
+    return subprocess.run([*DEMO, *arguments, *calm], capture_output=True, text=True, env=environment, timeout=50, check=False)
 
 
 @pytest.fixture
@@ -55,6 +56,17 @@ def test_it_ends_with_a_report_whose_flights_are_those_of_the_data_file() -> Non
     checked = subprocess.run([sys.executable, "-m", *command[1].split()], capture_output=True, text=True, check=True)
     assert [line.split() for line in shown[0].splitlines()] == [line.split() for line in checked.stdout.splitlines()]
     assert len(checked.stdout.splitlines()) == 11
+
+
+def test_nobody_is_left_without_an_answer_while_the_weather_hangs() -> None:
+    played = run("--calls", "20", "--trouble", "10", "--concurrency", "5")
+    assert played.returncode == 0, played.stdout + played.stderr
+    hung = re.search(r"^hung +10 +0 +(\d+) ", played.stdout, re.MULTILINE)
+    after = re.search(r"^after +10 +0 +(\d+) ", played.stdout, re.MULTILINE)
+    assert hung
+    assert after
+    assert int(hung[1]) > int(after[1])
+    assert "fallback VALUE: 10" in played.stdout
 
 
 def test_the_same_seed_shows_the_same_answer() -> None:

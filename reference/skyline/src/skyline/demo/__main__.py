@@ -50,8 +50,15 @@ def _parsed(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--seed", type=int, default=standard.seed, help="decides what is asked (default: %(default)s)")
     parser.add_argument("--calls", type=_positive, default=standard.calls, help="searches in all (default: %(default)s)")
     parser.add_argument("--concurrency", type=_positive, default=standard.concurrency, help="searches at a time (default: %(default)s)")
+    parser.add_argument(
+        "--trouble", type=_natural, default=standard.trouble, help="searches while a service hangs, and again after (default: %(default)s)"
+    )
     given = parser.parse_args(arguments)
-    return Options(seed=given.seed, calls=given.calls, concurrency=given.concurrency)
+    return Options(seed=given.seed, calls=given.calls, concurrency=given.concurrency, trouble=given.trouble)
+
+
+def _natural(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
 
 
 def _positive(text: str) -> int:

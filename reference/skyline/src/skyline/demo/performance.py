@@ -14,8 +14,9 @@ from skyline.data import Dataset
 from skyline.demo import progress
 from skyline.demo.driver import Outcome, drive
 from skyline.demo.hops import Hop, read_hops
-from skyline.demo.report import print_report
+from skyline.demo.report import print_report, print_trouble
 from skyline.demo.traffic import Query, queries
+from skyline.demo.trouble import STOPPED, Trouble, decisions, make
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import connect
 from towpath.app.supervisor import System
@@ -26,11 +27,13 @@ SYSTEM_FILE: Final = Path(__file__).resolve().parents[3] / "system.toml"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to play: `seed` decides the questions, `calls` how many, `concurrency` how many at a time."""
+    """What to play: `seed` decides the questions, `calls` how many, `concurrency` how many at a time; with `trouble`
+    so many more are asked while a service hangs, and once more after; 0 for none."""
 
     seed: int = 2013
     calls: int = 2_000
     concurrency: int = 8
+    trouble: int = 100
     system: Path = SYSTEM_FILE
 
 
@@ -43,34 +46,43 @@ async def perform(options: Options, console: Console) -> bool:
     asked = queries(Dataset.open().flights(), seed=options.seed, count=options.calls)
     with tempfile.TemporaryDirectory() as folder:
         metrics = Path(folder)
-        outcome, names = await _play(options, asked, metrics, console)
-        hops = read_hops({name: metrics / f"{name}.prom" for name in names})
+        outcome, trouble, names = await _play(options, asked, metrics, console)
+        dumps = {name: metrics / f"{name}.prom" for name in names}
+        hops, decided = read_hops(dumps), decisions(dumps.values())
     _report(console, outcome, hops)
-    return outcome.failures == 0
+    if trouble is not None:
+        print_trouble(console, trouble, decided)
+    return not (outcome.failures or (trouble is not None and trouble.failures))
 
 
-async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Outcome, list[str]]:
+async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Outcome, Trouble | None, list[str]]:
     def say(name: str, line: str) -> None:
         console.print(f"{name:<8} | {line}", markup=False, highlight=False, soft_wrap=True)
 
     async with System.start(options.system, emit=say, metrics=metrics) as system:
         console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
         async with connect(system.address("search")) as channel:
+            client = SearchServiceClient(channel)
             with progress.shown(console, options.calls) as advance:
-                driving = asyncio.ensure_future(
-                    drive(SearchServiceClient(channel), asked, concurrency=options.concurrency, progress=advance)
-                )
+                driving = asyncio.ensure_future(drive(client, asked, concurrency=options.concurrency, progress=advance))
                 watching = asyncio.ensure_future(system.wait())
                 try:
                     await asyncio.wait((driving, watching), return_when=asyncio.FIRST_COMPLETED)
                     if watching.done():
                         watching.result()
                     outcome = await driving
+                    trouble = await _trouble(options, system, client, console) if options.trouble else None
                 finally:
                     driving.cancel()
                     watching.cancel()
                     await asyncio.gather(driving, watching, return_exceptions=True)
-        return outcome, list(system.file.services)
+        return outcome, trouble, list(system.file.services)
+
+
+async def _trouble(options: Options, system: System, client: SearchServiceClient, console: Console) -> Trouble:
+    console.print(f"{STOPPED} stops answering for {options.trouble:,} calls", highlight=False)
+    asked = list(queries(Dataset.open().flights(), seed=options.seed + 1, count=options.trouble))
+    return await make(system, client, asked, concurrency=options.concurrency)
 
 
 def _report(console: Console, outcome: Outcome, hops: list[Hop]) -> None:

@@ -1,7 +1,7 @@
 """The closing report: what was asked, how it ended, how long each hop took, and one answer to check by hand."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +13,7 @@ from skyline.data import EASTERN
 from skyline.demo.driver import Outcome
 from skyline.demo.hops import Hop
 from skyline.demo.quantiles import exact
+from skyline.demo.trouble import STOPPED, Trouble
 from skyline.flights.v1.flights_pb2 import Flight
 from skyline.search.v1.search_pb2 import FlightResult, SearchFlightsResponse
 from skyline.weather.v1.weather_pb2 import Observation
@@ -39,6 +40,28 @@ def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, pyt
         console.print(flights(answer))
         command = f"{shlex.quote(python)} -m skyline.data {query.origin} {query.destination} {query.day} --first 10"
         console.print("Check it against the data file, which asks no service:\n  " + command, soft_wrap=True)
+
+
+def print_trouble(console: Console, trouble: Trouble, decided: Mapping[tuple[str, str], int]) -> None:
+    """What users saw of the trouble, and what the stack did about it."""
+    console.print()
+    console.print(f"While {STOPPED} did not answer, and after", style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "calls", "failed", "without weather", "p50", "p99"):
+        table.add_column(column, no_wrap=True, justify="left" if not column else "right", header_style="underline")
+    for name, outcome in (("hung", trouble.hung), ("after", trouble.after)):
+        ordered = sorted(outcome.seconds)
+        table.add_row(
+            name,
+            f"{outcome.calls:,}",
+            f"{outcome.failures:,}",
+            f"{outcome.bare:,}",
+            *(f"{_milliseconds(exact(ordered, share))} ms" for share in (0.50, 0.99)),
+        )
+    console.print(table)
+    if decided:
+        made = ", ".join(f"{role} {reason}: {count:,}" for (role, reason), count in sorted(decided.items()))
+        console.print(f"What the stack decided in all: {made}", soft_wrap=True, highlight=False)
 
 
 def _print_calls(console: Console, outcome: Outcome) -> None:
