@@ -82,7 +82,7 @@ def test_variables_win_over_the_file(tmp_path):
         ("[service]\nname = ]", r"is not valid TOML: .*\(at line 2, column 8\)"),
         ('[servise]\nname = "x"', "unknown key servise; did you mean 'service'"),
         ('[service]\nlisen = "x"', r"unknown key service\.lisen; did you mean 'listen'"),
-        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: admin, admission, contracts, grace, insecure"),
+        ('[service]\nqqq = "x"', r"unknown key service\.qqq; known keys here: admin, admission, contracts, grace, idempotency"),
         ("[service]\nname = 3", r"service\.name: expected `str`, got `int`"),
         ("service = 3", "service must be a table, not an integer"),
         ('[service]\ncontracts = ["a", 1]', r"service\.contracts\[1\]: expected `str`, got `int`"),

@@ -194,7 +194,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         openapi=file.service.openapi,
         admission=file.service.admission,
         idempotency=file.service.idempotency,
-        idempotency_where=f"{source}: service.idempotency",
+        idempotency_where="idempotency" if source is None else f"{source}: service.idempotency",
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),

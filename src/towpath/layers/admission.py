@@ -20,7 +20,7 @@ from towpath.core.context import Context
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Door, Gate, Handler, MethodKind, MethodSpec
 from towpath.core.signals import Signal, unheard
-from towpath.layers.lag import LagProbe
+from towpath.layers.lag import EASY, LagProbe
 from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane, QueueOptions
 from towpath.layers.limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
 from towpath.layers.turns import Turns
@@ -105,9 +105,13 @@ class Admission:
             if ctx.called:
                 lane.begun += 1
                 wait = clock.now() - ctx.called
-            elif turns.quota > 0 and (ctx.gated or not queue) and lane.begun < limit.limit:
+            elif lane.begun < limit.limit and (
+                (turns.quota > 0 and (ctx.gated or not queue)) or (ctx.gated and lane.calm and probe.seconds < EASY and turns.brief())
+            ):
                 turns.quota -= 1
                 lane.begun += 1
+                if probe.idle:
+                    probe.start()
                 if limit.skip:
                     limit.skip -= 1
                     try:

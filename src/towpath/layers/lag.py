@@ -12,6 +12,9 @@ from typing import Final
 from towpath.core import clock
 
 PERIOD: Final = 0.02
+EASY: Final = 0.005
+"""Seconds of lag below which a loop is in time: CoDel's target for a queue."""
+
 _SMOOTHING: Final = 0.3
 
 

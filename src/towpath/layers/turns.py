@@ -17,6 +17,8 @@ SLICE: Final = 0.002
 """Seconds of a turn in which calls may begin: those of a handler that computes for more than half of this begin one by one."""
 
 _MOST_AT_ONCE: Final = 128
+_AT_FIRST: Final = 64
+_LOOKED: Final = 7
 
 
 class Waiting(Protocol):
@@ -32,16 +34,18 @@ class Turns:
     many calls have passed the gate in it, and `quota` how many may begin without a look at the clock, of `at_once`, which fit in a slice.
     `waiting` are the queues that are not empty."""
 
-    __slots__ = ("_began", "_next", "at_once", "coming", "quota", "until", "waiting")
+    __slots__ = ("_began", "_brief_until", "_next", "_unlooked", "at_once", "coming", "quota", "until", "waiting")
 
     def __init__(self) -> None:
         self.until = inf
         self.coming = 0
         self.waiting: dict[Waiting, None] = {}
         self._began = 0.0
-        self.at_once = 1
+        self.at_once = _AT_FIRST
         self._next: asyncio.Task[None] | None = None
         self.quota = 0
+        self._brief_until = -inf
+        self._unlooked = 0
 
     def begin(self, now: float) -> None:
         """A call begins: from now on the turn is measured."""
@@ -51,6 +55,21 @@ class Turns:
             self.quota = self.at_once
             if self._next is None:
                 asyncio.get_running_loop().call_soon(self._over)
+
+    def brief(self) -> bool:
+        """Whether calls that were read together, by a loop that is in time and whose turns are not measured, may begin one after the other:
+        as long as that has not taken twice a slice. Every eighth looks at the clock."""
+        if self.coming:  # the first of them
+            self.coming = 0
+            self._brief_until = clock.now() + 2 * SLICE
+            self._unlooked = _LOOKED
+        elif self._unlooked:
+            self._unlooked -= 1
+        elif clock.now() > self._brief_until:
+            return False
+        else:
+            self._unlooked = _LOOKED
+        return True
 
     def pick(self) -> None:
         """Somebody waits, or a place is free: choose who begins, once the loop has read its sockets."""
