@@ -9,8 +9,9 @@ from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.config import ServiceConfig
 from towpath.core.errors import SetupError
 from towpath.core.signals import reason_of
+from towpath.layers.bucket import Rate
 from towpath.layers.bulkhead import Bulkhead, Compartment
-from towpath.layers.rate import Rate, RateLimit
+from towpath.layers.rate import Quota, RateLimit
 from towpath.telemetry.metrics import CallMetrics
 
 
@@ -78,7 +79,7 @@ async def test_a_store_that_cannot_be_opened_is_told_before_a_call_is_taken(tmp_
 
 async def test_an_application_s_own_layers_stand_between_admission_and_handler():
     layers = (
-        RateLimit(rate_of=lambda method: Rate(per_second=0.001, burst=2) if method.name == "Say" else None),
+        RateLimit(quota_of=lambda method: Quota(rate=Rate(per_second=0.001, burst=2)) if method.name == "Say" else None),
         Bulkhead(compartment_of=lambda _: Compartment(most=5, group="all")),
     )
     async with App(layers=layers) as app:

@@ -90,6 +90,34 @@ def test_admission_is_in_the_servers_stack_where_it_is_asked_for(config, capsys,
     assert ["stack", "context -> metrics -> deadline -> admission -> handler"] in rows(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(
+    ("store", "counted"), [("local", "in each process"), ("redis://:secret@cache:6379/0", "for all processes together")]
+)
+def test_what_a_tenant_may_call_is_told_with_where_that_is_written(config, capsys, store, counted):
+    config.write_text(
+        config.read_text().replace("[service]", f"[service]\nquota_store = '{store}'")
+        + """
+        [quotas.talk]
+        methods = ["EchoService/Say"]
+        per_second = 50
+        burst = 100
+        [bulkheads.database]
+        methods = ["EchoService"]
+        most = 10
+        shadow = true
+        """
+    )
+    assert explain("EchoService/Say", side="server") == 0
+    text = capsys.readouterr().out
+    assert "secret" not in text
+    assert ["stack", "context -> metrics -> deadline -> admission -> quota -> bulkhead -> handler"] in rows(text)
+    quota = f"50 calls a second for each tenant, 100 at once, counted {counted}"
+    assert ["quota", quota, "towpath.toml: quotas.talk"] in rows(text)
+    assert ["bulkhead", "10 calls of database at once; shadow: all pass", "towpath.toml: bulkheads.database"] in rows(text)
+    explain("EchoService/Fail", side="server")
+    assert "quota" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("config")
 @pytest.mark.parametrize(
     ("policy", "row"),

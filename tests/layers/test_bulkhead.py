@@ -29,9 +29,9 @@ class Handler:
         return request
 
 
-def bulkhead(compartments, **options):
+def bulkhead(compartments):
     told = []
-    layer = Bulkhead(compartment_of=lambda method: compartments.get(method.name), signal=lambda *signal: told.append(signal), **options)
+    layer = Bulkhead(compartment_of=lambda method: compartments.get(method.name), signal=lambda *signal: told.append(signal))
     return layer, told
 
 
@@ -73,7 +73,7 @@ async def test_methods_of_a_group_share_their_places_and_others_do_not():
 
 
 async def test_in_shadow_everybody_passes():
-    layer, told = bulkhead({"Say": Compartment(most=1)}, shadow=True)
+    layer, told = bulkhead({"Say": Compartment(most=1, shadow=True)})
     handler = Handler()
     calls = await full(layer.wrap(SAY, handler), 3)
     assert handler.under_way == 3
@@ -87,13 +87,37 @@ def test_a_method_without_a_bound_has_no_such_role():
     assert layer.wrap(SAY, handler) is handler
 
 
+async def test_a_method_with_a_smaller_bound_leaves_the_rest_of_its_group_to_the_others():
+    layer, _ = bulkhead({"Say": Compartment(most=1, group="db"), "Fail": Compartment(most=2, group="db")})
+    handler = Handler()
+    say, fail = layer.wrap(SAY, handler), layer.wrap(FAIL, handler)
+    calls = await full(say, 1)
+    with pytest.raises(RpcError, match="1 calls of db"):
+        await say(0, CTX)
+    calls += await full(fail, 1)
+    assert handler.under_way == 2
+    with pytest.raises(RpcError, match="2 calls of db"):
+        await fail(0, CTX)
+    await end(handler, calls)
+
+
+@pytest.mark.parametrize("group", ["", "db"])
+async def test_calls_under_way_count_towards_a_bound_that_is_set_anew(group):
+    compartments = {"Say": Compartment(most=2, group=group)}
+    layer, _ = bulkhead(compartments)
+    handler = Handler()
+    calls = await full(layer.wrap(SAY, handler), 2)
+    compartments["Say"] = Compartment(most=3, group=group)
+    larger = layer.wrap(SAY, handler)
+    calls += await full(larger, 1)
+    with pytest.raises(RpcError, match="3 calls of"):
+        await larger(0, CTX)
+    await end(handler, calls)
+
+
 def test_what_cannot_be_meant_is_refused():
     with pytest.raises(ValueError, match="1 or more"):
         Compartment(most=0)
-    layer, _ = bulkhead({"Say": Compartment(most=1, group="db"), "Fail": Compartment(most=2, group="db")})
-    layer.wrap(SAY, Handler())
-    with pytest.raises(ValueError, match="group db has 1 places and 2"):
-        layer.wrap(FAIL, Handler())
 
 
 @settings(max_examples=50, deadline=None)

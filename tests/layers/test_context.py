@@ -9,6 +9,7 @@ from echo.v1.echo_towpath import SAY
 from towpath.core import clock
 from towpath.core.context import CallOptions, Context, Criticality, Reply, current, enter, leave
 from towpath.core.metadata import Metadata
+from towpath.core.service import MethodKind, MethodSpec
 from towpath.layers.context import ClientContext, ServerContext
 
 NOW = 1000.0
@@ -26,7 +27,7 @@ async def returns_context(_request, ctx):
 
 async def opened(door: ClientContext, options: CallOptions | None = None, inside: Context | None = None) -> Context:
     """The context that a call composes, made inside of `inside`."""
-    call = door.open(SAY, returns_context)
+    call = door.open(SAY, returns_context).call
     if inside is None:
         return await call(SayRequest(), options)
     token = enter(inside)
@@ -83,6 +84,35 @@ async def test_trace_tenant_and_request_id_are_inherited_and_metadata_is_not():
 async def test_a_call_matters_no_more_than_the_work_it_is_for(inherited, declared, expected):
     parent = None if inherited is None else Context("a/b", criticality=inherited)
     assert (await opened(ClientContext(timeout=2.0, criticality=declared), inside=parent)).criticality is expected
+
+
+async def test_what_was_opened_becomes_another_without_being_bound_anew():
+    async def says_so(_request, ctx):
+        return "another", ctx
+
+    call, become = ClientContext(timeout=2.0).open(SAY, returns_context)
+    assert (await call(SayRequest(), None)).deadline == NOW + 2
+    become(ClientContext(timeout=5.0), says_so)
+    said, ctx = await call(SayRequest(), None)
+    assert (said, ctx.deadline) == ("another", NOW + 5)
+
+
+async def test_a_stream_that_was_opened_goes_on_and_the_next_is_another():
+    watch = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=SayRequest, kind=MethodKind.SERVER_STREAMING)
+    seen = []
+
+    def seeing(name):
+        async def handler(_exchange, ctx):
+            seen.append((name, ctx.deadline))
+
+        return handler
+
+    start, become = ClientContext(timeout=2.0).open_stream(watch, seeing("one"))
+    first = start(SayRequest(), None)
+    become(ClientContext(timeout=5.0), seeing("another"))
+    second = start(SayRequest(), None)
+    assert (await first.receive(), await second.receive()) == (None, None)
+    assert seen == [("one", NOW + 2), ("another", NOW + 5)]
 
 
 async def test_the_server_makes_the_context_current_for_the_handler_and_its_tasks():

@@ -10,7 +10,7 @@ from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.signals import reason_of
 from towpath.layers.bucket import Rate
-from towpath.layers.rate import RATE_LIMIT, LocalRates, RateLimit
+from towpath.layers.rate import RATE_LIMIT, LocalRates, Quota, RateLimit
 
 NOW = 1000.0
 ONE_A_SECOND = Rate(per_second=1)
@@ -38,9 +38,10 @@ async def serve(request, _ctx):
     return request
 
 
-def limited(**options):
+def limited(*, shadow=False, **options):
     told = []
-    layer = RateLimit(rate_of=lambda method: ONE_A_SECOND if method is SAY else None, signal=lambda *signal: told.append(signal), **options)
+    quota = Quota(rate=ONE_A_SECOND, shadow=shadow)
+    layer = RateLimit(quota_of=lambda method: quota if method is SAY else None, signal=lambda *signal: told.append(signal), **options)
     return layer.wrap(SAY, serve), told
 
 
@@ -76,15 +77,29 @@ async def test_a_store_is_asked_by_method_and_tenant():
     assert store.keys == ["echo.v1.EchoService/Say|acme"]
 
 
-async def test_in_shadow_everybody_passes():
-    handle, told = limited(shadow=True)
+@pytest.mark.parametrize("store", [None, SharedRates()])
+async def test_in_shadow_everybody_passes(store):
+    handle, told = limited(shadow=True, store=store)
     for _ in range(3):
         await handle(SayRequest(), Context("a/b"))
     assert [signal[2:] for signal in told] == [(RATE_LIMIT, True)] * 2
 
 
+@pytest.mark.parametrize(("per_second", "left"), [(1, 0), (2, 2)])
+async def test_buckets_are_kept_when_the_layer_is_composed_anew_unless_the_rate_is_another(per_second, left):
+    quota = Quota(rate=ONE_A_SECOND)
+    layer = RateLimit(quota_of=lambda _: quota)
+    await layer.wrap(SAY, serve)(SayRequest(), Context("a/b"))
+    quota = Quota(rate=Rate(per_second=per_second))
+    handle = layer.wrap(SAY, serve)
+    for _ in range(left):
+        await handle(SayRequest(), Context("a/b"))
+    with pytest.raises(RpcError, match=f"may call {per_second} times"):
+        await handle(SayRequest(), Context("a/b"))
+
+
 def test_a_method_without_a_rate_has_no_such_role():
-    assert RateLimit(rate_of=lambda _: None).wrap(FAIL, serve) is serve
+    assert RateLimit(quota_of=lambda _: None).wrap(FAIL, serve) is serve
 
 
 def test_the_tenant_that_called_the_longest_ago_is_forgotten_first():

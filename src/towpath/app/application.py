@@ -6,8 +6,8 @@ port and gets exactly the stack that production has. An `App` reads neither file
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -15,13 +15,16 @@ from towpath.app.client import Channel
 from towpath.app.config import ServiceConfig
 from towpath.app.health import Health, ServingStatus
 from towpath.app.keystore import Opened, store_of
+from towpath.app.limitsfile import rate_store_of
 from towpath.app.reflection import reflection_services
-from towpath.app.server_stack import server_layers
+from towpath.app.reloading import taken_over
+from towpath.app.server_stack import ServerStack
 from towpath.app.sync_client import SyncChannel
 from towpath.app.targets import ConfiguredTarget
-from towpath.core.service import Layer, Service
+from towpath.core.service import Layer, MethodSpec, Service
 from towpath.core.sync_calls import LoopRunner
 from towpath.layers.idempotency_store import IdempotencyStore
+from towpath.layers.rate import RateStore
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
@@ -33,9 +36,8 @@ class App:
     """Add services, ask for channels, start, close. Bound to the loop that starts it; `async with` closes it.
 
     `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart. `layers` stand
-    between admission and the handlers, the first of them outermost: of `towpath.layers.rate` or `towpath.layers.bulkhead`, or what else a
-    service wants around its calls. `idempotency` is where answers by idempotency key are kept; without it, where
-    `service.idempotency` says. It is opened with the application, and closed.
+    between quotas and bulkheads and the handlers, the first of them outermost: what else a service wants around its calls. `idempotency` is
+    where answers by idempotency key are kept; without it, where `service.idempotency` says. It is opened with the application, and closed.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class App:
         idempotency: IdempotencyStore | None = None,
     ) -> None:
         self.config = config or ServiceConfig()
-        self._layers = tuple(layers)
         self._store = store_of(self.config.idempotency, self.config.idempotency_where) if idempotency is None else idempotency
+        self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
         self.metrics = CallMetrics(registry)
+        self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates)
         self.health: Health | None = None
         """What `grpc.health.v1.Health` tells, once the application has started."""
         self.state: Literal["starting", "serving", "stopping"] = "starting"
@@ -110,16 +113,17 @@ class App:
         of which defaults to the configured one. `grpc.health.v1` is served too, and unless they are configured off `grpc.reflection` and,
         where a contract has bindings of `google.api.http`, the OpenAPI document of them at `/openapi.json`.
 
-        Raises SetupError if the address cannot be had, or if a service was added twice.
+        Raises SetupError if the address cannot be had, if a service was added twice, or if the configuration speaks of a method that is
+        not among theirs.
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
-        layers = server_layers(self.metrics, self.config.admission, self._layers, self._store)
+        layers = self._stack.layers(self.config, self._methods())
         server = Server([*self._services, *standard], layers=layers, documents=self._documents())
-        if isinstance(self._store, Opened):
-            await self._store.open()
+        for store in self._stores():
+            await store.open()
         if sock is None:
             configured = self.config.listen
             if host is None and port is None:
@@ -133,6 +137,28 @@ class App:
         self.health = health
         health.set_all(ServingStatus.SERVING)
         self.state = "serving"
+
+    def reload(self, config: ServiceConfig) -> None:
+        """Take over what of `config` can change while calls are under way (see `towpath.app.reloading`), for those that begin from now on,
+        by clients that were made before, too. Raises SetupError for what cannot hold here, and then nothing has changed."""
+        settings = taken_over(self.config, config)
+        for channel in self._channels.values():
+            channel.check(settings.methods)
+        if self._server is not None:
+            self._server.recompose(self._stack.layers(settings, self._methods()))
+        for channel in self._channels.values():
+            channel.reload(settings.methods)
+        self.config = settings
+
+    def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
+        """What a service file may speak of."""
+        for service in self._services:
+            yield from service.spec.methods
+
+    def _stores(self) -> Iterator[Opened]:
+        """Those that are opened with the application, and closed."""
+        stores: tuple[IdempotencyStore | RateStore | None, ...] = self._store, self._rates
+        yield from (store for store in stores if isinstance(store, Opened))
 
     def _documents(self) -> Documents:
         document = openapi.openapi(self._services) if self.config.openapi else None
@@ -166,5 +192,5 @@ class App:
             channels, self._channels = self._channels, {}
             for channel in channels.values():
                 await channel.close()
-            if isinstance(self._store, Opened):
-                await self._store.close()
+            for store in self._stores():
+                await store.close()

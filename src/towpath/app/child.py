@@ -100,12 +100,17 @@ class Child:
             said = (said + data)[-512:]
         return True
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs."""
+        if not self.exited.done():
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
     async def stop(self, grace: float) -> None:
         """SIGTERM, `grace` seconds, then SIGKILL; at once if this coroutine is cancelled. Nothing that the child started is left."""
         try:
             if not self.exited.done():
-                with suppress(ProcessLookupError):
-                    self._process.terminate()
+                self.tell(signal.SIGTERM)
                 await asyncio.wait([self.exited], timeout=grace)
         finally:
             self._kill_group()

@@ -4,20 +4,20 @@
 whom it calls and its configuration says where that is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Self
 
 from prometheus_client import REGISTRY
 
-from towpath.app.client_stack import client_layers, falling_back, open_client, open_client_stream
+from towpath.app.client_stack import ClientStack
 from towpath.app.config import ServiceConfig
 from towpath.app.resilience import DEFAULT, Resilience, guards_of
+from towpath.contracts.policy import MethodConfig
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
-from towpath.core.signals import Signal
-from towpath.layers.fallback import Source
+from towpath.layers.fallback import Fallback, Source
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
 from towpath.transport import ChannelOptions
@@ -27,7 +27,7 @@ from towpath.transport.tls import ClientTls
 class Channel:
     """The way to one target, connected when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
 
-    __slots__ = ("_bare", "_layers", "_methods", "_signal")
+    __slots__ = ("_bare", "_fallback", "_stack")
 
     def __init__(
         self,
@@ -44,24 +44,31 @@ class Channel:
         needs TLS."""
         guards = guards_of(resilience.breaker, chance.generator(), metrics.decisions)
         self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=metrics.decisions)
-        self._layers = client_layers(metrics, config.methods, resilience)
-        self._methods = config.methods
-        self._signal: Signal = metrics.decisions
+        self._stack = ClientStack(metrics, config.methods, resilience)
+        self._fallback: Fallback | None = None
 
     def falling_back(self, sources: Mapping[MethodSpec[Any, Any], Source]) -> Self:
         """This way to the target for clients that take an answer which is good enough where the right one cannot be had: of each method, a
         value, or the last good answer to the same request (see `towpath.layers.fallback`). Connections, budget and all else are this
         channel's, which is what has to be closed."""
         derived = object.__new__(type(self))
-        by_name = {method.full_name: source for method, source in sources.items()}
-        derived._bare, derived._methods, derived._signal = self._bare, self._methods, self._signal
-        derived._layers = falling_back(self._layers, by_name, self._signal)
+        derived._bare, derived._stack = self._bare, self._stack
+        derived._fallback = self._stack.fallback({method.full_name: source for method, source in sources.items()})
         return derived
 
     @property
     def target(self) -> str:
         """What it calls."""
         return self._bare.target
+
+    def check(self, methods: Sequence[MethodConfig]) -> None:
+        """Whether `reload` can be told `methods`. Raises SetupError that names the entry that a method in use cannot have."""
+        self._stack.check(methods)
+
+    def reload(self, methods: Sequence[MethodConfig]) -> None:
+        """Have the service file's `methods` hold for calls that begin from now on, by the clients that there are already, too. Raises as
+        `check` does, in the midst of it."""
+        self._stack.reload(methods)
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,11 +82,11 @@ class Channel:
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method` with its stack composed around the transport."""
-        return open_client(method, self._bare.handler(method), self._layers, self._methods)
+        return self._stack.open(method, self._bare.handler(method), self._fallback)
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
         """What begins a call of `method`, which streams; likewise."""
-        return open_client_stream(method, self._bare.handler(method), self._layers, self._methods)
+        return self._stack.open_stream(method, self._bare.handler(method), self._fallback)
 
 
 def connect(

@@ -5,18 +5,18 @@ Outermost first: the context comes before everything that reads it; metrics coun
 `retry` runs once per attempt, so that the throttle hears of each of them.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from towpath.app.resilience import DEFAULT, Resilience
-from towpath.contracts.policy import MethodConfig, resolve
+from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
-from towpath.core.signals import Signal
 from towpath.layers.budget import RetryBudget
-from towpath.layers.context import ClientContext
+from towpath.layers.context import ClientContext, Opened
 from towpath.layers.deadline import Deadline
 from towpath.layers.fallback import Fallback, Source
 from towpath.layers.hedge import Hedge
@@ -27,52 +27,81 @@ from towpath.telemetry.metrics import CallMetrics
 CLIENT_END: Final = "transport"
 """What stands at the end of the stack and is no layer."""
 
-
-def client_layers(metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT) -> tuple[Layer, ...]:
-    """What stands between client and transport, outermost first, inside of `ClientContext`; made once per channel, because its methods
-    share what is known of the target. `methods` are the service file's."""
-    source = chance.generator()  # jitter; nothing here is a secret
-    signal = metrics.decisions
-    budget = RetryBudget(resilience.budget)
-    throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
-    # A method has hedges or retries, and pays for either from the same budget.
-    hedge = Hedge(policy_of=lambda method: resolve(method, methods).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
-    retry = Retry(policy_of=lambda method: resolve(method, methods).retry.value, budget=budget, source=source, signal=signal)
-    layers = (metrics.client, Deadline("client"), hedge, retry)
-    return layers if resilience.throttle == "off" else (*layers, throttle)
+_Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
-def falling_back(layers: Sequence[Layer], sources: Mapping[str, Source], signal: Signal) -> tuple[Layer, ...]:
-    """The same stack with answers that are good enough, by method: inside the metrics, which count what a caller gets, and around the
-    rest."""
-    return (layers[0], Fallback(sources=sources, signal=signal), *layers[1:])
+class ClientStack:
+    """The layers between the calls to one target and its transport. Their objects outlive a change of settings, and what is known of the
+    target with them. `methods` are the service file's entries."""
 
+    def __init__(self, metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT) -> None:
+        self._methods = methods
+        self._signal = signal = metrics.decisions
+        source = chance.generator()  # jitter; nothing here is a secret
+        budget = RetryBudget(resilience.budget)
+        throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
+        # A method has hedges or retries, and pays for either from the same budget.
+        hedge = Hedge(policy_of=lambda method: self._policy(method).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
+        retry = Retry(policy_of=lambda method: self._policy(method).retry.value, budget=budget, source=source, signal=signal)
+        layers = (metrics.client, Deadline("client"), hedge, retry)
+        self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
+        self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
 
-def open_client(
-    method: MethodSpec[Req, Res], transport: Handler, layers: Sequence[Layer], methods: Sequence[MethodConfig]
-) -> UnaryCall[Req, Res]:
-    """The whole client stack of `method` around `transport`, with what `methods` (the service file) and the contract say of it."""
-    return _door(method, methods).open(method, compose(layers, method, transport))
+    def fallback(self, sources: Mapping[str, Source]) -> Fallback:
+        """Answers that are good enough where the right one cannot be had, by method."""
+        return Fallback(sources=sources, signal=self._signal)
 
+    def open(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> UnaryCall[Req, Res]:
+        """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` stands inside the
+        metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method` cannot have."""
+        return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
 
-def open_client_stream(
-    method: MethodSpec[Req, Res], transport: Handler, layers: Sequence[Layer], methods: Sequence[MethodConfig]
-) -> StreamOpener[Req, Res]:
-    """Likewise for a method that streams."""
-    return _door(method, methods).open_stream(method, compose(layers, method, transport))
+    def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
+        """Likewise for a method that streams."""
+        return self._kept(method, transport, fallback, self._door(method).open_stream(method, self._composed(method, transport, fallback)))
 
+    def check(self, methods: Sequence[MethodConfig]) -> None:
+        """Whether every method that is open here can have what `methods` say of it. Raises SetupError that names the entry."""
+        for method, _ in list(self._opened.values()):
+            resolve(method, methods)
 
-def _door(method: MethodSpec[Any, Any], methods: Sequence[MethodConfig]) -> ClientContext:
-    policy = resolve(method, methods)
-    return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
+    def reload(self, methods: Sequence[MethodConfig]) -> None:
+        """Have `methods`, which `check` has found to be sound, hold for the calls that begin from now on, of whichever client."""
+        self._methods = methods
+        for _, recompose in list(self._opened.values()):
+            recompose()
+
+    def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
+        """The roles really in the stack of `method`, in order."""
+        return [ClientContext.role, *roles(self._layers, method, _end)]
+
+    def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
+        return resolve(method, self._methods)
+
+    def _door(self, method: MethodSpec[Any, Any]) -> ClientContext:
+        policy = self._policy(method)
+        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
+
+    def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None) -> Handler:
+        metrics, *inner = self._layers
+        return compose((metrics, *inner) if fallback is None else (metrics, fallback, *inner), method, transport)
+
+    def _kept(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, opened: Opened[_Call]) -> _Call:
+        become = opened.become  # and not `opened`, which would keep the call alive that is the key
+
+        def recompose() -> None:
+            become(self._door(method), self._composed(method, transport, fallback))
+
+        self._opened[opened.call] = method, recompose
+        return opened.call
 
 
 def client_roles(
     method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT
 ) -> list[str]:
-    """The roles really in the client's stack of `method`, in order."""
+    """The roles really in the client's stack of `method`, in order, the transport's among them."""
     breaker = [] if resilience.breaker == "off" else ["breaker"]
-    return [ClientContext.role, *roles(client_layers(metrics, methods, resilience), method, _end), *breaker, CLIENT_END]
+    return [*ClientStack(metrics, methods, resilience).roles(method), *breaker, CLIENT_END]
 
 
 async def _end(request: Any, _: Context) -> Any:

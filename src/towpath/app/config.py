@@ -13,6 +13,8 @@
     idempotency = "sqlite:///run/keys.db"                # where answers by key are kept (see `towpath.app.keystore`); "memory" without it
     admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
 
+    quota_store = "redis://cache:6379/0"                 # counts calls for all processes (see `towpath.app.limitsfile`); "local" without
+
     [service.tls]                                        # what it shows; paths are relative to this file
     certificate = "tls.crt"
     key = "tls.key"
@@ -37,6 +39,7 @@
     criticality = "SHEDDABLE"
     retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath.app.attemptsfile`)
 
+What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath.app.limitsfile`.
 What a service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.graphfile`.
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
 mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN,
@@ -58,6 +61,7 @@ from towpath.app import tomlfile
 from towpath.app.attemptsfile import HedgingSettings, RetrySettings
 from towpath.app.duration import parse_duration
 from towpath.app.graphfile import NOTHING, CallTable, Declarations, WaiverTable
+from towpath.app.limitsfile import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath.app.suggest import suggestion
 from towpath.app.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal
 from towpath.app.tlsfile import ClientSettings, ServerSettings
@@ -93,6 +97,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     openapi: bool = True
     admission: AdmissionMode = "on"
     idempotency: str = "memory"
+    quota_store: str = LOCAL
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
@@ -117,6 +122,8 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tls: ClientSettings | None = None
     targets: dict[str, str | TargetSettings] = {}
     method_config: tuple[_Method, ...] = ()
+    quotas: dict[str, QuotaTable] = {}
+    bulkheads: dict[str, BulkheadTable] = {}
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
 
@@ -140,6 +147,10 @@ class ServiceConfig:
     admission: AdmissionMode = "on"
     idempotency: str = field(default="memory", repr=False)  # it may hold a password
     idempotency_where: str = "idempotency"
+    quota_store: str = field(default=LOCAL, repr=False)  # likewise
+    quota_store_where: str = "quota_store"
+    quotas: tuple[NamedQuota, ...] = ()
+    bulkheads: tuple[NamedBulkhead, ...] = ()
     insecure: bool = False
     workers: int = 1
     tls: ServerTls | None = None
@@ -195,6 +206,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         admission=file.service.admission,
         idempotency=file.service.idempotency,
         idempotency_where="idempotency" if source is None else f"{source}: service.idempotency",
+        quota_store=file.service.quota_store,
+        quota_store_where="quota_store" if source is None else f"{source}: service.quota_store",
+        quotas=quotas_of(file.quotas, source),
+        bulkheads=bulkheads_of(file.bulkheads, source),
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),

@@ -21,6 +21,7 @@ from towpath.app.config import ServiceConfig, load
 from towpath.app.inherited import inherited
 from towpath.app.lifeline import Lifeline
 from towpath.app.loops import new_loop
+from towpath.app.reloading import reread
 from towpath.app.signals import stopping
 from towpath.core.errors import RpcError, SetupError
 from towpath.telemetry.metrics import write_exposition
@@ -40,23 +41,26 @@ log = logging.getLogger("towpath.app")
 
 
 def run(main: Main, *, config: str | Path | None = None) -> None:
-    """Run `main` and serve what it added until SIGTERM, SIGINT or SIGHUP; then return. A `main` that adds no service is a job: the process
-    ends when it returns.
+    """Run `main` and serve what it added until SIGTERM or SIGINT, or until its terminal is gone; then return. A `main` that adds no service
+    is a job: the process ends when it returns. SIGHUP has the service file read anew (see `towpath.app.reloading`); one that is wrong is
+    said in the log and changes nothing.
 
     `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. Runs on uvloop
     if it is installed. A SetupError exits with status 2, an RpcError that `main` lets through with status 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        settings = load(None if config is None else Path(config))
+        environ = dict(os.environ)
+        settings = load(None if config is None else Path(config), environ)
+        read = partial(load, settings.source, environ)  # the same file, which may be gone by then
         # They are this process's own; one that it starts would take them for its.
         for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
             os.environ.pop(variable, None)
         if settings.workers > 1 and settings.worker is None:
-            _supervise(settings)
+            _supervise(settings, read)
             return
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(main, settings))
+            runner.run(_live(main, settings, read))
     except SetupError as error:
         _fail(error, 2)
     except RpcError as error:
@@ -65,11 +69,11 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
         _fail("stopped before running calls had ended", 1)
 
 
-def _supervise(settings: ServiceConfig) -> None:
+def _supervise(settings: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
     from towpath.app.workers import WorkerFailed, supervise  # noqa: PLC0415 - most services have one worker, and need none of it
 
     try:
-        asyncio.run(supervise(settings))
+        asyncio.run(supervise(settings, read))
     except WorkerFailed as error:
         _fail(error, error.status)
 
@@ -79,16 +83,16 @@ def _fail(reason: object, status: int) -> NoReturn:
     sys.exit(status)
 
 
-async def _live(main: Main, config: ServiceConfig) -> None:
+async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
     loop = asyncio.get_running_loop()
+    app = App(config)
     with contextlib.ExitStack() as stack:
-        asked = stack.enter_context(stopping())
+        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         lifeline: Lifeline | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, asked.stop)
             lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
-        app = App(config)
         async with contextlib.AsyncExitStack() as probes:
             try:
                 if config.admin is not None:

@@ -1,6 +1,11 @@
-"""Signals that ask a process to stop, as the cancellation of a task."""
+"""Signals that ask a process to stop, as the cancellation of a task, and the one that asks it to read its service file anew.
+
+SIGHUP has two meanings: a daemon is to read its configuration anew, and a program's terminal is gone. So it means the latter for a process
+that was started on a terminal which it cannot open any more, and the former for all others that have something to read.
+"""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -9,6 +14,9 @@ from typing import Any, Final
 
 STOP: Final = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """What an orchestrator sends, what Ctrl-C sends, and what a closed terminal sends."""
+
+_TERMINAL: Final = "/dev/tty"
+"""Whichever a process has."""
 
 
 class Asked:
@@ -28,9 +36,9 @@ class Asked:
 
 
 @contextmanager
-def stopping() -> Generator[Asked]:
+def stopping(reload: Callable[[], None] | None = None) -> Generator[Asked]:
     """Within the `with` block every one of `STOP` cancels the task that entered it: the first starts its clean-up, the second cuts that
-    short.
+    short. With `reload`, a SIGHUP that is not the end of the terminal calls that instead, until the task is to stop.
 
     Only in the main thread, as Python's signals are. Earlier handlers are put back afterwards.
     """
@@ -42,11 +50,33 @@ def stopping() -> Generator[Asked]:
     previous = {number: signal.getsignal(number) for number in STOP}
     for number in STOP:
         _handle(loop, number, asked.stop)
+    if reload is not None and hasattr(signal, "SIGHUP"):
+        _handle(loop, signal.SIGHUP, _hung_up(asked, reload))
     try:
         yield asked
     finally:
         for number, handler in previous.items():
             _restore(loop, number, handler)
+
+
+def _hung_up(asked: Asked, reload: Callable[[], None]) -> Callable[[], None]:
+    on_a_terminal = _has_terminal()
+
+    def hung_up() -> None:
+        if on_a_terminal and not _has_terminal():
+            asked.stop()
+        elif not asked:
+            reload()
+
+    return hung_up
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open(_TERMINAL, os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[], None]) -> None:

@@ -16,10 +16,11 @@ import contextlib
 import logging
 import os
 import random
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from towpath.app.child import Child, ending, stop_all
 from towpath.app.config import ServiceConfig
 from towpath.app.inherited import inherited
 from towpath.app.lifeline import Lifeline
+from towpath.app.reloading import reread
 from towpath.app.signals import Asked, stopping
 from towpath.app.worker_probes import State, fetched, probes
 from towpath.core import clock
@@ -113,6 +115,7 @@ class Worker:
         self.admin = None if config.admin is None else UnixPath(str(folder / f"{index}.sock"))
         self.dump = None if config.metrics_dump is None else folder / f"{index}.prom"
         self.child: Child | None = None
+        self._stale = False
         self._listeners = listeners
         self._since = 0.0
 
@@ -133,6 +136,14 @@ class Worker:
         if not await child.ready():
             raise WorkerFailed(self.name, await asyncio.shield(child.exited))
         self.ready = True
+        if self._stale:
+            self.reload()
+
+    def reload(self) -> None:
+        """Have it read the service file anew, once it is ready: before that the signal would end it."""
+        self._stale = not self.ready
+        if self.ready and self.child is not None:
+            self.child.tell(signal.SIGHUP)
 
     async def keep(self) -> None:
         """Put a successor into its place whenever it has died, for good."""
@@ -195,6 +206,11 @@ class Crew:
             for worker in self.workers:
                 group.create_task(worker.keep())
 
+    def reload(self, _: ServiceConfig) -> None:
+        """Have each of them read the service file anew. What is in it is theirs to judge."""
+        for worker in self.workers:
+            worker.reload()
+
     async def stop(self, patience: float) -> None:
         """End them; see `Child.stop`."""
         self.listeners.close()
@@ -232,15 +248,21 @@ def _told(texts: Iterable[tuple[Worker, str | None]]) -> dict[str, str]:
     return {str(worker.index): text for worker, text in texts if text is not None}
 
 
-async def supervise(config: ServiceConfig) -> None:
-    """Run `config.workers` copies of this program until asked to stop, and end them in order.
+async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+    """Run `config.workers` copies of this program until asked to stop, and end them in order. `read` reads the service file anew.
 
     Raises SetupError if the address cannot be had, and WorkerFailed if a worker does not come up at the start.
     """
     loop = asyncio.get_running_loop()
     patience = config.settle + config.grace + _PATIENCE
     with contextlib.ExitStack() as stack:
-        asked = stack.enter_context(stopping())
+        crew: Crew | None = None
+
+        def reload(read_now: ServiceConfig) -> None:
+            if crew is not None:
+                crew.reload(read_now)
+
+        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
         lifeline: Lifeline | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, asked.stop)

@@ -1,7 +1,7 @@
 """`towpath explain`: a method's stack and values, each with where it came from: what the running service would use."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,30 +43,35 @@ def explain(
     # A file named here wins over the environment, which was set for something else.
     environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
     settings = load(config, environ)
-    spec = find_method(method, list(methods_of(settings.contracts, settings.source)), settings.source)
+    methods = list(methods_of(settings.contracts, settings.source))
+    spec = find_method(method, methods, settings.source)
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
     store = store_of(settings.idempotency, settings.idempotency_where)
-    print("\n\n".join(_described(spec, one, settings, store) for one in sides))
+    described = (_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides)
+    print("\n\n".join(described))
     return 0
 
 
-def _described(spec: "MethodSpec[Any, Any]", side: Side, settings: "ServiceConfig", store: "IdempotencyStore | None") -> str:
+def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> str:
     from towpath.app.client_stack import client_roles
-    from towpath.app.server_stack import server_roles
     from towpath.telemetry.metrics import CallMetrics
 
-    metrics = CallMetrics()
-    client = side == "client"
-    stack = client_roles(spec, metrics, settings.methods) if client else server_roles(spec, metrics, settings.admission, store)
-    rows = _client_values(spec, settings.methods) if client else _server_values(spec, settings)
+    stack = client_roles(spec, CallMetrics(), settings.methods)
+    return _told(f"{spec.full_name}, client side", stack, _client_values(spec, settings.methods))
+
+
+def _server(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig", store: "IdempotencyStore | None"
+) -> str:
+    from towpath.app.server_stack import server_roles
+
+    return _told(f"{spec.full_name}, server side", server_roles(spec, methods, settings, store), _server_values(spec, methods, settings))
+
+
+def _told(title: str, stack: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(
-        [
-            f"{spec.full_name}, {side} side",
-            f"  stack   {' -> '.join(stack)}",
-            *(f"  {name:<{widths[0]}}   {value:<{widths[1]}}   {origin}" for name, value, origin in rows),
-        ]
-    )
+    values = (f"  {name:<{widths[0]}}   {value:<{widths[1]}}   {origin}" for name, value, origin in rows)
+    return "\n".join([title, f"  stack   {' -> '.join(stack)}", *values])
 
 
 def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig"]) -> list[tuple[str, str, str]]:
@@ -107,7 +112,9 @@ def _about_targets() -> list[tuple[str, str, str]]:
     ]
 
 
-def _server_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> list[tuple[str, str, str]]:
+def _server_values(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
+) -> list[tuple[str, str, str]]:
     from towpath.contracts.policy import DEFAULT, resolve
     from towpath.layers.admission import DEFAULT_QUEUE
     from towpath.layers.limit import DEFAULT_LIMIT
@@ -121,9 +128,32 @@ def _server_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> l
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
         ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
+        *_shares(spec, methods, settings),
         ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
         *_declared(spec),
     ]
+
+
+def _shares(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
+) -> Iterator[tuple[str, str, str]]:
+    """What a tenant may call, and how much of it at once, where the service file says so."""
+    from towpath.app.limitsfile import LOCAL, by_method
+
+    entry = by_method(settings.quotas, methods).get(spec.full_name)
+    if entry is not None:
+        rate = entry.quota.rate
+        where = "in each process" if settings.quota_store == LOCAL else "for all processes together"
+        most = f"{rate.per_second:g} calls a second for each tenant, {rate.depth:g} at once, counted {where}"
+        yield "quota", most + _shadow(entry.quota.shadow), entry.where
+    bulkhead = by_method(settings.bulkheads, methods).get(spec.full_name)
+    if bulkhead is not None:
+        compartment = bulkhead.compartment
+        yield "bulkhead", f"{compartment.most} calls of {compartment.group} at once{_shadow(compartment.shadow)}", bulkhead.where
+
+
+def _shadow(shadow: bool) -> str:
+    return "; shadow: all pass" if shadow else ""
 
 
 def _retries(policy: "RetryPolicy") -> str:

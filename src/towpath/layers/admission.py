@@ -43,11 +43,11 @@ def _unseen(_: MethodSpec[Any, Any]) -> Callable[[float], None]:
 class Admission:
     """The layer of one server; belongs to the loop that runs it.
 
-    `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per method. `queue`
-    holds for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. `rng` is for the
-    jitter of the pushback. `unseen` gives what is told of a method's calls that are refused at the gate, in seconds from their arrival: no
-    layer sees them, and they count as calls all the same. A call that is cancelled or reaches its deadline while it waits leaves the queue
-    at once.
+    `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per composition. `queue`
+    holds for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. A method that is
+    wrapped anew, since `shadow` was changed, keeps what was learned of it. `rng` is for the jitter of the pushback. `unseen` gives what is
+    told of a method's calls that are refused at the gate, in seconds from their arrival: no layer sees them, and they count as calls all
+    the same. A call that is cancelled or reaches its deadline while it waits leaves the queue at once.
     """
 
     role = ROLE
@@ -64,7 +64,8 @@ class Admission:
     ) -> None:
         self._limit_of = limit_of
         self._queue = queue
-        self._shadow = shadow
+        self.shadow = shadow
+        """Heeded when a method is wrapped and its gate asked for."""
         self._signal = signal
         self._rng = random.Random() if rng is None else rng  # spreads retries; nothing secret
         self._unseen = unseen
@@ -78,24 +79,26 @@ class Admission:
     def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
         """Refuses a call of `method` before it costs a task; None in shadow and for a method without a limit."""
         lane = self._lanes.get(method.full_name)
-        return None if lane is None or self._shadow else lane.gate
+        return None if lane is None or self.shadow else lane.gate
 
     def door(self, method: MethodSpec[Any, Any]) -> Door | None:
         """Refuses a call of `method` that is in excess before anything is made of it; None where there is no gate."""
         lane = self._lanes.get(method.full_name)
-        return None if lane is None or self._shadow else lane.door
+        return None if lane is None or self.shadow else lane.door
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without a limit."""
         options = self._limit_of(method)
         if options is None:
             return following
-        limit = AdaptiveLimit(options)
-        lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng, self._unseen(method))
-        self._lanes[method.full_name] = lane
-        if self._shadow:
-            return self._watching(method, lane, limit, following)
-        return self._unary(lane, limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
+        lane = self._lanes.get(method.full_name)
+        if lane is None:
+            limit = AdaptiveLimit(options)
+            lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng, self._unseen(method))
+            self._lanes[method.full_name] = lane
+        if self.shadow:
+            return self._watching(method, lane, lane.limit, following)
+        return self._unary(lane, lane.limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
 
     def _unary(self, lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
         turns, probe, queue = self._turns, self._probe, lane.queue

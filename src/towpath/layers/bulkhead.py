@@ -23,11 +23,13 @@ BULKHEAD_FULL: Final = "BULKHEAD_FULL"
 
 @dataclass(frozen=True, kw_only=True)
 class Compartment:
-    """`most` calls under way at once, shared by all methods of `group`; a method without a group (empty, the default) has its own.
-    Raises ValueError unless `most` is 1 or more."""
+    """`most` calls under way at once, of all methods of `group` together; a method without a group (empty, the default) has its own. Where
+    one method of a group has a smaller `most` than others, it leaves them the rest. In `shadow` everybody passes, and what would have been
+    refused is counted. Raises ValueError unless `most` is 1 or more."""
 
     most: int
     group: str = ""
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -35,42 +37,42 @@ class Compartment:
 
 
 class _Places:
-    __slots__ = ("most", "taken")
+    __slots__ = ("taken",)
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self) -> None:
         self.taken = 0
 
 
 class Bulkhead:
-    """The layer, for a server or a client. `compartment_of` says where a method belongs, or None for no bound; it is asked once per method.
-    A call or stream holds its place until it ends, however it ends. In `shadow` everybody passes and `signal` is told.
-
-    `wrap` raises ValueError if two methods of one group disagree on its size.
+    """The layer, for a server or a client. `compartment_of` says where a method belongs, or None for no bound; it is asked once per
+    composition. A call or stream holds its place until it ends, however it ends, and whatever the bound has become by then. `signal` is
+    told of each refusal, those in shadow included.
     """
 
     role = ROLE
 
-    def __init__(
-        self, *, compartment_of: Callable[[MethodSpec[Any, Any]], Compartment | None], shadow: bool = False, signal: Signal = unheard
-    ) -> None:
+    def __init__(self, *, compartment_of: Callable[[MethodSpec[Any, Any]], Compartment | None], signal: Signal = unheard) -> None:
         self._compartment_of = compartment_of
-        self._shadow = shadow
         self._signal = signal
         self._groups: dict[str, _Places] = {}
+        self._alone: dict[str, _Places] = {}
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without a bound."""
         compartment = self._compartment_of(method)
         if compartment is None:
             return following
-        places = self._places(compartment)
+        most, shadow, signal = compartment.most, compartment.shadow, self._signal
+        if compartment.group:
+            places = self._groups.setdefault(compartment.group, _Places())
+        else:
+            places = self._alone.setdefault(method.full_name, _Places())
 
         # Counted where the call begins, not where its coroutine is made: one that is never awaited would keep its place.
         async def handle(request: Any, ctx: Context) -> Any:
-            if places.taken >= places.most:
-                self._signal(method.full_name, ROLE, BULKHEAD_FULL, self._shadow)
-                if not self._shadow:
+            if places.taken >= most:
+                signal(method.full_name, ROLE, BULKHEAD_FULL, shadow)
+                if not shadow:
                     raise _full(method, compartment)
             places.taken += 1
             try:
@@ -79,14 +81,6 @@ class Bulkhead:
                 places.taken -= 1
 
         return handle
-
-    def _places(self, compartment: Compartment) -> _Places:
-        if not compartment.group:
-            return _Places(compartment.most)
-        places = self._groups.setdefault(compartment.group, _Places(compartment.most))
-        if places.most != compartment.most:
-            raise ValueError(f"bulkhead group {compartment.group} has {places.most} places and {compartment.most}; give one number")
-        return places
 
 
 def _full(method: MethodSpec[Any, Any], compartment: Compartment) -> RpcError:

@@ -9,13 +9,23 @@ the stacks (`towpath.app.client_stack`, `towpath.app.server_stack`).
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current, enter
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 from towpath.core.trace import TraceContext
+
+_Call = TypeVar("_Call")
+
+
+class Opened(NamedTuple, Generic[_Call]):
+    """A method as a client has it. `become` puts another door and another composed handler behind `call`, for the calls that begin from
+    then on: whoever holds `call` need not be told, and pays nothing for it."""
+
+    call: _Call
+    become: "Callable[[ClientContext, Handler], None]"
 
 
 class ServerContext:
@@ -52,24 +62,32 @@ class ClientContext:
         self._timeout = timeout
         self._criticality = criticality
 
-    def open(self, method: MethodSpec[Req, Res], handler: Handler) -> UnaryCall[Req, Res]:
-        """The callable that a generated client binds: composes a context per call and runs `handler` with it."""
+    def open(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[UnaryCall[Req, Res]]:
+        """With the callable that a generated client binds: it composes a context per call and runs `handler` with it."""
         context = self._contexts(method)
 
         # A plain function that returns the handler's awaitable: one coroutine less per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             return handler(request, context(options))
 
-        return call
+        def become(other: ClientContext, composed: Handler) -> None:
+            nonlocal context, handler
+            context, handler = other._contexts(method), composed
 
-    def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> StreamOpener[Req, Res]:
+        return Opened(call, become)
+
+    def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[StreamOpener[Req, Res]]:
         """Likewise for a method that streams; the task that runs `handler` begins with the call."""
         context = self._contexts(method)
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
             return ClientExchange[Req, Res].start(handler, context(options), request)
 
-        return start
+        def become(other: ClientContext, composed: Handler) -> None:
+            nonlocal context, handler
+            context, handler = other._contexts(method), composed
+
+        return Opened(start, become)
 
     def _contexts(self, method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
         """What makes the context of a call from its options."""

@@ -71,19 +71,25 @@ class LastAnswer:
 Source = FixedAnswer | LastAnswer
 
 
+_Key = tuple[str, tuple[tuple[str, Value], ...], bytes]
+_Answers = OrderedDict[_Key, tuple[float, bytes]]
+
+
 class Fallback:
     """Answers from `sources`, by a method's full name (`package.Service/Method`), when the server cannot.
 
-    Unary methods only. Raises SetupError when a client is made with a source whose value is not the method's response, or for a stream.
+    What a method last answered is remembered for all clients of this layer. Unary methods only. Raises SetupError when a client is made
+    with a source whose value is not the method's response, or for a stream.
     """
 
-    __slots__ = ("_signal", "_sources")
+    __slots__ = ("_answers", "_signal", "_sources")
 
     role = "fallback"
 
     def __init__(self, *, sources: Mapping[str, Source], signal: Signal = unheard) -> None:
         self._sources = dict(sources)
         self._signal = signal
+        self._answers: dict[str, _Answers] = {}
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Methods with a source have this role."""
@@ -93,7 +99,8 @@ class Fallback:
         if method.kind is not MethodKind.UNARY:
             raise SetupError(f"{method.full_name} streams, and cannot have a fallback; take it out")
         if isinstance(source, LastAnswer):
-            return _Remembering(method, following, source, self._signal).handle
+            answers = self._answers.setdefault(method.full_name, OrderedDict())
+            return _Remembering(method, following, source, answers, self._signal).handle
         if not isinstance(source.response, method.response):
             wanted, given = method.response.DESCRIPTOR.full_name, source.response.DESCRIPTOR.full_name
             raise SetupError(f"the fallback of {method.full_name} is a {given}; give a {wanted}")
@@ -171,17 +178,14 @@ class _Optional(_Fixed):
         self._latencies.observe(now - began, now)
 
 
-_Key = tuple[str, tuple[tuple[str, Value], ...], bytes]
-
-
 class _Remembering(_Standing):
     __slots__ = ("_answers", "_max_age", "_size")
 
-    def __init__(self, method: MethodSpec[Any, Any], following: Handler, source: LastAnswer, signal: Signal) -> None:
+    def __init__(self, method: MethodSpec[Any, Any], following: Handler, source: LastAnswer, answers: _Answers, signal: Signal) -> None:
         super().__init__(method, following, signal)
         self._max_age = source.max_age
         self._size = source.size
-        self._answers: OrderedDict[_Key, tuple[float, bytes]] = OrderedDict()
+        self._answers = answers
 
     async def handle(self, request: Any, ctx: Context) -> Any:
         # The key is taken first: the request is its caller's again as soon as it has been sent.

@@ -9,6 +9,7 @@ It refuses with RESOURCE_EXHAUSTED, the time to the next token as pushback, and 
 
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from google.rpc.error_details_pb2 import QuotaFailure
@@ -27,12 +28,21 @@ RATE_LIMIT: Final = "RATE_LIMIT"
 MOST_TENANTS: Final = 10_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What each tenant may call a method at. In `shadow` everybody passes, and what would have been refused is counted."""
+
+    rate: Rate
+    shadow: bool = False
+
+
 class RateStore(Protocol):
     """Buckets that several processes share."""
 
     async def take(self, key: str, rate: Rate) -> float:
         """Take a token from the bucket of `key`: 0 if there was one, else the seconds until there will be. An implementation that loses
-        its server should return 0: a quota that nobody can look up is no reason to stop serving. Cancellation may lose a token."""
+        its server has to do without and never raises: a quota that nobody can look up is no reason to stop serving. Cancellation may lose
+        a token."""
         ...
 
 
@@ -65,10 +75,10 @@ class LocalRates:
 
 
 class RateLimit:
-    """The layer. `rate_of` gives the rate that each tenant may call a method at, or None for any; it is asked once per method.
+    """The layer. `quota_of` gives what each tenant may call a method at, or None for any rate; it is asked once per composition.
 
-    `most_tenants` (10,000) bounds the buckets that are kept per method without a `store`. In `shadow` everybody passes; `signal` is told.
-    Streams are counted when they begin.
+    `most_tenants` (10,000) bounds the buckets that are kept per method without a `store`. `signal` is told of each refusal, those in shadow
+    included. Streams are counted when they begin. A method that is wrapped anew at the same rate keeps its buckets.
     """
 
     role = ROLE
@@ -76,50 +86,53 @@ class RateLimit:
     def __init__(
         self,
         *,
-        rate_of: Callable[[MethodSpec[Any, Any]], Rate | None],
+        quota_of: Callable[[MethodSpec[Any, Any]], Quota | None],
         store: RateStore | None = None,
         most_tenants: int = MOST_TENANTS,
-        shadow: bool = False,
         signal: Signal = unheard,
     ) -> None:
-        self._rate_of = rate_of
+        self._quota_of = quota_of
         self._store = store
         self._most_tenants = most_tenants
-        self._shadow = shadow
         self._signal = signal
+        self._local: dict[str, tuple[Rate, LocalRates]] = {}
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """`following` itself for a method without a rate."""
-        rate = self._rate_of(method)
-        if rate is None:
+        """`following` itself for a method without a quota."""
+        quota = self._quota_of(method)
+        if quota is None:
             return following
         if self._store is not None:
-            return self._shared(method, rate, self._store, following)
-        local = LocalRates(self._most_tenants)
+            return self._shared(method, quota, self._store, following)
+        rate = quota.rate
+        known = self._local.get(method.full_name)
+        local = LocalRates(self._most_tenants) if known is None or known[0] != rate else known[1]
+        self._local[method.full_name] = rate, local
 
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             seconds = local.take(ctx.tenant, rate)
-            if seconds and (error := self._exceeded(method, rate, ctx.tenant, seconds)) is not None:
+            if seconds and (error := self._exceeded(method, quota, ctx.tenant, seconds)) is not None:
                 return _raising(error)
             return following(request, ctx)
 
         return handle
 
-    def _shared(self, method: MethodSpec[Any, Any], rate: Rate, store: RateStore, following: Handler) -> Handler:
+    def _shared(self, method: MethodSpec[Any, Any], quota: Quota, store: RateStore, following: Handler) -> Handler:
         prefix = f"{method.full_name}|"
 
         async def handle(request: Any, ctx: Context) -> Any:
-            seconds = await store.take(prefix + ctx.tenant, rate)
-            if seconds and (error := self._exceeded(method, rate, ctx.tenant, seconds)) is not None:
+            seconds = await store.take(prefix + ctx.tenant, quota.rate)
+            if seconds and (error := self._exceeded(method, quota, ctx.tenant, seconds)) is not None:
                 raise error
             return await following(request, ctx)
 
         return handle
 
-    def _exceeded(self, method: MethodSpec[Any, Any], rate: Rate, tenant: str, seconds: float) -> RpcError | None:
-        self._signal(method.full_name, ROLE, RATE_LIMIT, self._shadow)
-        if self._shadow:
+    def _exceeded(self, method: MethodSpec[Any, Any], quota: Quota, tenant: str, seconds: float) -> RpcError | None:
+        self._signal(method.full_name, ROLE, RATE_LIMIT, quota.shadow)
+        if quota.shadow:
             return None
+        rate = quota.rate
         who = f"tenant {tenant}" if tenant else "calls without a tenant"
         why = f"{who} may call {rate.per_second:g} times a second"
         error = refusal(

@@ -71,7 +71,7 @@ class Http2Link(HostLink[ServerConnection]):
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the memo
-            door = route.door
+            door = route.endpoint.door
             if door is not None and (refusal := door(route, extra)) is not None:
                 self.unhurried += 1
                 return self.connection.encode(HEAD, route.endpoint.refused.fields(refusal))

@@ -7,7 +7,7 @@ from typing import Final
 from towpath.core.blocking import asynchronous
 from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import Layer, MethodKind, Service, compose, door_of, gate_of
+from towpath.core.service import Handler, Layer, MethodKind, Service, compose, door_of, gate_of
 from towpath.core.streaming import exchange_handler
 from towpath.transport.dialogues import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
 from towpath.transport.rest import RestRoutes
@@ -44,12 +44,11 @@ _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"applicati
 class Route:
     """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("accepts_gzip", "door", "endpoint", "gzip", "head", "inherited")
+    __slots__ = ("accepts_gzip", "endpoint", "gzip", "head", "inherited")
 
     def __init__(self, head: Section, endpoint: Endpoint) -> None:
         self.head = head
         self.endpoint = endpoint
-        self.door = endpoint.door
         fields = dict(head.fields)
         self.gzip = fields.get(b"grpc-encoding") == b"gzip"
         self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
@@ -86,6 +85,7 @@ class Routes:
     def __init__(self, services: Sequence[Service], layers: Sequence[Layer], documents: Documents = NO_DOCUMENTS) -> None:
         self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
         self._endpoints: dict[bytes, Endpoint] = {}
+        self._innermost: list[tuple[Endpoint, Handler]] = []
         self._services: set[str] = set()
         for service in services:
             if service.spec.name in self._services:
@@ -93,18 +93,27 @@ class Routes:
             self._services.add(service.spec.name)
             for method, handler in service.handlers():
                 innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
-                self._endpoints[method.path.encode()] = Endpoint(
+                endpoint = self._endpoints[method.path.encode()] = Endpoint(
                     method=method,
-                    handler=compose(layers, method, innermost),
+                    handler=innermost,
                     name=method.full_name,
                     request=method.request,
                     response=method.response,
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
-                    door=door_of(layers, method) if method.kind is MethodKind.UNARY else None,
-                    gate=gate_of(layers, method) if method.kind is MethodKind.UNARY else None,
                 )
+                self._innermost.append((endpoint, innermost))
+        self.compose(layers)
         self._rest = RestRoutes(self._endpoints.values())
+
+    def compose(self, layers: Sequence[Layer]) -> None:
+        """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
+        composed = [compose(layers, endpoint.method, innermost) for endpoint, innermost in self._innermost]
+        for (endpoint, _), handler in zip(self._innermost, composed, strict=True):
+            endpoint.handler = handler
+            if endpoint.method.kind is MethodKind.UNARY:
+                endpoint.door = door_of(layers, endpoint.method)
+                endpoint.gate = gate_of(layers, endpoint.method)
 
     def resolve(self, head: Section) -> Route | Dialogue | Settled:
         """What becomes of a head, from now on remembered on it."""

