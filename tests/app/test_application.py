@@ -17,6 +17,7 @@ from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
 from towpath.app.config import ServiceConfig
 from towpath.core.context import Context, enter, leave
+from towpath.stores.sqlite import SqliteStore
 from towpath.telemetry.metrics import CallMetrics
 
 
@@ -142,6 +143,31 @@ async def test_a_second_close_settles_no_second_time():
         await app.close(grace=0)
         async with asyncio.timeout(PATIENCE):
             await app.close()
+
+
+async def test_a_service_has_the_store_of_its_keys_before_it_serves(tmp_path):
+    async with App(ServiceConfig(idempotency=f"sqlite:///{tmp_path / 'keys.db'}")) as app:
+        store = await app.store()
+        assert isinstance(store, SqliteStore)
+        async with store.transaction() as tx:
+            await tx.execute("CREATE TABLE effects (name TEXT)")
+        app.add(Echo())
+        await app.start("127.0.0.1", 0)
+        assert await app.store() is store
+        async with store.transaction() as tx:  # the connection that it had
+            assert await tx.execute("SELECT count(*) FROM effects") == [(0,)]
+    async with App(ServiceConfig(idempotency="off")) as app:
+        assert await app.store() is None
+
+
+async def test_a_store_that_cannot_be_opened_is_said_whoever_asks_first(tmp_path):
+    async with App(ServiceConfig(idempotency=f"sqlite:///{tmp_path / 'missing' / 'keys.db'}")) as app:
+        app.add(Echo())
+        for _ in range(2):
+            with pytest.raises(SetupError, match=r"keys\.db could not be opened"):
+                await app.store()
+        with pytest.raises(SetupError, match=r"keys\.db could not be opened"):
+            await app.start("127.0.0.1", 0)
 
 
 async def test_closing_an_application_that_never_started_does_nothing():

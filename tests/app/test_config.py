@@ -162,6 +162,16 @@ def test_the_environment_says_where_probes_are_answered(tmp_path):
     assert load(written(tmp_path, ""), {}).admin is None
 
 
+def test_addresses_with_passwords_may_come_from_the_environment(tmp_path):
+    file = written(tmp_path, "[service]\nidempotency = 'off'\nquota_store = 'local'\n")
+    env = {"TOWPATH_IDEMPOTENCY": "redis://:secret@a", "TOWPATH_QUOTA_STORE": "redis://:secret@b"}
+    config = load(file, env)
+    assert (config.idempotency, config.idempotency_where) == ("redis://:secret@a", "TOWPATH_IDEMPOTENCY")
+    assert (config.quota_store, config.quota_store_where) == ("redis://:secret@b", "TOWPATH_QUOTA_STORE")
+    assert "secret" not in repr(config)
+    assert load(file, {}).idempotency_where == f"{file}: service.idempotency"
+
+
 @pytest.mark.parametrize("mode", ["on", "shadow", "off"])
 def test_a_server_refuses_what_it_cannot_do_in_time_where_it_is_told_to(tmp_path, mode):
     assert load(written(tmp_path, f'[service]\nadmission = "{mode}"'), {}).admission == mode

@@ -51,6 +51,22 @@ async def test_unary_calls_and_their_errors_pass() -> None:
         assert (caught.value.code, caught.value.message) == (Code.NOT_FOUND, "no such echo")
 
 
+async def test_an_idempotency_key_reaches_the_server_that_keeps_answers() -> None:
+    echo = Echo()
+    async with App() as behind:
+        behind.add(echo)
+        await behind.start()
+        async with App(ServiceConfig(targets={"behind": behind.address}, idempotency="off")) as edge:
+            edge.add(forward(EchoService, edge.channel("behind")))
+            await edge.start()
+            async with client_of(edge.address) as channel:
+                client = EchoServiceClient(channel)
+                options = CallOptions(timeout=PATIENCE, idempotency_key="once")
+                for _ in range(2):
+                    await client.sleep(pb.SleepRequest(), options)
+    assert echo.seen["sleep"] == 1
+
+
 async def test_what_a_call_inherits_and_its_metadata_pass() -> None:
     async with gateway(EchoService, Echo()) as address, client_of(address) as channel:
         options = CallOptions(timeout=PATIENCE, tenant="acme", metadata=[("colour", "blue"), ("raw-bin", b"\x00\xff")])

@@ -91,6 +91,47 @@ async def test_a_dead_service_refuses_connections_at_once(tmp_path):
         assert caught.value.code is Code.UNAVAILABLE
 
 
+async def test_one_that_was_killed_on_purpose_comes_back_at_its_address_and_its_next_death_is_one(tmp_path):
+    async with System.start(system(tmp_path, echo="serve", other="serve")) as running:
+        watching = asyncio.create_task(running.wait())
+        first, address = running.pid("echo"), running.address("echo")
+        await running.kill("echo")
+        assert not exists(first)
+        assert refuses(address)
+        await running.respawn("echo")
+        assert (running.address("echo"), watching.done()) == (address, False)
+        async with connect(address, metrics=CallMetrics()) as channel:
+            await EchoServiceClient(channel).say(SayRequest())
+        os.kill(running.pid("echo"), signal.SIGKILL)
+        with pytest.raises(ServiceDied, match="echo was killed by SIGKILL"):
+            await watching
+
+
+async def test_a_kill_that_is_cancelled_leaves_nothing_running(tmp_path):
+    async with System.start(system(tmp_path, echo="serve")) as running:
+        pid = running.pid("echo")
+        killing = asyncio.create_task(running.kill("echo"))
+        await asyncio.sleep(0)
+        killing.cancel()
+        await asyncio.wait((killing,))
+        assert not exists(pid)
+
+
+async def test_a_port_that_was_taken_meanwhile_is_named(tmp_path):
+    async with System.start(system(tmp_path, echo="serve")) as running:
+        host, _, port = running.address("echo").rpartition(":")
+        await running.kill("echo")
+        with socket.create_server((host, int(port))), pytest.raises(SetupError, match=rf"services\.echo\.listen: .*port {port} is in use"):
+            await running.respawn("echo")
+
+
+async def test_a_service_gets_what_its_starter_adds_to_its_environment(tmp_path):
+    path = system(tmp_path, echo="serve", other="serve")
+    with pytest.raises(SetupError, match=r"other exited .*\n    error: TOWPATH_IDEMPOTENCY: does not name a store"):
+        async with System.start(path, env={"other": {"TOWPATH_IDEMPOTENCY": "nowhere"}}):
+            pytest.fail("not everything was ready")
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [

@@ -60,6 +60,7 @@ class App:
         self._services: list[Service] = []
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
+        self._opened = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,6 +83,12 @@ class App:
         if self._server is not None:
             raise RuntimeError("the application has started; add every service before")
         self._services.extend(services)
+
+    async def store(self) -> IdempotencyStore | None:
+        """Where answers by idempotency key are kept, opened: for handlers that have their effects in its transactions, so that effect and
+        answer are one (`docs/howto/idempotency.md`). None if that is off. Raises SetupError if it cannot be opened."""
+        await self._open_stores()
+        return self._store
 
     def channel(self, name: str) -> Channel:
         """The channel to the target with the logical name `name`, made on first use and closed with the application.
@@ -122,8 +129,7 @@ class App:
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
         server = Server([*self._services, *standard], layers=layers, documents=self._documents())
-        for store in self._stores():
-            await store.open()
+        await self._open_stores()
         if sock is None:
             configured = self.config.listen
             if host is None and port is None:
@@ -154,6 +160,12 @@ class App:
         """What a service file may speak of."""
         for service in self._services:
             yield from service.spec.methods
+
+    async def _open_stores(self) -> None:
+        if not self._opened:
+            for store in self._stores():
+                await store.open()
+            self._opened = True
 
     def _stores(self) -> Iterator[Opened]:
         """Those that are opened with the application, and closed."""

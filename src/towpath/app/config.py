@@ -42,11 +42,12 @@
 What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath.app.limitsfile`.
 What a service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.graphfile`.
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a
-mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN,
-TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>. Four more have no place in a file because they belong to one start of one process:
-TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the
-metrics at exit) and TOWPATH_WORKER (which of several workers it is). Without any of it a service listens on a free port of 127.0.0.1. An
-unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
+mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS,
+TOWPATH_TARGET_<NAME>, TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a password belongs there). Four more have no place
+in a file because they belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
+say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (which of several workers it is). Without any of
+it a service listens on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is
+guessed.
 """
 
 import os
@@ -204,10 +205,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         reflection=file.service.reflection,
         openapi=file.service.openapi,
         admission=file.service.admission,
-        idempotency=file.service.idempotency,
-        idempotency_where="idempotency" if source is None else f"{source}: service.idempotency",
-        quota_store=file.service.quota_store,
-        quota_store_where="quota_store" if source is None else f"{source}: service.quota_store",
+        idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
+        idempotency_where=_where("idempotency", source, env),
+        quota_store=env.get("TOWPATH_QUOTA_STORE") or file.service.quota_store,
+        quota_store_where=_where("quota_store", source, env),
         quotas=quotas_of(file.quotas, source),
         bulkheads=bulkheads_of(file.bulkheads, source),
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
@@ -233,6 +234,14 @@ def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) ->
         where = f"{source}: service.listen"
         return parse_place(setting, where), where
     return _ANYWHERE, "the default address"
+
+
+def _where(setting: str, source: Path | None, env: Mapping[str, str]) -> str:
+    """Where a setting of the table `service` comes from that a variable may override."""
+    variable = f"TOWPATH_{setting.upper()}"
+    if env.get(variable):
+        return variable
+    return setting if source is None else f"{source}: service.{setting}"
 
 
 def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> Place | None:

@@ -2,7 +2,8 @@
 
 A gateway that forwards a service speaks everything that a towpath server speaks for it (gRPC, gRPC-Web, Connect, REST, OpenAPI), whatever
 those behind it speak, and every call keeps its deadline, tenant, trace and criticality on the way. Metadata pass in both directions, and
-errors whole. Streams pass message by message, with the back pressure of either side felt on the other.
+errors whole; so do idempotency keys, by which the server behind keeps its answers. Streams pass message by message, with the back pressure
+of either side felt on the other.
 """
 
 from collections.abc import AsyncIterator
@@ -93,7 +94,7 @@ def _bidi_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
 
 
 def _options(ctx: Context) -> CallOptions:
-    return CallOptions(metadata=ctx.metadata, reply=Reply())
+    return CallOptions(metadata=ctx.metadata, idempotency_key=ctx.idempotency_key, reply=Reply())
 
 
 def _pass_on(reply: Reply | None, ctx: Context) -> None:

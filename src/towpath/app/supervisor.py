@@ -1,12 +1,13 @@
 """A whole system on one machine: every service of a system file as a process, started together and stopped together.
 
-Nothing is restarted: a service that dies ends the system, because a system that quietly runs on without one of its parts teaches nobody
-anything. And nothing is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each child then loses
-its lifeline (`towpath.app.lifeline`).
+Nothing is restarted by itself: a service that dies ends the system, because a system that quietly runs on without one of its parts teaches
+nobody anything. And nothing is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each child then
+loses its lifeline (`towpath.app.lifeline`).
 """
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -44,44 +45,50 @@ class ServiceDied(Exception):
 class System:
     """A running system; made by `start`."""
 
-    def __init__(self, file: SystemFile, addresses: Mapping[str, Address], children: Mapping[str, Child]) -> None:
+    def __init__(self, file: SystemFile, tell: Emit, metrics: Path | None, env: Mapping[str, Mapping[str, str]]) -> None:
         self.file = file
-        self._addresses = addresses
-        self._children = children
+        self._tell = tell
+        self._metrics = metrics
+        self._env = env
+        self._addresses: dict[str, Address] = {}
+        self._children: dict[str, Child] = {}
+        self._changed = asyncio.Event()
+        """Set when a child was added or taken out on purpose."""
 
     @staticmethod
     @asynccontextmanager
     async def start(
-        path: Path | str, *, emit: Emit | None = None, metrics: Path | None = None, listen: Mapping[str, str] | None = None
+        path: Path | str,
+        *,
+        emit: Emit | None = None,
+        metrics: Path | None = None,
+        listen: Mapping[str, str] | None = None,
+        env: Mapping[str, Mapping[str, str]] | None = None,
     ) -> AsyncGenerator["System"]:
         """Start what the system file at `path` lists, and stop all of it when the `async with` block ends.
 
         The block begins when every service is ready. `emit` takes the lines that they print, and what happens here under the name
         `towpath`; without it they go unseen, but for the last ones of a service that dies. `metrics` is a folder in which each service
-        leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that are to listen
-        elsewhere than the file says. Raises SetupError if the file is wrong, a port is in use, or a service does not become ready.
+        leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that are to listen elsewhere than the file says, and
+        `env` are variables by name that a service gets besides those of the file. Raises SetupError if the file is wrong, a port is in use,
+        or a service does not become ready.
         """
         file = load(Path(path)).listening(listen or {}, "listen")
+        system = System(file, emit or _unseen, metrics, env or {})
         listeners = _bind_all(file)
-        addresses = {name: bound(listener) for name, listener in listeners.items()}
-        children: dict[str, Child] = {}
-        tell = emit or _unseen
+        system._addresses |= {name: bound(listener) for name, listener in listeners.items()}
         try:
             cycle = file.cycle()
             if cycle:
-                tell(SELF, f"note: services call each other in a cycle: {' -> '.join(cycle)}")
-            for name, service in file.services.items():
-                env = _environment(service, file, addresses, metrics)
-                argv = sys.executable, "-m", service.module
-                children[name] = await Child.spawn(name, argv, env, listeners[name], partial(tell, name))
-                # A child that dies is to refuse connections at once instead of leaving them to hang.
-                listeners[name].close()
-            await _all_ready(file, children, addresses, tell)
-            yield System(file, addresses, children)
+                system._tell(SELF, f"note: services call each other in a cycle: {' -> '.join(cycle)}")
+            for name, listener in listeners.items():
+                await system._spawn(name, listener)
+            await _all_ready(file, system._children, system._addresses, system._tell)
+            yield system
         finally:
             for listener in listeners.values():
                 listener.close()
-            await stop_all(children.values(), file.grace)
+            await stop_all(system._children.values(), file.grace)
 
     def address(self, name: str) -> str:
         """`host:port` at which the service `name` can be reached. Raises KeyError for a name that is not in the file."""
@@ -91,18 +98,47 @@ class System:
         """The process id of the service `name`."""
         return self._children[name].pid
 
+    async def kill(self, name: str) -> None:
+        """End the service `name` as a crash would, by SIGKILL, and return when it is gone; `wait` does not take it for a death. Its port
+        refuses connections until `respawn`. For whoever wants to see what the others do about it."""
+        child = self._children.pop(name)
+        self._changed.set()
+        child.tell(signal.SIGKILL)
+        await child.stop(0)
+
+    async def respawn(self, name: str) -> None:
+        """Start the service `name` anew after `kill`, at the address that it had, and return when it is ready. Raises SetupError if
+        it does not become so, or if somebody has taken its port meanwhile."""
+        await self._spawn(name, bind(self._addresses[name], f"{self.file.path}: services.{name}.listen"))
+        await _ready(self._children[name], self.file.ready_timeout, self._addresses[name], self._tell)
+
+    async def _spawn(self, name: str, listener: socket.socket) -> None:
+        service = self.file.services[name]
+        env = {**_environment(service, self.file, self._addresses, self._metrics), **self._env.get(name, {})}
+        # A child that dies is to refuse connections at once instead of leaving them to hang, so it alone keeps the listener.
+        with listener:
+            argv = sys.executable, "-m", service.module
+            self._children[name] = await Child.spawn(name, argv, env, listener, partial(self._tell, name))
+        self._changed.set()
+
     async def wait(self) -> None:
         """Wait until a service dies, and raise ServiceDied; never returns otherwise. Also raises what `emit` raises."""
-        children = {child.exited: child for child in self._children.values()}
-        outputs = {child.output for child in self._children.values()}
+        heard: set[asyncio.Task[None]] = set()
         while True:
-            await asyncio.wait([*children, *outputs], return_when=asyncio.FIRST_COMPLETED)
-            for exited, child in children.items():
-                if exited.done():
+            self._changed.clear()
+            exits = {child.exited: child for child in self._children.values()}
+            outputs = {child.output for child in self._children.values()} - heard
+            changed = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait([*exits, *outputs, changed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
+            for exited, child in exits.items():
+                if exited.done() and self._children.get(child.name) is child:
                     await child.drained()
                     raise ServiceDied(child.name, exited.result(), child.last_lines)
             for output in [output for output in outputs if output.done()]:
-                outputs.discard(output)
+                heard.add(output)
                 output.result()
 
 
