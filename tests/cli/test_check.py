@@ -75,7 +75,7 @@ def test_a_finding_is_printed_for_a_person(files, capsys):
 
 def test_a_sound_system_is_summed_up(capsys):
     assert main(["check", str(SKYLINE)]) == 0
-    assert capsys.readouterr().out == "6 services, 22 methods, 14 calls: nothing found\n"
+    assert capsys.readouterr().out == "8 services, 31 methods, 19 calls: nothing found\n"
 
 
 def test_what_cannot_be_read_is_no_finding(tmp_path, capsys):

@@ -9,6 +9,8 @@ from skyline.fleet.hangar import Hangar
 from skyline.fleet.service import Fleet
 from skyline.flights.service import Flights
 from skyline.flights.timetable import Timetable
+from skyline.pricing.service import Pricing
+from skyline.pricing.tariff import Tariff
 from skyline.weather.almanac import Almanac
 from skyline.weather.service import Weather
 
@@ -46,6 +48,11 @@ def fleet(dataset: Dataset) -> Fleet:
 @pytest.fixture(scope="session")
 def flights(flight_rows: list[Flight], dataset: Dataset) -> Flights:
     return Flights(Timetable(flight_rows, dataset.airlines()))
+
+
+@pytest.fixture(scope="session")
+def pricing(flight_rows: list[Flight]) -> Pricing:
+    return Pricing(Tariff(flight_rows))
 
 
 @pytest.fixture(scope="session")

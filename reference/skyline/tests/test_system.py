@@ -22,11 +22,15 @@ from skyline.flights.service import Flights
 from skyline.flights.v1.flights_pb2 import GetFlightRequest, ListFlightsRequest
 from skyline.flights.v1.flights_towpath import FlightsServiceClient
 from skyline.gateway.__main__ import main as add_gateway
+from skyline.inventory.__main__ import main as add_inventory
+from skyline.inventory.v1.inventory_pb2 import CreateHoldRequest, Hold, ListHoldsRequest
+from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
+from skyline.pricing.service import Pricing
 from skyline.search.__main__ import main as add_search
 from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
-from towpath import App, Code, RpcError, Service, connect
+from towpath import App, CallOptions, Code, RpcError, Service, connect
 from towpath.app.config import ServiceConfig
 from towpath.telemetry.metrics import write_exposition
 
@@ -34,9 +38,11 @@ Use = Callable[[dict[str, App]], Awaitable[None]]
 
 
 @pytest.fixture
-def run_system(airports: Airports, fleet: Fleet, flights: Flights, weather: Weather) -> Callable[[Use], None]:
+def run_system(
+    airports: Airports, fleet: Fleet, flights: Flights, pricing: Pricing, weather: Weather, tmp_path: Path
+) -> Callable[[Use], None]:
     """Starts them all, hands them over by name, and stops them."""
-    owned: dict[str, Service] = {"airports": airports, "fleet": fleet, "flights": flights, "weather": weather}
+    owned: dict[str, Service] = {"airports": airports, "fleet": fleet, "flights": flights, "pricing": pricing, "weather": weather}
 
     @asynccontextmanager
     async def started() -> AsyncIterator[dict[str, App]]:
@@ -46,12 +52,16 @@ def run_system(airports: Airports, fleet: Fleet, flights: Flights, weather: Weat
                 apps[name] = await stack.enter_async_context(App(ServiceConfig(name=name)))
                 apps[name].add(service)
                 await apps[name].start("127.0.0.1", 0)
+            holds = f"sqlite:///{tmp_path / 'holds.db'}"
+            apps["inventory"] = await stack.enter_async_context(App(ServiceConfig(name="inventory", idempotency=holds)))
+            await add_inventory(apps["inventory"])
+            await apps["inventory"].start("127.0.0.1", 0)
             targets = {name: app.address for name, app in apps.items()}
             apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets)))
             await add_search(apps["search"])
             await apps["search"].start("127.0.0.1", 0)
             targets["search"] = apps["search"].address
-            apps["gateway"] = await stack.enter_async_context(App(ServiceConfig(name="gateway", targets=targets)))
+            apps["gateway"] = await stack.enter_async_context(App(ServiceConfig(name="gateway", targets=targets, idempotency="off")))
             await add_gateway(apps["gateway"])
             await apps["gateway"].start("127.0.0.1", 0)
             yield apps
@@ -71,7 +81,7 @@ def question(**changes) -> SearchFlightsRequest:
     return SearchFlightsRequest(**fields | changes)
 
 
-def test_a_search_is_answered_by_all_four(run_system: Callable[[Use], None]) -> None:
+def test_a_search_is_answered_by_all_five(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
         async with connect(apps["search"].address) as channel:
             answer = await SearchServiceClient(channel).search_flights(question(page_size=10))
@@ -83,6 +93,7 @@ def test_a_search_is_answered_by_all_four(run_system: Callable[[Use], None]) -> 
         assert first.flight.name == "flights/2013-01-03-UA1570-JFK"
         assert first.flight.departure_time.ToJsonString() == "2013-01-03T11:16:00Z"
         assert first.departure_weather.temperature_fahrenheit == 26.96
+        assert first.price.units == 311  # 39 + 0.11 * 2475: a minute before the busy hours, on a Thursday
 
     run_system(use)
 
@@ -108,6 +119,32 @@ def test_a_search_goes_without_the_weather_when_nobody_knows_it(run_system: Call
     run_system(use)
 
 
+def test_a_search_goes_without_prices_when_nobody_sets_them(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        await apps["pricing"].close(0)
+        async with connect(apps["search"].address) as channel:
+            bare = await SearchServiceClient(channel).search_flights(question(page_size=10))
+        assert len(bare.results) == 10
+        assert not any(result.HasField("price") for result in bare.results)
+
+    run_system(use)
+
+
+def test_a_key_makes_a_hold_once_through_the_gateway(run_system: Callable[[Use], None]) -> None:
+    async def use(apps: dict[str, App]) -> None:
+        wanted = CreateHoldRequest(parent="flights/2013-01-03-UA1570-JFK", hold=Hold(seats=1, traveller="Ada"))
+        async with connect(apps["gateway"].address) as channel:
+            client = InventoryServiceClient(channel)
+            first = await client.create_hold(wanted, CallOptions(idempotency_key="once"))
+            assert await client.create_hold(wanted, CallOptions(idempotency_key="once")) == first
+            assert list((await client.list_holds(ListHoldsRequest(parent="flights/-"))).holds) == [first.hold]
+        labels = {"rpc_method": "skyline.inventory.v1.InventoryService/CreateHold", "role": "idempotency", "reason": "REPLAYED"}
+        counted = apps["inventory"].metrics.registry.get_sample_value("towpath_decisions_total", labels | {"shadow": "false"})
+        assert counted == 1
+
+    run_system(use)
+
+
 def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
     run_system: Callable[[Use], None], flight_rows: list[Flight], tmp_path: Path
 ) -> None:
@@ -126,6 +163,8 @@ def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
             ("search", "made", "ListFlights"): (200, 0),
             ("search", "made", "ListObservations"): (200, 0),
             ("search", "made", "BatchGetAirports"): (200, 0),
+            ("search", "made", "BatchGetFares"): (200, 0),
+            ("pricing", "served", "BatchGetFares"): (200, 0),
             ("flights", "served", "ListFlights"): (200, 0),
             ("weather", "served", "ListObservations"): (200, 0),
             ("airports", "served", "BatchGetAirports"): (200, 0),

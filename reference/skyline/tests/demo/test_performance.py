@@ -58,15 +58,23 @@ def test_it_ends_with_a_report_whose_flights_are_those_of_the_data_file() -> Non
     assert len(checked.stdout.splitlines()) == 11
 
 
-def test_nobody_is_left_without_an_answer_while_the_weather_hangs() -> None:
-    played = run("--calls", "20", "--trouble", "10", "--concurrency", "5")
+def test_nobody_is_left_without_an_answer_while_one_hangs_one_is_slow_and_one_is_killed() -> None:
+    played = run("--calls", "20", "--trouble", "12", "--concurrency", "4")
     assert played.returncode == 0, played.stdout + played.stderr
-    hung = re.search(r"^hung +10 +0 +(\d+) ", played.stdout, re.MULTILINE)
-    after = re.search(r"^after +10 +0 +(\d+) ", played.stdout, re.MULTILINE)
-    assert hung
-    assert after
-    assert int(hung[1]) > int(after[1])
-    assert "fallback VALUE: 10" in played.stdout
+
+    def row(name: str) -> tuple[int, int]:
+        """Answers without weather, and without a price, of 12 calls of which none failed."""
+        found = re.search(rf"^{name} +12 +0 +(\d+) +(\d+) ", played.stdout, re.MULTILINE)
+        assert found, name
+        return int(found[1]), int(found[2])
+
+    well = row("all was well again")
+    hung, slow, gone = row("weather hung"), row("pricing took 2 s"), row("inventory was gone")
+    assert (hung[0] > well[0], hung[1]) == (True, 0)
+    assert (slow[0], slow[1] > well[1]) == (well[0], True)
+    assert gone == well
+    assert "12 are held exactly once." in played.stdout
+    assert "fallback VALUE: 24" in " ".join(played.stdout.split())
 
 
 def test_the_same_seed_shows_the_same_answer() -> None:
@@ -96,14 +104,14 @@ def test_a_count_that_is_none_is_refused(option: str, value: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(endless: subprocess.Popen[str], number: signal.Signals) -> None:
     services = services_of(endless)
-    assert set(services) == {"airports", "fleet", "flights", "gateway", "search", "weather"}
+    assert set(services) == {"airports", "fleet", "flights", "gateway", "inventory", "pricing", "search", "weather"}
     endless.send_signal(number)
     _, errors = endless.communicate(timeout=30)
     assert endless.returncode == 130
     assert "Traceback" not in errors
     gone, alive = psutil.wait_procs(services.values(), timeout=5)
     assert alive == []
-    assert len(gone) == 6
+    assert len(gone) == 8
 
 
 def test_a_service_that_dies_ends_it_all_and_is_named(endless: subprocess.Popen[str]) -> None:

@@ -1,6 +1,7 @@
 """The table of one answer says what the data file says, flight for flight."""
 
 import asyncio
+from collections import Counter
 from datetime import date
 from io import StringIO
 
@@ -12,10 +13,12 @@ from skyline.airports.v1.airports_pb2 import BatchGetAirportsRequest
 from skyline.data import Flight, Observation
 from skyline.data.__main__ import lines
 from skyline.demo import report
+from skyline.demo.bookings import Bookings
 from skyline.demo.driver import Outcome
 from skyline.demo.hops import Hop
 from skyline.demo.quantiles import Bucket
 from skyline.demo.traffic import Query
+from skyline.demo.trouble import Trouble
 from skyline.flights.service import Flights
 from skyline.flights.v1.flights_pb2 import ListFlightsRequest
 from skyline.search.join import results_of, route_of
@@ -32,7 +35,7 @@ async def searched(airports: Airports, flights: Flights, weather: Weather, day: 
     listed = await flights.list_flights(ListFlightsRequest(origin=ROUTE[0], destination=ROUTE[1], date=day), CTX)
     observed = await weather.list_observations(ListObservationsRequest(parent=ROUTE[0], date=day), CTX)
     known = await airports.batch_get_airports(BatchGetAirportsRequest(names=ROUTE), CTX)
-    return SearchFlightsResponse(route=route_of(*ROUTE, known.airports), results=results_of(listed.flights, observed.observations))
+    return SearchFlightsResponse(route=route_of(*ROUTE, known.airports), results=results_of(listed.flights, observed.observations, ()))
 
 
 def test_the_table_and_the_data_file_agree_on_every_flight_of_a_month(
@@ -77,3 +80,19 @@ def test_the_latencies_fit_a_terminal_of_80_columns_however_slow_the_calls() -> 
     lines = [line.split() for line in output.getvalue().splitlines()]
     assert lines[1][-3:] == ["12,346", "12,346", "12,346"]
     assert lines[2] == ["airports", "serves", "BatchGetAirports", "1,000,000", "999,999", "10,000", "10,000", "10,000"]
+
+
+def test_what_users_saw_of_the_trouble_is_told_and_so_are_holds_that_went_wrong() -> None:
+    well, bare = Outcome(seconds=[0.001] * 4), Outcome(seconds=[0.25] * 4, bare=3, unpriced=2, failed={"UNAVAILABLE": 1})
+    made = Bookings(holds=10, served=9, refused=Counter(UNAVAILABLE=3), refusal_seconds=[0.001, 0.002, 0.003], missing=1, repeated=2)
+    trouble = Trouble(hung=bare, slow=well, crashed=well, after=well, bookings=made, down=0.42)
+    assert trouble.failures == 4
+    output = StringIO()
+    report.print_trouble(Console(file=output, width=200), trouble, {("retry", "ATTEMPT"): 1234})
+    rows = [line.split() for line in output.getvalue().splitlines()]
+    assert ["weather", "hung", "4", "1", "3", "2", "250", "250"] in rows
+    assert ["all", "was", "well", "again", "4", "0", "0", "0", "1.00", "1.00"] in rows
+    text = output.getvalue()
+    assert "back after 0.4 s: 7 are held exactly once, 1 have none and 2 more than one." in text
+    assert "(UNAVAILABLE: 3), half of them within 2.00 ms" in text
+    assert "retry ATTEMPT: 1,234" in text

@@ -3,11 +3,13 @@
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.latlng_pb2 import LatLng
+from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skyline.airports.v1.airports_pb2 import Airport
 from skyline.flights.v1.flights_pb2 import Flight
+from skyline.pricing.v1.pricing_pb2 import Fare
 from skyline.search.join import great_circle_miles, results_of, route_of
 from skyline.weather.v1.weather_pb2 import Observation
 
@@ -33,10 +35,11 @@ def test_a_flight_gets_the_weather_of_the_hour_it_was_to_leave_in() -> None:
     hours = [Observation(name=f"hour {hour}", observation_time=Timestamp(seconds=3600 * hour)) for hour in (10, 11, 13)]
     times = [3600 * 10, 3600 * 11 - 1, 3600 * 11, 3600 * 12, 3600 * 13 + 1800, 3600 * 14]
     flights = [Flight(name=str(time), scheduled_departure_time=Timestamp(seconds=time)) for time in times]
-    results = results_of(flights, hours)
+    results = results_of(flights, hours, [Fare(flight=flights[1].name, price=Money(units=7))])
     assert [result.flight for result in results] == flights
     assert [result.departure_weather.name for result in results] == ["hour 10", "hour 10", "hour 11", "", "hour 13", ""]
     assert [result.HasField("departure_weather") for result in results] == [True, True, True, False, True, False]
+    assert [result.price.units if result.HasField("price") else None for result in results] == [None, 7, None, None, None, None]
 
 
 def test_a_route_with_both_ends_known_has_a_distance() -> None:

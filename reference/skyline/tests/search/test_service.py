@@ -14,6 +14,9 @@ from skyline.airports.v1.airports_towpath import AirportsServiceClient
 from skyline.data import Airport, Flight, Observation
 from skyline.flights.service import Flights
 from skyline.flights.v1.flights_towpath import FlightsServiceClient
+from skyline.pricing.service import Pricing
+from skyline.pricing.tariff import dollars
+from skyline.pricing.v1.pricing_towpath import PricingServiceClient
 from skyline.search.service import Search
 from skyline.search.v1 import search_pb2 as pb
 from skyline.weather.service import Weather
@@ -60,24 +63,26 @@ class Direct:
 
 @dataclass
 class System:
-    """Search with the three services that it asks."""
+    """Search with the four services that it asks."""
 
     airports: Direct
     flights: Direct
+    pricing: Direct
     weather: Direct
 
     def search(self, request: pb.SearchFlightsRequest) -> Awaitable[pb.SearchFlightsResponse]:
         service = Search(
             airports=AirportsServiceClient(self.airports),
             flights=FlightsServiceClient(self.flights),
+            pricing=PricingServiceClient(self.pricing),
             weather=WeatherServiceClient(self.weather),
         )
         return service.search_flights(request, CTX)
 
 
 @pytest.fixture
-def system(airports: Airports, flights: Flights, weather: Weather) -> System:
-    return System(Direct(airports), Direct(flights), Direct(weather))
+def system(airports: Airports, flights: Flights, pricing: Pricing, weather: Weather) -> System:
+    return System(Direct(airports), Direct(flights), Direct(pricing), Direct(weather))
 
 
 def question(**changes) -> pb.SearchFlightsRequest:
@@ -133,6 +138,30 @@ def test_an_hour_that_was_not_observed_leaves_the_weather_unset(
     answer = asyncio.run(system.search(request))
     (result,) = [result for result in answer.results if result.flight.name == f"flights/{row.key}"]
     assert not result.HasField("departure_weather")
+
+
+def test_every_flight_has_its_price_and_a_page_without_flights_asks_for_none(system: System, flight_rows: list[Flight]) -> None:
+    prices = {f"flights/{row.key}": dollars(row) for row in flight_rows}
+    answer = asyncio.run(system.search(question()))
+    assert [result.price.units for result in answer.results] == [prices[result.flight.name] for result in answer.results]
+    assert len(answer.results) == 33
+    system.pricing.called.clear()
+    assert not asyncio.run(system.search(question(destination="airports/XXX"))).results
+    assert system.pricing.called == []
+
+
+def test_pricing_that_is_late_is_cancelled_with_the_search(system: System) -> None:
+    system.pricing.stalled = True
+
+    async def give_up() -> None:
+        task = asyncio.ensure_future(system.search(question()))
+        await system.pricing.begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(give_up())
+    assert system.pricing.cancelled == ["BatchGetFares"]
 
 
 def test_the_route_names_its_ends(system: System, airport_rows: list[Airport]) -> None:

@@ -2,7 +2,7 @@
 field is wrong."""
 
 from skyline.aip.dates import date_of
-from skyline.aip.names import airport_code, airport_name
+from skyline.aip.names import airport_code, airport_name, flight_key
 from skyline.aip.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page, page_of
 from skyline.aip.problems import invalid, not_found
 
@@ -13,6 +13,7 @@ __all__ = [
     "airport_code",
     "airport_name",
     "date_of",
+    "flight_key",
     "invalid",
     "not_found",
     "page_of",

@@ -51,7 +51,10 @@ def _parsed(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--calls", type=_positive, default=standard.calls, help="searches in all (default: %(default)s)")
     parser.add_argument("--concurrency", type=_positive, default=standard.concurrency, help="searches at a time (default: %(default)s)")
     parser.add_argument(
-        "--trouble", type=_natural, default=standard.trouble, help="searches while a service hangs, and again after (default: %(default)s)"
+        "--trouble",
+        type=_natural,
+        default=standard.trouble,
+        help="searches while each of three services is in trouble, and seats to hold (default: %(default)s)",
     )
     given = parser.parse_args(arguments)
     return Options(seed=given.seed, calls=given.calls, concurrency=given.concurrency, trouble=given.trouble)

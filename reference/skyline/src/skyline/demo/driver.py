@@ -25,12 +25,13 @@ PAGE_SIZE = 20
 class Outcome:
     """What came of the questions: the seconds that each took, failed ones too (a call that hung until its deadline is the slowest of
     all, and leaving it out would flatter), how many failed with which code and with what last words, how many
-    answers had flights and no weather, and one answer to show."""
+    answers had flights and no weather, or no price, and one answer to show."""
 
     seconds: list[float] = field(default_factory=list[float])
     failed: dict[str, int] = field(default_factory=dict[str, int])
     last_words: dict[str, str] = field(default_factory=dict[str, str])
     bare: int = 0
+    unpriced: int = 0
     shown: tuple[Query, SearchFlightsResponse] | None = None
     elapsed: float = 0.0
 
@@ -81,6 +82,8 @@ async def _ask_on(
         else:
             if answer.results and not any(result.HasField("departure_weather") for result in answer.results):
                 outcome.bare += 1
+            if answer.results and not any(result.HasField("price") for result in answer.results):
+                outcome.unpriced += 1
             if outcome.shown is None and len(answer.results) >= show:
                 outcome.shown = (query, answer)
         outcome.seconds.append(time.perf_counter() - start)

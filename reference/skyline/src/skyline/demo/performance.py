@@ -12,11 +12,12 @@ from rich.console import Console
 
 from skyline.data import Dataset
 from skyline.demo import progress
+from skyline.demo.bookings import bookings
 from skyline.demo.driver import Outcome, drive
 from skyline.demo.hops import Hop, read_hops
 from skyline.demo.report import print_report, print_trouble
 from skyline.demo.traffic import Query, queries
-from skyline.demo.trouble import STOPPED, Trouble, decisions, make
+from skyline.demo.trouble import CRASHED, SLOW, STOPPED, Maker, Trouble, decisions
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import connect
 from towpath.app.supervisor import System
@@ -28,7 +29,7 @@ SYSTEM_FILE: Final = Path(__file__).resolve().parents[3] / "system.toml"
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What to play: `seed` decides the questions, `calls` how many, `concurrency` how many at a time; with `trouble`
-    so many more are asked while a service hangs, and once more after; 0 for none."""
+    so many more are asked while each of three services is in trouble, and once more after, and as many seats are held; 0 for none."""
 
     seed: int = 2013
     calls: int = 2_000
@@ -57,32 +58,39 @@ async def perform(options: Options, console: Console) -> bool:
 
 async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Outcome, Trouble | None, list[str]]:
     def say(name: str, line: str) -> None:
-        console.print(f"{name:<8} | {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{name:<9} | {line}", markup=False, highlight=False, soft_wrap=True)
 
-    async with System.start(options.system, emit=say, metrics=metrics) as system:
-        console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
-        async with connect(system.address("search")) as channel:
-            client = SearchServiceClient(channel)
-            with progress.shown(console, options.calls) as advance:
-                driving = asyncio.ensure_future(drive(client, asked, concurrency=options.concurrency, progress=advance))
-                watching = asyncio.ensure_future(system.wait())
-                try:
-                    await asyncio.wait((driving, watching), return_when=asyncio.FIRST_COMPLETED)
-                    if watching.done():
-                        watching.result()
-                    outcome = await driving
-                    trouble = await _trouble(options, system, client, console) if options.trouble else None
-                finally:
-                    driving.cancel()
-                    watching.cancel()
-                    await asyncio.gather(driving, watching, return_exceptions=True)
-        return outcome, trouble, list(system.file.services)
+    # What is held is forgotten with the folder: another performance has the same travellers.
+    env = {CRASHED: {"TOWPATH_IDEMPOTENCY": f"sqlite:///{metrics / 'holds.db'}"}}
+    async with System.start(options.system, emit=say, metrics=metrics, env=env) as system:
+        acts = asyncio.ensure_future(_acts(options, asked, system, console))
+        watching = asyncio.ensure_future(system.wait())
+        try:
+            await asyncio.wait((acts, watching), return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            return *await acts, list(system.file.services)
+        finally:
+            acts.cancel()
+            watching.cancel()
+            await asyncio.gather(acts, watching, return_exceptions=True)
 
 
-async def _trouble(options: Options, system: System, client: SearchServiceClient, console: Console) -> Trouble:
-    console.print(f"{STOPPED} stops answering for {options.trouble:,} calls", highlight=False)
-    asked = list(queries(Dataset.open().flights(), seed=options.seed + 1, count=options.trouble))
-    return await make(system, client, asked, concurrency=options.concurrency)
+async def _acts(options: Options, asked: Iterable[Query], system: System, console: Console) -> tuple[Outcome, Trouble | None]:
+    console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
+    async with connect(system.address("search")) as channel:
+        with progress.shown(console, options.calls) as advance:
+            outcome = await drive(SearchServiceClient(channel), asked, concurrency=options.concurrency, progress=advance)
+    return outcome, await _trouble(options, system, console) if options.trouble else None
+
+
+async def _trouble(options: Options, system: System, console: Console) -> Trouble:
+    told = f"{STOPPED} hangs, then {SLOW} is slow, then {CRASHED} is killed, for {options.trouble:,} calls each"
+    console.print(told, highlight=False, soft_wrap=True)
+    flights = Dataset.open().flights()
+    asked = list(queries(flights, seed=options.seed + 1, count=options.trouble))
+    booked = bookings(flights, seed=options.seed, count=options.trouble)
+    return await Maker(system, asked, booked, concurrency=options.concurrency).make()
 
 
 def _report(console: Console, outcome: Outcome, hops: list[Hop]) -> None:

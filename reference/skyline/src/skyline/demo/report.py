@@ -13,7 +13,7 @@ from skyline.data import EASTERN
 from skyline.demo.driver import Outcome
 from skyline.demo.hops import Hop
 from skyline.demo.quantiles import exact
-from skyline.demo.trouble import STOPPED, Trouble
+from skyline.demo.trouble import CRASHED, DELAY, SLOW, STOPPED, Trouble
 from skyline.flights.v1.flights_pb2 import Flight
 from skyline.search.v1.search_pb2 import FlightResult, SearchFlightsResponse
 from skyline.weather.v1.weather_pb2 import Observation
@@ -45,23 +45,39 @@ def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, pyt
 def print_trouble(console: Console, trouble: Trouble, decided: Mapping[tuple[str, str], int]) -> None:
     """What users saw of the trouble, and what the stack did about it."""
     console.print()
-    console.print(f"While {STOPPED} did not answer, and after", style="bold")
+    console.print("What users saw of the trouble", style="bold")
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "calls", "failed", "without weather", "p50", "p99"):
-        table.add_column(column, no_wrap=True, justify="left" if not column else "right", header_style="underline")
-    for name, outcome in (("hung", trouble.hung), ("after", trouble.after)):
+    for column in ("searches while", "calls", "failed", "no weather", "no price", "p50 ms", "p99 ms"):
+        table.add_column(column, no_wrap=True, justify="left" if column.startswith("searches") else "right", header_style="underline")
+    for name, outcome in (
+        (f"{STOPPED} hung", trouble.hung),
+        (f"{SLOW} took {DELAY} s", trouble.slow),
+        (f"{CRASHED} was gone", trouble.crashed),
+        ("all was well again", trouble.after),
+    ):
         ordered = sorted(outcome.seconds)
-        table.add_row(
-            name,
-            f"{outcome.calls:,}",
-            f"{outcome.failures:,}",
-            f"{outcome.bare:,}",
-            *(f"{_milliseconds(exact(ordered, share))} ms" for share in (0.50, 0.99)),
-        )
+        quantiles = (_milliseconds(exact(ordered, share)) for share in (0.50, 0.99))
+        table.add_row(name, *(f"{figure:,}" for figure in (outcome.calls, outcome.failures, outcome.bare, outcome.unpriced)), *quantiles)
     console.print(table)
+    _print_bookings(console, trouble)
     if decided:
         made = ", ".join(f"{role} {reason}: {count:,}" for (role, reason), count in sorted(decided.items()))
-        console.print(f"What the stack decided in all: {made}", soft_wrap=True, highlight=False)
+        console.print(f"What the stack decided in all: {made}", highlight=False)
+
+
+def _print_bookings(console: Console, trouble: Trouble) -> None:
+    made = trouble.bookings
+    once = made.holds - made.missing - made.repeated
+    verdict = "" if once == made.holds else f", {made.missing:,} have none and {made.repeated:,} more than one"
+    console.print(
+        f"{made.holds:,} seats were wanted while {CRASHED} was killed in the midst of it and was back after {trouble.down:.1f} s: "
+        f"{once:,} are held exactly once{verdict}. What it had counted until then is in no table above.",
+        highlight=False,
+    )
+    if made.refused:
+        codes = ", ".join(f"{code}: {count:,}" for code, count in sorted(made.refused.items()))
+        middle = _milliseconds(exact(sorted(made.refusal_seconds), 0.50))
+        console.print(f"Until then travellers were told to come again ({codes}), half of them within {middle} ms.", highlight=False)
 
 
 def _print_calls(console: Console, outcome: Outcome) -> None:

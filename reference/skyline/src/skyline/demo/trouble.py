@@ -1,49 +1,119 @@
-"""Trouble on purpose: the weather service stops answering while travellers ask, and goes on.
+"""Trouble on purpose, while travellers go on asking: a service that hangs, one that is slow, and one that crashes.
 
-Its process is stopped, not ended: connections stay open and nothing comes back, which is the worst that a slow dependency does. What users
-saw is for `skyline.demo.report` to tell, beside what the stack counted of its decisions.
+The weather's process is stopped, not ended: connections stay open and nothing comes back, which is the worst that a slow dependency does.
+Pricing is asked to take its time. Inventory is killed while seats are being held, and started anew. What users saw is for
+`skyline.demo.report` to tell, beside what the stack counted of its decisions.
 """
 
+import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
 from prometheus_client.parser import text_string_to_metric_families
 
+from skyline.demo.bookings import Booking, Bookings, book, count
 from skyline.demo.driver import Outcome, drive
 from skyline.demo.traffic import Query
+from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
+from skyline.pricing.v1.practice_pb2 import SetDelayRequest
+from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.search.v1.search_towpath import SearchServiceClient
+from towpath import connect
 from towpath.app.supervisor import System
 
 STOPPED: Final = "weather"
+SLOW: Final = "pricing"
+CRASHED: Final = "inventory"
+
+DELAY: Final = 2
+"""Seconds that pricing takes while it is slow: eight times what a search waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """What users saw while the service hung, and after."""
+    """What users saw: of their searches while each service was in trouble and after all of it, and of their holds while inventory was gone
+    for `down` seconds."""
 
     hung: Outcome
+    slow: Outcome
+    crashed: Outcome
     after: Outcome
+    bookings: Bookings
+    down: float
 
     @property
     def failures(self) -> int:
-        """Searches that failed."""
-        return self.hung.failures + self.after.failures
+        """Searches that failed, and holds that are missing or were made twice."""
+        searches = sum(outcome.failures for outcome in (self.hung, self.slow, self.crashed, self.after))
+        return searches + self.bookings.missing + self.bookings.repeated
 
 
-async def make(system: System, client: SearchServiceClient, asked: list[Query], *, concurrency: int) -> Trouble:
-    """Ask all of `asked` while the service hangs, and once more after. It goes on even if this is cancelled."""
-    pid = system.pid(STOPPED)
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        hung = await drive(client, asked, concurrency=concurrency)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    return Trouble(hung=hung, after=await drive(client, asked, concurrency=concurrency))
+class Maker:
+    """Makes trouble in `system` while all of `asked` is asked of search each time, and all that is `booked` held through the gateway."""
+
+    def __init__(self, system: System, asked: list[Query], booked: list[Booking], *, concurrency: int) -> None:
+        self._system = system
+        self._asked = asked
+        self._booked = booked
+        self._concurrency = concurrency
+
+    async def make(self) -> Trouble:
+        """All of it, one after the other. If this is cancelled, what hangs goes on; what is slow or gone is left so."""
+        async with AsyncExitStack() as stack:
+            search, pricing, gateway = [
+                await stack.enter_async_context(connect(self._system.address(name))) for name in ("search", SLOW, "gateway")
+            ]
+            travellers = SearchServiceClient(search)
+            hung = await self._hanging(travellers)
+            slow = await self._slow(travellers, PricingPracticeServiceClient(pricing))
+            crashed, bookings, down = await self._crashing(travellers, InventoryServiceClient(gateway))
+            after = await self._searches(travellers)
+            return Trouble(hung=hung, slow=slow, crashed=crashed, after=after, bookings=bookings, down=down)
+
+    async def _searches(self, travellers: SearchServiceClient) -> Outcome:
+        return await drive(travellers, self._asked, concurrency=self._concurrency)
+
+    async def _hanging(self, travellers: SearchServiceClient) -> Outcome:
+        pid = self._system.pid(STOPPED)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            return await self._searches(travellers)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    async def _slow(self, travellers: SearchServiceClient, practice: PricingPracticeServiceClient) -> Outcome:
+        await practice.set_delay(SetDelayRequest(delay=Duration(seconds=DELAY)))
+        outcome = await self._searches(travellers)
+        await practice.set_delay(SetDelayRequest())
+        return outcome
+
+    async def _crashing(self, travellers: SearchServiceClient, inventory: InventoryServiceClient) -> tuple[Outcome, Bookings, float]:
+        """Inventory is killed when a third of the holds are made; travellers search and hold meanwhile."""
+        third = asyncio.Event()
+
+        def heard(served: int) -> None:
+            if served >= len(self._booked) / 3:
+                third.set()
+
+        made = Bookings(holds=len(self._booked))
+        async with asyncio.TaskGroup() as group:
+            searching = group.create_task(self._searches(travellers))
+            group.create_task(book(inventory, self._booked, made, concurrency=self._concurrency, progress=heard))
+            await third.wait()
+            gone = time.perf_counter()
+            await self._system.kill(CRASHED)
+            await self._system.respawn(CRASHED)
+            down = time.perf_counter() - gone
+        await count(inventory, self._booked, made)
+        return searching.result(), made, down
 
 
 def decisions(dumps: Iterable[Path]) -> Counter[tuple[str, str]]:

@@ -1,17 +1,13 @@
 """The flights contract, answered from the timetable."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from typing import Final
 
-from skyline.aip import airport_code, date_of, invalid, not_found, page_of
+from skyline.aip import airport_code, date_of, flight_key, invalid, not_found, page_of
 from skyline.flights.timetable import Timetable
 from skyline.flights.v1 import flights_pb2 as pb
 from skyline.flights.v1.flights_towpath import FlightsService
 from towpath import Context
-
-_NAME: Final = re.compile(r"flights/\d{4}-\d{2}-\d{2}-[0-9A-Z]{2}\d{1,4}-[0-9A-Z]{3}")
 
 
 class Flights(FlightsService):
@@ -22,8 +18,7 @@ class Flights(FlightsService):
 
     async def get_flight(self, request: pb.GetFlightRequest, ctx: Context) -> pb.GetFlightResponse:
         """One flight; NOT_FOUND if there is none of that name."""
-        if not _NAME.fullmatch(request.name):
-            raise invalid("name", f"{request.name!r} is not the name of a flight; write it like 'flights/2013-01-01-UA1545-EWR'")
+        flight_key("name", request.name)
         flight = self._timetable.get(request.name)
         if flight is None:
             raise not_found("skyline.example/Flight", request.name)

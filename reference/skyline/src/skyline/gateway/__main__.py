@@ -9,6 +9,8 @@ from typing import Final
 from skyline.airports.v1.airports_towpath import AirportsService
 from skyline.fleet.v1.fleet_towpath import FleetService
 from skyline.flights.v1.flights_towpath import FlightsService
+from skyline.inventory.v1.inventory_towpath import InventoryService
+from skyline.pricing.v1.pricing_towpath import PricingService
 from skyline.search.v1.search_towpath import SearchService
 from skyline.weather.v1.weather_towpath import WeatherService
 from towpath import App, Service, forward, run
@@ -17,6 +19,8 @@ CONTRACTS: Final[dict[str, type[Service]]] = {
     "airports": AirportsService,
     "fleet": FleetService,
     "flights": FlightsService,
+    "inventory": InventoryService,
+    "pricing": PricingService,
     "search": SearchService,
     "weather": WeatherService,
 }

@@ -1,4 +1,4 @@
-"""Joining the three answers, as a function of nothing but them."""
+"""Joining the answers, as a function of nothing but them."""
 
 from collections.abc import Iterable
 from math import asin, cos, radians, sin, sqrt
@@ -8,6 +8,7 @@ from google.type.latlng_pb2 import LatLng
 
 from skyline.airports.v1.airports_pb2 import Airport
 from skyline.flights.v1.flights_pb2 import Flight
+from skyline.pricing.v1.pricing_pb2 import Fare
 from skyline.search.v1 import search_pb2 as pb
 from skyline.weather.v1.weather_pb2 import Observation
 
@@ -17,11 +18,17 @@ EARTH_RADIUS_MILES: Final = 3958.7613
 _HOUR: Final = 3600
 
 
-def results_of(flights: Iterable[Flight], observations: Iterable[Observation]) -> list[pb.FlightResult]:
-    """Each flight with the observation of the hour in which it was to depart; none where that hour was not observed."""
+def results_of(flights: Iterable[Flight], observations: Iterable[Observation], fares: Iterable[Fare]) -> list[pb.FlightResult]:
+    """Each flight with the observation of the hour in which it was to depart, and its price; none where that hour was not observed, or
+    where there is no fare."""
     by_hour = {observation.observation_time.seconds // _HOUR: observation for observation in observations}
+    prices = {fare.flight: fare.price for fare in fares}
     return [
-        pb.FlightResult(flight=flight, departure_weather=by_hour.get(flight.scheduled_departure_time.seconds // _HOUR))
+        pb.FlightResult(
+            flight=flight,
+            departure_weather=by_hour.get(flight.scheduled_departure_time.seconds // _HOUR),
+            price=prices.get(flight.name),
+        )
         for flight in flights
     ]
 

@@ -26,13 +26,14 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
+from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from skyline.airports.v1 import airports_pb2 as skyline_dot_airports_dot_v1_dot_airports__pb2
 from skyline.flights.v1 import flights_pb2 as skyline_dot_flights_dot_v1_dot_flights__pb2
 from skyline.weather.v1 import weather_pb2 as skyline_dot_weather_dot_v1_dot_weather__pb2
 from towpath._gen.towpath.v1 import options_pb2 as towpath_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eskyline/search/v1/search.proto\x12\x11skyline.search.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x16google/type/date.proto\x1a\"skyline/airports/v1/airports.proto\x1a skyline/flights/v1/flights.proto\x1a skyline/weather/v1/weather.proto\x1a\x18towpath/v1/options.proto\"\xcd\x01\n\x14SearchFlightsRequest\x12\x30\n\x06origin\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17skyline.example/Airport\x12\x35\n\x0b\x64\x65stination\x18\x02 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17skyline.example/Airport\x12%\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x8b\x01\n\x15SearchFlightsResponse\x12\'\n\x05route\x18\x01 \x01(\x0b\x32\x18.skyline.search.v1.Route\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.skyline.search.v1.FlightResult\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xa0\x01\n\x05Route\x12,\n\x06origin\x18\x01 \x01(\x0b\x32\x1c.skyline.airports.v1.Airport\x12\x31\n\x0b\x64\x65stination\x18\x02 \x01(\x0b\x32\x1c.skyline.airports.v1.Airport\x12\x1f\n\x12great_circle_miles\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x15\n\x13_great_circle_miles\"v\n\x0c\x46lightResult\x12*\n\x06\x66light\x18\x01 \x01(\x0b\x32\x1a.skyline.flights.v1.Flight\x12:\n\x11\x64\x65parture_weather\x18\x02 \x01(\x0b\x32\x1f.skyline.weather.v1.Observation2\x9d\x01\n\rSearchService\x12\x8b\x01\n\rSearchFlights\x12\'.skyline.search.v1.SearchFlightsRequest\x1a(.skyline.search.v1.SearchFlightsResponse\"\'\x90\x02\x01\xc2\x98$\x06\n\x02\x08\x02\x10\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/flights:searchb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eskyline/search/v1/search.proto\x12\x11skyline.search.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\x1a\"skyline/airports/v1/airports.proto\x1a skyline/flights/v1/flights.proto\x1a skyline/weather/v1/weather.proto\x1a\x18towpath/v1/options.proto\"\xcd\x01\n\x14SearchFlightsRequest\x12\x30\n\x06origin\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17skyline.example/Airport\x12\x35\n\x0b\x64\x65stination\x18\x02 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17skyline.example/Airport\x12%\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"\x8b\x01\n\x15SearchFlightsResponse\x12\'\n\x05route\x18\x01 \x01(\x0b\x32\x18.skyline.search.v1.Route\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.skyline.search.v1.FlightResult\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xa0\x01\n\x05Route\x12,\n\x06origin\x18\x01 \x01(\x0b\x32\x1c.skyline.airports.v1.Airport\x12\x31\n\x0b\x64\x65stination\x18\x02 \x01(\x0b\x32\x1c.skyline.airports.v1.Airport\x12\x1f\n\x12great_circle_miles\x18\x03 \x01(\x01H\x00\x88\x01\x01\x42\x15\n\x13_great_circle_miles\"\x99\x01\n\x0c\x46lightResult\x12*\n\x06\x66light\x18\x01 \x01(\x0b\x32\x1a.skyline.flights.v1.Flight\x12:\n\x11\x64\x65parture_weather\x18\x02 \x01(\x0b\x32\x1f.skyline.weather.v1.Observation\x12!\n\x05price\x18\x03 \x01(\x0b\x32\x12.google.type.Money2\x9d\x01\n\rSearchService\x12\x8b\x01\n\rSearchFlights\x12\'.skyline.search.v1.SearchFlightsRequest\x1a(.skyline.search.v1.SearchFlightsResponse\"\'\x90\x02\x01\xc2\x98$\x06\n\x02\x08\x02\x10\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/flights:searchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +48,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHFLIGHTSREQUEST'].fields_by_name['date']._serialized_options = b'\342A\001\002'
   _globals['_SEARCHSERVICE'].methods_by_name['SearchFlights']._loaded_options = None
   _globals['_SEARCHSERVICE'].methods_by_name['SearchFlights']._serialized_options = b'\220\002\001\302\230$\006\n\002\010\002\020\003\202\323\344\223\002\024\022\022/v1/flights:search'
-  _globals['_SEARCHFLIGHTSREQUEST']._serialized_start=298
-  _globals['_SEARCHFLIGHTSREQUEST']._serialized_end=503
-  _globals['_SEARCHFLIGHTSRESPONSE']._serialized_start=506
-  _globals['_SEARCHFLIGHTSRESPONSE']._serialized_end=645
-  _globals['_ROUTE']._serialized_start=648
-  _globals['_ROUTE']._serialized_end=808
-  _globals['_FLIGHTRESULT']._serialized_start=810
-  _globals['_FLIGHTRESULT']._serialized_end=928
-  _globals['_SEARCHSERVICE']._serialized_start=931
-  _globals['_SEARCHSERVICE']._serialized_end=1088
+  _globals['_SEARCHFLIGHTSREQUEST']._serialized_start=323
+  _globals['_SEARCHFLIGHTSREQUEST']._serialized_end=528
+  _globals['_SEARCHFLIGHTSRESPONSE']._serialized_start=531
+  _globals['_SEARCHFLIGHTSRESPONSE']._serialized_end=670
+  _globals['_ROUTE']._serialized_start=673
+  _globals['_ROUTE']._serialized_end=833
+  _globals['_FLIGHTRESULT']._serialized_start=836
+  _globals['_FLIGHTRESULT']._serialized_end=989
+  _globals['_SEARCHSERVICE']._serialized_start=992
+  _globals['_SEARCHSERVICE']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

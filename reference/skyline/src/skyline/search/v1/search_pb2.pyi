@@ -2,6 +2,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.api import resource_pb2 as _resource_pb2
 from google.type import date_pb2 as _date_pb2
+from google.type import money_pb2 as _money_pb2
 from skyline.airports.v1 import airports_pb2 as _airports_pb2
 from skyline.flights.v1 import flights_pb2 as _flights_pb2
 from skyline.weather.v1 import weather_pb2 as _weather_pb2
@@ -49,9 +50,11 @@ class Route(_message.Message):
     def __init__(self, origin: _Optional[_Union[_airports_pb2.Airport, _Mapping]] = ..., destination: _Optional[_Union[_airports_pb2.Airport, _Mapping]] = ..., great_circle_miles: _Optional[float] = ...) -> None: ...
 
 class FlightResult(_message.Message):
-    __slots__ = ("flight", "departure_weather")
+    __slots__ = ("flight", "departure_weather", "price")
     FLIGHT_FIELD_NUMBER: _ClassVar[int]
     DEPARTURE_WEATHER_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
     flight: _flights_pb2.Flight
     departure_weather: _weather_pb2.Observation
-    def __init__(self, flight: _Optional[_Union[_flights_pb2.Flight, _Mapping]] = ..., departure_weather: _Optional[_Union[_weather_pb2.Observation, _Mapping]] = ...) -> None: ...
+    price: _money_pb2.Money
+    def __init__(self, flight: _Optional[_Union[_flights_pb2.Flight, _Mapping]] = ..., departure_weather: _Optional[_Union[_weather_pb2.Observation, _Mapping]] = ..., price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...

@@ -31,7 +31,7 @@ SEARCH_FLIGHTS: Final = MethodSpec(
 
 
 class SearchService(Service):
-    """Joins flights, airports and weather."""
+    """Joins flights, airports, weather and fares."""
 
     spec: ClassVar[ServiceSpec] = ServiceSpec(
         name="skyline.search.v1.SearchService",
@@ -47,11 +47,11 @@ class SearchService(Service):
         request: search_pb2.SearchFlightsRequest,
         ctx: Context,
     ) -> search_pb2.SearchFlightsResponse:
-        """The flights of one route on one day with the weather at each departure, in pages."""
+        """The flights of one route on one day with the weather at each departure and the price of a seat, in pages."""
 
 
 class SearchServiceClient:
-    """Joins flights, airports and weather."""
+    """Joins flights, airports, weather and fares."""
 
     __slots__ = ("_search_flights",)
 
@@ -64,12 +64,12 @@ class SearchServiceClient:
         request: search_pb2.SearchFlightsRequest,
         options: CallOptions | None = None,
     ) -> search_pb2.SearchFlightsResponse:
-        """The flights of one route on one day with the weather at each departure, in pages."""
+        """The flights of one route on one day with the weather at each departure and the price of a seat, in pages."""
         return await self._search_flights(request, options)
 
 
 class SearchServiceSyncClient:
-    """Joins flights, airports and weather."""
+    """Joins flights, airports, weather and fares."""
 
     __slots__ = ("_search_flights",)
 
@@ -82,5 +82,5 @@ class SearchServiceSyncClient:
         request: search_pb2.SearchFlightsRequest,
         options: CallOptions | None = None,
     ) -> search_pb2.SearchFlightsResponse:
-        """The flights of one route on one day with the weather at each departure, in pages."""
+        """The flights of one route on one day with the weather at each departure and the price of a seat, in pages."""
         return self._search_flights(request, options)

@@ -1,0 +1,1 @@
+"""The inventory service: seats that are held, once each, in an SQLite file."""
