@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import SAY as SAY_METHOD
-from echo.v1.echo_towpath import EchoServiceClient
+from echo.v1.echo_towpath import SLEEP, EchoServiceClient
 from stream.v1 import stream_pb2 as stream_pb
 from stream.v1.stream_towpath import StreamServiceClient
 
@@ -14,6 +14,7 @@ from tests.echo_service import FOREVER, Echo, Relay
 from tests.stream_service import Streams
 from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.client import Channel
+from towpath.app.client_stack import client_roles
 from towpath.app.config import ServiceConfig
 from towpath.app.resilience import Resilience
 from towpath.contracts.policy import MethodConfig
@@ -200,6 +201,12 @@ async def test_without_breaker_and_throttle_a_target_is_asked_whatever_it_says()
 HEDGED = ServiceConfig(
     methods=(MethodConfig(names=(("echo.v1.EchoService", "Sleep"),), hedge=HedgingPolicy(hedging_delay=0.05, extra_load=0.05)),)
 )
+
+
+def test_a_call_that_is_hedged_is_not_retried_too():
+    hedged = client_roles(SLEEP, CallMetrics(), HEDGED.methods)
+    assert ("hedge" in hedged, "retry" in hedged) == (True, False)
+    assert "retry" in client_roles(SLEEP, CallMetrics())
 
 
 async def test_a_slow_call_is_hedged_at_another_server_where_the_file_says_so():

@@ -122,7 +122,7 @@ def test_what_a_tenant_may_call_is_told_with_where_that_is_written(config, capsy
 @pytest.mark.parametrize(
     ("policy", "row"),
     [
-        ("retryPolicy = { maxAttempts = 1 }", ["retry", "none", "towpath.toml: methodConfig[0]"]),
+        ("retryPolicy = { maxAttempts = 1 }", ["retry", "once, of what no server has seen", "towpath.toml: methodConfig[0]"]),
         (
             "retryPolicy = { maxAttempts = 4, retryableStatusCodes = ['UNAVAILABLE', 'ABORTED'] }",
             [

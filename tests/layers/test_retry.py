@@ -77,13 +77,12 @@ class Stage:
         return caught.value
 
 
-def test_a_method_without_retries_does_not_have_the_role():
+def test_a_method_without_a_policy_does_not_have_the_role():
     def layer(policy):
         return Retry(policy_of=lambda _: policy, budget=RetryBudget(), source=random.Random(1))
 
     target = Target()
     assert layer(None).wrap(SAY, target) is target
-    assert layer(RetryPolicy(max_attempts=1)).wrap(SAY, target) is target
     assert layer(RetryPolicy()).wrap(COLLECT, target) is target
     assert layer(RetryPolicy()).wrap(REPEAT, target) is not target
     assert layer(RetryPolicy()).wrap(FAIL, target) is not target
@@ -155,6 +154,18 @@ async def test_only_the_first_such_repetition_is_free():
     stage = Stage(*(failure(unprocessed=True) for _ in range(3)), max_attempts=2)
     await stage.fails()
     assert stage.target.attempts == [0, 0, 1]
+
+
+@virtual
+async def test_where_nothing_is_retried_only_what_no_server_has_seen_is_repeated_and_nobody_is_told_to_stop():
+    stage = Stage(failure(unprocessed=True), method=FAIL, max_attempts=1)
+    assert await stage.run() is ANSWER
+    assert (stage.target.attempts, stage.told) == ([0, 0], {"TRANSPARENT": 1})
+    for errors in ([failure()], [failure(unprocessed=True), failure()], [failure(unprocessed=True), failure(unprocessed=True)]):
+        last, count = errors[-1], len(errors)
+        stage = Stage(*errors, max_attempts=1)
+        assert await stage.fails() is last
+        assert (last.pushback, stage.target.attempts) == (None, [0] * count)
 
 
 @virtual

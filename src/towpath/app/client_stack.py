@@ -14,6 +14,7 @@ from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
+from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext, Opened
@@ -42,7 +43,7 @@ class ClientStack:
         throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
         # A method has hedges or retries, and pays for either from the same budget.
         hedge = Hedge(policy_of=lambda method: self._policy(method).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
-        retry = Retry(policy_of=lambda method: self._policy(method).retry.value, budget=budget, source=source, signal=signal)
+        retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         layers = (metrics.client, Deadline("client"), hedge, retry)
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
         self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
@@ -77,6 +78,11 @@ class ClientStack:
 
     def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
         return resolve(method, self._methods)
+
+    def _retries(self, method: MethodSpec[Any, Any]) -> RetryPolicy | None:
+        """None for a call that is hedged: whatever is lost of one attempt, another is there for it."""
+        policy = self._policy(method)
+        return None if policy.hedge.value is not None and policy.retry.value.max_attempts == 1 else policy.retry.value
 
     def _door(self, method: MethodSpec[Any, Any]) -> ClientContext:
         policy = self._policy(method)

@@ -86,7 +86,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
             "the caller's; CRITICAL without one" if criticality is None else f"{criticality.name}, or the caller's if that is lower",
             policy.criticality.source,
         ),
-        ("retry", _retries(policy.retry.value), policy.retry.source),
+        ("retry", _retries(policy.retry.value, spec, policy.hedge.value), policy.retry.source),
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
         *_about_targets(),
         *_declared(spec),
@@ -156,9 +156,9 @@ def _shadow(shadow: bool) -> str:
     return "; shadow: all pass" if shadow else ""
 
 
-def _retries(policy: "RetryPolicy") -> str:
+def _retries(policy: "RetryPolicy", spec: "MethodSpec[Any, Any]", hedge: "HedgingPolicy | None") -> str:
     if policy.max_attempts == 1:
-        return "none"
+        return "none" if hedge is not None or spec.kind.requests_stream else "once, of what no server has seen"
     codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
     wait = f"{policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms"
     return f"up to {policy.max_attempts} attempts after {codes} or what was never processed, a random part of {wait} apart"

@@ -4,7 +4,8 @@ An attempt is repeated if no handler had begun with it, which is known of one th
 and asked to come again; or if its code is among the policy's. UNAVAILABLE is enough then, as gRPC has it;
 any other code also needs a method that its contract calls idempotent, or a call with an idempotency key. Never repeated: what its caller
 cancelled, what ran out of time, and what the server answered to. The server's pushback is obeyed to the letter. An attempt that was lost
-before a server saw it is repeated once at once, and is not counted (A6's transparent retry), though the budget must have room for it.
+before a server saw it is repeated once at once, and is not counted (A6's transparent retry), though the budget must have room for it; so
+also where the policy allows but one attempt.
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback: a
 handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
@@ -55,7 +56,8 @@ PolicyOf = Callable[[MethodSpec[Any, Any]], RetryPolicy | None]
 
 
 class Retry:
-    """Repeats failed attempts as `policy_of(method)` says (None, or one attempt: not at all), within `budget`, the target's.
+    """Repeats failed attempts as `policy_of(method)` says (None: not at all; one attempt: only what no server has seen), within
+    `budget`, the target's.
 
     `source` draws the backoff. A call that is cancelled ends at once, also while it waits for its next attempt. What is raised in the end
     is the last attempt's error.
@@ -79,9 +81,9 @@ class Retry:
         self._signal = signal
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Methods with one request have this role, if their policy allows more than one attempt."""
+        """Methods with one request have this role, if they have a policy."""
         policy = None if method.kind.requests_stream else self._policy_of(method)
-        if policy is None or policy.max_attempts == 1:
+        if policy is None:
             return following
         budget = self._budget
         deposit = budget.deposit
@@ -144,6 +146,8 @@ class _Repetition:
             if transparent and self._unseen(error, ctx):
                 transparent = False
                 wait, reason = 0.0, TRANSPARENT
+            elif self._policy.max_attempts == 1:
+                break  # nobody has given up, so nobody is told to
             else:
                 since_pushback = since_pushback + 1 if error.pushback is None else 0
                 wait = self._backoff(since_pushback) if error.pushback is None else error.pushback
