@@ -85,6 +85,9 @@ def _bars(run: Run) -> list[Finding]:
         ),
         Finding(what="processor time of a refusal", expected="<= 15 us", measured=f"{refusal:.1f} us", holds=refusal <= 15),
         Finding(what="at 0.5x after 20x", expected=">= 0.97 answered", measured=f"{answered:.3f}", holds=answered >= 0.97),
+        Finding(
+            what="until it is so again, after 20x", expected="<= 1 s", measured=f"{recovered.settled:.2f} s", holds=recovered.settled <= 1
+        ),
     ]
 
 

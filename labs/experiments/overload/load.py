@@ -35,6 +35,9 @@ CLOSED: Final = 8
 TIMEOUT: Final = 1.0
 """Seconds that a call may take: an answer that comes later is no use to anybody."""
 
+WINDOW: Final = 0.1
+"""Seconds."""
+
 _CONNECTIONS: Final = 4
 _TRACES: Final = 4096
 _PRECISION: Final = 0.002
@@ -46,7 +49,8 @@ late."""
 class Step:
     """What came of one step. `offered` calls were begun in `seconds`; `good` were answered well in time, with these latencies in seconds,
     sorted, without those that were skipped; `failed` counts the others by gRPC status; `processor` is how many seconds of it the server
-    used; `late` the generator's own delay in the worst case."""
+    used; `late` the generator's own delay in the worst case. `windows` has for each `WINDOW` of the step how many calls were due in it and
+    how many of them were good; `pause` is how long before it the step before had made its last call: until all of that one were over."""
 
     offered: int
     good: int
@@ -55,6 +59,8 @@ class Step:
     failed: dict[str, int]
     processor: float
     late: float
+    windows: list[tuple[int, int]]
+    pause: float
 
 
 class Wire(asyncio.Protocol):
@@ -155,6 +161,7 @@ class Generator:
             timeout + literal(b"traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00".encode()) for _ in range(_TRACES)
         )
         self._closed_until = 0.0
+        self._last_due = perf_counter()
         self._random = random.Random(1)
 
     async def step(self, rate: float, seconds: float, skipped: float) -> Step:
@@ -163,9 +170,11 @@ class Generator:
         self._latencies: list[float] = []
         self._failed: Counter[str] = Counter()
         self._offered = self._open = 0
+        self._due: Counter[int] = Counter()
+        self._answered: Counter[int] = Counter()
         self._idle = asyncio.Event()
         processor, begun = self._processor(), perf_counter()
-        self._kept_from = begun + skipped
+        self._begun, self._kept_from, pause = begun, begun + skipped, begun - self._last_due
         late = await self._at(rate, seconds) if rate else self._keep(CLOSED, seconds)
         self._idle.clear()  # it was set whenever no call was under way
         if self._open:
@@ -178,6 +187,8 @@ class Generator:
             failed=dict(self._failed),
             processor=self._processor() - processor,
             late=late,
+            windows=[(self._due[window], self._answered[window]) for window in range(max(self._due) + 1)],
+            pause=pause,
         )
 
     async def _at(self, rate: float, seconds: float) -> float:
@@ -205,6 +216,8 @@ class Generator:
         wire = next(self._wires)
         self._offered += 1
         self._open += 1
+        self._last_due = due
+        self._due[int((due - self._begun) / WINDOW)] += 1
         wire.connection.request(Call(self, wire.connection, due), self._head, next(self._literals), self._body)
         wire.flush()
 
@@ -213,6 +226,7 @@ class Generator:
         now = perf_counter()
         if not failure and now - due <= TIMEOUT:
             self._good += 1
+            self._answered[int((due - self._begun) / WINDOW)] += 1
             if due >= self._kept_from:
                 self._latencies.append(now - due)
         else:

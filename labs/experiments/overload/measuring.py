@@ -10,9 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 from bench.children import PeerError, child, cores, python_environment, ready, reason
+from labs.experiments.overload.load import WINDOW
 
 SECONDS: Final = 3.0
 """Of each load; the first third is left out of latencies, while the server finds out that it is overloaded."""
+
+_SETTLED: Final = 0.95
 
 _LINE: Final = 1 << 26
 """Bytes of a step's result: a latency for each call."""
@@ -21,7 +24,8 @@ _LINE: Final = 1 << 26
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """What came of a load of `times` the capacity. Rates are per second; latencies, in seconds, are of calls that were answered well;
-    `processor` is the share of its core that the server used."""
+    `processor` is the share of its core that the server used. `settled` is how many seconds after the load before it ended the server
+    answered in time what it was asked, and went on so: 95 % of the calls of each tenth of a second; infinite if it never did."""
 
     times: float
     offered: float
@@ -30,6 +34,7 @@ class Load:
     p99: float
     failed: dict[str, int]
     processor: float
+    settled: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,17 @@ def _load(times: float, step: dict[str, Any]) -> Load:
         p99=_percentile(latencies, 0.99),
         failed=step["failed"],
         processor=step["processor"] / seconds,
+        settled=settled(step["windows"], step["pause"]),
     )
+
+
+def settled(windows: Sequence[tuple[int, int]], pause: float) -> float:
+    """Seconds from the end of the load before, `pause` seconds before the first window, to the end of the last window of which less than
+    `_SETTLED` was answered; the end of the load is itself no recovery, so infinite if that is the last one."""
+    bad = [index for index, (due, good) in enumerate(windows) if good < _SETTLED * due]
+    if not bad:
+        return pause
+    return float("inf") if bad[-1] == len(windows) - 1 else pause + WINDOW * (bad[-1] + 1)
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -1,9 +1,11 @@
 """The experiment on overload: what it concludes from figures, and that its processes do what it says of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from labs.experiments.overload.experiment import LOADS, STEPS, _bars
-from labs.experiments.overload.measuring import Load, Run, run
+from labs.experiments.overload.measuring import Load, Run, run, settled
 
 
 def load(times: float, goodput: float, *, p99: float = 0.004, refusal: float = 10e-6) -> Load:
@@ -40,12 +42,32 @@ def test_what_a_refusal_costs_is_told_from_what_a_served_call_costs():
     assert not _bars(measured({}, refusal=20e-6))[2].holds
 
 
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([(20, 20), (20, 19)], 0.25),
+        ([(20, 0), (20, 18), (20, 20), (0, 0), (20, 20)], 0.45),
+        ([(20, 20), (20, 20), (20, 18)], float("inf")),
+        ([], 0.25),
+    ],
+)
+def test_a_server_has_settled_after_the_last_window_that_was_not_answered(windows, expected):
+    assert settled(windows, 0.25) == pytest.approx(expected)
+
+
+def test_a_server_that_takes_longer_than_a_second_to_settle_is_found():
+    loads = [*measured({}).loads[:-1], replace(load(0.5, 500), settled=1.1)]
+    finding = _bars(Run(kind="x", capacity=1000, loads=loads))[-1]
+    assert (finding.holds, finding.measured) == (False, "1.10 s")
+
+
 async def test_a_real_server_under_load_serves_some_and_refuses_the_rest():
     found = await run("towpath", (0.5, 5.0), seconds=0.6)
     over = found.at(5.0)
     assert found.capacity > 0
     assert over.goodput > 0
     assert set(over.failed) == {"8"}  # RESOURCE_EXHAUSTED: nothing was lost, nothing hung, nothing came too late
+    assert 0 < found.at(0.5).settled < float("inf")
     assert over.goodput + over.failed["8"] / 0.6 == pytest.approx(over.offered)
 
 
