@@ -41,6 +41,7 @@ def test_the_clients_side(capsys):
         ["criticality", "the caller's; CRITICAL without one", "default"],
         ["retry", f"up to 3 attempts after UNAVAILABLE {OR}, a random part of 25 ms to 250 ms apart", "default"],
         ["hedge", "none", "default"],
+        ["fallback", "none", "default"],
         [
             "budget",
             "a retry or hedge for 5 calls and 10 a second, at most 20% of the calls under way or 3",
@@ -134,6 +135,14 @@ def test_what_a_tenant_may_call_is_told_with_where_that_is_written(config, capsy
         (
             "hedgingPolicy = { hedgingDelay = '0.02s' }",
             ["hedge", "up to 2 attempts, each after 20 ms, for at most 1% of the calls", "towpath.toml: methodConfig[0]"],
+        ),
+        (
+            "fallback = { maxAge = '5s' }",
+            ["fallback", "the last good answer to the same request, up to 5 s old", "towpath.toml: methodConfig[0]"],
+        ),
+        (
+            "fallback = { value = { text = 'x' }, skip = true }",
+            ["fallback", '{"text":"x"}; the call is skipped when it would come too late', "towpath.toml: methodConfig[0]"],
         ),
         (
             "hedgingPolicy = { maxAttempts = 3, extraLoad = 0.02 }",

@@ -38,7 +38,7 @@ class Stage:
         self.seconds = 0.0
         self.asked = 0
         self.told: Counter[str] = Counter()
-        self.handler = Fallback(sources={SAY_NAME: source}, signal=self._hear).wrap(SAY, self._serve)
+        self.handler = Fallback(source_of={SAY: source}.get, signal=self._hear).wrap(SAY, self._serve)
 
     def _hear(self, method: str, role: str, reason: str, shadow: bool) -> None:
         assert (method, role, shadow) == (SAY_NAME, "fallback", False)
@@ -73,7 +73,7 @@ def test_a_method_without_a_source_does_not_have_the_role(hand):
     async def target(_request, _ctx):
         raise AssertionError
 
-    assert Fallback(sources={SAY_NAME: LastAnswer()}).wrap(FAIL, target) is target
+    assert Fallback(source_of={SAY: LastAnswer()}.get).wrap(FAIL, target) is target
 
 
 @pytest.mark.parametrize("code", Code)
@@ -186,7 +186,7 @@ def test_a_stream_cannot_have_one(hand):
         raise AssertionError
 
     with pytest.raises(SetupError, match=r"Repeat streams, and cannot have a fallback"):
-        Fallback(sources={REPEAT.full_name: LastAnswer()}).wrap(REPEAT, target)
+        Fallback(source_of={REPEAT: LastAnswer()}.get).wrap(REPEAT, target)
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,10 @@ from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
 from towpath import App, CallOptions, Code, RpcError, Service, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.config import ServiceConfig, load
 from towpath.telemetry.metrics import write_exposition
 
+SERVICES = Path(__file__).parents[1] / "services"
 Use = Callable[[dict[str, App]], Awaitable[None]]
 
 
@@ -57,7 +58,8 @@ def run_system(
             await add_inventory(apps["inventory"])
             await apps["inventory"].start("127.0.0.1", 0)
             targets = {name: app.address for name, app in apps.items()}
-            apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets)))
+            methods = load(SERVICES / "search.toml", {}).methods
+            apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets, methods=methods)))
             await add_search(apps["search"])
             await apps["search"].start("127.0.0.1", 0)
             targets["search"] = apps["search"].address

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from towpath.app.fallbackfile import source_of
 from towpath.app.resilience import DEFAULT, Resilience
 from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
@@ -44,17 +45,19 @@ class ClientStack:
         # A method has hedges or retries, and pays for either from the same budget.
         hedge = Hedge(policy_of=lambda method: self._policy(method).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
+        self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (metrics.client, Deadline("client"), hedge, retry)
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
         self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:
-        """Answers that are good enough where the right one cannot be had, by method."""
-        return Fallback(sources=sources, signal=self._signal)
+        """Answers that are good enough where the right one cannot be had, by method; where there is none, what the service file says."""
+        return Fallback(source_of=lambda method: sources.get(method.full_name) or self._source(method), signal=self._signal)
 
     def open(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> UnaryCall[Req, Res]:
-        """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` stands inside the
-        metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method` cannot have."""
+        """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` (default: the
+        service file's) stands inside the metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method`
+        cannot have."""
         return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
 
     def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
@@ -64,7 +67,9 @@ class ClientStack:
     def check(self, methods: Sequence[MethodConfig]) -> None:
         """Whether every method that is open here can have what `methods` say of it. Raises SetupError that names the entry."""
         for method, _ in list(self._opened.values()):
-            resolve(method, methods)
+            fallback = resolve(method, methods).fallback
+            if fallback.value is not None:
+                source_of(method, fallback.value, fallback.source)
 
     def reload(self, methods: Sequence[MethodConfig]) -> None:
         """Have `methods`, which `check` has found to be sound, hold for the calls that begin from now on, of whichever client."""
@@ -74,10 +79,14 @@ class ClientStack:
 
     def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
         """The roles really in the stack of `method`, in order."""
-        return [ClientContext.role, *roles(self._layers, method, _end)]
+        return [ClientContext.role, *roles(self._all(self._fallback), method, _end)]
 
     def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
         return resolve(method, self._methods)
+
+    def _source(self, method: MethodSpec[Any, Any]) -> Source | None:
+        fallback = self._policy(method).fallback
+        return None if fallback.value is None else source_of(method, fallback.value, fallback.source)
 
     def _retries(self, method: MethodSpec[Any, Any]) -> RetryPolicy | None:
         """None for a call that is hedged: whatever is lost of one attempt, another is there for it."""
@@ -89,8 +98,11 @@ class ClientStack:
         return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
     def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None) -> Handler:
+        return compose(self._all(fallback or self._fallback), method, transport)
+
+    def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers
-        return compose((metrics, *inner) if fallback is None else (metrics, fallback, *inner), method, transport)
+        return metrics, fallback, *inner
 
     def _kept(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, opened: Opened[_Call]) -> _Call:
         become = opened.become  # and not `opened`, which would keep the call alive that is the key

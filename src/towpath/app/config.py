@@ -38,6 +38,7 @@
     timeout = "0.5s"
     criticality = "SHEDDABLE"
     retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath.app.attemptsfile`)
+    fallback = { maxAge = "60s" }                        # the last good answer, or a value (see `towpath.app.fallbackfile`)
 
 What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath.app.limitsfile`.
 What a service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.graphfile`.
@@ -61,6 +62,7 @@ import msgspec
 from towpath.app import tomlfile
 from towpath.app.attemptsfile import HedgingSettings, RetrySettings
 from towpath.app.duration import parse_duration
+from towpath.app.fallbackfile import FallbackSettings
 from towpath.app.graphfile import NOTHING, CallTable, Declarations, WaiverTable
 from towpath.app.limitsfile import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath.app.suggest import suggestion
@@ -116,6 +118,7 @@ class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     criticality: str | None = None
     retry_policy: RetrySettings | None = None
     hedging_policy: HedgingSettings | None = None
+    fallback: FallbackSettings | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -265,6 +268,7 @@ def _method(item: _Method, where: str) -> MethodConfig:
         criticality=criticality,
         retry=None if item.retry_policy is None else item.retry_policy.policy(f"{where}.retryPolicy"),
         hedge=None if item.hedging_policy is None else item.hedging_policy.policy(f"{where}.hedgingPolicy"),
+        fallback=None if item.fallback is None else item.fallback.policy(f"{where}.fallback"),
         source=where,
     )
 

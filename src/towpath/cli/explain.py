@@ -10,7 +10,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from towpath.app.config import ServiceConfig
     from towpath.contracts.policy import MethodConfig
-    from towpath.core.policies import HedgingPolicy, RetryPolicy
+    from towpath.core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
     from towpath.core.service import MethodSpec
     from towpath.layers.idempotency_store import IdempotencyStore
 
@@ -88,6 +88,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
         ),
         ("retry", _retries(policy.retry.value, spec, policy.hedge.value), policy.retry.source),
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
+        ("fallback", _fallback(policy.fallback.value), policy.fallback.source),
         *_about_targets(),
         *_declared(spec),
     ]
@@ -162,6 +163,14 @@ def _retries(policy: "RetryPolicy", spec: "MethodSpec[Any, Any]", hedge: "Hedgin
     codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
     wait = f"{policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms"
     return f"up to {policy.max_attempts} attempts after {codes} or what was never processed, a random part of {wait} apart"
+
+
+def _fallback(policy: "FallbackPolicy | None") -> str:
+    if policy is None:
+        return "none"
+    if policy.value is None:
+        return f"the last good answer to the same request, up to {policy.max_age:g} s old"
+    return f"{policy.value.decode()}{'; the call is skipped when it would come too late' if policy.skip else ''}"
 
 
 def _hedges(policy: "HedgingPolicy | None") -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from towpath.contracts.attempts import unsafe
 from towpath.core.context import NO_OPTIONS, CallOptions, Criticality
 from towpath.core.errors import SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath.core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
 from towpath.core.service import MethodSpec
 
 _T = TypeVar("_T")
@@ -44,6 +44,7 @@ class MethodConfig:
     criticality: Criticality | None = None
     retry: RetryPolicy | None = None
     hedge: HedgingPolicy | None = None
+    fallback: FallbackPolicy | None = None
     source: str = "service file"
 
     def __post_init__(self) -> None:
@@ -77,12 +78,14 @@ class Resolved(Generic[_T]):
 @dataclass(frozen=True, kw_only=True)
 class MethodPolicy:
     """What applies to one method. `timeout` is in seconds, None for no end. `criticality` None inherits the caller's, and is CRITICAL at
-    the edge. `hedge` None means no hedges; `retry` always says something, if only that there is one attempt."""
+    the edge. `hedge` None means no hedges; `retry` always says something, if only that there is one attempt. `fallback` None: errors are
+    errors."""
 
     timeout: Resolved[float | None]
     criticality: Resolved[Criticality | None]
     retry: Resolved[RetryPolicy]
     hedge: Resolved[HedgingPolicy | None]
+    fallback: Resolved[FallbackPolicy | None]
 
 
 def resolve(
@@ -121,6 +124,7 @@ def resolve(
             default=_ONCE if method.kind.requests_stream or (said or method).hedge else RetryPolicy(),
         ),
         hedge=_first((said.hedge if said else None, entry.source), (None if said else method.hedge, CONTRACT_OPTION), default=None),
+        fallback=_first((entry.fallback, entry.source), default=None),
     )
 
 

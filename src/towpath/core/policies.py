@@ -1,6 +1,6 @@
-"""What a method may declare of retries and hedges, in the terms of gRPC's service config (gRFC A6).
+"""What may be said of a method's retries and hedges, in the terms of gRPC's service config (gRFC A6), and of its fallback.
 
-Values only: `towpath.layers.retry` and `towpath.layers.hedge` act on them, contracts and service files give them.
+Values only: the roles of these names in `towpath.layers` act on them, contracts and service files give them.
 """
 
 from dataclasses import dataclass
@@ -62,3 +62,24 @@ class HedgingPolicy:
             raise SetupError(f"hedgingDelay is {self.hedging_delay:g} s; give 0 or more, or leave it out")
         if not 0 < self.extra_load <= 0.05:
             raise SetupError(f"extraLoad is {self.extra_load:g}; give more than 0 and at most 0.05")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackPolicy:
+    """What stands in for an answer that the server cannot give.
+
+    `value` is a response as JSON; with `skip` (False) the call is not even made while it would come too late. Without a value (default)
+    it is the last good answer to the same request that is not older than `max_age` (60) seconds, of the `size` (1000) requests asked most
+    recently. Raises SetupError for what cannot be meant.
+    """
+
+    value: bytes | None = None
+    skip: bool = False
+    max_age: float = 60.0
+    size: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_age < float("inf"):
+            raise SetupError(f"maxAge of a fallback is {self.max_age:g} s; give more than 0")
+        if self.size < 1:
+            raise SetupError(f"size of a fallback is {self.size}; give 1 or more")

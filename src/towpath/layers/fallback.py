@@ -14,7 +14,7 @@ this source.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,30 +70,31 @@ class LastAnswer:
 
 Source = FixedAnswer | LastAnswer
 
+SourceOf = Callable[[MethodSpec[Any, Any]], Source | None]
 
 _Key = tuple[str, tuple[tuple[str, Value], ...], bytes]
 _Answers = OrderedDict[_Key, tuple[float, bytes]]
 
 
 class Fallback:
-    """Answers from `sources`, by a method's full name (`package.Service/Method`), when the server cannot.
+    """Answers from what `source_of(method)` gives (None: errors are errors) when the server cannot.
 
     What a method last answered is remembered for all clients of this layer. Unary methods only. Raises SetupError when a client is made
     with a source whose value is not the method's response, or for a stream.
     """
 
-    __slots__ = ("_answers", "_signal", "_sources")
+    __slots__ = ("_answers", "_signal", "_source_of")
 
     role = "fallback"
 
-    def __init__(self, *, sources: Mapping[str, Source], signal: Signal = unheard) -> None:
-        self._sources = dict(sources)
+    def __init__(self, *, source_of: SourceOf, signal: Signal = unheard) -> None:
+        self._source_of = source_of
         self._signal = signal
         self._answers: dict[str, _Answers] = {}
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Methods with a source have this role."""
-        source = self._sources.get(method.full_name)
+        source = self._source_of(method)
         if source is None:
             return following
         if method.kind is not MethodKind.UNARY:

@@ -1,8 +1,8 @@
 """The search contract: one question becomes four calls, and their answers one.
 
 Fares can only be asked for once it is known which flights there are; the other three calls are made at once. The slowest decides how
-long a search takes. Weather and fares are nice to have: who makes their clients gives them a quarter of a second and an empty answer to
-fall back on (`skyline.search.__main__`). When one fails all the same, the others are cancelled (nobody will read
+long a search takes. Weather and fares are nice to have: the service file gives them a quarter of a second and an empty answer to fall
+back on. When one fails all the same, the others are cancelled (nobody will read
 their answers) and its error is the search's: the codes of a failed dependency (UNAVAILABLE, DEADLINE_EXCEEDED) mean the same to the caller,
 and the INVALID_ARGUMENT of flights about a page token speaks of a field that has the same name here. The deadline, the trace and the
 criticality of the search go along with each call without a word said here.
