@@ -60,7 +60,7 @@ class App:
         self._services: list[Service] = []
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
-        self._opened = False
+        self._opened: list[Opened] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -162,10 +162,10 @@ class App:
             yield from service.spec.methods
 
     async def _open_stores(self) -> None:
-        if not self._opened:
-            for store in self._stores():
+        for store in self._stores():
+            if store not in self._opened:
                 await store.open()
-            self._opened = True
+                self._opened.append(store)
 
     def _stores(self) -> Iterator[Opened]:
         """Those that are opened with the application, and closed."""

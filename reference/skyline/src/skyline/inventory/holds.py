@@ -58,7 +58,9 @@ class Holds:
 
     async def on(self, flight: str) -> list[pb.Hold]:
         """Those on a flight, or on all with `flights/-`, in the order in which they were made."""
-        rows = await self._store.run(lambda connection: connection.execute(_LIST, (flight, flight)).fetchall())
+        # In a transaction of its own: between the statements of another's it would see what may yet be rolled back.
+        async with self._store.transaction() as tx:
+            rows = await tx.execute(_LIST, (flight, flight))
         return [_message(*row) for row in rows]
 
 

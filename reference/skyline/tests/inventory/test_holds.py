@@ -1,0 +1,46 @@
+"""Rows of a real file: nobody sees what is not committed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from skyline.inventory.holds import Holds
+from skyline.inventory.v1.inventory_pb2 import Hold
+from towpath.stores.sqlite import SqliteStore
+
+
+def test_a_hold_that_is_rolled_back_was_never_seen(tmp_path: Path) -> None:
+    async def use() -> None:
+        store = SqliteStore(tmp_path / "holds.db")
+        await store.open()
+        holds = await Holds.open(store)
+        with pytest.raises(ZeroDivisionError):
+            async with holds.transaction() as tx:
+                await holds.add(tx, "flights/a", Hold(seats=1, traveller="Ada"))
+                listing = asyncio.create_task(holds.on("flights/-"))
+                await asyncio.sleep(0)  # it has begun
+                raise ZeroDivisionError
+        assert await listing == []
+        async with holds.transaction() as tx:
+            made = await holds.add(tx, "flights/a", Hold(seats=1, traveller="Ada"))
+        assert await holds.on("flights/a") == [made]
+        assert await holds.on("flights/b") == []
+        await store.close()
+
+    asyncio.run(use())
+
+
+def test_a_file_is_opened_again_with_what_it_holds(tmp_path: Path) -> None:
+    async def use() -> None:
+        for count in range(3):
+            store = SqliteStore(tmp_path / "holds.db")
+            await store.open()
+            holds = await Holds.open(store)
+            assert len(await holds.on("flights/-")) == count
+            async with holds.transaction() as tx:
+                await holds.add(tx, "flights/a", Hold(seats=2, traveller="Ada"))
+                assert await holds.taken(tx, "flights/a") == 2 * (count + 1)
+            await store.close()
+
+    asyncio.run(use())
