@@ -1,6 +1,18 @@
-"""What the layers decided, read from the metrics that services leave behind."""
+"""Trouble that cannot be made, and what the layers decided, read from the metrics that services leave behind."""
 
-from skyline.demo.trouble import decisions
+import asyncio
+from datetime import date
+
+import pytest
+
+from skyline.demo.bookings import Booking
+from skyline.demo.traffic import Query
+from skyline.demo.trouble import Maker, decisions
+from skyline.inventory.v1.inventory_pb2 import CreateHoldResponse
+from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
+from skyline.search.v1.search_pb2 import SearchFlightsResponse
+from skyline.search.v1.search_towpath import SearchServiceClient
+from towpath import SetupError
 from towpath.telemetry.metrics import CallMetrics, write_exposition
 
 
@@ -13,3 +25,24 @@ def test_decisions_are_summed_over_processes_and_methods_without_those_in_shadow
         metrics.decisions("x.X/A", "breaker", "BREAKER_OPEN", True)
         write_exposition(metrics.registry, path)
     assert decisions(paths) == {("retry", "ATTEMPT"): 4}
+
+
+def test_a_service_that_does_not_come_back_is_named():
+    class Answering:
+        def bind(self, method):
+            async def call(request, options):
+                await asyncio.sleep(0)
+                return SearchFlightsResponse() if method.name == "SearchFlights" else CreateHoldResponse()
+
+            return call
+
+    class Gone:
+        async def kill(self, name):
+            assert name == "inventory"
+
+        async def respawn(self, name):
+            raise SetupError("its port was taken meanwhile")
+
+    maker = Maker(Gone(), [Query("JFK", "LAX", date(2013, 1, 1))] * 9, [Booking("flights/a", str(n)) for n in range(9)], concurrency=2)
+    with pytest.raises(SetupError, match="taken meanwhile"):
+        asyncio.run(maker._crashing(SearchServiceClient(Answering()), InventoryServiceClient(Answering())))

@@ -15,13 +15,18 @@ def test_a_hold_that_is_rolled_back_was_never_seen(tmp_path: Path) -> None:
         store = SqliteStore(tmp_path / "holds.db")
         await store.open()
         holds = await Holds.open(store)
-        with pytest.raises(ZeroDivisionError):
+
+        async def fail() -> None:
             async with holds.transaction() as tx:
                 await holds.add(tx, "flights/a", Hold(seats=1, traveller="Ada"))
-                listing = asyncio.create_task(holds.on("flights/-"))
+                listings.append(asyncio.create_task(holds.on("flights/-")))
                 await asyncio.sleep(0)  # it has begun
                 raise ZeroDivisionError
-        assert await listing == []
+
+        listings: list[asyncio.Task[list[Hold]]] = []
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        assert await listings[0] == []
         async with holds.transaction() as tx:
             made = await holds.add(tx, "flights/a", Hold(seats=1, traveller="Ada"))
         assert await holds.on("flights/a") == [made]

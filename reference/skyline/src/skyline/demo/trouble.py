@@ -26,7 +26,7 @@ from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from skyline.pricing.v1.practice_pb2 import SetDelayRequest
 from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.search.v1.search_towpath import SearchServiceClient
-from towpath import connect
+from towpath import SetupError, connect
 from towpath.app.supervisor import System
 
 STOPPED: Final = "weather"
@@ -96,7 +96,8 @@ class Maker:
         return outcome
 
     async def _crashing(self, travellers: SearchServiceClient, inventory: InventoryServiceClient) -> tuple[Outcome, Bookings, float]:
-        """Inventory is killed when a third of the holds are made; travellers search and hold meanwhile."""
+        """Inventory is killed when a third of the holds are made; travellers search and hold meanwhile. Raises SetupError if it does not
+        come back."""
         third = asyncio.Event()
 
         def heard(served: int) -> None:
@@ -104,14 +105,17 @@ class Maker:
                 third.set()
 
         made = Bookings(holds=len(self._booked))
-        async with asyncio.TaskGroup() as group:
-            searching = group.create_task(self._searches(travellers))
-            group.create_task(book(inventory, self._booked, made, concurrency=self._concurrency, progress=heard))
-            await third.wait()
-            gone = time.perf_counter()
-            await self._system.kill(CRASHED)
-            await self._system.respawn(CRASHED)
-            down = time.perf_counter() - gone
+        try:
+            async with asyncio.TaskGroup() as group:
+                searching = group.create_task(self._searches(travellers))
+                group.create_task(book(inventory, self._booked, made, concurrency=self._concurrency, progress=heard))
+                await third.wait()
+                gone = time.perf_counter()
+                await self._system.kill(CRASHED)
+                await self._system.respawn(CRASHED)
+                down = time.perf_counter() - gone
+        except* SetupError as failures:
+            raise failures.exceptions[0] from None
         await count(inventory, self._booked, made)
         return searching.result(), made, down
 
