@@ -3,7 +3,7 @@
 import pytest
 
 from towpath.core.errors import SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath.core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,19 @@ def test_a_hedge_that_cannot_be_meant_is_refused(values, said) -> None:
         HedgingPolicy(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"max_age": 0.0}, "maxAge of a fallback is 0 s; give more than 0"),
+        ({"max_age": float("inf")}, "maxAge of a fallback is inf s"),
+        ({"size": 0}, "size of a fallback is 0; give 1 or more"),
+    ],
+)
+def test_a_fallback_that_cannot_be_meant_is_refused(values, said) -> None:
+    with pytest.raises(SetupError, match=said):
+        FallbackPolicy(**values)
+
+
 def test_what_is_usual_is_taken() -> None:
+    assert FallbackPolicy().value is None
     assert (RetryPolicy().max_attempts, HedgingPolicy(hedging_delay=0.05).max_attempts) == (3, 2)
