@@ -15,7 +15,7 @@ from towpath.core import clock
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
-from towpath.layers.throttle import TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
+from towpath.layers.throttle import SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath.layers.window import SECONDS
 
 
@@ -195,6 +195,30 @@ def test_a_run_of_accepted_calls_that_is_short_or_broken_proves_nothing(hand, pa
         hand.now += pause
         tested.record(Outcome.TRANSIENT if number == refused_at else Outcome.SUCCESS)
     assert tested.probability() > 0.5
+
+
+def test_one_late_refusal_by_a_target_that_has_come_back_sets_back_and_no_more(hand):
+    tested = throttle()
+    outage(tested)
+    for number in range(40):
+        hand.now += 0.02
+        tested.record(Outcome.TRANSIENT if number == 39 else Outcome.SUCCESS)
+    for _ in range(SETBACK - 1):
+        hand.now += 0.06
+        tested.record(Outcome.SUCCESS)
+        assert tested.probability() > 0
+    hand.now += 0.06
+    tested.record(Outcome.SUCCESS)
+    assert tested.probability() == 0
+
+
+def test_half_of_the_calls_refused_at_random_is_no_recovery(hand):
+    tested, source = throttle(), random.Random(1)
+    outage(tested)
+    for _ in range(20_000):
+        hand.now += 0.01
+        tested.record(Outcome.SUCCESS if source.random() < 0.5 else Outcome.OVERLOAD)
+        assert tested.window.total >= 200
 
 
 async def test_the_layer_hears_of_a_run_too(hand):

@@ -30,8 +30,12 @@ TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
 """Reason of a call that was dropped."""
 
 RUN: Final = 20
-"""As many calls accepted in a row, when half are refused, come about once in a million. A target that refuses by the second, as quotas do,
+"""As many calls accepted in a row, when half are refused, come once in two million. A target that refuses by the second, as quotas do,
 accepts more in a row, but not for so long."""
+
+SETBACK: Final = 10
+"""Accepted calls that one makes up for which was not. That the run would be over makes chance runs no rarer (once in 2.1 million calls
+either way, computed), and one late refusal by a target that is well again would cost another second."""
 
 _RUN_LASTS: Final = 1.0
 _REFUSING: Final = 10
@@ -111,7 +115,7 @@ class AdaptiveThrottle:
         if outcome is _SUCCESS:
             self.accepted()
         elif outcome is Outcome.OVERLOAD or outcome is Outcome.TRANSIENT:
-            self._run = 0
+            self._run = max(0, self._run - SETBACK)
             self.window.add(marked=True)
         elif outcome is not Outcome.CANCELLED:
             self.accepted()
@@ -122,8 +126,8 @@ class AdaptiveThrottle:
             now = clock.now()
             if not self._run:
                 self._run_began = now
-            self._run += 1
-            if self._run >= RUN and now - self._run_began >= _RUN_LASTS:
+            self._run = min(RUN, self._run + 1)
+            if self._run == RUN and now - self._run_began >= _RUN_LASTS:
                 self.window.clear()
                 self._run = 0
         self.window.add(marked=False)
