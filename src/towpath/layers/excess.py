@@ -4,6 +4,9 @@ What begins is what a server can do, as long as somebody waits; so the share in 
 of lately, with a few more let in than began: without some in excess nobody would notice that more can be done. Nothing has to be known of
 the load that retries make, nor of what a call costs.
 
+When little is in excess and few wait, nobody is turned away for what came before: of an overload that has just ended the share is the last
+to hear, and a call would be refused that could begin.
+
 A loop that is late although few calls wait computes something else. Then the share is what would bring it back to its longest lag.
 """
 
@@ -20,6 +23,8 @@ _WINDOW: Final = 0.02
 _SMOOTHING: Final = 0.3
 _FORGOTTEN: Final = 1.0
 """Seconds over which those that come and those that begin are compared, how much each comparison counts, and after how long none does."""
+
+_LIGHT: Final = 0.2
 
 _SPARE: Final = 1.1
 _HIGHEST: Final = 0.98
@@ -54,9 +59,14 @@ class Excess:
         self._came += 1
         self._least = min(self._least, level)
 
-    def spares(self, level: int) -> bool:
+    @property
+    def light(self) -> bool:
+        """Whether so little is in excess that the next call may be a while away: a fifth at the most."""
+        return self.share <= _LIGHT
+
+    def spares(self, level: int, few_wait: bool) -> bool:
         """Whether a call of `level` (see `towpath.layers.priority`) is not in excess."""
-        return self._prioritizer.spares(level)
+        return self._prioritizer.spares(level) or (few_wait and self.light and not self.late)
 
     def began(self, now: float, calls: int) -> None:
         """So many have begun."""

@@ -46,8 +46,6 @@ _PACE: Final = 0.1
 _LOOKED_AFTER: Final = 0.02
 _LEAST_ROOM: Final = 5
 _TURNS: Final = 3
-_LIGHT: Final = 0.2
-"""The share in excess up to which an overload is light: the next call may be a while away, so that who waits is let begin in order."""
 
 _CHOICE: Final = 64
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
@@ -137,11 +135,16 @@ class Lane:
         if now >= self._tight_until:
             return None
         importance = level(*head.standing(extra))
-        if self._excess.spares(importance):
+        if self._excess.spares(importance, self._few_wait):
             return None
         self._excess.came(importance)
         self.unseen(0.0)
         return self.refuse(self._least_important(), now)
+
+    @property
+    def _few_wait(self) -> bool:
+        """Whether the next turn may have room for all who do."""
+        return len(self.queue) < _LEAST_ROOM
 
     def _least_important(self) -> str:
         return LOOP_LAG if self._excess.late else PRIORITY
@@ -172,7 +175,7 @@ class Lane:
         excess.came(importance)
         if now < self._tight_until:
             room = self._room(self.codel.target) + _CHOICE
-            if queue and not (spared or ctx.gated or excess.spares(importance)):
+            if queue and not (spared or ctx.gated or excess.spares(importance, self._few_wait)):
                 return self._least_important()
         elif len(queue) < self._room(options.burst):
             room = inf
@@ -289,8 +292,9 @@ class Lane:
         return codel.overloaded
 
     def _order(self) -> Callable[[_Place], tuple[int, int]]:
-        """What ranks calls. A class that is not being refused is served in order, or its lowest cohorts would wait for ever."""
-        if self._excess.share <= _LIGHT:
+        """What ranks calls. While little is in excess they begin in order; so does, at any time, a class that is not being refused, or its
+        lowest cohorts would wait for ever."""
+        if self._excess.light:
             return _oldest_first
         refused = self._excess.refused_class
         return lambda place: (place.level, place.number) if place.level // CLASS <= refused else _beyond(place)
@@ -299,7 +303,7 @@ class Lane:
         """Refuse who will not begin in time: of the classes among whom some are refused, who would wait for longer than the target, or for
         more than a few turns, since while the loop computes as many again come to the sockets. The others may wait as long as a burst."""
         target = self.codel.target
-        patience = _TURNS * self._gap if self._gap and self._excess.share > _LIGHT else target
+        patience = _TURNS * self._gap if self._gap and not self._excess.light else target
         refused = self._excess.refused_class
         left = self._room(target)
         kept: list[_Place] = []
