@@ -41,7 +41,6 @@ class Load:
 class Run:
     """`capacity` is calls per second in a closed loop."""
 
-    kind: str
     capacity: float
     loads: Sequence[Load]
 
@@ -90,7 +89,7 @@ async def run(kind: str, loads: Sequence[float], seconds: float = SECONDS) -> Ru
                 closed = await step(0, 2.0)
                 capacity = closed["good"] / closed["seconds"]
                 found = [_load(times, await step(times * capacity, seconds, seconds / 3)) for times in loads]
-    return Run(kind=kind, capacity=capacity, loads=found)
+    return Run(capacity=capacity, loads=found)
 
 
 def _load(times: float, step: dict[str, Any]) -> Load:
