@@ -15,7 +15,7 @@ from towpath.core import clock
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
-from towpath.layers.throttle import SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
+from towpath.layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath.layers.window import SECONDS
 
 
@@ -219,6 +219,26 @@ def test_half_of_the_calls_refused_at_random_is_no_recovery(hand):
         hand.now += 0.01
         tested.record(Outcome.SUCCESS if source.random() < 0.5 else Outcome.OVERLOAD)
         assert tested.window.total >= 200
+
+
+@given(st.lists(st.tuples(st.sampled_from([*Outcome, None]), st.floats(0, 2)), max_size=200), st.integers(0, 2**32))
+def test_whatever_has_come_its_probability_is_one_and_a_target_that_accepts_is_asked_in_full(steps, seed):
+    with clock.using(hand := Hand()):
+        tested = throttle(seed)
+        for outcome, pause in steps:
+            hand.now += pause
+            if outcome is not None:
+                tested.record(outcome)
+            elif tested.drops():
+                tested.dropped()
+            assert 0 <= tested.probability() <= 0.8
+            assert 0 <= tested.window.marked <= tested.window.total
+        # However bad it was: a run from nothing at all takes RUN calls, and a second.
+        for _ in range(RUN):
+            hand.now += 0.06
+            tested.record(Outcome.SUCCESS)
+        assert tested.probability() == 0
+        assert not tested.drops()
 
 
 async def test_the_layer_hears_of_a_run_too(hand):
