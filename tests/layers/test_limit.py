@@ -68,6 +68,7 @@ def test_the_limit_keeps_within_its_bounds_whatever_comes(steps, least, most):
         limit.done(now, wait, work, in_flight)
         assert least <= limit.limit <= most
         assert limit.baseline >= 0
+        assert 0 <= limit.skip < 100
 
 
 @pytest.mark.parametrize(("workers", "mean"), [(1, 0.001), (8, 0.01), (50, 0.02), (200, 0.05)])
@@ -112,6 +113,30 @@ def test_calls_that_wait_for_one_busy_loop_shrink_the_limit_although_their_work_
     for n in range(2000):
         limit.done(n * 0.001, 0.001 * (limit.limit - 1), 0.001, limit.limit)
     assert limit.limit < 8
+
+
+def test_bursts_whose_calls_were_all_measured_are_not_counted_again_and_again():
+    limit, now = AdaptiveLimit(), 0.0
+    for _ in range(1000):
+        now += 0.06
+        for _ in range(1000):  # all of them began before any of them ended
+            limit.done(now, 0.0, 1e-5, 1000)
+    assert limit.skip < 100
+
+
+def test_what_began_unmeasured_is_counted():
+    def measured(windows):
+        limit, now, told = AdaptiveLimit(), 0.0, 0
+        for _ in range(windows * 2000):  # 40,000 calls a second
+            now += 0.05 / 2000
+            if limit.skip:
+                limit.skip -= 1
+            else:
+                told += 1
+                limit.done(now, 0.0, 1e-5, 1)
+        return told / windows
+
+    assert 80 <= measured(50) <= 160
 
 
 def test_few_calls_under_way_leave_the_limit_alone():

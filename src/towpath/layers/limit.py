@@ -37,6 +37,9 @@ _STEP: Final = 10
 _SAMPLES: Final = 100
 """In a window, of a method that is called more often."""
 
+_MAX_STRIDE: Final = 100
+"""Calls for one that is measured: 200,000 a second are as many as that at a hundred samples a window, and no Python loop serves more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
@@ -75,12 +78,28 @@ class AdaptiveLimit:
     the next one is to be measured. A window then still has a hundred samples, and a call costs nothing here (10 % of it, measured).
     """
 
-    __slots__ = ("_baseline", "_highest", "_history", "_latencies", "_options", "_recent", "_since", "_stride", "_works", "limit", "skip")
+    __slots__ = (
+        "_baseline",
+        "_granted",
+        "_highest",
+        "_history",
+        "_latencies",
+        "_options",
+        "_recent",
+        "_since",
+        "_skipped",
+        "_stride",
+        "_works",
+        "limit",
+        "skip",
+    )
 
     def __init__(self, options: LimitOptions = DEFAULT_LIMIT) -> None:
         self._options = options
         self.limit = options.initial
         self.skip = 0
+        self._granted = 0
+        self._skipped = 0
         self._stride = 1
         self._baseline = 0.0
         self._since: float | None = None
@@ -102,7 +121,9 @@ class AdaptiveLimit:
         since = self._since
         if since is None:
             since = self._since = now
-        self.skip = self._stride - 1
+        # What really began unmeasured: of calls that all began before one of them ended, none did.
+        self._skipped += self._granted - self.skip
+        self.skip = self._granted = self._stride - 1
         self._latencies.append(wait + work)
         self._works.append(work)
         self._highest = max(self._highest, in_flight)
@@ -114,14 +135,14 @@ class AdaptiveLimit:
         in_flight, options = self._highest, self._options
         self._recent.append(_median(self._latencies))
         latency = _median(self._recent)
-        count = len(self._latencies) * self._stride
+        count = len(self._latencies) + self._skipped
         self._history.append((in_flight, count / elapsed, latency))
         self._learn(in_flight, _median(self._works), elapsed)
         self._move(in_flight, latency)
-        self._stride = max(1, int(count * options.window / elapsed) // _SAMPLES)
+        self._stride = max(1, min(_MAX_STRIDE, int(count * options.window / elapsed) // _SAMPLES))
         self._latencies.clear()
         self._works.clear()
-        self._highest, self._since = 0, now
+        self._highest, self._skipped, self._since = 0, 0, now
 
     def _move(self, in_flight: int, latency: float) -> None:
         limit, options = self.limit, self._options
