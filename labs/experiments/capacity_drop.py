@@ -1,4 +1,9 @@
-"""A service loses half of its capacity, or is asked for more than it has: how soon it makes the most of what is left."""
+"""A service loses half of its capacity, or is asked for more than it has: how soon it makes the most of what is left.
+
+Capacity is the processor of the service's one event loop, which admission watches; or a pool that handlers wait for while the loop has
+nothing to do. The latter admission leaves alone, since it cannot tell such calls from those that merely wait for long, and a bulkhead is
+what protects it.
+"""
 
 import asyncio
 import itertools
@@ -9,17 +14,24 @@ from typing import Final
 
 from labs.report import Claim, Finding, Panel, Report, Series
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
-from labs.work.v1.work_towpath import WorkService, WorkServiceClient
+from labs.work.v1.work_towpath import READ, WorkService, WorkServiceClient
 from towpath import App, CallOptions, Context, RpcError
 from towpath.app.config import AdmissionMode, ServiceConfig
-from towpath.testing import Cpu, Node, Simulation, simulate
+from towpath.app.limitsfile import NamedBulkhead
+from towpath.layers.bulkhead import Compartment
+from towpath.testing import Cpu, Simulation, simulate
 from towpath.transport import Channel
 
-PLACES: Final = 4
-WORK: Final = 0.01
-"""Seconds that a call takes of one of so many places, a pool of connections to a database, say; half of it more or less."""
+WORK: Final = 0.0025
+"""Seconds that a call takes of the processor; half of it more or less."""
 
-CAPACITY: Final = PLACES / WORK
+CAPACITY: Final = 1 / WORK
+PLACES: Final = 4
+"""Of the pool, a database's connections, say: a call holds one of them for as many times longer, so that the capacity is the same."""
+
+BULKHEAD: Final = 4 * PLACES
+"""Calls that may be under way at the pool, or wait for it: none of them waits for as much as a third of its timeout."""
+
 TIMEOUT: Final = 0.2
 PORT: Final = 4000
 MOST_SEEDS: Final = 20
@@ -38,6 +50,7 @@ SOON: Final = 3
 """Seconds after a change from which on the server has to do as well as it can, and for how many it is looked at whether it does."""
 
 MODES: Final[dict[str, AdmissionMode]] = {"towpath": "on", "nothing refused": "off"}
+POOLS: Final = {"towpath with a bulkhead": True, "towpath": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +70,9 @@ def experiment(seeds: int) -> Report:
     seeds = min(seeds, MOST_SEEDS)
     steps = {name: [step(seed, mode) for seed in range(seeds)] for name, mode in MODES.items()}
     drops = {name: [drop(seed, mode) for seed in range(seeds)] for name, mode in MODES.items()}
+    pools = {name: [pool(seed, bulkhead=bulkhead) for seed in range(seeds)] for name, bulkhead in POOLS.items()}
     ours, theirs = MODES
+    with_bulkhead, without = POOLS
     return Report(
         title="Capacity drop",
         question="How soon does a service that loses half of its capacity, or is asked for more than it has, make the most of it?",
@@ -66,11 +81,12 @@ def experiment(seeds: int) -> Report:
             "capacity, where a fixed one has to be guessed and goes stale.",
             source='Netflix Technology Blog, "Performance Under Load: Adaptive Concurrency Limits @ Netflix", 2018',
         ),
-        setup=f"A handler that needs one of {PLACES} places for {WORK * 1e3:g} ms, half more or less: {CAPACITY:g} calls a second. Calls "
-        f"come at random, with a timeout of {TIMEOUT:g} s and neither retries nor throttle. Either the load rises from {BEFORE:g} to "
-        f"{STEP:g} times the capacity after {CHANGE} s, or all work takes twice as long from second {CHANGE} to {BACK}. The server has "
-        "its default stack, once with admission and once without. What is possible in a second is the capacity, or what came if that "
-        f"is less. Simulated, {seeds} seeds; each figure is the worst of them.",
+        setup=f"A handler that computes for {WORK * 1e3:g} ms, half more or less: {CAPACITY:g} calls a second. Calls come at random, with "
+        f"a timeout of {TIMEOUT:g} s and neither retries nor throttle. Either the load rises from {BEFORE:g} to {STEP:g} times the "
+        f"capacity after {CHANGE} s, or all work takes twice as long from second {CHANGE} to {BACK}. The server has its default stack, "
+        f"once with admission and once without. Pool: the same step where a handler computes nothing and holds one of {PLACES} places for "
+        f"{PLACES * WORK * 1e3:g} ms, with admission, once with a bulkhead of {BULKHEAD} and once without. What is possible in a second is "
+        f"the capacity, or what came if that is less. Simulated, {seeds} seeds; each figure is the worst of them.",
         findings=[
             _finding(f"{ours}: {SOON} s from {SETTLED} s after the step on", min(map(soon_after_step, steps[ours])), 0.95),
             _finding(f"{ours}: all of the overload but the first {SETTLED} s", min(map(after_step, steps[ours])), 0.95),
@@ -78,10 +94,15 @@ def experiment(seeds: int) -> Report:
             _finding(f"{ours}: after the drop but the first {SETTLED} s", min(map(after_drop, drops[ours])), 0.95),
             _fails(f"{theirs}: all of the overload but the first {SETTLED} s", max(map(after_step, steps[theirs]))),
             _fails(f"{theirs}: all of the drop but the first {SETTLED} s", max(map(during_drop, drops[theirs]))),
+            _finding(
+                f"pool, {with_bulkhead}: all of the overload but the first {SETTLED} s", min(map(after_step, pools[with_bulkhead])), 0.95
+            ),
+            _fails(f"pool, {without}: the overload but its first {SETTLED} s", max(map(after_step, pools[without]))),
         ],
         panels=[
             _panel(f"Load rises to {STEP:g} times the capacity", steps, {"overload": (CHANGE, UNTIL)}),
             _panel("Half of the capacity is lost", drops, {"drop": (CHANGE, BACK)}),
+            _panel(f"Load of a pool rises to {STEP:g} times its capacity", pools, {"overload": (CHANGE, UNTIL)}),
         ],
         figures={
             name: {"after_step": list(map(after_step, steps[name])), "during_drop": list(map(during_drop, drops[name]))} for name in MODES
@@ -111,32 +132,42 @@ def after_drop(run: Outcome) -> float:
 
 def step(seed: int, mode: AdmissionMode) -> Outcome:
     """The load rises."""
-    return simulate(lambda run: _run(run, mode, load_after=STEP, left=1.0), seed=seed)
+    return simulate(lambda run: _run(run, ServiceConfig(admission=mode, insecure=True), load_after=STEP, left=1.0), seed=seed)
 
 
 def drop(seed: int, mode: AdmissionMode) -> Outcome:
     """The capacity falls, and comes back."""
-    return simulate(lambda run: _run(run, mode, load_after=BEFORE, left=LEFT), seed=seed)
+    return simulate(lambda run: _run(run, ServiceConfig(admission=mode, insecure=True), load_after=BEFORE, left=LEFT), seed=seed)
 
 
-class _Pooled(WorkService):
-    def __init__(self, run: Simulation, node: Node) -> None:
+def pool(seed: int, *, bulkhead: bool) -> Outcome:
+    """The load of a pool rises."""
+    compartment = NamedBulkhead(where="the lab", methods=(READ.full_name,), compartment=Compartment(most=BULKHEAD))
+    config = ServiceConfig(insecure=True, bulkheads=(compartment,) if bulkhead else ())
+    return simulate(lambda run: _run(run, config, load_after=STEP, left=1.0, places=PLACES), seed=seed)
+
+
+class _Working(WorkService):
+    """Takes as much of `cpu`, which is the processor or stands for the pool."""
+
+    def __init__(self, run: Simulation, cpu: Cpu, places: int) -> None:
         self._run = run
-        self._node = node
+        self._cpu = cpu
+        self._seconds = WORK * places
 
     async def read(self, request: ReadRequest, ctx: Context) -> ReadResponse:
-        await self._node.work(WORK * self._run.random.uniform(0.5, 1.5))
+        await self._cpu.work(self._seconds * self._run.random.uniform(0.5, 1.5))
         return ReadResponse(id=request.id)
 
     async def write(self, request: WriteRequest, ctx: Context) -> WriteResponse:
         raise NotImplementedError
 
 
-async def _run(run: Simulation, mode: AdmissionMode, *, load_after: float, left: float) -> Outcome:
-    cpu = Cpu(cores=PLACES)
-    node = run.node("work", cpu=cpu)
-    app = App(ServiceConfig(admission=mode, insecure=True))
-    app.add(_Pooled(run, node))
+async def _run(run: Simulation, config: ServiceConfig, *, load_after: float, left: float, places: int = 1) -> Outcome:
+    cpu = Cpu(cores=places)
+    node = run.node("work", cpu=cpu if places == 1 else None)
+    app = App(config)
+    app.add(_Working(run, cpu, places))
     await app.start(sock=node.listen(PORT))
     offered, answered = [0] * UNTIL, [0] * (UNTIL + 1)
     begun = run.elapsed

@@ -66,7 +66,11 @@ def test_the_servers_side(capsys):
         ["stack", "context -> metrics -> deadline -> admission -> idempotency -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
         ["criticality", "the call's; CRITICAL if it brings none", "default"],
-        ["admission", "on; at first 20 calls at once, then as many as serve best; 5 ms in a queue that stands", "default"],
+        [
+            "admission",
+            "on; 20 calls at first while the loop is late, then what serves best; half the callers' time in a queue, 5 ms in an overload",
+            "default",
+        ],
         ["keys", "kept in: memory", "default"],
         ["idempotency", "idempotent", "contract option"],
         ["kind", "unary", "contract"],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.layers.busy_loop import BusyLoop
 from tests.layers.held import Held
+from tests.layers.late_loop import make_late
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
@@ -18,8 +19,9 @@ from towpath.core.service import MethodKind, MethodSpec, door_of, gate_of
 from towpath.core.signals import reason_of
 from towpath.core.trace import TraceContext
 from towpath.layers.admission import Admission
-from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QueueOptions
+from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY
 from towpath.layers.limit import LimitOptions
+from towpath.layers.waits import QueueOptions
 
 WATCH = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=SayRequest, kind=MethodKind.SERVER_STREAMING)
 
@@ -60,6 +62,7 @@ async def test_at_the_limit_calls_wait_and_begin_in_order():
     layer, _ = admission(most=1, limit_of=lambda _: LimitOptions(initial=1, most=1))
     handler = Handler()
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(3)]
     await turns()
     assert handler.begun == [0]
@@ -72,6 +75,7 @@ async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
     layer, told = admission(most=1, queue=QueueOptions(length=1))
     handler = Handler()
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
     with pytest.raises(RpcError) as caught:
@@ -124,12 +128,13 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_counts_right(s
     layer, _ = admission(most=1)
     handler = Handler()
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     lane = layer.gate(SAY).__self__
     first, second = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(2))
     await turns()
     if served:
         # The place is handed over and the call cancelled in one turn, before the call has noticed either.
-        lane.limit.limit = 2
+        lane.bound = 2
         (chosen,) = lane.choose(clock.now(), 1)
         chosen.begin()
     second.cancel()
@@ -146,12 +151,13 @@ async def test_a_call_that_is_dropped_and_cancelled_in_one_turn_is_cancelled():
     layer, _ = admission(most=1)
     handler = Handler()
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     lane = layer.gate(SAY).__self__
     first, second = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(2))
     await turns()
     later = clock.now() + 10
-    lane.codel.waited(later, 1.0)
-    lane.codel.waited(later + 0.15, 1.0)  # the queue stands
+    lane.waits.codel.waited(later, 1.0)
+    lane.waits.codel.waited(later + 0.15, 1.0)  # the queue stands
     assert lane.choose(later + 0.16, 1) == []
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -186,6 +192,7 @@ async def test_one_that_waits_is_cancelled_and_the_others_are_still_served():
     layer, _ = admission(most=1)
     handler = Handler()
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     first, second, third = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(3))
     await turns()
     second.cancel()
@@ -243,19 +250,21 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
     handler.go.set()
     await stream(0, Context("a/b"))
     handler.go.clear()
+    make_late(layer, 0.05)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
     assert told == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, True)]
     handler.go.set()
     await asyncio.gather(*calls)
-    layer._probe.seconds = 1.0
+    make_late(layer)
     await handle(3, Context("a/b"))
     assert told[-1][2:] == (LOOP_LAG, True)
+    make_late(layer, 0.05)
     now = clock.now()
     with clock.using(lambda: now):
-        ctx = Context("a/b")
         for _ in range(30):
-            ctx.arrived = now - 0.05
+            ctx = Context("a/b", deadline=now + 0.01)
+            ctx.arrived = now - 0.09
             await handle(4, ctx)
             now += 0.01
     assert told[-1][2:] == (QUEUE_DELAY, True)
@@ -278,6 +287,7 @@ def test_whatever_comes_and_goes_no_place_is_lost(steps, most):
         layer, _ = admission(most=most, limit_of=lambda _: LimitOptions(initial=most, most=most), queue=QueueOptions(length=5))
         handler = Handler()
         handle = layer.wrap(SAY, handler)
+        make_late(layer)
         lane = layer.gate(SAY).__self__
         calls = []
         for step, which in steps:
@@ -312,6 +322,7 @@ async def test_a_call_that_is_not_measured_gives_its_place_to_who_waits(error):
         return request
 
     handle = layer.wrap(SAY, handler)
+    make_late(layer)
     lane = layer.gate(SAY).__self__
     lane.limit.skip = 1
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(3)]
@@ -330,7 +341,7 @@ async def test_a_call_that_is_not_measured_gives_its_place_to_who_waits(error):
 
 def held_back(lane, count):
     """So many calls that wait at the gate, of an overloaded server with one place, which is taken."""
-    lane.begun = 1
+    lane.begun = lane.bound = 1
     lane.refuse(QUEUE_DELAY, clock.now())
     calls = [Held() for _ in range(count)]
     for number, call in enumerate(calls):
@@ -364,7 +375,7 @@ async def test_who_does_not_wait_any_more_is_not_refused():
 
 async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
     counted = []
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1), unseen=lambda method: counted.append)
+    layer, _ = admission(most=1, queue=QueueOptions(length=10), unseen=lambda method: counted.append)
     layer.wrap(SAY, Handler())
     lane = layer.gate(SAY).__self__
     held_back(lane, 1)
@@ -378,23 +389,3 @@ async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
     assert lane.choose(clock.now() + 0.5, 1) == []
     assert len(counted) > before
     assert max(counted) > 0  # those that had waited first
-
-
-async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn():
-    layer, _ = admission()
-    begun = Handler()
-    layer.wrap(SAY, begun)
-    handle = layer.wrap(FAIL, begun)
-    gate = layer.gate(SAY)
-    gate.__self__.refuse(QUEUE_DELAY, clock.now())
-    held = Held(lambda: begun("held", None))
-    ctx = Context("a/b")
-    ctx.arrived = clock.now()
-    other = asyncio.create_task(handle("other", Context("a/b")))  # begins before there is a choice
-    assert gate(ctx, held) is False
-    await turns()
-    assert sorted(begun.begun) == ["held", "other"]
-    begun.go.set()
-    await other
-    await turns()
-    assert layer._turns.until == float("inf")

@@ -4,6 +4,7 @@ import asyncio
 
 from echo.v1.echo_towpath import SAY
 
+from tests.layers.late_loop import make_late
 from towpath.core.context import Context
 from towpath.layers.admission import Admission
 from towpath.layers.limit import LimitOptions
@@ -18,7 +19,9 @@ async def test_what_runs_when_a_method_is_wrapped_anew_still_counts():
         await go.wait()
         return request
 
-    running = asyncio.create_task(layer.wrap(SAY, handler)(1, Context("a/b")))
+    handle = layer.wrap(SAY, handler)
+    make_late(layer)
+    running = asyncio.create_task(handle(1, Context("a/b")))
     for _ in range(10):
         await asyncio.sleep(0)
     waiting = asyncio.create_task(layer.wrap(SAY, handler)(2, Context("a/b")))

@@ -19,6 +19,9 @@ HALF_P99 = 0.0045
 
 READ, TASK, REFUSE = 15e-6, 30e-6, 5e-6
 
+TIMEOUT = 0.2
+"""Seconds that callers give; an overload is one once calls wait for half of that."""
+
 
 class Overload:
     """Open-loop calls at `load` times what a handler can do that computes for 1 ms, for `seconds` of virtual time."""
@@ -46,7 +49,7 @@ class Overload:
         def arrive(at):
             loop.burn(READ)
             trace = TraceContext.received(b"00-%032x-%016x-01" % (rng.getrandbits(127) + 1, 1))
-            ctx = Context("a/b", criticality=rng.choice(classes), attempt=rng.choice((0, 0, 1)), trace=trace)
+            ctx = Context("a/b", loop.now + TIMEOUT, criticality=rng.choice(classes), attempt=rng.choice((0, 0, 1)), trace=trace)
             ctx.arrived = loop.now
             if gated and door(ctx, ()) is not None:
                 loop.burn(REFUSE)
@@ -87,7 +90,13 @@ class Overload:
         self.p99 = steady[int(0.99 * (len(steady) - 1))]
 
 
-@pytest.mark.parametrize("load", [1.0, 1.5, 2.0, 3.0, 5.0])
+def test_at_its_capacity_a_server_refuses_nobody_whose_call_fits_its_deadline():
+    full = Overload(0.95)
+    assert not full.refused
+    assert max(full.latencies) < TIMEOUT
+
+
+@pytest.mark.parametrize("load", [1.1, 1.5, 2.0, 3.0, 5.0])
 def test_a_handler_that_computes_keeps_its_goodput_and_its_latency_under_any_load(load):
     over = Overload(load)
     assert over.goodput > 0.9 * Overload(1.5).goodput

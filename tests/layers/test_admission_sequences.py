@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.busy_loop import BusyLoop
+from tests.layers.late_loop import make_late
 from towpath.core.context import Context, Criticality
 from towpath.core.errors import RpcError
 from towpath.core.trace import TraceContext
@@ -56,8 +57,14 @@ class Call:
 
 
 @settings(max_examples=150, deadline=None)
-@given(steps=STEPS, limit=st.integers(1, 3), computes=st.sampled_from([0.0, 0.0005, 0.004]), waits=st.sampled_from([0.0, 0.002, 0.05]))
-def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits):
+@given(
+    steps=STEPS,
+    limit=st.integers(1, 3),
+    computes=st.sampled_from([0.0, 0.0005, 0.004]),
+    waits=st.sampled_from([0.0, 0.002, 0.05]),
+    late=st.booleans(),
+)
+def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits, late):
     loop, chance = BusyLoop(), random.Random(1)
     layer = Admission(limit_of=lambda _: LimitOptions(initial=limit, most=limit), rng=random.Random(2))
     under_way = 0
@@ -65,7 +72,7 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits)
     async def work(_request, _ctx):
         nonlocal under_way
         under_way += 1
-        assert under_way <= limit
+        assert under_way <= limit or not late
         loop.burn(computes)
         try:
             if waits:
@@ -75,6 +82,8 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits)
 
     async def main():
         handle = layer.wrap(SAY, work)
+        if late:
+            make_late(layer)
         gate = layer.gate(SAY)
         calls: list[Call] = []
         for what, number, criticality in steps:

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.layers.busy_loop import BusyLoop
-from towpath.layers.lag import PERIOD, LagProbe
+from towpath.layers.lag import PERIOD, LagProbe, simulated_lag
 
 
 def test_a_loop_that_computes_is_late_and_one_that_waits_is_not():
@@ -43,4 +43,22 @@ def test_it_stops_when_no_call_is_under_way_and_can_begin_again():
         assert not probe.idle
         await asyncio.sleep(2 * PERIOD)
 
+    loop.drive(main())
+
+
+def test_a_late_loop_is_in_time_again_only_well_below_what_made_it_late():
+    loop, seen = BusyLoop(), []
+
+    async def main():
+        simulated_lag.set(lambda: lag)
+        probe = LagProbe(lambda: True, looked=lambda: seen.append(probe.late))
+        probe.start()
+        for lag_now, late in ((0.004, False), (0.006, True), (0.003, True), (0.001, False), (0.004, False)):
+            nonlocal lag
+            lag = lag_now
+            await asyncio.sleep(20 * PERIOD)
+            assert probe.late is late
+            assert seen[-1] is late
+
+    lag = 0.0
     loop.drive(main())

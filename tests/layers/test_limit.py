@@ -51,7 +51,7 @@ class Pool:
         in_flight = self.in_flight
         self.now, arrived = heapq.heappop(self.busy)
         self.done.append(self.now - arrived)
-        self.limit.done(self.now, 0.0, self.now - arrived, in_flight)
+        self.limit.done(self.now, 0.0, self.now - arrived, in_flight, late=True)
         self._begin()
 
 
@@ -65,7 +65,7 @@ def test_the_limit_keeps_within_its_bounds_whatever_comes(steps, least, most):
     now = 0.0
     for pause, wait, work, in_flight in steps:
         now += pause
-        limit.done(now, wait, work, in_flight)
+        limit.done(now, wait, work, in_flight, late=True)
         assert least <= limit.limit <= most
         assert limit.baseline >= 0
         assert 0 <= limit.skip < 100
@@ -111,7 +111,7 @@ def test_a_handler_that_has_become_slower_gets_its_concurrency_back():
 def test_calls_that_wait_for_one_busy_loop_shrink_the_limit_although_their_work_takes_no_longer():
     limit = AdaptiveLimit()
     for n in range(2000):
-        limit.done(n * 0.001, 0.001 * (limit.limit - 1), 0.001, limit.limit)
+        limit.done(n * 0.001, 0.001 * (limit.limit - 1), 0.001, limit.limit, late=True)
     assert limit.limit < 8
 
 
@@ -137,6 +137,27 @@ def test_what_began_unmeasured_is_counted():
         return told / windows
 
     assert 80 <= measured(50) <= 160
+
+
+@pytest.mark.parametrize("slow", [0, 5, 9, 10, 15, 19, 400])
+def test_while_the_loop_is_in_time_the_limit_is_never_below_what_is_under_way(slow):
+    limit, rng = AdaptiveLimit(), random.Random(1)
+    for turn in range(400):
+        limit.done(turn * 0.05, rng.uniform(1e-4, 4e-4), rng.uniform(2e-5, 6e-5), slow + 1)
+        assert limit.limit > slow or turn < 10
+
+
+def test_what_was_under_way_in_time_stays_allowed_and_a_place_that_stays_taken_is_made_up_for():
+    limit = AdaptiveLimit(LimitOptions(initial=20, most=30))
+    limit.reach(10)
+    assert limit.limit == 20
+    limit.reach(500)
+    assert limit.limit == 500
+    limit.grow()
+    assert limit.limit == 550
+    single = AdaptiveLimit(LimitOptions(initial=1))
+    single.grow()
+    assert single.limit == 2
 
 
 def test_few_calls_under_way_leave_the_limit_alone():

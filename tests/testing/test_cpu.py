@@ -22,6 +22,22 @@ def test_two_cores_do_two_things_at_once_and_the_rest_in_order() -> None:
     assert simulate(main) == [(0, 1.0), (1, 1.0), (2, 2.0), (3, 2.0), (4, 3.0)]
 
 
+def test_a_loop_on_a_busy_processor_is_as_late_as_its_first_waiter() -> None:
+    async def main(simulation: Simulation) -> list[float]:
+        cpu, lags = Cpu(), list[float]()
+        lags.append(cpu.lag())
+        tasks = [asyncio.create_task(cpu.work(1.0)) for _ in range(3)]
+        for _ in range(3):
+            await asyncio.sleep(0.75)
+            lags.append(round(cpu.lag(), 6))
+        tasks[2].cancel()
+        lags.append(cpu.lag())
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return lags
+
+    assert simulate(main) == [0.0, 0.75, 1.5, 0.0, 0.0]
+
+
 def test_who_is_cancelled_leaves_its_place_to_the_next() -> None:
     async def main(simulation: Simulation) -> float:
         cpu = Cpu(speed=0.5)

@@ -122,9 +122,9 @@ def _server_values(
 
     # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
     policy = resolve(spec)
-    limit = f"at first {DEFAULT_LIMIT.initial} calls at once, then as many as serve best"
+    limit = f"{DEFAULT_LIMIT.initial} calls at first while the loop is late, then what serves best"
     kept = settings.idempotency.partition(":")[0]  # and no more of it, for its password
-    queue = f"{DEFAULT_QUEUE.target * 1000:g} ms in a queue that stands"
+    queue = f"half the callers' time in a queue, {DEFAULT_QUEUE.target * 1000:g} ms in an overload"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),

@@ -1,8 +1,11 @@
 """The `admission` role: what a server takes on, so that what it has taken on still gets done in time.
 
-Three limits stand behind it, per method: an adaptive bound of calls under way (`limit`), for handlers that wait for somebody else; the
-turns of the event loop (`turns`), for handlers that compute, of which only one is ever under way; and a queue before both (`lane`), which
-CoDel and the priority of calls keep short. All methods of a server share its loop, and so its turns and its lag.
+Three limits stand behind it, per method: an adaptive bound of calls under way (`limit`) while the loop is late; the turns of the event
+loop (`turns`), for handlers that compute, of which only one is ever under way; and a queue before both (`lane`), of which CoDel and the
+priority of calls take away what could not be done in time. All methods of a server share its loop, and so its turns and its lag.
+
+While the loop is in time nothing binds: handlers that wait for somebody else, a database or another service, may be as many as there are
+calls. What protects a dependency that can do only so much is a bulkhead.
 
 Unary calls over gRPC are asked at the gate as they arrive, since most of what a refusal costs later is the task made in vain; all others
 when their handler would begin. A stream is admitted like a call, but holds no place: how long it lasts says nothing of how long the
@@ -20,10 +23,11 @@ from towpath.core.context import Context
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Door, Gate, Handler, MethodKind, MethodSpec
 from towpath.core.signals import Signal, unheard
-from towpath.layers.lag import EASY, LagProbe
-from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane, QueueOptions
+from towpath.layers.lag import LagProbe
+from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane
 from towpath.layers.limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
 from towpath.layers.turns import Turns
+from towpath.layers.waits import QueueOptions
 
 _TELLING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
 """How calls end whose duration says how long the work takes."""
@@ -71,10 +75,14 @@ class Admission:
         self._unseen = unseen
         self._turns = Turns()
         self._lanes: dict[str, Lane] = {}
-        self._probe = LagProbe(self._busy)
+        self._probe = LagProbe(self._busy, looked=self._looked)
 
     def _busy(self) -> bool:
         return any(lane.begun for lane in self._lanes.values())
+
+    def _looked(self) -> None:
+        for lane in self._lanes.values():
+            lane.looked()
 
     def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
         """Refuses a call of `method` before it costs a task; None in shadow and for a method without a limit."""
@@ -97,7 +105,7 @@ class Admission:
             lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng, self._unseen(method))
             self._lanes[method.full_name] = lane
         if self.shadow:
-            return self._watching(method, lane, lane.limit, following)
+            return self._watching(method, lane, following)
         return self._unary(lane, lane.limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
 
     def _unary(self, lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
@@ -108,8 +116,8 @@ class Admission:
             if ctx.called:
                 lane.begun += 1
                 wait = clock.now() - ctx.called
-            elif lane.begun < limit.limit and (
-                (turns.quota > 0 and (ctx.gated or not queue)) or (ctx.gated and lane.calm and probe.seconds < EASY and turns.brief())
+            elif lane.begun < lane.bound and (
+                (turns.quota > 0 and (ctx.gated or not queue)) or (ctx.gated and lane.calm and not probe.late and turns.brief())
             ):
                 turns.quota -= 1
                 lane.begun += 1
@@ -128,20 +136,21 @@ class Admission:
                 wait = await lane.enter(ctx)
             if probe.idle:
                 probe.start()
-            return await _measured(lane, limit, following(request, ctx), wait)
+            return await _measured(lane, following(request, ctx), wait)
 
         return handle
 
-    def _watching(self, method: MethodSpec[Any, Any], lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
+    def _watching(self, method: MethodSpec[Any, Any], lane: Lane, following: Handler) -> Handler:
         name, signal, probe, options = method.full_name, self._signal, self._probe, self._queue
         unary = method.kind is MethodKind.UNARY
 
         async def handle(request: Any, ctx: Context) -> Any:
             begun = clock.now()
             wait = begun - (ctx.arrived or begun)
-            if lane.begun >= limit.limit:
+            lane.waits.given(ctx, begun)
+            if lane.begun >= lane.bound:
                 signal(name, ROLE, CONCURRENCY_LIMIT, True)
-            elif lane.codel.waited(begun, wait):
+            elif lane.waits.too_long(begun, wait):
                 signal(name, ROLE, QUEUE_DELAY, True)
             elif probe.seconds > options.lag:
                 signal(name, ROLE, LOOP_LAG, True)
@@ -150,12 +159,12 @@ class Admission:
             lane.begun += 1
             if probe.idle:
                 probe.start()
-            return await _measured(lane, limit, following(request, ctx), wait)
+            return await _measured(lane, following(request, ctx), wait)
 
         return handle
 
 
-async def _measured(lane: Lane, limit: AdaptiveLimit, work: Any, wait: float) -> Any:
+async def _measured(lane: Lane, work: Any, wait: float) -> Any:
     """Run a call that has its place and waited for `wait` seconds, tell the limit how long it took, and give the place back."""
     begun = clock.now()
     try:
@@ -163,11 +172,11 @@ async def _measured(lane: Lane, limit: AdaptiveLimit, work: Any, wait: float) ->
     except BaseException as error:
         if classify(error) in _TELLING:
             now = clock.now()
-            limit.done(now, wait, now - begun, lane.begun)
+            lane.done(now, wait, now - begun)
         raise
     else:
         now = clock.now()
-        limit.done(now, wait, now - begun, lane.begun)
+        lane.done(now, wait, now - begun)
         return response
     finally:
         lane.leave()

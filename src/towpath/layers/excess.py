@@ -20,7 +20,7 @@ CLASS: Final = 2 * COHORTS
 """Levels of one criticality."""
 
 _WINDOW: Final = 0.02
-_SMOOTHING: Final = 0.3
+_SMOOTHING: Final = 0.1
 _FORGOTTEN: Final = 1.0
 """Seconds over which those that come and those that begin are compared, how much each comparison counts, and after how long none does."""
 
@@ -53,6 +53,11 @@ class Excess:
         none that is certain."""
         line = self._prioritizer.threshold if self._prioritizer.certain else 0
         return (line or min(self._least, self._least_before)) // CLASS
+
+    @property
+    def line(self) -> int:
+        """The level below which calls are in excess."""
+        return self._prioritizer.threshold
 
     def came(self, level: int) -> None:
         """A call of `level` has come that does not begin at once."""

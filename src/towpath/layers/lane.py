@@ -1,9 +1,13 @@
 """The calls of one method before they begin: who may, who waits, and who is refused.
 
-A call begins at once while there is a place under the limit and the turn of the loop is young; else it waits. While all is well a queue may
-be as long as a burst, and is served in order. Once CoDel has seen one that stands, or a call was refused, the lane is tight: no more wait
-than begin within CoDel's target, the most important first, and who will not begin in time is refused at the end of each turn. Of equals
-the oldest begins first while little is in excess, so that no place is idle; the newest while much is, since the next ones are there soon.
+A call begins at once while the turn of the loop is young; else it waits. The limit of calls under way binds only while the loop is late:
+calls that wait for somebody else cost a server that is in time nothing.
+
+A queue is served in order as long as its calls can wait: half of the time that their callers usually give them, less what the method
+usually takes. Only a queue that stands, as CoDel has it, and whose calls cannot wait any longer is an overload. The lane is tight then: no
+more wait than begin within CoDel's target, the most important first, and who will not begin in time is refused at the end of each turn.
+Of equals the oldest begins first while little is in excess, so that no place is idle; the newest while much is, since the next ones are
+there soon.
 
 Calls that a gate holds back wait without a task and undecoded, so that to choose among them costs little more than to refuse them. Of what
 comes in excess a share, the least important, is turned away before that: as many as were lately more than began. Choosing in each turn
@@ -11,26 +15,29 @@ would do it too, but not the same for all calls of one tree (see `towpath.layers
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
-from dataclasses import dataclass
 from math import inf
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import RpcError
 from towpath.core.service import Arrival, Fields, Head, MethodSpec
 from towpath.core.signals import Signal
-from towpath.layers.codel import CoDel
 from towpath.layers.excess import CLASS, Excess
-from towpath.layers.lag import EASY, LagProbe
+from towpath.layers.lag import LagProbe
 from towpath.layers.limit import AdaptiveLimit
+from towpath.layers.places import Place, by_number, order_of
 from towpath.layers.priority import level, level_of
 from towpath.layers.refusals import Refusals
-from towpath.layers.turns import Turns
+from towpath.layers.turns import MAX_AT_ONCE, SLICE, Turns
+from towpath.layers.waits import MIN_ROOM, QueueOptions, Waits
+
+_log = logging.getLogger("towpath.server")
 
 ROLE: Final = "admission"
 CONCURRENCY_LIMIT: Final = "CONCURRENCY_LIMIT"
@@ -42,58 +49,39 @@ LOOP_LAG: Final = "LOOP_LAG"
 _CALM_AFTER: Final = 1.0
 """Seconds without a refusal after which a queue may be long again."""
 
-_PACE: Final = 0.1
+_UNBOUND: Final = 1 << 62
+"""More calls than can be under way."""
+
+_STUCK_AFTER: Final = 1.0
+"""Seconds in which calls wait for a place and none becomes free, after which the limit grows."""
+
 _LOOKED_AFTER: Final = 0.02
-_LEAST_ROOM: Final = 5
 _TURNS: Final = 3
 
-_CHOICE: Final = 64
+_CHOICE: Final = 256
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class QueueOptions:
-    """`length` (1000) calls of a method may wait at the most, fewer where that would take longer than `burst` (0.1 s), or, once the queue
-    stands, than `target` (0.005 s), as CoDel has it over `burst`. A loop that is later than `lag` (0.1 s) is an overload, too."""
-
-    length: int = 1000
-    target: float = 0.005
-    burst: float = 0.1
-    lag: float = 0.1
-
-
-class _Place(NamedTuple):
-    """In the queue. Compared by importance: the level, then who came last. `full` says that it is a place under the limit that it waits
-    for."""
-
-    level: int
-    number: int
-    arrived: float
-    full: bool
-    ctx: Context
-    arrival: Arrival
-
-
 class Lane:
-    """One method's calls. `begun` are under way; `calm` says that nothing stands in a call's way but the limit and the turn."""
+    """One method's calls. `begun` are under way, and `bound` may be: the limit while the loop is late, else any number. `calm` says that
+    nothing stands in a call's way but the bound and the turn."""
 
     __slots__ = (
         "_excess",
-        "_gap",
-        "_last",
         "_looked",
+        "_moved",
         "_number",
-        "_options",
         "_probe",
         "_refusals",
         "_tight_until",
         "_turns",
         "begun",
+        "bound",
         "calm",
-        "codel",
         "limit",
         "queue",
         "unseen",
+        "waits",
     )
 
     def __init__(
@@ -109,21 +97,50 @@ class Lane:
     ) -> None:
         self.unseen = unseen
         """Told how many seconds a call took that was refused at the gate, before the layers that count calls have seen it."""
-        self._options = options
         self._turns = turns
         self._probe = probe
-        self.queue: deque[_Place] = deque()
+        self.queue: deque[Place] = deque()
         self._number = 0
-        self._gap = 0.0
-        self._last = 0.0
+        self._moved = -inf
         self._tight_until = -inf
         self._looked = -inf
         self.limit = limit
-        self.codel = CoDel(target=options.target, interval=options.burst)
+        self.waits = Waits(options, limit)
         self._excess = Excess(probe, options.lag)
         self._refusals = Refusals(method, ROLE, self._figures, signal, rng)
         self.begun = 0
+        self.bound = _UNBOUND
         self.calm = True
+
+    # The loop was looked at, and a call has ended.
+
+    def looked(self) -> None:
+        """The probe has looked at the loop: the limit binds while that is late, and learns what is no harm while it is not."""
+        limit, before = self.limit, self.bound
+        if not self._probe.late:
+            limit.reach(self.begun)
+            self.bound = _UNBOUND
+        else:
+            now = clock.now()
+            if not self.queue or self.begun < before:
+                self._moved = now
+            elif now - self._moved >= _STUCK_AFTER:
+                self._moved = now
+                limit.grow()
+            self.bound = limit.limit
+        if self.queue and self.bound > before:
+            self._turns.pick()
+
+    def done(self, now: float, wait: float, work: float) -> None:
+        """A call that was under way has ended, after `wait` seconds in which it had not begun and `work` in which it had. Never raises: a
+        fault of the limit is no fault of the call."""
+        late = self._probe.late
+        try:
+            self.limit.done(now, wait, work, self.begun, late=late)
+        except Exception:  # noqa: BLE001 # whatever it is, the call has its answer
+            _log.exception("the concurrency limit of a method failed; its calls go on")
+        if late:
+            self.bound = self.limit.limit
 
     # A call comes.
 
@@ -144,7 +161,7 @@ class Lane:
     @property
     def _few_wait(self) -> bool:
         """Whether the next turn may have room for all who do."""
-        return len(self.queue) < _LEAST_ROOM
+        return len(self.queue) < MIN_ROOM
 
     def _least_important(self) -> str:
         return LOOP_LAG if self._excess.late else PRIORITY
@@ -156,7 +173,7 @@ class Lane:
         if self.calm and (turns.coming < self.limit.limit or turns.coming < turns.at_once):
             # While the loop is in time nobody measures its turns, which costs another look at the sockets for each (a third of what a
             # server with cheap handlers can do, measured).
-            if self._probe.seconds >= EASY and turns.until == inf:
+            if self._probe.late and turns.until == inf:
                 turns.begin(ctx.arrived)
             turns.coming += 1
             ctx.gated = True
@@ -169,20 +186,23 @@ class Lane:
 
     def hold(self, ctx: Context, arrival: Arrival, now: float, *, spared: bool = False) -> str:
         """Have a call wait until it may begin; or, in words, why it may not. `spared` says that it came by the door."""
-        options, queue = self._options, self.queue
-        excess = self._excess
+        queue, excess, waits = self.queue, self._excess, self.waits
         importance = level_of(ctx)
         excess.came(importance)
+        waits.given(ctx, now)
+        if not queue:
+            self._moved = now
+            waits.began_anew(now)
         if now < self._tight_until:
-            room = self._room(self.codel.target) + _CHOICE
+            room = waits.room(waits.short) + _CHOICE
             if queue and not (spared or ctx.gated or excess.spares(importance, self._few_wait)):
                 return self._least_important()
-        elif len(queue) < self._room(options.burst):
-            room = inf
+        elif len(queue) < waits.length:
+            room = _UNBOUND
         else:  # nobody is refused for having come last: the next turn chooses
             self._tight_until = now + _CALM_AFTER
             room = len(queue) + 1
-        full = self.begun >= self.limit.limit
+        full = self.begun >= self.bound
         if len(queue) >= room and not self._forgot(now):
             return CONCURRENCY_LIMIT if full else QUEUE_DELAY
         if not queue:
@@ -192,7 +212,7 @@ class Lane:
         elif now < self._tight_until and len(queue) >= room - _CHOICE:
             self._turns.pick()  # though no place may be free: there are some to be refused
         self._number += 1
-        queue.append(_Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
+        queue.append(Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
         return ""
 
     async def enter(self, ctx: Context) -> float:
@@ -202,7 +222,7 @@ class Lane:
         now = clock.now()
         arrived = ctx.arrived or now
         turns = self._turns
-        full = self.begun >= self.limit.limit
+        full = self.begun >= self.bound
         if not (full or now > turns.until or (self.queue and not ctx.gated)):
             self.begun += 1
             turns.begin(now)
@@ -242,30 +262,26 @@ class Lane:
     def choose(self, now: float, most: int) -> list[Arrival]:
         """Who begins in this turn, `most` at the most; who is left over then, and will not begin in time, is refused."""
         queue = self.queue
-        tight = now < self._tight_until or self._stands(now)
-        most = min(most, self.limit.limit - self.begun)
-        order = self._order()
+        tight = self._stands(now) or now < self._tight_until
+        # A turn is long also because much was read in it, which is no reason to begin fewer calls than fit.
+        work = self.limit.baseline
+        if work:
+            most = max(most, min(MAX_AT_ONCE, int(SLICE / 2 / work)))
+        most = min(most, self.bound - self.begun)
+        # Sorted once in a turn: to look for each of those who begin among thousands would hold the loop for longer than they wait.
+        waiting = deque(sorted(queue, key=order_of(self._excess), reverse=True)) if tight else queue
         chosen: list[Arrival] = []
-        while queue and len(chosen) < most:
-            if tight:
-                place = max(queue, key=order)
-                queue.remove(place)
-            else:
-                place = queue.popleft()
+        while waiting and len(chosen) < most:
+            place = waiting.popleft()
             if not place.arrival.over:
                 place.ctx.called = now if place.full else place.arrived
                 chosen.append(place.arrival)
-        excess = bool(queue)
-        if tight and excess:
-            self._clear(now)
-        served = len(chosen)
-        if served:
-            if self._last:
-                gap = (now - self._last) / served
-                gap = self._gap = gap if not self._gap else self._gap + _PACE * (gap - self._gap)
-                self.codel.target = max(self._options.target, _LEAST_ROOM * gap)
-            self._last = now if excess else 0.0
-        self._excess.began(now, served)
+        if tight:
+            self._clear(waiting, now)
+        if chosen:
+            self._moved = now
+            self.waits.began(now, len(chosen))
+        self._excess.began(now, len(chosen))
         if not queue:
             self._emptied(now)
         return chosen
@@ -283,34 +299,26 @@ class Lane:
             self._emptied(clock.now())
 
     def _stands(self, now: float) -> bool:
-        """Whether CoDel says that the queue does; its oldest end, which has waited too long, is then refused."""
-        queue, codel = self.queue, self.codel
-        while queue and codel.waited(now, now - queue[0].arrived):
-            self._drop(queue.popleft(), now)
-        if codel.overloaded:
+        """Whether the queue's oldest end has waited for too long."""
+        stands = bool(self.queue) and self.waits.too_long(now, now - self.queue[0].arrived)
+        if stands:
             self._tight_until = now + _CALM_AFTER
-        return codel.overloaded
+        return stands
 
-    def _order(self) -> Callable[[_Place], tuple[int, int]]:
-        """What ranks calls. While little is in excess they begin in order; so does, at any time, a class that is not being refused, or its
-        lowest cohorts would wait for ever."""
-        if self._excess.light:
-            return _oldest_first
+    def _clear(self, waiting: Iterable[Place], now: float) -> None:
+        """Refuse those `waiting`, the most important first, who will not begin in time: of the classes among whom some are refused, who
+        would wait for longer than the target, or for more than a few turns, since while the loop computes as many again come to the
+        sockets. The others may wait for as long as their deadlines allow."""
+        waits = self.waits
+        target, gap = waits.short, waits.gap
+        patience = _TURNS * gap if gap and not self._excess.light else target
         refused = self._excess.refused_class
-        return lambda place: (place.level, place.number) if place.level // CLASS <= refused else _beyond(place)
-
-    def _clear(self, now: float) -> None:
-        """Refuse who will not begin in time: of the classes among whom some are refused, who would wait for longer than the target, or for
-        more than a few turns, since while the loop computes as many again come to the sockets. The others may wait as long as a burst."""
-        target = self.codel.target
-        patience = _TURNS * self._gap if self._gap and not self._excess.light else target
-        refused = self._excess.refused_class
-        left = self._room(target)
-        kept: list[_Place] = []
-        for place in sorted(self.queue, key=self._order(), reverse=True):
+        left = waits.room(target)
+        kept: list[Place] = []
+        for place in waiting:
             waited = now - place.arrived
             if place.level // CLASS > refused:
-                keeps = waited <= self._options.burst
+                keeps = waits.in_time(place.ctx.deadline, place.arrived, now + gap * len(kept))
             else:
                 keeps = left > 0 and waited <= (target if place.full else patience)
             left -= keeps
@@ -318,21 +326,15 @@ class Lane:
                 kept.append(place)
             else:
                 self._drop(place, now)
-        if len(kept) < len(self.queue):
-            self._keep(sorted(kept, key=_by_number))
+        self._keep(sorted(kept, key=by_number))
 
-    def _drop(self, place: _Place, now: float) -> None:
+    def _drop(self, place: Place, now: float) -> None:
         arrival = place.arrival
         if not arrival.over:
             error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now)
             if not isinstance(arrival, _Waiter):
                 self.unseen(now - place.arrived)
             arrival.refuse(error)
-
-    def _room(self, allowed: float) -> int:
-        """How many may wait so that each begins within `allowed` seconds."""
-        length, gap = self._options.length, self._gap
-        return min(length, max(_LEAST_ROOM, int(allowed / gap))) if gap else length
 
     def _forgot(self, now: float) -> bool:
         """Whether calls waited that are over, and do not any more. Looked for once in a while: a queue may be long."""
@@ -343,12 +345,13 @@ class Lane:
         self._keep([place for place in self.queue if not place.arrival.over])
         return len(self.queue) < before
 
-    def _keep(self, places: list[_Place]) -> None:
+    def _keep(self, places: list[Place]) -> None:
         self.queue.clear()
         self.queue.extend(places)
 
     def _emptied(self, now: float) -> None:
         self._turns.waiting.pop(self, None)
+        self.waits.emptied(now)
         self.calm = now >= self._tight_until
 
 
@@ -385,16 +388,3 @@ class _Waiter:
             self._lane.forget(self)
         elif self.told.result() is None:
             self._lane.leave()
-
-
-def _oldest_first(place: _Place) -> tuple[int, int]:
-    return place.level // CLASS, -place.number
-
-
-def _beyond(place: _Place) -> tuple[int, int]:
-    """The oldest first, and all of them before those of a lower class, whatever these have for a number."""
-    return place.level // CLASS * CLASS, -place.number
-
-
-def _by_number(place: _Place) -> int:
-    return place.number

@@ -6,6 +6,9 @@ drifts, so where the limit binds it may only grow while more calls under way als
 arrival, and the baseline is learnt from its work alone: where a handler burns the one event loop's CPU, its own time never changes, and
 all of the queue lies before it.
 
+While the loop is in time what is under way does no harm, so the limit is never below it then. It says nothing about who may begin: whether
+it binds is decided by `towpath.layers.lane`.
+
 Pure: told of samples, asked for `limit`. It never sends calls away only to measure, as limiters do that probe for their baseline.
 """
 
@@ -43,7 +46,8 @@ _MAX_STRIDE: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
-    """`initial` (20) calls may be under way at first, never fewer than `least` (1) or more than `most` (1000).
+    """`initial` (20) calls may be under way at first. The limit never learns to be less than `least` (1) or more than `most` (1000); what
+    was under way while the loop was in time stays allowed even if it is more.
 
     Every `window` (0.05 s) with at least `samples` (10) calls moves the limit once, so that a loss of capacity is answered within a second;
     a window may last `longest_window` (1 s) for lack of calls. `drift` (10 s) is the time constant with which the baseline follows
@@ -72,7 +76,7 @@ DEFAULT_LIMIT: Final = LimitOptions()
 
 
 class AdaptiveLimit:
-    """The limit of one method. `limit` is what may be under way now; it is read on every call and changes in `done` alone.
+    """The limit of one method. `limit` is what may be under way now, where it binds.
 
     Of a method that is called often, not every call need be told of: `skip` is how many may begin, each of them taking one off it, before
     the next one is to be measured. A window then still has a hundred samples, and a call costs nothing here (10 % of it, measured).
@@ -114,9 +118,10 @@ class AdaptiveLimit:
         """The latency in seconds of a call that waits for nobody, as far as is known; 0 before the first window has ended."""
         return self._baseline
 
-    def done(self, now: float, wait: float, work: float, in_flight: int) -> None:
+    def done(self, now: float, wait: float, work: float, in_flight: int, *, late: bool = False) -> None:
         """A call has ended that waited for `wait` seconds from its arrival and then took `work` seconds; `in_flight` were under way with
-        it. Calls that were refused, or that their caller gave up, are not to be told: they say nothing of how long the work takes."""
+        it, and `late` says whether the loop was. Calls that were refused, or that their caller gave up, are not to be told: they say
+        nothing of how long the work takes."""
         options = self._options
         since = self._since
         if since is None:
@@ -129,22 +134,30 @@ class AdaptiveLimit:
         self._highest = max(self._highest, in_flight)
         elapsed = now - since
         if elapsed >= options.window and (len(self._latencies) >= options.samples or elapsed >= options.longest_window):
-            self._close_window(now, elapsed)
+            self._close_window(now, elapsed, late)
 
-    def _close_window(self, now: float, elapsed: float) -> None:
+    def reach(self, in_flight: int) -> None:
+        """So many are under way and the loop is in time: that many are no harm."""
+        self.limit = max(self.limit, in_flight)
+
+    def grow(self) -> None:
+        """Calls wait for a place and none has become free: what holds the places says nothing of how many the server can do."""
+        self.limit += max(1, self.limit // _STEP)
+
+    def _close_window(self, now: float, elapsed: float, late: bool) -> None:
         in_flight, options = self._highest, self._options
         self._recent.append(_median(self._latencies))
         latency = _median(self._recent)
         count = len(self._latencies) + self._skipped
         self._history.append((in_flight, count / elapsed, latency))
         self._learn(in_flight, _median(self._works), elapsed)
-        self._move(in_flight, latency)
+        self._move(in_flight, latency, options.least if late else max(options.least, in_flight))
         self._stride = max(1, min(_MAX_STRIDE, int(count * options.window / elapsed) // _SAMPLES))
         self._latencies.clear()
         self._works.clear()
         self._highest, self._skipped, self._since = 0, 0, now
 
-    def _move(self, in_flight: int, latency: float) -> None:
+    def _move(self, in_flight: int, latency: float, least: int) -> None:
         limit, options = self.limit, self._options
         if in_flight * _UNUSED < limit:
             return  # so few say nothing of what more would do
@@ -157,7 +170,7 @@ class AdaptiveLimit:
             limit += max(1, limit // _STEP)
         elif queued < _FEW_QUEUED * unit and not useless:
             limit += int(unit)
-        self.limit = max(options.least, min(limit, options.most, max(options.initial, _MOST_OF_IN_FLIGHT * in_flight)))
+        self.limit = max(least, min(limit, options.most, max(options.initial, _MOST_OF_IN_FLIGHT * in_flight)))
 
     def _learn(self, in_flight: int, work: float, elapsed: float) -> None:
         """Shorter work is believed at once, longer work slowly: it may be a queue behind this server that is meant to be seen."""

@@ -16,7 +16,7 @@ from towpath.core.service import Arrival
 SLICE: Final = 0.002
 """Seconds of a turn in which calls may begin: those of a handler that computes for more than half of this begin one by one."""
 
-_MOST_AT_ONCE: Final = 128
+MAX_AT_ONCE: Final = 128
 _AT_FIRST: Final = 64
 _LOOKED: Final = 7
 
@@ -88,7 +88,7 @@ class Turns:
         if lasted > SLICE:
             self.at_once = max(1, int(self.at_once * SLICE / lasted))
         elif lasted < SLICE / 2 and self.quota <= 0:
-            self.at_once = min(_MOST_AT_ONCE, 2 * self.at_once)
+            self.at_once = min(MAX_AT_ONCE, 2 * self.at_once)
         self.until = inf
         self.coming = self.quota = 0
 

@@ -5,6 +5,9 @@ has one: `cores / 0.005` calls a second, and a queue beyond that.
 """
 
 import asyncio
+from collections import deque
+
+from towpath.core import clock
 
 
 class Cpu:
@@ -20,14 +23,23 @@ class Cpu:
         self.busy = 0.0
         """Seconds that cores have spent on work that was finished."""
         self._free = asyncio.Semaphore(cores)
+        self._came: deque[float] = deque()
+
+    def lag(self) -> float:
+        """Seconds for which the first of those that wait for a core has waited, 0 if nobody does: how late the event loop of a program
+        would be that runs here."""
+        return clock.now() - self._came[0] if self._came else 0.0
 
     async def work(self, seconds: float) -> None:
         """Hold a core for `seconds` of work, once it is this one's turn. Cancelled, it leaves the queue or frees the core at once."""
         self.queued += 1
+        came = clock.now()
+        self._came.append(came)
         try:
             await self._free.acquire()
         finally:
             self.queued -= 1
+            self._came.remove(came)
         try:
             took = seconds / self.speed
             await asyncio.sleep(took)

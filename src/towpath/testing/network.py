@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar, cast
 
+from towpath.layers.lag import simulated_lag
 from towpath.testing.cpu import Cpu
 from towpath.testing.link import LinkOptions
 from towpath.testing.stream import End
@@ -83,11 +84,12 @@ class Node:
     @contextmanager
     def inside(self) -> Generator[None]:
         """What is called in the `with` block is called from this node."""
-        token = _here.set(self)
+        here, lag = _here.set(self), simulated_lag.set(self.cpu.lag)
         try:
             yield
         finally:
-            _here.reset(token)
+            simulated_lag.reset(lag)
+            _here.reset(here)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` on this node; a crash cancels it."""
@@ -147,8 +149,8 @@ class Listening(asyncio.AbstractServer):
 
     def __init__(self, listener: Listener, factory: Callable[[], Any]) -> None:
         self.factory = factory
-        self.context = contextvars.copy_context()
-        self.context.run(_here.set, listener.node)
+        with listener.node.inside():
+            self.context = contextvars.copy_context()
         self._listener = listener
         listener.node.listening[listener.port] = self
 

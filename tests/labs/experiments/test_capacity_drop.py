@@ -20,8 +20,14 @@ def test_a_server_that_loses_half_of_its_capacity_makes_use_of_the_rest_and_of_a
 
 
 def test_a_server_that_refuses_nobody_answers_too_late():
-    assert lab.after_step(lab.step(0, "off")) < 0.7
-    assert lab.during_drop(lab.drop(0, "off")) < 0.7
+    assert lab.after_step(lab.step(0, "off")) < 0.9
+    assert lab.during_drop(lab.drop(0, "off")) < 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_pool_needs_a_bulkhead(seed):
+    assert lab.after_step(lab.pool(seed, bulkhead=True)) >= 0.95
+    assert lab.after_step(lab.pool(seed, bulkhead=False)) < 0.7
 
 
 def test_the_same_seed_gives_the_same_figures():

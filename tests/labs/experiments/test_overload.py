@@ -73,9 +73,10 @@ async def test_a_real_server_under_load_serves_some_and_refuses_the_rest():
     over = found.at(5.0)
     assert found.capacity > 0
     assert over.goodput > 0
-    assert set(over.failed) == {"8"}  # RESOURCE_EXHAUSTED: nothing was lost, nothing hung, nothing came too late
+    # RESOURCE_EXHAUSTED, or REFUSED_STREAM to a generator that opens more streams than it may: nothing was lost, nothing hung.
+    assert set(over.failed) <= {"8", "reset 7"}
     assert 0 < found.at(0.5).settled < float("inf")
-    assert over.goodput + over.failed["8"] / 0.6 == pytest.approx(over.offered)
+    assert over.goodput + sum(over.failed.values()) / 0.6 == pytest.approx(over.offered)
 
 
 async def test_the_other_server_serves_too():
