@@ -137,6 +137,14 @@ def test_a_streams_error_without_a_code_is_unknown() -> None:
     assert (error.code, error.message, trailers) == (Code.UNKNOWN, "no", Metadata([("x-a", "1"), ("x-a", "2")]))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("x\r\ny", "1"), ("x", "1\r\nset-cookie: a"), (":status", "1"), ("", "1"), ("a b", "1"), ("x", "\0")]
+)
+def test_what_no_header_can_carry_is_not_read_from_a_body(name: str, value: str) -> None:
+    _, trailers = read_end(json.dumps({"metadata": {name: [value], "y": [" 2 "]}}).encode())
+    assert list(trailers) == [("y", "2")]
+
+
 def test_a_stream_ends_with_its_last_message() -> None:
     answer = ConnectStreamAnswer(LIMIT)
     answer.head(b"200", [STREAM, (b"connect-content-encoding", b"gzip"), (b"x-a", b"1")])

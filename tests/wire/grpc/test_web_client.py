@@ -83,6 +83,14 @@ def test_what_is_wrong_with_an_answer_has_a_name(pieces: tuple[bytes, ...], code
     assert text in error.message
 
 
+@pytest.mark.parametrize("line", [b"a b: 1", b": 1", b":status: 1", b"x: 1\nset-cookie: a", b"x\0: 1"])
+def test_what_no_header_can_carry_is_not_read_from_a_frame_of_trailers(line: bytes) -> None:
+    answer = answer_of(ending(line + b"\r\ny: 2\r\ngrpc-status: 5\r\ngrpc-message: two\nlines\r\n"))
+    with pytest.raises(RpcError, match="two\nlines") as caught:
+        answer.end(())
+    assert list(answer.trailers) == list(caught.value.metadata) == [("y", "2")]
+
+
 def test_an_answer_without_a_body_has_its_status_in_the_head() -> None:
     error = fault(head=[*HEAD, (b"grpc-status", b"7")])
     assert (error.code, error.metadata) == (Code.PERMISSION_DENIED, Metadata([("x-a", "1")]))

@@ -12,6 +12,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import status as status_codec
+from towpath.wire.http2.fields import is_field
 
 CODES: Final = {code: "canceled" if code is Code.CANCELLED else code.name.lower() for code in Code}
 """Connect's names; they are gRPC's in lower case, but for the spelling of one."""
@@ -106,8 +107,9 @@ def read_end(body: bytes) -> tuple[RpcError | None, Metadata]:
         end = msgspec.json.decode(body, type=_End)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RpcError(Code.INTERNAL, f"the last message of a stream is not Connect's: {error}") from None
-    pairs = [(name.lower().encode(), value.encode()) for name, values in (end.metadata or {}).items() for value in values]
-    trailers = metadata_codec.decode((name, value) for name, value in pairs if name.isascii())
+    pairs = [(name.lower().encode(), value.strip(" \t").encode()) for name, values in (end.metadata or {}).items() for value in values]
+    # HTTP has not looked at what a body says: a line break would become a field of its own where a gateway passes it on.
+    trailers = metadata_codec.decode(pair for pair in pairs if is_field(*pair))
     return None if end.error is None else _read(end.error, trailers), trailers
 
 

@@ -9,6 +9,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.wire.answer import Field
 from towpath.wire.grpc import metadata, status
 from towpath.wire.grpc.ended import EndedAnswer
+from towpath.wire.http2.fields import is_field
 
 _CONTENT_TYPE = b"application/grpc-web"
 
@@ -43,12 +44,13 @@ class GrpcWebAnswer(EndedAnswer):
 
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:
         """As the trailers say."""
+        every = fields or self._head_fields
         if ending is not None:
             lines = (line.partition(b":") for line in ending.split(b"\r\n") if line)
-            fields = [(name.strip().lower(), value.strip(b" \t")) for name, _, value in lines if name.isascii()]
-        else:
-            fields = fields or self._head_fields
-        if not fields:
+            every = [(name.strip().lower(), value.strip(b" \t")) for name, _, value in lines]
+        if not every:
             return RpcError(Code.INTERNAL, "the server ended the call without trailers")
+        # HTTP has not looked at what a body says: a line break would become a field of its own where a gateway passes it on.
+        fields = [field for field in every if is_field(*field) or field[0].startswith(b"grpc-")]
         self.trailers = metadata.decode(fields)
         return status.decode(fields)

@@ -125,6 +125,11 @@ def _parse(fields: Iterable[Field], kind: frozenset[bytes]) -> Section:
     return Section(kind, pseudo, tuple(regular), content_length)
 
 
+def is_field(name: bytes, value: bytes) -> bool:
+    """Whether a name and its value may be a regular field of a request."""
+    return _NAME.fullmatch(name) is not None and is_good(value)
+
+
 def is_good(value: bytes) -> bool:
     """Whether a value may stand in a request's field."""
     return not _is_bad(value, REQUEST)
