@@ -69,6 +69,13 @@ def test_the_package_may_be_left_out_and_the_request_too(address, capsys):
     assert 0 < answer["remaining"] <= 10
 
 
+def test_a_header_that_is_an_option_of_a_call_is_taken_as_one(address, capsys):
+    owned = ["-H", "Towpath-Tenant: acme", "-H", "towpath-criticality: SHEDDABLE", "-H", "idempotency-key: k"]
+    assert main(["call", address, "EchoService/Inspect", *owned]) == 0
+    (answer,) = lines(capsys)
+    assert (answer["tenant"], answer["criticality"], answer["metadata"]) == ("acme", "SHEDDABLE", [])
+
+
 def test_services_and_methods_are_listed(address, capsys):
     assert main(["call", address]) == 0
     assert capsys.readouterr().out.split() == [
@@ -134,6 +141,10 @@ def test_nobody_there_is_a_status_too(capsys):
         ([SAY, "@no/such/file"], "no/such/file cannot be read"),
         ([SAY, "{}", "-H", "no-colon"], "--header: 'no-colon' is not 'name: value'"),
         ([SAY, "{}", "-H", "grpc-x: y"], "--header: metadata key 'grpc-x' is reserved"),
+        ([SAY, "{}", "-H", "traceparent: y"], "--header: metadata key 'traceparent' is reserved"),
+        ([SAY, "{}", "-H", "towpath-criticality: HUGE"], "--header: towpath-criticality is 'HUGE'; give SHEDDABLE, SHEDDABLE_PLUS"),
+        ([SAY, "{}", "-H", "towpath-tenant: a", "-H", "towpath-tenant: b"], "--header: towpath-tenant needs one value; give it once"),
+        ([SAY, "{}", "-H", "idempotency-key:"], "--header: idempotency-key needs one value"),
         ([SAY, "{}", "-H", "x-bin: *"], "--header: "),
         ([SAY, "{}", "--timeout", "soon"], "--timeout: 'soon' is not a duration"),
         ([SAY, "{}", "--cert", "x"], "tls.certificate and tls.key belong together"),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.metadata import EMPTY, Metadata, Value
+from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Value
 
 PAIRS: list[tuple[str, Value]] = [("a", "1"), ("b-bin", b"\x00\xff"), ("a", "2")]
 
@@ -47,10 +47,31 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
         Metadata([(key, "value")])
 
 
-@pytest.mark.parametrize("key", ["grpc-timeout", "grpc-x", "content-type", "te", "user-agent", "connection", "content-length", "host"])
-def test_a_key_of_the_protocol_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match=f"metadata key '{key}' is reserved for the protocol"):
+@pytest.mark.parametrize("key", sorted({*OWNED, *(prefix + "x" for prefix in OWNED_PREFIXES)}))
+def test_a_key_that_is_owned_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match=f"metadata key '{key}' is reserved for the protocol; [a-z]"):
+        Metadata([("x", "y"), (key, "value")])
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("towpath-tenant", "set the option tenant"),
+        ("towpath-criticality", "set the option criticality"),
+        ("idempotency-key", "set the option idempotency_key"),
+        ("grpc-timeout", "set the option timeout"),
+        ("content-encoding", "choose another name"),
+        ("towpath-anything", "choose another name"),
+    ],
+)
+def test_a_refused_key_comes_with_what_to_do_instead(key: str, instead: str) -> None:
+    with pytest.raises(ValueError, match=f"reserved for the protocol; {instead}$"):
         Metadata([(key, "value")])
+
+
+@pytest.mark.parametrize("key", ["authorization", "cookie", "etag", "cache-control", "towpath", "trail-x", FALLBACK])
+def test_any_other_key_is_an_applications(key: str) -> None:
+    assert Metadata([(key, "value")]).get(key) == "value"
 
 
 @pytest.mark.parametrize("value", ["é", "a\nb", "\x00", "\x7f", b"bytes", " padded", "padded ", " "])

@@ -46,7 +46,8 @@ def call(
     data
         The request as JSON, @FILE or - for standard input; {} without it. Several requests of a stream follow each other, one a line.
     header
-        Metadata to send, as 'name: value', base64 for a name that ends in -bin; may be repeated.
+        Metadata to send, as 'name: value', base64 for a name that ends in -bin; may be repeated. towpath-tenant, towpath-criticality and
+        idempotency-key may be given too, once each.
     timeout
         How long the call may take, such as 0.5s or 60s; 0s for no end.
     tls
@@ -61,13 +62,12 @@ def call(
         Speak plaintext although the target is not on this machine.
     """
     from towpath.app.duration import parse_duration
-    from towpath.core.context import CallOptions
     from towpath.core.errors import RpcError, SetupError
     from towpath.transport import Channel, ClientTls
 
     seconds = parse_duration(timeout, "--timeout") if timeout not in ("0", "0s") else None
     try:
-        options = CallOptions(timeout=seconds, metadata=[_header(text) for text in header])
+        options = _options(seconds, [_header(text) for text in header])
     except ValueError as error:
         raise SetupError(f"--header: {error}") from None
     secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
@@ -149,6 +149,31 @@ def _documents(data: str | None, *, several: bool) -> Iterator[str]:
     else:
         lines = data.splitlines() if several else [data]
     yield from (line for line in lines if line.strip())
+
+
+def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "CallOptions":
+    """The headers that are options of a call as these, and the others as metadata. Raises ValueError for one that cannot be sent."""
+    from towpath.core.context import CallOptions, Criticality
+
+    owned: dict[str, str] = {}
+    metadata: list[tuple[str, str | bytes]] = []
+    for name, value in headers:
+        if name not in ("towpath-tenant", "towpath-criticality", "idempotency-key"):
+            metadata.append((name, value))
+        elif name in owned or not value:
+            raise ValueError(f"{name} needs one value; give it once")
+        else:
+            owned[name] = str(value)
+    level = owned.get("towpath-criticality")
+    if level is not None and level not in Criticality.__members__:
+        raise ValueError(f"towpath-criticality is {level!r}; give {', '.join(Criticality.__members__)}")
+    return CallOptions(
+        timeout=timeout,
+        metadata=metadata,
+        tenant=owned.get("towpath-tenant"),
+        criticality=None if level is None else Criticality[level],
+        idempotency_key=owned.get("idempotency-key", ""),
+    )
 
 
 def _header(text: str) -> tuple[str, str | bytes]:

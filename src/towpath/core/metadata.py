@@ -1,13 +1,13 @@
 """Metadata: the ordered, repeatable key-value pairs that travel beside a call's messages.
 
 Keys are lower-case ASCII; a key that ends in `-bin` has `bytes` values, every other has printable ASCII `str` values, as gRPC
-defines (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). Keys that the protocol owns (`grpc-*`, pseudo headers,
-`content-type`, `te`) are refused here, so that no application can break the framing of its own call. Values are not encoded
-here; that is the wire's business.
+defines (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). Keys that the protocols and towpath own are refused here, so that
+no application can break the framing of its own call or contradict what its context says; what comes off the wire under one of them is shown
+to no application. Values are not encoded here; that is the wire's business.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 Value = str | bytes
@@ -15,9 +15,49 @@ Pairs = Iterable[tuple[str, Value]]
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _ASCII_VALUE = re.compile(r"(?! )[\x20-\x7e]*(?<! )")
-_RESERVED = frozenset(
-    {"connection", "content-length", "content-type", "host", "keep-alive", "te", "transfer-encoding", "upgrade", "user-agent"}
-)
+_ELSEWHERE: Final = "choose another name"
+_TRACE: Final = "it belongs to the trace, which a call takes from the call that it is made in"
+
+OWNED: Final[Mapping[str, str]] = {
+    # What a call says of itself, or of its end.
+    "connect-timeout-ms": "set the option timeout",
+    "grpc-message": "raise an RpcError",
+    "grpc-retry-pushback-ms": "raise an RpcError, and set its pushback",
+    "grpc-status": "raise an RpcError",
+    "grpc-status-details-bin": "raise an RpcError with details",
+    "grpc-timeout": "set the option timeout",
+    "idempotency-key": "set the option idempotency_key",
+    "towpath-criticality": "set the option criticality",
+    "towpath-tenant": "set the option tenant",
+    "x-request-id": "a call takes it from the call that it is made in",
+    "baggage": _TRACE,
+    "traceparent": _TRACE,
+    "tracestate": _TRACE,
+    # How a message is framed, and what a connection is (RFC 9110, section 7.6.1), which HTTP/2 does not even carry.
+    "accept-encoding": _ELSEWHERE,
+    "connection": _ELSEWHERE,
+    "content-encoding": _ELSEWHERE,
+    "content-length": _ELSEWHERE,
+    "content-type": _ELSEWHERE,
+    "expect": _ELSEWHERE,
+    "host": _ELSEWHERE,
+    "http2-settings": _ELSEWHERE,
+    "keep-alive": _ELSEWHERE,
+    "proxy-connection": _ELSEWHERE,
+    "te": _ELSEWHERE,
+    "trailer": _ELSEWHERE,
+    "transfer-encoding": _ELSEWHERE,
+    "upgrade": _ELSEWHERE,
+    "user-agent": _ELSEWHERE,
+    "x-grpc-web": _ELSEWHERE,
+}
+"""The keys that are the protocols' or towpath's, with what an application does instead. This is the one table for both directions."""
+
+OWNED_PREFIXES: Final = ("connect-", "grpc-", "towpath-", "trailer-")
+"""What their other keys begin with. The last marks the trailers in the head of a unary answer over Connect."""
+
+FALLBACK: Final = "towpath-fallback"
+"""The one key with such a prefix that an application may see and send: the trailer of an answer that a fallback gave."""
 
 
 class Metadata:
@@ -28,12 +68,12 @@ class Metadata:
     _pairs: Final[tuple[tuple[str, Value], ...]]
 
     def __init__(self, pairs: Pairs = ()) -> None:
-        """Check and keep `pairs`; raises ValueError naming the key that gRPC would not carry."""
+        """Check and keep `pairs`; raises ValueError naming the key that gRPC would not carry or that is not an application's to set."""
         self._pairs = tuple(_checked(key, value) for key, value in pairs)
 
     @staticmethod
     def received(pairs: tuple[tuple[str, Value], ...]) -> "Metadata":
-        """Wrap pairs that came off the wire: they were checked there, and a peer may send keys that we would not."""
+        """Wrap pairs that came off the wire: they were checked there, and a peer may send values that we would not."""
         metadata = Metadata.__new__(Metadata)
         object.__setattr__(metadata, "_pairs", pairs)
         return metadata
@@ -71,8 +111,8 @@ class Metadata:
 def _checked(key: str, value: Value) -> tuple[str, Value]:
     if not _KEY.fullmatch(key):
         raise ValueError(f"metadata key {key!r} is not lower-case ASCII letters, digits, '_', '-' and '.'")
-    if key.startswith("grpc-") or key in _RESERVED:
-        raise ValueError(f"metadata key {key!r} is reserved for the protocol; choose another name")
+    if key in OWNED or (key.startswith(OWNED_PREFIXES) and key != FALLBACK):
+        raise ValueError(f"metadata key {key!r} is reserved for the protocol; {OWNED.get(key, _ELSEWHERE)}")
     if key.endswith("-bin"):
         if not isinstance(value, bytes):
             raise ValueError(f"metadata {key!r} ends in -bin, so its value must be bytes, not {type(value).__name__}")

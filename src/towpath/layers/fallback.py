@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import RpcError, SetupError
-from towpath.core.metadata import Metadata, Value
+from towpath.core.metadata import FALLBACK, Metadata, Value
 from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec
 from towpath.core.signals import Signal, unheard
@@ -38,7 +38,7 @@ STALE: Final = "STALE"
 SKIPPED: Final = "SKIPPED"
 """Likewise: it is the value that was given, and the call was not made, since it would have come too late."""
 
-MARK: Final = "towpath-fallback"
+MARK: Final = FALLBACK
 """The trailer in which an answer's source stands."""
 
 _LATE: Final = 0.95

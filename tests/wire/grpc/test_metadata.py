@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.metadata import EMPTY, Metadata
+from towpath.core.metadata import Metadata
 from towpath.wire.grpc import metadata
 from towpath.wire.hpack import Decoder
 
@@ -51,28 +51,6 @@ def test_values_joined_by_commas_are_taken_apart() -> None:
 @pytest.mark.parametrize("value", [b"a", b"****", b"YQ YQ", b"\xff\xfe"])
 def test_a_value_that_is_not_base64_is_dropped_and_nothing_else(value: bytes) -> None:
     assert list(metadata.decode([(b"x", b"1"), (b"k-bin", value), (b"y", b"2")])) == [("x", "1"), ("y", "2")]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "grpc-timeout",
-        "grpc-anything",
-        "te",
-        "content-type",
-        "user-agent",
-        "traceparent",
-        "tracestate",
-        "baggage",
-        "towpath-tenant",
-        "x-request-id",
-        "transfer-encoding",
-        "keep-alive",
-        "upgrade",
-    ],
-)
-def test_what_the_protocol_and_towpath_own_is_hidden(name: str) -> None:
-    assert metadata.decode([(name.encode(), b"value")]) is EMPTY
 
 
 def test_text_beyond_ascii_is_kept_byte_for_byte() -> None:

@@ -3,45 +3,16 @@
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Final
 
-from towpath.core.metadata import EMPTY, Metadata, Value
+from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Value
 from towpath.wire.hpack import literal
 
 Field = tuple[bytes, bytes]
 
-# What the protocol and towpath own, and what speaks of one connection alone (RFC 9110, section 7.6.1), which HTTP/2 does not even carry.
-# The application sees the rest.
-_OWNED = frozenset(
-    {
-        b"accept-encoding",
-        b"baggage",
-        b"connect-accept-encoding",
-        b"connect-content-encoding",
-        b"connect-protocol-version",
-        b"connect-timeout-ms",
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"expect",
-        b"host",
-        b"http2-settings",
-        b"idempotency-key",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"towpath-criticality",
-        b"towpath-tenant",
-        b"traceparent",
-        b"tracestate",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"user-agent",
-        b"x-grpc-web",
-        b"x-request-id",
-    }
-)
+_OWNED: Final = frozenset(key.encode("ascii") for key in OWNED)
+_PREFIXES: Final = tuple(prefix.encode("ascii") for prefix in OWNED_PREFIXES)
+_FALLBACK: Final = FALLBACK.encode("ascii")
 
 
 def encode(metadata: Metadata) -> bytes:
@@ -59,7 +30,7 @@ def decode(fields: Iterable[Field]) -> Metadata:
     do: one bad value must not cost the call, and passing raw text as bytes would be worse than nothing."""
     pairs: list[tuple[str, Value]] = []
     for name, value in fields:
-        if name in _OWNED or name.startswith(b"grpc-"):
+        if name in _OWNED or (name.startswith(_PREFIXES) and name != _FALLBACK):
             continue
         if not name.endswith(b"-bin"):
             pairs.append((name.decode("ascii"), value.decode("latin-1")))
