@@ -166,6 +166,15 @@ class TestCallOptions:
         with pytest.raises(ValueError, match="1 to 255 printable"):
             CallOptions(idempotency_key=key)
 
+    @pytest.mark.parametrize("tenant", [" a", "a ", "a\nb", "a\0", "\x7f", "t" * 129, "\u00e9" * 65, "\ud800"])
+    def test_refuse_a_tenant_that_is_none(self, tenant: str) -> None:
+        with pytest.raises(ValueError, match=r"tenant is .*; give 1 to 128 bytes of UTF-8"):
+            CallOptions(tenant=tenant)
+
+    @pytest.mark.parametrize("tenant", ["", "a b", "t" * 128, "\u00e9" * 64, "\U0001f600"])
+    def test_take_a_tenant(self, tenant: str) -> None:
+        assert CallOptions(tenant=tenant).tenant == tenant
+
     def test_take_a_key(self) -> None:
         assert CallOptions(idempotency_key="4a1f-88").idempotency_key == "4a1f-88"
 

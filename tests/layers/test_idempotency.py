@@ -9,6 +9,8 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoService
 from google.protobuf.any_pb2 import Any as PackedDetail
 from google.rpc.error_details_pb2 import ErrorInfo
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.echo_service import turn_until
 from towpath.core import clock
@@ -16,7 +18,7 @@ from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodKind
 from towpath.core.signals import reason_of
-from towpath.layers.idempotency import Idempotency, IdempotencyOptions
+from towpath.layers.idempotency import Idempotency, IdempotencyOptions, scope
 from towpath.layers.idempotency_store import Answer, Claim, StoreUnavailable, held
 from towpath.layers.memory_store import MemoryStore
 
@@ -316,3 +318,16 @@ async def test_an_answer_is_forgotten_after_its_time() -> None:
         now = 10.0
         await handler(pb.FailRequest(), context())
     assert effects.runs == 2
+
+
+NAMES = st.tuples(*[st.text(st.characters(min_codepoint=1, codec="utf-8"), max_size=3)] * 3)
+
+
+@given(st.lists(NAMES, min_size=2, max_size=2, unique=True))
+def test_a_key_is_one_tenants_and_one_callers(names: list[tuple[str, str, str]]) -> None:
+    def scope_of(tenant: str, caller: str, key: str) -> str:
+        ctx = Context("a.B/C", tenant=tenant)
+        ctx.caller, ctx.idempotency_key = caller, key
+        return scope(SAY, ctx)
+
+    assert scope_of(*names[0]) != scope_of(*names[1])

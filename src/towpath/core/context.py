@@ -32,6 +32,14 @@ class Criticality(IntEnum):
 
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_TENANT: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
+_LONGEST_TENANT: Final = 128  # bytes
+
+KEY_RULE: Final = "1 to 255 printable ASCII characters without spaces"
+"""What an idempotency key is."""
+
+TENANT_RULE: Final = f"1 to {_LONGEST_TENANT} bytes of UTF-8 without control characters or outer spaces"
+"""What the name of a tenant is."""
 
 _TRACEPARENT_LENGTH: Final = 55
 _COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
@@ -39,6 +47,21 @@ _COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
 
 CRITICAL: Final = Criticality.CRITICAL
 """What a call is unless somebody says otherwise."""
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` is an idempotency key. One that is longer is refused and never cut: two keys must not become one."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_tenant(text: str) -> bool:
+    """Whether `text` is the name of a tenant, under the same rule: two tenants must not become one."""
+    if _TENANT.fullmatch(text) is None:
+        return False
+    try:
+        return len(text.encode()) <= _LONGEST_TENANT
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 class Reply:
@@ -267,9 +290,10 @@ class CallOptions:
 
     `timeout` is in seconds and can only shorten what is inherited; `metadata` goes along with the request; `reply` receives the
     metadata of the answer. With `wait_for_ready` (default False, as gRPC) a call whose target cannot be reached waits for it until its
-    deadline, and does not fail at once. `idempotency_key` (printable ASCII, at most 255 characters) makes another attempt safe where the
-    server keeps answers by key: choose one per effect that is wanted, a UUID say. Immutable: one instance may serve any number of calls,
-    unless it carries a `reply` or a key.
+    deadline, and does not fail at once. `tenant` (at most 128 bytes of UTF-8) is whom the call is made for, or "" for nobody.
+    `idempotency_key` (printable ASCII without spaces, at most 255 characters) makes another attempt safe where the server keeps answers by
+    key: choose one per effect that is wanted, a UUID say. Immutable: one instance may serve any number of calls, unless it carries a
+    `reply` or a key.
     """
 
     __slots__ = ("criticality", "idempotency_key", "metadata", "reply", "tenant", "timeout", "wait_for_ready")
@@ -293,13 +317,15 @@ class CallOptions:
         wait_for_ready: bool = False,
         idempotency_key: str = "",
     ) -> None:
-        """Raises ValueError for a timeout that is negative, infinite or not a number, for a key that is no key, and for metadata that gRPC
-        would not carry."""
+        """Raises ValueError for a timeout that is negative, infinite or not a number, for a key or a tenant that is none, and for metadata
+        that gRPC would not carry."""
         if timeout is not None and not 0 <= timeout < inf:
             raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
         self.timeout = timeout
-        if idempotency_key and not _KEY.fullmatch(idempotency_key):
-            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give 1 to 255 printable ASCII characters without spaces")
+        if idempotency_key and not is_key(idempotency_key):
+            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give {KEY_RULE}")
+        if tenant and not is_tenant(tenant):
+            raise ValueError(f"tenant is {tenant[:32]!r}; give {TENANT_RULE}")
         self.wait_for_ready = wait_for_ready
         self.idempotency_key = idempotency_key
         self.criticality = criticality
