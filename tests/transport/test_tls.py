@@ -49,15 +49,19 @@ class Authority:
 
     def identify(self, name: str, uri: str, host: str) -> tuple[Path, Path]:
         """A certificate with a URI name, which trustme does not issue."""
+        return self.sign(name, x509.SubjectAlternativeName([x509.DNSName(host), x509.UniformResourceIdentifier(uri)]))
+
+    def sign(self, name: str, names: x509.ExtensionType, ends: timedelta = timedelta(hours=1)) -> tuple[Path, Path]:
+        """A certificate with any names, that began two hours ago and ends in a while, or has ended."""
         authority = x509.load_pem_x509_certificate(self.ca.cert_pem.bytes())
         signer: Any = serialization.load_pem_private_key(self.ca.private_key_pem.bytes(), None)
         own = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         issued = (
             x509.CertificateBuilder(authority.subject, x509.Name([]), own.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host), x509.UniformResourceIdentifier(uri)]), critical=True)
+            .not_valid_before(now - timedelta(hours=2))
+            .not_valid_after(now + ends)
+            .add_extension(names, critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .sign(signer, hashes.SHA256())
         )
