@@ -1,13 +1,15 @@
-"""Who a client is, at each connection anew: what an earlier one has proved counts for nothing."""
+"""Who a client is, at each connection anew: what an earlier one has proved counts for nothing, and a certificate has to name one caller."""
 
 import asyncio
 import gc
 import json
+import logging
 import socket
 import ssl
 import weakref
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import uvloop
 from cryptography import x509
 
 from tests.echo_service import PATIENCE, Echo
-from tests.transport.test_tls import SPIFFE, Authority, secured
+from tests.transport.test_tls import SPIFFE, Authority, failure, say, secured
 from towpath.transport import ServerTls
 from towpath.transport.tls import Rotating
 
@@ -147,3 +149,40 @@ def test_what_a_connection_was_lent_goes_with_it(authority: Authority) -> None:
     del connection
     gc.collect()
     assert lent() is None
+
+
+def der(*names: tuple[int, bytes]) -> x509.UnrecognizedExtension:
+    """Alternative names by their tags, unchecked: 0x86 is a URI, 0x82 a DNS name."""
+    body = b"".join(bytes((tag, len(value))) + value for tag, value in names)
+    return x509.UnrecognizedExtension(x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes((0x30, len(body))) + body)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (der((0x86, b"spiffe://a.org/x"), (0x86, b"spiffe://b.org/admin")), "2 URI names, 'spiffe://a.org/x', 'spiffe://b.org/admin'"),
+        (der((0x86, b"spiffe://a.org/x"), (0x82, b"a.org"), (0x86, b"spiffe://a.org/x")), "2 URI names"),
+        (der((0x86, b"spiffe://a.org/x\0y")), "cannot be printed"),
+        (der((0x82, b"a.org\0.b.org")), "cannot be printed"),
+    ],
+)
+async def test_a_certificate_that_names_no_one_caller_is_turned_away(
+    authority: Authority, names: x509.UnrecognizedExtension, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    trust(authority, authority.ca)
+    echo = Echo()
+    certificate, key = authority.sign("client", names)
+    async with secured(authenticating(authority), echo) as server:
+        with caplog.at_level(logging.WARNING, "towpath.tls"):
+            message = await failure(server.address, replace(authority.trusted, certificate=certificate, key=key))
+        assert "closed" in message or "reset" in message.lower() or "lost" in message
+        with closing(Visitor(authority, server.address, ssl.TLSVersion.TLSv1_3, tickets=True)) as visitor:
+            visitor.context.load_cert_chain(certificate, key)
+            with pytest.raises(OSError, match=r"EOF|closed|reset|broken"):
+                await visitor.visit()
+        assert not server.links
+        good, key = authority.identify("good", SPIFFE, "search.example.org")
+        await say(server.address, replace(authority.trusted, certificate=good, key=key))
+    assert [ctx.caller for ctx in echo.contexts] == [SPIFFE]
+    assert "a client was turned away for its certificate: " in caplog.text
+    assert why in caplog.text

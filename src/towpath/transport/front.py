@@ -12,6 +12,7 @@ from towpath.core.deadline import NO_SLOT, wheel_of
 from towpath.transport.hosting import Site
 from towpath.transport.http1_link import Http1Link
 from towpath.transport.http2_link import Http2Link
+from towpath.transport.tls import identified
 from towpath.wire.http2.frames import PREFACE
 
 _TELLING: Final = 3
@@ -37,7 +38,7 @@ class Front(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         address: Any = transport.get_extra_info("peername")
         self._peer = str(address[0]) if address else ""
-        if not self._site.connections.admit(self._peer):
+        if not identified(transport) or not self._site.connections.admit(self._peer):
             self._peer = None
             transport.abort()
             return

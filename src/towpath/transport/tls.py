@@ -24,6 +24,7 @@ log = logging.getLogger("towpath.tls")
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _HTTP2: Final = "h2"
 _WRONG_VERSION: Final = "WRONG_VERSION_NUMBER"
+_MOST_SHOWN: Final = 4
 
 _Choose = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]
 
@@ -31,7 +32,7 @@ _Choose = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], 
 @dataclass(frozen=True, kw_only=True)
 class ServerTls:
     """A server's certificate chain and key, in PEM files. With `client_ca` a client has to show a certificate that one of these signed, at
-    each connection anew.
+    each connection anew, with at most one URI among its names.
 
     `reload_interval` (seconds, default 30) is how often the files are looked at; `handshake_timeout` (seconds, default 10) how long a
     client may take for its part.
@@ -177,10 +178,30 @@ class Rotating:
 
 
 def caller_of(transport: asyncio.BaseTransport) -> str:
-    """Who the client is by its verified certificate: its first URI name (a SPIFFE id), else its first DNS name; empty without one."""
+    """Who the client is by its verified certificate: its URI name (a SPIFFE id), else its first DNS name; empty without one.
+
+    Raises ValueError for a certificate that does not say who: one with several URI names, of which a SPIFFE id has to be the only one
+    (X.509-SVID, section 2), or with a name that cannot be printed.
+    """
     connection: Any = transport.get_extra_info("ssl_object")
     certificate: dict[str, Any] = (connection.getpeercert() or {}) if connection is not None else {}
-    return next(_names(certificate, "URI"), "") or next(_names(certificate, "DNS"), "")
+    uris = list(_names(certificate, "URI"))
+    if len(uris) > 1:
+        raise ValueError(f"it has {len(uris)} URI names, {', '.join(map(repr, uris[:_MOST_SHOWN]))}; a caller has one")
+    name = uris[0] if uris else next(_names(certificate, "DNS"), "")
+    if not name.isprintable():
+        raise ValueError(f"its name {name!r} cannot be printed")
+    return name
+
+
+def identified(transport: asyncio.BaseTransport) -> bool:
+    """Whether it is clear who the client is, if it has a certificate; what is not clear is logged."""
+    try:
+        caller_of(transport)
+    except ValueError as error:
+        log.warning("a client was turned away for its certificate: %s", error)
+        return False
+    return True
 
 
 def selected_http2(transport: asyncio.BaseTransport) -> bool:
