@@ -10,6 +10,7 @@ hangs     never becomes ready
 job       adds no service
 stubborn  an Echo that ignores SIGTERM
 blocked   an Echo that blocks its loop when it is asked to `Say`
+exits     an Echo of which `Say` calls sys.exit
 who       an Echo of which `Say` answers with the process's id
 starts    the same, and tells which of its own variables a process that it starts would inherit
 fragile   an Echo like it, of which worker 1 exits with status 3 while there is a file `broken`
@@ -39,6 +40,11 @@ class Blocked(Echo):
         print("blocking", flush=True)
         time.sleep(3600)  # noqa: ASYNC251 - a handler that does what none should
         return SayResponse()
+
+
+class Exits(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        sys.exit(3)
 
 
 class Who(Echo):
@@ -78,6 +84,8 @@ async def main(app: App) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case "blocked":
             app.add(Blocked())
+        case "exits":
+            app.add(Exits())
         case "starts":
             own = [name for name in ("LISTEN_FD", "NOTIFY_FD", "WORKER", "ADMIN", "METRICS_DUMP") if f"TOWPATH_{name}" in os.environ]
             print(f"worker {app.config.worker} would hand on {own}", file=sys.stderr, flush=True)

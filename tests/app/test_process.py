@@ -65,6 +65,20 @@ def test_a_signal_is_a_success(number):
         assert process.wait(PATIENCE) == 0
 
 
+async def test_a_handler_that_exits_ends_its_call_and_not_the_process():
+    with actor("exits") as process:
+        async with connect(serving(process), metrics=CallMetrics()) as channel:
+            client = EchoServiceClient(channel)
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.1)))
+            with pytest.raises(RpcError, match="internal error, request id"):
+                await client.say(SayRequest())
+            await call
+        process.send_signal(signal.SIGINT)
+        status, errors = failure(process)
+    assert status == 0
+    assert "sys.exit(3)" in errors
+
+
 async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
     dump = tmp_path / "echo.prom"
     with actor(TOWPATH_METRICS_DUMP=dump) as process:

@@ -5,6 +5,7 @@ the stream: so a layer that times, counts, refuses or cancels a call does the sa
 writes are plain async iterators; `exchange_handler` stands between the two.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing
 from typing import Any, Protocol, Self
@@ -50,7 +51,7 @@ def exchange_handler(kind: MethodKind, implementation: Any) -> Handler:
 
 def _server_streaming(implementation: Any) -> Handler:
     async def handle(exchange: Exchange, ctx: Context) -> None:
-        await _send_all(implementation(await exchange.only(), ctx), exchange)
+        await _send_all(implementation(await exchange.only(), ctx), exchange, ctx)
 
     return handle
 
@@ -65,12 +66,12 @@ def _client_streaming(implementation: Any) -> Handler:
 def _bidi_streaming(implementation: Any) -> Handler:
     # Plain: nothing to await before the responses.
     def handle(exchange: Exchange, ctx: Context) -> Coroutine[Any, Any, None]:
-        return _send_all(implementation(exchange, ctx), exchange)
+        return _send_all(implementation(exchange, ctx), exchange, ctx)
 
     return handle
 
 
-async def _send_all(responses: AsyncIterator[Any], exchange: Exchange) -> None:
+async def _send_all(responses: AsyncIterator[Any], exchange: Exchange, ctx: Context) -> None:
     send = exchange.send
     if hasattr(responses, "aclose"):
         # A generator that is left half-way would run its `finally` whenever the collector finds it; the call ends after it has.
@@ -78,5 +79,9 @@ async def _send_all(responses: AsyncIterator[Any], exchange: Exchange) -> None:
             async for response in responses:
                 await send(response)
         return
+    if not hasattr(responses, "__aiter__"):
+        if inspect.iscoroutine(responses):
+            responses.close()  # nobody awaits it
+        raise TypeError(f"{ctx.method} is implemented by what returns; a method whose responses stream yields each of them")
     async for response in responses:
         await send(response)

@@ -121,7 +121,8 @@ def write_exposition(registry: CollectorRegistry, path: Path) -> None:
 def _outcome(error: BaseException, ctx: Context) -> str:
     """The code that the caller sees, or would see if it still listened."""
     if isinstance(error, RpcError):
-        return error.code.name
+        code = getattr(error, "code", None)  # whatever a handler, or a class derived from it, has made of it
+        return code.name if isinstance(code, Code) else Code.INTERNAL.name
     if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
         # The transport cancels a handler both when its deadline passes and when its caller goes away.
         return Code.DEADLINE_EXCEEDED.name if ctx.expired() else Code.CANCELLED.name

@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol, Self, cast
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY
+from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import MethodKind
 from towpath.transport.dialogues import Dialogue, Endpoint
 from towpath.transport.handling import Carrier, Handling
-from towpath.wire.dialect import Answer, Dialect, StreamedDialect, WholeDialect
+from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
 from towpath.wire.http2 import Field, Template
 
@@ -269,36 +269,46 @@ class ServerExchange(Handling):
         self.task = link.create_task(self._run(), name=self._endpoint.name)
 
     async def _run(self) -> None:
-        endpoint, ctx = self._endpoint, self._ctx
+        endpoint = self._endpoint
         try:
             if endpoint.method.kind is MethodKind.UNARY:
-                response = await endpoint.handler(self._whole(), ctx)
+                response = await endpoint.handler(self._whole(), self._ctx)
                 if not self._over:
                     self._answer(response)
             else:
-                await endpoint.handler(self, ctx)
-            self._complete(None)
+                await endpoint.handler(self, self._ctx)
+                if not self._over:
+                    self._complete()
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
-            self._complete(self._fault(error, ctx))
+            self._failed(error)
         finally:
             if not self._outlet.queued:  # else the deadline also holds for what waits
                 self._slot.pop(self, None)
             self._left()
 
     def _answer(self, response: Any) -> None:
+        """A unary call has succeeded. All is encoded before any of it is sent: what cannot be is an error, and not half an answer."""
+        self._check(response)
         dialect = self._dialect
-        if dialect.streams:
-            self._write(response)
-        else:
-            self._check(response)
+        if not dialect.streams:
             self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.own_reply))
+            return
+        dialect = self._streamed()
+        head, fields = dialect.head(self._headers())
+        message = dialect.message(response)
+        ending = dialect.end(None, self._trailers())
+        self._head_sent = True
+        self._outlet.send_head(head, fields, end=False)
+        self._outlet.send_data(message, end=False)
+        self._finish(ending)
 
     def _write(self, message: Any) -> None:
         self._check(message)
         dialect = self._streamed()
+        data = dialect.message(message)
         if not self._head_sent:
             self._send_head(dialect)
-        self._outlet.send_data(dialect.message(message), end=False)
+        self._outlet.send_data(data, end=False)
 
     def _streamed(self) -> StreamedDialect:
         return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
@@ -308,10 +318,17 @@ class ServerExchange(Handling):
         if not isinstance(message, expected):
             raise TypeError(f"{self._endpoint.name} returned {type(message).__name__} instead of {expected.__name__}")
 
-    def _send_head(self, dialect: StreamedDialect) -> None:
-        self._head_sent = True
+    def _headers(self) -> Metadata:
         reply = self._ctx.own_reply
-        head, fields = dialect.head(EMPTY if reply is None else reply.headers)
+        return EMPTY if reply is None else reply.headers
+
+    def _trailers(self) -> Metadata:
+        reply = self._ctx.own_reply
+        return EMPTY if reply is None else reply.trailers
+
+    def _send_head(self, dialect: StreamedDialect) -> None:
+        head, fields = dialect.head(self._headers())
+        self._head_sent = True
         self._outlet.send_head(head, fields, end=False)
 
     def _send_whole(self, answer: Answer) -> None:
@@ -322,32 +339,24 @@ class ServerExchange(Handling):
         self._outlet.abandon()
         self._link.schedule_flush()
 
-    def _complete(self, error: RpcError | None) -> None:
-        """The handler has ended."""
-        if self._over:
-            return
-        if error is not None:
-            self._fail(error)
-            return
+    def _complete(self) -> None:
+        """The handler of a stream has ended well."""
+        dialect = self._streamed()
+        ending = dialect.end(None, self._trailers())
         if not self._head_sent:  # a stream without a message
-            self._send_head(self._streamed())
-        reply = self._ctx.own_reply
-        self._finish(None, EMPTY if reply is None else reply.trailers)
+            self._send_head(dialect)
+        self._finish(ending)
 
-    def _fail(self, error: RpcError) -> None:
-        if self._over:
-            return
-        reply = self._ctx.own_reply
+    def _tell(self, error: RpcError, *, bare: bool) -> None:
         if self._head_sent:
-            self._finish(error, EMPTY if reply is None else reply.trailers)
+            self._finish(self._streamed().end(error, EMPTY if bare else self._trailers()))
         else:
-            self._send_whole(self._dialect.refusal(error, reply))
+            self._send_whole(self._dialect.refusal(error, None if bare else self._ctx.own_reply))
         if not self._outlet.queued:  # else the deadline also holds for what waits
             self._ended()
 
-    def _finish(self, error: RpcError | None, trailers: Any) -> None:
+    def _finish(self, ending: Ending) -> None:
         self._over = True
-        ending = self._streamed().end(error, trailers)
         outlet = self._outlet
         if ending.trailers is None:
             outlet.send_data(ending.body, end=True)

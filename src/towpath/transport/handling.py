@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -53,7 +55,7 @@ class Carrier(Host, Protocol):
 
 
 class Handling:
-    """The end of a call: whoever derives from it says how an error is sent (`_fail`) and keeps the attributes."""
+    """The end of a call: whoever derives from it says how an error is sent (`_tell`) and keeps the attributes."""
 
     __slots__ = ()
 
@@ -63,8 +65,22 @@ class Handling:
     _slot: Slot
     task: asyncio.Task[None] | None
 
-    def _fail(self, error: RpcError) -> None:
+    def _tell(self, error: RpcError, *, bare: bool) -> None:
+        """Send the end of a call that failed; `bare` leaves out what the handler has set of the reply. Encodes all before it sends any of
+        it, so that what it raises leaves the call as it was."""
         raise NotImplementedError
+
+    def _fail(self, error: RpcError, *, reported: bool = False) -> None:
+        """End the call with an error; does nothing if it has ended. An error that cannot be written, for itself or for what the handler has
+        set of the reply, is a bug and ends the call like any other; it is logged unless what led here is `reported`."""
+        if self._over:
+            return
+        try:
+            self._tell(error, bare=False)
+        except Exception as fault:  # noqa: BLE001 # whatever it is, the caller waits for an answer
+            self._tell(_internal(self._ctx), bare=True)
+            if not reported:
+                self._report(fault)
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -100,15 +116,40 @@ class Handling:
         if link.draining:
             link.close_if_idle()
 
-    def _fault(self, error: BaseException, ctx: Context) -> RpcError:
-        """What to tell the caller of what the handler raised. What is not an RpcError is a bug: it is logged whole, and goes out without
-        its text."""
+    def _failed(self, error: BaseException) -> None:
+        """The handler has ended with `error`. What is not an RpcError is a bug, whatever it derives from: its caller is told without its
+        text, it is logged whole, and nothing but its call ends. So sys.exit() in a handler is a bug too, and no way to stop a server."""
+        ctx, link = self._ctx, self._link
         if isinstance(error, RpcError):
-            return error
-        if isinstance(error, asyncio.CancelledError):
-            # Ours if the call is over; otherwise the handler cancelled itself, or let a cancelled task of its own show through.
-            return RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server")
-        if not isinstance(error, Exception):
+            self._fail(error)
+            return
+        if isinstance(error, GeneratorExit) and link.loop.is_closed():
+            raise error  # what is left of a call whose loop is gone
+        if not isinstance(error, asyncio.CancelledError):
+            self._fail(_internal(ctx), reported=True)
+        elif self._over:
+            return  # ours
+        else:  # the handler cancelled itself, or let a cancelled task of its own show through
+            self._fail(RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server"), reported=True)
+        self._report(error)
+        if isinstance(error, KeyboardInterrupt) and _ctrl_c_raises():
+            link.flush()
             raise error
-        log.error("%s failed, request id %s", ctx.method, ctx.request_id, exc_info=error)
-        return RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}")
+
+    def _report(self, fault: BaseException) -> None:
+        """Log what is a bug."""
+        ctx = self._ctx
+        try:
+            log.error("%s failed, request id %s", ctx.method, ctx.request_id, exc_info=fault)
+        except Exception as lost:  # noqa: BLE001 # from a handler of the application's logging; `fault` is its context
+            self._link.loop.call_exception_handler({"message": f"the log did not take how {ctx.method} failed", "exception": lost})
+
+
+def _internal(ctx: Context) -> RpcError:
+    return RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}")
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether a KeyboardInterrupt may be Ctrl-C and must reach the program. `towpath.run` and asyncio.run have the signal cancel their main
+    task instead, so that there it can only be the handler's own, or a second Ctrl-C, which a handler that blocked the loop has taken."""
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler

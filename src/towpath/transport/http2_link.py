@@ -6,6 +6,7 @@ from typing import Final, cast
 
 from towpath.core import clock
 from towpath.transport.dialogues import Dialogue
+from towpath.transport.handling import log
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.routes import Route, Settled
@@ -72,9 +73,15 @@ class Http2Link(HostLink[ServerConnection]):
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             door = route.endpoint.door
-            if door is not None and (refusal := door(route, extra)) is not None:
-                self.unhurried += 1
-                return self.connection.encode(HEAD, route.endpoint.refused.fields(refusal))
+            if door is not None:
+                try:
+                    refusal = door(route, extra)
+                except Exception:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
+                    log.exception("the door of %s failed", route.endpoint.name)
+                    refusal = None
+                if refusal is not None:
+                    self.unhurried += 1
+                    return self.connection.encode(HEAD, route.endpoint.refused.fields(refusal))
             return ServerCall(self, route)
         if isinstance(route, Settled):
             return SettledCall(self, route)

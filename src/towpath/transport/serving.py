@@ -141,7 +141,11 @@ class ServerCall(Stream, Handling):
     def _start(self, message: bytes) -> None:
         gate = self._route.endpoint.gate
         if gate is not None:
-            verdict = gate(self._ctx, self)
+            try:
+                verdict = gate(self._ctx, self)
+            except Exception as fault:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
+                self._report(fault)
+                verdict = True
             if verdict is not True:
                 if verdict is False:
                     self._message = message
@@ -203,7 +207,7 @@ class ServerCall(Stream, Handling):
             except RpcError as error:
                 self._fail(self._with_reply(error, ctx))
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
-            self._fail(self._fault(error, ctx))
+            self._failed(error)
         finally:
             if not self.queue:  # else the deadline also holds for the answer that waits
                 self._slot.pop(self, None)
@@ -246,10 +250,8 @@ class ServerCall(Stream, Handling):
         merged = type(EMPTY)([*reply.trailers, *error.metadata])
         return RpcError(error.code, error.message, error.details, metadata=merged)
 
-    def _fail(self, error: RpcError) -> None:
-        """End the call with an error, as a response of trailers alone; does nothing if it has ended."""
-        if self._over:
-            return
+    def _tell(self, error: RpcError, *, bare: bool) -> None:
+        """A response of trailers alone."""
         fields = _error_fields(error)
         self._over = True
         _end_with(self, self._link, fields)

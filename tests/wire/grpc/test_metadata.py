@@ -55,3 +55,11 @@ def test_a_value_that_is_not_base64_is_dropped_and_nothing_else(value: bytes) ->
 
 def test_text_beyond_ascii_is_kept_byte_for_byte() -> None:
     assert metadata.decode([(b"x", bytes(range(0x80, 0x100)))]).get("x") == bytes(range(0x80, 0x100)).decode("latin-1")
+
+
+def test_pairs_in_the_place_of_metadata_are_checked_as_metadata_are() -> None:
+    assert metadata.encoded_fields([("a", "b")]) == [(b"a", b"b")]
+    with pytest.raises(ValueError, match="'a' must be a str of printable ASCII"):
+        metadata.encoded_fields([("a", "b\r\nc: d")])
+    with pytest.raises(TypeError, match="metadata are pairs"):
+        metadata.encoded_fields({"ab": "c"})  # type: ignore[arg-type]

@@ -66,6 +66,14 @@ def test_a_message_with_half_a_surrogate_pair_still_reports_its_error() -> None:
     assert (error.code, error.message) == (Code.NOT_FOUND, "file ?")
 
 
+@pytest.mark.parametrize("code", [0, 17, "NOT_FOUND", None])
+def test_an_error_whose_code_was_replaced_by_none_is_not_written(code: object) -> None:
+    error = RpcError(Code.NOT_FOUND)
+    error.code = code  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="is not a valid Code"):
+        status.encode(error)
+
+
 def test_a_long_message_is_cut_between_characters() -> None:
     error = decoded(*status.encode(RpcError(Code.INTERNAL, "x" + "é" * 5000)))
     assert error.message == "x" + "é" * 511

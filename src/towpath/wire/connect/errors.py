@@ -41,13 +41,18 @@ HTTP_STATUS: Final = {
 
 
 def error_object(error: RpcError) -> dict[str, Any]:
-    """The error as the object that Connect's JSON has."""
+    """The error as the object that Connect's JSON has. Raises for an error that cannot be written."""
     found: dict[str, Any] = {"code": CODES[error.code]}
     if error.message:
-        found["message"] = error.message
+        found["message"] = unicode(error.message)
     if error.details:
         found["details"] = [_detail(detail) for detail in error.details]
     return found
+
+
+def unicode(message: str) -> str:
+    """`message` as it can be written: what is no character, as in the name of a file that is not UTF-8, becomes a question mark."""
+    return message.encode("utf-8", "replace").decode()
 
 
 def error_body(error: RpcError) -> bytes:

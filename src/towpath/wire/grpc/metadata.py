@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Value
+from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Pairs, Value
 from towpath.wire.hpack import literal
 
 Field = tuple[bytes, bytes]
@@ -20,8 +20,14 @@ def encode(metadata: Metadata) -> bytes:
     return b"".join(literal(name, value) for name, value in encoded_fields(metadata))
 
 
-def encoded_fields(metadata: Metadata) -> list[Field]:
-    """The pairs as they stand on the wire. Binary values are sent without padding, as gRPC asks."""
+def encoded_fields(metadata: Metadata | Pairs) -> list[Field]:
+    """The pairs as they stand on the wire. Binary values are sent without padding, as gRPC asks. What a handler has put in the place of
+    metadata is checked as they were when they were made: raises ValueError for pairs that gRPC would not carry, TypeError for what is not
+    pairs."""
+    if not isinstance(metadata, Metadata):  # nothing keeps a handler from it that is not type-checked
+        if isinstance(metadata, Mapping):
+            raise TypeError("metadata are pairs, of which a key may have several; give Metadata(mapping.items())")
+        metadata = Metadata(metadata)
     return [(key.encode("ascii"), value.encode("latin-1") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
 
 

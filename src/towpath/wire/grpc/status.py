@@ -49,9 +49,10 @@ _FROM_HTTP2: Final = {
 
 
 def encode(error: RpcError) -> list[Field]:
-    """The trailers that report `error`, its metadata included."""
+    """The trailers that report `error`, its metadata included. Raises for an error that cannot be written, before anything of it is sent:
+    whoever raised it put something else in the place of a code, a text, details or metadata."""
     message = error.message.encode("utf-8", "replace")[:_LONGEST_MESSAGE].decode("utf-8", "ignore").encode()
-    fields = [(b"grpc-status", b"%d" % error.code)]
+    fields = [(b"grpc-status", b"%d" % Code(error.code))]
     if message:
         fields.append((b"grpc-message", _TO_ESCAPE.sub(lambda match: b"%%%02X" % match.group()[0], message)))
     if error.details:

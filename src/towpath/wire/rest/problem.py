@@ -9,7 +9,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
 
 from towpath.core.errors import RpcError
-from towpath.wire.connect.errors import HTTP_STATUS
+from towpath.wire.connect.errors import HTTP_STATUS, unicode
 from towpath.wire.http2 import Field
 from towpath.wire.json import JsonCodec, JsonError
 
@@ -20,11 +20,11 @@ _TITLES: Final = {status.value: status.phrase for status in HTTPStatus} | {_CLIE
 
 
 def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
-    """The error as an object. `status` is HTTP's where the code's own would say too little."""
+    """The error as an object; raises for one that cannot be written. `status` is HTTP's where the code's own would say too little."""
     status = HTTP_STATUS[error.code] if status is None else status
     found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
     if error.message:
-        found["detail"] = error.message
+        found["detail"] = unicode(error.message)
     if error.details:
         found["details"] = [_detail(detail) for detail in error.details]
     return found
