@@ -156,6 +156,36 @@ async def test_an_iterator_that_fails_ends_the_call_and_its_error_is_told() -> N
         await streams.until(lambda: streams.seen["ended"] == streams.seen["begun"])
 
 
+class Panic(BaseException):
+    """As bindings to Rust raise it."""
+
+
+async def failing(error: BaseException | None) -> AsyncIterator[pb.CollectRequest]:
+    """One request, then `error`, or without one the cancellation of something that was awaited."""
+    yield pb.CollectRequest()
+    if error is not None:
+        raise error
+    lost = asyncio.get_running_loop().create_future()
+    lost.cancel()
+    await lost
+
+
+@pytest.mark.parametrize("error", [Panic("broken"), SystemExit("broken"), None])
+async def test_an_iterator_may_fail_in_any_way(error: BaseException | None) -> None:
+    streams = Streams()
+    expected = (RpcError, "cancelled by where its requests come from") if error is None else (type(error), "broken")
+    async with serving(streams) as server, Channel(server.address) as channel:
+        client = StreamServiceClient(channel)
+        with pytest.raises(expected[0], match=expected[1]):
+            await client.collect(failing(error))
+        requests = failing(error)
+        call = client.converse(pb.ConverseRequest() async for _ in requests)
+        with pytest.raises(expected[0], match=expected[1]):
+            await anext(call)
+        (link,) = server.links
+        await turn_until(lambda: not link.calls and not link.connection.streams)
+
+
 async def test_a_server_that_ends_early_stops_the_requests() -> None:
     def endless() -> Iterator[pb.ConverseRequest]:
         while True:

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -229,6 +229,26 @@ async def test_a_reader_is_told_what_the_requests_of_its_call_raised() -> None:
         await in_thread(server.address, work)
 
 
+class Panic(BaseException):
+    """As bindings to Rust raise it."""
+
+
+@pytest.mark.parametrize(("error", "told"), [(Panic("broken"), Panic), (SystemExit(3), RuntimeError)])
+async def test_a_reader_is_told_whatever_the_requests_raised(error: BaseException, told: type[BaseException]) -> None:
+    def broken() -> Iterator[sp.ConverseRequest]:
+        yield sp.ConverseRequest()
+        raise error
+
+    def work(channel: SyncChannel) -> None:
+        client = StreamServiceSyncClient(channel)
+        with pytest.raises(told, match=r"broken|raised SystemExit"):
+            next(client.converse(broken(), PATIENT))
+        assert list(client.repeat(sp.RepeatRequest(), PATIENT)) == []  # the loop that makes the calls still runs
+
+    async with serving(Streams()) as server:
+        await in_thread(server.address, work)
+
+
 async def test_a_call_that_is_dropped_is_cancelled_with_a_warning() -> None:
     def work(channel: SyncChannel) -> None:
         with warnings.catch_warnings(record=True) as caught:
@@ -279,6 +299,31 @@ def test_ctrl_c_cancels_what_is_waited_for() -> None:
             LoopRunner(loop).run(wait)
         thread.join()
         assert cancelled.wait(PATIENCE)
+
+
+def test_ctrl_c_before_the_work_was_asked_for_leaves_nothing_to_cancel() -> None:
+    class Interrupted(asyncio.SelectorEventLoop):
+        """Is asked for two things: the work, and then its end."""
+
+        asked = 0
+
+        def call_soon_threadsafe(self, *args: Any, **more: Any) -> Any:
+            self.asked += 1
+            if self.asked == 1:
+                raise KeyboardInterrupt
+            return super().call_soon_threadsafe(*args, **more)
+
+    async def wait() -> None:
+        raise AssertionError
+
+    loop = Interrupted()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    with pytest.raises(KeyboardInterrupt):
+        LoopRunner(loop).run(wait)
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert (loop.asked, told) == (2, [])
 
 
 def test_work_that_a_closing_loop_cancels_is_told() -> None:

@@ -338,7 +338,13 @@ async def _send_all(exchange: ClientExchange[Any, Any], requests: Requests[Any])
             if not await exchange.send(request):
                 break
         await exchange.half_close()
-    except Exception as error:  # noqa: BLE001 # whatever the caller's iterator raised is told to the caller, where it reads
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # From something that the iterator awaited. Told as it is, it would look like a cancellation of who reads.
+        exchange.fail(RpcError(Code.CANCELLED, f"{exchange.ctx.method} was cancelled by where its requests come from"))
+    except BaseException as error:  # noqa: BLE001 # whatever the caller's iterator raised is told to the caller, where it reads
         exchange.fail(error)
 
 

@@ -44,11 +44,11 @@ class LoopRunner:
         if _runs_a_loop():
             raise RuntimeError("a synchronous call would block the event loop that runs here; await the method of the asynchronous client")
         work = _Work(start)
-        try:
-            self.loop.call_soon_threadsafe(work.begin)
-        except RuntimeError:  # closed
-            raise _no_loop() from None
-        try:
+        try:  # from here on: Ctrl-C may come as soon as the work has begun, which may be before this thread goes on
+            try:
+                self.loop.call_soon_threadsafe(work.begin)
+            except RuntimeError:  # closed
+                raise _no_loop() from None
             while not work.over.acquire(timeout=_LOOK):
                 if self.loop.is_closed():
                     raise _no_loop()
@@ -81,7 +81,8 @@ class _Work(Generic[T]):
         return await self._start()  # within the task, so that what `start` itself raises is told too
 
     def cancel(self) -> None:
-        self._task.cancel()  # begun before, since callbacks run in order
+        if hasattr(self, "_task"):  # begun before, since callbacks run in order, unless the interrupt came before it was asked for
+            self._task.cancel()
 
     def _ended(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
@@ -273,8 +274,12 @@ class SyncBidiStreamingCall(_SyncReading[Req, Res], _SyncWriting[Req, Res]):
 def _send_beside(runner: LoopRunner, exchange: ClientExchange[Any, Any], requests: Iterable[Any]) -> None:
     try:
         _send_all(runner, exchange, requests)
-    except Exception as error:  # noqa: BLE001 - whatever the caller's iterator raised is told to the caller, where it reads
-        runner.soon(partial(exchange.fail, error))
+    except BaseException as error:  # noqa: BLE001 - whatever the caller's iterator raised is told to the caller, where it reads
+        fault = error
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):  # which would end the loop, and not the thread that reads
+            fault = RuntimeError(f"where the requests of {exchange.ctx.method} come from raised {type(error).__name__}")
+            fault.__cause__ = error
+        runner.soon(partial(exchange.fail, fault))
 
 
 def _send_all(runner: LoopRunner, exchange: ClientExchange[Any, Any], requests: Iterable[Any]) -> None:
