@@ -1,7 +1,8 @@
 """What every test has: `async def` tests run in an event loop of their own, and a leak in it fails the test that leaked.
 
 There is no plugin for this, because little is needed: a new loop per test, in debug mode where time does not matter to the test, and a
-check that no task is left. Resources are taken with `async with` inside the test, so fixtures stay synchronous.
+check that no task is left. Resources are taken with `async with` inside the test, so fixtures stay synchronous. A test that waits for ever
+is cancelled and fails; what does not end by that is `tests/watchdog.py`'s to end.
 """
 
 import asyncio
@@ -11,9 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.watchdog import Watchdog, limit_of
+
 # How long an example takes says how busy the machine is, and no test may fail for that.
 settings.register_profile("towpath", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("towpath")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the whole run watched, so that it ends."""
+    config.pluginmanager.register(Watchdog(), "watchdog")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,13 +31,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     with asyncio.Runner() as runner:
-        runner.run(without_leaks(pyfuncitem.obj, arguments))
+        runner.run(without_leaks(pyfuncitem.obj, arguments, limit_of(pyfuncitem)))
     return True
 
 
-async def without_leaks(test: Any, arguments: dict[str, Any]) -> None:
-    """Await `test`, then demand that every task it started has ended, or ends within a few turns of the loop."""
-    await test(**arguments)
+async def without_leaks(test: Any, arguments: dict[str, Any], limit: float) -> None:
+    """Await `test` for `limit` seconds at the most, then demand that every task it started has ended, or ends within a few turns of the
+    loop."""
+    async with asyncio.timeout(limit):
+        await test(**arguments)
     for _ in range(10):
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if not left:
