@@ -274,6 +274,54 @@ async def test_an_answer_that_cannot_be_kept_is_given_all_the_same() -> None:
         await handler(pb.FailRequest(), context("other"))
 
 
+class Failing(MemoryStore):
+    """Raises what no store may."""
+
+    async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
+        raise OSError("disk full")
+
+    async def release(self, key: str, holder: str) -> None:
+        raise OSError("disk full")
+
+
+async def test_a_store_that_breaks_its_promise_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    effects, told = Effects(), list[str]()
+    handler = wrapped(effects, Failing(), signal=lambda method, role, reason, shadow: told.append(reason))
+    assert isinstance(await handler(pb.FailRequest(), context()), pb.FailResponse)
+    assert told == ["ANSWER_NOT_KEPT"]
+    effects.error = ValueError("a bug")
+    with pytest.raises(ValueError, match="a bug"):
+        await handler(pb.FailRequest(), context("other"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the answer of echo.v1.EchoService/Fail was not kept",
+        "a key was not released before its lease ends",
+    ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RpcError(Code.NOT_FOUND, 17), RpcError(Code.NOT_FOUND, "", ["text"])],  # type: ignore[arg-type, list-item]
+)
+async def test_an_error_that_cannot_be_written_frees_the_key(error: RpcError) -> None:
+    effects = Effects()
+    handler = wrapped(effects)
+    effects.error = error
+    for runs in (1, 2):
+        with pytest.raises(RpcError) as caught:
+            await handler(pb.FailRequest(), context())
+        assert (caught.value, effects.runs) == (error, runs)
+
+
+async def test_what_is_no_answer_frees_the_key() -> None:
+    async def handle(request: Any, ctx: Context) -> Any:
+        return pb.SayResponse()
+
+    handler = Idempotency(MemoryStore()).wrap(FAIL, handle)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="returned SayResponse instead of FailResponse"):
+            await handler(pb.FailRequest(), context())
+
+
 @pytest.mark.parametrize("fails", [False, True])
 async def test_what_was_answered_with_its_effect_is_not_answered_again(fails: bool) -> None:
     store = Broken()

@@ -134,6 +134,27 @@ async def test_a_call_that_nobody_waits_for_is_recorded_too() -> None:
         assert box.fuses[server.address].heard == [Outcome.CANCELLED, Outcome.DEADLINE]
 
 
+async def test_a_guard_that_fails_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Fuse):
+        def record(self, outcome: Outcome, begun: int) -> None:
+            raise KeyError("illegal")
+
+    async with serving(Echo()) as server, Channel(beside_a_dead_one(server), guards=Broken) as channel:
+        client = EchoServiceClient(channel)
+        assert (await client.say(pb.SayRequest(n=3), PATIENT)).n == 3
+        with pytest.raises(RpcError, match="NOT_FOUND"):
+            await client.fail(pb.FailRequest(code=Code.NOT_FOUND), PATIENT)
+    server = Server([Streams()])
+    await server.start()
+    async with Channel(beside_a_dead_one(server), guards=Broken) as channel:
+        assert [_ async for _ in StreamServiceClient(channel).repeat(stream_pb2.RepeatRequest(), PATIENT)] == []
+    await server.close(0)
+    outcomes = ("success", "client_fault", "success")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a guard failed to take down that an attempt came to {outcome}" for outcome in outcomes
+    ]
+
+
 async def test_a_full_endpoint_is_waited_for_and_its_guard_not_asked() -> None:
     box = Box()
     async with (

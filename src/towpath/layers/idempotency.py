@@ -17,6 +17,7 @@ at least once across a crash. No store can mend that for an effect outside of it
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,6 +33,8 @@ from towpath.core.service import Handler, MethodKind, MethodSpec
 from towpath.core.service import Idempotency as Level
 from towpath.core.signals import Signal, refusal, unheard
 from towpath.layers.idempotency_store import Answer, Claim, Held, IdempotencyStore, StoreUnavailable, held
+
+log: Final = logging.getLogger("towpath.server")
 
 KEY_REUSED: Final = "KEY_REUSED"
 CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
@@ -112,6 +115,9 @@ class Idempotency:
         token = held.set(holding)
         try:
             response = await following(request, ctx)
+            if not isinstance(response, method.response):  # nobody will get it, so that it must not be kept
+                raise TypeError(f"{method.full_name} returned {type(response).__name__} instead of {method.response.__name__}")
+            answer = None if holding.answered else Answer.of(response)
         except BaseException as error:
             if not holding.answered:
                 await self._failed(method, holding, error)
@@ -121,8 +127,8 @@ class Idempotency:
             raise
         finally:
             held.reset(token)
-        if not holding.answered:
-            await self._keep(method, holding, Answer.of(response))
+        if answer is not None:
+            await self._keep(method, holding, answer)
         return response
 
     async def _claim(self, holding: Held, fingerprint: bytes, ctx: Context) -> Claim:
@@ -159,8 +165,14 @@ class Idempotency:
         raise RpcError(Code(answer.code), status.message, status.details)
 
     async def _failed(self, method: MethodSpec[Any, Any], holding: Held, error: BaseException) -> None:
-        if definite(error):
-            await self._keep(method, holding, _failure(error))
+        answer: Answer | None = None
+        try:
+            if definite(error):
+                answer = _failure(error)
+        except Exception:  # what is no text, no detail or no code in it
+            log.exception("%s failed with an error that cannot be kept", method.full_name)
+        if answer is not None:
+            await self._keep(method, holding, answer)
         else:
             await asyncio.shield(self._start(self._release(holding)))
 
@@ -170,6 +182,9 @@ class Idempotency:
             kept = await asyncio.shield(self._start(self._store.complete(holding.key, holding.holder, answer, holding.ttl)))
         except StoreUnavailable:
             kept = False
+        except Exception:
+            log.exception("the answer of %s was not kept", method.full_name)
+            kept = False
         if not kept:
             self._signal(method.full_name, self.role, ANSWER_NOT_KEPT, False)
 
@@ -178,6 +193,8 @@ class Idempotency:
             await self._store.release(holding.key, holding.holder)
         except StoreUnavailable:
             return  # the lease will end it
+        except Exception:
+            log.exception("a key was not released before its lease ends")
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that the call's cancellation does not reach; the loop alone would not keep it alive."""

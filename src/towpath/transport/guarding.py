@@ -5,16 +5,21 @@ done where an endpoint's load is kept, so that a channel without guards pays not
 has none: there is nobody else to ask, and behind one address there are often many servers, of which one is ill.
 """
 
+import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from towpath.core import clock
 from towpath.core.outcome import Outcome, classify
 from towpath.transport.balancer import Load
 
+log: Final = logging.getLogger("towpath.client")
+
+_SUCCESS: Final = Outcome.SUCCESS  # reading a member from its enum class runs Python code in 3.11
+
 
 class EndpointGuard(Protocol):
-    """Of one endpoint. Called on the loop; must be quick and must not raise."""
+    """Of one endpoint. Called on the loop; must be quick and must not raise. What `record` raises is logged."""
 
     def allows(self) -> bool:
         """Whether to send it an attempt, now. Takes nothing."""
@@ -54,14 +59,28 @@ class GuardedLoad(Load):
     def succeeded(self, began: tuple[float, int]) -> None:
         """It was answered."""
         Load.succeeded(self, began[0])  # `super()` takes 0.1 us more
-        self._guard.record(Outcome.SUCCESS, began[1])
+        try:
+            self._guard.record(_SUCCESS, began[1])
+        except Exception as fault:  # noqa: BLE001 # the call has its answer, which matters more than what a guard makes of it
+            _missed(_SUCCESS, fault)
 
     def failed(self, began: tuple[float, int], error: BaseException) -> None:
         """It was not, or with an error."""
         Load.failed(self, began[0], error)
-        self._guard.record(classify(error), began[1])
+        outcome = classify(error)
+        try:
+            self._guard.record(outcome, began[1])
+        except Exception as fault:  # noqa: BLE001 # likewise
+            _missed(outcome, fault)
 
     def streamed(self, began: tuple[float, int], outcome: Outcome) -> None:
         """A stream has ended."""
         Load.streamed(self, began[0], outcome)
-        self._guard.record(outcome, began[1])
+        try:
+            self._guard.record(outcome, began[1])
+        except Exception as fault:  # noqa: BLE001 # likewise
+            _missed(outcome, fault)
+
+
+def _missed(outcome: Outcome, fault: Exception) -> None:
+    log.error("a guard failed to take down that an attempt came to %s", outcome.value, exc_info=fault)
