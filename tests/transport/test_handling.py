@@ -19,6 +19,7 @@ from tests.library_service import Library
 from tests.transport.raw_peer import raw_client
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
+from towpath.core.metadata import Metadata
 from towpath.layers.admission import Admission
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel, ChannelOptions, Server
@@ -99,6 +100,7 @@ REPLIES: dict[str, Trouble] = {
     "trailers are numbers": replying(trailers=[("a", 1)]),
     "trailers break the line": replying(trailers=[("a", "b\r\nc: d")]),
     "trailers are nothing": replying(trailers=None),
+    "trailers are larger than clients take": replying(trailers=Metadata((f"k{n}", "v" * 8000) for n in range(10))),
     "an error beside bad trailers": badly_both,
 }
 HEADERS: dict[str, Trouble] = {

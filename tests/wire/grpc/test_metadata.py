@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.metadata import Metadata
+from towpath.core.errors import RpcError
+from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.grpc import metadata
 from towpath.wire.hpack import Decoder
 
@@ -55,6 +56,13 @@ def test_a_value_that_is_not_base64_is_dropped_and_nothing_else(value: bytes) ->
 
 def test_text_beyond_ascii_is_kept_byte_for_byte() -> None:
     assert metadata.decode([(b"x", bytes(range(0x80, 0x100)))]).get("x") == bytes(range(0x80, 0x100)).decode("latin-1")
+
+
+def test_more_than_a_peer_takes_is_refused() -> None:
+    pairs = [(f"k{n}", "v" * 8000) for n in range(7)]
+    assert len(metadata.encoded_fields(Metadata(pairs))) == 7
+    with pytest.raises(RpcError, match="RESOURCE_EXHAUSTED: 64016 bytes of metadata, over the limit of 61440 bytes"):
+        metadata.encode(Metadata([*pairs, ("k7", "v" * 8000)]))
 
 
 def test_pairs_in_the_place_of_metadata_are_checked_as_metadata_are() -> None:

@@ -17,6 +17,9 @@ from towpath.wire.http2.fields import is_field
 CODES: Final = {code: "canceled" if code is Code.CANCELLED else code.name.lower() for code in Code}
 """Connect's names; they are gRPC's in lower case, but for the spelling of one."""
 
+_LONGEST_MESSAGE: Final = 16 * 1024
+"""Characters of an error's message that are sent."""
+
 _BY_NAME: Final = {name: code for code, name in CODES.items()}
 
 HTTP_STATUS: Final = {
@@ -44,15 +47,16 @@ def error_object(error: RpcError) -> dict[str, Any]:
     """The error as the object that Connect's JSON has. Raises for an error that cannot be written."""
     found: dict[str, Any] = {"code": CODES[error.code]}
     if error.message:
-        found["message"] = unicode(error.message)
+        found["message"] = readable(error.message)
     if error.details:
         found["details"] = [_detail(detail) for detail in error.details]
     return found
 
 
-def unicode(message: str) -> str:
-    """`message` as it can be written: what is no character, as in the name of a file that is not UTF-8, becomes a question mark."""
-    return message.encode("utf-8", "replace").decode()
+def readable(message: str) -> str:
+    """`message` as it can be written and will be read: what is no character, as in the name of a file that is not UTF-8, becomes a question
+    mark, and what is beyond 16 Ki characters is left out, since a body over its reader's limit would cost the code too."""
+    return message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode()
 
 
 def error_body(error: RpcError) -> bytes:

@@ -5,10 +5,14 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Pairs, Value
 from towpath.wire.hpack import literal
 
 Field = tuple[bytes, bytes]
+
+_MOST: Final = 60 * 1024
+"""Bytes of names and values in one block; Envoy takes as many, and towpath's own peers a little more in all (`Limits.max_header_block`)."""
 
 _OWNED: Final = frozenset(key.encode("ascii") for key in OWNED)
 _PREFIXES: Final = tuple(prefix.encode("ascii") for prefix in OWNED_PREFIXES)
@@ -23,12 +27,19 @@ def encode(metadata: Metadata) -> bytes:
 def encoded_fields(metadata: Metadata | Pairs) -> list[Field]:
     """The pairs as they stand on the wire. Binary values are sent without padding, as gRPC asks. What a handler has put in the place of
     metadata is checked as they were when they were made: raises ValueError for pairs that gRPC would not carry, TypeError for what is not
-    pairs."""
+    pairs. Raises RpcError (RESOURCE_EXHAUSTED) for over 60 KiB of them: to many peers so large a block is an attack, and they end the
+    connection with all of its calls."""
     if not isinstance(metadata, Metadata):  # nothing keeps a handler from it that is not type-checked
         if isinstance(metadata, Mapping):
             raise TypeError("metadata are pairs, of which a key may have several; give Metadata(mapping.items())")
         metadata = Metadata(metadata)
-    return [(key.encode("ascii"), value.encode("latin-1") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
+    fields = [(key.encode("ascii"), value.encode("latin-1") if isinstance(value, str) else _to_base64(value)) for key, value in metadata]
+    size = 0
+    for name, value in fields:
+        size += len(name) + len(value)
+    if size > _MOST:
+        raise RpcError(Code.RESOURCE_EXHAUSTED, f"{size} bytes of metadata, over the limit of {_MOST} bytes; send them as a message")
+    return fields
 
 
 def decode(fields: Iterable[Field]) -> Metadata:

@@ -9,7 +9,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
 
 from towpath.core.errors import RpcError
-from towpath.wire.connect.errors import HTTP_STATUS, unicode
+from towpath.wire.connect.errors import HTTP_STATUS, readable
 from towpath.wire.http2 import Field
 from towpath.wire.json import JsonCodec, JsonError
 
@@ -24,7 +24,7 @@ def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
     status = HTTP_STATUS[error.code] if status is None else status
     found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
     if error.message:
-        found["detail"] = unicode(error.message)
+        found["detail"] = readable(error.message)
     if error.details:
         found["details"] = [_detail(detail) for detail in error.details]
     return found
