@@ -32,6 +32,14 @@ demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a repor
 test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them with ARGS="tests/wire -k huffman"
 	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov)
 
+# Left out: what starts processes and servers (app, cli, stores, conformance, testing, labs, bench, Skyline), and of wire the long random
+# and differential ones. No coverage is demanded.
+FAST := tests/contracts tests/core tests/layers tests/telemetry tests/transport tests/wire
+LONG := machine differential plans robustness
+
+test-fast: $(DEV) ## Those tests that take a minute or two in all, on the way; they are not enough for a change to land
+	@$(PY) -m pytest -q $(FAST) $(LONG:%=--ignore-glob='*/test_*%*')
+
 check: check-format check-lint check-types check-imports check-shape check-generated check-contracts ## Format, lint, types, imports, shape, generated code
 
 bench: $(BENCH) ## Measure towpath beside its peers and print the ratios
@@ -96,5 +104,5 @@ generate:
 	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
 	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
-.PHONY: help demo test check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
+.PHONY: help demo test test-fast check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
 	format snapshot lock generate
