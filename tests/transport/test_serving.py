@@ -8,8 +8,9 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
-from towpath.core.context import CallOptions, Criticality
+from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.errors import Code, RpcError
+from towpath.core.metadata import Metadata
 from towpath.layers import Deadline
 from towpath.transport import Channel
 from towpath.wire.grpc.framing import PREFIX_SIZE
@@ -251,6 +252,21 @@ async def test_a_call_that_names_no_known_criticality_has_the_contracts(level: s
         peer.call(1, b"Inspect", b"", *named)
         _, _, _, body = await peer.until(frames.DATA, 1)
         assert pb.InspectResponse.FromString(body[PREFIX_SIZE:]).criticality == Criticality.CRITICAL_PLUS.name
+
+
+async def test_trailers_that_a_gateway_passes_on_as_they_came_go_along_with_an_error() -> None:
+    """Latin-1, which an application may not set and a peer may send."""
+
+    class Gateway(Echo):
+        async def say(self, request: pb.SayRequest, ctx: Context) -> pb.SayResponse:
+            ctx.reply.trailers = Metadata.received((("x-town", "Orl\xe9ans"),))
+            raise RpcError(Code.NOT_FOUND, "no such town")
+
+    async with serving(Gateway()) as server, Channel(server.address) as channel:
+        with pytest.raises(RpcError) as caught:
+            await EchoServiceClient(channel).say(pb.SayRequest(), CallOptions(timeout=PATIENCE))
+    assert caught.value.code is Code.NOT_FOUND
+    assert list(caught.value.metadata) == [("x-town", "Orl\xe9ans")]
 
 
 async def test_trailers_set_before_an_error_go_along_with_its_own() -> None:

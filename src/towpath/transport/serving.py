@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY
+from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.transport.dialogues import Endpoint
 from towpath.transport.handling import Carrier, Handling
 from towpath.transport.routes import Route, Settled
@@ -247,7 +247,8 @@ class ServerCall(Stream, Handling):
         reply = ctx.own_reply
         if reply is None or reply.trailers is EMPTY:
             return error
-        merged = type(EMPTY)([*reply.trailers, *error.metadata])
+        # Not made of both anew: what a gateway passes on, as it came, must not fail the stricter check of what applications set.
+        merged = Metadata.received((*_made(reply.trailers), *_made(error.metadata)))
         return RpcError(error.code, error.message, error.details, metadata=merged)
 
     def _tell(self, error: RpcError, *, bare: bool) -> None:
@@ -298,6 +299,11 @@ class RefusedCall(Stream):
         """Refuse."""
         self.reset(ErrorCode.REFUSED_STREAM)
         self._link.schedule_flush()
+
+
+def _made(metadata: Metadata | Pairs) -> Metadata:
+    """Metadata, where a handler has put pairs in their place."""
+    return metadata if isinstance(metadata, Metadata) else Metadata(metadata)
 
 
 def _error_fields(error: RpcError) -> bytes:

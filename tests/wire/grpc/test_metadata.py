@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath.core.errors import RpcError
-from towpath.core.metadata import EMPTY, Metadata
+from towpath.core.metadata import Metadata
 from towpath.wire.grpc import metadata
 from towpath.wire.hpack import Decoder
 
