@@ -9,6 +9,7 @@ from towpath.core.deadline import NO_SLOT
 from towpath.transport.dialogues import Dialogue
 from towpath.transport.exchange import ServerExchange, open_call
 from towpath.transport.hosting import HostLink, Site
+from towpath.transport.link import BUSY
 from towpath.transport.routes import Route, Settled
 from towpath.wire.dialect import Answer
 from towpath.wire.http1 import Http1Connection
@@ -67,13 +68,11 @@ class Http1Link(HostLink[Http1Connection]):
 
     def pause_reading(self) -> None:
         """More has come than is taken."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.hold(BUSY)
 
     def resume_reading(self) -> None:
         """Go on."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self.release(BUSY)
 
     def finished(self) -> None:
         """The last response has ended."""

@@ -9,6 +9,7 @@ from towpath.transport.dialogues import Dialogue
 from towpath.transport.handling import log
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
+from towpath.transport.link import UNREAD
 from towpath.transport.routes import Route, Settled
 from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
 from towpath.transport.unhurried import MANY
@@ -39,18 +40,18 @@ class Http2Link(HostLink[ServerConnection]):
             else:
                 self._flush_scheduled = True
                 self.loop.call_soon(self.flush)
+        if len(data) >= self._full_read:
+            self.give_way()
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more requests from it."""
         super().pause_writing()
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self.hold(UNREAD)
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self.release(UNREAD)
 
     def drain(self) -> None:
         """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""

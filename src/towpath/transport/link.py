@@ -4,6 +4,10 @@ Writes gather while the loop runs what is ready, so that several answers leave i
 would work in turns: the client waiting while the server answers everything that it sent, then the server while the client reads it all.
 A transport that cannot keep up is left to drain: the server's side then stops reading too, so a peer that does not read its answers
 cannot make us hold more than those to what it has already sent.
+
+Reading stops for one of three reasons, and goes on once none of them holds: the peer does not read, the connection has enough to do, or
+the peer had its turn. A loop may hand over much of one socket before it looks at the next: uvloop reads one up to 32 times. So whoever
+sent as much as one read takes is read again only after everybody else had a turn.
 """
 
 import asyncio
@@ -18,6 +22,22 @@ _STREAM_BATCH: Final = 96
 
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer which broke the protocol is given to read why."""
+
+
+_FULL_READ: Final = 250_000
+"""Bytes in one read after which more may wait: the buffer of uvloop holds 256,000, that of asyncio 262,144."""
+
+_FULL_READ_SECURED: Final = 8 * 1024
+"""What may be left of such a read behind TLS: its smallest records are 23 bytes for one byte of content."""
+
+UNREAD: Final = 1
+"""Why nothing is read: the peer does not read what it is sent."""
+
+BUSY: Final = 2
+"""The connection has not taken yet what has come."""
+
+_TURN: Final = 4
+"""It is the turn of everybody else."""
 
 
 class SansIO(Protocol):
@@ -69,6 +89,9 @@ class Link(asyncio.Protocol, Generic[End]):
         self.paused = False
         """Whether the peer does not read what it is sent."""
         self._writers: list[asyncio.Future[None]] = []
+        self._held = 0
+        """The reasons for which nothing is read now."""
+        self._full_read = _FULL_READ
 
     # What asyncio calls.
 
@@ -78,6 +101,8 @@ class Link(asyncio.Protocol, Generic[End]):
         self._transport = transport
         transport.set_write_buffer_limits(high=_HIGH_WATER)
         address = transport.get_extra_info("peername")
+        if transport.get_extra_info("ssl_object") is not None:
+            self._full_read = _FULL_READ_SECURED
         self.peer = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address or "")
         self.connection.begin()
         self.schedule_flush()
@@ -89,6 +114,8 @@ class Link(asyncio.Protocol, Generic[End]):
         if connection.out and not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self.flush)
+        if len(data) >= self._full_read:
+            self.give_way()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, by whose doing ever."""
@@ -123,6 +150,26 @@ class Link(asyncio.Protocol, Generic[End]):
             writer: asyncio.Future[None] = self.loop.create_future()
             self._writers.append(writer)
             await writer
+
+    # Whether more is read.
+
+    def hold(self, reason: int) -> None:
+        """Read nothing until `release` with the same reason."""
+        if not self._held and self._transport is not None:
+            self._transport.pause_reading()
+        self._held |= reason
+
+    def release(self, reason: int) -> None:
+        """Go on reading, unless there is another reason not to."""
+        held, self._held = self._held, self._held & ~reason
+        if held and not self._held and self._transport is not None:
+            self._transport.resume_reading()
+
+    def give_way(self) -> None:
+        """Read on only after everybody else on the loop has had a turn."""
+        if not self._held & _TURN:
+            self.hold(_TURN)
+            self.loop.call_soon(self.release, _TURN)
 
     # What calls and owners use.
 
