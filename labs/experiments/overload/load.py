@@ -26,6 +26,7 @@ import psutil
 from bench import loop
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ
+from towpath.core import clock
 from towpath.transport.calling import grpc_fields, request_head
 from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.hpack import literal
@@ -108,6 +109,10 @@ class Wire(asyncio.Protocol):
 
     def pinged(self, payload: bytes) -> None:
         """Nothing was asked."""
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return clock.now()
 
     def failed(self, reason: str) -> None:
         """The server broke the protocol."""

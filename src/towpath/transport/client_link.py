@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from towpath.core import clock
 from towpath.core.deadline import DeadlineWheel, wheel_of
 from towpath.transport.balancer import Load
 from towpath.transport.link import Link
@@ -89,6 +90,10 @@ class ClientLink(Link[ClientConnection]):
         if not self._ready.done():
             self._ready.set_result(None)
         self._owner.looked_up()
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return clock.now()
 
     def going_away(self, reason: str) -> None:
         """The server wants no more calls here: the next one connects anew."""

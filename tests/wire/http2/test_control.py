@@ -220,7 +220,7 @@ class TestWindowUpdate:
     def test_on_a_half_closed_stream_lets_its_answer_go_on(self) -> None:
         server = ServerEnd()
         stream = server.request(end_stream=True)
-        stream.send_window = 0
+        stream.own_window = -stream.send_window
         server.connection.send_head(stream, block(*RESPONSE), end_stream=False)
         server.connection.send_body(stream, b"x", end_stream=True)
         server.connection.take()

@@ -13,7 +13,7 @@ from tests.wire.http2.recording import (
     headers,
 )
 from towpath.wire.http2 import LOST, ErrorCode, Limits, frames
-from towpath.wire.http2.frames import PING, PRIORITY, frame, settings
+from towpath.wire.http2.frames import ACK, PING, PRIORITY, SETTINGS, Setting, frame, settings
 from towpath.wire.http2.states import ConnectionState
 
 BOTH = pytest.mark.parametrize("end", [ServerEnd, ClientEnd])
@@ -30,8 +30,8 @@ class TestUnreadReplies:
 
     @staticmethod
     def with_a_stream(end: type[End]) -> End:
-        one = end()
-        assert isinstance(one, ServerEnd | ClientEnd)
+        assert issubclass(end, ServerEnd | ClientEnd)
+        one = end(Limits(settings_burst=30_000))
         if isinstance(one, ServerEnd):
             one.request(1)
         else:
@@ -60,6 +60,45 @@ class TestUnreadReplies:
         one.feed(demand * 10_000)
         assert one.connection.state is ConnectionState.OPEN
         assert len(one.sent()) >= 24_999
+
+
+class TestRareFrames:
+    """SETTINGS and GOAWAY, of which an honest peer sends a few."""
+
+    RARE = pytest.mark.parametrize(
+        "rare",
+        [settings([]), settings([(Setting.INITIAL_WINDOW_SIZE, 1)]), frame(SETTINGS, ACK, 0), frames.goaway(frames.MAX_STREAM_ID, 0)],
+        ids=["SETTINGS", "WINDOW", "ACK", "GOAWAY"],
+    )
+
+    @BOTH
+    @RARE
+    def test_too_fast_end_the_connection(self, end: type[End], rare: bytes) -> None:
+        assert issubclass(end, ServerEnd | ClientEnd)
+        one = end(Limits(settings_burst=10, settings_per_second=2))
+        one.feed(rare * 8)  # two came with the beginning
+        assert one.connection.state is not ConnectionState.CLOSED
+        one.feed(rare)
+        assert one.failed_with(ErrorCode.ENHANCE_YOUR_CALM)
+
+    @BOTH
+    @RARE
+    def test_as_time_passes_go_on(self, end: type[End], rare: bytes) -> None:
+        assert issubclass(end, ServerEnd | ClientEnd)
+        one = end(Limits(settings_burst=10, settings_per_second=2))
+        for _ in range(100):
+            one.owner.time += 0.5
+            one.feed(rare)
+        assert one.connection.state is not ConnectionState.CLOSED
+
+    @BOTH
+    def test_with_a_hundred_parameters_are_taken_and_with_thousands_not(self, end: type[End]) -> None:
+        assert issubclass(end, ServerEnd | ClientEnd)
+        one = end()
+        one.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 7)] * 128))
+        assert one.connection.peer_initial_window == 7
+        one.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 7)] * 129))
+        assert one.failed_with(ErrorCode.ENHANCE_YOUR_CALM)
 
 
 class TestCallsTakenBack:

@@ -29,13 +29,22 @@ def test_a_window_that_a_peer_could_overrun_unknowingly_is_refused(name: str, si
         Limits(**{name: size})
 
 
-@pytest.mark.parametrize("limits", [{"reset_burst": 0}, {"resets_per_second": -1.0}, {"resets_per_second": float("nan")}])
-def test_resets_that_cannot_be_counted_are_refused(limits: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"reset_burst": 0},
+        {"resets_per_second": -1.0},
+        {"resets_per_second": float("nan")},
+        {"settings_burst": 0},
+        {"settings_per_second": -1.0},
+    ],
+)
+def test_frames_that_cannot_be_counted_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="give 1 and 0 or more"):
         Limits(**limits)
 
 
 def test_the_outermost_values_are_accepted() -> None:
     Limits(max_frame_size=16_384, stream_window=65_535, connection_window=65_535)
-    Limits(reset_burst=1, resets_per_second=0)
+    Limits(reset_burst=1, resets_per_second=0, settings_burst=1, settings_per_second=0)
     Limits(max_frame_size=2**24 - 1, stream_window=2**31 - 1, connection_window=2**31 - 1)

@@ -1,5 +1,7 @@
 """A client's end of a connection: opens streams and understands when the server wants no more of them."""
 
+from itertools import takewhile
+
 from towpath.wire.hpack import HeaderBlock
 from towpath.wire.http2 import fields
 from towpath.wire.http2.connection import Connection
@@ -75,7 +77,6 @@ class ClientConnection(Connection):
         """Give the stream its id; its head has to be the next thing sent."""
         stream.id = self._next_stream
         self._next_stream += 2
-        stream.send_window = self.peer_initial_window
         self.streams[stream.id] = stream
 
     def request(self, stream: Stream, head: Template, literals: bytes, body: bytes) -> None:
@@ -83,11 +84,10 @@ class ClientConnection(Connection):
         block = (self._blocks.get(head) or self.encode(head)) + literals
         size = len(body)
         left = self.send_window - size
-        stream_left = self.peer_initial_window - size
-        if left >= 0 and stream_left >= 0 and size + len(block) <= self.peer_max_frame:
+        if left >= 0 and size <= self.peer_initial_window and size + len(block) <= self.peer_max_frame:
             stream_id = stream.id = self._next_stream
             self._next_stream = stream_id + 2
-            stream.send_window = stream_left
+            stream.own_window = -size
             self.send_window = left
             stream.state = HALF_CLOSED_LOCAL
             self.streams[stream_id] = stream
@@ -104,7 +104,9 @@ class ClientConnection(Connection):
     def going_away(self, last_stream_id: int, reason: str) -> None:
         """Streams that the server will not process end here as refused, so that they may be sent elsewhere."""
         super().going_away(last_stream_id, reason)
-        for stream in [stream for stream in self.streams.values() if stream.id > last_stream_id]:
+        # The newest come last, so that only those that are refused are looked at, however many GOAWAYs a server sends.
+        refused = list(takewhile(lambda stream: stream.id > last_stream_id, reversed(self.streams.values())))
+        for stream in reversed(refused):
             self.forget(stream)
             stream.reset_received(ErrorCode.REFUSED_STREAM, reason)
 

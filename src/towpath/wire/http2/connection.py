@@ -150,6 +150,9 @@ class Connection(Control):
                 except StreamFault as fault:
                     self._fail_stream(fault)
             self._buffer = buffer[position:] if position < end else b""
+            if self._grown:  # once for all that came
+                self._grown = False
+                self.resume_own()
         except ConnectionFault as fault:
             self._buffer = b""
             self.fail(fault.code, fault.reason)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from towpath.wire.http2 import frames
+from towpath.wire.http2.budget import Budget
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
 from towpath.wire.http2.frames import (
     ACK,
@@ -30,13 +31,27 @@ LOST: Final = -1
 
 _MOST_DEBUG: Final = 256
 _MOST_UNREAD_REPLIES: Final = 10_000
+_MOST_PARAMETERS: Final = 128
+"""In one frame of SETTINGS (CVE-2020-11080). A dozen are known, and some clients add a few that mean nothing."""
+
 _LONGEST_PAYLOAD_OF_PING: Final = 8
 
 
 class Control(Sender, ABC):
     """A connection's state and the frames that change it."""
 
-    __slots__ = ("_owner", "_unread_replies", "_writing_paused", "last_accepted", "last_peer_stream", "peer_max_streams", "state")
+    __slots__ = (
+        "_grown",
+        "_largest_own",
+        "_owner",
+        "_rare",
+        "_unread_replies",
+        "_writing_paused",
+        "last_accepted",
+        "last_peer_stream",
+        "peer_max_streams",
+        "state",
+    )
 
     # What the peer may set ENABLE_PUSH to: a server may not set it to 1 (section 6.5.2).
     most_enable_push: ClassVar[int] = 1
@@ -51,6 +66,11 @@ class Control(Sender, ABC):
         self.last_accepted = MAX_STREAM_ID
         self._writing_paused = False
         self._unread_replies = 0
+        self._rare = Budget(limits.settings_burst, limits.settings_per_second)
+        # Whether the window that every stream is given has grown, so that streams that wait for it are to go on.
+        self._grown = False
+        # No stream's own window is larger than this one, though it may be that of a stream that has ended or has sent since.
+        self._largest_own = 0
 
     @abstractmethod
     def is_idle(self, stream_id: int) -> bool:
@@ -98,6 +118,11 @@ class Control(Sender, ABC):
 
     def _count_reset(self, stream_id: int) -> None:
         """The peer has ended a stream that was under way. Raises ConnectionFault if it does so too often."""
+
+    def _count_rare(self) -> None:
+        """A frame that a peer has reason to send a few times. Raises ConnectionFault for the one that is too many."""
+        if not self._rare.spend(self._owner.now()):
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames of SETTINGS or GOAWAY")
 
     def _owe_reply(self) -> None:
         """A frame of the peer's demands one of ours. Raises ConnectionFault."""
@@ -147,9 +172,11 @@ class Control(Sender, ABC):
             return  # a stream that has ended: the update was on its way
         if increment == 0:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
-        stream.send_window += increment
-        if stream.send_window > MAX_WINDOW:
+        own = stream.own_window + increment
+        if own + self.peer_initial_window > MAX_WINDOW:
             raise StreamFault(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window exceeds 2**31-1")
+        stream.own_window = own
+        self._largest_own = max(self._largest_own, own)
         self.resume(stream)
 
     def _ping(self, stream_id: int, flags: int, payload: bytes) -> None:
@@ -176,6 +203,9 @@ class Control(Sender, ABC):
 
     def _settings(self, stream_id: int, flags: int, payload: bytes) -> None:
         _connection_only(stream_id, "SETTINGS")
+        if len(payload) > _MOST_PARAMETERS * 6:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_PARAMETERS} parameters in a frame of SETTINGS")
+        self._count_rare()
         if flags & ACK:
             if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS with a payload")
@@ -187,7 +217,7 @@ class Control(Sender, ABC):
             if key == Setting.INITIAL_WINDOW_SIZE:
                 if value > MAX_WINDOW:
                     raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
-                window = value  # a frame may name thousands; the streams are gone through once, for the last
+                window = value  # only the last one that a frame names counts
             else:
                 self._setting(key, value)
         self._advance(ConnectionEvent.SETTINGS)
@@ -212,17 +242,18 @@ class Control(Sender, ABC):
             self.peer_max_frame = value
 
     def _peer_window_changed(self, value: int) -> None:
-        change = value - self.peer_initial_window
-        self.peer_initial_window = value
-        for stream in list(self.streams.values()):
-            stream.send_window += change
-            if stream.send_window > MAX_WINDOW:
+        # Nothing here is done for each stream, or one frame of 15 bytes would cost as much as all streams are (3 MB took seconds).
+        if value + self._largest_own > MAX_WINDOW:
+            self._largest_own = max((stream.own_window for stream in self.streams.values()), default=0)
+            if value + self._largest_own > MAX_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "INITIAL_WINDOW_SIZE takes a stream's window over 2**31-1")
-            if change > 0:
-                self.resume(stream)
+        if value > self.peer_initial_window:
+            self._grown = True
+        self.peer_initial_window = value
 
     def _goaway(self, stream_id: int, payload: bytes) -> None:
         _connection_only(stream_id, "GOAWAY")
+        self._count_rare()
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"GOAWAY of {len(payload)} bytes")
         last = int.from_bytes(payload[:4], "big") & MAX_STREAM_ID

@@ -14,7 +14,8 @@ class Limits:
     values and 32 a field, as RFC 7541 section 4.1 does; `max_header_block` (64 KiB) and `max_continuations` (8) bound the bytes and
     frames in which a list may come. `max_table` (4 KiB) bounds the HPACK tables of both directions. `reset_burst` (1,000) and
     `resets_per_second` (100) bound how many calls a client may take back before they are answered; `towpath.wire.http2.resets` says which
-    of them count.
+    of them count. `settings_burst` (1,000) and `settings_per_second` (100) bound how many frames of SETTINGS and GOAWAY a peer may
+    send, acknowledgements included.
     """
 
     max_concurrent_streams: int = 256
@@ -27,6 +28,8 @@ class Limits:
     max_table: int = 4096
     reset_burst: int = 1000
     resets_per_second: float = 100.0
+    settings_burst: int = 1000
+    settings_per_second: float = 100.0
 
     def __post_init__(self) -> None:
         """Raises ValueError for what HTTP/2 cannot express."""
@@ -38,8 +41,9 @@ class Limits:
         for name in ("stream_window", "connection_window"):
             if not DEFAULT_WINDOW <= getattr(self, name) <= MAX_WINDOW:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {DEFAULT_WINDOW} to {MAX_WINDOW}")
-        if self.reset_burst < 1 or not self.resets_per_second >= 0:
-            raise ValueError(f"reset_burst is {self.reset_burst} and resets_per_second {self.resets_per_second}; give 1 and 0 or more")
+        for burst, rate in (("reset_burst", "resets_per_second"), ("settings_burst", "settings_per_second")):
+            if getattr(self, burst) < 1 or not getattr(self, rate) >= 0:
+                raise ValueError(f"{burst} is {getattr(self, burst)} and {rate} {getattr(self, rate)}; give 1 and 0 or more")
 
     def settings(self) -> list[tuple[Setting, int]]:
         """The limits as SETTINGS, where HTTP/2 has one."""

@@ -22,6 +22,10 @@ class Owner(Protocol):
         """The peer acknowledged a PING of ours."""
         ...
 
+    def now(self) -> float:
+        """The time in seconds, of a clock that does not jump. Asked when the peer does what it may do only so often."""
+        ...
+
     def failed(self, reason: str) -> None:
         """The connection is over; flush what is in `out`, then close the transport."""
         ...
@@ -33,8 +37,4 @@ class ServerOwner(Owner, Protocol):
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A new stream for a request with this head and the fields that vary; its `head_received` is called next. Or the block of a
         response that consists of its head alone, where there is to be no stream: what still comes of the request is then dropped."""
-        ...
-
-    def now(self) -> float:
-        """The time in seconds, of a clock that does not jump. Asked when a client takes back a call that was not answered."""
         ...

@@ -139,12 +139,13 @@ class Sender:
     def send_piece(self, stream: Stream, body: bytes) -> None:
         """`send_body` for one of many small pieces that do not end the stream: nothing is made but the frame where the windows allow it."""
         size = len(body)
-        if stream.queue or size > stream.send_window or size > self.send_window or size > self.peer_max_frame:
+        room = self.peer_initial_window + stream.own_window
+        if stream.queue or size > room or size > self.send_window or size > self.peer_max_frame:
             self.send_body(stream, body, end_stream=False)
             return
         if stream.state == IDLE or AFTER_SEND_FRAME[stream.state] == ILLEGAL:
             raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
-        stream.send_window -= size
+        stream.own_window -= size
         self.send_window -= size
         self.out += (pack_frame_header(size << 8 | DATA, 0, stream.id), body)
 
@@ -185,6 +186,11 @@ class Sender:
         if stream.queue:
             self._pump(stream)
 
+    def resume_own(self) -> None:
+        """The window that every stream is given has grown: those that waited for their own go on."""
+        for stream in list(self.streams.values()):
+            self.resume(stream)
+
     def resume_all(self) -> None:
         """The connection's window has grown: the starved streams take a frame each, in turn, until it is used up."""
         starved = self._starved
@@ -211,7 +217,7 @@ class Sender:
             if size or end_stream:
                 flags = END_STREAM if last and end_stream else 0
                 self.out += (pack_frame_header(room << 8 | DATA, flags, stream.id), body[:room])
-                stream.send_window -= room
+                stream.own_window -= room
                 self.send_window -= room
                 stream.queued -= room
                 sent += 1

@@ -91,15 +91,15 @@ class ServerConnection(Connection):
         """Send a whole response: `encode` and `send_whole` in one. The hot path."""
         size = len(body)
         left = self.send_window - size
-        stream_left = stream.send_window - size
+        own_left = stream.own_window - size
         state = AFTER_SEND_END[stream.state]
         packing = self._blocks.get(answer)
-        if packing is None or left < 0 or stream_left < 0 or size > self.peer_max_frame or state == ILLEGAL:
+        if packing is None or left < 0 or own_left + self.peer_initial_window < 0 or size > self.peer_max_frame or state == ILLEGAL:
             self.send_whole(stream, self.encode(answer.head), body, answer.trailers)
             self._prepare(answer)
             return
         pack_start, head_word, head, pack_end, trailers_word, trailers = packing
-        stream.send_window = stream_left
+        stream.own_window = own_left
         self.send_window = left
         stream_id = stream.id
         self.out += (

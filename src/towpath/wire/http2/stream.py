@@ -34,13 +34,14 @@ class StreamConnection(Protocol):
 class Stream:
     """State, windows and unsent data of one stream. `id` is 0 until a client's stream is opened."""
 
-    __slots__ = ("connection", "content_left", "head_seen", "id", "queue", "queued", "recv_window", "send_window", "state", "unconsumed")
+    __slots__ = ("connection", "content_left", "head_seen", "id", "own_window", "queue", "queued", "recv_window", "state", "unconsumed")
 
     def __init__(self, connection: StreamConnection) -> None:
         self.connection = connection
         self.id = 0
         self.state = IDLE
-        self.send_window = connection.peer_initial_window
+        # By how much the window differs from the one that the peer gives every stream: a change of that one changes no stream.
+        self.own_window = 0
         self.recv_window = connection.initial_window
         self.unconsumed = 0
         self.content_left = -1
@@ -48,6 +49,11 @@ class Stream:
         # Data that waits for the peer's window, then perhaps the trailers; None while nothing waits, as in most calls.
         self.queue: deque[QueuedFrame] | None = None
         self.queued = 0
+
+    @property
+    def send_window(self) -> int:
+        """Bytes that the peer still takes on this stream. Negative once it has made all windows smaller (RFC 9113, section 6.9.2)."""
+        return self.connection.peer_initial_window + self.own_window
 
     # What a subclass hears.
 
