@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
-from towpath.transport import Server, front
+from towpath.transport import ConnectionLimits, Server
 from towpath.wire.http2.frames import PREFACE, SETTINGS, frame
 
 
@@ -38,9 +38,8 @@ async def test_what_is_no_preface_is_read_as_http1(text: bytes) -> None:
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_client_that_says_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "_PATIENCE", 0.05)
-    async with serving(Echo()) as server:
+async def test_a_client_that_says_nothing_is_let_go() -> None:
+    async with serving(Echo(), connections=ConnectionLimits(head_timeout=0.05)) as server:
         reader, writer = await opened(server)
         async with asyncio.timeout(PATIENCE):
             assert await reader.read() == b""
@@ -51,15 +50,15 @@ async def test_a_client_that_goes_without_a_word_leaves_nothing() -> None:
     async with serving(Echo()) as server:
         _, writer = await opened(server)
         writer.write(b"P")
-        await turn_until(lambda: server.fronts)
+        await turn_until(lambda: server.connections.newcomers)
         writer.close()
-        await turn_until(lambda: not server.fronts)
+        await turn_until(lambda: not server.connections.newcomers)
 
 
 async def test_a_server_that_closes_does_not_wait_for_who_says_nothing() -> None:
     async with serving(Echo()) as server:
         _, writer = await opened(server)
-        await turn_until(lambda: server.fronts)
+        await turn_until(lambda: server.connections.newcomers)
         async with asyncio.timeout(PATIENCE):
             await server.close(PATIENCE * 10)
         writer.close()

@@ -14,7 +14,7 @@ from stream.v1 import stream_pb2 as pb
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
-from towpath.transport import Channel, Server, http1_link
+from towpath.transport import Channel, ConnectionLimits, Server
 from towpath.wire.grpc.framing import frame
 from towpath.wire.json import JsonCodec
 
@@ -175,9 +175,8 @@ async def test_a_deadline_cuts_a_response_that_nobody_reads() -> None:
         writer.close()
 
 
-async def test_a_head_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1_link, "_HEAD_TIMEOUT", 0.05)
-    async with serving(Echo()) as server:
+async def test_a_head_that_never_ends_is_given_up() -> None:
+    async with serving(Echo(), connections=ConnectionLimits(head_timeout=0.05)) as server:
         reader, writer = await raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n")
         async with asyncio.timeout(PATIENCE):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")

@@ -140,6 +140,12 @@ class Listener:
         """Address and port."""
         return self.node.address, self.port
 
+    def listen(self, backlog: int) -> None:
+        """Nobody waits to be accepted."""
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Ends that are gone are found out as the network says."""
+
     def close(self) -> None:
         """Nothing was taken from any system."""
 

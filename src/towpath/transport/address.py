@@ -12,6 +12,9 @@ from typing import Final
 
 from towpath.core.errors import SetupError
 
+BACKLOG: Final = 1024
+"""Clients that may have connected and wait to be accepted."""
+
 _UNIX: Final = "unix:"
 
 
@@ -86,7 +89,7 @@ def parse_place(text: str, where: str) -> Place:
     return UnixPath.parse(text, where) if text.startswith(_UNIX) else Address.parse(text, where)
 
 
-def bind(place: Place, where: str, *, backlog: int = 1024, reuse_port: bool = False) -> socket.socket:
+def bind(place: Place, where: str, *, backlog: int = BACKLOG, reuse_port: bool = False) -> socket.socket:
     """A listening socket at `place`. Raises SetupError that names the place, `where` it was set and what to do, in particular when
     the port is in use.
 

@@ -1,7 +1,7 @@
 """The first bytes of a connection: they tell HTTP/2 from HTTP/1.1, and the link that speaks it takes over.
 
-A client of HTTP/2 begins with a preface that is no request of HTTP/1.1 (RFC 9113, section 3.4). One that says nothing for ten seconds is
-let go: it holds a socket and gives nothing for it.
+A client of HTTP/2 begins with a preface that is no request of HTTP/1.1 (RFC 9113, section 3.4). One that says nothing for as long as a head
+may take is let go: it holds a socket and gives nothing for it.
 """
 
 import asyncio
@@ -17,9 +17,6 @@ from towpath.wire.http2.frames import PREFACE
 
 _TELLING: Final = 3
 """Bytes that no method of HTTP/1.1 has in common with the preface: `PRI`."""
-
-_PATIENCE: Final = 10.0
-"""Seconds until a client has to have said something."""
 
 
 class Front(asyncio.Protocol):
@@ -42,8 +39,9 @@ class Front(asyncio.Protocol):
             self._peer = None
             transport.abort()
             return
-        self._site.fronts[self] = None
-        self._slot = wheel_of(self._loop).add(clock.now() + _PATIENCE, self)
+        connections = self._site.connections
+        connections.newcomers[self] = None
+        self._slot = wheel_of(self._loop).add(clock.now() + connections.head_timeout, self)
 
     def data_received(self, data: bytes) -> None:
         """Its first bytes."""
@@ -58,27 +56,31 @@ class Front(asyncio.Protocol):
         peer, self._peer = self._peer, None
         kind = Http2Link if PREFACE.startswith(begun) else Http1Link
         link = kind(self._loop, self._site)
-        link.closed.add_done_callback(lambda _: self._site.connections.leave(str(peer)))
-        self._site.connections.age(link)
         transport.set_protocol(link)
         link.connection_made(transport)
         link.data_received(said)
+        self._site.connections.enter(link, str(peer))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It went without a word."""
-        self._left()
-        if self._peer is not None:
-            self._site.connections.leave(self._peer)
+        self._give_back()
 
     def expire(self) -> None:
         """It says nothing."""
         self.abort()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once; its place is free from now on."""
+        self._give_back()
         if self._transport is not None:
             self._transport.abort()
 
+    def _give_back(self) -> None:
+        self._left()
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            self._site.connections.leave(peer)
+
     def _left(self) -> None:
         self._slot.pop(self, None)
-        self._site.fronts.pop(self, None)
+        self._site.connections.newcomers.pop(self, None)

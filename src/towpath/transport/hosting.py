@@ -27,7 +27,6 @@ class Site(Protocol):
     message_limit: int
     compression: Literal["gzip"] | None
     links: "dict[HostLink[Any], None]"
-    fronts: "dict[asyncio.Protocol, None]"
     connections: Connections
     unhurried: Unhurried
 
@@ -60,6 +59,29 @@ class HostLink(Link[End]):
         """The client is gone; its calls are cancelled."""
         self.site.links.pop(self, None)
         super().connection_lost(exc)
+
+    @property
+    @abstractmethod
+    def asked(self) -> int:
+        """How many requests have come; only whether that changes matters, and whether it is 0."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+
+    def begun(self) -> object:
+        """What has begun to come and is not there whole, but for bodies: equal to what this was before as long as it is the same. None if
+        there is nothing, or if the rest is not read."""
+        return None if self._held else self._begun()
+
+    @abstractmethod
+    def _begun(self) -> object:
+        """The same, where all is read."""
+
+    @abstractmethod
+    def give_up(self, reason: str) -> None:
+        """Tell the client why, and close."""
 
     @abstractmethod
     def drain(self) -> None:

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, cast
 
-from towpath.core import clock
-from towpath.core.deadline import NO_SLOT
 from towpath.transport.dialogues import Dialogue
 from towpath.transport.exchange import ServerExchange, open_call
 from towpath.transport.hosting import HostLink, Site
@@ -14,9 +12,6 @@ from towpath.transport.routes import Route, Settled
 from towpath.wire.dialect import Answer
 from towpath.wire.http1 import Http1Connection
 from towpath.wire.http2 import Field, Section, Template
-
-_HEAD_TIMEOUT: Final = 10.0
-"""Seconds that a client may take to send a request's head once it has begun."""
 
 _NEEDS_HTTP2: Final = Answer(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
@@ -27,25 +22,28 @@ class Http1Link(HostLink[Http1Connection]):
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
         super().__init__(loop, site)
         self.connection = Http1Connection(self)
-        self._slot = NO_SLOT
+        self._asked = 0
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        super().data_received(data)
-        if not self.connection.awaits_head:
-            self._slot.pop(self, None)
-            self._slot = NO_SLOT
-        elif self._slot is NO_SLOT:
-            self._slot = self.wheel.add(clock.now() + _HEAD_TIMEOUT, self)
+    @property
+    def asked(self) -> int:
+        """How many requests have come."""
+        return self._asked
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
-        self._slot.pop(self, None)
-        super().connection_lost(exc)
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self.calls) or not (self.connection.idle or self.connection.awaits_head)
 
-    def expire(self) -> None:
-        """A request's head takes too long."""
-        self.connection.timeout()
+    def _begun(self) -> object:
+        """The head of the request after so many."""
+        return self._asked if self.connection.awaits_head else None
+
+    def give_up(self, reason: str) -> None:
+        """408 to who has begun to ask; who has not, only sees the connection end."""
+        if self.connection.awaits_head:
+            self.connection.timeout()
+        else:
+            self.failed(reason)
 
     def drain(self) -> None:
         """Answer what has come, then close."""
@@ -61,6 +59,7 @@ class Http1Link(HostLink[Http1Connection]):
 
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
+        self._asked += 1
         route = cast("Route | Dialogue | Settled", head.memo or self.site.routes.resolve(head))
         if isinstance(route, Settled):
             return Http1Exchange(self, route.answer)

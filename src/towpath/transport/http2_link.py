@@ -14,7 +14,7 @@ from towpath.transport.routes import Route, Settled
 from towpath.transport.serving import RefusedCall, ServerCall, SettledCall
 from towpath.transport.unhurried import MANY
 from towpath.wire.grpc.dialect import HEAD
-from towpath.wire.http2 import Field, Section, ServerConnection, Stream
+from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream
 
 _SHUTDOWN_PING: Final = b"goodbye!"
 
@@ -52,6 +52,24 @@ class Http2Link(HostLink[ServerConnection]):
         """It reads again."""
         super().resume_writing()
         self.release(UNREAD)
+
+    @property
+    def asked(self) -> int:
+        """The last stream's id."""
+        return self.connection.last_peer_stream
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way, or its handler still cleans up."""
+        return bool(self.connection.streams or self.calls)
+
+    def _begun(self) -> object:
+        """The greeting, a header block, or a frame that is none of a body."""
+        return self.connection.begun()
+
+    def give_up(self, reason: str) -> None:
+        """GOAWAY, from which the client also knows that nothing it has sent since was begun."""
+        self.connection.fail(ErrorCode.NO_ERROR, reason)
 
     def drain(self) -> None:
         """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""

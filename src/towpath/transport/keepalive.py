@@ -23,6 +23,17 @@ def set_user_timeout(connection: socket.socket, seconds: float) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
 
+def set_keepalive(listener: socket.socket) -> None:
+    """Have TCP ask clients that say nothing whether they are still there: after two minutes, and after four questions without an answer,
+    half a minute apart, the connection is over. What a listening socket has is what those have that it accepts."""
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
+            option = getattr(socket, name, None)
+            if option is not None:
+                listener.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class KeptLink(ClientLink):
     """A connection that is asked whether it lives: after `interval` seconds of silence, with `timeout` seconds to answer."""
 

@@ -3,14 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
-from towpath.transport.address import Address, UnixPath, bind, place_of
+from towpath.transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath.transport.connections import ConnectionLimits, Connections
 from towpath.transport.front import Front
 from towpath.transport.hosting import HostLink
+from towpath.transport.keepalive import set_keepalive
 from towpath.transport.routes import NO_DOCUMENTS, Documents, Routes
 from towpath.transport.tls import Rotating, ServerTls
 from towpath.transport.unhurried import Unhurried
@@ -19,6 +20,9 @@ from towpath.wire.http2 import DEFAULT_LIMITS, Limits
 
 _LAST_WORDS: Final = 1.0
 """Seconds that cancelled handlers and slow clients are given before connections are cut."""
+
+_ACCEPTED: Final = 16
+"""Connections that asyncio accepts in a row, and calls its backlog. All of them have their sockets before the first is counted."""
 
 
 class Server:
@@ -47,7 +51,6 @@ class Server:
         self.links: dict[HostLink[Any], None] = {}
         self.connections = Connections(connections or ConnectionLimits())
         self.unhurried = Unhurried()
-        self.fronts: dict[asyncio.Protocol, None] = {}
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
         self._address = ""
@@ -88,13 +91,17 @@ class Server:
                 "if plaintext is meant, as behind a proxy that speaks TLS"
             )
         self._address = str(address)
-        secured: dict[str, Any] = {}
+        options: dict[str, Any] = {}
+        if isinstance(loop, asyncio.BaseEventLoop):
+            options["backlog"] = _ACCEPTED
         if tls is not None and rotating is not None:
             self._rotating = rotating
             rotating.watch(loop)
-            secured = {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
+            options |= {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
+        set_keepalive(sock)
         listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
-        self._listener = await listen(lambda: Front(loop, self), sock=sock, **secured)
+        self._listener = await listen(lambda: Front(loop, self), sock=sock, **options)
+        sock.listen(BACKLOG)  # loops make it their own default of 100
 
     async def close(self, grace: float = 5.0) -> None:
         """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.
@@ -107,8 +114,8 @@ class Server:
         listener.close()
         if self._rotating is not None:
             self._rotating.close()
-        for front in list(self.fronts):
-            cast("Front", front).abort()
+        for newcomer in list(self.connections.newcomers):
+            newcomer.abort()
         links = list(self.links)
         for link in links:
             link.drain()

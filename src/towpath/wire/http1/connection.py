@@ -157,6 +157,7 @@ class Http1Connection:
         self._target = b""
         self._fields = []
         self._in_head = True
+        self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""

@@ -157,6 +157,17 @@ class Connection(Control):
             self._buffer = b""
             self.fail(fault.code, fault.reason)
 
+    def begun(self) -> object:
+        """What the peer has begun and not ended, if it is no body: the greeting, a header block, another frame. It equals what this gave
+        before as long as it is the same, and is None if there is nothing."""
+        if self.state is AWAIT_PREFACE or self.state is AWAIT_SETTINGS:
+            return "greeting"
+        head = self._buffer[:FRAME_HEADER_SIZE]
+        if self._partial is None and (not head or (len(head) == FRAME_HEADER_SIZE and head[3] == DATA)):
+            return None
+        # While it lasts nothing else can come, so whoever has got on with anything has ended it.
+        return self.last_peer_stream, self._recv_window, self._partial_size
+
     def _refuse_frame(self, length: int, buffer: bytes) -> Never:
         if self.state is AWAIT_SETTINGS:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"the peer does not speak HTTP/2: it says {buffer[:16]!r}")
