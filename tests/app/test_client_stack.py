@@ -92,7 +92,8 @@ async def test_a_stream_that_failed_before_its_answer_is_tried_again():
         app.add(failing)
         await app.start("127.0.0.1", 0)
         async with connect(app.address, metrics=CallMetrics()) as channel:
-            call = StreamServiceClient(channel).repeat(THREE, CallOptions(metadata=Metadata([("head-x", "1")])))
+            options = CallOptions(metadata=Metadata([("head-x", "1")]), idempotency_key="k")
+            call = StreamServiceClient(channel).repeat(THREE, options)
             headers = await call.headers()
             sizes = [len(response.payload) async for response in call]
     assert sizes == [1, 2, 3]

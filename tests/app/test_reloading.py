@@ -125,11 +125,11 @@ async def test_clients_that_were_made_before_have_the_new_timeouts_and_attempts(
             assert caught.value.code is Code.DEADLINE_EXCEEDED
             before = echo.seen["fail"]
             with pytest.raises(RpcError):
-                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value))
+                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), CallOptions(idempotency_key="k"))
             assert echo.seen["fail"] == before + 1
             app.reload(read(targets))
             with pytest.raises(RpcError):
-                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value))
+                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), CallOptions(idempotency_key="k"))
             assert echo.seen["fail"] == before + 4
             echo.release.set()
             await under_way

@@ -7,7 +7,7 @@ import pytest
 from towpath.cli.explain import explain
 from towpath.core.errors import SetupError
 
-OR = "or what was never processed"
+OR = "or what no handler began"
 
 
 @pytest.fixture
@@ -121,6 +121,23 @@ def test_what_a_tenant_may_call_is_told_with_where_that_is_written(config, capsy
     assert ["bulkhead", "10 calls of database at once; shadow: all pass", "towpath.toml: bulkheads.database"] in rows(text)
     explain("EchoService/Fail", side="server")
     assert "quota" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("entry", ["", "retryPolicy = { maxAttempts = 3, retryableStatusCodes = ['UNAVAILABLE'] }"])
+def test_a_method_without_idempotency_level_is_retried_only_where_no_handler_began(entry, config, capsys):
+    config.write_text(
+        f"""
+        [service]
+        contracts = ["echo.v1.echo_towpath"]
+        [[methodConfig]]
+        name = [{{ service = "echo.v1.EchoService" }}]
+        timeout = "0.5s"
+        {entry}
+        """
+    )
+    explain("EchoService/Fail", side="client")
+    said = "up to 3 attempts after what no handler began, with an idempotency key after UNAVAILABLE too"
+    assert f"{said}, a random part of 25 ms to 250 ms apart" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("config")

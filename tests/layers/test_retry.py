@@ -98,7 +98,7 @@ async def test_an_answer_is_not_asked_for_twice():
 
 @virtual
 async def test_unavailable_is_tried_again_and_each_attempt_says_how_many_came_before():
-    stage = Stage(failure(), failure(), method=FAIL)
+    stage = Stage(failure(), failure())
     assert await stage.run() is ANSWER
     assert stage.target.attempts == [0, 1, 2]
     assert stage.told == {"ATTEMPT": 2}
@@ -121,7 +121,7 @@ async def test_the_last_error_is_raised_and_says_not_to_try_again():
 @virtual
 async def test_what_may_have_been_processed_needs_a_method_or_call_that_can_be_repeated(code, method, key):
     stage = Stage(failure(code), method=method, retryable_codes=EVERY_CODE)
-    if code is Code.UNAVAILABLE or ((method is SAY or key) and code not in (Code.DEADLINE_EXCEEDED, Code.CANCELLED)):
+    if (method is SAY or key) and code not in (Code.DEADLINE_EXCEEDED, Code.CANCELLED):
         assert await stage.run(key=key) is ANSWER
     else:
         error = await stage.fails(key=key)
@@ -141,7 +141,7 @@ async def test_a_code_that_the_policy_does_not_name_is_not_tried_again():
 
 @virtual
 async def test_what_no_server_has_seen_is_repeated_at_once_and_not_counted():
-    stage = Stage(failure(unprocessed=True), failure(), method=FAIL, max_attempts=2)
+    stage = Stage(failure(unprocessed=True), failure(unprocessed=True), method=FAIL, max_attempts=2)
     assert await stage.run() is ANSWER
     assert stage.target.attempts == [0, 0, 1]
     assert stage.target.times[1] == stage.target.times[0]
@@ -321,7 +321,7 @@ def test_whatever_happens_attempts_time_and_budget_keep_their_bounds(failures, m
         assert deadline is None or all(time < deadline for time in stage.target.times)
         assert (outcome is Outcome.SUCCESS) == (made == len(failures) + 1)
         if not repeatable:
-            assert all(error.unprocessed or error.code is Code.UNAVAILABLE for error in failures[: made - 1])
+            assert all(error.unprocessed for error in failures[: made - 1])
 
     conversation()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 from stream.v1 import stream_pb2 as pb
@@ -12,8 +13,11 @@ from towpath.core.calls import ClientExchange
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.policies import RetryPolicy
+from towpath.core.service import Idempotency
 from towpath.layers.budget import RetryBudget
 from towpath.layers.retry import Retry
+
+REPEATABLE = replace(REPEAT, idempotency=Idempotency.NO_SIDE_EFFECTS)
 
 
 class Wire:
@@ -32,13 +36,13 @@ class Wire:
 class Stage:
     """Each attempt is one of `ends`: whether its answer begins, and the error that it ends with."""
 
-    def __init__(self, *ends: tuple[bool, RpcError | None]) -> None:
+    def __init__(self, *ends: tuple[bool, RpcError | None], method=REPEATABLE) -> None:
         self.ends = list(ends)
         self.attempts: list[int] = []
         self.budget = RetryBudget()
         self.retrying: list[int] = []
         layer = Retry(policy_of=lambda _: RetryPolicy(), budget=self.budget, source=random.Random(1))
-        self.call = layer.wrap(REPEAT, self.attempt)
+        self.call = layer.wrap(method, self.attempt)
 
     async def attempt(self, exchange, ctx) -> None:
         self.attempts.append(ctx.attempt)
@@ -84,6 +88,16 @@ async def test_none_follows_a_second_one_that_has():
     with pytest.raises(RpcError, match="gone"):
         await stage.run()
     assert stage.attempts == [0, 1]
+
+
+@virtual
+async def test_none_follows_one_whose_handler_may_have_begun_unless_the_method_may_be_repeated():
+    unseen = gone()
+    unseen.unprocessed = True
+    stage = Stage((False, unseen), (False, gone()), (True, None), method=REPEAT)
+    with pytest.raises(RpcError, match="gone") as caught:
+        await stage.run()
+    assert (stage.attempts, caught.value.pushback) == ([0, 0], None)
 
 
 @virtual

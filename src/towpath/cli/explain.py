@@ -161,8 +161,10 @@ def _retries(policy: "RetryPolicy", spec: "MethodSpec[Any, Any]", hedge: "Hedgin
     if policy.max_attempts == 1:
         return "none" if hedge is not None or spec.kind.requests_stream else "once, of what no server has seen"
     codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
-    wait = f"{policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms"
-    return f"up to {policy.max_attempts} attempts after {codes} or what was never processed, a random part of {wait} apart"
+    wait = f"a random part of {policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms apart"
+    if spec.repeatable:
+        return f"up to {policy.max_attempts} attempts after {codes} or what no handler began, {wait}"
+    return f"up to {policy.max_attempts} attempts after what no handler began, with an idempotency key after {codes} too, {wait}"
 
 
 def _fallback(policy: "FallbackPolicy | None") -> str:

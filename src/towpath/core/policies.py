@@ -20,8 +20,8 @@ class RetryPolicy:
     `max_attempts` counts the first one (default 3; 1 switches retries off, at most 5). The n-th retry waits a random time from 0 to
     `initial_backoff * backoff_multiplier ** (n - 1)` (0.025 s at first), capped at `max_backoff` (0.25 s): full jitter, as in
     "Exponential Backoff and Jitter" (AWS, 2015), over Envoy's 25 ms. `retryable_codes` (UNAVAILABLE) are tried again even though the
-    server may have processed the attempt; beyond UNAVAILABLE they need an idempotent method or a call with an idempotency key.
-    Raises SetupError for what cannot be meant.
+    server may have processed the attempt, if the method is idempotent or the call has an idempotency key; any other call is tried again
+    only if no handler began with it, whatever the codes are. Raises SetupError for what cannot be meant.
     """
 
     max_attempts: int = 3

@@ -1,11 +1,12 @@
 """The `retry` role: another attempt after one that failed, where that helps and does nothing twice. The rules are gRFC A6's.
 
-An attempt is repeated if no handler had begun with it, which is known of one that was not sent and of one that a server of towpath refused
-and asked to come again; or if its code is among the policy's. UNAVAILABLE is enough then, as gRPC has it;
-any other code also needs a method that its contract calls idempotent, or a call with an idempotency key. Never repeated: what its caller
-cancelled, what ran out of time, and what the server answered to. The server's pushback is obeyed to the letter. An attempt that was lost
-before a server saw it is repeated once at once, and is not counted (A6's transparent retry), though the budget must have room for it; so
-also where the policy allows but one attempt.
+An attempt is repeated if no handler had begun with it, which is known of one that was not sent, of one that the server's HTTP/2 gave back
+unprocessed, and of one that a server of towpath refused and asked to come again. Where a handler may have begun, the code has to be among
+the policy's, and the contract has to call the method idempotent or the call has to have an idempotency key. This holds for UNAVAILABLE and
+is stricter than gRPC there: a connection that is lost behind the request, or a handler that misses a service of its own, leaves the effect
+and no answer. Never repeated: what its caller cancelled, what ran out of time, and what the server answered to. The server's pushback is
+obeyed to the letter. An attempt that was lost before a server saw it is repeated once at once, and is not counted (A6's transparent retry),
+though the budget must have room for it; so also where the policy allows but one attempt.
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback: a
 handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from towpath.core import clock
 from towpath.core.context import Context, current
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, MethodSpec
@@ -185,7 +186,7 @@ class _Repetition:
             return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
         if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
             return False
-        return error.code is Code.UNAVAILABLE or self._method.repeatable or bool(ctx.idempotency_key)
+        return self._method.repeatable or bool(ctx.idempotency_key)
 
     def _unseen(self, error: RpcError, ctx: Context) -> bool:
         """Whether to repeat at once and without counting, which then takes its place in the budget."""

@@ -65,7 +65,7 @@ def find_unsafe_repeats(graph: Graph) -> Iterator[Finding]:
             severity=Severity.ERROR,
             path=(str(call.caller), str(call.callee)),
             message=f"the call {what}, and its contract does not say that it is idempotent: the work may be done twice",
-            remedy="set idempotency_level in the contract if a repeat is harmless; else drop the hedge, or retry UNAVAILABLE alone",
+            remedy="set idempotency_level in the contract if a repeat is harmless; else drop the hedge, or name UNAVAILABLE alone",
             where=(call.where,),
         )
 

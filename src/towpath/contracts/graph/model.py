@@ -44,7 +44,7 @@ class Call:
     """One declared call. `where` is the entry that declares it, for messages.
 
     `timeout` is in seconds and includes retries; None means no end of its own. `attempts` is the most that are made of one call.
-    `repeated_codes` are the retried codes beyond UNAVAILABLE, of which the server may have done the work. `optional`: the caller has a
+    `repeated_codes` are the retried codes beyond UNAVAILABLE, which every policy may name. `optional`: the caller has a
     fallback. `parallel`: made at once with the other parallel calls of its caller. `times`: how often one request makes it.
     """
 
