@@ -4,7 +4,8 @@ import asyncio
 import random
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -13,6 +14,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import EAGER, PATIENT, WAITING, Named, all_ready, fleet, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
+from towpath.core import clock
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Address, Channel, ChannelOptions, Server
@@ -28,6 +30,14 @@ TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@asynccontextmanager
+async def serving_at(port: int) -> AsyncIterator[None]:
+    server = Server([Echo()])
+    await server.start("127.0.0.1", port)
+    yield
+    await server.close(0)
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "least_request", "round_robin"])
@@ -147,6 +157,43 @@ async def test_a_call_that_waits_for_its_target_gets_it() -> None:
         await server.start("127.0.0.1", port)
         assert (await call).n == 3
         await server.close(0)
+
+
+async def test_a_call_that_finds_nobody_does_not_wait_out_a_long_pause() -> None:
+    port, now = free_port(), clock.now()
+    options = ChannelOptions(backoff=Backoff(initial=600, most=86_400, factor=100, jitter=0))
+    with clock.using(lambda: now):
+        async with Channel(f"127.0.0.1:{port}", options=options) as channel:
+            client = EchoServiceClient(channel)
+            for _ in range(2):  # the second pause is of sixteen hours
+                with pytest.raises(RpcError, match="cannot connect"):
+                    await client.say(pb.SayRequest(), PATIENT)
+                now += 600
+            async with serving_at(port):
+                now -= 1
+                with pytest.raises(RpcError, match="cannot connect"):
+                    await client.say(pb.SayRequest(), PATIENT)
+                now += 1
+                assert (await client.say(pb.SayRequest(n=3), PATIENT)).n == 3
+
+
+async def test_a_pause_is_as_long_as_the_attempt_that_failed() -> None:
+    connections, now = 0, clock.now()
+
+    async def behave(peer: RawPeer) -> None:
+        nonlocal connections, now
+        connections += 1
+        now += 60
+        peer.writer.close()
+
+    with clock.using(lambda: now):
+        options = ChannelOptions(backoff=Backoff(initial=20, most=20, jitter=0))
+        async with raw_server(behave) as address, Channel(address, options=options) as channel:
+            for pause, expected in ((0, 1), (59, 1), (1, 2)):
+                now += pause
+                with pytest.raises(RpcError, match="cannot connect"):
+                    await EchoServiceClient(channel).say(pb.SayRequest(), CallOptions(timeout=1000))
+                assert connections == expected
 
 
 async def test_a_full_endpoint_leaves_its_calls_to_the_others() -> None:

@@ -2,6 +2,9 @@
 
 import random
 from dataclasses import dataclass
+from typing import Final
+
+_NEEDED: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,7 +12,8 @@ class Backoff:
     """Seconds between attempts to connect: `initial`, times `factor` after each failure up to `most`, give or take `jitter` of it.
 
     The formula is gRPC's (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), which begins at 1 s and goes to 120 s. Here
-    0.1 and 10: an endpoint that restarts is back soon, and two minutes of not looking are an outage of their own.
+    0.1 and 10: an endpoint that restarts is back soon, and two minutes of not looking are an outage of their own. A call that finds no
+    endpoint at all has it looked at again after half a second (`initial` if that is longer), which costs no more than the call.
     """
 
     initial: float = 0.1
@@ -20,3 +24,7 @@ class Backoff:
     def delay(self, failures: int, source: random.Random) -> float:
         """How long to wait after the last of `failures` in a row, at least one."""
         return min(self.most, self.initial * self.factor ** min(failures - 1, 64)) * source.uniform(1 - self.jitter, 1 + self.jitter)
+
+    def needed(self, source: random.Random) -> float:
+        """How long to wait at most while there are calls and nobody else to take them, however many failures there were."""
+        return max(_NEEDED, self.initial) * source.uniform(1 - self.jitter, 1 + self.jitter)

@@ -108,6 +108,7 @@ class Endpoint:
         self._health = health
         self._watch: HealthWatch | None = None
         self._failures = 0
+        self._soonest = 0.0
         self._opened = 0.0
         self.tasks: set[asyncio.Task[None]] = set()
         """Attempts to connect that are under way."""
@@ -118,6 +119,16 @@ class Endpoint:
         if self.state is State.IDLE:
             self._begin(self._connect())
             self._advance(State.CONNECTING)
+
+    def needed(self) -> None:
+        """As `connect`, for a call that no endpoint takes: a failure is waited out no longer than `Backoff.needed` says, or calls would
+        still fail for the rest of a long pause once the server is back. Where the attempt took longer than that before it failed, the pause
+        is as long as the attempt, since nothing but waiting would come of more of them."""
+        if self.state is State.TRANSIENT_FAILURE and self.link is None and clock.now() >= self._soonest:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._recover()
+        self.connect()
 
     def shut_down(self) -> None:
         """Take no more calls, for good; those under way may finish."""
@@ -132,10 +143,11 @@ class Endpoint:
             link.finish()
 
     async def _connect(self) -> None:
+        began = clock.now()
         try:
             link = await self._dialer.dial(self.place, self)
         except Unreachable as error:
-            self._failed(str(error))
+            self._failed(str(error), clock.now() - began)
             return
         self._use(link)
         if self._health is None:
@@ -165,8 +177,9 @@ class Endpoint:
         if watch is not None:
             watch.stop()
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, took: float) -> None:
         self._failures += 1
+        self._soonest = clock.now() + max(took, self._backoff.needed(self._source))
         self._after(self._backoff.delay(self._failures, self._source), self._recover)
         self._told(reason)
 
@@ -224,7 +237,7 @@ class Endpoint:
             self._advance(State.IDLE)
         else:
             # One of several connects on its own: to a server that lets everybody in and sends them away it would do so without a pause.
-            self._failed(link.fault or "the connection was closed")
+            self._failed(link.fault or "the connection was closed", clock.now() - self._opened)
 
     def forget(self, link: ClientLink) -> None:
         """`link` has ended."""

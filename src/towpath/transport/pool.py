@@ -220,7 +220,7 @@ class Pool:
         if self._resolving is None:
             self._resolving = asyncio.get_running_loop().create_task(self._keep_resolved())
         for endpoint in self._endpoints.values():
-            endpoint.connect()
+            endpoint.needed()
 
     def _refuse_if_hopeless(self) -> None:
         endpoints = self._endpoints.values()
