@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import reason_of, refusal, unheard
+from towpath.core.signals import reason_of, refusal, shed, unheard
 from towpath.core.signals import refused as was_refused
 
 
@@ -51,3 +51,15 @@ def test_a_call_was_refused_unstarted_if_the_refusal_names_its_method() -> None:
     assert was_refused(refused(1.0), SAY)
     assert not was_refused(refused(1.0), FAIL)  # of a call that the handler made
     assert not was_refused(RpcError(Code.RESOURCE_EXHAUSTED, "", (RetryInfo(), ErrorInfo(domain="elsewhere"))), SAY)
+
+
+@pytest.mark.parametrize("role", ["admission", "quota", "bulkhead", "idempotency"])
+def test_a_server_sheds_what_is_too_much_for_itself_and_not_for_somebodys_share(role: str) -> None:
+    error = refusal(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough")
+    assert shed(error, SAY.full_name) is (role == "admission")
+    assert not shed(error, FAIL.full_name)  # by another server, which the handler called
+
+
+def test_a_server_of_another_make_is_not_known_to_shed() -> None:
+    details = (RetryInfo(), ErrorInfo(domain="elsewhere", metadata={"method": SAY.full_name, "role": "admission"}))
+    assert not shed(RpcError(Code.RESOURCE_EXHAUSTED, "", details), SAY.full_name)

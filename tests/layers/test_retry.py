@@ -19,7 +19,7 @@ from towpath.core.outcome import Outcome
 from towpath.core.policies import RetryPolicy
 from towpath.core.signals import refusal
 from towpath.layers.budget import BudgetOptions, RetryBudget
-from towpath.layers.retry import Retry
+from towpath.layers.retry import PAUSE, VAIN, Retry
 
 EVERY_CODE = frozenset(Code)
 ANSWER = SayResponse(id="x")
@@ -294,6 +294,54 @@ async def test_a_call_that_is_cancelled_ends_at_once_wherever_it_is(turns):
     assert task.cancelled()
     assert len(stage.target.attempts) == attempts
     assert (stage.budget.active, stage.budget.retrying) == (0, 0)
+
+
+@virtual
+async def test_what_always_comes_to_nothing_is_hardly_repeated_any_more_until_a_call_is_answered():
+    stage = Stage(*(failure() for _ in range(1000)))
+    for _ in range(30):
+        await stage.fails()
+    assert (stage.told["ATTEMPT"], stage.told["IN_VAIN"]) == (VAIN, 25)
+    await asyncio.sleep(PAUSE)
+    assert (await stage.fails()).pushback == -1
+    assert (stage.told["ATTEMPT"], stage.told["IN_VAIN"]) == (VAIN + 1, 26)
+    stage.target.failures.clear()
+    await stage.run()
+    stage.target.failures = [failure(), failure()]
+    await stage.run()
+    assert stage.told["ATTEMPT"] == VAIN + 3
+
+
+@virtual
+async def test_an_answer_now_and_then_keeps_repetitions_worth_while():
+    stage = Stage()
+    for _ in range(20):
+        stage.target.failures = [failure() for _ in range(3)]
+        await stage.fails()
+        await stage.run()
+    assert stage.told["ATTEMPT"] == 40
+    assert not stage.told["IN_VAIN"]
+
+
+@pytest.mark.parametrize("role", ["quota", "admission"])
+@virtual
+async def test_a_used_up_quota_has_nobody_elses_calls_not_repeated(role):
+    stage = Stage(method=SAY)
+    error = refusal(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.001)
+    error.unprocessed = False  # which does not cross the wire
+    stage.target.failures = [error] * 100
+    for _ in range(10):
+        error.pushback = 0.001
+        await stage.fails()
+    assert bool(stage.told["IN_VAIN"]) is (role == "admission")
+
+
+@virtual
+async def test_what_could_not_be_sent_says_nothing_of_what_repetitions_are_worth():
+    stage = Stage(*(failure(unprocessed=True) for _ in range(120)))
+    for _ in range(30):
+        await stage.fails()
+    assert not stage.told["IN_VAIN"]
 
 
 FAILURES = st.lists(

@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
-from echo.v1.echo_towpath import SAY
+from echo.v1.echo_towpath import FAIL, SAY
 from google.rpc.error_details_pb2 import ErrorInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from towpath.core import clock
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
+from towpath.core.signals import ADMISSION, refusal
+from towpath.layers import lane
 from towpath.layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath.layers.window import SECONDS
 
@@ -67,18 +70,18 @@ def test_the_share_settles_within_two_points_of_twice_what_is_accepted(hand, ref
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_only_overload_and_a_lost_target_count_as_not_accepted(hand, outcome):
+def test_only_overload_counts_as_not_accepted_and_what_has_no_answer_counts_for_nothing(hand, outcome):
     tested = throttle()
     for _ in range(100):
         tested.record(outcome)
-    assert (tested.probability() > 0) is (outcome in (Outcome.OVERLOAD, Outcome.TRANSIENT))
-    assert tested.window.total == (0 if outcome is Outcome.CANCELLED else 100)
+    assert (tested.probability() > 0) is (outcome is Outcome.OVERLOAD)
+    assert tested.window.total == (0 if outcome in (Outcome.CANCELLED, Outcome.TRANSIENT) else 100)
 
 
 def test_one_call_in_each_second_passes_whatever_the_figures_say(hand):
     tested = throttle(most=0.999)
     for _ in range(1000):
-        tested.record(Outcome.TRANSIENT)
+        tested.record(Outcome.OVERLOAD)
     hand.now += 1.5
     assert not tested.drops()
     assert sum(tested.drops() for _ in range(500)) > 490
@@ -93,6 +96,12 @@ def test_it_lets_go_when_the_refusals_are_old(hand):
     hand.now += SECONDS
     assert tested.probability() == 0
     assert not tested.drops()
+
+
+def shed(role: str = "admission", method: Any = SAY) -> RpcError:
+    error = refusal(Code.RESOURCE_EXHAUSTED, method, role=role, reason="QUEUE_DELAY", why="busy", pushback=0.1)
+    error.unprocessed = False  # which does not cross the wire
+    return error
 
 
 class Target:
@@ -120,7 +129,7 @@ async def calls(layer: Throttle, target: Target, count: int) -> list[RpcError]:
 
 async def test_a_dropped_call_says_why_and_was_not_begun(hand):
     told: Counter[tuple[str, str, str, bool]] = Counter()
-    target = Target(RpcError(Code.RESOURCE_EXHAUSTED, "busy"))
+    target = Target(shed())
     layer = Throttle(source=random.Random(1), signal=lambda *what: told.update([what]))
     errors = await calls(layer, target, 200)
     dropped = [error for error in errors if error.code is Code.UNAVAILABLE]
@@ -139,9 +148,31 @@ async def test_a_dropped_call_says_why_and_was_not_begun(hand):
     assert "accepted only 0 of the last" in error.message
 
 
+NOBODYS_OVERLOAD = [
+    shed("quota"),
+    shed("bulkhead"),
+    shed(method=FAIL),
+    RpcError(Code.RESOURCE_EXHAUSTED, "your disk is full"),
+    RpcError(Code.UNAVAILABLE, "cannot connect"),
+    RpcError(Code.UNAVAILABLE, "the audit log cannot be reached"),
+    refusal(Code.UNAVAILABLE, SAY, role="breaker", reason="BREAKER_OPEN", why="not sent"),
+]
+
+
+@pytest.mark.parametrize("error", NOBODYS_OVERLOAD)
+async def test_what_is_not_the_servers_own_overload_has_no_call_dropped(hand, error):
+    layer, target = Throttle(source=random.Random(1)), Target(error)
+    assert len(await calls(layer, target, 500)) == target.asked == 500
+    assert not layer.refusing()
+
+
+def test_what_sheds_for_overload_is_the_role_of_admission():
+    assert lane.ROLE == ADMISSION
+
+
 async def test_in_shadow_it_tells_and_does_nothing(hand):
     told: Counter[bool] = Counter()
-    target = Target(RpcError(Code.RESOURCE_EXHAUSTED, "busy"))
+    target = Target(shed())
     layer = Throttle(source=random.Random(1), options=ThrottleOptions(shadow=True), signal=lambda *what: told.update([what[3]]))
     await calls(layer, target, 200)
     assert target.asked == 200
@@ -172,7 +203,7 @@ def test_what_cannot_be_meant_is_refused(options, message):
 
 def outage(tested: AdaptiveThrottle) -> None:
     for _ in range(200):
-        tested.record(Outcome.TRANSIENT)
+        tested.record(Outcome.OVERLOAD)
     assert tested.probability() == 0.8
 
 
@@ -193,7 +224,7 @@ def test_a_run_of_accepted_calls_that_is_short_or_broken_proves_nothing(hand, pa
     outage(tested)
     for number in range(25):
         hand.now += pause
-        tested.record(Outcome.TRANSIENT if number == refused_at else Outcome.SUCCESS)
+        tested.record(Outcome.OVERLOAD if number == refused_at else Outcome.SUCCESS)
     assert tested.probability() > 0.5
 
 
@@ -202,7 +233,7 @@ def test_one_late_refusal_by_a_target_that_has_come_back_sets_back_and_no_more(h
     outage(tested)
     for number in range(40):
         hand.now += 0.02
-        tested.record(Outcome.TRANSIENT if number == 39 else Outcome.SUCCESS)
+        tested.record(Outcome.OVERLOAD if number == 39 else Outcome.SUCCESS)
     for _ in range(SETBACK - 1):
         hand.now += 0.06
         tested.record(Outcome.SUCCESS)
@@ -265,7 +296,7 @@ async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
 
     async def sheds(_request, ctx):
         if ctx.criticality is Criticality.SHEDDABLE:
-            raise RpcError(Code.RESOURCE_EXHAUSTED, "shed")
+            raise shed()
         return 1
 
     handle = layer.wrap(SAY, sheds)

@@ -4,7 +4,7 @@ Every refusal carries the role that refused, its reason, and the figures that de
 the figures, as labels of a metric. A layer knows neither where metrics go nor how an error travels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from towpath.core.errors import Code, RpcError
@@ -16,6 +16,9 @@ on the loop; must be quick and must not raise."""
 
 DOMAIN: Final = "towpath"
 """The domain of every ErrorInfo that towpath itself gives."""
+
+ADMISSION: Final = "admission"
+"""The role by which a server refuses what is too much for it, whoever asks."""
 
 
 def unheard(method: str, role: str, reason: str, shadow: bool) -> None:
@@ -53,12 +56,20 @@ def refusal(
 def refused(error: RpcError, method: MethodSpec[Any, Any]) -> bool:
     """Whether a layer refused the call of `method` that came to `error` before its work began, here or at the server: not one that its
     handler made, and whose error it let through."""
-    return any(
-        detail.DESCRIPTOR.full_name == "google.rpc.ErrorInfo"
-        and getattr(detail, "domain", "") == DOMAIN
-        and getattr(detail, "metadata", {}).get("method") == method.full_name
-        for detail in error.details
-    )
+    return any(facts.get("method") == method.full_name for facts in _facts(error))
+
+
+def shed(error: RpcError, method: str) -> bool:
+    """Whether the server refused the call of `method` (its full name) because it was overloaded itself. A quota or bulkhead that is used
+    up is no overload, and neither is what a handler or a server of another make has exhausted: nobody says whose share that was."""
+    return any(facts.get("method") == method and facts.get("role") == ADMISSION for facts in _facts(error))
+
+
+def _facts(error: RpcError) -> Iterator[Mapping[str, str]]:
+    """What the ErrorInfos that towpath itself gave say."""
+    for detail in error.details:
+        if detail.DESCRIPTOR.full_name == "google.rpc.ErrorInfo" and getattr(detail, "domain", "") == DOMAIN:
+            yield getattr(detail, "metadata", {})
 
 
 def reason_of(error: RpcError) -> str:

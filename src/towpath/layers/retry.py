@@ -8,6 +8,10 @@ and no answer. Never repeated: what its caller cancelled, what ran out of time, 
 obeyed to the letter. An attempt that was lost before a server saw it is repeated once at once, and is not counted (A6's transparent retry),
 though the budget must have room for it; so also where the policy allows but one attempt.
 
+Repetitions help against what happens now and then. Where `VAIN` of a method came to nothing and no call of it was answered in between,
+nothing comes of more of them but load, so there is only one in `PAUSE` seconds until a call is answered. First attempts are all made:
+whoever is well again is found out at once.
+
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback: a
 handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
 repeat what was refused for overload: its caller will.
@@ -27,7 +31,7 @@ from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refused, unheard
+from towpath.core.signals import Signal, refused, shed, unheard
 from towpath.layers.budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
@@ -48,8 +52,17 @@ BUDGET_EXHAUSTED: Final = "BUDGET_EXHAUSTED"
 DEADLINE_TOO_NEAR: Final = "DEADLINE_TOO_NEAR"
 """Signal: none is made, because the deadline would pass before it."""
 
+IN_VAIN: Final = "IN_VAIN"
+"""Signal: none is made, because the last ones came to nothing."""
+
 CALLER_RETRIES: Final = "CALLER_RETRIES"
 """Signal: none is made, because whom we work for is being repeated already, and the target is overloaded."""
+
+VAIN: Final = 10
+"""Repetitions of a method that came to nothing, without an answer to any call of it since, after which there are hardly any more."""
+
+PAUSE: Final = 2.0
+"""Seconds from one to the next, then."""
 
 _NO_MORE: Final = -1.0
 
@@ -90,7 +103,8 @@ class Retry:
         deposit = budget.deposit
         streams = method.kind.responses_stream
         kind = _StreamRepetition if streams else _Repetition
-        repeat = kind(method, following, policy, budget, self._source, self._signal).repeat
+        repetition = kind(method, following, policy, budget, self._source, self._signal)
+        repeat = repetition.repeat
 
         # How long a stream lasts says nothing of how much is under way, so it counts only by how it ends.
         async def stream(exchange: Any, ctx: Context) -> None:
@@ -98,6 +112,7 @@ class Retry:
                 await following(exchange, ctx)
             except RpcError as error:
                 await repeat(exchange, ctx, error)
+            repetition.vain = 0
             deposit()
 
         async def handle(request: Any, ctx: Context) -> Any:
@@ -111,6 +126,8 @@ class Retry:
                 budget.ended(classify(error))
                 raise
             budget.active -= 1
+            if repetition.vain:
+                repetition.vain = 0
             deposit()
             return response
 
@@ -120,7 +137,7 @@ class Retry:
 class _Repetition:
     """What happens after a method's first attempt has failed."""
 
-    __slots__ = ("_budget", "_following", "_method", "_policy", "_signal", "_source")
+    __slots__ = ("_budget", "_following", "_method", "_policy", "_signal", "_source", "_tried", "vain")
 
     def __init__(
         self,
@@ -137,6 +154,9 @@ class _Repetition:
         self._budget = budget
         self._source = source
         self._signal = signal
+        self.vain = 0
+        """Repetitions that came to nothing since a call was answered."""
+        self._tried = 0.0
 
     async def repeat(self, request: Any, ctx: Context, error: RpcError) -> Any:
         """Try until an attempt succeeds or none may follow; raises the last error."""
@@ -163,6 +183,7 @@ class _Repetition:
                 return await self._attempt(request, ctx.again(attempts - 1), wait, reason)
             except RpcError as failure:
                 error = failure
+                self.vain += self._in_vain(error)
         raise error
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
@@ -174,6 +195,14 @@ class _Repetition:
             return await self._following(request, ctx)
         finally:
             self._budget.returned()
+
+    def _in_vain(self, error: RpcError) -> bool:
+        """Whether a repetition that ended so says that others would: not one that was never sent, nor one of a tenant whose quota is used
+        up."""
+        outcome = classify(error)
+        if outcome is Outcome.OVERLOAD:
+            return shed(error, self._method.full_name)
+        return outcome is Outcome.TRANSIENT and not error.unprocessed
 
     def _committed(self, request: Any) -> bool:
         """Whether something of the answer has been handed out."""
@@ -210,7 +239,13 @@ class _Repetition:
             return ATTEMPTS_EXHAUSTED
         if ctx.deadline is not None and clock.now() + wait >= ctx.deadline:
             return DEADLINE_TOO_NEAR
-        return "" if self._budget.withdraw() else BUDGET_EXHAUSTED
+        now = clock.now()
+        if self.vain >= VAIN and now < self._tried + PAUSE:
+            return IN_VAIN
+        if not self._budget.withdraw():
+            return BUDGET_EXHAUSTED
+        self._tried = now
+        return ""
 
     def _backoff(self, retry: int) -> float:
         """Seconds before the `retry`-th in a row: full jitter, so that who failed together does not come back together."""

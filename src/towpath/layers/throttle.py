@@ -5,11 +5,14 @@ call is dropped here with probability `(n - K * a) / (n + 1)`. With K = 2 the ta
 soon when it can take more. Calls dropped here count as wanted, or the throttle would forget why it drops. It drops 80 % at the most
 (Envoy's cap), and lets one call pass in each second whatever the figures say (go-zero), because without any there is no news.
 
-Two windows of a dead target would hold a client back for ten seconds and more after it has come back, since no more than twice of what was
-accepted is sent. But as long as calls are dropped half of those that are sent are refused; so once `RUN` in a row were accepted, over a
-second or longer, what was is forgotten.
+Two windows of an overloaded target would hold a client back for ten seconds and more after it is well again, since no more than twice of
+what was accepted is sent. But as long as calls are dropped half of those that are sent are refused; so once `RUN` in a row were accepted,
+over a second or longer, what was is forgotten.
 
-Not accepted is what was refused for overload or could not be reached. Errors of the application are answers, and so are slow ones.
+Not accepted is what the server itself shed because it was overloaded, and nothing else: fewer calls help nobody else. What could not be
+sent, a connection that was lost and a share that is used up (a tenant's quota, a bulkhead, whatever a handler calls exhausted) count
+neither way, or one tenant's quota would have the calls of all the others dropped, and an outage would outlast itself. Errors of the
+application are answers, and so are slow ones.
 A dropped call has not been processed, and tells who made it not to repeat it: it would only be dropped again.
 """
 
@@ -23,7 +26,7 @@ from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refusal, unheard
+from towpath.core.signals import Signal, refusal, shed, unheard
 from towpath.layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
@@ -41,6 +44,7 @@ _RUN_LASTS: Final = 1.0
 _REFUSING: Final = 10
 
 _SUCCESS: Final = Outcome.SUCCESS
+_OVERLOAD: Final = Outcome.OVERLOAD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +115,14 @@ class AdaptiveThrottle:
         self.window.add(marked=True)
 
     def record(self, outcome: Outcome) -> None:
-        """What a call came to that was let pass. A cancelled one counts for nothing."""
+        """What a call came to that was let pass, OVERLOAD being the server's own. One that was cancelled, or had no answer of the server's,
+        counts for nothing."""
         if outcome is _SUCCESS:
             self.accepted()
-        elif outcome is Outcome.OVERLOAD or outcome is Outcome.TRANSIENT:
+        elif outcome is _OVERLOAD:
             self._run = max(0, self._run - SETBACK)
             self.window.add(marked=True)
-        elif outcome is not Outcome.CANCELLED:
+        elif outcome is not Outcome.CANCELLED and outcome is not Outcome.TRANSIENT:
             self.accepted()
 
     def accepted(self) -> None:
@@ -151,7 +156,7 @@ class Throttle:
         self._signal = signal
 
     def refusing(self) -> bool:
-        """Whether the target has lately refused a tenth of the calls or more, or could not be reached for them."""
+        """Whether the target has lately refused a tenth of the calls or more for its own overload."""
         total = marked = 0
         for throttle in self._throttles:
             throttle.window.roll()
@@ -169,7 +174,9 @@ class Throttle:
             try:
                 response = await following(request, ctx)
             except BaseException as error:
-                throttle.record(classify(error))
+                outcome = classify(error)
+                if outcome is not _OVERLOAD or (isinstance(error, RpcError) and shed(error, name)):
+                    throttle.record(outcome)
                 raise
             window = throttle.window
             if window.marked:
