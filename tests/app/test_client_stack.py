@@ -182,7 +182,7 @@ async def test_a_breaker_in_shadow_only_counts():
             await until_both_answer(channel, ill)
             await calls(channel, 20)
             assert len(ill.attempts) > 5
-    labels = {"rpc_method": "*", "role": "breaker", "reason": "BREAKER_OPEN", "shadow": "true"}
+    labels = {"rpc_method": SAY, "role": "breaker", "reason": "BREAKER_OPEN", "shadow": "true"}
     assert metrics.registry.get_sample_value("towpath_decisions_total", labels)
 
 

@@ -47,7 +47,7 @@ def simulate(policy: Policy, latencies: list[float], *, rate: float, seconds: fl
             node = balancer.pick(nodes)
             node.calls += 1
             serial += 1
-            heapq.heappush(ends, (arrival + node.latency, serial, node, node.load.begin()))
+            heapq.heappush(ends, (arrival + node.latency, serial, node, node.load.begin("a/b")))
     return nodes
 
 
@@ -112,7 +112,7 @@ def test_a_failure_counts_as_long_as_it_took_and_a_refusal_as_longer(error: Base
     time = Time()
     with clock.using(time):
         load = Load()
-        began = load.begin()
+        began = load.begin("a/b")
         time.now += 1
         load.failed(began, error)
         assert (load.cost, load.in_flight) == (cost, 0)
@@ -123,7 +123,7 @@ def test_a_call_that_was_given_up_early_says_nothing() -> None:
     with clock.using(time):
         load = Load()
         load.observe(1.0, time.now)
-        began = load.begin()
+        began = load.begin("a/b")
         time.now += 0.5
         load.failed(began, asyncio.CancelledError())
         assert load.cost == 1.0

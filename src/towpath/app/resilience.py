@@ -4,10 +4,9 @@ import random
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from towpath.core.outcome import Outcome
 from towpath.core.signals import Signal
-from towpath.layers.breaker import Breaker
 from towpath.layers.budget import BudgetOptions
+from towpath.layers.endpoint_breaker import Begun, EndpointBreaker, Paces
 from towpath.transport import EndpointGuard, Guards
 
 Mode = Literal["on", "off", "shadow"]
@@ -16,8 +15,8 @@ Mode = Literal["on", "off", "shadow"]
 
 @dataclass(frozen=True, kw_only=True)
 class Resilience:
-    """Of one target. `breaker` (on) leaves alone that of several endpoints which is ill, `throttle` (on) holds back from a target that
-    refuses, and `budget` bounds what retries and hedges add to its load."""
+    """Of one target. `breaker` (on) leaves alone that of several endpoints which is ill with a method, as long as most are well, `throttle`
+    (on) holds back from a target that sheds what is too much for it, and `budget` bounds what retries and hedges add to its load."""
 
     breaker: Mode = "on"
     throttle: Mode = "on"
@@ -26,35 +25,34 @@ class Resilience:
 
 DEFAULT: Final = Resilience()
 
-EVERY_METHOD: Final = "*"
-"""What stands for the method where an endpoint is judged, whichever it is called for."""
-
 
 def guards_of(mode: Mode, source: random.Random, signal: Signal) -> Guards | None:
-    """What makes the breaker of each endpoint; None for none. `signal` is told of what one in shadow would have kept away."""
+    """What makes the breakers of each endpoint of one target; None for none. `signal` is told of what those in shadow would have kept
+    away."""
     if mode == "off":
         return None
+    paces: Paces = {}
     if mode == "shadow":
-        return lambda _: _Watched(Breaker(source=source), signal)
-    return lambda _: Breaker(source=source)
+        return lambda _: _Watched(EndpointBreaker(paces, source=source), signal)
+    return lambda _: EndpointBreaker(paces, source=source)
 
 
 class _Watched(EndpointGuard):
-    """A breaker that trips and closes, and lets everything through."""
+    """Breakers that trip and close, and let everything through."""
 
     __slots__ = ("_breaker", "_signal")
 
-    def __init__(self, breaker: Breaker, signal: Signal) -> None:
+    def __init__(self, breaker: EndpointBreaker, signal: Signal) -> None:
         self._breaker = breaker
         self._signal = signal
 
-    def allows(self) -> bool:
-        if not self._breaker.allows():
-            self._signal(EVERY_METHOD, "breaker", "BREAKER_OPEN", True)
+    def allows(self, method: str) -> bool:
         return True
 
-    def begin(self) -> int:
-        return self._breaker.begin()
+    def begin(self, method: str) -> Begun:
+        if not self._breaker.allows(method):
+            self._signal(method, "breaker", "BREAKER_OPEN", True)
+        return self._breaker.begin(method)
 
-    def record(self, outcome: Outcome, begun: int) -> None:
-        self._breaker.record(outcome, begun)
+    def record(self, begun: Begun, seconds: float, error: BaseException | None) -> None:
+        self._breaker.record(begun, seconds, error)

@@ -104,12 +104,16 @@ def _about_targets() -> list[tuple[str, str, str]]:
     budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
     earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
     at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
-    dropped = f"drops (calls - {throttle.headroom:g} x accepted) / (calls + 1) of the calls, at most {throttle.most:.0%}"
+    dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.most:.0%}"
     trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in 10 s"
     return [
         ("budget", f"{earned}, {at_once}", f"{DEFAULT} for each target"),
         ("throttle", dropped, f"{DEFAULT} for each target"),
-        ("breaker", f"{trips}; open for {breaker.shortest:g} to {breaker.longest:g} s", f"{DEFAULT} for each of several endpoints"),
+        (
+            "breaker",
+            f"{trips}; open for {breaker.shortest:g} to {breaker.longest:g} s, not heeded where most are",
+            f"{DEFAULT} for each method of several endpoints",
+        ),
     ]
 
 

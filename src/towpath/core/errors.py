@@ -46,7 +46,8 @@ class RpcError(Exception):
 
     Two facts for who may try again: `unprocessed` says that no handler has begun with the call, so that another attempt does nothing twice
     (never crosses the wire: the client's transport finds it out); `pushback` is the server's own word, in seconds, on when to try again,
-    negative for not at all, None for no word (`grpc-retry-pushback-ms`, gRFC A6).
+    negative for not at all, None for no word (`grpc-retry-pushback-ms`, gRFC A6). And one for who judges servers: `lost` says that the
+    connection ended before the answer did, which the client's transport finds out, too.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class RpcError(Exception):
         self.details = tuple(details)
         self.metadata = metadata
         self.unprocessed = False
+        self.lost = False
         self.pushback: float | None = None
 
     def __str__(self) -> str:

@@ -1,9 +1,11 @@
-"""When to leave an endpoint alone for a while, and when to ask whether it is well again. An algorithm without IO; the balancer asks it.
+"""When to leave an endpoint alone for a while, and when to ask whether it is well again. An algorithm without IO;
+`towpath.layers.endpoint_breaker` has one for each method of an endpoint, and says what is recorded.
 
 It trips on five failures in a row, which is soon enough for an endpoint that is gone, or on half of at least 20 calls in ten seconds, which
 finds one that is merely ill (Linkerd's unified breaker). Overload hurts the share and never the streak: a refusal proves that somebody is
 there, and a whole fleet that sheds load would be switched off by its clients, endpoint by endpoint. After a time that doubles with each
 trip, 1 to 30 s and jittered so that clients do not come back together, one call at a time is let through: its success closes the breaker.
+So does that of a call which was sent while it was open, because most endpoints looked ill and somebody had to be asked.
 
 The states are a transition table; what is not listed is illegal. What a call says counts only for the state in which it began: the
 stragglers of an outage neither close a breaker nor trip it again. What an outcome is worth is `towpath.core.outcome`'s to say.
@@ -50,6 +52,7 @@ TRANSITIONS: Final[dict[tuple[BreakerState, BreakerEvent], BreakerState]] = {
     (_S.CLOSED, _E.TRIPPED): _S.OPEN,
     (_S.OPEN, _E.COOLED): _S.HALF_OPEN,
     (_S.HALF_OPEN, _E.PROBE_SENT): _S.PROBING,
+    (_S.OPEN, _E.PROBE_ANSWERED): _S.CLOSED,  # a call was sent there all the same, for want of others, and shows that it is well
     (_S.PROBING, _E.PROBE_ANSWERED): _S.CLOSED,
     (_S.PROBING, _E.PROBE_FAILED): _S.OPEN,
     (_S.PROBING, _E.PROBE_LOST): _S.HALF_OPEN,  # cancelled, or not heard of for as long as a breaker is ever open
@@ -95,8 +98,8 @@ class BreakerOptions:
 
 
 class Breaker:
-    """The breaker of one endpoint. Ask `allows` when choosing; for each call `begin`, and `record` what it came to with what `begin` gave,
-    cancellation included. Bound to one loop; not thread-safe."""
+    """One breaker, of whatever its calls have in common. Ask `allows` when choosing; for each call `begin`, and `record` what it came to
+    with what `begin` gave, cancellation included. Bound to one loop; not thread-safe."""
 
     __slots__ = ("_era", "_options", "_source", "_state", "_streak", "_trips", "_until", "_window")
 
@@ -124,30 +127,33 @@ class Breaker:
         return self.state is _HALF_OPEN
 
     def begin(self) -> int:
-        """A call begins; where only one may pass, this is it. Returns what to give to `record`. One that was sent although it was not
-        allowed, for want of another endpoint, counts for nothing."""
+        """A call begins; where only one may pass, this is it. Returns what to give to `record`. One that is sent although it is not
+        allowed, for want of another endpoint, can close an open breaker and not trip it; beside a probe it counts for nothing."""
         if self._state is not _CLOSED:
-            if self.state is not _HALF_OPEN:
+            state = self.state
+            if state is _PROBING:
                 return -1
-            self._move(_E.PROBE_SENT)
-            self._until = clock.now() + self._options.longest
+            if state is _HALF_OPEN:
+                self._move(_E.PROBE_SENT)
+                self._until = clock.now() + self._options.longest
         return self._era
 
     def record(self, outcome: Outcome, begun: int) -> None:
         """What the call came to. A cancelled one tells nothing of the endpoint, and lets the next one probe."""
         if begun != self._era:
             return
-        if self._state is _CLOSED:
+        state = self._state
+        if state is _CLOSED:
             if outcome is not _CANCELLED:
                 self._count(outcome)
-        elif outcome is _CANCELLED:
-            self._move(_E.PROBE_LOST)
-        elif outcome in BLAMES_SERVER:
-            self._move(_E.PROBE_FAILED)
-            self._stay_open()
-        else:
+        elif outcome is not _CANCELLED and outcome not in BLAMES_SERVER:
             self._move(_E.PROBE_ANSWERED)
             self._trips = 0
+        elif state is _PROBING and outcome is _CANCELLED:
+            self._move(_E.PROBE_LOST)
+        elif state is _PROBING:
+            self._move(_E.PROBE_FAILED)
+            self._stay_open()
 
     def _count(self, outcome: Outcome) -> None:
         window = self._window

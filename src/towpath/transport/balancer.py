@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 from towpath.core import clock
 from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import Outcome, classify
+from towpath.core.outcome import classify
 from towpath.transport.ejection import Tally
 
 Policy = Literal["peak_ewma", "least_request", "round_robin"]
@@ -46,12 +46,12 @@ class Load:
         self.since = -math.inf
         self.tally = Tally()
 
-    def allows(self) -> bool:
-        """Whether one more call may go there; see `towpath.transport.guarding`."""
+    def allows(self, method: str) -> bool:
+        """Whether one more call of `method` may go there; see `towpath.transport.guarding`."""
         return True
 
-    def begin(self) -> Any:
-        """A call begins; returns what its end is to be told with: when that was."""
+    def begin(self, method: str) -> Any:
+        """A call of `method` begins; returns what its end is to be told with: when that was."""
         self.in_flight += 1
         return clock.now()
 
@@ -74,10 +74,10 @@ class Load:
             return  # would have taken longer, nobody knows how much
         self.observe(latency, now)
 
-    def streamed(self, began: Any, outcome: Outcome) -> None:
-        """A stream has ended. How long it lasted tells nothing."""
+    def streamed(self, began: Any, error: BaseException | None) -> None:
+        """A stream has ended, with `error` if not well. How long it lasted tells nothing."""
         self.in_flight -= 1
-        self.tally.count(outcome)
+        self.tally.count(classify(error))
 
     def observe(self, latency: float, now: float) -> None:
         """Take a sample into the average."""

@@ -11,7 +11,6 @@ from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.core.signals import Signal, unheard
 from towpath.transport.calling import ClientCall, grpc_fields, request_head
@@ -39,8 +38,8 @@ class Channel:
     `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
     say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
 
-    `guards` make what each of several endpoints is guarded by, see `towpath.transport.guarding`; when none allows a call it raises
-    UNAVAILABLE with the reason BREAKER_OPEN, which `signal` is told.
+    `guards` make what each of several endpoints is guarded by, see `towpath.transport.guarding`. Where fewer than half of them allow a
+    call, they are not heeded, of which `signal` is told with the reason PANIC.
     """
 
     def __init__(
@@ -123,6 +122,7 @@ class Channel:
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
+        name = method.full_name
         pool = self._pool
 
         async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
@@ -146,20 +146,20 @@ class Channel:
             deadline = ctx.deadline
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
             load = link.load
-            began = None if load is None else load.begin()
+            began = None if load is None else load.begin(name)
             exchange.attached(call)
-            outcome = Outcome.SUCCESS
+            fault: BaseException | None = None
             try:
                 await call.over
             except (asyncio.CancelledError, RpcError) as error:
-                outcome = classify(error)
+                fault = error
                 call.reset(ErrorCode.CANCEL)
                 link.schedule_flush()
                 raise
             finally:
                 slot.pop(call, None)
                 if load is not None:
-                    load.streamed(began, outcome)
+                    load.streamed(began, fault)
                 if link.needs_attention:
                     link.stream_ended()
 
@@ -171,6 +171,7 @@ class Channel:
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
+        name = method.full_name
         pool = self._pool
 
         async def attempt(request: Message, ctx: Context) -> Message:
@@ -190,7 +191,7 @@ class Channel:
             deadline = ctx.deadline
             slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
             load = link.load
-            began = 0.0 if load is None else load.begin()
+            began = 0.0 if load is None else load.begin(name)
             try:
                 answer = await call.answer
             except (asyncio.CancelledError, RpcError) as error:

@@ -10,7 +10,7 @@ from towpath.core import chance, clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
-from towpath.core.signals import Signal, refusal, unheard
+from towpath.core.signals import Signal, unheard
 from towpath.transport.address import Place
 from towpath.transport.balancer import Balancer, subset
 from towpath.transport.client_link import ClientLink
@@ -24,6 +24,9 @@ from towpath.transport.resolver import Resolver
 
 _CLOSE_TIMEOUT: Final = 1.0
 """Seconds that a server is given to read what was written before the channel was closed."""
+
+PANIC: Final = "PANIC"
+"""Signal: a call goes where its guard would keep it away, since most endpoints look ill or no other has room."""
 
 _SOONEST: Final = 1.0
 """Seconds between two resolutions, whatever happens."""
@@ -66,7 +69,7 @@ class Pool:
 
     def pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
-        if one takes it. Raises RpcError: UNAVAILABLE if guards are all that is in the way; CANCELLED once the pool is closed."""
+        if one takes it. Raises RpcError: CANCELLED once the pool is closed."""
         if self._closed:
             raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
         ejector = self._ejector
@@ -77,26 +80,15 @@ class Pool:
             return None
         if ctx.attempt:
             others = [endpoint for endpoint in ready if endpoint.name != ctx.peer]
-            choice = self._choose(others) if others else None
+            choice = self._choose(others, method.full_name, fewer=True) if others else None
             if choice is not None:
                 ctx.peer = choice.name
                 return choice.link
-        choice = self._choose(ready)
-        if choice is not None:
-            ctx.peer = choice.name
-            return choice.link
-        if not any(_has_room(endpoint) for endpoint in ready):
+        choice = self._choose(ready, method.full_name)
+        if choice is None:
             return None
-        count = len(ready)
-        self._signal(method.full_name, "breaker", "BREAKER_OPEN", False)
-        raise refusal(
-            Code.UNAVAILABLE,
-            method,
-            role="breaker",
-            reason="BREAKER_OPEN",
-            why=f"the breakers of all endpoints of {self._target} that could take the call are open ({count} ready)",
-            figures={"target": self._target, "ready": str(count)},
-        )
+        ctx.peer = choice.name
+        return choice.link
 
     async def link_for(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink:
         """What `pick` finds, waited for within the call's deadline. Raises RpcError as it does: UNAVAILABLE also if no endpoint can be
@@ -176,19 +168,31 @@ class Pool:
 
     # Choosing and waiting.
 
-    def _choose(self, among: Sequence[Endpoint]) -> Endpoint | None:
-        """One of these that has room and is allowed; asked last, so that what a guard allows is sent."""
+    def _choose(self, among: Sequence[Endpoint], method: str, *, fewer: bool = False) -> Endpoint | None:
+        """One of these that has room and whose guard allows the call. Guards are not heeded where most endpoints look ill, nor where they
+        are all that is in the way, unless these are `fewer` than there are."""
         pick = self._balancer.pick
         choice = pick(among)
-        if _has_room(choice) and choice.load.allows():
+        has_room = _has_room(choice)
+        if has_room and choice.load.allows(method):
             return choice
-        left = [endpoint for endpoint in among if endpoint is not choice and _has_room(endpoint)]
-        while left:
-            choice = pick(left)
-            if choice.load.allows():
-                return choice
-            left.remove(choice)
-        return None
+        able = [endpoint for endpoint in among if _has_room(endpoint)]
+        if not self._most_ill(method):
+            allowed = [endpoint for endpoint in able if endpoint.load.allows(method)]
+            if allowed or fewer:
+                return pick(allowed) if allowed else None
+        if not able:
+            return None
+        if not has_room:
+            choice = pick(able)
+        if not choice.load.allows(method):
+            self._signal(method, "breaker", PANIC, False)
+        return choice
+
+    def _most_ill(self, method: str) -> bool:
+        """Whether the guards of more than half of the endpoints would keep a call of `method` away."""
+        ready = self._ready
+        return 2 * sum(endpoint.load.allows(method) for endpoint in ready) < len(ready)
 
     def _sweep(self, ejector: Ejector, now: float) -> None:
         """Compare the endpoints, as an interval has passed."""

@@ -104,6 +104,7 @@ def whole_attempt(pool: Pool, method: MethodSpec[Message, Message], head: Templa
     """The innermost handler of a unary `method`: one attempt in the protocol that is `spoken`."""
     response_type = method.response
     implied = method.default_criticality
+    name = method.full_name
 
     async def attempt(request: Message, ctx: Context) -> Message:
         body = spoken.unary_body(request.SerializeToString(), gzip)  # what may raise comes before a guard has let the attempt pass
@@ -116,7 +117,7 @@ def whole_attempt(pool: Pool, method: MethodSpec[Message, Message], head: Templa
         link.schedule_flush()
         slot = NO_SLOT if ctx.deadline is None else link.wheel.add(ctx.deadline, call)
         load = link.load
-        began = 0.0 if load is None else load.begin()
+        began = 0.0 if load is None else load.begin(name)
         try:
             answer = await call.answer
         except (asyncio.CancelledError, RpcError) as error:

@@ -134,4 +134,5 @@ def from_reset(code: int, reason: str) -> RpcError:
     """What to tell the caller when the stream ended without a status. A refused stream was not processed (RFC 9113, section 8.7)."""
     error = RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
     error.unprocessed = code == ErrorCode.REFUSED_STREAM
+    error.lost = code == LOST
     return error
