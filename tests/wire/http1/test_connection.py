@@ -171,14 +171,6 @@ def test_an_answer_to_the_head_alone_leaves_the_body_unread() -> None:
     assert server.over == "finished"
 
 
-def test_an_upgrade_is_not_taken_up_and_is_the_last_request() -> None:
-    server = Server()
-    server.connection.receive(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\n")
-    server.connection.receive(GET)
-    assert server.sent() == answer(b"/a", b"")
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize(
     ("data", "status"),
     [

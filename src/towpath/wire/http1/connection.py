@@ -2,8 +2,9 @@
 
 llhttp, through httptools, does the parsing and refuses what smuggles requests past proxies: two lengths, a length beside chunks, folded or
 malformed fields (RFC 9112, sections 5 to 7 and 11). Requests that a client sends before the last response has ended wait here, and reading
-stops while any does, so what waits is what one read has brought. `Upgrade` is ignored and CONNECT refused; there are no responses of
-other versions than the request's.
+stops while any does, so what waits is what one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows: such a request and
+all that follows it are what they would be without the field. CONNECT is refused; there are no responses of other versions than the
+request's.
 """
 
 from collections import deque
@@ -107,15 +108,11 @@ class Http1Connection:
             return
         self._unparsed += len(data)
         try:
-            self._parser.feed_data(data)
+            self._parse(data)
             if self._unparsed > self._limits.max_head:
                 raise _Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
         except _Fault as fault:
             self._fail(fault)
-        except httptools.HttpParserUpgrade:
-            # The request is served as if it had not asked, but what follows it may be either protocol.
-            self._last = True
-            self._next()
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._fail(cause if isinstance(cause, _Fault) else _Fault(400, str(error)))
@@ -176,6 +173,9 @@ class Http1Connection:
         version, method = self._parser.get_http_version(), self._parser.get_method()
         if method == b"CONNECT":
             raise _Fault(501, "CONNECT is not served here")
+        if self._parser.should_upgrade():
+            self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
+            return
         head = self._section(method, version)
         keeps = self._parser.should_keep_alive()
         has_body = self._has_body = head.content_length > 0 or any(name == b"transfer-encoding" for name, _ in head.fields)
@@ -192,6 +192,25 @@ class Http1Connection:
         self._unparsed = 0
         if self._has_body:  # else its head has said so
             self._in_turn(self._ended)
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                # llhttp takes what follows the head for the other protocol, and cannot be told otherwise. So another parser is given the
+                # head without the offer, and then what follows: the request's body, and the requests behind it.
+                head = self._head_without_offer()
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(head)
+                rest = rest[offer.args[0] :]
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        line = b"%s %s HTTP/%s\r\n" % (self._parser.get_method(), self._target, self._parser.get_http_version().encode())
+        return line + b"".join(b"%s: %s\r\n" % field for field in self._fields if field[0] != b"upgrade") + b"\r\n"
 
     def _section(self, method: bytes, version: str) -> Section:
         if version not in ("1.0", "1.1"):
