@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 from towpath.wire.json import scalars
-from towpath.wire.json.wellknown import JSON_WRITERS, Resolver, enum_type, message_type
+from towpath.wire.json.wellknown import JSON_WRITERS, Resolver, enum_names, enum_type, message_type
 
 Writer = Callable[[Any], Any]
 """From a message or a field's value to what msgspec can write; bytes are left to it, since it makes base64 of them in half the time."""
@@ -120,7 +120,7 @@ class Encoders:
 
     def _enum(self, enum: EnumDescriptor, names: dict[str, Any]) -> str:
         name = f"names_{len(names)}"
-        names[name] = {number: value.name for number, value in enum.values_by_number.items()}.get
+        names[name] = enum_names(enum).get
         return f"{name}(value, value)"
 
     def _message(self, descriptor: Descriptor, names: dict[str, Any]) -> str:

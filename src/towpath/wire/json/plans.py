@@ -15,13 +15,17 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import EncodeError
 
 from towpath.wire.json.encoding import Encoders
-from towpath.wire.json.wellknown import enum_type
+from towpath.wire.json.wellknown import enum_names, enum_type
 
 BytesWriter = Callable[[bytes], bytes]
 """From the bytes of a message to its JSON. Raises one of `NOT_PLAIN`."""
 
 NOT_PLAIN: Final = (ValueError, EncodeError)
 """What is raised for a message that is to be written in Python; EncodeError by protobuf, for one that is nested too deeply for it."""
+
+
+_REFUSALS: Final = (ValueError, TypeError, OverflowError)
+"""What is raised for a table that the writer in C does not take."""
 
 
 class Plan(Protocol):
@@ -67,8 +71,14 @@ class Plans:
         self._plan = None if os.environ.get(PURE, "") not in ("", "0") else COMPILED
 
     def of(self, descriptor: Any) -> BytesWriter | None:
-        """The writer for a message type; None if there is none here."""
-        return None if self._plan is None else self._plan(self.table(descriptor)).write
+        """The writer for a message type; None if there is none here, or none for this type."""
+        if self._plan is None:
+            return None
+        table = self.table(descriptor)
+        try:
+            return self._plan(table).write
+        except _REFUSALS:  # a table with what nobody thought of; the message is no worse for it, and written in Python
+            return None
 
     def table(self, descriptor: Descriptor) -> tuple[Any, ...]:
         """What is known of `descriptor` and of every message type that can be in one, each in the place that others call it by."""
@@ -98,8 +108,8 @@ class Plans:
         target = -1 if field.message_type is None else places[field.message_type]
         names: tuple[tuple[int, bytes], ...] = ()
         if kind == _F.TYPE_ENUM and not self._encoders.enums_as_ints:
-            values = enum_type(field).values_by_number
-            names = tuple((number, msgspec.json.encode(values[number].name)) for number in sorted(values))
+            found = enum_names(enum_type(field))
+            names = tuple((number, msgspec.json.encode(found[number])) for number in sorted(found))
         return field.number, kind, field.is_repeated and kind != _MAP, key, absent, target, names
 
     def _default(self, field: FieldDescriptor, kind: int) -> bytes:

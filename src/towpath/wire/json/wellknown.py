@@ -53,6 +53,12 @@ def enum_type(field: FieldDescriptor) -> EnumDescriptor:
     return cast("EnumDescriptor", field.enum_type)
 
 
+def enum_names(enum: EnumDescriptor) -> dict[int, str]:
+    """The name that is written for each number of an enum: of several names for one, as `allow_alias` allows, the first."""
+    values = enum.values_by_number
+    return {number: values[number].name for number in values}  # its items() has every name of a number, and would leave the last
+
+
 class WriterSource(Protocol):
     """What the writers below need of `towpath.wire.json.encoding.Encoders`."""
 
