@@ -183,8 +183,8 @@ Door = Callable[[Head, Fields], RpcError | None]
 
 @runtime_checkable
 class Gated(Protocol):
-    """A layer that may also refuse calls at the gate, where a refusal costs a tenth. Not every call passes it (only unary ones over gRPC
-    do), so what `wrap` returns has to do without."""
+    """A layer that may also refuse calls at the gate, where a refusal costs a tenth. Not every call passes it (only unary ones do), so what
+    `wrap` returns has to do without."""
 
     def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
         """The gate of `method`, asked for after `wrap`; None if it has none."""

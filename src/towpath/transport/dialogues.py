@@ -49,7 +49,7 @@ class Refused:
 class Endpoint:
     """One method with its composed stack, which another may replace. `timeout` is in seconds, None for no end; it holds if the caller sends
     none, as `criticality` does. The method's name and types stand here once more, since each call reads them. `door` may refuse unary calls
-    over gRPC by their heads, `gate` as they arrive."""
+    over gRPC by their heads, `gate` unary calls in any protocol as they arrive."""
 
     method: MethodSpec[Any, Any]
     handler: Handler

@@ -7,7 +7,7 @@ A call ends exactly once, by whichever comes first: the handler's end, the deadl
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, Final, Self, cast
 
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
@@ -15,49 +15,18 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import MethodKind
 from towpath.transport.dialogues import Dialogue, Endpoint
-from towpath.transport.handling import Carrier, Handling
+from towpath.transport.handling import Carrier, Handling, expired
+from towpath.transport.held import Held
+from towpath.transport.outlet import Outlet
 from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http2 import Field
 
 _MOST_QUEUED: Final = 64 * 1024
 """Bytes of responses that may wait for the caller before the handler has to wait too."""
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
-
-
-class Outlet(Protocol):
-    """The HTTP exchange that carries a call, as the call sees it."""
-
-    @property
-    def queued(self) -> int:
-        """Bytes that wait for the caller."""
-        ...
-
-    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
-        """The response's head; its end too, if it has no body."""
-        ...
-
-    def send_data(self, data: bytes, *, end: bool) -> None:
-        """A piece of the response's body."""
-        ...
-
-    def send_trailers(self, fields: Sequence[Field]) -> None:
-        """The end, with trailers."""
-        ...
-
-    def abandon(self) -> None:
-        """The response is over; nothing more of the request is wanted."""
-        ...
-
-    def cut(self) -> None:
-        """Drop what waits, and make the caller notice that the response is not whole."""
-        ...
-
-    def consumed(self, size: int) -> None:
-        """Give the caller room for `size` bytes more of its request."""
-        ...
 
 
 class ServerExchange(Handling):
@@ -166,7 +135,7 @@ class ServerExchange(Handling):
             self._ended()
             self._stop("deadline exceeded")
         elif not self._over:
-            self.fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._endpoint.name} did not finish within its deadline"))
+            self.fail(self._expired())
 
     def fail(self, error: RpcError) -> None:
         """End the call with an error, and its handler."""
@@ -264,14 +233,38 @@ class ServerExchange(Handling):
             changed.set_result(None)
 
     def _start(self) -> None:
+        endpoint = self._endpoint
+        if endpoint.gate is not None and endpoint.method.kind is MethodKind.UNARY:
+            verdict = endpoint.gate(self._ctx, Held(self))
+            if verdict is not True:
+                if verdict is not False:
+                    self.fail(verdict)
+                return
+        self.let_in()
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._over
+
+    def let_in(self) -> None:
+        """Run the handler, in a task of its own."""
         link = self._link
         link.calls[self] = None
         self.task = link.create_task(self._run(), name=self._endpoint.name)
+
+    async def run(self) -> None:
+        """Run the handler in the task that calls this."""
+        self._link.calls[self] = None
+        self.task = asyncio.current_task()
+        await self._run()
 
     async def _run(self) -> None:
         endpoint = self._endpoint
         try:
             if endpoint.method.kind is MethodKind.UNARY:
+                if expired(self._ctx):
+                    raise self._expired()
                 response = await endpoint.handler(self._whole(), self._ctx)
                 if not self._over:
                     self._answer(response)
@@ -312,6 +305,9 @@ class ServerExchange(Handling):
 
     def _streamed(self) -> StreamedDialect:
         return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
+
+    def _expired(self) -> RpcError:
+        return RpcError(Code.DEADLINE_EXCEEDED, f"{self._endpoint.name} did not finish within its deadline")
 
     def _check(self, message: Any) -> None:
         expected = self._endpoint.response

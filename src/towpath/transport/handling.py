@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import DeadlineWheel, Slot
 from towpath.core.errors import Code, RpcError
@@ -153,3 +154,8 @@ def _ctrl_c_raises() -> bool:
     """Whether a KeyboardInterrupt may be Ctrl-C and must reach the program. `towpath.run` and asyncio.run have the signal cancel their main
     task instead, so that there it can only be the handler's own, or a second Ctrl-C, which a handler that blocked the loop has taken."""
     return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def expired(ctx: Context) -> bool:
+    """Whether a call's deadline has passed, though the wheel may not have come round to it: what is large is then not read any more."""
+    return ctx.deadline is not None and clock.now() >= ctx.deadline

@@ -79,7 +79,7 @@ class Http1Link(HostLink[Http1Connection]):
 
 
 class Http1Exchange:
-    """One request and its response: the `towpath.transport.exchange.Outlet` of a call over HTTP/1.1."""
+    """One request and its response: the `towpath.transport.outlet.Outlet` of a call over HTTP/1.1."""
 
     __slots__ = ("_answer", "_call", "_connection", "_link")
 

@@ -12,7 +12,7 @@ from towpath.wire.http2.states import CLOSED
 
 
 class Http2Exchange(Stream):
-    """The `towpath.transport.exchange.Outlet` of a call over HTTP/2."""
+    """The `towpath.transport.outlet.Outlet` of a call over HTTP/2."""
 
     __slots__ = ("_call", "_connection", "_dialogue", "_finished", "_link")
 

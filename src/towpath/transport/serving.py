@@ -16,7 +16,7 @@ from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.transport.dialogues import Endpoint
-from towpath.transport.handling import Carrier, Handling
+from towpath.transport.handling import Carrier, Handling, expired
 from towpath.transport.routes import Route, Settled
 from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
@@ -29,6 +29,10 @@ _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
 _ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
 
 
+_LARGE: Final = 64 * 1024
+"""Bytes from which on a message takes long enough to read that its call's deadline is looked at before."""
+
+
 class Host(Carrier, Protocol):
     """What a call needs of the connection that it came over."""
 
@@ -39,7 +43,7 @@ class ServerCall(Stream, Handling):
     """One unary call, from its head to its end. Its deadline holds throughout: while the request comes, while it is handled, and while the
     answer waits for the client to make room."""
 
-    __slots__ = ("_ctx", "_link", "_message", "_over", "_reader", "_route", "_slot", "task")
+    __slots__ = ("_ctx", "_flag", "_link", "_message", "_over", "_reader", "_route", "_slot", "task")
 
     _ctx: Context  # set with the head, before anything reads it
     _message: bytes  # set while a gate holds the call back
@@ -49,6 +53,7 @@ class ServerCall(Stream, Handling):
         self._link = link
         self._route = route
         self._reader: framing.MessageReader | None = None
+        self._flag = 0  # whether the message is compressed
         self.task: asyncio.Task[None] | None = None
         self._slot = NO_SLOT
         self._over = False
@@ -130,12 +135,13 @@ class ServerCall(Stream, Handling):
     def _finish_request(self) -> None:
         reader = self._reader
         try:
-            message = reader.next() if reader is not None else None
-            if reader is None or message is None or not reader.finished():
+            taken = reader.take() if reader is not None else None
+            if reader is None or taken is None or not reader.finished():
                 raise self._not_one_message()
         except RpcError as error:
             self._fail(error)
             return
+        self._flag, message = taken
         self._start(message)
 
     def _start(self, message: bytes) -> None:
@@ -191,7 +197,15 @@ class ServerCall(Stream, Handling):
         """The request; None if it is none, which ends the call."""
         endpoint = self._route.endpoint
         try:
+            if self._flag or len(message) > _LARGE:
+                if expired(self._ctx):
+                    self.expire()
+                    return None
+                message = framing.unfolded(self._flag, message, self._link.message_limit, gzip=self._route.gzip)
             return endpoint.request.FromString(message)
+        except RpcError as error:
+            self._fail(error)
+            return None
         except DecodeError as error:
             self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.request.DESCRIPTOR.full_name}: {error}"))
             return None

@@ -69,6 +69,14 @@ class MessageReader:
 
     def next(self) -> bytes | None:
         """The next message, or None until more has come. Raises RpcError for one that cannot be read."""
+        taken = self.take()
+        if taken is None:
+            return None
+        flag, message = taken
+        return message if flag == _PLAIN else unfolded(flag, message, self._limit, gzip=self._gzip)
+
+    def take(self) -> tuple[int, bytes] | None:
+        """The next message as it came, for `unfolded`, and its flag before it; None until more has come."""
         if not self.complete():
             return None
         need = self._need
@@ -79,7 +87,7 @@ class MessageReader:
         self._position = start + need
         self.unread -= need
         self._need = PREFIX_SIZE
-        return message if flag == _PLAIN else unfolded(flag, message, self._limit, gzip=self._gzip)
+        return flag, message
 
     def overfull(self) -> bool:
         """Whether more has come than the message that is under way: in a unary call an error already, and not worth keeping."""

@@ -1,0 +1,52 @@
+"""A unary call at its gate, in any protocol but gRPC, whose own calls stand there themselves."""
+
+from typing import Protocol
+
+from towpath.core.errors import RpcError
+
+
+class Call(Protocol):
+    """What has come whole, and of which nothing was decompressed or decoded."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        ...
+
+    def let_in(self) -> None:
+        """Run the handler, in a task of its own."""
+        ...
+
+    async def run(self) -> None:
+        """Run the handler in the task that calls this."""
+        ...
+
+    def fail(self, error: RpcError) -> None:
+        """End the call."""
+        ...
+
+
+class Held:
+    """The call as a gate sees it (`towpath.core.service.Arrival`): a call's own `begin` is something else."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._call.over
+
+    def begin(self) -> None:
+        """Let it in, in a task of its own."""
+        self._call.let_in()
+
+    async def run(self) -> None:
+        """Let it in, in this task."""
+        await self._call.run()
+
+    def refuse(self, error: RpcError) -> None:
+        """End it."""
+        self._call.fail(error)
