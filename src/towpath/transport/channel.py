@@ -25,6 +25,7 @@ from towpath.transport.spoken_stream import SpokenStream
 from towpath.transport.target import Target
 from towpath.transport.tls import ClientTls
 from towpath.transport.whole_call import whole_attempt
+from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
 from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Field, Limits, Template
@@ -34,9 +35,10 @@ from towpath.wire.spoken import SPOKEN
 class Channel:
     """Calls to `target` (see `towpath.transport.target`) over gRPC on HTTP/2, or in the protocol of `options`: the bare path, no layers.
 
-    Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression;
-    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
-    say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
+    Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression,
+    and how many messages are within one, as it does on a server (`towpath.transport.Server`); `compression` is applied to requests. A call
+    on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options say `wait_for_ready`: then it waits until
+    its deadline. Nothing is retried.
 
     `guards` make what each of several endpoints is guarded by, see `towpath.transport.guarding`. Where fewer than half of them allow a
     call, they are not heeded, of which `signal` is told with the reason PANIC.
@@ -205,7 +207,13 @@ class Channel:
                 if link.needs_attention:
                     link.stream_ended()
             try:
+                if len(answer) > UNCHECKED:
+                    check_elements(response_type, answer, limit)
                 response = response_type.FromString(answer)
+            except RpcError as fault:
+                if load is not None:
+                    load.failed(began, fault)
+                raise
             except DecodeError as error:
                 fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
                 if load is not None:

@@ -15,6 +15,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.transport.calling import ResponseHead, has_status
 from towpath.transport.link import Link
 from towpath.wire.answer import StreamedAnswer
+from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
 from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
@@ -120,7 +121,12 @@ class ClientStream(Stream):
             return None
         self._give_room(min(before - reader.unread, self._owed))
         try:
+            if len(raw) > UNCHECKED:
+                check_elements(self._response, raw, self._limit)
             return self._response.FromString(raw)
+        except RpcError as error:
+            self._fail(error)
+            raise
         except DecodeError as error:
             fault = RpcError(Code.INTERNAL, f"a response is not a {self._response.DESCRIPTOR.full_name}: {error}")
             self._fail(fault)

@@ -29,8 +29,10 @@ class Server:
     """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
 
     `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
-    for each message before and after decompression. `compression` is applied to answers whose caller accepts it. `documents` are what a GET
-    of their paths is answered with, each made when it is asked for. Binds to the loop that runs `start`.
+    for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
+    8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath.wire.elements`). `compression` is
+    applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
+    Binds to the loop that runs `start`.
     """
 
     def __init__(

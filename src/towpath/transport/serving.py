@@ -18,6 +18,7 @@ from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.transport.dialogues import Endpoint
 from towpath.transport.handling import Carrier, Handling, expired
 from towpath.transport.routes import Route, Settled
+from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -27,10 +28,6 @@ from towpath.wire.http2.states import CLOSED
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
 _ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
-
-
-_LARGE: Final = 64 * 1024
-"""Bytes from which on a message takes long enough to read that its call's deadline is looked at before."""
 
 
 class Host(Carrier, Protocol):
@@ -197,11 +194,13 @@ class ServerCall(Stream, Handling):
         """The request; None if it is none, which ends the call."""
         endpoint = self._route.endpoint
         try:
-            if self._flag or len(message) > _LARGE:
+            if self._flag or len(message) > UNCHECKED:
                 if expired(self._ctx):
                     self.expire()
                     return None
-                message = framing.unfolded(self._flag, message, self._link.message_limit, gzip=self._route.gzip)
+                limit = self._link.message_limit
+                message = framing.unfolded(self._flag, message, limit, gzip=self._route.gzip)
+                check_elements(endpoint.request, message, limit)
             return endpoint.request.FromString(message)
         except RpcError as error:
             self._fail(error)

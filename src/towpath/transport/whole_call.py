@@ -14,6 +14,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
 from towpath.transport.pool import Pool
 from towpath.wire.answer import WholeAnswer
+from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import status
 from towpath.wire.http2 import ErrorCode, Field, Section, Stream, Template
 from towpath.wire.http2.connection import Connection
@@ -132,6 +133,8 @@ def whole_attempt(pool: Pool, method: MethodSpec[Message, Message], head: Templa
                 link.stream_ended()
         if load is not None:
             load.succeeded(began)
+        if len(answer) > UNCHECKED:
+            check_elements(response_type, answer, limit)
         try:
             return response_type.FromString(answer)
         except DecodeError as error:

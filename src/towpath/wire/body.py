@@ -21,7 +21,7 @@ class OneBodyDialect(Dialect):
         self._ended = False
         self._taken = False
         self.too_large = False
-        """Whether the body went over the limit, which the error's code alone does not tell."""
+        """Whether the body went over the limit, or is more messages than go with it, which the error's code alone does not tell."""
 
     @abstractmethod
     def read(self, body: bytes) -> Any:
@@ -52,15 +52,12 @@ class OneBodyDialect(Dialect):
         raw = b"".join(self._pieces)
         self._pieces.clear()
         self._unread = 0
-        return self.read(self._decompressed(raw) if self._gzip_in and raw else raw)
+        try:
+            return self.read(decompress(raw, self._limit) if self._gzip_in and raw else raw)
+        except RpcError as error:
+            self.too_large = error.code is Code.RESOURCE_EXHAUSTED
+            raise
 
     def finish(self) -> None:
         """Whatever came is the body."""
         self._ended = True
-
-    def _decompressed(self, raw: bytes) -> bytes:
-        try:
-            return decompress(raw, self._limit)
-        except RpcError as error:
-            self.too_large = error.code is Code.RESOURCE_EXHAUSTED
-            raise

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.json import JsonCodec, JsonError
+from towpath.wire.elements import UNCHECKED, check_elements, json_elements, too_many_elements
+from towpath.wire.json import JsonCodec, JsonError, TooManyElementsError
 
 
 class BodyCodec(ABC):
@@ -15,8 +16,9 @@ class BodyCodec(ABC):
     subtype: ClassVar[bytes]
 
     @abstractmethod
-    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
-        """The message; raises RpcError if `raw` is none of its type."""
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
+        """The message; raises RpcError if `raw` is none of its type, and if it has more messages within it than go with a message limit of
+        `limit` bytes (RESOURCE_EXHAUSTED, see `towpath.wire.elements`)."""
 
     @abstractmethod
     def encode(self, message: Any) -> bytes:
@@ -28,8 +30,10 @@ class ProtoCodec(BodyCodec):
 
     subtype = b"proto"
 
-    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
         """The message."""
+        if len(raw) > UNCHECKED:
+            check_elements(message_type, raw, limit)
         try:
             return message_type.FromString(raw)
         except DecodeError as error:
@@ -49,10 +53,12 @@ class JsonBodyCodec(BodyCodec):
     def __init__(self, codec: JsonCodec) -> None:
         self._codec = codec
 
-    def decode(self, raw: bytes, message_type: type[Message]) -> Message:
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
         """The message."""
         try:
-            return self._codec.decode(raw, message_type)
+            return self._codec.decode(raw, message_type, elements=json_elements(limit))
+        except TooManyElementsError:
+            raise too_many_elements(json_elements(limit), limit) from None
         except JsonError as error:
             raise RpcError(
                 Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"

@@ -166,3 +166,12 @@ def test_of_a_oneof_one_field_may_be_given_however_deep_the_parameters_lie():
     field, complaint = refused(anything, query="chosen_child.an_int32=1&chosenNumber=2")
     assert (field, complaint.endswith("is given beside chosen_child; there can be only one of the two")) == ("chosenNumber", True)
     assert refused(anything, query="chosen_child.chosen_child.an_int32=1&chosen_child.chosen_number=2")[0] == "chosen_child.chosen_number"
+
+
+def test_a_body_of_too_many_messages_is_told_apart_from_one_that_does_not_fit() -> None:
+    message = Everything()
+    binding = Binding(HttpBinding(method="POST", path="/v1/all", body="children"), Everything, Everything)
+    with pytest.raises(RpcError) as caught:
+        binding.request(message, b"[" + b"{}," * 40_000 + b"{}]", 1000)
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    assert "the message limit of 1000 bytes" in caught.value.message

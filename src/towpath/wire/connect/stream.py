@@ -25,11 +25,12 @@ class ConnectStreamDialect(StreamedDialect):
     """A call over `application/connect+proto` or `+json`. `gzip_in` and `gzip_out` are as `connect-content-encoding` and
     `connect-accept-encoding` say, `limit` is the message limit in bytes."""
 
-    __slots__ = ("_codec", "_gzip_out", "_reader", "_request")
+    __slots__ = ("_codec", "_gzip_out", "_limit", "_reader", "_request")
 
     def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
         self._request = request
         self._codec = codec
+        self._limit = limit
         self._reader = framing.MessageReader(limit, gzip=gzip_in)
         self._gzip_out = gzip_out
 
@@ -49,7 +50,7 @@ class ConnectStreamDialect(StreamedDialect):
     def next(self) -> Message | None:
         """The next message."""
         raw = self._reader.next()
-        return None if raw is None else self._codec.decode(raw, self._request)
+        return None if raw is None else self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
         """A body may end between messages."""

@@ -79,7 +79,7 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
 
     def read(self, body: bytes) -> Message:
         """The message."""
-        return self._codec.decode(body, self._request)
+        return self._codec.decode(body, self._request, self._limit)
 
     def answer(self, response: Any, reply: Reply | None) -> Answer:
         """200 and the message; trailers go into the head, with a prefix."""

@@ -33,11 +33,12 @@ class GrpcDialect(StreamedDialect):
     """A call over `application/grpc`. `gzip_in` says that the request announced compression, `gzip_out` that responses are compressed;
     `limit` is the message limit in bytes."""
 
-    __slots__ = ("_codec", "_gzip_out", "_plain", "_reader", "_request")
+    __slots__ = ("_codec", "_gzip_out", "_limit", "_plain", "_reader", "_request")
 
     def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
         self._request = request
         self._codec = codec
+        self._limit = limit
         self._reader = framing.MessageReader(limit, gzip=gzip_in)
         self._gzip_out = gzip_out
         self._plain = codec is PROTO and not gzip_out
@@ -58,7 +59,7 @@ class GrpcDialect(StreamedDialect):
     def next(self) -> Message | None:
         """The next message."""
         raw = self._reader.next()
-        return None if raw is None else self._codec.decode(raw, self._request)
+        return None if raw is None else self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
         """A body may end between messages."""

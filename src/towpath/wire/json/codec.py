@@ -9,7 +9,7 @@ JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is 
 object's members with one and the same name the last counts, because that is what msgspec hands over.
 """
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from google.protobuf import descriptor_pool
@@ -17,13 +17,15 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
+from towpath.wire.elements import UNCHECKED, has_integer_keys
 from towpath.wire.json.decoding import Decoders, Unknown
+from towpath.wire.json.elements import Budget, needs_budget
 from towpath.wire.json.encoding import Encoders, Writer
 from towpath.wire.json.errors import JsonError
-from towpath.wire.json.filling import GAVE_UP, Filler, Fillers
+from towpath.wire.json.filling import Fillers
 from towpath.wire.json.plans import NOT_PLAIN, BytesWriter, Plans
 from towpath.wire.json.text import set_from_text
-from towpath.wire.json.wellknown import Resolver
+from towpath.wire.json.wellknown import Filler, Resolver
 
 M = TypeVar("M", bound=Message)
 
@@ -50,6 +52,8 @@ class JsonCodec:
     ) -> None:
         resolver = Resolver(pool or descriptor_pool.Default())
         self._encoders = Encoders(resolver, proto_names=proto_names, print_defaults=print_defaults, enums_as_ints=enums_as_ints)
+        self._resolver = resolver
+        self._unknown_fields: Unknown = unknown_fields
         self._decoders = Decoders(resolver, unknown_fields=unknown_fields)
         self._fillers = Fillers(self._decoders)
         # By class, which is found in half the time that its descriptor is.
@@ -81,9 +85,19 @@ class JsonCodec:
         except RecursionError:
             raise JsonError(_TOO_DEEP) from None
 
-    def decode(self, data: bytes, message_type: type[M]) -> M:
-        """The message that `data` stands for. Raises JsonError, whose text says where, for what is not JSON or not of this type."""
-        return self.from_object(self.parse(data), message_type)
+    def decode(self, data: bytes, message_type: type[M], *, elements: int | None = None, field: str = "") -> M:
+        """The message that `data` stands for; with `field`, the message whose field of that name it is. Raises JsonError, whose text says
+        where, for what is not JSON or not of this type, and TooManyElementsError for what is more than `elements` messages and entries of
+        maps; None is no bound."""
+        counted = elements is not None and (needs_budget(data, elements) or (len(data) > UNCHECKED and has_integer_keys(message_type)))
+        value = self.parse(data)
+        if field:
+            value = {field: value}
+        if not counted:
+            return self.from_object(value, message_type)
+        # Functions of its own, which know of the budget: made in a fraction of the time that such a document takes.
+        decoders = Decoders(self._resolver, unknown_fields=self._unknown_fields, budget=Budget(cast("int", elements)))
+        return self._filled(Fillers(decoders).of(message_type.DESCRIPTOR), value, message_type)
 
     def parse(self, data: bytes) -> Any:
         """What `json.loads` would make of `data`. Raises JsonError for what is not JSON."""
@@ -103,15 +117,15 @@ class JsonCodec:
 
     def from_object(self, value: Any, message_type: type[M]) -> M:
         """The message from what `json.loads` would make of its JSON. Raises JsonError."""
-        message: Any = message_type()
         fill = self._fill.get(message_type)
         if fill is None:
             fill = self._fill[message_type] = self._fillers.of(message_type.DESCRIPTOR)
+        return self._filled(fill, value, message_type)
+
+    def _filled(self, fill: Filler, value: Any, message_type: type[M]) -> M:
+        message = message_type()
         try:
-            try:
-                fill(value, message)
-            except GAVE_UP:
-                message = self._decoders.of(message_type.DESCRIPTOR)(value)
+            fill(value, message)
         except RecursionError:
             raise JsonError(_TOO_DEEP) from None
         return message

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 _LONGEST_SHOWN: Final = 40
+_LONGEST_NAME: Final = 100
 
 
 class JsonError(ValueError):
@@ -16,6 +17,8 @@ class JsonError(ValueError):
     def within(self, name: str | int) -> "JsonError":
         """The same error seen from one level further out: the field or index in which it happened."""
         step = f"[{name}]" if isinstance(name, int) else name
+        if len(step) > _LONGEST_NAME:  # a key, which may be as large as the document
+            step = f"{step[:_LONGEST_NAME]}..."
         joint = "." if self.path and not self.path.startswith("[") else ""
         self.path = f"{step}{joint}{self.path}"
         return self

@@ -1,8 +1,9 @@
 """JSON values into messages, the common way: one function per message type, written out from its descriptor and compiled on first use.
 
-It reads what nearly every document is: the fields that the type has, under their usual names, each of its usual kind. Anything else makes
-it give up, and `towpath.wire.json.decoding` reads the document again by its tables: it knows the other spellings, what may be ignored, and
-where the fault is. So nothing here keeps track of where it is, and nothing here decides what is an error.
+It reads what nearly every message is: the fields that the type has, under their usual names, each of its usual kind. Anything else makes
+it give up before it has begun on a message within this one, and `towpath.wire.json.decoding` reads this message again by its tables: it
+knows the other spellings, what may be ignored, and where the fault is. So no scalar is read more than twice and no message within another
+one again, whatever is odd about them, and nothing here decides what is an error.
 """
 
 import keyword
@@ -12,78 +13,117 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from towpath.wire.json import scalars, timestamps
-from towpath.wire.json.wellknown import JSON_READERS, ReaderSource, enum_type, message_type
-
-Filler = Callable[[Any, Any], None]
-"""Fills a new message from a JSON value. Raises one of `GAVE_UP`."""
+from towpath.wire.json import scalars
+from towpath.wire.json.decoding import Decoders
+from towpath.wire.json.elements import Budget
+from towpath.wire.json.errors import JsonError
+from towpath.wire.json.wellknown import JSON_FILLERS, Filler, enum_type, message_type
 
 _F: Final = FieldDescriptor
+_MANY_FIELDS: Final = 64
+"""From so many on a message that has one in 32 of them is read by the tables, which look at those alone."""
 
 
 class GiveUp(Exception):
-    """The document is not as plain as this module takes it to be, or faulty."""
+    """The message is not as plain as this module takes it to be, or faulty."""
 
 
 GAVE_UP: Final = (GiveUp, ValueError, TypeError, LookupError, AttributeError)
-"""What a filler raises for a document that is to be read by the tables: an assignment checks types and ranges by itself."""
+"""What makes a message be read by the tables: an assignment checks types and ranges by itself."""
 
 
 class Fillers:
-    """The functions, by message type. `readers` has what the common way does not know: well-known types and maps."""
+    """The functions, by message type. `readers` has what the common way does not know, and fills the messages within others by this."""
 
-    def __init__(self, readers: ReaderSource) -> None:
+    def __init__(self, readers: Decoders) -> None:
         self._readers = readers
         self._made: dict[Descriptor, Filler] = {}
+        readers.nested = self.of
 
     def of(self, descriptor: Any) -> Filler:
         """The function for a message type."""
         made = self._made.get(descriptor)
         if made is None:
-            made = self._made[descriptor] = self._whole(descriptor) if descriptor.full_name in JSON_READERS else self._make(descriptor)
+            made = self._readers.filler(descriptor) if descriptor.full_name in JSON_FILLERS else self._make(descriptor)
+            budget = self._readers.budget
+            made = self._made[descriptor] = made if budget is None else _counted(made, budget)
         return made
 
-    def _whole(self, descriptor: Descriptor) -> Filler:
-        if descriptor.full_name == "google.protobuf.Timestamp":
-            return timestamps.fill
-        read = self._readers.of(descriptor)
-
-        def fill(value: Any, message: Message) -> None:
-            message.CopyFrom(read(value))
-
-        return fill
-
     def _make(self, descriptor: Descriptor) -> Filler:
-        names: dict[str, Any] = {"GiveUp": GiveUp}
-        lines = ["def fill(value, message):", " if type(value) is not dict: raise GiveUp", " get = value.get", " seen = 0"]
-        lines += [f" oneof_{oneof.index} = 0" for oneof in descriptor.oneofs]
+        names: dict[str, Any] = {"GiveUp": GiveUp, "GAVE_UP": GAVE_UP, "JsonError": JsonError, "placed": _placed}
+        names["again"] = self._again(descriptor)
+        lines = ["if type(value) is not dict: raise GiveUp", "if not value: return", "get = value.get", "seen = 0"]
+        if len(descriptor.fields) >= _MANY_FIELDS:
+            lines.insert(2, f"if len(value) < {len(descriptor.fields) // 32}: raise GiveUp")
+        lines += [f"oneof_{oneof.index} = 0" for oneof in descriptor.oneofs]
+        within: list[str] = []
         for field in descriptor.fields:
-            if field.name.isidentifier() and not keyword.iskeyword(field.name) and not _takes_null(field):
-                lines += [f" item = get({field.json_name!r})", " if item is not None:", "  seen += 1"]
-                if field.containing_oneof is not None:
-                    group = f"oneof_{field.containing_oneof.index}"
-                    lines += [f"  if {group}: raise GiveUp", f"  {group} = 1"]
-                lines += [f"  {line}" for line in self._set(field, names)]
-        lines.append(" if seen != len(value): raise GiveUp")
-        exec("\n".join(lines), names)  # noqa: S102 # the text is made here, with names only as the `repr` of strings or as identifiers
+            if not field.name.isidentifier() or keyword.iskeyword(field.name) or _takes_null(field):
+                continue
+            item = "item"
+            if field.message_type is not None:
+                item = f"item_{field.number}"
+            lines += [f"{item} = get({field.json_name!r})", f"if {item} is not None:", " seen += 1"]
+            if field.containing_oneof is not None:
+                group = f"oneof_{field.containing_oneof.index}"
+                lines += [f" if {group}: raise GiveUp", f" {group} = 1"]
+            if field.message_type is None:
+                lines += [f" {line}" for line in self._set(field, names)]
+            elif self._is_plain_map(field):
+                # One by one, since a map's update() is `MutableMapping`'s, which asks what it was given for its type.
+                lines += [f" if type({item}) is not dict: raise GiveUp", f" inner = message.{field.name}"]
+                lines.append(f" for key, one in {item}.items(): inner[key] = one")
+            else:
+                check, fill = self._fill(field, item, names)
+                lines += check
+                within += [f"if {item} is not None:", *(f" {line}" for line in fill)]
+        lines.append("if seen != len(value): raise GiveUp")
+        text = ["def fill(value, message):", " try:", *(f"  {line}" for line in lines)]
+        text += [" except GAVE_UP:", "  again(value, message)", "  return"]
+        if within:
+            text += [
+                " try:",
+                *(f"  {line}" for line in within),
+                " except JsonError as error:",
+                "  raise placed(error, message, at) from None",
+            ]
+        exec("\n".join(text), names)  # noqa: S102 # the text is made here, with names only as the `repr` of strings or as identifiers
         return names["fill"]
 
-    def _set(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
+    def _again(self, descriptor: Descriptor) -> Filler:
+        fill = self._readers.filler(descriptor)
+
+        def again(value: Any, message: Message) -> None:
+            message.Clear()
+            fill(value, message)
+
+        return again
+
+    def _fill(self, field: FieldDescriptor, item: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
+        """What looks at a field of messages before any of them is begun, and what reads them."""
         target = f"message.{field.name}"
-        if field.message_type is not None:
-            if field.message_type.GetOptions().map_entry:
-                return self._set_map(field, names)
-            fill = self._message(field.message_type, names)
-            if not field.is_repeated:
-                return [f"inner = {target}", "if not item: inner.SetInParent()", f"{fill}(item, inner)"]
-            return ["if type(item) is not list: raise GiveUp", f"add = {target}.add", f"for one in item: {fill}(one, add())"]
+        inner = message_type(field)
+        if inner.GetOptions().map_entry:
+            if inner.fields_by_name["value"].message_type is None:
+                read = _named(names, self._readers.field(field))
+                lines = [f"inner = {target}", f"for key, one in {read}({item}).items(): inner[key] = one"]
+                return [], [f"at = {field.json_name!r}, None", *lines]
+            fill = _named(names, self._readers.map_filler(inner))
+            return [], [f"at = {field.json_name!r}, None", f"{fill}({item}, {target})"]
+        fill = self._message(inner, names)
+        if not field.is_repeated:
+            set_in_parent = "inner.SetInParent()" if inner.full_name in JSON_FILLERS else f"if not {item}: inner.SetInParent()"
+            return [], [f"at = {field.json_name!r}, None", f"inner = {target}", set_in_parent, f"{fill}({item}, inner)"]
+        lines = [f"at = {field.json_name!r}, {field.name!r}", f"add = {target}.add", f"for one in {item}: {fill}(one, add())"]
+        return [f" if type({item}) is not list: raise GiveUp"], lines
+
+    def _set(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         if not field.is_repeated:
             return self._set_scalar(field, names)
-        lines = ["if type(item) is not list: raise GiveUp"]
+        target = f"message.{field.name}"
         if field.type == _F.TYPE_STRING:
-            return [*lines, f"{target}.extend(item)"]
-        read = _named(names, self._readers.value(field))
-        return [*lines, f"{target}.extend([{read}(one) for one in item])"]
+            return ["if type(item) is not list: raise GiveUp", f"{target}.extend(item)"]
+        return [f"{target}.extend({_named(names, self._readers.field(field))}(item))"]
 
     def _set_scalar(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         target, kind = f"message.{field.name}", field.cpp_type
@@ -106,16 +146,11 @@ class Fillers:
             return [f"{target} = {read}(item)"]
         return [f"if type(item) is not {usual}: raise GiveUp", f"{target} = {direct}"]
 
-    def _set_map(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
-        entry = message_type(field).fields_by_name
-        if entry["key"].type == entry["value"].type == _F.TYPE_STRING:
-            # One by one, since a map's update() is `MutableMapping`'s, which asks what it was given for its type.
-            lines = ["if type(item) is not dict: raise GiveUp", f"inner = message.{field.name}"]
-            return [*lines, "for key, one in item.items(): inner[key] = one"]
-        read = _named(names, self._readers.field(field))
-        if entry["value"].message_type is None:
-            return [f"inner = message.{field.name}", f"for key, one in {read}(item).items(): inner[key] = one"]
-        return [f"for key, one in {read}(item).items(): message.{field.name}[key].CopyFrom(one)"]
+    def _is_plain_map(self, field: FieldDescriptor) -> bool:
+        """Whether it is a map from strings to strings, whose entries need not be counted."""
+        entry = message_type(field)
+        types = {one.type for one in entry.fields}
+        return entry.GetOptions().map_entry and types == {_F.TYPE_STRING} and self._readers.budget is None
 
     def _message(self, descriptor: Descriptor, names: dict[str, Any]) -> str:
         name = f"f{len(names)}"
@@ -127,6 +162,20 @@ class Fillers:
 
         names[name] = first
         return name
+
+
+def _counted(fill: Filler, budget: Budget) -> Filler:
+    def fill_counted(value: Any, message: Any) -> None:
+        budget.spend(1)
+        fill(value, message)
+
+    return fill_counted
+
+
+def _placed(error: JsonError, message: Any, at: tuple[str, str | None]) -> JsonError:
+    """The error as it is seen from a message in which it happened at a field: by its name in JSON, and as an attribute if it has many."""
+    name, many = at
+    return error.within(name) if many is None else error.within(len(getattr(message, many)) - 1).within(name)
 
 
 def _takes_null(field: FieldDescriptor) -> bool:

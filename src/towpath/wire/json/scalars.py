@@ -20,6 +20,7 @@ Reader = Callable[[Any], Any]
 
 _NUMERAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONGEST_NUMERAL: Final = 64
+_BEYOND: Final = 2**1024 - 2**970  # the least integer that rounds to no double
 _LARGEST_FLOAT: Final = 3.4028235677973366e38  # half a unit beyond the largest float32 rounds to infinity
 _SPECIAL: Final = {"NaN": nan, "Infinity": inf, "-Infinity": -inf}
 _URL_SAFE: Final = str.maketrans("-_", "+/")
@@ -129,6 +130,8 @@ def enumeration(enum: EnumDescriptor, unknown: Callable[[str], None]) -> Reader:
     the result is None."""
     numbers = {name: value.number for name, value in enum.values_by_name.items()}
     as_number = integer(FieldDescriptor.CPPTYPE_ENUM)
+    closed = enum.is_closed
+    known = frozenset(numbers.values())
 
     def read(value: Any) -> int | None:
         if type(value) is str:
@@ -140,9 +143,37 @@ def enumeration(enum: EnumDescriptor, unknown: Callable[[str], None]) -> Reader:
                 return None
         elif type(value) is not int and type(value) is not float:
             raise unexpected(f"the name of a {enum.full_name}", value)
-        return as_number(value)
+        number = as_number(value)
+        if closed and number not in known:
+            unknown(f"{number} is not a value of {enum.full_name}")
+            return None
+        return number
 
     return read
+
+
+def plain(field: FieldDescriptor) -> Callable[[list[Any]], bool]:
+    """Whether a list is, as it is, what a repeated field of numbers takes: of a large one that is known in a fifth of the time that reading
+    each value takes."""
+    kind, enum = field.cpp_type, field.enum_type
+    types = _PLAIN.get(kind, _NOTHING)
+    beyond: float = _LARGEST_FLOAT if kind == FieldDescriptor.CPPTYPE_FLOAT else _BEYOND
+    low, high = (RANGES[kind][0] - 1, RANGES[kind][1] + 1) if kind in RANGES else (-beyond, beyond)
+    if enum is not None and enum.is_closed:
+        types = _NOTHING  # which has gaps between its values
+
+    def check(values: list[Any]) -> bool:
+        return types.issuperset(map(type, values)) and (not values or (low < min(values) and max(values) < high))
+
+    return check
+
+
+_NOTHING: Final[frozenset[type[Any]]] = frozenset()
+_PLAIN: Final[dict[int, frozenset[type[Any]]]] = {
+    **dict.fromkeys(RANGES, frozenset({int})),
+    FieldDescriptor.CPPTYPE_BOOL: frozenset({bool}),
+    **dict.fromkeys((FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT), frozenset({int, float})),
+}
 
 
 def single(value: float) -> float | str:

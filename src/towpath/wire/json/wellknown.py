@@ -13,18 +13,23 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
+from google.protobuf.struct_pb2 import NULL_VALUE
 
 from towpath.wire.json import timestamps
+from towpath.wire.json.elements import Budget
 from towpath.wire.json.errors import JsonError, shown, unexpected
 from towpath.wire.json.scalars import floating, text
 
 Writer = Callable[[Any], Any]
 Reader = Callable[[Any], Message]
+Filler = Callable[[Any, Any], None]
+"""Fills a new message from a JSON value. Raises JsonError."""
 
 _PACKAGE: Final = "google.protobuf."
 _WRAPPERS: Final = ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 _AS_TEXT: Final = ("Timestamp", "Duration", "FieldMask")
+_MOST_PATHS: Final = 10_000
+"""Paths of one FieldMask, which protobuf's own class reads one by one."""
 TYPE: Final = "@type"
 
 
@@ -74,9 +79,11 @@ class WriterSource(Protocol):
 
 
 class ReaderSource(Protocol):
-    """What the readers below need of `towpath.wire.json.decoding.Decoders`."""
+    """What the readers below need of `towpath.wire.json.decoding.Decoders`. `budget` is what the document may spend, None for one that is
+    small."""
 
     resolver: Resolver
+    budget: Budget | None
 
     def of(self, descriptor: Any) -> Reader:
         """The reader of a message type."""
@@ -84,10 +91,6 @@ class ReaderSource(Protocol):
 
     def value(self, field: FieldDescriptor) -> Callable[[Any], Any]:
         """The reader of one value of a field."""
-        ...
-
-    def field(self, field: FieldDescriptor) -> Callable[[Any], Any]:
-        """The reader of a field: of a list or a map if it is repeated."""
         ...
 
 
@@ -177,108 +180,119 @@ JSON_WRITERS: Final[dict[str, Callable[[WriterSource, Descriptor], Writer]]] = {
 # In.
 
 
-def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Reader:
-    made: type[Any] = message_factory.GetMessageClass(descriptor)
+def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Filler:
+    full_name, example = descriptor.full_name, _EXAMPLES[descriptor.name]
 
-    def read(value: Any) -> Message:
+    def fill(value: Any, message: Any) -> None:
         if type(value) is not str:
-            raise unexpected(f"a {descriptor.full_name} as a string", value)
-        message = made()
+            raise unexpected(f"a {full_name} as a string", value)
+        if value.count(",") >= _MOST_PATHS:
+            raise JsonError(f"a {full_name} may have {_MOST_PATHS} paths")
         try:
             message.FromJsonString(value)
         except ValueError:
-            raise JsonError(f"{shown(value)} is not a {descriptor.full_name}; write it like {_EXAMPLES[descriptor.name]}") from None
-        return message
+            raise JsonError(f"{shown(value)} is not a {full_name}; write it like {example}") from None
 
-    return read
+    return fill
 
 
 _EXAMPLES: Final = {"Timestamp": '"2013-01-31T23:59:59Z"', "Duration": '"1.5s"', "FieldMask": '"id,user.displayName"'}
 
 
-def _read_wrapper(source: ReaderSource, descriptor: Descriptor) -> Reader:
-    made: type[Any] = message_factory.GetMessageClass(descriptor)
+def _read_timestamp(source: ReaderSource, descriptor: Descriptor) -> Filler:
+    otherwise = _read_text(source, descriptor)
+
+    def fill(value: Any, message: Any) -> None:
+        try:
+            timestamps.fill(value, message)
+        except (ValueError, LookupError, TypeError):
+            message.Clear()
+            otherwise(value, message)
+
+    return fill
+
+
+def _read_wrapper(source: ReaderSource, descriptor: Descriptor) -> Filler:
     read = source.value(descriptor.fields_by_name["value"])
-    return lambda value: made(value=read(value))
+
+    def fill(value: Any, message: Any) -> None:
+        message.value = read(value)
+
+    return fill
 
 
-def _read_struct(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
-    def read(value: Any) -> Struct:
-        message = Struct()
-        _fill_struct(message, value)
-        return message
+def _of_values(fill: Filler) -> Callable[[ReaderSource, Descriptor], Filler]:
+    def make(source: ReaderSource, _descriptor: Descriptor) -> Filler:
+        budget = source.budget
+        if budget is None:
+            return fill
 
-    return read
+        def fill_counted(value: Any, message: Any) -> None:
+            budget.spend_on(value)
+            fill(value, message)
 
+        return fill_counted
 
-def _read_list(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
-    def read(value: Any) -> ListValue:
-        message = ListValue()
-        _fill_list(message, value)
-        return message
-
-    return read
+    return make
 
 
-def _read_value(_source: ReaderSource, _descriptor: Descriptor) -> Reader:
-    def read(value: Any) -> Value:
-        message = Value()
-        _fill_value(message, value)
-        return message
-
-    return read
-
-
-def _fill_struct(message: Struct, value: Any) -> None:
+def _fill_struct(value: Any, message: Any) -> None:
     if type(value) is not dict:
         raise unexpected("an object", value)
+    fields = message.fields
     for key, item in cast("dict[str, Any]", value).items():
         try:
-            _fill_value(message.fields[text(key)], item)
+            _fill_value(item, fields[text(key)])
         except JsonError as error:
             raise error.within(key) from None
 
 
-def _fill_list(message: ListValue, value: Any) -> None:
+def _fill_list(value: Any, message: Any) -> None:
     if type(value) is not list:
         raise unexpected("an array", value)
-    for index, item in enumerate(cast("list[Any]", value)):
-        try:
-            _fill_value(message.values.add(), item)
-        except JsonError as error:
-            raise error.within(index) from None
+    values = message.values
+    add = values.add
+    try:
+        for item in cast("list[Any]", value):
+            _fill_value(item, add())
+    except JsonError as error:
+        raise error.within(len(values) - 1) from None
 
 
-def _fill_value(message: Value, value: Any) -> None:
-    if value is None:
-        message.null_value = NULL_VALUE
-    elif type(value) is dict:
-        message.struct_value.SetInParent()
-        _fill_struct(message.struct_value, value)
-    elif type(value) is list:
-        message.list_value.SetInParent()
-        _fill_list(message.list_value, value)
-    elif type(value) is bool:
-        message.bool_value = value
-    elif type(value) is str:
+def _fill_value(value: Any, message: Any) -> None:
+    kind = cast("type[Any]", type(value))
+    if kind is str:
         message.string_value = text(value)
+    elif kind is bool:
+        message.bool_value = value
+    elif value is None:
+        message.null_value = NULL_VALUE
+    elif kind is dict:
+        inner = message.struct_value
+        inner.SetInParent()
+        if value:
+            _fill_struct(value, inner)
+    elif kind is list:
+        inner = message.list_value
+        inner.SetInParent()
+        if value:
+            _fill_list(value, inner)
     else:
         message.number_value = _number(value)
 
 
-def _read_any(source: ReaderSource, _descriptor: Descriptor) -> Reader:
-    def read(value: Any) -> AnyMessage:
+def _read_any(source: ReaderSource, _descriptor: Descriptor) -> Filler:
+    def fill(value: Any, message: Any) -> None:
         if type(value) is not dict:
             raise unexpected("an object", value)
         fields = dict(cast("dict[str, Any]", value))
-        message = AnyMessage()
         if not fields:
-            return message
+            return
         url = fields.pop(TYPE, None)
         if type(url) is not str or not url:
             raise JsonError(f'an Any needs its type as a string in "{TYPE}"')
         descriptor = source.resolver.find(url).DESCRIPTOR
-        if descriptor.full_name in JSON_READERS:
+        if descriptor.full_name in JSON_FILLERS:
             if list(fields) != ["value"]:
                 raise JsonError(f'an Any of {descriptor.full_name} has "{TYPE}" and "value", and nothing else')
             inner = source.of(descriptor)(fields["value"])
@@ -286,18 +300,18 @@ def _read_any(source: ReaderSource, _descriptor: Descriptor) -> Reader:
             inner = source.of(descriptor)(fields)
         message.type_url = url
         message.value = inner.SerializeToString()
-        return message
 
-    return read
+    return fill
 
 
 _number = floating(single=False)
 
-JSON_READERS: Final[dict[str, Callable[[ReaderSource, Descriptor], Reader]]] = {
+JSON_FILLERS: Final[dict[str, Callable[[ReaderSource, Descriptor], Filler]]] = {
     **{f"{_PACKAGE}{name}": _read_text for name in _AS_TEXT},
+    f"{_PACKAGE}Timestamp": _read_timestamp,
     **{f"{_PACKAGE}{name}Value": _read_wrapper for name in _WRAPPERS},
-    f"{_PACKAGE}Struct": _read_struct,
-    f"{_PACKAGE}ListValue": _read_list,
-    f"{_PACKAGE}Value": _read_value,
+    f"{_PACKAGE}Struct": _of_values(_fill_struct),
+    f"{_PACKAGE}ListValue": _of_values(_fill_list),
+    f"{_PACKAGE}Value": _of_values(_fill_value),
     f"{_PACKAGE}Any": _read_any,
 }

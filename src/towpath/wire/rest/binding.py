@@ -11,7 +11,9 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.http import STAR, BindingError, HttpBinding, fits_in_text, resolve_field
-from towpath.wire.json import JsonCodec, JsonError
+from towpath.wire.elements import json_elements, too_many_elements
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath.wire.json import JsonCodec, JsonError, TooManyElementsError
 
 JSON: Final = JsonCodec()
 """Refuses fields that the request does not have: whoever writes JSON by hand wants to hear of a misspelt one."""
@@ -44,15 +46,16 @@ class Binding:
             self._read_query(message, query)
         return message
 
-    def request(self, parameters: Message, body: bytes) -> Message:
-        """The whole request. Raises RpcError (INVALID_ARGUMENT) for a body that does not fit."""
+    def request(self, parameters: Message, body: bytes, limit: int = DEFAULT_MESSAGE_LIMIT) -> Message:
+        """The whole request. Raises RpcError for a body that does not fit (INVALID_ARGUMENT) or has more messages within it than go with a
+        message limit of `limit` bytes (RESOURCE_EXHAUSTED, see `towpath.wire.elements`)."""
         if not self.http.body:
             if body.strip():
                 raise _invalid("", f"{self.http} takes no body")
             message = self._request()
             message.CopyFrom(parameters)
             return message
-        message = self._with_body(body)
+        message = self._with_body(body, json_elements(limit), limit)
         for name in self._in_path:
             _check_same(message, parameters, resolve_field(message.DESCRIPTOR, name), name)
         message.MergeFrom(parameters)
@@ -67,12 +70,14 @@ class Binding:
             return JSON.encode(getattr(response, field.name))
         return msgspec.json.encode(_WHOLE.to_object(response)[field.json_name])
 
-    def _with_body(self, body: bytes) -> Any:
+    def _with_body(self, body: bytes, elements: int, limit: int) -> Any:
         if not body.strip():
             return self._request()
         try:
-            value = JSON.parse(body)
-            return JSON.from_object(value if self._body is None else {self._body.json_name: value}, self._request)
+            field = "" if self._body is None else self._body.json_name
+            return JSON.decode(body, self._request, elements=elements, field=field)
+        except TooManyElementsError:
+            raise too_many_elements(elements, limit) from None
         except JsonError as error:
             raise _invalid(error.path, f"the body does not fit: {error}") from None
 

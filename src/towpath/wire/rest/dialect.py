@@ -45,7 +45,7 @@ class _RestDialect(OneBodyDialect):
 
     def read(self, body: bytes) -> Message:
         """What path, query and body say together."""
-        return self._binding.request(self._parameters, body)
+        return self._binding.request(self._parameters, body, self._limit)
 
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
         """The error as a problem."""
