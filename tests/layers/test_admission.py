@@ -19,7 +19,7 @@ from towpath.core.service import MethodKind, MethodSpec, door_of, gate_of
 from towpath.core.signals import reason_of
 from towpath.core.trace import TraceContext
 from towpath.layers.admission import Admission
-from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY
+from towpath.layers.lane import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL
 from towpath.layers.limit import LimitOptions
 from towpath.layers.waits import QueueOptions
 
@@ -81,11 +81,11 @@ async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
     with pytest.raises(RpcError) as caught:
         await handle(3, Context("a/b"))
     error = caught.value
-    assert (error.code, reason_of(error), error.unprocessed) == (Code.RESOURCE_EXHAUSTED, CONCURRENCY_LIMIT, True)
+    assert (error.code, reason_of(error), error.unprocessed) == (Code.RESOURCE_EXHAUSTED, QUEUE_FULL, True)
     assert 0.025 <= error.pushback <= 3
     figures = error.details[0].metadata
     assert (figures["limit"], figures["under_way"]) == ("1", "1")
-    assert told == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, False)]
+    assert told == [("echo.v1.EchoService/Say", "admission", QUEUE_FULL, False)]
     handler.go.set()
     await asyncio.gather(*calls)
 
@@ -262,7 +262,7 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
     make_late(layer, 0.05)
     now = clock.now()
     with clock.using(lambda: now):
-        for _ in range(30):
+        for _ in range(100):
             ctx = Context("a/b", deadline=now + 0.01)
             ctx.arrived = now - 0.09
             await handle(4, ctx)

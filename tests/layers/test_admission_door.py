@@ -47,7 +47,7 @@ async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_
     first, again = (Context("a/b", attempt=attempt) for attempt in (0, 1))
 
     def one_waits():
-        lane.hold(first, Held(partial(asyncio.sleep, 0)), now, spared=True)
+        lane.hold(first, Held(partial(asyncio.sleep, 0)), now)
 
     now = clock.now()
     for turn in range(100):  # of nine calls that come eight begin

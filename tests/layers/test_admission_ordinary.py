@@ -6,7 +6,7 @@ import random
 
 import pytest
 from echo.v1.echo_pb2 import SleepRequest
-from echo.v1.echo_towpath import SAY, EchoServiceClient
+from echo.v1.echo_towpath import FAIL, SAY, EchoServiceClient
 
 from tests.echo_service import Echo
 from tests.layers.busy_loop import BusyLoop
@@ -17,9 +17,10 @@ from towpath.app.config import ServiceConfig
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import RpcError
-from towpath.layers.admission import Admission
+from towpath.layers.admission import DEFAULT_QUEUE, Admission
 from towpath.layers.lane import QUEUE_DELAY
 from towpath.layers.limit import LimitOptions
+from towpath.layers.waits import QueueOptions
 from towpath.testing import simulate
 from towpath.transport import Channel
 
@@ -79,33 +80,35 @@ def test_calls_that_wait_for_long_take_nothing_from_others_of_the_method(slow):
 class Burning:
     """One method on a loop in virtual time whose handler computes for as long as the request says."""
 
-    def __init__(self):
+    def __init__(self, queue=DEFAULT_QUEUE):
         self.loop = BusyLoop()
-        self.layer = Admission(rng=random.Random(2))
+        self.layer = Admission(rng=random.Random(2), queue=queue)
         self.handle = self.layer.wrap(SAY, self._compute)
         self.gate, self.door = self.layer.gate(SAY), self.layer.door(SAY)
         self.answered = self.refused = 0
         self.late = 0
-        self.ended = None
+        self.ended = self.turned_away = None
 
     async def _compute(self, seconds, _ctx):
         self.loop.burn(seconds)
 
-    def come(self, seconds, timeout):
-        """A call arrives as over gRPC."""
-        ctx = Context("a/b", self.loop.now + timeout)
+    def come(self, at, seconds, timeout):
+        """A call arrives as over gRPC, which was made then."""
+        ctx = Context("a/b", None if timeout is None else at + timeout)
         ctx.arrived = self.loop.now
 
         async def run():
             await self.handle(seconds, ctx)
             self.answered += 1
-            self.late += self.loop.now > ctx.deadline
+            self.late += ctx.deadline is not None and self.loop.now > ctx.deadline
             if self.ended is not None:
                 self.ended()
 
         class Coming(Held):
             def refuse(held, error):  # noqa: N805 # `self` is the outer one
                 self.refused += 1
+                if self.turned_away is not None:
+                    self.turned_away()
 
         held = Coming(run)
         verdict = self.gate(ctx, held)
@@ -125,7 +128,7 @@ def test_a_burst_on_an_idle_server_is_taken_whatever_was_before():
 
     def burst(count, seconds):
         for _ in range(count):
-            burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at: burning.come(seconds, 2.0)))
+            burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at: burning.come(at, seconds, 2.0)))
 
     async def main():
         burst(2000, 0.005)  # five times what can be done in time
@@ -153,7 +156,7 @@ def test_as_many_as_fit_their_deadlines_may_wait(in_flight):
             nonlocal left
             if left:
                 left -= 1
-                burning.loop.arrivals.append((burning.loop.now, lambda at: burning.come(0.00002, 20.0)))
+                burning.loop.arrivals.append((burning.loop.now, lambda at: burning.come(at, 0.00002, 20.0)))
 
         for _ in range(in_flight):
             again()
@@ -162,6 +165,102 @@ def test_as_many_as_fit_their_deadlines_may_wait(in_flight):
 
     burning.loop.drive(main())
     assert (burning.answered, burning.refused, burning.late) == (3 * in_flight, 0, 0)
+
+
+@pytest.mark.parametrize("callers", [100, 400])
+def test_callers_who_call_again_are_all_served_once_the_cause_of_an_overload_is_gone(callers):
+    burning = Burning()
+    unanswered = []
+
+    async def main():
+        until = burning.loop.now + 22
+
+        def again():
+            if burning.loop.now < until:
+                burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at: burning.come(at, 0.001, 5.0)))
+
+        burning.ended = burning.turned_away = again  # each calls again, whatever it was told
+        for _ in range(callers):
+            again()
+        await asyncio.sleep(2)
+        burning.loop.burn(4.5)
+        await asyncio.sleep(8)
+        burning.refused = 0
+        unanswered.append(burning.late)
+        await asyncio.sleep(6)
+        assert burning.refused == 0
+        assert burning.late == unanswered[0]
+        burning.ended = burning.turned_away = None
+        await burning.idle()
+
+    burning.loop.drive(main())
+
+
+def test_a_cheap_method_beside_a_dear_one_is_served_in_the_order_of_arrival():
+    loop = BusyLoop()
+    layer = Admission(rng=random.Random(2))
+    refused, waits = [], []
+
+    def method(spec, seconds):
+        async def compute(_request, _ctx):
+            loop.burn(seconds)
+
+        handle = layer.wrap(spec, compute)
+
+        def come(at):
+            ctx = Context("a/b", loop.now + 2.0)
+            ctx.arrived = loop.now
+
+            async def run():
+                await handle(None, ctx)
+                waits.append(loop.now - at)
+
+            held = Held(run)
+            held.refuse = refused.append
+            verdict = layer.gate(spec)(ctx, held)
+            if verdict is True:
+                held.begin()
+
+        return come
+
+    dear, cheap = method(SAY, 0.1), method(FAIL, 0.001)
+    arrivals = [(loop.now + n / 8, dear) for n in range(80)] + [(loop.now + n / 100, cheap) for n in range(1000)]
+    loop.arrivals.extend(sorted(arrivals, key=lambda arrival: arrival[0]))
+
+    async def main():
+        while loop.arrivals or layer._turns.waiting:  # noqa: ASYNC110 # time is virtual
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+
+    loop.drive(main())
+    assert not refused
+    assert len(waits) == 1080
+    assert max(waits) < 2.0
+
+
+def test_more_than_may_wait_cost_nobody_else_a_place():
+    burning = Burning(QueueOptions(length=100))
+
+    async def main():
+        for _ in range(130):
+            burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at: burning.come(at, 0.0001, 20.0)))
+        await burning.idle()
+
+    burning.loop.drive(main())
+    assert burning.answered >= 100
+    assert burning.answered + burning.refused == 130
+
+
+def test_a_few_short_deadlines_among_calls_without_any_decide_nothing():
+    burning = Burning()
+
+    async def main():
+        for n in range(300):
+            burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at, n=n: burning.come(at, 0.001, 0.03 if n % 20 == 0 else None)))
+        await burning.idle()
+
+    burning.loop.drive(main())
+    assert (burning.answered, burning.refused) == (300, 0)
 
 
 async def turns(count=5):
@@ -246,7 +345,7 @@ async def test_an_important_call_that_fits_its_deadline_outlasts_an_overload_of_
         (for_ever, 4, None),
         *((each, 1, now + 10) for each in low),
     ):
-        lane.hold(Context("a/b", deadline, criticality), held, now, spared=True)
+        lane.hold(Context("a/b", deadline, criticality), held, now)
     with clock.using(lambda: now + 0.5):
         assert lane.choose(now + 0.5, 1) == []
     assert fits.refusal is for_ever.refusal is None

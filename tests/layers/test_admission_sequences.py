@@ -72,7 +72,7 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits,
     async def work(_request, _ctx):
         nonlocal under_way
         under_way += 1
-        assert under_way <= limit or not late
+        assert under_way <= layer.gate(SAY).__self__.limit.limit or not layer._probe.late
         loop.burn(computes)
         try:
             if waits:

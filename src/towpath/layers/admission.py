@@ -7,8 +7,8 @@ priority of calls take away what could not be done in time. All methods of a ser
 While the loop is in time nothing binds: handlers that wait for somebody else, a database or another service, may be as many as there are
 calls. What protects a dependency that can do only so much is a bulkhead.
 
-Unary calls over gRPC are asked at the gate as they arrive, since most of what a refusal costs later is the task made in vain; all others
-when their handler would begin. A stream is admitted like a call, but holds no place: how long it lasts says nothing of how long the
+Unary calls are asked at the gate as they arrive, since most of what a refusal costs later is the task made in vain; streams when their
+handler would begin. A stream is admitted like a call, but holds no place: how long it lasts says nothing of how long the
 server takes, and a bound that learns from latencies would learn nonsense. A fixed number of streams at once is a bulkhead's business.
 
 It refuses with RESOURCE_EXHAUSTED and a pushback, before any work, and never only to measure.
@@ -136,7 +136,7 @@ class Admission:
                 wait = await lane.enter(ctx)
             if probe.idle:
                 probe.start()
-            return await _measured(lane, following(request, ctx), wait)
+            return await _measured(lane, following, request, ctx, wait)
 
         return handle
 
@@ -159,16 +159,16 @@ class Admission:
             lane.begun += 1
             if probe.idle:
                 probe.start()
-            return await _measured(lane, following(request, ctx), wait)
+            return await _measured(lane, following, request, ctx, wait)
 
         return handle
 
 
-async def _measured(lane: Lane, work: Any, wait: float) -> Any:
+async def _measured(lane: Lane, following: Handler, request: Any, ctx: Context, wait: float) -> Any:
     """Run a call that has its place and waited for `wait` seconds, tell the limit how long it took, and give the place back."""
     begun = clock.now()
     try:
-        response = await work
+        response = await following(request, ctx)
     except BaseException as error:
         if classify(error) in _TELLING:
             now = clock.now()

@@ -34,7 +34,9 @@ from towpath.layers.limit import AdaptiveLimit
 from towpath.layers.places import Place, by_number, order_of
 from towpath.layers.priority import level, level_of
 from towpath.layers.refusals import Refusals
+from towpath.layers.trial import Trial
 from towpath.layers.turns import MAX_AT_ONCE, SLICE, Turns
+from towpath.layers.waiter import Waiter
 from towpath.layers.waits import MIN_ROOM, QueueOptions, Waits
 
 _log = logging.getLogger("towpath.server")
@@ -44,7 +46,9 @@ CONCURRENCY_LIMIT: Final = "CONCURRENCY_LIMIT"
 QUEUE_DELAY: Final = "QUEUE_DELAY"
 PRIORITY: Final = "PRIORITY"
 LOOP_LAG: Final = "LOOP_LAG"
-"""The reasons of a refusal: no room to wait for a place; the wait is, or would be, too long; others matter more; the loop is late."""
+QUEUE_FULL: Final = "QUEUE_FULL"
+"""The reasons of a refusal: no room to wait for a place; the wait is, or would be, too long; others matter more; the loop is late; as many
+wait as may at the most."""
 
 _CALM_AFTER: Final = 1.0
 """Seconds without a refusal after which a queue may be long again."""
@@ -61,6 +65,10 @@ _TURNS: Final = 3
 _CHOICE: Final = 256
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
 
+_KEPT: Final = 256
+"""Calls more important than those that are refused, which may wait in an overload as long as their deadlines allow. They are sorted in
+each turn."""
+
 
 class Lane:
     """One method's calls. `begun` are under way, and `bound` may be: the limit while the loop is late, else any number. `calm` says that
@@ -74,6 +82,7 @@ class Lane:
         "_probe",
         "_refusals",
         "_tight_until",
+        "_trial",
         "_turns",
         "begun",
         "bound",
@@ -103,6 +112,7 @@ class Lane:
         self._number = 0
         self._moved = -inf
         self._tight_until = -inf
+        self._trial = Trial()
         self._looked = -inf
         self.limit = limit
         self.waits = Waits(options, limit)
@@ -149,7 +159,7 @@ class Lane:
         if self.calm or not self.queue:
             return None
         now = clock.now()
-        if now >= self._tight_until:
+        if now >= self._tight_until or self._trial.running:
             return None
         importance = level(*head.standing(extra))
         if self._excess.spares(importance, self._few_wait):
@@ -170,7 +180,7 @@ class Lane:
         """As a call arrives, before it costs a task."""
         turns = self._turns
         # More than the limit if so many fit in a turn: they will have ended before others of them begin.
-        if self.calm and (turns.coming < self.limit.limit or turns.coming < turns.at_once):
+        if self.calm and not turns.waiting and (turns.coming < self.limit.limit or turns.coming < turns.at_once):
             # While the loop is in time nobody measures its turns, which costs another look at the sockets for each (a third of what a
             # server with cheap handlers can do, measured).
             if self._probe.late and turns.until == inf:
@@ -178,14 +188,14 @@ class Lane:
             turns.coming += 1
             ctx.gated = True
             return True
-        reason = self.hold(ctx, arrival, ctx.arrived, spared=True)
+        reason = self.hold(ctx, arrival, ctx.arrived)
         if not reason:
             return False
         self.unseen(0.0)
         return self.refuse(reason, ctx.arrived)
 
-    def hold(self, ctx: Context, arrival: Arrival, now: float, *, spared: bool = False) -> str:
-        """Have a call wait until it may begin; or, in words, why it may not. `spared` says that it came by the door."""
+    def hold(self, ctx: Context, arrival: Arrival, now: float) -> str:
+        """Have a call wait until it may begin; or, in words, why it may not."""
         queue, excess, waits = self.queue, self._excess, self.waits
         importance = level_of(ctx)
         excess.came(importance)
@@ -193,26 +203,22 @@ class Lane:
         if not queue:
             self._moved = now
             waits.began_anew(now)
-        if now < self._tight_until:
-            room = waits.room(waits.short) + _CHOICE
-            if queue and not (spared or ctx.gated or excess.spares(importance, self._few_wait)):
+        room = waits.length
+        if now < self._tight_until and not self._trial.running:
+            room = min(room, waits.room(waits.short) + _CHOICE + (_KEPT if importance // CLASS > excess.refused_class else 0))
+            if queue and not (ctx.gated or excess.spares(importance, self._few_wait)):
                 return self._least_important()
-        elif len(queue) < waits.length:
-            room = _UNBOUND
-        else:  # nobody is refused for having come last: the next turn chooses
-            self._tight_until = now + _CALM_AFTER
-            room = len(queue) + 1
         full = self.begun >= self.bound
         if len(queue) >= room and not self._forgot(now):
-            return CONCURRENCY_LIMIT if full else QUEUE_DELAY
-        if not queue:
+            return QUEUE_FULL if room == waits.length else CONCURRENCY_LIMIT if full else QUEUE_DELAY
+        self._number += 1
+        queue.append(Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
+        if len(queue) == 1:
             self.calm = False
             self._turns.waiting[self] = None
             self._turns.pick()
-        elif now < self._tight_until and len(queue) >= room - _CHOICE:
+        elif now < self._tight_until and len(queue) > room - _CHOICE:
             self._turns.pick()  # though no place may be free: there are some to be refused
-        self._number += 1
-        queue.append(Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
         return ""
 
     async def enter(self, ctx: Context) -> float:
@@ -223,11 +229,11 @@ class Lane:
         arrived = ctx.arrived or now
         turns = self._turns
         full = self.begun >= self.bound
-        if not (full or now > turns.until or (self.queue and not ctx.gated)):
+        if not (full or now > turns.until or (turns.waiting and not ctx.gated)):
             self.begun += 1
             turns.begin(now)
             return now - arrived
-        waiter = _Waiter(self)
+        waiter = Waiter(self)
         reason = self.hold(ctx, waiter, now)
         error = self.refuse(reason, now) if reason else None
         if error is None:
@@ -243,9 +249,11 @@ class Lane:
     # A call is refused.
 
     def refuse(self, reason: str, now: float) -> RpcError:
-        """The error that says so; one object for several calls, which nobody may raise."""
+        """The error that says so; one object for several calls, which nobody may raise. There is an overload as long as calls are refused,
+        but for those of which more came together than may wait."""
         self.calm = False
-        self._tight_until = now + _CALM_AFTER
+        if reason != QUEUE_FULL:
+            self._tighten(now)
         return self._refusals.next(reason, self._excess.share, now)
 
     def _figures(self) -> dict[str, str]:
@@ -258,6 +266,11 @@ class Lane:
         }
 
     # A turn of the loop.
+
+    @property
+    def oldest(self) -> float:
+        """When the first of those that wait arrived."""
+        return self.queue[0].arrived if self.queue else inf
 
     def choose(self, now: float, most: int) -> list[Arrival]:
         """Who begins in this turn, `most` at the most; who is left over then, and will not begin in time, is refused."""
@@ -276,15 +289,26 @@ class Lane:
             if not place.arrival.over:
                 place.ctx.called = now if place.full else place.arrived
                 chosen.append(place.arrival)
-        if tight:
-            self._clear(waiting, now)
-        if chosen:
-            self._moved = now
-            self.waits.began(now, len(chosen))
-        self._excess.began(now, len(chosen))
-        if not queue:
-            self._emptied(now)
+        try:
+            self._chosen(now, len(chosen), waiting if tight else None)
+        except Exception:  # noqa: BLE001 # they have left the queue, and nobody else would begin them
+            _log.exception("the figures of a queue failed; its calls go on")
+            self._keep([place for place in waiting if not place.arrival.over])
         return chosen
+
+    def _chosen(self, now: float, calls: int, left: "deque[Place] | None") -> None:
+        """So many begin; `left` are those who do not, the most important first, in an overload, in which they may not all go on waiting."""
+        if left is not None:
+            if self._trial.goes_on(now, self.waits.share(len(left))):
+                self._keep(sorted(left, key=by_number))
+            else:
+                self._clear(left, now)
+        if calls:
+            self._moved = now
+            self.waits.began(now, calls)
+        self._excess.began(now, calls)
+        if not self.queue:
+            self._emptied(now)
 
     def leave(self) -> None:
         """A call has ended; its place goes to who waits."""
@@ -294,16 +318,25 @@ class Lane:
 
     def forget(self, arrival: Arrival) -> None:
         """A call does not wait any more."""
-        self._keep([place for place in self.queue if place.arrival is not arrival])
-        if not self.queue:
+        queue = self.queue  # `arrival.over` by now, and passed over like a call at the gate that is: many may end at once
+        while queue and queue[0].arrival.over:
+            queue.popleft()
+        while queue and queue[-1].arrival.over:
+            queue.pop()
+        if not queue:
             self._emptied(clock.now())
 
     def _stands(self, now: float) -> bool:
         """Whether the queue's oldest end has waited for too long."""
         stands = bool(self.queue) and self.waits.too_long(now, now - self.queue[0].arrived)
         if stands:
-            self._tight_until = now + _CALM_AFTER
+            self._tighten(now)
         return stands
+
+    def _tighten(self, now: float) -> None:
+        if now >= self._tight_until:
+            self._trial.overloaded(now)
+        self._tight_until = now + _CALM_AFTER
 
     def _clear(self, waiting: Iterable[Place], now: float) -> None:
         """Refuse those `waiting`, the most important first, who will not begin in time: of the classes among whom some are refused, who
@@ -318,7 +351,7 @@ class Lane:
         for place in waiting:
             waited = now - place.arrived
             if place.level // CLASS > refused:
-                keeps = waits.in_time(place.ctx.deadline, place.arrived, now + gap * len(kept))
+                keeps = len(kept) < _KEPT and waits.in_time(place.ctx.deadline, place.arrived, now + gap * len(kept))
             else:
                 keeps = left > 0 and waited <= (target if place.full else patience)
             left -= keeps
@@ -332,7 +365,7 @@ class Lane:
         arrival = place.arrival
         if not arrival.over:
             error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now)
-            if not isinstance(arrival, _Waiter):
+            if not isinstance(arrival, Waiter):
                 self.unseen(now - place.arrived)
             arrival.refuse(error)
 
@@ -353,38 +386,3 @@ class Lane:
         self._turns.waiting.pop(self, None)
         self.waits.emptied(now)
         self.calm = now >= self._tight_until
-
-
-class _Waiter:
-    """A call that has a task already, which waits."""
-
-    __slots__ = ("_lane", "told")
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-        self.told: asyncio.Future[RpcError | None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def over(self) -> bool:
-        """Whether it waits no more."""
-        return self.told.done()
-
-    def begin(self) -> None:
-        """It may; its place is taken."""
-        self._lane.begun += 1
-        self.told.set_result(None)
-
-    async def run(self) -> None:
-        """It has a task."""
-        self.begin()
-
-    def refuse(self, error: RpcError) -> None:
-        """It may not."""
-        self.told.set_result(error)
-
-    def leave(self) -> None:
-        """It is cancelled: while it waited, or after it was told and before it could hear it."""
-        if self.told.cancelled():
-            self._lane.forget(self)
-        elif self.told.result() is None:
-            self._lane.leave()

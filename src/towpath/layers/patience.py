@@ -10,8 +10,8 @@ Pure: told of deadlines, asked for seconds.
 from typing import Final
 
 _STEP: Final = 1.05
-_UNKNOWN: Final = 2.0
-"""Seconds that a call is taken to have while none came with a deadline: towpath's default timeout."""
+UNKNOWN: Final = 2.0
+"""Seconds that a call without a deadline is taken to have: towpath's default timeout."""
 
 _SHARE: Final = 0.5
 """Of the time that is left beside the work: what waits before a call begins is known by estimate, and answers need time to come home."""
@@ -38,4 +38,4 @@ class Patience:
 
     def seconds(self, work: float) -> float:
         """For how long a call can wait that then takes `work` seconds; 0 if it has no time for that."""
-        return max(0.0, _SHARE * ((self._median or _UNKNOWN) - work))
+        return max(0.0, _SHARE * ((self._median or UNKNOWN) - work))

@@ -12,7 +12,7 @@ from towpath.core.context import Context
 from towpath.layers.codel import CoDel
 from towpath.layers.limit import AdaptiveLimit
 from towpath.layers.pace import Pace
-from towpath.layers.patience import Patience
+from towpath.layers.patience import UNKNOWN, Patience
 
 MIN_ROOM: Final = 5
 """Calls that may always wait: of fewer nobody could be chosen."""
@@ -47,8 +47,7 @@ class Waits:
 
     def given(self, ctx: Context, now: float) -> None:
         """A call has come with whatever time its caller gives it."""
-        if ctx.deadline is not None:
-            self._patience.given(ctx.deadline - (ctx.arrived or now))
+        self._patience.given(UNKNOWN if ctx.deadline is None else ctx.deadline - (ctx.arrived or now))
 
     def began_anew(self, now: float) -> None:
         """A call waits that found nobody waiting."""
@@ -87,6 +86,10 @@ class Waits:
     def in_time(self, deadline: float | None, arrived: float, begun: float) -> bool:
         """Whether a call that begins then will have been answered by its deadline, if it takes what the method usually does."""
         return begun + self._limit.baseline <= (arrived + self.longest if deadline is None else deadline)
+
+    def share(self, calls: int) -> float:
+        """How much of what a call can wait those have to wait who come last when so many do."""
+        return calls * self._pace.gap / self.longest
 
     def room(self, allowed: float) -> int:
         """How many may wait so that each begins within `allowed` seconds."""
