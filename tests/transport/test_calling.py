@@ -166,6 +166,15 @@ async def test_a_reset_is_an_error_of_its_kind(code: ErrorCode, expected: Code) 
     assert (error.code, error.message) == (expected, f"the peer reset the stream: {code.name}")
 
 
+async def test_a_call_that_is_refused_behind_the_head_of_its_answer_was_begun() -> None:
+    def script(peer: RawPeer, stream: int) -> None:
+        head(peer, stream, *GRPC)
+        peer.writer.write(frames.rst_stream(stream, ErrorCode.REFUSED_STREAM))
+
+    assert not (await error_of(script)).unprocessed
+    assert (await error_of(lambda peer, stream: peer.writer.write(frames.rst_stream(stream, ErrorCode.REFUSED_STREAM)))).unprocessed
+
+
 async def test_a_reset_behind_the_whole_answer_takes_nothing_back() -> None:
     def script(peer: RawPeer, stream: int) -> None:
         whole(peer, stream)

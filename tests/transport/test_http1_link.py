@@ -14,6 +14,7 @@ from stream.v1 import stream_pb2 as pb
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
+from towpath.core import clock
 from towpath.transport import Channel, ConnectionLimits, Server
 from towpath.wire.grpc.framing import frame
 from towpath.wire.json import JsonCodec
@@ -172,6 +173,22 @@ async def test_a_deadline_cuts_a_response_that_nobody_reads() -> None:
         async with asyncio.timeout(PATIENCE):
             assert b'"deadline_exceeded"' in await reader.readuntil(b"0\r\n\r\n")
         await streams.until(lambda: streams.seen["ended"] == 1)
+        writer.close()
+
+
+async def test_a_call_is_not_ended_for_the_head_that_comes_behind_it() -> None:
+    async with serving(echo := Echo()) as server:
+        body = b'{"seconds":1000}'
+        request = b"POST /echo.v1.EchoService/Sleep HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        reader, writer = await raw(server, request % len(body) + body + b"GET / HTTP/1.1\r\nHost: x\r\n")
+        await echo.until(lambda: echo.seen["sleep"] == 1)
+        began = clock.now()
+        for passed in (0, 100, 200):
+            with clock.using(lambda passed=passed: began + passed):
+                server.connections.expire()  # a look at all connections
+        echo.release.set()
+        async with asyncio.timeout(PATIENCE):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         writer.close()
 
 

@@ -110,7 +110,7 @@ class ClientCall(Stream):
 
     def reset_received(self, code: int, reason: str) -> None:
         """The call is over before its end."""
-        self._settle(status.from_reset(code, reason))
+        self._settle(status.from_reset(code, reason, answering=self.head_seen))
 
     def expire(self) -> None:
         """The deadline has passed: stop waiting, and tell the server to stop working."""

@@ -89,7 +89,7 @@ class ClientStream(Stream):
 
     def reset_received(self, code: int, reason: str) -> None:
         """The call is over before its end."""
-        self._settle(status.from_reset(code, reason))
+        self._settle(status.from_reset(code, reason, answering=self.head_seen))
 
     def drained(self) -> None:
         """What was sent has gone."""

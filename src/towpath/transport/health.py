@@ -157,7 +157,7 @@ class _Watch(Stream):
 
     def reset_received(self, code: int, reason: str) -> None:
         """The call was cut off."""
-        self._watch.ended(self, status.from_reset(code, reason))
+        self._watch.ended(self, status.from_reset(code, reason, answering=self.head_seen))
 
     def fail(self, error: RpcError) -> None:
         """End it here."""

@@ -35,8 +35,8 @@ class Http1Link(HostLink[Http1Connection]):
         return bool(self.calls) or not (self.connection.idle or self.connection.awaits_head)
 
     def _begun(self) -> object:
-        """The head of the request after so many."""
-        return self._asked if self.connection.awaits_head else None
+        """The head of the request after so many; not while the one before it is under way, whose answer would be the 408."""
+        return self._asked if self.connection.awaits_head and not self.calls else None
 
     def give_up(self, reason: str) -> None:
         """408 to who has begun to ask; who has not, only sees the connection end."""

@@ -214,7 +214,7 @@ def test_http_statuses_are_mapped_as_grpc_says(http: bytes, code: Code) -> None:
     ],
 )
 def test_resets_are_mapped_as_grpc_says(reset: int, code: Code) -> None:
-    error = status.from_reset(reset, "what happened")
+    error = status.from_reset(reset, "what happened", answering=False)
     assert (error.code, error.message) == (code, "what happened")
 
 
@@ -247,9 +247,10 @@ def test_a_word_on_trying_again_that_cannot_be_read_means_not_to(value: bytes) -
 
 @pytest.mark.parametrize(("code", "unprocessed"), [(ErrorCode.REFUSED_STREAM, True), (ErrorCode.CANCEL, False), (LOST, False)])
 def test_a_refused_stream_was_not_processed(code: int, unprocessed: bool) -> None:
-    assert status.from_reset(code, "gone").unprocessed is unprocessed
+    assert status.from_reset(code, "gone", answering=False).unprocessed is unprocessed
+    assert not status.from_reset(code, "gone", answering=True).unprocessed
 
 
 @pytest.mark.parametrize(("code", "lost"), [(ErrorCode.REFUSED_STREAM, False), (ErrorCode.INTERNAL_ERROR, False), (LOST, True)])
 def test_a_connection_that_ended_is_told_from_a_stream_that_did(code: int, lost: bool) -> None:
-    assert status.from_reset(code, "gone").lost is lost
+    assert status.from_reset(code, "gone", answering=False).lost is lost

@@ -130,9 +130,10 @@ def from_http(status: bytes, content_type: bytes, protocol: str = "gRPC") -> Rpc
     return RpcError(code, f"the peer does not speak {protocol}: HTTP status {status.decode()}, content-type {content_type[:64]!r}")
 
 
-def from_reset(code: int, reason: str) -> RpcError:
-    """What to tell the caller when the stream ended without a status. A refused stream was not processed (RFC 9113, section 8.7)."""
+def from_reset(code: int, reason: str, *, answering: bool) -> RpcError:
+    """What to tell the caller when the stream ended without a status. A refused stream was not processed (RFC 9113, section 8.7), unless
+    the server was `answering`: its head had come."""
     error = RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
-    error.unprocessed = code == ErrorCode.REFUSED_STREAM
+    error.unprocessed = code == ErrorCode.REFUSED_STREAM and not answering
     error.lost = code == LOST
     return error
