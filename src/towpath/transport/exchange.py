@@ -235,7 +235,11 @@ class ServerExchange(Handling):
     def _start(self) -> None:
         endpoint = self._endpoint
         if endpoint.gate is not None and endpoint.method.kind is MethodKind.UNARY:
-            verdict = endpoint.gate(self._ctx, Held(self))
+            try:
+                verdict = endpoint.gate(self._ctx, Held(self))
+            except Exception as fault:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
+                self._report(fault)
+                verdict = True
             if verdict is not True:
                 if verdict is not False:
                     self.fail(verdict)

@@ -93,5 +93,9 @@ class HostLink(Link[End]):
 
     def cancel_calls(self) -> None:
         """End what is still running."""
-        for call in list(self.calls):
+        for call in [*self.calls, *self._unbegun()]:
             call.cancel(RpcError(Code.UNAVAILABLE, "the server is shutting down"))
+
+    @abstractmethod
+    def _unbegun(self) -> list[Handling]:
+        """The calls that have no handler yet: their requests are still coming, or a gate holds them back."""

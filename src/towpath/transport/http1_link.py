@@ -6,6 +6,7 @@ from typing import Final, cast
 
 from towpath.transport.dialogues import Dialogue
 from towpath.transport.exchange import ServerExchange, open_call
+from towpath.transport.handling import Handling
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.link import BUSY
 from towpath.transport.routes import Route, Settled
@@ -55,6 +56,11 @@ class Http1Link(HostLink[Http1Connection]):
         if not self.calls and self.connection.idle:
             self.close()
 
+    def _unbegun(self) -> list[Handling]:
+        stream = self.connection.serving
+        call = stream.call if isinstance(stream, Http1Exchange) else None
+        return [call] if call is not None and call.task is None else []
+
     # What the connection tells.
 
     def accept(self, head: Section) -> "Http1Exchange":
@@ -88,6 +94,11 @@ class Http1Exchange:
         self._connection = link.connection
         self._answer = answer
         self._call: ServerExchange | None = None
+
+    @property
+    def call(self) -> ServerExchange | None:
+        """The call, once it has begun to come."""
+        return self._call
 
     # What the connection tells.
 

@@ -24,6 +24,11 @@ class Http2Exchange(Stream):
         self._call: ServerExchange | None = None
         self._finished = False
 
+    @property
+    def call(self) -> ServerExchange | None:
+        """The call, once it has begun to come."""
+        return self._call
+
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:

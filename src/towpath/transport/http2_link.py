@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from towpath.core import clock
 from towpath.transport.dialogues import Dialogue
-from towpath.transport.handling import log
+from towpath.transport.handling import Handling, log
 from towpath.transport.hosting import HostLink, Site
 from towpath.transport.http2_exchange import Http2Exchange
 from towpath.transport.link import UNREAD
@@ -81,6 +81,10 @@ class Http2Link(HostLink[ServerConnection]):
         """Close once the last call of a draining connection has ended."""
         if not self.calls and not self.connection.streams:
             self.close()
+
+    def _unbegun(self) -> list[Handling]:
+        found = [stream.call for stream in self.connection.streams.values() if isinstance(stream, (ServerCall, Http2Exchange))]
+        return [call for call in found if call is not None and call.task is None]
 
     # What the connection tells.
 

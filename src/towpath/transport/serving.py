@@ -55,6 +55,11 @@ class ServerCall(Stream, Handling):
         self._slot = NO_SLOT
         self._over = False
 
+    @property
+    def call(self) -> Handling:
+        """Itself: see `Http2Exchange`."""
+        return self
+
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:

@@ -65,6 +65,8 @@ class Http1Connection:
         self._target = b""
         self._fields: list[Field] = []
         self._in_head = True
+        self._opened = False
+        """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
         self._has_body = False
         # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
         self._unparsed = 0
@@ -90,12 +92,17 @@ class Http1Connection:
     @property
     def idle(self) -> bool:
         """Whether no request is under way or waits."""
-        return self._stream is None and not self._waiting and self._in_head and not self._unparsed
+        return self._stream is None and not self._waiting and self._in_head and not self._opened
+
+    @property
+    def serving(self) -> Http1Stream | None:
+        """The request that is under way."""
+        return self._stream
 
     @property
     def awaits_head(self) -> bool:
         """Whether a request has begun and its head is not complete."""
-        return self._in_head and self._unparsed > 0
+        return self._in_head and self._opened
 
     # What the transport says.
 
@@ -153,7 +160,7 @@ class Http1Connection:
         """A request begins."""
         self._target = b""
         self._fields = []
-        self._in_head = True
+        self._in_head = self._opened = True
         self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
 
     def on_url(self, url: bytes) -> None:
@@ -189,6 +196,7 @@ class Http1Connection:
     def on_message_complete(self) -> None:
         """The request has ended."""
         self._in_head = True
+        self._opened = False
         self._unparsed = 0
         if self._has_body:  # else its head has said so
             self._in_turn(self._ended)
@@ -279,6 +287,7 @@ class Http1Connection:
         self._turning = True
         while self._response_ended and self._request_ended and not self._closed and not self._blocked:
             self._stream = None
+            self._unread = 0  # what nobody has taken of it, nobody will
             if self._last:
                 self._end()
             if not self._waiting or self._closed:
