@@ -186,6 +186,26 @@ async def test_an_iterator_may_fail_in_any_way(error: BaseException | None) -> N
         await turn_until(lambda: not link.calls and not link.connection.streams)
 
 
+async def test_an_iterator_that_waits_is_cancelled_with_its_call() -> None:
+    entered, left = asyncio.Event(), asyncio.Event()
+
+    async def waiting() -> AsyncIterator[pb.CollectRequest]:
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        yield pb.CollectRequest()
+
+    async with client_of(Streams()) as client:
+        call = asyncio.ensure_future(client.collect(waiting()))
+        await entered.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await left.wait()
+
+
 async def test_a_server_that_ends_early_stops_the_requests() -> None:
     def endless() -> Iterator[pb.ConverseRequest]:
         while True:

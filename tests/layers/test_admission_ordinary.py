@@ -177,7 +177,7 @@ def test_callers_who_call_again_are_all_served_once_the_cause_of_an_overload_is_
 
         def again():
             if burning.loop.now < until:
-                burning.loop.arrivals.append((burning.loop.now + 0.001, lambda at: burning.come(at, 0.001, 5.0)))
+                burning.loop.arrivals.append((burning.loop.now + 0.02, lambda at: burning.come(at, 0.001, 5.0)))
 
         burning.ended = burning.turned_away = again  # each calls again, whatever it was told
         for _ in range(callers):
