@@ -62,7 +62,7 @@ _STUCK_AFTER: Final = 1.0
 _LOOKED_AFTER: Final = 0.02
 _TURNS: Final = 3
 
-_CHOICE: Final = 256
+_CHOICE: Final = 64
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
 
 _KEPT: Final = 256
