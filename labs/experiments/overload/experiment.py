@@ -77,7 +77,7 @@ def _bars(runs: Sequence[Run]) -> list[Finding]:
     kept = median(run.at(full).goodput / min(run.at(full).offered, run.peak) for run in runs)
     refusal = median(run.refusal for run in runs) * 1e6
     recoveries = [run.loads[-1] for run in runs]
-    answered = median(load.goodput / load.offered for load in recoveries)
+    answered = median(load.answered for load in recoveries)
     settled = median(load.settled for load in recoveries)
     return [
         Finding(

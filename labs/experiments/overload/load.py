@@ -49,13 +49,15 @@ late."""
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """What came of one step. `offered` calls were begun in `seconds`; `good` were answered well in time, with these latencies in seconds,
-    sorted, without those that were skipped; `failed` counts the others by gRPC status; `processor` is how many seconds of it the server
-    used; `late` the generator's own delay in the worst case. `windows` has for each `WINDOW` of the step how many calls were due in it and
-    how many of them were good; `pause` is how long before it the step before had made its last call: until all of that one were over."""
+    sorted, without those that were skipped; the last of them came `answering` seconds after the first call, or before `seconds` were over
+    and that is `seconds`. `failed` counts the others by gRPC status; `processor` is how many seconds of it the server used; `late` the
+    generator's own delay in the worst case. `windows` has for each `WINDOW` of the step how many calls were due in it and how many of them
+    were good; `pause` is how long before it the step before had made its last call: until all of that one were over."""
 
     offered: int
     good: int
     seconds: float
+    answering: float
     latencies: list[float]
     failed: dict[str, int]
     processor: float
@@ -179,15 +181,18 @@ class Generator:
         self._answered: Counter[int] = Counter()
         self._idle = asyncio.Event()
         processor, begun = self._processor(), perf_counter()
+        self._last_good = begun
         self._begun, self._kept_from, pause = begun, begun + skipped, begun - self._last_due
         late = await self._at(rate, seconds) if rate else self._keep(CLOSED, seconds)
         self._idle.clear()  # it was set whenever no call was under way
         if self._open:
             await asyncio.wait_for(self._idle.wait(), seconds + 5 * TIMEOUT)
+        lasted = seconds if rate else perf_counter() - begun
         return Step(
             offered=self._offered,
             good=self._good,
-            seconds=seconds if rate else perf_counter() - begun,
+            seconds=lasted,
+            answering=max(lasted, self._last_good - begun),
             latencies=sorted(self._latencies),
             failed=dict(self._failed),
             processor=self._processor() - processor,
@@ -231,6 +236,7 @@ class Generator:
         now = perf_counter()
         if not failure and now - due <= TIMEOUT:
             self._good += 1
+            self._last_good = now
             self._answered[int((due - self._begun) / WINDOW)] += 1
             if due >= self._kept_from:
                 self._latencies.append(now - due)

@@ -23,13 +23,16 @@ _LINE: Final = 1 << 26
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What came of a load of `times` the capacity. Rates are per second; latencies, in seconds, are of calls that were answered well;
-    `processor` is the share of its core that the server used. `settled` is how many seconds after the load before it ended the server
-    answered in time what it was asked, and went on so: 95 % of the calls of each tenth of a second; infinite if it never did."""
+    """What came of a load of `times` the capacity. Rates are per second, that of `goodput` until the last answer, since what waits as the
+    load ends is answered after it; `answered` is the share of the calls offered that were. Latencies, in seconds, are of calls that were
+    answered well; `processor` is the share of its core that the server used until the last answer. `settled` is how many seconds after the
+    load before it ended the server answered in time what it was asked, and went on so: 95 % of the calls of each tenth of a second;
+    infinite if it never did."""
 
     times: float
     offered: float
     goodput: float
+    answered: float
     p50: float
     p99: float
     failed: dict[str, int]
@@ -58,7 +61,7 @@ class Run:
         """Seconds of the processor that a call takes which is refused. From twice and ten times the capacity, at both of which the server
         has no time to spare: its time is so much for each call that it serves and so much for each that it does not."""
         two, ten = self.at(2.0), self.at(10.0)
-        a, b = two.offered - two.goodput, ten.offered - ten.goodput
+        a, b = (load.goodput * (1 / load.answered - 1) for load in (two, ten))
         return (two.goodput * ten.processor - ten.goodput * two.processor) / (two.goodput * b - ten.goodput * a)
 
 
@@ -93,15 +96,16 @@ async def run(kind: str, loads: Sequence[float], seconds: float = SECONDS) -> Ru
 
 
 def _load(times: float, step: dict[str, Any]) -> Load:
-    latencies, seconds = step["latencies"], step["seconds"]
+    latencies, seconds, answering = step["latencies"], step["seconds"], step["answering"]
     return Load(
         times=times,
         offered=step["offered"] / seconds,
-        goodput=step["good"] / seconds,
+        goodput=step["good"] / answering,
+        answered=step["good"] / step["offered"],
         p50=_percentile(latencies, 0.5),
         p99=_percentile(latencies, 0.99),
         failed=step["failed"],
-        processor=step["processor"] / seconds,
+        processor=step["processor"] / answering,
         settled=settled(step["windows"], step["pause"]),
     )
 
