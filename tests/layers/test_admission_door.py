@@ -27,12 +27,12 @@ async def test_who_is_in_excess_is_turned_away_at_the_door():
     assert door(low, ()) is None  # all is well
     lane.refuse(QUEUE_DELAY, now)
     assert door(low, ()) is None  # nobody waits
-    for n in range(100):
+    for n in range(45):  # for less than a second, after which it is tried to refuse nobody
         lane.hold(high if n % 2 else low, Held(), now + 0.02 * n)
         lane.choose(now + 0.02 * n, 0)
-    lane.refuse(QUEUE_DELAY, now + 2.0)
-    lane.hold(high, Held(), now + 2.0)
-    with clock.using(lambda: now + 2.0):
+    lane.refuse(QUEUE_DELAY, now + 0.9)
+    lane.hold(high, Held(), now + 0.9)
+    with clock.using(lambda: now + 0.9):
         refusals = [door(low, ()) for _ in range(100)]
     assert all(reason_of(refusal) == PRIORITY for refusal in refusals)
     with clock.using(lambda: now + 4.0):
@@ -50,13 +50,13 @@ async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_
         lane.hold(first, Held(partial(asyncio.sleep, 0)), now)
 
     now = clock.now()
-    for turn in range(100):  # of nine calls that come eight begin
+    for turn in range(45):  # of nine calls that come eight begin
         now += 0.02
         lane.refuse(QUEUE_DELAY, now)
         one_waits()
         with clock.using(lambda at=now: at):
             for n in range(8):
-                if door(again if n + turn == 50 else first, ()) is None:
+                if door(again if n + turn == 25 else first, ()) is None:
                     one_waits()
         lane.choose(now, 8)
     lane.choose(now, 9)

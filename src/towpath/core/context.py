@@ -88,10 +88,11 @@ class Context:
     attempt at it, and is empty without one. It is not inherited: a handler that calls one method twice wants two effects; `arrived` is when
     a received call's head was read, in seconds of the clock, and 0 for a call that was not received; `gated` says that it was let in
     by a gate (`towpath.core.service.Gate`); `called`, if not 0, that the gate had held it back, and since when it had waited for its
-    turn."""
+    turn; `alone` that so few begin in a turn of the loop that its answer need not wait for others to be written with."""
 
     __slots__ = (
         "_latest",
+        "alone",
         "arrived",
         "attempt",
         "called",
@@ -129,6 +130,7 @@ class Context:
     arrived: float
     gated: bool
     called: float
+    alone: bool
 
     def __init__(
         self,
@@ -162,6 +164,7 @@ class Context:
         self.arrived = 0.0
         self.gated = False
         self.called = 0.0
+        self.alone = False
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id

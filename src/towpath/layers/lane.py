@@ -60,7 +60,12 @@ _STUCK_AFTER: Final = 1.0
 """Seconds in which calls wait for a place and none becomes free, after which the limit grows."""
 
 _LOOKED_AFTER: Final = 0.02
-_TURNS: Final = 3
+
+_GAPS: Final = 0.5
+"""How much of the time in which a call begins one may wait who is not chosen while much is in excess: as many come again in a turn."""
+
+_FEW: Final = 2
+"""Calls of a turn, of which none is so cheap that its answer should wait for the other's."""
 
 _CHOICE: Final = 64
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
@@ -276,10 +281,11 @@ class Lane:
         """Who begins in this turn, `most` at the most; who is left over then, and will not begin in time, is refused."""
         queue = self.queue
         tight = self._stands(now) or now < self._tight_until
-        # A turn is long also because much was read in it, which is no reason to begin fewer calls than fit.
+        # A turn is long also because much was read in it, which is no reason to begin fewer calls than fit. Rounded, since sockets that are
+        # looked at after each millisecond instead of each second one take 8 % of what a server can do at ten times that (measured).
         work = self.limit.baseline
         if work:
-            most = max(most, min(MAX_AT_ONCE, int(SLICE / 2 / work)))
+            most = max(most, min(MAX_AT_ONCE, round(SLICE / work)))
         most = min(most, self.bound - self.begun)
         # Sorted once in a turn: to look for each of those who begin among thousands would hold the loop for longer than they wait.
         waiting = deque(sorted(queue, key=order_of(self._excess), reverse=True)) if tight else queue
@@ -288,6 +294,8 @@ class Lane:
             place = waiting.popleft()
             if not place.arrival.over:
                 place.ctx.called = now if place.full else place.arrived
+                # Each is worth a write: its answer would wait for as long as the other, and those of the next turn, compute.
+                place.ctx.alone = most <= _FEW
                 chosen.append(place.arrival)
         try:
             self._chosen(now, len(chosen), waiting if tight else None)
@@ -340,11 +348,11 @@ class Lane:
 
     def _clear(self, waiting: Iterable[Place], now: float) -> None:
         """Refuse those `waiting`, the most important first, who will not begin in time: of the classes among whom some are refused, who
-        would wait for longer than the target, or for more than a few turns, since while the loop computes as many again come to the
-        sockets. The others may wait for as long as their deadlines allow."""
+        would wait for longer than the target, or have waited for more than a moment, since while the loop computes as many again come to
+        the sockets. The others may wait for as long as their deadlines allow."""
         waits = self.waits
         target, gap = waits.short, waits.gap
-        patience = _TURNS * gap if gap and not self._excess.light else target
+        patience = _GAPS * gap if gap and not self._excess.light else target
         refused = self._excess.refused_class
         left = waits.room(target)
         kept: list[Place] = []

@@ -337,7 +337,10 @@ class ServerExchange(Handling):
         if answer.body:
             self._outlet.send_data(answer.body, end=True)
         self._outlet.abandon()
-        self._link.schedule_flush()
+        if self._ctx.alone:
+            self._link.flush()  # no other answer to share a write with
+        else:
+            self._link.schedule_flush()
 
     def _complete(self) -> None:
         """The handler of a stream has ended well."""

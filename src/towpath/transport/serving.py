@@ -241,8 +241,8 @@ class ServerCall(Stream, Handling):
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
-            if len(link.calls) == 1:
-                link.flush()  # the only call: no other answer to share a write with
+            if len(link.calls) == 1 or ctx.alone:
+                link.flush()  # no other answer to share a write with
             else:
                 link.schedule_flush()
             return
