@@ -13,11 +13,11 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import WorkServiceClient
 from towpath import CallOptions, RpcError, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.telemetry.metrics import CallMetrics
 from towpath.testing import Cpu, Simulation, simulate
 from towpath.transport import ChannelOptions
-from towpath.transport.balancer import Policy
+from towpath.transport.client.load_balancing.balancer import Policy
 
 REPLICAS: Final = 20
 COST: Final = 0.01

@@ -11,7 +11,7 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ, WorkServiceClient
 from towpath import CallOptions, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core.policies import HedgingPolicy
 from towpath.telemetry.metrics import CallMetrics

@@ -13,7 +13,7 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import WorkService, WorkServiceClient
 from towpath import App, CallOptions, Code, Context, Criticality, RpcError, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.telemetry.metrics import CallMetrics
 from towpath.testing import Simulation, simulate
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from towpath.app.application import App
     from towpath.app.client import connect
     from towpath.app.forward import forward
-    from towpath.app.process import run
+    from towpath.app.process.run import run
     from towpath.app.sync_client import connect_sync
 
 __all__ = [
@@ -55,7 +55,7 @@ _LATER: Final = {
     "connect": "towpath.app.client",
     "connect_sync": "towpath.app.sync_client",
     "forward": "towpath.app.forward",
-    "run": "towpath.app.process",
+    "run": "towpath.app.process.run",
 }
 
 

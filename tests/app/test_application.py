@@ -15,7 +15,7 @@ import towpath
 from tests.echo_service import PATIENCE, Echo, Relay, turn_until
 from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.context import Context, enter, leave
 from towpath.stores.sqlite import SqliteStore
 from towpath.telemetry.metrics import CallMetrics

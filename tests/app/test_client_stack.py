@@ -15,8 +15,8 @@ from tests.stream_service import Streams
 from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.client import Channel
 from towpath.app.client_stack import client_roles
-from towpath.app.config import ServiceConfig
-from towpath.app.resilience import Resilience
+from towpath.app.settings.resilience import Resilience
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core import clock
 from towpath.core.context import Reply

@@ -11,8 +11,8 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath.app.client import Channel
-from towpath.app.config import ServiceConfig
-from towpath.app.limitsfile import NamedQuota
+from towpath.app.settings.limits import NamedQuota
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core import clock
 from towpath.core.signals import reason_of
 from towpath.layers.rate import Quota, Rate

@@ -17,7 +17,7 @@ from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath import App, CallOptions, Code, RpcError, connect, connect_sync, forward
 from towpath.app.client import Channel
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core.policies import RetryPolicy
 from towpath.telemetry.metrics import CallMetrics

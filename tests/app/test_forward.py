@@ -19,7 +19,7 @@ from tests.library_service import Library
 from tests.stream_service import Streams, answers
 from towpath import App, CallOptions, Code, Context, Metadata, Reply, RpcError, Service, connect, forward
 from towpath.app.client import Channel
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)

@@ -12,13 +12,13 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import FAIL, SAY, EchoServiceClient
 
+from tests.app.process.test_run import actor, serving
+from tests.app.process.test_workers import crew, team, until
 from tests.app.stage import PATIENCE, Watched, importable
-from tests.app.test_process import actor, serving
-from tests.app.test_workers import crew, team, until
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
 from towpath.app import reloading
-from towpath.app.config import ServiceConfig, load
+from towpath.app.settings.service_file import ServiceConfig, load
 from towpath.core.errors import SetupError
 from towpath.core.signals import reason_of
 from towpath.layers.fallback import LastAnswer

@@ -6,7 +6,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.errors import SetupError
 from towpath.core.signals import reason_of
 from towpath.layers.bucket import Rate

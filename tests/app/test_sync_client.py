@@ -14,7 +14,7 @@ from echo.v1.echo_towpath import EchoServiceClient, EchoServiceSyncClient
 from tests.app.stage import PATIENCE, importable
 from tests.echo_service import Echo, serving
 from towpath import App, CallOptions, Code, Context, RpcError, SetupError, blocking, connect, connect_sync
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)

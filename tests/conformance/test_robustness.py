@@ -20,8 +20,8 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel, Server
-from towpath.transport.http2_link import Http2Link
-from towpath.transport.serving import ServerCall
+from towpath.transport.server.grpc_unary import ServerCall
+from towpath.transport.server.http2_connection import Http2Link
 
 STRINGS = 10_000
 SESSIONS = 10_000

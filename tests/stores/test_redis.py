@@ -1,7 +1,7 @@
 import pytest
 
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import StoreUnavailable
+from towpath.layers.idempotency.store import StoreUnavailable
 from towpath.stores.redis import RedisStore
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import StoreUnavailable
+from towpath.layers.idempotency.store import StoreUnavailable
 from towpath.stores.sqlite import SqliteStore
 
 

@@ -7,7 +7,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.testing.scene import Record, Working
 from towpath.app.application import App
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.testing import Node, Simulation, simulate
 
 CONFIG = ServiceConfig(insecure=True, targets={"echo": "dns:///echo:8080"})

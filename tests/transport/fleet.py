@@ -11,7 +11,7 @@ from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath.core.context import CallOptions
 from towpath.core.service import Service
 from towpath.transport import Backoff, Channel, Server
-from towpath.transport.endpoint import State
+from towpath.transport.client.endpoints.endpoint import State
 
 PATIENT = CallOptions(timeout=PATIENCE)
 WAITING = CallOptions(timeout=PATIENCE, wait_for_ready=True)

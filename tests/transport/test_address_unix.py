@@ -12,7 +12,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo
 from towpath import App
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.context import CallOptions
 from towpath.core.errors import SetupError
 from towpath.transport import Channel, Server

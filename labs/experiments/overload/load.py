@@ -27,7 +27,7 @@ from bench import loop
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ
 from towpath.core import clock
-from towpath.transport.calling import grpc_fields, request_head
+from towpath.transport.client.grpc_unary import grpc_fields, request_head
 from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, Field, Section, Stream, Template

@@ -31,7 +31,7 @@ from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
 from towpath import App, CallOptions, Code, RpcError, Service, connect
-from towpath.app.config import ServiceConfig, load
+from towpath.app.settings.service_file import ServiceConfig, load
 from towpath.telemetry.metrics import write_exposition
 
 SERVICES = Path(__file__).parents[1] / "services"

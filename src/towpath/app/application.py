@@ -12,23 +12,23 @@ from typing import Any, Literal, Self
 from prometheus_client import CollectorRegistry
 
 from towpath.app.client import Channel
-from towpath.app.config import ServiceConfig
-from towpath.app.health import Health, ServingStatus
-from towpath.app.keystore import Opened, store_of
-from towpath.app.limitsfile import rate_store_of
-from towpath.app.reflection import reflection_services
 from towpath.app.reloading import taken_over
 from towpath.app.server_stack import ServerStack
+from towpath.app.settings.idempotency_store import Opened, store_of
+from towpath.app.settings.limits import rate_store_of
+from towpath.app.settings.service_file import ServiceConfig
+from towpath.app.settings.targets import ConfiguredTarget
+from towpath.app.standard.health import Health, ServingStatus
+from towpath.app.standard.reflection import reflection_services
 from towpath.app.sync_client import SyncChannel
-from towpath.app.targets import ConfiguredTarget
 from towpath.core.service import Layer, MethodSpec, Service
 from towpath.core.sync_calls import LoopRunner
-from towpath.layers.idempotency_store import IdempotencyStore
+from towpath.layers.idempotency.store import IdempotencyStore
 from towpath.layers.rate import RateStore
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Address, Server
 from towpath.transport.address import bind
-from towpath.transport.routes import NO_DOCUMENTS, Document, Documents
+from towpath.transport.server.routes import NO_DOCUMENTS, Document, Documents
 from towpath.wire.rest import openapi
 
 

@@ -11,8 +11,8 @@ from typing import Any, Self
 from prometheus_client import REGISTRY
 
 from towpath.app.client_stack import ClientStack
-from towpath.app.config import ServiceConfig
-from towpath.app.resilience import DEFAULT, Resilience, guards_of
+from towpath.app.settings.resilience import DEFAULT, Resilience, guards_of
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core import chance
 from towpath.core.calls import StreamOpener

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from towpath.app.fallbackfile import source_of
-from towpath.app.resilience import DEFAULT, Resilience
+from towpath.app.settings.fallback import source_of
+from towpath.app.settings.resilience import DEFAULT, Resilience
 from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from towpath.app.suggest import suggestion
+from towpath.app.settings.suggest import suggestion
 from towpath.core.calls import BidiStreamingCall, Binder, StreamOpener
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError

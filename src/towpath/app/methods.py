@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from towpath.app.suggest import suggestion
+from towpath.app.settings.suggest import suggestion
 from towpath.core.errors import SetupError
 from towpath.core.service import MethodSpec, Service
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.errors import SetupError
 
 _TAKEN_OVER: Final = ("methods", "quotas", "bulkheads", "admission")

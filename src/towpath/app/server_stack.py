@@ -7,18 +7,18 @@ server from everybody comes before what shares it out among tenants: a server in
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from towpath.app.config import ServiceConfig
-from towpath.app.limitsfile import NamedBulkhead, NamedQuota, by_method
+from towpath.app.settings.limits import NamedBulkhead, NamedQuota, by_method
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core import chance
 from towpath.core.context import Context
 from towpath.core.service import Layer, MethodSpec, roles
-from towpath.layers.admission import Admission
+from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
+from towpath.layers.admission.admission import Admission
 from towpath.layers.bulkhead import Bulkhead, Compartment
 from towpath.layers.context import ServerContext
 from towpath.layers.deadline import Deadline
-from towpath.layers.idempotency import Idempotency
-from towpath.layers.idempotency_store import IdempotencyStore
-from towpath.layers.limit import DEFAULT_LIMIT, LimitOptions
+from towpath.layers.idempotency.idempotency import Idempotency
+from towpath.layers.idempotency.store import IdempotencyStore
 from towpath.layers.rate import Quota, RateLimit, RateStore
 from towpath.telemetry.metrics import CallMetrics
 

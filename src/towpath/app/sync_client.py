@@ -16,8 +16,8 @@ from typing import Final, Self, TypeVar
 from weakref import WeakSet
 
 from towpath.app.client import Channel, connect
-from towpath.app.config import ServiceConfig
-from towpath.app.loops import new_loop
+from towpath.app.event_loop import new_loop
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.calls import ClientExchange
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError

@@ -61,7 +61,7 @@ def call(
     insecure
         Speak plaintext although the target is not on this machine.
     """
-    from towpath.app.duration import parse_duration
+    from towpath.app.settings.duration import parse_duration
     from towpath.core.errors import RpcError, SetupError
     from towpath.transport import Channel, ClientTls
 

@@ -36,7 +36,7 @@ def check(
     # Each command loads only what it needs.
     from datetime import UTC, datetime
 
-    from towpath.app.servicegraph import read_system
+    from towpath.app.system.service_graph import read_system
     from towpath.contracts import graph
 
     declared = read_system(paths)

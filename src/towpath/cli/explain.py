@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from towpath.app.config import ServiceConfig
+    from towpath.app.settings.service_file import ServiceConfig
     from towpath.contracts.policy import MethodConfig
     from towpath.core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
     from towpath.core.service import MethodSpec
-    from towpath.layers.idempotency_store import IdempotencyStore
+    from towpath.layers.idempotency.store import IdempotencyStore
 
 Side = Literal["client", "server"]
 
@@ -36,9 +36,9 @@ def explain(
         Only this side of the call; both without it.
     """
     # Each command loads only what it needs.
-    from towpath.app.config import load
-    from towpath.app.keystore import store_of
     from towpath.app.methods import find_method, methods_of
+    from towpath.app.settings.idempotency_store import store_of
+    from towpath.app.settings.service_file import load
 
     # A file named here wins over the environment, which was set for something else.
     environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
@@ -121,8 +121,8 @@ def _server_values(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> list[tuple[str, str, str]]:
     from towpath.contracts.policy import DEFAULT, resolve
-    from towpath.layers.admission import DEFAULT_QUEUE
-    from towpath.layers.limit import DEFAULT_LIMIT
+    from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT
+    from towpath.layers.admission.admission import DEFAULT_QUEUE
 
     # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
     policy = resolve(spec)
@@ -143,7 +143,7 @@ def _shares(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> Iterator[tuple[str, str, str]]:
     """What a tenant may call, and how much of it at once, where the service file says so."""
-    from towpath.app.limitsfile import LOCAL, by_method
+    from towpath.app.settings.limits import LOCAL, by_method
 
     entry = by_method(settings.quotas, methods).get(spec.full_name)
     if entry is not None:

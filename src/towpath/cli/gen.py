@@ -32,7 +32,7 @@ def gen(
         Copy the contracts there too, for a package whose contracts others import.
     """
     # protoc and descriptors are for this command alone; `towpath --help` does not wait for them.
-    from towpath.contracts.generator import GenerateOptions, generate
+    from towpath.contracts.codegen.generator import GenerateOptions, generate
 
     result = generate(GenerateOptions(paths=paths, proto_roots=proto_root or (), out=out, check=check, ship_protos=ship_protos))
     for warning in result.warnings:

@@ -53,10 +53,10 @@ def _places(given: tuple[str, ...]) -> dict[str, str]:
 
 
 async def _up(path: Path, metrics: Path | None, listen: dict[str, str]) -> int:
-    from towpath.app.output import prefixed
-    from towpath.app.signals import stopping
-    from towpath.app.supervisor import SELF, ServiceDied, System
-    from towpath.app.system import load
+    from towpath.app.process.child_output import prefixed
+    from towpath.app.process.signals import stopping
+    from towpath.app.system.supervisor import SELF, ServiceDied, System
+    from towpath.app.system.system_file import load
 
     emit = prefixed([SELF, *load(path).services], sys.stdout)
     with stopping() as asked:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import Answer, Claim, Held, StoreUnavailable
+from towpath.layers.idempotency.store import Answer, Claim, Held, StoreUnavailable
 from towpath.stores.transaction import Answering, holding, overtaken
 
 try:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import Answer, Claim, StoreUnavailable
+from towpath.layers.idempotency.store import Answer, Claim, StoreUnavailable
 
 try:
     import redis.asyncio as driver

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from towpath.core.errors import SetupError
-from towpath.layers.idempotency_store import Answer, Claim, StoreUnavailable
+from towpath.layers.idempotency.store import Answer, Claim, StoreUnavailable
 from towpath.stores.transaction import Answering, holding, overtaken
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from towpath.core.errors import Code, RpcError
-from towpath.layers.idempotency_store import Answer, Held, IdempotencyStore, held
+from towpath.layers.idempotency.store import Answer, Held, IdempotencyStore, held
 
 Res = TypeVar("Res", bound=Message)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar, cast
 
-from towpath.layers.lag import simulated_lag
+from towpath.layers.admission.loop_lag import simulated_lag
 from towpath.testing.cpu import Cpu
 from towpath.testing.link import LinkOptions
 from towpath.testing.stream import End

@@ -1,8 +1,8 @@
 """A call on the server in one protocol, whatever the protocol: request bytes in and messages out, responses in and bytes out.
 
-gRPC's hot path, a unary call over HTTP/2, is written out in `towpath.transport.serving`. Everything else (streams, gRPC-Web, Connect,
-REST, over HTTP/2 and HTTP/1.1) runs through one implementation of a call, `towpath.transport.exchange`, which speaks to its peer through a
-`Dialect`. One is made for each call; it has no IO and does not know which HTTP carries it.
+gRPC's hot path, a unary call over HTTP/2, is written out in `towpath.transport.server.grpc_unary`. Everything else (streams, gRPC-Web,
+Connect, REST, over HTTP/2 and HTTP/1.1) runs through one implementation of a call, `towpath.transport.server.exchange`, which speaks to its
+peer through a `Dialect`. One is made for each call; it has no IO and does not know which HTTP carries it.
 """
 
 from abc import ABC, abstractmethod

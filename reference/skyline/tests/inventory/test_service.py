@@ -12,7 +12,7 @@ from skyline.inventory.__main__ import main as add_inventory
 from skyline.inventory.v1 import inventory_pb2 as pb
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from towpath import App, CallOptions, Code, RpcError, SetupError, connect
-from towpath.app.config import ServiceConfig
+from towpath.app.settings.service_file import ServiceConfig
 from towpath.telemetry.metrics import CallMetrics
 
 FLIGHT, OTHER = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK"

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from skyline.demo.performance import Options, perform
 from towpath import SetupError
-from towpath.app.signals import stopping
-from towpath.app.supervisor import ServiceDied
+from towpath.app.process.signals import stopping
+from towpath.app.system.supervisor import ServiceDied
 
 _INTERRUPTED = 130
 

@@ -1,0 +1,162 @@
+"""`[quotas]` and `[bulkheads]` of the service file: what a service lets each tenant do, and how much of it at once.
+
+    [service]
+    quota_store = "redis://cache:6379/0"     # counted for all processes together; in each by itself without it ("local")
+
+    [quotas.search]                          # a name of your own, for messages
+    methods = ["SearchService/SearchFlights", "skyline.fleet.v1.FleetService"]   # a method that is served here, or all of a service
+    per_second = 50.0                        # calls of each of these methods, for each tenant
+    burst = 100.0                            # how many of them at once; one second's worth without it
+    shadow = true                            # let all pass, and count what would be refused; false without it
+
+    [bulkheads.database]
+    methods = ["FlightsService"]
+    most = 10                                # calls of all these methods together that may be under way
+    shadow = true
+
+A service's entry does not hold for a method that has one of its own. Who exceeds a quota or finds a bulkhead full gets RESOURCE_EXHAUSTED;
+see `towpath.layers.rate` and `towpath.layers.bulkhead`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from towpath.app.settings.suggest import suggestion
+from towpath.core.errors import SetupError
+from towpath.core.service import MethodSpec
+from towpath.layers.bucket import Rate
+from towpath.layers.bulkhead import Compartment
+from towpath.layers.rate import Quota, RateStore
+
+LOCAL: Final = "local"
+"""The `quota_store` that is none."""
+
+
+class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of `[quotas]`, as it is written."""
+
+    methods: tuple[str, ...]
+    per_second: float
+    burst: float | None = None
+    shadow: bool = False
+
+
+class BulkheadTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of `[bulkheads]`, as it is written."""
+
+    methods: tuple[str, ...]
+    most: int
+    shadow: bool = False
+
+
+class _Named(Protocol):
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def methods(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedQuota:
+    """A quota, the methods that it is for as the file has them, and where that is written: file and field."""
+
+    where: str
+    methods: tuple[str, ...]
+    quota: Quota
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedBulkhead:
+    """Likewise a compartment, whose group is the table's name."""
+
+    where: str
+    methods: tuple[str, ...]
+    compartment: Compartment
+
+
+_Entry = TypeVar("_Entry", bound=_Named)
+
+
+def quotas_of(tables: Mapping[str, QuotaTable], source: Path | None) -> tuple[NamedQuota, ...]:
+    """What `[quotas]` of the file `source` says. Raises SetupError that names file and field."""
+    found: list[NamedQuota] = []
+    for name, table in tables.items():
+        where = f"{source}: quotas.{name}"
+        try:
+            quota = Quota(rate=Rate(per_second=table.per_second, burst=table.burst), shadow=table.shadow)
+        except ValueError as error:
+            raise SetupError(f"{where}: {error}") from None
+        found.append(NamedQuota(where=where, methods=_methods(table.methods, where), quota=quota))
+    return tuple(found)
+
+
+def bulkheads_of(tables: Mapping[str, BulkheadTable], source: Path | None) -> tuple[NamedBulkhead, ...]:
+    """What `[bulkheads]` says; likewise."""
+    found: list[NamedBulkhead] = []
+    for name, table in tables.items():
+        where = f"{source}: bulkheads.{name}"
+        try:
+            compartment = Compartment(most=table.most, group=name, shadow=table.shadow)
+        except ValueError as error:
+            raise SetupError(f"{where}: {error}") from None
+        found.append(NamedBulkhead(where=where, methods=_methods(table.methods, where), compartment=compartment))
+    return tuple(found)
+
+
+def _methods(methods: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if not methods:
+        raise SetupError(f'{where}.methods: is empty; name methods, such as "EchoService/Say", or services')
+    return methods
+
+
+def by_method(entries: Sequence[_Entry], methods: Iterable[MethodSpec[Any, Any]]) -> dict[str, _Entry]:
+    """Which of `entries` holds for each of `methods`, by full name. Raises SetupError for a name that none of `methods` has, for one that
+    several services have, and for two entries that hold for one method alike."""
+    specs = list(methods)
+    found: dict[str, _Entry] = {}
+    exact: set[str] = set()
+    for by_service in (False, True):
+        for entry in entries:
+            for asked in entry.methods:
+                if ("/" in asked) is by_service:
+                    continue
+                for spec in _named(asked, specs, entry.where):
+                    other = found.setdefault(spec.full_name, entry)
+                    if not by_service:
+                        exact.add(spec.full_name)
+                    if other is not entry and not (by_service and spec.full_name in exact):
+                        raise SetupError(
+                            f"{entry.where}.methods: {spec.full_name} is among those of {other.where}, too; leave it to one of them"
+                        )
+    return found
+
+
+def _named(asked: str, specs: Sequence[MethodSpec[Any, Any]], where: str) -> list[MethodSpec[Any, Any]]:
+    service, slash, name = asked.removeprefix("/").partition("/")
+    of_service = [spec for spec in specs if spec.service == service or spec.service.endswith(f".{service}")]
+    services = sorted({spec.service for spec in of_service})
+    if len(services) > 1:
+        raise SetupError(f"{where}.methods: {service} is ambiguous: {', '.join(services)}; write one of them out")
+    found = [spec for spec in of_service if not slash or spec.name == name]
+    if not found:
+        known = {spec.full_name if slash else spec.service for spec in specs}
+        near = suggestion(asked, known, kind="methods" if slash else "services")
+        raise SetupError(f"{where}.methods: nothing that is served here is called {asked!r}; {near}")
+    return found
+
+
+def rate_store_of(setting: str, where: str) -> RateStore | None:
+    """The store that `service.quota_store` names, not yet opened; None for "local". Raises SetupError that names `where`, but not the
+    address, which may hold a password."""
+    if setting == LOCAL:
+        return None
+    if setting.partition("://")[0] in {"redis", "rediss"}:
+        from towpath.stores.redis_rates import RedisRates  # noqa: PLC0415 # it brings its driver
+
+        return RedisRates(setting)
+    raise SetupError(f'{where}: does not name a store; give "local" or "redis://..."')

@@ -1,0 +1,1 @@
+"""The services that every towpath server offers: health and reflection."""

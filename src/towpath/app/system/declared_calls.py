@@ -1,0 +1,58 @@
+"""What service files declare for `towpath check` (see `towpath.app.settings.declarations`), checked entry by entry, each with its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from towpath.app.settings.declarations import CallTable, WaiverTable
+from towpath.app.settings.suggest import suggestion
+from towpath.contracts.graph import RULES, Waiver
+from towpath.core.errors import SetupError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredCall:
+    """An entry of `[[calls]]`, sound as far as can be said without its contracts. `where` is the file and the entry."""
+
+    where: str
+    to: str
+    caller: str | None
+    optional: bool
+    parallel: bool
+    times: int
+    forward: bool
+
+
+def calls_of(tables: Sequence[CallTable], source: Path | None) -> tuple[DeclaredCall, ...]:
+    """The calls that the file `source` declares. Raises SetupError that names file and field."""
+    return tuple(_call(table, f"{source}: calls[{index}]") for index, table in enumerate(tables))
+
+
+def waivers_of(tables: Sequence[WaiverTable], source: Path | None) -> tuple[Waiver, ...]:
+    """Likewise its waivers."""
+    return tuple(_waiver(table, f"{source}: waivers[{index}]") for index, table in enumerate(tables))
+
+
+def _call(table: CallTable, where: str) -> DeclaredCall:
+    if table.times < 1:
+        raise SetupError(f"{where}.times: is {table.times}; give 1 or more, or leave the call out")
+    if table.forward and table.caller is not None:
+        raise SetupError(f"{where}.from: does not go with forward, by which each method calls its own namesake; leave one of them out")
+    return DeclaredCall(
+        where=where,
+        to=table.to,
+        caller=table.caller,
+        optional=table.optional,
+        parallel=table.parallel,
+        times=table.times,
+        forward=table.forward,
+    )
+
+
+def _waiver(table: WaiverTable, where: str) -> Waiver:
+    if table.rule not in RULES:
+        raise SetupError(f"{where}.rule: unknown rule {table.rule!r}; {suggestion(table.rule, RULES, kind='rules')}")
+    for name in ("path", "owner", "why"):
+        if not getattr(table, name).strip():
+            raise SetupError(f"{where}.{name}: is empty; a waiver says what it excuses, who answers for it and why")
+    return Waiver(rule=table.rule, path=table.path, until=table.until, owner=table.owner, why=table.why, where=where)

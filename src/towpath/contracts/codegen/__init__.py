@@ -1,0 +1,1 @@
+"""From the model of a contract to the Python that is committed."""

@@ -1,0 +1,1 @@
+"""Which calls a server begins, which wait and which it rejects."""

@@ -1,0 +1,1 @@
+"""One effect for each idempotency key, whatever is sent twice."""

@@ -1,0 +1,237 @@
+"""The `idempotency` role: a call that carries a key has its effect once, however often it is sent, and every attempt gets the same answer.
+
+As the IETF's draft-ietf-httpapi-idempotency-key-header has it: the first call with a key runs, and its answer is stored with a fingerprint
+of its request. A later one gets the stored answer; with another request it is refused with FAILED_PRECONDITION (KEY_REUSED; the draft's
+422: the key's state forbids it, not the argument's form). One that comes while the first runs waits for it in the same process, until its
+own deadline, and is refused elsewhere with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A key belongs to a
+method, a tenant and a caller: nobody can fetch another's answer.
+
+What is stored: success, and errors that would come again. Overload, a lost dependency, a deadline, a cancellation and a bug are not: the
+key is released and a retry runs. The metadata of an answer are not stored.
+
+What a crash means: the key stays held until its lease ends (the call's deadline plus `margin`), then another attempt runs. If the handler
+writes its effect in the store's own transaction (`towpath.stores`), that is exactly once: effect and answer are committed together, and
+only by who still holds the key. Otherwise an effect that happened just before the crash happens again: at most once while processes live,
+at least once across a crash. No store can mend that for an effect outside of it.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from google.protobuf.any_pb2 import Any as PackedDetail
+from google.rpc.status_pb2 import Status
+
+from towpath.core.context import Context
+from towpath.core.errors import Code, RpcError
+from towpath.core.outcome import Outcome, classify
+from towpath.core.service import Handler, MethodKind, MethodSpec
+from towpath.core.service import Idempotency as Level
+from towpath.core.signals import Signal, refusal, unheard
+from towpath.layers.idempotency.store import Answer, Claim, Held, IdempotencyStore, StoreUnavailable, held
+
+log: Final = logging.getLogger("towpath.server")
+
+KEY_REUSED: Final = "KEY_REUSED"
+CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
+STORE_UNAVAILABLE: Final = "STORE_UNAVAILABLE"
+REPLAYED: Final = "REPLAYED"
+ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
+"""The reasons that are signalled; the first three are those of refusals, in their ErrorInfo."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdempotencyOptions:
+    """In seconds: `ttl` is how long an answer is kept (default a day), `lease` how long a call without a deadline may hold its key
+    (default 60), `margin` what a call with one may take beyond it to be put away (default 1), `pushback` after how long a duplicate that
+    is refused should come again (default 0.1).
+    """
+
+    ttl: float = 86_400.0
+    lease: float = 60.0
+    margin: float = 1.0
+    pushback: float = 0.1
+
+
+DEFAULTS: Final = IdempotencyOptions()
+
+
+class Idempotency:
+    """Runs unary calls that carry a key once. A call without one passes; while `store` is unavailable, a call with one is refused with
+    UNAVAILABLE, since to run it would break the promise.
+
+    Cancellation: a waiting duplicate just ends. A cancelled call releases its key, in a task of its own if need be, so that the key is
+    free even if the call's task is gone; an answer that is being stored is stored.
+    """
+
+    role = "idempotency"
+
+    def __init__(self, store: IdempotencyStore, *, options: IdempotencyOptions = DEFAULTS, signal: Signal = unheard) -> None:
+        self._store = store
+        self._options = options
+        self._signal = signal
+        self._running: dict[str, asyncio.Event] = {}
+        self._closing: set[asyncio.Task[Any]] = set()
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        """Unary methods that have side effects; a stream has no one answer, and what changes nothing may run again."""
+        if method.kind is not MethodKind.UNARY or method.idempotency is Level.NO_SIDE_EFFECTS:
+            return following
+
+        def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
+            if ctx.idempotency_key:
+                return self._in_turn(method, following, request, ctx)
+            return following(request, ctx)
+
+        return handle
+
+    async def _in_turn(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
+        """Wait until no other call with this key runs in this process, then be the one that does."""
+        key = scope(method, ctx)
+        while (first := self._running.get(key)) is not None:
+            await first.wait()
+        done = self._running[key] = asyncio.Event()
+        try:
+            return await self._once(method, following, request, ctx, key)
+        finally:
+            del self._running[key]
+            done.set()
+
+    async def _once(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context, key: str) -> Any:
+        fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        holding = Held(self._store, key, uuid4().hex, self._options.ttl)
+        try:
+            claim = await self._claim(holding, fingerprint, ctx)
+        except StoreUnavailable as error:
+            raise self._refusal(
+                method, Code.UNAVAILABLE, STORE_UNAVAILABLE, f"its idempotency key could not be checked: {error}"
+            ) from error
+        if not claim.mine:
+            return self._known(method, claim, fingerprint)
+        token = held.set(holding)
+        try:
+            response = await following(request, ctx)
+            if not isinstance(response, method.response):  # nobody will get it, so that it must not be kept
+                raise TypeError(f"{method.full_name} returned {type(response).__name__} instead of {method.response.__name__}")
+            answer = None if holding.answered else Answer.of(response)
+        except BaseException as error:
+            if not holding.answered:
+                await self._failed(method, holding, error)
+            if isinstance(error, StoreUnavailable):  # from the handler's transaction: a lost dependency, and no bug
+                self._signal(method.full_name, self.role, STORE_UNAVAILABLE, False)
+                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
+            raise
+        finally:
+            held.reset(token)
+        if answer is not None:
+            await self._keep(method, holding, answer)
+        return response
+
+    async def _claim(self, holding: Held, fingerprint: bytes, ctx: Context) -> Claim:
+        remaining = ctx.remaining()
+        options = self._options
+        lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
+        claiming = self._start(self._store.claim(holding.key, fingerprint, holding.holder, lease))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._start(self._unclaim(claiming, holding))
+            raise
+
+    async def _unclaim(self, claiming: asyncio.Task[Claim], holding: Held) -> None:
+        """Give back what a cancelled call may just be getting: releasing before the claim has come through would release nothing."""
+        await asyncio.wait((claiming,))
+        await self._release(holding)
+
+    def _known(self, method: MethodSpec[Any, Any], claim: Claim, fingerprint: bytes) -> Any:
+        """The end of a call whose key somebody else has or had."""
+        if claim.fingerprint != fingerprint:
+            raise self._refusal(
+                method, Code.FAILED_PRECONDITION, KEY_REUSED, "its idempotency key was used for another request; take a new one"
+            )
+        answer = claim.answer
+        if answer is None:
+            why = "a call with the same idempotency key is running"
+            figures = {"lease_left": f"{claim.lease_left:.3f}"}
+            raise self._refusal(method, Code.ABORTED, CONCURRENT_DUPLICATE, why, figures, self._options.pushback)
+        self._signal(method.full_name, self.role, REPLAYED, False)
+        if answer.code == 0:
+            return method.response.FromString(answer.body)
+        status = Status.FromString(answer.body)
+        raise RpcError(Code(answer.code), status.message, status.details)
+
+    async def _failed(self, method: MethodSpec[Any, Any], holding: Held, error: BaseException) -> None:
+        answer: Answer | None = None
+        try:
+            if definite(error):
+                answer = _failure(error)
+        except Exception:  # what is no text, no detail or no code in it
+            log.exception("%s failed with an error that cannot be kept", method.full_name)
+        if answer is not None:
+            await self._keep(method, holding, answer)
+        else:
+            await asyncio.shield(self._start(self._release(holding)))
+
+    async def _keep(self, method: MethodSpec[Any, Any], holding: Held, answer: Answer) -> None:
+        """The effect has happened, and the caller is told so even if a later attempt cannot be."""
+        try:
+            kept = await asyncio.shield(self._start(self._store.complete(holding.key, holding.holder, answer, holding.ttl)))
+        except StoreUnavailable:
+            kept = False
+        except Exception:
+            log.exception("the answer of %s was not kept", method.full_name)
+            kept = False
+        if not kept:
+            self._signal(method.full_name, self.role, ANSWER_NOT_KEPT, False)
+
+    async def _release(self, holding: Held) -> None:
+        try:
+            await self._store.release(holding.key, holding.holder)
+        except StoreUnavailable:
+            return  # the lease will end it
+        except Exception:
+            log.exception("a key was not released before its lease ends")
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task that the call's cancellation does not reach; the loop alone would not keep it alive."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
+
+    def _refusal(
+        self,
+        method: MethodSpec[Any, Any],
+        code: Code,
+        reason: str,
+        why: str,
+        figures: dict[str, str] | None = None,
+        pushback: float | None = None,
+    ) -> RpcError:
+        self._signal(method.full_name, self.role, reason, False)
+        return refusal(code, method, role=self.role, reason=reason, why=why, figures=figures, pushback=pushback)
+
+
+def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:
+    """The key as stores know it: a hash, so that it is short, of one form, and tells no reader of the store what the caller's key is."""
+    return hashlib.sha256(f"{method.full_name}\0{ctx.tenant}\0{ctx.caller}\0{ctx.idempotency_key}".encode()).hexdigest()
+
+
+def definite(error: BaseException) -> bool:
+    """Whether `error` is an answer: the work was begun, and would end so again. A pushback is an invitation to try again, so it is none."""
+    return isinstance(error, RpcError) and classify(error) is Outcome.CLIENT_FAULT and not error.unprocessed and error.pushback is None
+
+
+def _failure(error: Any) -> Answer:
+    status = Status(code=int(error.code), message=error.message)
+    for detail in error.details:
+        packed = status.details.add()
+        if isinstance(detail, PackedDetail):  # of a call that the handler made: of a type that is not known here
+            packed.CopyFrom(detail)
+        else:
+            packed.Pack(detail)
+    return Answer(code=int(error.code), body=status.SerializeToString(deterministic=True))

@@ -1,0 +1,1 @@
+"""A client's channel, its connections and the calls on them."""

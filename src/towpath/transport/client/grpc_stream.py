@@ -1,0 +1,211 @@
+"""One streaming call on the client: an HTTP/2 stream on one side, the call's exchange on the other.
+
+Responses are cut out of the body when they are read, and only what was read gives the server room for more: a client that does not read
+holds no more than a window, and the part of a message that is under way, which the message limit bounds.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath.core.calls import ClientExchange
+from towpath.core.errors import Code, RpcError
+from towpath.transport.client.grpc_unary import ResponseHead, has_status
+from towpath.transport.connection_driver import Link
+from towpath.wire.answer import StreamedAnswer
+from towpath.wire.elements import UNCHECKED, check_elements
+from towpath.wire.grpc import framing, metadata, status
+from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
+from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
+
+MOST_QUEUED: Final = 64 * 1024
+"""Bytes that a call may have waiting for its peer's window before who sends has to wait too."""
+
+
+class ClientStream(Stream):
+    """The `towpath.core.calls.Wire` of an exchange. `over` is settled with the call: None if it ended well, else raises RpcError."""
+
+    __slots__ = ("_exchange", "_gzip", "_half_closed", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
+
+    def __init__(
+        self, link: Link[ClientConnection], exchange: ClientExchange[Any, Any], response: type[Message], limit: int, *, gzip: bool
+    ) -> None:
+        Stream.__init__(self, link.connection)
+        self.over: asyncio.Future[None] = link.loop.create_future()
+        self._link = link
+        self._exchange = exchange
+        self._response = response
+        self._limit = limit
+        self._gzip = gzip
+        self._reader: framing.MessageReader | StreamedAnswer | None = None
+        self._owed = 0
+        self._room: asyncio.Future[None] | None = None
+        self._half_closed = False
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The answer begins; a head that also ends it carries the status."""
+        facts = ResponseHead.of(head)
+        if facts.error is not None and not has_status(head, extra):
+            self._fail(facts.error)
+            return
+        if end_stream:
+            self._finish(head.fields, extra)
+            return
+        self._reader = framing.MessageReader(self._limit, gzip=facts.gzip)
+        reply = self._exchange.ctx.reply
+        reply.headers = metadata.decode((*head.fields, *extra))
+        self._exchange.wake()
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the responses."""
+        reader = self._reader
+        if reader is None or self.over.done():
+            return
+        self._owed += len(data)
+        try:
+            reader.feed(data)
+            complete = reader.complete()
+        except RpcError as error:
+            self._fail(error)
+            return
+        if complete:
+            self._exchange.wake()
+        elif not end_stream:
+            self._give_room(self._owed)  # for the rest of a message, which the limit bounds
+        if end_stream:
+            self.body_ended()
+
+    def body_ended(self) -> None:
+        """The responses have ended, and nothing follows them."""
+        self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The end of the answer."""
+        self._finish(trailers.fields, extra)
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The call is over before its end."""
+        self._settle(status.from_reset(code, reason, answering=self.head_seen))
+
+    def drained(self) -> None:
+        """What was sent has gone."""
+        self._let_send()
+
+    def expire(self) -> None:
+        """The deadline has passed: stop waiting, and tell the server to stop working."""
+        self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._exchange.ctx.method} did not finish within its deadline"))
+
+    # What the exchange does.
+
+    def take(self) -> Message | None:
+        """The next response that has come, or None."""
+        reader = self._reader
+        if reader is None:
+            return None
+        before = reader.unread
+        try:
+            raw = reader.next()
+        except RpcError as error:
+            self._fail(error)
+            raise
+        if raw is None:
+            # What is there of a message came behind another one, and was not given back with it.
+            self._give_room(self._owed)
+            over = self.over
+            if reader.unread and over.done() and not over.cancelled() and over.exception() is None:
+                raise RpcError(Code.INTERNAL, f"{self._exchange.ctx.method} ended within a message")
+            return None
+        self._give_room(min(before - reader.unread, self._owed))
+        try:
+            if len(raw) > UNCHECKED:
+                check_elements(self._response, raw, self._limit)
+            return self._response.FromString(raw)
+        except RpcError as error:
+            self._fail(error)
+            raise
+        except DecodeError as error:
+            fault = RpcError(Code.INTERNAL, f"a response is not a {self._response.DESCRIPTOR.full_name}: {error}")
+            self._fail(fault)
+            raise fault from None
+
+    def write(self, message: Message) -> bool:
+        """Send a request, unless the call is over; whether there is room for more."""
+        if self._half_closed:
+            raise RuntimeError(f"the call of {self._exchange.ctx.method} was half-closed; nothing more can be sent on it")
+        if AFTER_SEND_FRAME[self.state] == ILLEGAL:
+            return False
+        raw = message.SerializeToString()
+        body = framing.frame(raw, gzip=True) if self._gzip else framing.pack_prefix(0, len(raw)) + raw
+        self._link.connection.send_piece(self, body)
+        self._link.gather()
+        return self.queued < MOST_QUEUED and not self._link.paused
+
+    async def room(self) -> None:
+        """Until what was sent has gone, or the call is over."""
+        if self._link.paused:
+            await self._link.writable()
+        if self.queued < MOST_QUEUED or self.over.done():
+            await asyncio.sleep(0)  # who never waits would keep everybody else from working
+            return
+        if self._room is not None:
+            raise RuntimeError(f"two tasks send on the same call of {self._exchange.ctx.method}; let one send for both")
+        room = self._room = self._link.loop.create_future()
+        try:
+            await room
+        finally:
+            self._room = None
+
+    def half_close(self) -> None:
+        """No more requests."""
+        if AFTER_SEND_FRAME[self.state] != ILLEGAL and not self._half_closed:
+            self._half_closed = True
+            self._link.connection.send_body(self, b"", end_stream=True)
+            self._link.schedule_flush()
+
+    def answering(self) -> bool:
+        """Whether a response has begun; an answer that is nothing but its end is none."""
+        return self._reader is not None
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the call; whoever waits for room finds that out."""
+        Stream.reset(self, code)
+        self._let_send()
+
+    # What becomes of it.
+
+    def _give_room(self, size: int) -> None:
+        self._owed -= size
+        before = self.unconsumed
+        self.consumed(size)
+        if self.unconsumed < before:
+            self._link.schedule_flush()
+
+    def _let_send(self) -> None:
+        room = self._room
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _finish(self, fields: tuple[Field, ...], extra: Sequence[Field]) -> None:
+        every = (*fields, *extra)
+        self._exchange.ctx.reply.trailers = metadata.decode(every)
+        self._settle(status.decode(every))
+        if self.state != CLOSED:
+            self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read all requests
+
+    def _fail(self, error: RpcError) -> None:
+        self._settle(error)
+        self.reset(ErrorCode.CANCEL)
+        self._link.schedule_flush()
+
+    def _settle(self, error: RpcError | None) -> None:
+        if not self.over.done():
+            if error is None:
+                self.over.set_result(None)
+            else:
+                self.over.set_exception(error)
+        self._let_send()
+        self._exchange.wake()

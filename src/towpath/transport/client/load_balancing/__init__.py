@@ -1,0 +1,1 @@
+"""Which of several endpoints gets a call: by load, without outliers, and as its guard allows."""

@@ -1,0 +1,233 @@
+"""Which protocol a request's head speaks, and how a call of it begins: gRPC, gRPC-Web and Connect, told apart by content type.
+
+Decided once per distinct head, since a client's calls of one method have the same; what varies is looked at per call.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from google.protobuf.message import Message
+
+from towpath.core.context import Criticality
+from towpath.core.errors import Code, RpcError
+from towpath.core.service import Door, Gate, Handler, Idempotency, MethodKind, MethodSpec
+from towpath.wire.codec import CODECS, PROTO, BodyCodec
+from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
+from towpath.wire.dialect import Answer, Dialect
+from towpath.wire.grpc import status
+from towpath.wire.grpc.dialect import GrpcDialect
+from towpath.wire.grpc.framing import ENCODINGS
+from towpath.wire.grpc.propagation import Inherited
+from towpath.wire.grpc.web import GrpcWebDialect
+from towpath.wire.hpack import literal
+from towpath.wire.http2 import Field, Section, Template
+
+_MOST_REFUSED: Final = 8
+
+
+class Refused:
+    """The errors that a gate gave last, with what says each on the wire: an overloaded server says the same to thousands a second."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self) -> None:
+        self._fields: dict[RpcError, bytes] = {}
+
+    def fields(self, error: RpcError) -> bytes:
+        """The fields of `error`, encoded when it is first given."""
+        fields = self._fields.get(error)
+        if fields is None:
+            if len(self._fields) >= _MOST_REFUSED:
+                self._fields.clear()
+            fields = self._fields[error] = b"".join(literal(name, value) for name, value in status.encode(error))
+        return fields
+
+
+@dataclass(kw_only=True, eq=False)
+class Endpoint:
+    """One method with its composed stack, which another may replace. `timeout` is in seconds, None for no end; it holds if the caller sends
+    none, as `criticality` does. The method's name and types stand here once more, since each call reads them. `door` may refuse unary calls
+    over gRPC by their heads, `gate` unary calls in any protocol as they arrive."""
+
+    method: MethodSpec[Any, Any]
+    handler: Handler
+    name: str
+    request: type[Message]
+    response: type[Message]
+    timeout: float | None
+    criticality: Criticality
+    door: Door | None = None
+    gate: Gate | None = None
+    refused: Refused = field(default_factory=Refused)
+
+
+class Dialogue(ABC):
+    """A head that asks for an endpoint in a protocol that `towpath.transport.server.exchange` speaks through a dialect."""
+
+    __slots__ = ("_fault", "_gzip", "codec", "endpoint", "head", "inherited", "needs_http2")
+
+    sent: ClassVar[bytes] = b"grpc-encoding"
+    """The field that says how the request is compressed."""
+    accepted: ClassVar[bytes] = b"grpc-accept-encoding"
+    """The field that says how the response may be."""
+    ends_with_trailers: ClassVar[bool] = False
+    """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
+
+    def __init__(self, head: Section, endpoint: Endpoint, codec: BodyCodec) -> None:
+        self.head = head
+        self.endpoint = endpoint
+        self.codec = codec
+        self.inherited = Inherited(head.fields, endpoint.criticality)
+        self.needs_http2 = self.ends_with_trailers or endpoint.method.kind is MethodKind.BIDI_STREAMING
+        # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
+        self._fault = self._fault_of(dict(head.fields))
+        self._gzip = self._gzip_of(dict(head.fields))
+
+    @abstractmethod
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """A new call's dialect. `extra` are the fields of the head that vary, `limit` the message limit in bytes, and `compresses` says
+        whether the server compresses its answers where it may."""
+
+    def fault(self, extra: Sequence[Field]) -> RpcError | None:
+        """What is wrong with the head of a call, if anything is: a compression that is not gzip."""
+        return self._fault_of(dict((*self.head.fields, *extra))) if extra else self._fault
+
+    def _fault_of(self, fields: dict[bytes, bytes]) -> RpcError | None:
+        encoding = fields.get(self.sent, b"identity")
+        if encoding in ENCODINGS:
+            return None
+        return RpcError(Code.UNIMPLEMENTED, f"{self.sent.decode()} {encoding.decode('latin-1')!r} is not supported; use gzip")
+
+    def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
+        """What a call is answered whose head has a fault."""
+        return dialect.refusal(fault, None)
+
+    def gzip(self, extra: Sequence[Field]) -> tuple[bool, bool]:
+        """Whether the request is compressed, and whether the response may be."""
+        return self._gzip_of(dict((*self.head.fields, *extra))) if extra else self._gzip
+
+    def _gzip_of(self, fields: dict[bytes, bytes]) -> tuple[bool, bool]:
+        offers = (offer.split(b";")[0].strip() for offer in fields.get(self.accepted, b"").split(b","))
+        return fields.get(self.sent) == b"gzip", b"gzip" in offers
+
+
+class GrpcDialogue(Dialogue):
+    """gRPC: streams, and messages as JSON."""
+
+    __slots__ = ()
+    ends_with_trailers = True
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """GRPC."""
+        sent, accepts = self.gzip(extra)
+        return GrpcDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+
+
+class GrpcWebDialogue(Dialogue):
+    """gRPC-Web, in its binary and in its text form."""
+
+    __slots__ = ("_answer", "_text")
+
+    def __init__(self, head: Section, endpoint: Endpoint, codec: BodyCodec, *, text: bool) -> None:
+        super().__init__(head, endpoint, codec)
+        self._text = text
+        self._answer = _WEB_HEADS[text, codec.subtype]
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """gRPC-Web."""
+        sent, accepts = self.gzip(extra)
+        endpoint, out = self.endpoint, compresses and accepts
+        return GrpcWebDialect(endpoint.request, self.codec, self._answer, limit=limit, gzip_in=sent, gzip_out=out, text=self._text)
+
+
+class ConnectStreamDialogue(Dialogue):
+    """Connect, of a method that streams."""
+
+    __slots__ = ()
+    sent = b"connect-content-encoding"
+    accepted = b"connect-accept-encoding"
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """Connect's envelopes."""
+        sent, accepts = self.gzip(extra)
+        return ConnectStreamDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+
+
+class ConnectUnaryDialogue(Dialogue):
+    """Connect, of a unary method."""
+
+    __slots__ = ()
+    sent = b"content-encoding"
+    accepted = b"accept-encoding"
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """Connect's plain bodies."""
+        sent, accepts = self.gzip(extra)
+        return ConnectUnaryDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+
+
+class ConnectGetDialogue(Dialogue):
+    """Connect, of a unary method that is called with GET."""
+
+    __slots__ = ("_get",)
+    sent = b"content-encoding"
+    accepted = b"accept-encoding"
+
+    def __init__(self, head: Section, endpoint: Endpoint, get: GetRequest) -> None:
+        super().__init__(head, endpoint, get.codec)
+        self._get = get
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """Connect's plain bodies, the request's known."""
+        _, accepts = self.gzip(extra)
+        get = self._get
+        out = compresses and accepts
+        return ConnectUnaryDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=get.gzip, gzip_out=out, request_body=get.raw)
+
+
+def _web_type(text: bool, subtype: bytes) -> bytes:
+    return b"application/grpc-web" + (b"-text+" if text else b"+") + subtype
+
+
+_WEB_HEADS: Final = {
+    (text, subtype): Template((b":status", b"200"), (b"content-type", _web_type(text, subtype)))
+    for text in (False, True)
+    for subtype in CODECS
+}
+
+
+def _web(text: bool) -> "Opening":
+    return lambda head, endpoint, codec: GrpcWebDialogue(head, endpoint, codec, text=text)
+
+
+def _connect_unary(head: Section, endpoint: Endpoint, codec: BodyCodec) -> Dialogue | None:
+    return ConnectUnaryDialogue(head, endpoint, codec) if endpoint.method.kind is MethodKind.UNARY else None
+
+
+def _connect_stream(head: Section, endpoint: Endpoint, codec: BodyCodec) -> Dialogue | None:
+    return None if endpoint.method.kind is MethodKind.UNARY else ConnectStreamDialogue(head, endpoint, codec)
+
+
+Opening = Callable[[Section, Endpoint, BodyCodec], Dialogue | None]
+"""Makes the dialogue, or None for a method that the protocol does not carry under this content type."""
+
+CONTENT_TYPES: Final[dict[bytes, tuple[Opening, BodyCodec]]] = {
+    b"application/grpc": (GrpcDialogue, PROTO),
+    b"application/grpc-web": (_web(text=False), PROTO),
+    b"application/grpc-web-text": (_web(text=True), PROTO),
+    **{b"application/grpc+" + subtype: (GrpcDialogue, codec) for subtype, codec in CODECS.items()},
+    **{_web_type(text, subtype): (_web(text=text), codec) for text in (False, True) for subtype, codec in CODECS.items()},
+    **{b"application/connect+" + subtype: (_connect_stream, codec) for subtype, codec in CODECS.items()},
+    **{b"application/" + subtype: (_connect_unary, codec) for subtype, codec in CODECS.items()},
+}
+"""What may be posted to a method's path."""
+
+
+def get_dialogue(head: Section, endpoint: Endpoint, query: str) -> Dialogue | None:
+    """The dialogue of a GET on a method's path: Connect's, if the method has no side effects. Raises RpcError for a bad query."""
+    method = endpoint.method
+    if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
+        return None
+    return ConnectGetDialogue(head, endpoint, GetRequest.parse(query))

@@ -1,0 +1,99 @@
+"""REST on the server's port: what a path without gRPC's shape means, and how a call of it begins."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from google.protobuf.message import Message
+
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.http import BindingError, HttpBinding, check_binding
+from towpath.core.service import MethodKind
+from towpath.transport.server.protocols import Dialogue, Endpoint
+from towpath.wire.codec import JSON
+from towpath.wire.dialect import Answer, Dialect
+from towpath.wire.http2 import Field, Section
+from towpath.wire.rest import Binding, NoMatch, RestStreamDialect, RestUnaryDialect, Router, refusal
+
+_METHOD_NOT_ALLOWED: Final = 405
+_UNSUPPORTED_MEDIA_TYPE: Final = 415
+
+
+class RestDialogue(Dialogue):
+    """REST: everything but the body is known from the head."""
+
+    __slots__ = ("_binding", "_parameters")
+    sent = b"content-encoding"
+    accepted = b"accept-encoding"
+
+    def __init__(self, head: Section, endpoint: Endpoint, binding: Binding, parameters: Message) -> None:
+        super().__init__(head, endpoint, JSON)
+        self._binding = binding
+        self._parameters = parameters
+
+    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+        """One body of JSON in, one or lines of them out."""
+        sent, accepts = self.gzip(extra)
+        if self.endpoint.method.kind is MethodKind.UNARY:
+            out = compresses and accepts
+            return RestUnaryDialect(self._binding, self._parameters, limit=limit, gzip_in=sent, gzip_out=out)
+        return RestStreamDialect(self._binding, self._parameters, limit=limit, gzip_in=sent)
+
+    def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
+        """HTTP has a status for a body that is encoded in an unknown way."""
+        return refusal(fault, status=_UNSUPPORTED_MEDIA_TYPE)
+
+
+class RestRoutes:
+    """The bindings of `endpoints`. Raises SetupError for one that cannot be served, and for two of one shape."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self._router: Router[tuple[Endpoint, Binding]] = Router()
+        taken: dict[tuple[str, tuple[str, ...], str], str] = {}
+        for endpoint in endpoints:
+            for http in endpoint.method.http:
+                try:
+                    binding = _bound(endpoint, http)
+                except BindingError as error:
+                    raise SetupError(f"{endpoint.name}: {error}") from None
+                template = http.template
+                other = taken.setdefault((http.method, template.segments, template.verb), endpoint.name)
+                if other != endpoint.name:
+                    raise SetupError(f"{http} of {endpoint.name} is bound to {other} too; serve only one of the two")
+                self._router.add(http, (endpoint, binding))
+        self.any = bool(taken)
+        """Whether there are any."""
+
+    def resolve(self, head: Section, content_type: bytes) -> RestDialogue | Answer:
+        """What serves a head, or the answer to one that nothing serves."""
+        path, _, query = head.path.decode("latin-1").partition("?")
+        method = head.method.decode("latin-1")
+        try:
+            found = self._router.match("GET" if method == "HEAD" else method, path)
+            if isinstance(found, NoMatch):
+                return _nothing(method, path, found)
+            endpoint, binding = found.target
+            parameters = binding.parameters(found.variables, query)
+        except RpcError as error:
+            return refusal(error)
+        if binding.http.body and not _is_json(content_type):
+            error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
+            return refusal(error, status=_UNSUPPORTED_MEDIA_TYPE)
+        return RestDialogue(head, endpoint, binding, parameters)
+
+
+def _bound(endpoint: Endpoint, http: HttpBinding) -> Binding:
+    request, response = endpoint.request, endpoint.response
+    check_binding(http, request.DESCRIPTOR, response.DESCRIPTOR, requests_stream=endpoint.method.kind.requests_stream)
+    return Binding(http, request, response)
+
+
+def _nothing(method: str, path: str, found: NoMatch) -> Answer:
+    if not found.allowed:
+        return refusal(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
+    allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed else [])]
+    answer = refusal(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
+    return Answer(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
+
+
+def _is_json(content_type: bytes) -> bool:
+    return content_type in (b"", b"application/json") or (content_type.startswith(b"application/") and content_type.endswith(b"+json"))

@@ -1,0 +1,193 @@
+"""From a request's head to what serves it: by path to the endpoint, by content type to the protocol."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from towpath.core.blocking import asynchronous
+from towpath.core.context import Criticality
+from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.service import Handler, Layer, MethodKind, Service, compose, door_of, gate_of
+from towpath.core.streaming import exchange_handler
+from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
+from towpath.transport.server.rest import RestRoutes
+from towpath.wire.codec import PROTO
+from towpath.wire.connect.errors import HTTP_STATUS, error_body
+from towpath.wire.dialect import Answer
+from towpath.wire.grpc import status
+from towpath.wire.grpc.dialect import HEAD
+from towpath.wire.grpc.framing import ENCODINGS
+from towpath.wire.grpc.propagation import Inherited, standing
+from towpath.wire.http2 import Field, Section, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a GET is answered with that is no call: a content type, a body and HTTP's status."""
+
+    content_type: str
+    body: bytes
+    status: int = 200
+
+
+Documents = Mapping[str, Callable[[], Document]]
+"""Documents by path, each made when it is asked for."""
+
+NO_DOCUMENTS: Final[Documents] = {}
+
+_GRPC: Final = b"application/grpc"
+_FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(sorted(CONTENT_TYPES))))
+_NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
+_NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
+
+
+class Route:
+    """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
+
+    __slots__ = ("accepts_gzip", "endpoint", "gzip", "head", "inherited")
+
+    def __init__(self, head: Section, endpoint: Endpoint) -> None:
+        self.head = head
+        self.endpoint = endpoint
+        fields = dict(head.fields)
+        self.gzip = fields.get(b"grpc-encoding") == b"gzip"
+        self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
+        self.inherited = Inherited(head.fields, endpoint.criticality)
+
+    def standing(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
+        """How important a call with this head is, as `towpath.core.service.Head` says it."""
+        return standing(self.inherited, extra)
+
+
+class Settled:
+    """A head whose answer needs no call: what is wrong with it, or a document."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Answer | Callable[[], Answer]) -> None:
+        self._answer = answer
+
+    @property
+    def answer(self) -> Answer:
+        """What to answer with, now."""
+        answer = self._answer
+        return answer if isinstance(answer, Answer) else answer()
+
+    @staticmethod
+    def grpc(error: RpcError) -> "Settled":
+        """An error, as gRPC says it."""
+        return Settled(Answer(HEAD, status.encode(error), b""))
+
+
+class Routes:
+    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with."""
+
+    def __init__(self, services: Sequence[Service], layers: Sequence[Layer], documents: Documents = NO_DOCUMENTS) -> None:
+        self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
+        self._endpoints: dict[bytes, Endpoint] = {}
+        self._innermost: list[tuple[Endpoint, Handler]] = []
+        self._services: set[str] = set()
+        for service in services:
+            if service.spec.name in self._services:
+                raise SetupError(f"service {service.spec.name} is served twice; give the server one implementation of it")
+            self._services.add(service.spec.name)
+            for method, handler in service.handlers():
+                innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
+                endpoint = self._endpoints[method.path.encode()] = Endpoint(
+                    method=method,
+                    handler=innermost,
+                    name=method.full_name,
+                    request=method.request,
+                    response=method.response,
+                    timeout=method.default_timeout,
+                    criticality=method.default_criticality,
+                )
+                self._innermost.append((endpoint, innermost))
+        self.compose(layers)
+        self._rest = RestRoutes(self._endpoints.values())
+
+    def compose(self, layers: Sequence[Layer]) -> None:
+        """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
+        composed = [compose(layers, endpoint.method, innermost) for endpoint, innermost in self._innermost]
+        for (endpoint, _), handler in zip(self._innermost, composed, strict=True):
+            endpoint.handler = handler
+            if endpoint.method.kind is MethodKind.UNARY:
+                endpoint.door = door_of(layers, endpoint.method)
+                endpoint.gate = gate_of(layers, endpoint.method)
+
+    def resolve(self, head: Section) -> Route | Dialogue | Settled:
+        """What becomes of a head, from now on remembered on it."""
+        route = head.memo = self._resolve(head)
+        return route
+
+    def _resolve(self, head: Section) -> Route | Dialogue | Settled:
+        fields = dict(head.fields)
+        content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
+        path, _, query = head.path.partition(b"?")
+        endpoint = self._endpoints.get(path)
+        if content_type.startswith(_GRPC) and head.method == b"POST":
+            return self._grpc(head, content_type, endpoint)
+        if endpoint is None:
+            return self._beyond_methods(head, path, content_type)
+        if head.method == b"GET":
+            try:
+                dialogue = get_dialogue(head, endpoint, query.decode("latin-1"))
+            except RpcError as error:
+                return _plain(error)
+            return dialogue or Settled(Answer(_NOT_POST, (), b""))
+        if head.method != b"POST":
+            return Settled(Answer(_NOT_POST, (), b""))
+        opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
+        found = None if opening is None else opening(head, endpoint, codec)
+        return found or Settled(Answer(_FOREIGN, (), b""))
+
+    def _grpc(self, head: Section, content_type: bytes, endpoint: Endpoint | None) -> Route | Dialogue | Settled:
+        opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
+        if opening is None:
+            text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
+            return Settled.grpc(RpcError(Code.INTERNAL, text))
+        encoding = dict(head.fields).get(b"grpc-encoding", b"identity")
+        if encoding not in ENCODINGS:
+            return Settled.grpc(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+        if endpoint is None:
+            return Settled.grpc(self._unknown(head.path.decode("latin-1")))
+        if endpoint.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
+            return Route(head, endpoint)
+        return opening(head, endpoint, codec) or Settled(Answer(_FOREIGN, (), b""))
+
+    def _beyond_methods(self, head: Section, path: bytes, content_type: bytes) -> Dialogue | Settled:
+        document = self._documents.get(path)
+        if document is not None and head.method in (b"GET", b"HEAD"):
+            return document
+        if self._rest.any and path.startswith(b"/") and b"." not in path[1:].partition(b"/")[0]:  # else it is like a method's own path
+            found = self._rest.resolve(head, content_type)
+            return Settled(found) if isinstance(found, Answer) else found
+        return Settled(Answer(_NOT_FOUND, (), error_body(self._unknown(path.decode("latin-1")))))
+
+    def _unknown(self, path: str) -> RpcError:
+        service, _, method = path.removeprefix("/").rpartition("/")
+        if service in self._services:
+            return RpcError(Code.UNIMPLEMENTED, f"service {service} has no method {method!r}")
+        return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
+
+
+def _answering(document: Callable[[], Document]) -> Callable[[], Answer]:
+    heads: dict[tuple[int, str], Template] = {}
+
+    def answer() -> Answer:
+        made = document()
+        key = made.status, made.content_type
+        head = heads.get(key)
+        if head is None:
+            fields = (b":status", b"%d" % made.status), (b"content-type", made.content_type.encode()), (b"cache-control", b"no-store")
+            head = heads[key] = Template(*fields)
+        return Answer(head, (), made.body)
+
+    return answer
+
+
+_PLAIN: Final = {code: Template((b":status", b"%d" % http), (b"content-type", b"application/json")) for code, http in HTTP_STATUS.items()}
+
+
+def _plain(error: RpcError) -> Settled:
+    return Settled(Answer(_PLAIN[error.code], (), error_body(error)))

@@ -1,0 +1,70 @@
+"""Most of what an overloaded server refuses, it refuses by its head."""
+
+import asyncio
+from functools import partial
+
+from echo.v1.echo_towpath import SAY
+
+from tests.layers.admission.held import Held
+from towpath.core import clock
+from towpath.core.context import Context, Criticality
+from towpath.core.signals import reason_of
+from towpath.layers.admission.admission import Admission
+from towpath.layers.admission.method_queue import PRIORITY, QUEUE_DELAY
+
+
+async def nobody(request, ctx):
+    raise AssertionError("no handler is called")
+
+
+async def test_who_is_in_excess_is_turned_away_at_the_door():
+    told = []
+    layer = Admission(signal=lambda *signal: told.append(signal))
+    layer.wrap(SAY, nobody)
+    lane, door = layer.gate(SAY).__self__, layer.door(SAY)
+    low, high = (Context("a/b", criticality=level) for level in (Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
+    now = clock.now()
+    assert door(low, ()) is None  # all is well
+    lane.refuse(QUEUE_DELAY, now)
+    assert door(low, ()) is None  # nobody waits
+    for n in range(45):  # for less than a second, after which it is tried to refuse nobody
+        lane.hold(high if n % 2 else low, Held(), now + 0.02 * n)
+        lane.choose(now + 0.02 * n, 0)
+    lane.refuse(QUEUE_DELAY, now + 0.9)
+    lane.hold(high, Held(), now + 0.9)
+    with clock.using(lambda: now + 0.9):
+        refusals = [door(low, ()) for _ in range(100)]
+    assert all(reason_of(refusal) == PRIORITY for refusal in refusals)
+    with clock.using(lambda: now + 4.0):
+        assert door(low, ()) is None  # it is over
+    assert told[-1][2:] == (PRIORITY, False)
+
+
+async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_waits():
+    layer = Admission()
+    layer.wrap(SAY, nobody)
+    lane, door = layer.gate(SAY).__self__, layer.door(SAY)
+    first, again = (Context("a/b", attempt=attempt) for attempt in (0, 1))
+
+    def one_waits():
+        lane.hold(first, Held(partial(asyncio.sleep, 0)), now)
+
+    now = clock.now()
+    for turn in range(45):  # of nine calls that come eight begin
+        now += 0.02
+        lane.refuse(QUEUE_DELAY, now)
+        one_waits()
+        with clock.using(lambda at=now: at):
+            for n in range(8):
+                if door(again if n + turn == 25 else first, ()) is None:
+                    one_waits()
+        lane.choose(now, 8)
+    lane.choose(now, 9)
+    one_waits()
+    turned_away = []
+    with clock.using(lambda: now):
+        for _ in range(8):
+            turned_away.append(door(again, ()))
+            one_waits()
+    assert [refusal is None for refusal in turned_away] == [True] * 4 + [False] * 4
+    assert reason_of(turned_away[-1]) == PRIORITY

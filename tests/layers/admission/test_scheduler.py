@@ -1,0 +1,162 @@
+"""How long the calls that begin in one turn of the loop may take together, and who finds that out."""
+
+import asyncio
+
+import pytest
+from echo.v1.echo_towpath import FAIL, SAY
+
+from tests.layers.admission.held import Held
+from tests.layers.admission.late_loop import make_late
+from towpath.core import clock
+from towpath.core.context import Context
+from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
+from towpath.layers.admission.admission import Admission
+from towpath.layers.admission.method_queue import QUEUE_DELAY
+from towpath.layers.admission.recovery_probe import Trial
+from towpath.layers.admission.scheduler import Turns
+from towpath.layers.admission.wait_limits import Waits
+
+
+async def _answer(request, _ctx):
+    return request
+
+
+async def test_the_turns_of_a_loop_that_is_late_are_measured_from_the_gate_on():
+    layer = Admission()
+    layer.wrap(SAY, _answer)
+    lane = layer.gate(SAY).__self__
+    for late in (False, True):
+        layer._probe.late = late
+        ctx = Context("a/b")
+        ctx.arrived = clock.now()
+        assert lane.gate(ctx, Held()) is True
+        assert (layer._turns.until < float("inf")) is late
+    await asyncio.sleep(0)
+    assert layer._turns.until == float("inf")
+
+
+def test_calls_that_were_read_together_begin_without_a_look_at_the_clock_for_as_long_as_that_is_quick():
+    now, tested = 100.0, Turns()
+    with clock.using(lambda: now):
+        tested.coming = 20
+        quick = [tested.brief() for _ in range(20)]
+        assert all(quick)
+        assert tested.coming == 0
+        now += 0.005
+        slow = [tested.brief() for _ in range(8)]
+        assert slow[-1] is False
+        tested.coming = 1  # others have been read
+        assert tested.brief()
+
+
+async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn():
+    layer = Admission()
+    begun, go = [], asyncio.Event()
+
+    async def handler(request, _ctx):
+        begun.append(request)
+        await go.wait()
+
+    layer.wrap(SAY, handler)
+    handle = layer.wrap(FAIL, handler)
+    gate = layer.gate(SAY)
+    gate.__self__.refuse(QUEUE_DELAY, clock.now())
+    held = Held(lambda: handler("held", None))
+    ctx = Context("a/b")
+    ctx.arrived = clock.now()
+    other = asyncio.create_task(handle("other", Context("a/b")))  # begins before there is a choice
+    assert gate(ctx, held) is False
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sorted(begun) == ["held", "other"]
+    go.set()
+    await other
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert layer._turns.until == float("inf")
+
+
+@pytest.mark.parametrize("methods", [1, 2])
+@pytest.mark.parametrize(("part", "name"), [("limit", "baseline"), ("waits", "began"), ("trial", "goes_on")])
+async def test_a_fault_in_a_choice_is_logged_and_the_calls_of_all_methods_go_on(caplog, monkeypatch, part, name, methods):
+    layer = Admission()
+    layer.wrap(SAY, _answer)
+    layer.wrap(FAIL, _answer)
+    lane, other = layer.gate(SAY).__self__, layer.gate(FAIL).__self__
+    lane.refuse(QUEUE_DELAY, clock.now())
+    faults, begun = 0, []
+
+    def fail(*_):
+        nonlocal faults
+        faults += 1
+        if faults == 1:
+            raise OverflowError("a fault")
+        return 0.0
+
+    def held(number):
+        async def run():
+            begun.append(number)
+
+        return Held(run)
+
+    owner = {"limit": AdaptiveLimit, "waits": Waits, "trial": Trial}[part]
+    with monkeypatch.context() as patched:
+        for number, each in enumerate((lane, lane, lane, other)[: 2 + methods]):
+            ctx = Context("a/b")
+            ctx.arrived = clock.now()
+            each.hold(ctx, held(number), ctx.arrived)
+        patched.setattr(owner, name, property(fail) if name == "baseline" else fail)
+        for _ in range(1000):
+            if len(begun) == 2 + methods:
+                break
+            await asyncio.sleep(0.001)
+    assert sorted(begun) == list(range(2 + methods))
+    assert faults
+    assert "failed" in caplog.text
+
+
+async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
+    class Broken(Held):
+        def begin(self):
+            raise RuntimeError("no task for this one")
+
+    layer = Admission()
+    layer.wrap(SAY, _answer)
+    lane = layer.gate(SAY).__self__
+    begun = []
+
+    def held(kind, number):
+        async def run():
+            begun.append(number)
+
+        return kind(run)
+
+    for number, kind in enumerate((Held, Broken, Held)):
+        ctx = Context("a/b")
+        ctx.arrived = clock.now()
+        lane.hold(ctx, held(kind, number), ctx.arrived)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sorted(begun) == [0, 2]
+    assert "could not begin" in caplog.text
+
+
+async def test_who_came_last_and_waits_no_more_is_forgotten_at_once():
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1))
+    go = asyncio.Event()
+
+    async def wait(_request, _ctx):
+        await go.wait()
+
+    handle = layer.wrap(SAY, wait)
+    make_late(layer)
+    lane = layer.gate(SAY).__self__
+    first, second, third = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(3))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(lane.queue) == 2
+    third.cancel()
+    await asyncio.wait([third])
+    assert len(lane.queue) == 1
+    go.set()
+    await asyncio.gather(first, second)

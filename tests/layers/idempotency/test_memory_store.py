@@ -1,0 +1,44 @@
+import pytest
+
+from towpath.core import clock
+from towpath.layers.idempotency.memory_store import MemoryStore
+from towpath.layers.idempotency.store import Answer, StoreUnavailable
+
+ANSWER = Answer(code=0, body=b"x")
+
+
+async def test_a_full_store_forgets_what_has_expired_before_an_answer() -> None:
+    now, store = 0.0, MemoryStore(capacity=2)
+    with clock.using(lambda: now):
+        await store.claim("answered", b"", "h", 1)
+        await store.complete("answered", "h", ANSWER, 100)
+        await store.claim("crashed", b"", "h", 1)
+        now = 1.0
+        await store.claim("new", b"", "h", 1)
+        assert (await store.claim("answered", b"", "i", 1)).answer == ANSWER
+        await store.claim("newer", b"", "h", 1)
+        assert (await store.claim("new", b"", "i", 1)).mine is False
+        assert len(store) == 2
+
+
+async def test_a_store_full_of_running_calls_takes_no_other() -> None:
+    store = MemoryStore(capacity=1)
+    await store.claim("a", b"", "h", 100)
+    with pytest.raises(StoreUnavailable, match="all 1 keys"):
+        await store.claim("b", b"", "h", 100)
+
+
+def test_a_capacity_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="capacity is 0"):
+        MemoryStore(capacity=0)
+
+
+async def test_only_who_holds_a_key_answers_or_frees_it() -> None:
+    store = MemoryStore()
+    await store.claim("a", b"", "h", 100)
+    assert await store.complete("a", "other", ANSWER, 100) is False
+    await store.release("a", "other")
+    assert (await store.claim("a", b"", "i", 100)).mine is False
+    assert await store.complete("a", "h", ANSWER, 100) is True
+    await store.release("a", "h")
+    assert (await store.claim("a", b"", "i", 100)).answer == ANSWER

@@ -1,0 +1,31 @@
+"""Errors whose message cannot be sent as it is: they keep their code, which is what a caller acts upon."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from library.v1 import library_pb2 as pb
+from library.v1.library_towpath import LibraryServiceClient
+
+from tests.echo_service import serving
+from tests.transport.server.test_call import PATIENT, Troubled, asked, raising
+from towpath.core.errors import Code, RpcError
+from towpath.transport import Channel, ChannelOptions
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
+@pytest.mark.parametrize("message", ["x" * 5_000_000, "\udcff"])
+async def test_a_message_that_cannot_be_sent_as_it_is_does_not_cost_the_code(message: str, protocol: Any) -> None:
+    async with (
+        serving(Troubled(raising(RpcError(Code.NOT_FOUND, message)))) as server,
+        Channel(server.address, options=ChannelOptions(protocol=protocol)) as channel,
+    ):
+        with pytest.raises(RpcError) as caught:
+            await LibraryServiceClient(channel).get_book(pb.GetBookRequest(name="trouble"), PATIENT)
+        assert caught.value.code is Code.NOT_FOUND
+        assert 0 < len(caught.value.message) <= 16 * 1024
+        with pytest.raises(RpcError) as caught:
+            await anext(LibraryServiceClient(channel).read_pages(pb.ReadPagesRequest(), PATIENT))
+        assert caught.value.code is Code.NOT_FOUND
+        status, _ = (await asyncio.to_thread(asked, server.address))[2]
+        assert status == 404
