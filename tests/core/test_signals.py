@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import reason_of, refusal, shed, unheard
+from towpath.core.signals import Decision, reason_of, refusal, shed, unheard
 from towpath.core.signals import refused as was_refused
 
 
@@ -44,7 +44,7 @@ def test_the_reason_of_a_refusal_is_found_behind_other_details() -> None:
 
 
 def test_a_signal_may_go_unheard() -> None:
-    unheard("a.B/C", "admission", "FULL", False)
+    unheard(Decision("a.B/C", "admission", "FULL", shadow=False, ctx=None))
 
 
 def test_a_call_was_refused_unstarted_if_the_refusal_names_its_method() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import reason_of
+from towpath.core.signals import Decision, reason_of
 from towpath.layers.bulkhead import BULKHEAD_FULL, Bulkhead, Compartment
 
 CTX = Context("a/b")
@@ -31,7 +31,7 @@ class Handler:
 
 def bulkhead(compartments):
     told = []
-    layer = Bulkhead(compartment_of=lambda method: compartments.get(method.name), signal=lambda *signal: told.append(signal))
+    layer = Bulkhead(compartment_of=lambda method: compartments.get(method.name), signal=told.append)
     return layer, told
 
 
@@ -56,7 +56,7 @@ async def test_one_too_many_is_refused_until_another_has_ended():
     error = caught.value
     assert (error.code, reason_of(error), error.pushback) == (Code.RESOURCE_EXHAUSTED, BULKHEAD_FULL, None)
     assert error.message == "echo.v1.EchoService/Say: 2 calls of echo.v1.EchoService/Say are under way, and no more are let in"
-    assert told == [("echo.v1.EchoService/Say", "bulkhead", BULKHEAD_FULL, False)]
+    assert told == [Decision("echo.v1.EchoService/Say", "bulkhead", BULKHEAD_FULL, shadow=False, ctx=CTX, rejected=True)]
     await end(handler, calls)
     assert await handle(4, CTX) == 4
 
@@ -77,7 +77,7 @@ async def test_in_shadow_everybody_passes():
     handler = Handler()
     calls = await full(layer.wrap(SAY, handler), 3)
     assert handler.under_way == 3
-    assert [signal[2:] for signal in told] == [(BULKHEAD_FULL, True)] * 2
+    assert told == [Decision("echo.v1.EchoService/Say", "bulkhead", BULKHEAD_FULL, shadow=True, ctx=CTX)] * 2
     await end(handler, calls)
 
 

@@ -16,6 +16,7 @@ from towpath.core.context import Context, Reply
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.metadata import Metadata
 from towpath.core.outcome import BLAMES_SERVER, classify
+from towpath.core.signals import Decision
 from towpath.layers.fallback import MARK, Fallback, FixedAnswer, LastAnswer, Source
 
 SAY_NAME = "echo.v1.EchoService/Say"
@@ -40,9 +41,10 @@ class Stage:
         self.told: Counter[str] = Counter()
         self.handler = Fallback(source_of={SAY: source}.get, signal=self._hear).wrap(SAY, self._serve)
 
-    def _hear(self, method: str, role: str, reason: str, shadow: bool) -> None:
-        assert (method, role, shadow) == (SAY_NAME, "fallback", False)
-        self.told[reason] += 1
+    def _hear(self, decision: Decision) -> None:
+        assert decision[:2] == (SAY_NAME, "fallback")
+        assert (decision.shadow, decision.rejected, decision.ctx is None) == (False, False, False)
+        self.told[decision.reason] += 1
 
     async def _serve(self, request: SayRequest, ctx: Context) -> SayResponse:
         self.asked += 1

@@ -15,6 +15,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.policies import HedgingPolicy
+from towpath.core.signals import Decision
 from towpath.layers.budget import BudgetOptions, RetryBudget
 from towpath.layers.hedge import Hedge
 
@@ -56,10 +57,15 @@ class Stage:
             policy_of=lambda _: HedgingPolicy(**{"extra_load": 0.05, "hedging_delay": 0.1, **policy}),
             budget=self.budget,
             **({"overloaded": lambda: True} if overloaded else {}),
-            signal=lambda _method, role, reason, shadow: self.told.update([reason] if (role, shadow) == ("hedge", False) else ["wrong"]),
+            signal=self._hear,
         )
         self.handler = layer.wrap(SAY, self.target)
         self.plan = list(plan)
+
+    def _hear(self, decision: Decision) -> None:
+        assert (decision.role, decision.shadow, decision.rejected) == ("hedge", False, False)
+        assert decision.ctx.method == "a/b"
+        self.told[decision.reason] += 1
 
     async def run(self, deadline=None):
         """Earn three hedges and twelve retries, then make the call."""

@@ -8,7 +8,7 @@ from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import reason_of
+from towpath.core.signals import Decision, reason_of
 from towpath.layers.bucket import Rate
 from towpath.layers.rate import RATE_LIMIT, LocalRates, Quota, RateLimit
 
@@ -41,7 +41,7 @@ async def serve(request, _ctx):
 def limited(*, shadow=False, **options):
     told = []
     quota = Quota(rate=ONE_A_SECOND, shadow=shadow)
-    layer = RateLimit(quota_of=lambda method: quota if method is SAY else None, signal=lambda *signal: told.append(signal), **options)
+    layer = RateLimit(quota_of=lambda method: quota if method is SAY else None, signal=told.append, **options)
     return layer.wrap(SAY, serve), told
 
 
@@ -49,8 +49,9 @@ def limited(*, shadow=False, **options):
 async def test_a_call_too_many_is_told_when_to_come_again_and_whose_quota_it_was(store):
     handle, told = limited(store=store)
     await handle(SayRequest(), Context("a/b", tenant="acme"))
+    rejected = Context("a/b", tenant="acme")
     with pytest.raises(RpcError) as caught:
-        await handle(SayRequest(), Context("a/b", tenant="acme"))
+        await handle(SayRequest(), rejected)
     error = caught.value
     assert (error.code, reason_of(error), error.pushback, error.unprocessed) == (Code.RESOURCE_EXHAUSTED, RATE_LIMIT, 1.0, True)
     assert error.message == "echo.v1.EchoService/Say: tenant acme may call 1 times a second"
@@ -59,7 +60,7 @@ async def test_a_call_too_many_is_told_when_to_come_again_and_whose_quota_it_was
     assert quota == QuotaFailure(
         violations=[QuotaFailure.Violation(subject="tenant:acme", description="tenant acme may call 1 times a second")]
     )
-    assert told == [("echo.v1.EchoService/Say", "quota", RATE_LIMIT, False)]
+    assert told == [Decision("echo.v1.EchoService/Say", "quota", RATE_LIMIT, shadow=False, ctx=rejected, rejected=True)]
 
 
 async def test_tenants_have_buckets_of_their_own_and_calls_without_one_share_theirs():
@@ -82,7 +83,7 @@ async def test_in_shadow_everybody_passes(store):
     handle, told = limited(shadow=True, store=store)
     for _ in range(3):
         await handle(SayRequest(), Context("a/b"))
-    assert [signal[2:] for signal in told] == [(RATE_LIMIT, True)] * 2
+    assert [(said.reason, said.shadow, said.rejected) for said in told] == [(RATE_LIMIT, True, False)] * 2
 
 
 @pytest.mark.parametrize(("per_second", "left"), [(1, 0), (2, 2)])

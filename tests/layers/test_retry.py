@@ -17,7 +17,7 @@ from towpath.core.context import Context, enter
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome
 from towpath.core.policies import RetryPolicy
-from towpath.core.signals import refusal
+from towpath.core.signals import Decision, refusal
 from towpath.layers.budget import BudgetOptions, RetryBudget
 from towpath.layers.retry import PAUSE, VAIN, Retry
 
@@ -59,9 +59,10 @@ class Stage:
         layer = Retry(policy_of=lambda _: RetryPolicy(**policy), budget=self.budget, source=random.Random(1), signal=self._hear)
         self.call = layer.wrap(method, self.target)
 
-    def _hear(self, method, role, reason, shadow):
-        assert (method.startswith("echo.v1.EchoService/"), role, shadow) == (True, "retry", False)
-        self.told[reason] += 1
+    def _hear(self, decision: Decision) -> None:
+        assert decision.method.startswith("echo.v1.EchoService/")
+        assert (decision.role, decision.shadow, decision.rejected, decision.ctx.method) == ("retry", False, False, "a/b")
+        self.told[decision.reason] += 1
 
     async def run(self, *, deadline=None, key=""):
         ctx = Context("a/b", deadline)

@@ -130,7 +130,7 @@ async def calls(layer: Throttle, target: Target, count: int) -> list[RpcError]:
 async def test_a_dropped_call_says_why_and_was_not_begun(hand):
     told: Counter[tuple[str, str, str, bool]] = Counter()
     target = Target(shed())
-    layer = Throttle(source=random.Random(1), signal=lambda *what: told.update([what]))
+    layer = Throttle(source=random.Random(1), signal=lambda decision: told.update([decision[:4]]))
     errors = await calls(layer, target, 200)
     dropped = [error for error in errors if error.code is Code.UNAVAILABLE]
     assert len(dropped) == 200 - target.asked > 100
@@ -173,7 +173,7 @@ def test_what_sheds_for_overload_is_the_role_of_admission():
 async def test_in_shadow_it_tells_and_does_nothing(hand):
     told: Counter[bool] = Counter()
     target = Target(shed())
-    layer = Throttle(source=random.Random(1), options=ThrottleOptions(shadow=True), signal=lambda *what: told.update([what[3]]))
+    layer = Throttle(source=random.Random(1), options=ThrottleOptions(shadow=True), signal=lambda decision: told.update([decision.shadow]))
     await calls(layer, target, 200)
     assert target.asked == 200
     assert told[True] > 100

@@ -2,16 +2,18 @@
 
 from prometheus_client import CollectorRegistry
 
+from towpath.core.context import Context
+from towpath.core.signals import Decision
 from towpath.telemetry.decisions import Decisions
 
 
 def test_each_decision_is_counted_under_its_role_and_reason():
     registry = CollectorRegistry()
     decided = Decisions(registry)
-    for _ in range(3):
-        decided("a.B/C", "admission", "QUEUE_DELAY", False)
-    decided("a.B/C", "admission", "QUEUE_DELAY", True)
-    decided("a.B/D", "retry", "ATTEMPT", False)
+    for ctx in (None, Context("a.B/C"), Context("a.B/C", tenant="acme")):
+        decided(Decision("a.B/C", "admission", "QUEUE_DELAY", shadow=False, ctx=ctx, rejected=True))
+    decided(Decision("a.B/C", "admission", "QUEUE_DELAY", shadow=True, ctx=None))
+    decided(Decision("a.B/D", "retry", "ATTEMPT", shadow=False, ctx=None))
 
     def counted(method: str, role: str, reason: str, shadow: str) -> float | None:
         labels = {"rpc_method": method, "role": role, "reason": reason, "shadow": shadow}

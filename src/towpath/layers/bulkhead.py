@@ -14,7 +14,7 @@ from typing import Any, Final
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, refusal, unheard
 
 ROLE: Final = "bulkhead"
 BULKHEAD_FULL: Final = "BULKHEAD_FULL"
@@ -71,7 +71,7 @@ class Bulkhead:
         # Counted where the call begins, not where its coroutine is made: one that is never awaited would keep its place.
         async def handle(request: Any, ctx: Context) -> Any:
             if places.taken >= most:
-                signal(method.full_name, ROLE, BULKHEAD_FULL, shadow)
+                signal(Decision(method.full_name, ROLE, BULKHEAD_FULL, shadow, ctx, not shadow))
                 if not shadow:
                     raise _full(method, compartment)
             places.taken += 1

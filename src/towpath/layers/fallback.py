@@ -26,7 +26,7 @@ from towpath.core.errors import RpcError, SetupError
 from towpath.core.metadata import FALLBACK, Metadata, Value
 from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec
-from towpath.core.signals import Signal, unheard
+from towpath.core.signals import Decision, Signal, unheard
 from towpath.layers.latencies import RecentLatencies
 
 VALUE: Final = "VALUE"
@@ -119,7 +119,7 @@ class _Standing:
         self._signal = signal
 
     def _mark(self, ctx: Context, reason: str) -> None:
-        self._signal(self._method.full_name, Fallback.role, reason, False)
+        self._signal(Decision(self._method.full_name, Fallback.role, reason, False, ctx))
         reply = ctx.own_reply
         if reply is not None:  # somebody asked for it
             reply.trailers = Metadata.received((*reply.trailers, (MARK, reason)))  # what came off the wire is not checked again

@@ -22,7 +22,7 @@ from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import HedgingPolicy
 from towpath.core.service import Handler, MethodKind, MethodSpec
-from towpath.core.signals import Signal, unheard
+from towpath.core.signals import Decision, Signal, unheard
 from towpath.layers.budget import Allowance, RetryBudget
 from towpath.layers.latencies import RecentLatencies
 
@@ -149,13 +149,13 @@ class _Hedging:
                     if fault is not None:
                         faults.append(fault)
                 if len(faults) < len(ended):
-                    return self._answer(ended, first)
+                    return self._answer(ended, first, ctx)
                 for fault in faults:
                     if not isinstance(fault, RpcError) or fault.code not in self._policy.non_fatal_codes:
                         raise fault
                     if fault.pushback is not None:
                         left = 0
-                if left and self._admitted():
+                if left and self._admitted(ctx):
                     running.add(self._hedge(request, ctx.again(self._policy.max_attempts - left)))
                     left -= 1
                 else:
@@ -165,37 +165,37 @@ class _Hedging:
         finally:
             await _end(running)
 
-    def _answer(self, ended: set[asyncio.Task[Any]], first: asyncio.Task[Any]) -> Any:
+    def _answer(self, ended: set[asyncio.Task[Any]], first: asyncio.Task[Any], ctx: Context) -> Any:
         """The answer that one of `ended` has, the first attempt's if there are several."""
         if first in ended and _fault(first) is None:
             return first.result()
-        self._tell(WON)
+        self._tell(WON, ctx)
         return next(task.result() for task in ended if _fault(task) is None)
 
     def _attempt(self, request: Any, ctx: Context) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(self._following(request, ctx), name=ctx.method)
 
     def _hedge(self, request: Any, ctx: Context) -> asyncio.Task[Any]:
-        self._tell(ATTEMPT)
+        self._tell(ATTEMPT, ctx)
         task = self._attempt(request, ctx)
         # Not a `finally` in the attempt: what is cancelled before its first step never comes to one.
         task.add_done_callback(self._returned)
         return task
 
-    def _admitted(self) -> bool:
+    def _admitted(self, ctx: Context) -> bool:
         if self._overloaded() or self._budget.strained():
-            self._tell(OVERLOADED)
+            self._tell(OVERLOADED, ctx)
             return False
         if self._allowance.withdraw() and self._budget.withdraw():
             return True
-        self._tell(BUDGET_EXHAUSTED)
+        self._tell(BUDGET_EXHAUSTED, ctx)
         return False
 
     def _returned(self, _: asyncio.Task[Any]) -> None:
         self._budget.returned()
 
-    def _tell(self, reason: str) -> None:
-        self._signal(self._name, Hedge.role, reason, False)
+    def _tell(self, reason: str, ctx: Context) -> None:
+        self._signal(Decision(self._name, Hedge.role, reason, False, ctx))
 
 
 def _fault(task: asyncio.Task[Any]) -> BaseException | None:

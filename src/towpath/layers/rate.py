@@ -18,7 +18,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, refusal, unheard
 from towpath.layers.bucket import Rate, TokenBucket
 
 ROLE: Final = "quota"
@@ -111,7 +111,7 @@ class RateLimit:
 
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             seconds = local.take(ctx.tenant, rate)
-            if seconds and (error := self._exceeded(method, quota, ctx.tenant, seconds)) is not None:
+            if seconds and (error := self._exceeded(method, quota, ctx, seconds)) is not None:
                 return _raising(error)
             return following(request, ctx)
 
@@ -122,17 +122,17 @@ class RateLimit:
 
         async def handle(request: Any, ctx: Context) -> Any:
             seconds = await store.take(prefix + ctx.tenant, quota.rate)
-            if seconds and (error := self._exceeded(method, quota, ctx.tenant, seconds)) is not None:
+            if seconds and (error := self._exceeded(method, quota, ctx, seconds)) is not None:
                 raise error
             return await following(request, ctx)
 
         return handle
 
-    def _exceeded(self, method: MethodSpec[Any, Any], quota: Quota, tenant: str, seconds: float) -> RpcError | None:
-        self._signal(method.full_name, ROLE, RATE_LIMIT, quota.shadow)
+    def _exceeded(self, method: MethodSpec[Any, Any], quota: Quota, ctx: Context, seconds: float) -> RpcError | None:
+        self._signal(Decision(method.full_name, ROLE, RATE_LIMIT, quota.shadow, ctx, not quota.shadow))
         if quota.shadow:
             return None
-        rate = quota.rate
+        rate, tenant = quota.rate, ctx.tenant
         who = f"tenant {tenant}" if tenant else "calls without a tenant"
         why = f"{who} may call {rate.per_second:g} times a second"
         error = refusal(

@@ -31,7 +31,7 @@ from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refused, shed, unheard
+from towpath.core.signals import Decision, Signal, refused, shed, unheard
 from towpath.layers.budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
@@ -175,7 +175,7 @@ class _Repetition:
                 refused = self._refusal(error, ctx, attempts, wait)
                 if refused:
                     error.pushback = _NO_MORE
-                    self._tell(refused)
+                    self._tell(refused, ctx)
                     break
                 attempts += 1
                 reason = ATTEMPT
@@ -191,7 +191,7 @@ class _Repetition:
         try:
             if wait > 0:
                 await asyncio.sleep(wait)
-            self._tell(reason)
+            self._tell(reason, ctx)
             return await self._following(request, ctx)
         finally:
             self._budget.returned()
@@ -253,8 +253,8 @@ class _Repetition:
         ceiling = policy.initial_backoff * policy.backoff_multiplier ** (retry - 1)
         return self._source.random() * min(policy.max_backoff, ceiling)
 
-    def _tell(self, reason: str) -> None:
-        self._signal(self._method.full_name, Retry.role, reason, False)
+    def _tell(self, reason: str, ctx: Context) -> None:
+        self._signal(Decision(self._method.full_name, Retry.role, reason, False, ctx))
 
 
 class _StreamRepetition(_Repetition):
@@ -267,7 +267,7 @@ class _StreamRepetition(_Repetition):
         try:
             if wait > 0:
                 await asyncio.sleep(wait)
-            self._tell(reason)
+            self._tell(reason, ctx)
         finally:
             self._budget.returned()
         return await self._following(request, ctx)

@@ -26,7 +26,7 @@ from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Signal, refusal, shed, unheard
+from towpath.core.signals import Decision, Signal, refusal, shed, unheard
 from towpath.layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
@@ -189,7 +189,7 @@ class Throttle:
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             throttle = throttles[ctx.criticality]
             if throttle.window.marked and throttle.drops():  # the former is asked by the latter, too, at the price of a call
-                self._signal(name, Throttle.role, TOO_FEW_ACCEPTED, shadow)
+                self._signal(Decision(name, Throttle.role, TOO_FEW_ACCEPTED, shadow, ctx, not shadow))
                 if not shadow:
                     throttle.dropped()
                     return _refuse(_error(method, throttle))

@@ -1,8 +1,8 @@
-"""What the layers decided: one counter for every refusal, retry, hedge and fallback, by the role that decided and its reason.
+"""What the policies decided: one counter for every rejection, retry, hedge and fallback, by the role that decided and its reason.
 
 `towpath_decisions_total{rpc_method, role, reason, shadow}`: `shadow="true"` counts what a role would have done had it not been watched
-only. Roles and reasons are fixed words of towpath, so the number of series is bounded by methods x reasons. Quiet as long as nothing
-happens: a series exists once it was counted, and a call that nobody interfered with counts none.
+only. A decision about a connection has an empty `rpc_method`. Roles and reasons are fixed words of towpath, so the number of series is
+bounded by methods x reasons. A series exists once it was counted, and a call that no policy interfered with counts none.
 """
 
 from collections.abc import Iterable
@@ -12,15 +12,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from towpath.core.signals import Decision
+
 _NAME: Final = "towpath_decisions"
-_WHAT: Final = "Decisions of the resilience layers, by role and reason."
+_WHAT: Final = "Decisions of the policies, by role and reason."
 _LABELS: Final = ("rpc_method", "role", "reason", "shadow")
 
 
 class Decisions(Collector):
     """A `towpath.core.signals.Signal` that counts. Use one instance from one event loop.
 
-    Not a `prometheus_client.Counter`, whose lock a single loop does not need: an overloaded server counts a refusal per call, and this
+    Not a `prometheus_client.Counter`, whose lock a single loop does not need: an overloaded server counts a rejection per call, and this
     takes a fifth of the time (measured, as docs/adr/0005 did for durations).
     """
 
@@ -29,9 +31,9 @@ class Decisions(Collector):
         self._counts: dict[tuple[str, str, str, bool], int] = {}
         registry.register(self)
 
-    def __call__(self, method: str, role: str, reason: str, shadow: bool) -> None:
+    def __call__(self, decision: Decision) -> None:
         """Count one decision."""
-        key = (method, role, reason, shadow)
+        key = decision[:4]
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def describe(self) -> Iterable[CounterMetricFamily]:

@@ -17,7 +17,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodKind, MethodSpec, door_of, gate_of
-from towpath.core.signals import reason_of
+from towpath.core.signals import Decision, reason_of
 from towpath.core.trace import TraceContext
 from towpath.layers.admission.adaptive_limit import LimitOptions
 from towpath.layers.admission.admission import Admission
@@ -30,7 +30,7 @@ WATCH = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=Say
 def admission(most=20, **options):
     told = []
     options.setdefault("limit_of", lambda _: LimitOptions(initial=most, most=most))
-    return Admission(signal=lambda *signal: told.append(signal), rng=random.Random(5), **options), told
+    return Admission(signal=told.append, rng=random.Random(5), **options), told
 
 
 class Handler:
@@ -79,14 +79,15 @@ async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
     make_late(layer)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
+    ctx = Context("a/b")
     with pytest.raises(RpcError) as caught:
-        await handle(3, Context("a/b"))
+        await handle(3, ctx)
     error = caught.value
     assert (error.code, reason_of(error), error.unprocessed) == (Code.RESOURCE_EXHAUSTED, QUEUE_FULL, True)
     assert 0.025 <= error.pushback <= 3
     figures = error.details[0].metadata
     assert (figures["limit"], figures["under_way"]) == ("1", "1")
-    assert told == [("echo.v1.EchoService/Say", "admission", QUEUE_FULL, False)]
+    assert told == [Decision("echo.v1.EchoService/Say", "admission", QUEUE_FULL, shadow=False, ctx=ctx, rejected=True)]
     handler.go.set()
     await asyncio.gather(*calls)
 
@@ -255,12 +256,13 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
     make_late(layer, 0.05)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
-    assert told == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, True)]
+    assert [said[:4] for said in told] == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, True)]
+    assert (told[0].ctx.method, told[0].rejected) == ("a/b", False)
     handler.go.set()
     await asyncio.gather(*calls)
     make_late(layer)
     await handle(3, Context("a/b"))
-    assert told[-1][2:] == (LOOP_LAG, True)
+    assert told[-1][2:4] == (LOOP_LAG, True)
     make_late(layer, 0.05)
     now = clock.now()
     with clock.using(lambda: now):
@@ -269,7 +271,7 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
             ctx.arrived = now - 0.09
             await handle(4, ctx)
             now += 0.01
-    assert told[-1][2:] == (QUEUE_DELAY, True)
+    assert told[-1][2:4] == (QUEUE_DELAY, True)
 
 
 def test_a_method_without_a_limit_has_neither_the_role_nor_a_gate():

@@ -8,7 +8,7 @@ from echo.v1.echo_towpath import SAY
 from tests.layers.admission.held import Held
 from towpath.core import clock
 from towpath.core.context import Context, Criticality
-from towpath.core.signals import reason_of
+from towpath.core.signals import Decision, reason_of
 from towpath.layers.admission.admission import Admission
 from towpath.layers.admission.method_queue import PRIORITY, QUEUE_DELAY
 
@@ -19,7 +19,7 @@ async def nobody(request, ctx):
 
 async def test_who_is_in_excess_is_turned_away_at_the_door():
     told = []
-    layer = Admission(signal=lambda *signal: told.append(signal))
+    layer = Admission(signal=told.append)
     layer.wrap(SAY, nobody)
     lane, door = layer.gate(SAY).__self__, layer.door(SAY)
     low, high = (Context("a/b", criticality=level) for level in (Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
@@ -37,7 +37,7 @@ async def test_who_is_in_excess_is_turned_away_at_the_door():
     assert all(reason_of(refusal) == PRIORITY for refusal in refusals)
     with clock.using(lambda: now + 4.0):
         assert door(low, ()) is None  # it is over
-    assert told[-1][2:] == (PRIORITY, False)
+    assert told[-1] == Decision(SAY.full_name, "admission", PRIORITY, shadow=False, ctx=None, rejected=True)
 
 
 async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_waits():

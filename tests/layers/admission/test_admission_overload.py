@@ -30,7 +30,7 @@ class Overload:
         self.latencies, self.refused, self.served = [], [], []
         self.told = []
         loop, rng = BusyLoop(), random.Random(1)
-        layer = Admission(signal=lambda *signal: self.told.append(signal[2]), rng=random.Random(2))
+        layer = Admission(signal=lambda decision: self.told.append(decision.reason), rng=random.Random(2))
 
         async def compute(_request, _ctx):
             loop.burn(0.001)

@@ -86,7 +86,7 @@ def wrapped(effects: Effects, store: Any = None, **options: Any) -> Handler:
 
 async def test_a_second_call_with_a_key_gets_the_first_answer_and_has_no_effect() -> None:
     effects, told = Effects(), list[str]()
-    handler = wrapped(effects, signal=lambda method, role, reason, shadow: told.append(reason))
+    handler = wrapped(effects, signal=lambda decision: told.append(decision.reason))
     first = await handler(pb.FailRequest(), context())
     assert await handler(pb.FailRequest(), context()) == first
     assert (effects.runs, told) == (1, ["REPLAYED"])
@@ -266,7 +266,7 @@ async def test_without_its_store_a_call_is_refused() -> None:
 async def test_an_answer_that_cannot_be_kept_is_given_all_the_same() -> None:
     effects, store, told = Effects(), Broken(), list[str]()
     store.down |= {"complete", "release"}
-    handler = wrapped(effects, store, signal=lambda method, role, reason, shadow: told.append(reason))
+    handler = wrapped(effects, store, signal=lambda decision: told.append(decision.reason))
     await handler(pb.FailRequest(), context())
     assert told == ["ANSWER_NOT_KEPT"]
     effects.error = ValueError("a bug")
@@ -286,7 +286,7 @@ class Failing(MemoryStore):
 
 async def test_a_store_that_breaks_its_promise_costs_nobody_an_answer(caplog: pytest.LogCaptureFixture) -> None:
     effects, told = Effects(), list[str]()
-    handler = wrapped(effects, Failing(), signal=lambda method, role, reason, shadow: told.append(reason))
+    handler = wrapped(effects, Failing(), signal=lambda decision: told.append(decision.reason))
     assert isinstance(await handler(pb.FailRequest(), context()), pb.FailResponse)
     assert told == ["ANSWER_NOT_KEPT"]
     effects.error = ValueError("a bug")

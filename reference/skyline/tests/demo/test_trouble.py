@@ -13,6 +13,7 @@ from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from skyline.search.v1.search_pb2 import SearchFlightsResponse
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import SetupError
+from towpath.core.signals import Decision
 from towpath.telemetry.metrics import CallMetrics, write_exposition
 
 
@@ -20,9 +21,9 @@ def test_decisions_are_summed_over_processes_and_methods_without_those_in_shadow
     paths = [tmp_path / "a.prom", tmp_path / "b.prom"]
     for path in paths:
         metrics = CallMetrics()
-        metrics.decisions("x.X/A", "retry", "ATTEMPT", False)
-        metrics.decisions("x.X/B", "retry", "ATTEMPT", False)
-        metrics.decisions("x.X/A", "breaker", "BREAKER_OPEN", True)
+        metrics.decisions(Decision("x.X/A", "retry", "ATTEMPT", False, None))
+        metrics.decisions(Decision("x.X/B", "retry", "ATTEMPT", False, None))
+        metrics.decisions(Decision("x.X/A", "breaker", "BREAKER_OPEN", True, None))
         write_exposition(metrics.registry, path)
     assert decisions(paths) == {("retry", "ATTEMPT"): 4}
 

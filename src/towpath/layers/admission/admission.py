@@ -22,7 +22,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Door, Gate, Handler, MethodKind, MethodSpec
-from towpath.core.signals import Signal, unheard
+from towpath.core.signals import Decision, Signal, unheard
 from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
 from towpath.layers.admission.loop_lag import LagProbe
 from towpath.layers.admission.method_queue import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane
@@ -149,11 +149,11 @@ class Admission:
             wait = begun - (ctx.arrived or begun)
             lane.waits.given(ctx, begun)
             if lane.begun >= lane.bound:
-                signal(name, ROLE, CONCURRENCY_LIMIT, True)
+                signal(Decision(name, ROLE, CONCURRENCY_LIMIT, True, ctx))
             elif lane.waits.too_long(begun, wait):
-                signal(name, ROLE, QUEUE_DELAY, True)
+                signal(Decision(name, ROLE, QUEUE_DELAY, True, ctx))
             elif probe.seconds > options.lag:
-                signal(name, ROLE, LOOP_LAG, True)
+                signal(Decision(name, ROLE, LOOP_LAG, True, ctx))
             if not unary:
                 return await following(request, ctx)
             lane.begun += 1

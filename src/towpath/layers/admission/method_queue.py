@@ -197,7 +197,7 @@ class Lane:
         if not reason:
             return False
         self.unseen(0.0)
-        return self.refuse(reason, ctx.arrived)
+        return self.refuse(reason, ctx.arrived, ctx)
 
     def hold(self, ctx: Context, arrival: Arrival, now: float) -> str:
         """Have a call wait until it may begin; or, in words, why it may not."""
@@ -240,7 +240,7 @@ class Lane:
             return now - arrived
         waiter = Waiter(self)
         reason = self.hold(ctx, waiter, now)
-        error = self.refuse(reason, now) if reason else None
+        error = self.refuse(reason, now, ctx) if reason else None
         if error is None:
             try:
                 error = await waiter.told
@@ -253,13 +253,13 @@ class Lane:
 
     # A call is refused.
 
-    def refuse(self, reason: str, now: float) -> RpcError:
+    def refuse(self, reason: str, now: float, ctx: Context | None = None) -> RpcError:
         """The error that says so; one object for several calls, which nobody may raise. There is an overload as long as calls are refused,
         but for those of which more came together than may wait."""
         self.calm = False
         if reason != QUEUE_FULL:
             self._tighten(now)
-        return self._refusals.next(reason, self._excess.share, now)
+        return self._refusals.next(reason, self._excess.share, now, ctx)
 
     def _figures(self) -> dict[str, str]:
         return {
@@ -372,7 +372,7 @@ class Lane:
     def _drop(self, place: Place, now: float) -> None:
         arrival = place.arrival
         if not arrival.over:
-            error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now)
+            error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now, place.ctx)
             if not isinstance(arrival, Waiter):
                 self.unseen(now - place.arrived)
             arrival.refuse(error)

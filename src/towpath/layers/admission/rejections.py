@@ -4,9 +4,10 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
-from towpath.core.signals import Signal, refusal
+from towpath.core.signals import Decision, Signal, refusal
 
 _SAID_AGAIN: Final = 0.05
 """Seconds for which refusals are told the same: to make the error takes as long as to refuse ten calls. The pushback counts from when each
@@ -30,15 +31,17 @@ class Refusals:
         self._figures = figures
         self._signal = signal
         self._rng = rng
-        self._said: dict[str, tuple[RpcError, float]] = {}  # by reason: the error, and until when it is given
+        self._said: dict[str, tuple[RpcError, float, Decision]] = {}  # by reason: the error, until when it is given, and without a call
 
-    def next(self, reason: str, share: float, now: float) -> RpcError:
+    def next(self, reason: str, share: float, now: float, ctx: Context | None = None) -> RpcError:
         """The error for one more call, which nobody may raise, since others get it too. The larger the `share` (0 to 1) of calls that are
-        refused, the later they are told to come again: 50 ms to 2 s, give or take half."""
-        self._signal(self._name, self._role, reason, False)
+        refused, the later they are told to come again: 50 ms to 2 s, give or take half. `ctx` is the call; None if only its headers are
+        known."""
         said = self._said.get(reason)
         if said is None or now >= said[1]:
-            said = self._said[reason] = (self._error(reason, share), now + _SAID_AGAIN)
+            decision = Decision(self._name, self._role, reason, False, None, True)
+            said = self._said[reason] = (self._error(reason, share), now + _SAID_AGAIN, decision)
+        self._signal(said[2] if ctx is None else Decision(self._name, self._role, reason, False, ctx, True))
         return said[0]
 
     def _error(self, reason: str, share: float) -> RpcError:

@@ -31,7 +31,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec
 from towpath.core.service import Idempotency as Level
-from towpath.core.signals import Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, refusal, unheard
 from towpath.layers.idempotency.store import Answer, Claim, Held, IdempotencyStore, StoreUnavailable, held
 
 log: Final = logging.getLogger("towpath.server")
@@ -107,11 +107,10 @@ class Idempotency:
         try:
             claim = await self._claim(holding, fingerprint, ctx)
         except StoreUnavailable as error:
-            raise self._refusal(
-                method, Code.UNAVAILABLE, STORE_UNAVAILABLE, f"its idempotency key could not be checked: {error}"
-            ) from error
+            why = f"its idempotency key could not be checked: {error}"
+            raise self._refusal(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
         if not claim.mine:
-            return self._known(method, claim, fingerprint)
+            return self._known(method, ctx, claim, fingerprint)
         token = held.set(holding)
         try:
             response = await following(request, ctx)
@@ -120,15 +119,15 @@ class Idempotency:
             answer = None if holding.answered else Answer.of(response)
         except BaseException as error:
             if not holding.answered:
-                await self._failed(method, holding, error)
+                await self._failed(method, ctx, holding, error)
             if isinstance(error, StoreUnavailable):  # from the handler's transaction: a lost dependency, and no bug
-                self._signal(method.full_name, self.role, STORE_UNAVAILABLE, False)
+                self._tell(method, ctx, STORE_UNAVAILABLE)
                 raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
             raise
         finally:
             held.reset(token)
         if answer is not None:
-            await self._keep(method, holding, answer)
+            await self._keep(method, ctx, holding, answer)
         return response
 
     async def _claim(self, holding: Held, fingerprint: bytes, ctx: Context) -> Claim:
@@ -147,24 +146,23 @@ class Idempotency:
         await asyncio.wait((claiming,))
         await self._release(holding)
 
-    def _known(self, method: MethodSpec[Any, Any], claim: Claim, fingerprint: bytes) -> Any:
+    def _known(self, method: MethodSpec[Any, Any], ctx: Context, claim: Claim, fingerprint: bytes) -> Any:
         """The end of a call whose key somebody else has or had."""
         if claim.fingerprint != fingerprint:
-            raise self._refusal(
-                method, Code.FAILED_PRECONDITION, KEY_REUSED, "its idempotency key was used for another request; take a new one"
-            )
+            why = "its idempotency key was used for another request; take a new one"
+            raise self._refusal(method, ctx, Code.FAILED_PRECONDITION, KEY_REUSED, why)
         answer = claim.answer
         if answer is None:
             why = "a call with the same idempotency key is running"
             figures = {"lease_left": f"{claim.lease_left:.3f}"}
-            raise self._refusal(method, Code.ABORTED, CONCURRENT_DUPLICATE, why, figures, self._options.pushback)
-        self._signal(method.full_name, self.role, REPLAYED, False)
+            raise self._refusal(method, ctx, Code.ABORTED, CONCURRENT_DUPLICATE, why, figures=figures, pushback=self._options.pushback)
+        self._tell(method, ctx, REPLAYED)
         if answer.code == 0:
             return method.response.FromString(answer.body)
         status = Status.FromString(answer.body)
         raise RpcError(Code(answer.code), status.message, status.details)
 
-    async def _failed(self, method: MethodSpec[Any, Any], holding: Held, error: BaseException) -> None:
+    async def _failed(self, method: MethodSpec[Any, Any], ctx: Context, holding: Held, error: BaseException) -> None:
         answer: Answer | None = None
         try:
             if definite(error):
@@ -172,11 +170,11 @@ class Idempotency:
         except Exception:  # what is no text, no detail or no code in it
             log.exception("%s failed with an error that cannot be kept", method.full_name)
         if answer is not None:
-            await self._keep(method, holding, answer)
+            await self._keep(method, ctx, holding, answer)
         else:
             await asyncio.shield(self._start(self._release(holding)))
 
-    async def _keep(self, method: MethodSpec[Any, Any], holding: Held, answer: Answer) -> None:
+    async def _keep(self, method: MethodSpec[Any, Any], ctx: Context, holding: Held, answer: Answer) -> None:
         """The effect has happened, and the caller is told so even if a later attempt cannot be."""
         try:
             kept = await asyncio.shield(self._start(self._store.complete(holding.key, holding.holder, answer, holding.ttl)))
@@ -186,7 +184,7 @@ class Idempotency:
             log.exception("the answer of %s was not kept", method.full_name)
             kept = False
         if not kept:
-            self._signal(method.full_name, self.role, ANSWER_NOT_KEPT, False)
+            self._tell(method, ctx, ANSWER_NOT_KEPT)
 
     async def _release(self, holding: Held) -> None:
         try:
@@ -206,14 +204,19 @@ class Idempotency:
     def _refusal(
         self,
         method: MethodSpec[Any, Any],
+        ctx: Context,
         code: Code,
         reason: str,
         why: str,
+        *,
         figures: dict[str, str] | None = None,
         pushback: float | None = None,
     ) -> RpcError:
-        self._signal(method.full_name, self.role, reason, False)
+        self._tell(method, ctx, reason, rejected=True)
         return refusal(code, method, role=self.role, reason=reason, why=why, figures=figures, pushback=pushback)
+
+    def _tell(self, method: MethodSpec[Any, Any], ctx: Context, reason: str, *, rejected: bool = False) -> None:
+        self._signal(Decision(method.full_name, self.role, reason, False, ctx, rejected))
 
 
 def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:

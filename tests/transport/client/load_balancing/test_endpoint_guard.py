@@ -16,6 +16,7 @@ from tests.transport.fleet import PATIENT, WAITING, all_ready, fleet, states
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
+from towpath.core.signals import Decision
 from towpath.transport import Channel, ChannelOptions, Server
 from towpath.transport.client.endpoints.endpoint import State
 from towpath.wire.http2 import Limits
@@ -79,12 +80,8 @@ async def test_a_sole_endpoint_has_no_guard() -> None:
 
 async def test_an_endpoint_that_there_is_no_other_for_is_asked_whatever_its_guard_says() -> None:
     box = Box()
-    told: list[tuple[str, str, str, bool]] = []
-
-    def signal(method: str, role: str, reason: str, shadow: bool) -> None:
-        told.append((method, role, reason, shadow))
-
-    async with serving(Echo()) as server, Channel(beside_a_dead_one(server), guards=box, signal=signal) as channel:
+    told: list[Decision] = []
+    async with serving(Echo()) as server, Channel(beside_a_dead_one(server), guards=box, signal=told.append) as channel:
         client = EchoServiceClient(channel)
         for _ in range(3):
             await client.say(pb.SayRequest(), PATIENT)
@@ -94,7 +91,10 @@ async def test_an_endpoint_that_there_is_no_other_for_is_asked_whatever_its_guar
             await client.fail(pb.FailRequest(code=Code.INTERNAL), PATIENT)
         assert not told
         await client.say(pb.SayRequest(), PATIENT)
-        assert told == [("echo.v1.EchoService/Say", "breaker", "PANIC", False)]
+        (panic,) = told
+        assert panic[:4] == ("echo.v1.EchoService/Say", "breaker", "PANIC", False)
+        assert panic.ctx is not None
+        assert (panic.ctx.peer, panic.rejected) == (server.address, False)
         fuse = box.fuses[server.address]
         assert fuse.heard == [*[Outcome.SUCCESS] * 3, Outcome.CLIENT_FAULT, Outcome.FATAL, Outcome.SUCCESS]
         assert fuse.methods == [*["Say"] * 3, "Fail", "Fail", "Say"]

@@ -10,7 +10,7 @@ from towpath.core import chance, clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
-from towpath.core.signals import Signal, unheard
+from towpath.core.signals import Decision, Signal, unheard
 from towpath.transport.address import Place
 from towpath.transport.client.endpoints.connection import ClientLink
 from towpath.transport.client.endpoints.dialer import Dialer
@@ -80,11 +80,11 @@ class Pool:
             return None
         if ctx.attempt:
             others = [endpoint for endpoint in ready if endpoint.name != ctx.peer]
-            choice = self._choose(others, method.full_name, fewer=True) if others else None
+            choice = self._choose(ctx, others, method.full_name, fewer=True) if others else None
             if choice is not None:
                 ctx.peer = choice.name
                 return choice.link
-        choice = self._choose(ready, method.full_name)
+        choice = self._choose(ctx, ready, method.full_name)
         if choice is None:
             return None
         ctx.peer = choice.name
@@ -168,7 +168,7 @@ class Pool:
 
     # Choosing and waiting.
 
-    def _choose(self, among: Sequence[Endpoint], method: str, *, fewer: bool = False) -> Endpoint | None:
+    def _choose(self, ctx: Context, among: Sequence[Endpoint], method: str, *, fewer: bool = False) -> Endpoint | None:
         """One of these that has room and whose guard allows the call. Guards are not heeded where most endpoints look ill, nor where they
         are all that is in the way, unless these are `fewer` than there are."""
         pick = self._balancer.pick
@@ -186,7 +186,7 @@ class Pool:
         if not has_room:
             choice = pick(able)
         if not choice.load.allows(method):
-            self._signal(method, "breaker", PANIC, False)
+            self._signal(Decision(method, "breaker", PANIC, False, ctx))
         return choice
 
     def _most_ill(self, method: str) -> bool:
