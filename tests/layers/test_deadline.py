@@ -8,6 +8,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
+from towpath.core.signals import Decision
 from towpath.layers.deadline import EXPIRED, Deadline
 
 NOW = 1000.0
@@ -36,20 +37,22 @@ async def test_work_in_time_runs(deadline):
 
 @pytest.mark.parametrize(("side", "where"), [("server", "reached the handler"), ("client", "was sent")])
 @pytest.mark.parametrize("deadline", [NOW, NOW - 0.25])
-async def test_expired_work_is_refused_unstarted(side, where, deadline):
-    handler = Handler()
+async def test_expired_work_is_rejected_unstarted(side, where, deadline):
+    handler, ctx, told = Handler(), Context("a/b", deadline=deadline), list[Decision]()
     with pytest.raises(RpcError) as caught:
-        await Deadline(side).wrap(SAY, handler)(SayRequest(), Context("a/b", deadline=deadline))
+        await Deadline(side, signal=told.append).wrap(SAY, handler)(SayRequest(), ctx)
     error = caught.value
-    assert (error.code, handler.started) == (Code.DEADLINE_EXCEEDED, 0)
+    assert (error.code, error.unprocessed, error.pushback, handler.started) == (Code.DEADLINE_EXCEEDED, True, None, 0)
+    assert told == [Decision("echo.v1.EchoService/Say", "deadline", EXPIRED, shadow=False, ctx=ctx, rejected=True)]
     assert error.message == (
         f"echo.v1.EchoService/Say: the deadline passed {(NOW - deadline) * 1000:.0f} ms before the call {where}; it was not started"
     )
     (info,) = error.details
-    assert info == ErrorInfo(reason=EXPIRED, domain="towpath", metadata={"method": "echo.v1.EchoService/Say", "side": side})
+    figures = {"method": "echo.v1.EchoService/Say", "role": "deadline", "side": side}
+    assert info == ErrorInfo(reason=EXPIRED, domain="towpath", metadata=figures)
 
 
-async def test_the_refusal_is_raised_when_awaited_like_any_other():
+async def test_the_rejection_is_raised_when_awaited_like_any_other():
     refused = Deadline("client").wrap(SAY, Handler())(SayRequest(), Context("a/b", deadline=0.0))
     with pytest.raises(RpcError):
         await refused

@@ -46,7 +46,7 @@ class ClientStack:
         hedge = Hedge(policy_of=lambda method: self._policy(method).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
-        layers = (metrics.client, Deadline("client"), hedge, retry)
+        layers = (metrics.client, Deadline("client", signal=signal), hedge, retry)
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
         self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
 

@@ -1,4 +1,4 @@
-"""The `deadline` role: work whose deadline has passed is refused before it starts, on either side.
+"""The `deadline` role: work whose deadline has passed is rejected before it starts, on either side.
 
 Starting it would spend capacity on an answer that nobody waits for, which is how an overloaded service stays overloaded. The
 deadline of work that has started is the transport's business: it keeps one timing wheel per loop (`towpath.core.deadline`), so
@@ -8,49 +8,56 @@ this layer needs no timer and no task, and costs one comparison.
 from collections.abc import Coroutine
 from typing import Any, Final, Literal
 
-from google.rpc.error_details_pb2 import ErrorInfo
-
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
+from towpath.core.signals import Decision, Signal, refusal, unheard
+
+ROLE: Final = "deadline"
 
 EXPIRED: Final = "DEADLINE_EXPIRED_BEFORE_START"
-"""The reason of the ErrorInfo that a refusal carries, in the domain `towpath`; its metadata name the method and the side."""
+"""The reason of a rejection; the ErrorInfo names the side, too."""
 
 Side = Literal["server", "client"]
 
 
 class Deadline:
-    """Refuses expired calls with DEADLINE_EXCEEDED; `side` says in the error where that happened."""
+    """Rejects expired calls with DEADLINE_EXCEEDED. `side` says in the error where that happened; `signal` is told of each rejection."""
 
-    __slots__ = ("_side",)
+    __slots__ = ("_side", "_signal")
 
-    role = "deadline"
+    role = ROLE
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, *, signal: Signal = unheard) -> None:
         self._side: Side = side
+        self._signal = signal
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role, since a caller may set a deadline on any."""
-        side: Side = self._side
-        name = method.full_name
 
-        # A plain function: the common call costs no coroutine of its own, and the refusal is one that raises when awaited, as any
+        # A plain function: the common call costs no coroutine of its own, and a rejected call gets one that raises when awaited, as any
         # handler does.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             deadline = ctx.deadline
             if deadline is None or clock.now() < deadline:
                 return following(request, ctx)
-            return _refuse(name, side, clock.now() - deadline)
+            return _raising(self._rejection(method, ctx, clock.now() - deadline))
 
         return handle
 
+    def _rejection(self, method: MethodSpec[Any, Any], ctx: Context, late: float) -> RpcError:
+        self._signal(Decision(method.full_name, ROLE, EXPIRED, False, ctx, True))
+        where = "reached the handler" if self._side == "server" else "was sent"
+        return refusal(
+            Code.DEADLINE_EXCEEDED,
+            method,
+            role=ROLE,
+            reason=EXPIRED,
+            why=f"the deadline passed {late * 1000:.0f} ms before the call {where}; it was not started",
+            figures={"side": self._side},
+        )
 
-async def _refuse(method: str, side: Side, late: float) -> Any:
-    where = "reached the handler" if side == "server" else "was sent"
-    raise RpcError(
-        Code.DEADLINE_EXCEEDED,
-        f"{method}: the deadline passed {late * 1000:.0f} ms before the call {where}; it was not started",
-        [ErrorInfo(reason=EXPIRED, domain="towpath", metadata={"method": method, "side": side})],
-    )
+
+async def _raising(error: RpcError) -> Any:
+    raise error
