@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections import Counter
+from typing import Any
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -11,7 +13,9 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.raw_peer import raw_client, request_head
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.signals import Decision
 from towpath.transport import Channel, Server
+from towpath.transport.server.http2_connection import TOO_MANY_CALLS
 from towpath.wire.http2 import ErrorCode, Limits, frames
 from towpath.wire.http2.frames import END_HEADERS, Setting
 
@@ -268,7 +272,9 @@ class Tidying(Echo):
 async def test_calls_that_are_reset_in_a_row_do_not_pile_up_handlers() -> None:
     """CVE-2023-44487: a reset frees the stream at once, its handler only when it has ended."""
     limits = Limits(max_concurrent_streams=4)
-    async with serving(echo := Tidying(), limits=limits) as server, raw_client(server.address) as peer:
+    told: Counter[Decision] = Counter()
+    options: dict[str, Any] = {"limits": limits, "signal": lambda decision: told.update([decision])}
+    async with serving(echo := Tidying(), **options) as server, raw_client(server.address) as peer:
         for stream_id in range(1, 400, 2):
             peer.call(stream_id, b"Sleep", pb.SleepRequest().SerializeToString())
             await peer.until_silent_with(b"%08d" % stream_id)
@@ -277,6 +283,11 @@ async def test_calls_that_are_reset_in_a_row_do_not_pile_up_handlers() -> None:
         peer.call(401, b"Sleep", pb.SleepRequest().SerializeToString())
         assert (await peer.until(frames.RST_STREAM, 401))[3] == int(ErrorCode.REFUSED_STREAM).to_bytes(4, "big")
         assert 0 < echo.seen["running"] <= 2 * limits.max_concurrent_streams
+        rejection = Decision("echo.v1.EchoService/Sleep", "transport", TOO_MANY_CALLS, shadow=False, ctx=None, rejected=True)
+        assert told == {rejection: 201 - echo.seen["running"]}
+        peer.send(frames.HEADERS, END_HEADERS, 403, request_head(b"Nothing"))
+        await peer.until(frames.RST_STREAM, 403)
+        assert told[rejection._replace(method="")] == 1
         echo.release.set()
         await turn_until(lambda: not echo.seen["running"])
         async with Channel(server.address) as channel:

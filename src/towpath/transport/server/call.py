@@ -5,12 +5,19 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import DeadlineWheel, Slot
 from towpath.core.errors import Code, RpcError
+from towpath.core.signals import Decision, Signal
+
+ROLE: Final = "transport"
+"""The role of the limits that hold for every call before any layer sees it."""
+
+MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
+"""A message is larger than the server's limit, or has more elements than go with it."""
 
 log = logging.getLogger("towpath.server")
 
@@ -43,6 +50,7 @@ class Carrier(Host, Protocol):
     """A connection, with what applies to every call that comes over it."""
 
     message_limit: int
+    signal: Signal
     compresses: bool
     paused: bool
 
@@ -82,6 +90,12 @@ class Handling:
             self._tell(_internal(self._ctx), bare=True)
             if not reported:
                 self._report(fault)
+
+    def _unreadable(self, error: RpcError) -> None:
+        """End a call of whose request a message cannot be read: because it is malformed, or because a limit of the server rejects it."""
+        if error.code is Code.RESOURCE_EXHAUSTED and not self._over:
+            self._link.signal(Decision(self._ctx.method, ROLE, MESSAGE_TOO_LARGE, False, self._ctx, True))
+        self._fail(error)
 
     def expire(self) -> None:
         """The deadline has passed."""

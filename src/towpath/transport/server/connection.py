@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from towpath.core.deadline import wheel_of
 from towpath.core.errors import Code, RpcError
+from towpath.core.signals import Signal
 from towpath.transport.connection_driver import Link, SansIO
 from towpath.transport.server.call import Handling
 from towpath.transport.server.connection_limits import Connections
@@ -28,6 +29,7 @@ class Site(Protocol):
     compression: Literal["gzip"] | None
     links: "dict[HostLink[Any], None]"
     connections: Connections
+    signal: Signal
     unhurried: Unhurried
 
 
@@ -44,6 +46,7 @@ class HostLink(Link[End]):
         """Who the client is by its certificate."""
         self.compresses = site.compression == "gzip"
         self.message_limit = site.message_limit
+        self.signal = site.signal
         # Without a factory, `loop.create_task` only adds to the time of making a task: 1.3 us against 0.9, measured.
         own_tasks = loop.get_task_factory() is not None
         task_type: type[asyncio.Task[Any]] = asyncio.Task

@@ -16,6 +16,34 @@ from typing import Final, Protocol
 
 from towpath.core import chance, clock
 from towpath.core.deadline import Slot, wheel_of
+from towpath.core.signals import Decision, Signal, unheard
+
+ROLE: Final = "connections"
+"""The role of these limits."""
+
+TOO_MANY: Final = "TOO_MANY_CONNECTIONS"
+"""A new connection was closed: the server has its total, and a call is under way on each."""
+
+TOO_MANY_OF_PEER: Final = "TOO_MANY_CONNECTIONS_OF_PEER"
+"""A new connection was closed: its host has as many as one may have."""
+
+MADE_ROOM: Final = "MADE_ROOM"
+"""A connection with nothing under way was closed for a new one, since the server has its total."""
+
+HEAD_TIMEOUT: Final = "HEAD_TIMEOUT"
+"""A connection was closed: what its client had begun to say did not come in time, or nothing came at all."""
+
+UNUSED_TIMEOUT: Final = "UNUSED_TIMEOUT"
+"""A connection was let go on which nothing was ever asked."""
+
+IDLE_TIMEOUT: Final = "IDLE_TIMEOUT"
+"""A connection was let go on which nothing was asked for long."""
+
+MAX_AGE: Final = "MAX_AGE"
+"""A connection was let go for its age."""
+
+_REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, HEAD_TIMEOUT})
+"""The reasons by which somebody is turned away who wanted something."""
 
 _JITTER: Final = 0.1
 _LOOKS: Final = 4
@@ -115,8 +143,9 @@ class Watched(Protocol):
 class Connections:
     """The connections of one server."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: ConnectionLimits, signal: Signal = unheard) -> None:
+        self.limits = limits
+        self._signal = signal
         self.head_timeout = limits.head_timeout
         self.newcomers: dict[Newcomer, None] = {}
         """Those that have not said yet what they speak, in the order in which they came."""
@@ -133,10 +162,12 @@ class Connections:
 
     def admit(self, peer: str) -> bool:
         """Count a connection from the host `peer`, unless it is one too many."""
-        most = self._limits.per_peer
+        most = self.limits.per_peer
         if most is not None and self._by_peer[peer] >= most:
+            self.tell(TOO_MANY_OF_PEER)
             return False
         if self._by_peer.total() >= self._total and not self._make_room():
+            self.tell(TOO_MANY)
             return False
         self._by_peer[peer] += 1
         return True
@@ -147,13 +178,17 @@ class Connections:
         if not self._by_peer[peer]:
             del self._by_peer[peer]
 
+    def tell(self, reason: str) -> None:
+        """A connection was turned away or let go."""
+        self._signal(Decision("", ROLE, reason, False, None, reason in _REJECTING))
+
     def enter(self, link: Watched, peer: str) -> None:
         """Watch a connection that was admitted, until it ends."""
-        limits, now = self._limits, clock.now()
+        limits, now = self.limits, clock.now()
         watch = self._watches[link] = _Watch(link, peer, now)
         link.closed.add_done_callback(lambda _: self._end(watch))
         if limits.max_age is not None:
-            aging = _Aging(link)
+            aging = _Aging(link, self)
             slot = wheel_of(link.loop).add(now + limits.max_age * self._source.uniform(1 - _JITTER, 1 + _JITTER), aging)
             link.closed.add_done_callback(lambda _: slot.pop(aging, None))
         if self._slot is None:
@@ -163,7 +198,7 @@ class Connections:
         """Look at all connections, and let those go whose time is over."""
         now = clock.now()
         for watch in list(self._watches.values()):
-            watch.look(self._limits, now)
+            watch.look(self, now)
         self._slot = None
         for link in self._watches:
             self._slot = wheel_of(link.loop).add(now + self._interval, self)
@@ -185,6 +220,7 @@ class Connections:
     def _make_room(self) -> bool:
         """Let the connection go that is missed least, if there is one that has nothing under way."""
         for newcomer in self.newcomers:
+            self.tell(MADE_ROOM)
             newcomer.abort()
             return True
         chosen, now = self._missed_least, clock.now()
@@ -197,6 +233,7 @@ class Connections:
             watch = chosen.popleft()
             if watch.peer is not None and watch.idle(now):
                 self._give_back(watch)
+                self.tell(MADE_ROOM)
                 watch.give_up("there are too many connections, and this one had nothing under way")
                 return True
         return False
@@ -225,15 +262,16 @@ class _Watch:
             return False
         return True
 
-    def look(self, limits: ConnectionLimits, now: float) -> None:
+    def look(self, connections: Connections, now: float) -> None:
         """Let it go if its time is over."""
-        link = self.link
+        link, limits = self.link, connections.limits
         if self._gone:
             return
         begun = link.begun()
         if begun is None or begun != self._begun:
             self._begun, self._since = begun, now
         elif now - self._since >= limits.head_timeout:
+            connections.tell(HEAD_TIMEOUT)
             self.give_up("what was begun did not come in time")
             return
         if not self.idle(now):
@@ -244,6 +282,7 @@ class _Watch:
                 self.give_up("nothing was asked for long")
         elif most is not None and now - self.idle_since >= most:
             self._drained_at = now
+            connections.tell(IDLE_TIMEOUT if self._asked else UNUSED_TIMEOUT)
             link.drain()
 
     def give_up(self, reason: str) -> None:
@@ -255,8 +294,10 @@ class _Watch:
 class _Aging:
     """What stands on the wheel for a connection."""
 
-    def __init__(self, link: Watched) -> None:
+    def __init__(self, link: Watched, connections: Connections) -> None:
         self._link = link
+        self._connections = connections
 
     def expire(self) -> None:
+        self._connections.tell(MAX_AGE)
         self._link.drain()

@@ -87,7 +87,8 @@ class ServerExchange(Handling):
             self._dialect.feed(data)
             complete = self._dialect.complete()
         except RpcError as error:
-            self.fail(error)
+            self._unreadable(error)
+            self._stop(error.message)
             return
         if end:
             self.request_over()
@@ -104,7 +105,8 @@ class ServerExchange(Handling):
         try:
             self._dialect.finish()
         except RpcError as error:
-            self.fail(error)
+            self._unreadable(error)
+            self._stop(error.message)
             return
         self._wake()
         if self._endpoint.method.kind is MethodKind.UNARY:
@@ -216,7 +218,7 @@ class ServerExchange(Handling):
             if message is None and self._request_over:
                 dialect.finish()
         except RpcError as error:
-            self._fail(error)
+            self._unreadable(error)
             raise
         if self._owed:
             # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.

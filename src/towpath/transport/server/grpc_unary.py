@@ -132,7 +132,7 @@ class ServerCall(Stream, Handling):
             if reader.overfull():  # an error now, since a client could go on for ever
                 raise self._not_one_message()
         except RpcError as error:
-            self._fail(error)
+            self._unreadable(error)
 
     def _finish_request(self) -> None:
         reader = self._reader
@@ -141,7 +141,7 @@ class ServerCall(Stream, Handling):
             if reader is None or taken is None or not reader.finished():
                 raise self._not_one_message()
         except RpcError as error:
-            self._fail(error)
+            self._unreadable(error)
             return
         self._flag, message = taken
         self._start(message)
@@ -208,7 +208,7 @@ class ServerCall(Stream, Handling):
                 check_elements(endpoint.request, message, limit)
             return endpoint.request.FromString(message)
         except RpcError as error:
-            self._fail(error)
+            self._unreadable(error)
             return None
         except DecodeError as error:
             self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.request.DESCRIPTOR.full_name}: {error}"))

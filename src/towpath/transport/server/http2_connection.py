@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from towpath.core import clock
+from towpath.core.signals import Decision
 from towpath.transport.connection_driver import UNREAD
-from towpath.transport.server.call import Handling, log
+from towpath.transport.server.call import ROLE, Handling, log
 from towpath.transport.server.connection import HostLink, Site
 from towpath.transport.server.deferred_writes import MANY
 from towpath.transport.server.grpc_unary import RefusedCall, ServerCall, SettledCall
@@ -15,6 +16,9 @@ from towpath.transport.server.protocols import Dialogue
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream
+
+TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
+"""A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
 
 _SHUTDOWN_PING: Final = b"goodbye!"
 
@@ -93,6 +97,8 @@ class Http2Link(HostLink[ServerConnection]):
         route = head.memo or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
+            method = "" if isinstance(route, Settled) else cast("Route | Dialogue", route).endpoint.name
+            self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the memo
             door = route.endpoint.door

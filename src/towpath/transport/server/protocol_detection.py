@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from towpath.core import clock
 from towpath.core.deadline import NO_SLOT, wheel_of
 from towpath.transport.server.connection import Site
+from towpath.transport.server.connection_limits import HEAD_TIMEOUT
 from towpath.transport.server.http1_connection import Http1Link
 from towpath.transport.server.http2_connection import Http2Link
 from towpath.transport.tls import identified
@@ -67,6 +68,7 @@ class Front(asyncio.Protocol):
 
     def expire(self) -> None:
         """It says nothing."""
+        self._site.connections.tell(HEAD_TIMEOUT)
         self.abort()
 
     def abort(self) -> None:

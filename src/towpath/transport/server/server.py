@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
+from towpath.core.signals import Signal, unheard
 from towpath.transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath.transport.server.connection import HostLink
 from towpath.transport.server.connection_limits import ConnectionLimits, Connections
@@ -32,7 +33,7 @@ class Server:
     for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
     8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath.wire.elements`). `compression` is
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
-    Binds to the loop that runs `start`.
+    `signal` is told of the connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
     """
 
     def __init__(
@@ -45,13 +46,15 @@ class Server:
         compression: Literal["gzip"] | None = None,
         connections: ConnectionLimits | None = None,
         documents: Documents = NO_DOCUMENTS,
+        signal: Signal = unheard,
     ) -> None:
         self.routes = Routes(services, layers, documents)
         self.limits = limits
         self.message_limit = message_limit
         self.compression: Literal["gzip"] | None = compression
         self.links: dict[HostLink[Any], None] = {}
-        self.connections = Connections(connections or ConnectionLimits())
+        self.signal = signal
+        self.connections = Connections(connections or ConnectionLimits(), signal)
         self.unhurried = Unhurried()
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
