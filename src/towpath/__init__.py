@@ -13,6 +13,7 @@ from towpath.core.context import CallOptions, Context, Criticality, Reply, curre
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.metadata import Metadata
 from towpath.core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
+from towpath.core.signals import Decision
 
 if TYPE_CHECKING:
     from towpath.app.application import App
@@ -30,6 +31,7 @@ __all__ = [
     "Code",
     "Context",
     "Criticality",
+    "Decision",
     "Idempotency",
     "Metadata",
     "MethodKind",

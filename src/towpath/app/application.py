@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from prometheus_client import CollectorRegistry
 
 from towpath.app.client import Channel
+from towpath.app.decision_callback import DecisionCallback, with_callback
 from towpath.app.reloading import taken_over
 from towpath.app.server_stack import ServerStack
 from towpath.app.settings.idempotency_store import Opened, store_of
@@ -38,6 +39,8 @@ class App:
     `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart. `layers` stand
     between quotas and bulkheads and the handlers, the first of them outermost: what else a service wants around its calls. `idempotency` is
     where answers by idempotency key are kept; without it, where `service.idempotency` says. It is opened with the application, and closed.
+    `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`): it must be a plain
+    function, and quick; what it raises is logged and fails no call. Raises SetupError if it is async.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class App:
         registry: CollectorRegistry | None = None,
         layers: Sequence[Layer] = (),
         idempotency: IdempotencyStore | None = None,
+        on_decision: DecisionCallback | None = None,
     ) -> None:
         self.config = config or ServiceConfig()
         self._store = store_of(self.config.idempotency, self.config.idempotency_where) if idempotency is None else idempotency
         self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
         self.metrics = CallMetrics(registry)
-        self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates)
+        self._signal = with_callback(self.metrics.decisions, on_decision)
+        self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates, signal=self._signal)
         self.health: Health | None = None
         """What `grpc.health.v1.Health` tells, once the application has started."""
         self.state: Literal["starting", "serving", "stopping"] = "starting"
@@ -106,6 +111,7 @@ class App:
                 insecure=self.config.insecure,
                 options=target.options,
                 resilience=target.resilience,
+                signal=self._signal,
             )
         return channel
 
@@ -128,7 +134,7 @@ class App:
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
-        server = Server([*self._services, *standard], layers=layers, documents=self._documents())
+        server = Server([*self._services, *standard], layers=layers, documents=self._documents(), signal=self._signal)
         await self._open_stores()
         if sock is None:
             configured = self.config.listen

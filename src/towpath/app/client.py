@@ -11,12 +11,14 @@ from typing import Any, Self
 from prometheus_client import REGISTRY
 
 from towpath.app.client_stack import ClientStack
+from towpath.app.decision_callback import DecisionCallback, with_callback
 from towpath.app.settings.resilience import DEFAULT, Resilience, guards_of
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
+from towpath.core.signals import Signal
 from towpath.layers.fallback import Fallback, Source
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel as BareChannel
@@ -39,12 +41,14 @@ class Channel:
         insecure: bool,
         options: ChannelOptions | None = None,
         resilience: Resilience = DEFAULT,
+        signal: Signal | None = None,
     ) -> None:
-        """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. Raises SetupError if it is none of them, or
-        needs TLS."""
-        guards = guards_of(resilience.breaker, chance.generator(), metrics.decisions)
-        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=metrics.decisions)
-        self._stack = ClientStack(metrics, config.methods, resilience)
+        """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. `signal` is told of each decision, and is the
+        metrics' own counter by default. Raises SetupError if the target is none of these, or needs TLS."""
+        signal = metrics.decisions if signal is None else signal
+        guards = guards_of(resilience.breaker, chance.generator(), signal)
+        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=signal)
+        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal)
         self._fallback: Fallback | None = None
 
     def falling_back(self, sources: Mapping[MethodSpec[Any, Any], Source]) -> Self:
@@ -98,6 +102,7 @@ def connect(
     insecure: bool = False,
     options: ChannelOptions | None = None,
     resilience: Resilience = DEFAULT,
+    on_decision: DecisionCallback | None = None,
 ) -> Channel:
     """A channel to `target` with the default stack; close it, or use it with `async with`. Connects on the first call.
 
@@ -107,16 +112,21 @@ def connect(
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
     own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
     `insecure` has to say that plaintext is meant. Raises SetupError otherwise.
+
+    `on_decision` is called with each `Decision` about a call: a retry, a hedge, one that the throttle rejected, and so on
+    (`docs/howto/log-rejected-calls.md`). It must be a plain function, and quick.
     """
     settings = config or ServiceConfig()
+    metrics = metrics or _process_metrics()
     return Channel(
         target,
         config=settings,
-        metrics=metrics or _process_metrics(),
+        metrics=metrics,
         tls=tls or settings.client_tls,
         insecure=insecure or settings.insecure,
         options=options,
         resilience=resilience,
+        signal=with_callback(metrics.decisions, on_decision),
     )
 
 

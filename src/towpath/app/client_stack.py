@@ -17,6 +17,7 @@ from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath.core.signals import Signal
 from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext, Opened
 from towpath.layers.deadline import Deadline
@@ -34,11 +35,19 @@ _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 class ClientStack:
     """The layers between the calls to one target and its transport. Their objects outlive a change of settings, and what is known of the
-    target with them. `methods` are the service file's entries."""
+    target with them. `methods` are the service file's entries. `signal` is told of each decision, and is the metrics' own counter by
+    default."""
 
-    def __init__(self, metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT) -> None:
+    def __init__(
+        self,
+        metrics: CallMetrics,
+        methods: Sequence[MethodConfig] = (),
+        resilience: Resilience = DEFAULT,
+        *,
+        signal: Signal | None = None,
+    ) -> None:
         self._methods = methods
-        self._signal = signal = metrics.decisions
+        self._signal = signal = metrics.decisions if signal is None else signal
         source = chance.generator()  # jitter; nothing here is a secret
         budget = RetryBudget(resilience.budget)
         throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)

@@ -12,6 +12,7 @@ from towpath.app.settings.service_file import ServiceConfig
 from towpath.core import chance
 from towpath.core.context import Context
 from towpath.core.service import Layer, MethodSpec, roles
+from towpath.core.signals import Signal
 from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath.layers.admission.admission import Admission
 from towpath.layers.bulkhead import Bulkhead, Compartment
@@ -34,7 +35,7 @@ class ServerStack:
     them: limits, buckets, places taken.
 
     `own` are an application's. `store` is where the answers of calls with an idempotency key are kept, None for nowhere; `rates` who counts
-    for quotas, None for this process itself.
+    for quotas, None for this process itself. `signal` is told of each decision, and is the metrics' own counter by default.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class ServerStack:
         own: Sequence[Layer] = (),
         store: IdempotencyStore | None = None,
         rates: RateStore | None = None,
+        signal: Signal | None = None,
     ) -> None:
-        signal = metrics.decisions
+        signal = metrics.decisions if signal is None else signal
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
         self._outer = (ServerContext(), metrics.server, Deadline("server", signal=signal))

@@ -16,6 +16,7 @@ from typing import Final, Self, TypeVar
 from weakref import WeakSet
 
 from towpath.app.client import Channel, connect
+from towpath.app.decision_callback import DecisionCallback
 from towpath.app.event_loop import new_loop
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.core.calls import ClientExchange
@@ -127,10 +128,21 @@ def connect_sync(
     tls: ClientTls | None = None,
     insecure: bool = False,
     options: ChannelOptions | None = None,
+    on_decision: DecisionCallback | None = None,
 ) -> SyncChannel:
     """A channel to `target` for code without asyncio; everything else is as `towpath.connect` has it. Close it, or use it with `with`;
-    what is still open is closed at the end of the process. Raises SetupError."""
-    make = partial(connect, target, config=config, metrics=metrics, tls=tls, insecure=insecure, options=options)
+    what is still open is closed at the end of the process. `on_decision` is called in the thread of the loop that makes the calls, which is
+    none of those that ask for them. Raises SetupError."""
+    make = partial(
+        connect,
+        target,
+        config=config,
+        metrics=metrics,
+        tls=tls,
+        insecure=insecure,
+        options=options,
+        on_decision=on_decision,
+    )
     return SyncChannel(make, process_runner)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from towpath.app.application import App
+from towpath.app.decision_callback import DecisionCallback
 from towpath.app.event_loop import new_loop
 from towpath.app.process.admin_server import admin
 from towpath.app.process.inherited_socket import inherited
@@ -41,13 +42,14 @@ _OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
 log = logging.getLogger("towpath.app")
 
 
-def run(main: Main, *, config: str | Path | None = None) -> None:
+def run(main: Main, *, config: str | Path | None = None, on_decision: DecisionCallback | None = None) -> None:
     """Run `main` and serve what it added until SIGTERM or SIGINT, or until its terminal is gone; then return. A `main` that adds no service
     is a job: the process ends when it returns. SIGHUP has the service file read anew (see `towpath.app.reloading`); one that is wrong is
     said in the log and changes nothing.
 
-    `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. Runs on uvloop
-    if it is installed. A SetupError exits with status 2, an RpcError that `main` lets through with status 1.
+    `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. `App` calls
+    `on_decision` with each decision; each worker calls its own. Runs on uvloop if it is installed. A SetupError exits with status 2, an
+    RpcError that `main` lets through with status 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -61,7 +63,7 @@ def run(main: Main, *, config: str | Path | None = None) -> None:
             _supervise(settings, read)
             return
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(main, settings, read))
+            runner.run(_live(main, settings, read, on_decision))
     except SetupError as error:
         _fail(error, 2)
     except RpcError as error:
@@ -84,9 +86,9 @@ def _fail(reason: object, status: int) -> NoReturn:
     sys.exit(status)
 
 
-async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceConfig], on_decision: DecisionCallback | None) -> None:
     loop = asyncio.get_running_loop()
-    app = App(config)
+    app = App(config, on_decision=on_decision)
     with contextlib.ExitStack() as stack:
         asked = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
