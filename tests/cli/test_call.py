@@ -134,6 +134,7 @@ def test_nobody_there_is_a_status_too(capsys):
     [
         (["Say"], "service 'Say' is not served here"),
         (["EchoServise/Say"], "service 'EchoServise' is not served here; did you mean"),
+        (["ehco.v1.EchoService/Say"], "service 'ehco.v1.EchoService' is not served here; did you mean 'echo.v1.EchoService'"),
         (["EchoService/Sai"], "service echo.v1.EchoService has no method 'Sai'; did you mean 'Say'"),
         ([SAY, "{"], "the request is not the JSON of a echo.v1.SayRequest: not JSON"),
         ([SAY, '{"idd": 1}'], "the request is not the JSON of a echo.v1.SayRequest: idd: echo.v1.SayRequest has no such field"),

@@ -214,6 +214,31 @@ def test_what_is_not_found_is_told_with_what_is_near(asked, message):
         explain(asked)
 
 
+MISSPELT = [
+    ("EchoServise", "Say", "unknown service 'EchoServise'; did you mean 'EchoService'"),
+    ("ehco.v1.EchoService", "Say", "unknown service 'ehco.v1.EchoService'; did you mean 'echo.v1.EchoService'"),
+    ("EchoService", "Sya", "service echo.v1.EchoService has no method 'Sya'; did you mean 'Say'"),
+]
+
+
+@pytest.mark.parametrize(("service", "method", "message"), MISSPELT)
+def test_an_entry_for_a_method_that_no_contract_has_is_told(config, service, method, message):
+    config.write_text(
+        f"[service]\ncontracts = ['echo.v1.echo_towpath']\n[[methodConfig]]\nname = [{{ service = '{service}', method = '{method}' }}]\n"
+    )
+    with pytest.raises(SetupError) as caught:
+        explain("EchoService/Say", config=config)
+    assert f"towpath.toml: methodConfig[0].name[0]: {message}" in str(caught.value)
+
+
+def test_an_entry_may_leave_out_the_package(config, capsys):
+    config.write_text(config.read_text().replace("echo.v1.EchoService", "EchoService"))
+    assert explain("EchoService/Say", side="client") == 0
+    assert ["timeout", "0.5 s, or what the caller has left if that is less", "towpath.toml: methodConfig[0]"] in rows(
+        capsys.readouterr().out
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

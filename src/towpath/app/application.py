@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from towpath.app.client import Channel
 from towpath.app.decision_callback import DecisionCallback, with_callback
+from towpath.app.methods import configured_methods
 from towpath.app.reloading import taken_over
 from towpath.app.server_stack import ServerStack
 from towpath.app.settings.idempotency_store import Opened, store_of
@@ -66,6 +67,7 @@ class App:
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
         self._opened: list[Opened] = []
+        self._names_checked = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,11 +100,12 @@ class App:
     def channel(self, name: str) -> Channel:
         """The channel to the target with the logical name `name`, made on first use and closed with the application.
 
-        Raises SetupError that lists the known targets if `name` is not one.
+        Raises SetupError that lists the known targets if `name` is not one, and for a name in `[[methodConfig]]` that no method has.
         """
         target = self.config.target(name)
         channel = self._channels.get(target)
         if channel is None:
+            self._check_names()
             channel = self._channels[target] = Channel(
                 target.address,
                 config=self.config,
@@ -131,6 +134,7 @@ class App:
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
+        self._check_names()
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
@@ -153,6 +157,7 @@ class App:
     def reload(self, config: ServiceConfig) -> None:
         """Take over what of `config` can change while calls are under way (see `towpath.app.reloading`), for those that begin from now on,
         by clients that were made before, too. Raises SetupError for what cannot hold here, and then nothing has changed."""
+        configured_methods(config)
         settings = taken_over(self.config, config)
         for channel in self._channels.values():
             channel.check(settings.methods)
@@ -161,6 +166,12 @@ class App:
         for channel in self._channels.values():
             channel.reload(settings.methods)
         self.config = settings
+
+    def _check_names(self) -> None:
+        """Whether `[[methodConfig]]` names methods that there are; once, so that the log has each warning once."""
+        if not self._names_checked:
+            configured_methods(self.config)
+            self._names_checked = True
 
     def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
         """What a service file may speak of."""

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from towpath.app.client_stack import ClientStack
 from towpath.app.decision_callback import DecisionCallback, with_callback
+from towpath.app.methods import configured_methods
 from towpath.app.settings.resilience import DEFAULT, Resilience, guards_of
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
@@ -111,12 +112,14 @@ def connect(
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
     own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
-    `insecure` has to say that plaintext is meant. Raises SetupError otherwise.
+    `insecure` has to say that plaintext is meant. Raises SetupError otherwise, and for a name in the `[[methodConfig]]` of `config` that no
+    method has (see `towpath.app.methods`).
 
     `on_decision` is called with each `Decision` about a call: a retry, a hedge, one that the throttle rejected, and so on
     (`docs/howto/log-rejected-calls.md`). It must be a plain function, and quick.
     """
     settings = config or ServiceConfig()
+    configured_methods(settings)
     metrics = metrics or _process_metrics()
     return Channel(
         target,

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from towpath.app.methods import loaded_methods
 from towpath.app.settings.fallback import source_of
+from towpath.app.settings.method_names import with_full_names
 from towpath.app.settings.resilience import DEFAULT, Resilience
 from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
@@ -46,7 +48,9 @@ class ClientStack:
         *,
         signal: Signal | None = None,
     ) -> None:
-        self._methods = methods
+        self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
+        self._as_written = methods
+        self._methods = self._with_full_names(methods)
         self._signal = signal = metrics.decisions if signal is None else signal
         source = chance.generator()  # jitter; nothing here is a secret
         budget = RetryBudget(resilience.budget)
@@ -57,7 +61,6 @@ class ClientStack:
         self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (metrics.client, Deadline("client", signal=signal), hedge, retry)
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
-        self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:
         """Answers that are good enough where the right one cannot be had, by method; where there is none, what the service file says."""
@@ -67,14 +70,17 @@ class ClientStack:
         """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` (default: the
         service file's) stands inside the metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method`
         cannot have."""
+        self._methods = self._with_full_names(self._as_written, method)
         return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
 
     def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
-        """Likewise for a method that streams."""
+        """As `open`, for a method that streams."""
+        self._methods = self._with_full_names(self._as_written, method)
         return self._kept(method, transport, fallback, self._door(method).open_stream(method, self._composed(method, transport, fallback)))
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
         """Whether every method that is open here can have what `methods` say of it. Raises SetupError that names the entry."""
+        methods = self._with_full_names(methods)
         for method, _ in list(self._opened.values()):
             fallback = resolve(method, methods).fallback
             if fallback.value is not None:
@@ -82,13 +88,22 @@ class ClientStack:
 
     def reload(self, methods: Sequence[MethodConfig]) -> None:
         """Have `methods`, which `check` has found to be sound, hold for the calls that begin from now on, of whichever client."""
-        self._methods = methods
+        self._as_written = methods
+        self._methods = self._with_full_names(methods)
         for _, recompose in list(self._opened.values()):
             recompose()
 
     def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
         """The roles really in the stack of `method`, in order."""
+        self._methods = self._with_full_names(self._as_written, method)
         return [ClientContext.role, *roles(self._all(self._fallback), method, _end)]
+
+    def _with_full_names(self, methods: Sequence[MethodConfig], *bound: MethodSpec[Any, Any]) -> Sequence[MethodConfig]:
+        """The entries with full names, as far as the contracts are known by now: a client may be imported after its channel was made."""
+        if not methods:
+            return ()
+        opened = (method for method, _ in list(self._opened.values()))
+        return with_full_names(methods, [*loaded_methods(), *opened, *bound])[0]
 
     def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
         return resolve(method, self._methods)

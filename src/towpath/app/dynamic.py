@@ -8,7 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from towpath.app.settings.suggest import suggestion
+from towpath.app.settings.method_names import UnknownService, find_method, find_service, find_services, split_name
 from towpath.core.calls import BidiStreamingCall, Binder, StreamOpener
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
@@ -37,30 +37,29 @@ class Reflected:
         return sorted(service.name for service in answer.list_services_response.service)
 
     async def service(self, name: str) -> ServiceDescriptor:
-        """One service, by its full name or by its last part where that is clear. Raises SetupError that lists what there is."""
-        services = await self.services()
-        found = [service for service in services if service == name or service.rpartition(".")[2] == name]
-        if len(found) != 1:
-            problem = "ambiguous" if found else "not served here"
-            raise SetupError(f"service {name!r} is {problem}; {suggestion(name, found or services, kind='services')}")
-        await self._learn(file_containing_symbol=found[0])
-        return self.pool.FindServiceByName(found[0])
+        """One service, by its full name or by the end of it where that is clear. Raises SetupError that lists what there is."""
+        try:
+            return await self._described(find_service(name, await self.services()))
+        except UnknownService as error:
+            raise _not_served(error) from None
 
-    async def method(self, full_name: str) -> MethodSpec[Any, Any]:
+    async def method(self, name: str) -> MethodSpec[Any, Any]:
         """One method, by `SERVICE/METHOD`. Raises SetupError that lists what there is."""
-        service_name, slash, name = full_name.removeprefix("/").rpartition("/")
-        if not slash:
-            raise SetupError(f"{full_name!r} is not SERVICE/METHOD, such as echo.v1.EchoService/Say")
-        service = await self.service(service_name)
-        method = service.methods_by_name.get(name)
-        if method is None:
-            near = suggestion(name, service.methods_by_name, kind="methods")
-            raise SetupError(f"service {service.full_name} has no method {name!r}; {near}")
-        return method_spec(method)
+        service, _ = split_name(name, ["echo.v1.EchoService/Say"])
+        try:
+            services = find_services(service, await self.services())
+        except UnknownService as error:
+            raise _not_served(error) from None
+        described = [await self._described(full_name) for full_name in services]
+        return find_method(name, [method_spec(method) for service in described for method in service.methods])
 
     async def close(self) -> None:
         """Ask no more."""
         await self._call.aclose()
+
+    async def _described(self, full_name: str) -> ServiceDescriptor:
+        await self._learn(file_containing_symbol=full_name)
+        return self.pool.FindServiceByName(full_name)
 
     async def _learn(self, **question: str) -> None:
         answer = await self._ask(**question)
@@ -113,6 +112,10 @@ async def reflect(channel: Binder, options: CallOptions) -> Reflected:
         else:
             return reflected
     raise RpcError(Code.UNIMPLEMENTED, "the server does not serve grpc.reflection, so nothing is known of its methods")
+
+
+def _not_served(error: UnknownService) -> SetupError:
+    return SetupError(f"service {error.name!r} is not served here; {error.near}")
 
 
 def method_spec(method: MethodDescriptor) -> MethodSpec[Any, Any]:

@@ -1,15 +1,25 @@
-"""Methods found by name in the contracts that a service file lists: what `towpath explain` and `towpath check` are asked about."""
+"""Which methods settings and commands can name: those of the contracts that a service file lists, or whose code this process has loaded.
+
+`towpath explain` and `towpath check` know what `service.contracts` lists. A running process knows the contracts of the services that it
+serves and of the clients that its modules import, and looks into `service.contracts` only for a service that is not among them. So the
+values of `[[methodConfig]]` hold for a client that is imported late, too; `configured_methods` says what becomes of a name that is unknown.
+"""
 
 import importlib
 import inspect
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from towpath.app.settings.suggest import suggestion
+from towpath.app.settings.method_names import with_full_names
+from towpath.app.settings.service_file import ServiceConfig
+from towpath.contracts.policy import MethodConfig
 from towpath.core.errors import SetupError
 from towpath.core.service import MethodSpec, Service
+
+_log = logging.getLogger("towpath.app")
 
 
 def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSpec[Any, Any]]:
@@ -30,27 +40,35 @@ def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSp
                 yield from kind.spec.methods
 
 
-def find_method(asked: str, methods: Sequence[MethodSpec[Any, Any]], source: Path | None) -> MethodSpec[Any, Any]:
-    """The method called `asked`, SERVICE/METHOD, in which the package may be left out where that is clear. Raises SetupError."""
-    asked = asked.removeprefix("/")
-    service, slash, name = asked.rpartition("/")
-    if not slash or not service or not name:
-        raise SetupError(f"{asked!r} is not SERVICE/METHOD; {suggestion(asked, (spec.full_name for spec in methods), kind='methods')}")
-    of_service = methods_of_service(service, methods, source)
-    found = [spec for spec in of_service if spec.name == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise SetupError(f"{asked} is ambiguous: {', '.join(sorted(spec.full_name for spec in found))}; write one of them out")
-    near = suggestion(name, (spec.name for spec in of_service), kind="methods")
-    raise SetupError(f"service {of_service[0].service} has no method {name!r}; {near}")
+def loaded_methods() -> Iterator[MethodSpec[Any, Any]]:
+    """Every method of the contracts whose generated code this process has imported."""
+    kinds: list[type[Service]] = [Service]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if "spec" in vars(kind):
+            yield from kind.spec.methods
 
 
-def methods_of_service(service: str, methods: Sequence[MethodSpec[Any, Any]], source: Path | None) -> list[MethodSpec[Any, Any]]:
-    """The methods of `service`, whose package may be left out. Raises SetupError if `methods` has none of it."""
-    found = [spec for spec in methods if spec.service == service or spec.service.endswith(f".{service}")]
-    if found:
-        return found
-    known = {spec.service for spec in methods} if "." in service else {spec.service.rpartition(".")[2] for spec in methods}
-    near = suggestion(service, known, kind="services")
-    raise SetupError(f"unknown service {service!r}; {near}; service.contracts in {source} says where services are looked for")
+def where_contracts_are(source: Path | None) -> str:
+    """The end of the message about a service that no contract of the file `source` has."""
+    return f"service.contracts in {source} says where services are looked for"
+
+
+def configured_methods(config: ServiceConfig, methods: Sequence[MethodSpec[Any, Any]] | None = None) -> tuple[MethodConfig, ...]:
+    """The file's `[[methodConfig]]` with each name written out in full, held against `methods` (default: those that this process knows).
+
+    Raises SetupError that names file and entry for a misspelt method, an ambiguous name, and a service that no contract has. Where the file
+    lists no contracts, a client may still be imported that has the service: then the log has a warning instead.
+    """
+    if methods is None:
+        methods = list(loaded_methods())
+        _, unknown = with_full_names(config.methods, methods)
+        if unknown and config.contracts:
+            methods = [*methods, *methods_of(config.contracts, config.source)]
+    written_out, unknown = with_full_names(config.methods, methods)
+    for error in unknown:
+        if config.contracts:
+            raise SetupError(f"{error}; {where_contracts_are(config.source)}")
+        _log.warning("%s; the entry is for nothing unless a client of that service is imported later (service.contracts is empty)", error)
+    return written_out

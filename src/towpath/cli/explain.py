@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,15 +37,21 @@ def explain(
         Only this side of the call; both without it.
     """
     # Each command loads only what it needs.
-    from towpath.app.methods import find_method, methods_of
+    from towpath.app.methods import configured_methods, methods_of, where_contracts_are
     from towpath.app.settings.idempotency_store import store_of
+    from towpath.app.settings.method_names import UnknownService, find_method
     from towpath.app.settings.service_file import load
+    from towpath.core.errors import SetupError
 
     # A file named here wins over the environment, which was set for something else.
     environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
     settings = load(config, environ)
     methods = list(methods_of(settings.contracts, settings.source))
-    spec = find_method(method, methods, settings.source)
+    try:
+        spec = find_method(method, methods)
+    except UnknownService as error:
+        raise SetupError(f"{error}; {where_contracts_are(settings.source)}") from None
+    settings = replace(settings, methods=configured_methods(settings, methods))
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
     store = store_of(settings.idempotency, settings.idempotency_where)
     described = (_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides)

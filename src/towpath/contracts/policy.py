@@ -5,7 +5,8 @@ gRPC's (https://github.com/grpc/grpc/blob/master/doc/service_config.md), with it
 the method exactly applies, else the one that names its service, else the one that names neither. It applies alone: entries are not
 merged, so one entry says all that the file has to say about a method.
 
-Nothing is read here: the service file is the application's business, the contract's options arrive in the `MethodSpec`.
+Nothing is read here: the service file is the application's business, the contract's options arrive in the `MethodSpec`. Names are full
+names here: `towpath.app.settings.method_names` has written out those of a file, and has refused what no method is called.
 """
 
 from collections.abc import Sequence

@@ -79,7 +79,8 @@ def test_what_is_wrong_is_named_with_file_and_field(read, text, message):
     ("methods", "message"),
     [
         (["EchoService/Sya"], "quotas.a.methods: nothing that is served here is called 'EchoService/Sya'"),
-        (["EkoService"], "is called 'EkoService'; did you mean 'echo.v1.EchoService'"),
+        (["EkoService"], "is called 'EkoService'; did you mean 'EchoService'"),
+        (["ehco.v1.EchoService/Say"], "is called 'ehco.v1.EchoService/Say'; did you mean 'echo.v1.EchoService'"),
         (["OService"], "is called 'OService'"),
         (["EchoService/Say", "/EchoService/Say"], None),
     ],

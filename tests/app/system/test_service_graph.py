@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from echo.v1.echo_towpath import EchoService
+from stream.v1.stream_towpath import StreamService
 
 from towpath.app.system.service_graph import DeclaredSystem, read_system
 from towpath.contracts.graph import Served, Step, check
@@ -234,6 +235,52 @@ def test_waivers_are_collected(desk):
 def test_a_mistake_in_a_call_is_named_with_file_and_field(desk, text, message):
     desk.file("a", [ECHO], f"[[calls]]\n{text}\n")
     with pytest.raises(SetupError, match=message):
+        desk.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[calls]]\nto = 'ehco.v1.EchoService/Say'", r"calls\[0\]\.to: unknown service 'ehco\.v1\.EchoService'; did you mean"),
+        (
+            "[[methodConfig]]\nname = [{ service = 'EchoServise' }]",
+            r"methodConfig\[0\]\.name\[0\]: unknown service 'EchoServise'; did you mean",
+        ),
+        (
+            "[[methodConfig]]\nname = [{ service = 'EchoService', method = 'Sya' }]",
+            r"methodConfig\[0\]\.name\[0\]: service .* no method 'Sya'",
+        ),
+        ("[quotas.q]\nmethods = ['EchoService/Sya']\nper_second = 1", r"quotas\.q\.methods: .* 'EchoService/Sya'; did you mean 'Say'"),
+        ("[bulkheads.b]\nmethods = ['v2.EchoService']\nmost = 1", r"bulkheads\.b\.methods: .* 'v2\.EchoService'; did you mean"),
+    ],
+)
+def test_a_name_that_no_contract_has_is_told_in_each_table(desk, text, message):
+    desk.file("a", [ECHO], f"{text}\n")
+    with pytest.raises(SetupError, match=rf"a\.toml: {message}"):
+        desk.read()
+
+
+def test_names_that_no_contract_is_listed_for_are_a_warning(desk, caplog):
+    path = desk.file("a", [], "[[methodConfig]]\nname = [{ service = 'EchoServise' }]\n")
+    desk.read()
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith(f"{path}: methodConfig[0].name[0]: unknown service 'EchoServise'; ")
+
+
+def test_an_entry_may_leave_out_the_package(desk):
+    calls = "[[calls]]\nfrom = 'LibraryService/GetBook'\nto = 'EchoService/Sleep'\n"
+    desk.file("a", [LIBRARY, ECHO], f"{calls}[[methodConfig]]\nname = [{{ service = 'EchoService' }}]\ntimeout = '0.25s'\n")
+    (call,) = desk.read().graph.calls
+    assert call.timeout == 0.25
+
+
+def test_a_forward_to_a_service_of_two_packages_is_ambiguous(desk, monkeypatch):
+    other = replace(StreamService.spec.methods[0], service="other.v1.EchoService")
+    monkeypatch.setattr(StreamService, "spec", replace(StreamService.spec, methods=(other,)))
+    desk.file("a", [ECHO, STREAM], "[[calls]]\nto = 'EchoService'\nforward = true\n")
+    with pytest.raises(
+        SetupError, match=r"a\.toml: calls\[0\]\.to: EchoService is ambiguous: echo\.v1\.EchoService, other\.v1\.EchoService"
+    ):
         desk.read()
 
 

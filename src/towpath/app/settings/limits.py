@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from towpath.app.settings.suggest import suggestion
+from towpath.app.settings.method_names import UnknownName, find_method, methods_of_service
 from towpath.core.errors import SetupError
 from towpath.core.service import MethodSpec
 from towpath.layers.bucket import Rate
@@ -122,10 +122,10 @@ def by_method(entries: Sequence[_Entry], methods: Iterable[MethodSpec[Any, Any]]
     exact: set[str] = set()
     for by_service in (False, True):
         for entry in entries:
-            for asked in entry.methods:
-                if ("/" in asked) is by_service:
+            for name in entry.methods:
+                if ("/" in name.removeprefix("/")) is by_service:
                     continue
-                for spec in _named(asked, specs, entry.where):
+                for spec in _named(name, specs, entry.where):
                     other = found.setdefault(spec.full_name, entry)
                     if not by_service:
                         exact.add(spec.full_name)
@@ -136,18 +136,13 @@ def by_method(entries: Sequence[_Entry], methods: Iterable[MethodSpec[Any, Any]]
     return found
 
 
-def _named(asked: str, specs: Sequence[MethodSpec[Any, Any]], where: str) -> list[MethodSpec[Any, Any]]:
-    service, slash, name = asked.removeprefix("/").partition("/")
-    of_service = [spec for spec in specs if spec.service == service or spec.service.endswith(f".{service}")]
-    services = sorted({spec.service for spec in of_service})
-    if len(services) > 1:
-        raise SetupError(f"{where}.methods: {service} is ambiguous: {', '.join(services)}; write one of them out")
-    found = [spec for spec in of_service if not slash or spec.name == name]
-    if not found:
-        known = {spec.full_name if slash else spec.service for spec in specs}
-        near = suggestion(asked, known, kind="methods" if slash else "services")
-        raise SetupError(f"{where}.methods: nothing that is served here is called {asked!r}; {near}")
-    return found
+def _named(name: str, specs: Sequence[MethodSpec[Any, Any]], where: str) -> list[MethodSpec[Any, Any]]:
+    try:
+        return [find_method(name, specs)] if "/" in name.removeprefix("/") else methods_of_service(name, specs)
+    except UnknownName as error:
+        raise SetupError(f"{where}.methods: nothing that is served here is called {name!r}; {error.near}") from None
+    except SetupError as error:
+        raise SetupError(f"{where}.methods: {error}") from None
 
 
 def rate_store_of(setting: str, where: str) -> RateStore | None:

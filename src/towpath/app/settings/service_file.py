@@ -3,7 +3,7 @@
     [service]
     name = "search"
     listen = "127.0.0.1:8080"                            # or "unix:///run/search.sock"
-    contracts = ["skyline.search.v1.search_towpath"]     # modules whose methods `towpath explain` can find
+    contracts = ["skyline.search.v1.search_towpath"]     # generated modules: the contracts that this file's names are from
     admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
     workers = 2                                          # processes that serve, of which each may use one core; 1 without it
     settle = "0s"                                        # how long to go on serving after SIGTERM, while callers hear of it
@@ -39,6 +39,10 @@
     criticality = "SHEDDABLE"
     retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath.app.settings.attempts`)
     fallback = { maxAge = "60s" }                        # the last good answer, or a value (see `towpath.app.settings.fallback`)
+
+Each table that names methods or services takes a service without its package where that is clear (`towpath.app.settings.method_names`). A
+name that no contract has is an error. Only a service in `[[methodConfig]]` that is not known here, in a file that lists no contracts, is a
+warning in the log, since its client may be imported later (`towpath.app.methods`).
 
 What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath.app.settings.limits`. What a service owns
 and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.settings.declarations`. Plaintext is

@@ -9,13 +9,15 @@ taken only if nobody else serves it, because a gateway stands in front of a syst
 belongs to somebody outside, and is the end of its chain.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from towpath.app.methods import find_method, methods_of, methods_of_service
+from towpath.app.methods import configured_methods, methods_of, where_contracts_are
 from towpath.app.settings import service_file, toml
+from towpath.app.settings.limits import by_method
+from towpath.app.settings.method_names import UnknownService, find_method, methods_of_service
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.app.system import system_file
 from towpath.app.system.declared_calls import DeclaredCall, calls_of, waivers_of
@@ -34,6 +36,7 @@ ITSELF: Final = ""
 """The method of a service that calls without being called."""
 
 _Method = MethodSpec[Any, Any]
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,20 @@ class DeclaredSystem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """An entry of `[[calls]]` with the methods that it names."""
+
+    declared: DeclaredCall
+    caller: _Method | None
+    """The method in `from`; None if the entry has none."""
+    callees: Sequence[_Method]
+    """The method in `to`; for an entry that forwards, each method of the service in `to`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Link:
+    """One method that calls one other."""
+
     caller: str
     callee: _Method
     declared: DeclaredCall
@@ -53,12 +69,21 @@ class _Link:
 
 @dataclass(frozen=True, kw_only=True)
 class _Member:
+    """One service of the system, as its service file has it."""
+
     name: str
     config: ServiceConfig
-    told_of: tuple[str, ...] | None
+    knows: tuple[str, ...] | None
+    """The services whose addresses the system file gives it; None if there is no system file."""
     serves: Mapping[str, _Method]
+    """The methods that it serves, by full name."""
     links: Sequence[_Link]
     forwarded: set[str] = field(default_factory=set[str])
+    """The methods, by full name, that it serves by calling the same method elsewhere."""
+
+    def can_call(self, other: "_Member") -> bool:
+        """Whether it has the address of `other`."""
+        return self.knows is None or other is self or other.name in self.knows
 
 
 def read_system(paths: Sequence[Path]) -> DeclaredSystem:
@@ -97,40 +122,63 @@ def _members(path: Path) -> Iterator[_Member]:
             yield _member(entry.name, service_file.load(entry.config, {}), entry.calls)
 
 
-def _member(name: str, settings: ServiceConfig, told_of: tuple[str, ...] | None) -> _Member:
+def _member(name: str, settings: ServiceConfig, knows: tuple[str, ...] | None) -> _Member:
     declared = calls_of(settings.declares.calls, settings.source)
     if not settings.contracts and not declared:
-        return _Member(name=name, config=settings, told_of=told_of, serves={}, links=())
+        configured_methods(settings, ())  # for its warnings, since no name in the file can be checked
+        return _Member(name=name, config=settings, knows=knows, serves={}, links=())
     methods = list(methods_of(settings.contracts, settings.source))
-    forwarded = {method.full_name: method for call in declared if call.forward for method in _forwarded(call, methods, settings.source)}
-    callees = {call.where: _found(call.to, f"{call.where}.to", methods, settings.source) for call in declared if not call.forward}
-    callers = {
-        call.where: _found(call.caller, f"{call.where}.from", methods, settings.source) for call in declared if call.caller is not None
-    }
-    others = {method.service for method in callees.values()} - {method.service for method in callers.values()}
-    serves = {method.full_name: method for method in methods if method.service not in others} | forwarded
-    links: list[_Link] = []
-    for call in declared:
-        if call.forward:
-            links += [_Link(caller=method.full_name, callee=method, declared=call) for method in _forwarded(call, methods, settings.source)]
-        else:
-            froms = [callers[call.where].full_name] if call.where in callers else list(serves) or [ITSELF]
-            links += [_Link(caller=caller, callee=callees[call.where], declared=call) for caller in froms]
-    return _Member(name=name, config=settings, told_of=told_of, serves=serves, links=links, forwarded=set(forwarded))
+    settings = _checked(settings, methods)
+    entries = [_entry(call, methods, settings.source) for call in declared]
+    forwarded = {method.full_name: method for entry in entries if entry.declared.forward for method in entry.callees}
+    serves = _served_here(methods, entries) | forwarded
+    links = [link for entry in entries for link in _links(entry, serves)]
+    return _Member(name=name, config=settings, knows=knows, serves=serves, links=links, forwarded=set(forwarded))
 
 
-def _found(asked: str, where: str, methods: Sequence[_Method], source: Path | None) -> _Method:
+def _checked(settings: ServiceConfig, methods: Sequence[_Method]) -> ServiceConfig:
+    """`settings` with full names in `[[methodConfig]]`. Raises SetupError for a name in any of its tables that none of `methods` has."""
+    by_method(settings.quotas, methods)
+    by_method(settings.bulkheads, methods)
+    return replace(settings, methods=configured_methods(settings, methods))
+
+
+def _entry(call: DeclaredCall, methods: Sequence[_Method], source: Path | None) -> _Entry:
+    def find_callees() -> list[_Method]:
+        return methods_of_service(call.to, methods) if call.forward else [find_method(call.to, methods)]
+
+    callees = _placed(find_callees, f"{call.where}.to", source)
+    asked = call.caller
+    caller = None if asked is None else _placed(lambda: find_method(asked, methods), f"{call.where}.from", source)
+    return _Entry(declared=call, caller=caller, callees=callees)
+
+
+def _placed(find: Callable[[], _Found], where: str, source: Path | None) -> _Found:
+    """What `find` finds. The SetupError that it may raise is raised with the place, `where`, before it."""
     try:
-        return find_method(asked, methods, source)
+        return find()
+    except UnknownService as error:
+        raise SetupError(f"{where}: {error}; {where_contracts_are(source)}") from None
     except SetupError as error:
         raise SetupError(f"{where}: {error}") from None
 
 
-def _forwarded(call: DeclaredCall, methods: Sequence[_Method], source: Path | None) -> list[_Method]:
-    try:
-        return methods_of_service(call.to, methods, source)
-    except SetupError as error:
-        raise SetupError(f"{call.where}.to: {error}") from None
+def _served_here(methods: Sequence[_Method], entries: Sequence[_Entry]) -> dict[str, _Method]:
+    """Those of `methods` that the service is taken to serve: all but those of contracts that it calls and names no caller of."""
+    called = {method.service for entry in entries if not entry.declared.forward for method in entry.callees}
+    calling = {entry.caller.service for entry in entries if entry.caller is not None}
+    return {method.full_name: method for method in methods if method.service not in called - calling}
+
+
+def _links(entry: _Entry, serves: Mapping[str, _Method]) -> Iterator[_Link]:
+    for callee in entry.callees:
+        if entry.declared.forward:
+            callers = [callee.full_name]
+        elif entry.caller is not None:
+            callers = [entry.caller.full_name]
+        else:
+            callers = list(serves) or [ITSELF]
+        yield from (_Link(caller=caller, callee=callee, declared=entry.declared) for caller in callers)
 
 
 def _servers(members: Mapping[str, _Member]) -> dict[str, list[_Member]]:
@@ -143,16 +191,21 @@ def _servers(members: Mapping[str, _Member]) -> dict[str, list[_Member]]:
 
 def _calls(member: _Member, servers: Mapping[str, Sequence[_Member]]) -> Iterator[Call]:
     for link in member.links:
-        for callee in _whither(member, link.callee.full_name, servers):
+        for callee in _reached(member, link.callee.full_name, servers):
             yield _call(Step(member.name, link.caller), Step(callee, link.callee.full_name), link, member.config)
 
 
-def _whither(member: _Member, method: str, servers: Mapping[str, Sequence[_Member]]) -> list[str]:
-    able = [other for other in servers.get(method, ()) if other is not member or method not in member.forwarded]
-    told = [other for other in able if member.told_of is None or other is member or other.name in member.told_of]
-    candidates = told or able
-    direct = [other for other in candidates if method not in other.forwarded]
-    return [other.name for other in direct or candidates] or [OUTSIDE]
+def _reached(caller: _Member, method: str, servers: Mapping[str, Sequence[_Member]]) -> list[str]:
+    """The services that a call of `method` by `caller` may reach, by name."""
+    found = [server for server in servers.get(method, ()) if server is not caller or method not in caller.forwarded]
+    found = _preferably(found, caller.can_call)
+    found = _preferably(found, lambda server: method not in server.forwarded)
+    return [server.name for server in found] or [OUTSIDE]
+
+
+def _preferably(members: list[_Member], wanted: Callable[[_Member], bool]) -> list[_Member]:
+    """The wanted ones of `members`; all of them if none is."""
+    return [member for member in members if wanted(member)] or members
 
 
 def _call(caller: Step, callee: Step, link: _Link, settings: ServiceConfig) -> Call:
