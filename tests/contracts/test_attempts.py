@@ -64,9 +64,9 @@ def test_one_wait_alone_moves_the_other_where_it_must(given, waits):
 @pytest.mark.parametrize(
     ("given", "said", "field"),
     [
-        ({"retry": options_pb2.RetryPolicy(max_attempts=9)}, "maxAttempts is 9", 3),
+        ({"retry": options_pb2.RetryPolicy(max_attempts=9)}, "max_attempts is 9", 3),
         ({"retry": options_pb2.RetryPolicy(retryable_status_codes=[0])}, "0 is not a valid Code", 3),
-        ({"hedge": options_pb2.HedgingPolicy(extra_load=0.5)}, r"extraLoad is 0\.5", 4),
+        ({"hedge": options_pb2.HedgingPolicy(extra_load=0.5)}, r"extra_load is 0\.5", 4),
     ],
 )
 def test_what_means_nothing_is_refused_in_its_place(given, said, field):

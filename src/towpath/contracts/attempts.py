@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from towpath._gen.towpath.v1 import options_pb2
 from towpath.core.errors import Code
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath.core.policies import HedgingPolicy, RetryPolicy, backoff_range
 
 _SAFE = frozenset({Code.UNAVAILABLE})
 
@@ -17,13 +17,10 @@ def retry_policy(declared: options_pb2.RetryPolicy) -> RetryPolicy:
     given: dict[str, Any] = {}
     if declared.max_attempts:
         given["max_attempts"] = declared.max_attempts
-    if declared.HasField("initial_backoff"):
-        given["initial_backoff"] = seconds(declared.initial_backoff)
-        given["max_backoff"] = max(RetryPolicy.max_backoff, given["initial_backoff"])
-    if declared.HasField("max_backoff"):
-        given["max_backoff"] = seconds(declared.max_backoff)
-        if "initial_backoff" not in given:
-            given["initial_backoff"] = min(RetryPolicy.initial_backoff, given["max_backoff"])
+    given["initial_backoff"], given["max_backoff"] = backoff_range(
+        seconds(declared.initial_backoff) if declared.HasField("initial_backoff") else None,
+        seconds(declared.max_backoff) if declared.HasField("max_backoff") else None,
+    )
     if declared.backoff_multiplier:
         given["backoff_multiplier"] = declared.backoff_multiplier
     if declared.retryable_status_codes:
@@ -32,7 +29,7 @@ def retry_policy(declared: options_pb2.RetryPolicy) -> RetryPolicy:
 
 
 def hedging_policy(declared: options_pb2.HedgingPolicy) -> HedgingPolicy:
-    """The contract's hedging policy; likewise."""
+    """The contract's hedging policy; raises SetupError or ValueError for values that mean nothing."""
     given: dict[str, Any] = {}
     if declared.max_attempts:
         given["max_attempts"] = declared.max_attempts

@@ -18,9 +18,7 @@ from typing import Final
 from towpath.core import clock
 from towpath.core.errors import SetupError
 from towpath.core.outcome import Outcome
-
-SECONDS: Final = 10
-"""How long a deposit, and a withdrawal from the reserve, is remembered: ten buckets of one second, the current one among them."""
+from towpath.layers.window import SECONDS, seconds_to_empty
 
 _WHOLE: Final = 1_000_000
 _MOST_RATIO: Final = 10.0
@@ -31,7 +29,8 @@ _EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATA
 
 
 class Allowance:
-    """The token bucket: `ratio` retries for each deposit, and `reserve` retries in any 10 s that nobody has to put in."""
+    """The token bucket: `ratio` retries for each deposit, and `reserve` retries in any 10 s that nobody has to put in. A deposit, and a
+    withdrawal from the reserve, is remembered for as long as `towpath.layers.window` reaches."""
 
     __slots__ = ("_deposit", "_deposits", "_held", "_reserve", "_second", "_spent", "_spent_of_reserve")
 
@@ -83,7 +82,7 @@ class Allowance:
 
     def _advance(self, second: int) -> None:
         """Forget what is older than the buckets reach."""
-        for passed in range(max(self._second + 1, second + 1 - SECONDS), second + 1):
+        for passed in seconds_to_empty(self._second, second):
             index = passed % SECONDS
             self._held -= self._deposits[index]
             self._spent_of_reserve -= self._spent[index]

@@ -25,6 +25,7 @@ from towpath.core.context import Context
 from towpath.core.errors import RpcError, SetupError
 from towpath.core.metadata import FALLBACK, Metadata, Value
 from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
+from towpath.core.policies import FallbackPolicy, check_last_answers
 from towpath.core.service import Handler, MethodKind, MethodSpec
 from towpath.core.signals import Decision, Signal, unheard
 from towpath.layers.latencies import RecentLatencies
@@ -56,16 +57,13 @@ class FixedAnswer:
 @dataclass(frozen=True, kw_only=True)
 class LastAnswer:
     """Answer with the last good answer to the same request, if it is not older than `max_age` (60) seconds. The `size` (1000) requests that
-    were asked most recently are remembered. Raises SetupError for what cannot be meant."""
+    were asked most recently are remembered. Raises InvalidField for what cannot be meant."""
 
-    max_age: float = 60.0
-    size: int = 1000
+    max_age: float = FallbackPolicy.max_age
+    size: int = FallbackPolicy.size
 
     def __post_init__(self) -> None:
-        if not 0 < self.max_age < float("inf"):
-            raise SetupError(f"max_age of a fallback is {self.max_age:g} s; give more than 0")
-        if self.size < 1:
-            raise SetupError(f"size of a fallback is {self.size}; give 1 or more")
+        check_last_answers(self.max_age, self.size)
 
 
 Source = FixedAnswer | LastAnswer

@@ -12,6 +12,11 @@ SECONDS: Final = 10
 """How far a window reaches, the current second among them."""
 
 
+def seconds_to_empty(last: int, now: int) -> range:
+    """The seconds whose buckets, at `second % SECONDS`, are to be emptied at `now`, if that was last done at `last`."""
+    return range(max(last + 1, now + 1 - SECONDS), now + 1)
+
+
 class Window:
     """`total` things of which `marked` were marked, as of the last `add` or `roll`."""
 
@@ -49,7 +54,7 @@ class Window:
         self.total = self.marked = 0
 
     def _advance(self, second: int) -> None:
-        for passed in range(max(self._second + 1, second + 1 - SECONDS), second + 1):
+        for passed in seconds_to_empty(self._second, second):
             index = passed % SECONDS
             self.total -= self._totals[index]
             self.marked -= self._marked[index]

@@ -51,6 +51,8 @@ def test_one_wait_alone_moves_the_other_where_it_must(tmp_path, text, waits):
     ("text", "said"),
     [
         ("retryPolicy = { maxAttempts = 9 }", r"methodConfig\[0\]\.retryPolicy: maxAttempts is 9"),
+        ("retryPolicy = { backoffMultiplier = 0.5 }", r"retryPolicy: backoffMultiplier is 0\.5"),
+        ("retryPolicy = { initialBackoff = '2s', maxBackoff = '1s' }", r"retryPolicy: maxBackoff is 1 s; give 2 s"),
         ("retryPolicy = { initialBackoff = 'soon' }", r"retryPolicy\.initialBackoff: "),
         ("retryPolicy = { retryableStatusCodes = ['UNAVAILIBLE'] }", "'UNAVAILIBLE' is not a status code; did you mean 'UNAVAILABLE'"),
         ("retryPolicy = { attempts = 3 }", "unknown key methodConfig"),

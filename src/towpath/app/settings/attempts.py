@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
+from towpath.app.settings import toml
 from towpath.app.settings.duration import parse_duration
 from towpath.app.settings.suggest import suggestion
 from towpath.core.errors import Code, SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath.core.policies import HedgingPolicy, RetryPolicy, backoff_range
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,16 +33,13 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def policy(self, where: str) -> RetryPolicy:
         """What it means. Raises SetupError that names `where` and what is wrong."""
+        initial = None if self.initial_backoff is None else parse_duration(self.initial_backoff, f"{where}.initialBackoff")
+        longest = None if self.max_backoff is None else parse_duration(self.max_backoff, f"{where}.maxBackoff")
         given: dict[str, Any] = {"max_attempts": self.max_attempts, "backoff_multiplier": self.backoff_multiplier}
-        if self.initial_backoff is not None:
-            given["initial_backoff"] = parse_duration(self.initial_backoff, f"{where}.initialBackoff")
-            given["max_backoff"] = max(RetryPolicy.max_backoff, given["initial_backoff"])
-        if self.max_backoff is not None:
-            given["max_backoff"] = parse_duration(self.max_backoff, f"{where}.maxBackoff")
-            given.setdefault("initial_backoff", min(RetryPolicy.initial_backoff, given["max_backoff"]))
+        given["initial_backoff"], given["max_backoff"] = backoff_range(initial, longest)
         if self.retryable_status_codes is not None:
             given["retryable_codes"] = _codes(self.retryable_status_codes, f"{where}.retryableStatusCodes")
-        return _made(RetryPolicy, given, where)
+        return toml.policy(RetryPolicy, given, self, where)
 
 
 class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -59,14 +57,7 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
             given["hedging_delay"] = parse_duration(self.hedging_delay, f"{where}.hedgingDelay")
         if self.non_fatal_status_codes is not None:
             given["non_fatal_codes"] = _codes(self.non_fatal_status_codes, f"{where}.nonFatalStatusCodes")
-        return _made(HedgingPolicy, given, where)
-
-
-def _made(kind: Any, given: dict[str, Any], where: str) -> Any:
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
-    except SetupError as error:
-        raise SetupError(f"{where}: {error}") from None
+        return toml.policy(HedgingPolicy, given, self, where)
 
 
 def _codes(names: tuple[str, ...], where: str) -> frozenset[Code]:

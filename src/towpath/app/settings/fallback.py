@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from towpath.app.settings import toml
 from towpath.app.settings.duration import parse_duration
 from towpath.core.errors import SetupError
 from towpath.core.policies import FallbackPolicy
@@ -45,10 +46,7 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
             given["value"] = msgspec.json.encode(self.value)
         if self.max_age is not None:
             given["max_age"] = parse_duration(self.max_age, f"{where}.maxAge")
-        try:
-            return FallbackPolicy(**{name: value for name, value in given.items() if value is not None})
-        except SetupError as error:
-            raise SetupError(f"{where}: {error}") from None
+        return toml.policy(FallbackPolicy, given, self, where)
 
 
 def source_of(method: MethodSpec[Any, Any], policy: FallbackPolicy, where: str) -> Source:

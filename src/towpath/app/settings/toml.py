@@ -6,6 +6,7 @@ than a service that does not start.
 """
 
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, cast, get_args, get_origin
@@ -14,8 +15,10 @@ import msgspec
 
 from towpath.app.settings.suggest import suggestion
 from towpath.core.errors import SetupError
+from towpath.core.policies import InvalidField
 
 Table = TypeVar("Table", bound=msgspec.Struct)
+Policy = TypeVar("Policy")
 
 _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "list": "an array", "float": "a number"}
 
@@ -28,6 +31,15 @@ def read(path: Path, into: type[Table]) -> Table:
 def has_table(path: Path, name: str) -> bool:
     """Whether the file at `path` has a table `name`, by which kinds of files are told apart. Raises SetupError as `read` does."""
     return name in _table(path)
+
+
+def policy(into: Callable[..., Policy], given: Mapping[str, Any], written: msgspec.Struct, where: str) -> Policy:
+    """An `into` of what is `given` and not None. Raises SetupError that names `where`, and the field as the table `written` spells it."""
+    try:
+        return into(**{name: value for name, value in given.items() if value is not None})
+    except InvalidField as error:
+        spelling = {field.name: field.encode_name for field in msgspec.structs.fields(type(written))}
+        raise SetupError(f"{where}: {spelling[error.field]} {error.reason}") from None
 
 
 def _table(path: Path) -> dict[str, Any]:
