@@ -19,7 +19,7 @@ from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
-from towpath.core.signals import Signal
+from towpath.core.signals import BREAKER, Signal
 from towpath.layers.budget import RetryBudget
 from towpath.layers.context import ClientContext, Opened
 from towpath.layers.deadline import Deadline
@@ -142,7 +142,7 @@ def client_roles(
     method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT
 ) -> list[str]:
     """The roles really in the client's stack of `method`, in order, the transport's among them."""
-    breaker = [] if resilience.breaker == "off" else ["breaker"]
+    breaker = [] if resilience.breaker == "off" else [BREAKER]
     return [*ClientStack(metrics, methods, resilience).roles(method), *breaker, CLIENT_END]
 
 

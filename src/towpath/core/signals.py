@@ -47,6 +47,9 @@ DOMAIN: Final = "towpath"
 ADMISSION: Final = "admission"
 """The role by which a server refuses what is too much for it, whoever asks."""
 
+BREAKER: Final = "breaker"
+"""The role by which a client keeps the calls of a method away from an endpoint that fails it."""
+
 
 def unheard(decision: Decision) -> None:
     """A signal that does nothing."""

@@ -21,6 +21,9 @@ from towpath.layers.breaker import Breaker, BreakerOptions, BreakerState
 AMPLE: Final = 2.0
 """How many times what the slowest answer took is time enough for any."""
 
+BREAKER_OPEN: Final = "BREAKER_OPEN"
+"""The reason for which a breaker keeps calls away: too many have failed of late."""
+
 _PERIOD: Final = 10.0
 """Seconds after which an answer is one of those before; after twice as long it is forgotten."""
 

@@ -15,7 +15,8 @@ from towpath.core.errors import SetupError
 BACKLOG: Final = 1024
 """Clients that may have connected and wait to be accepted."""
 
-_UNIX: Final = "unix:"
+UNIX_PREFIX: Final = "unix:"
+"""How the path of a socket in the file system is marked as one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class UnixPath:
     path: str
 
     def __str__(self) -> str:
-        return f"{_UNIX}{self.path}"
+        return f"{UNIX_PREFIX}{self.path}"
 
     @property
     def loopback(self) -> bool:
@@ -73,7 +74,7 @@ class UnixPath:
     @staticmethod
     def parse(text: str, where: str) -> "UnixPath":
         """The path in `unix:path` or, if it is absolute, `unix:///path`; raises SetupError that names `where` if there is none."""
-        path = text.removeprefix(_UNIX)
+        path = text.removeprefix(UNIX_PREFIX)
         path = path.removeprefix("//") if path.startswith("///") else path
         if not path or path.startswith("//") or "\0" in path:
             raise SetupError(f"{where}: {text!r} names no socket; write 'unix:///run/service.sock', or 'unix:service.sock'")
@@ -86,7 +87,7 @@ Place = Address | UnixPath
 
 def parse_place(text: str, where: str) -> Place:
     """The place in `text`, of either kind. Raises SetupError that names `where` if it is neither."""
-    return UnixPath.parse(text, where) if text.startswith(_UNIX) else Address.parse(text, where)
+    return UnixPath.parse(text, where) if text.startswith(UNIX_PREFIX) else Address.parse(text, where)
 
 
 def bind(place: Place, where: str, *, backlog: int = BACKLOG, reuse_port: bool = False) -> socket.socket:

@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from towpath.core.signals import Decision, Signal
+from towpath.core.signals import BREAKER, Decision, Signal
 from towpath.layers.budget import BudgetOptions
-from towpath.layers.endpoint_breaker import Begun, EndpointBreaker, Paces
+from towpath.layers.endpoint_breaker import BREAKER_OPEN, Begun, EndpointBreaker, Paces
 from towpath.transport import EndpointGuard, Guards
 
 Mode = Literal["on", "off", "shadow"]
@@ -51,7 +51,7 @@ class _Watched(EndpointGuard):
 
     def begin(self, method: str) -> Begun:
         if not self._breaker.allows(method):
-            self._signal(Decision(method, "breaker", "BREAKER_OPEN", True, None))
+            self._signal(Decision(method, BREAKER, BREAKER_OPEN, True, None))
         return self._breaker.begin(method)
 
     def record(self, begun: Begun, seconds: float, error: BaseException | None) -> None:

@@ -6,7 +6,7 @@ holds no more than a window, and the part of a message that is under way, which 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
@@ -14,14 +14,12 @@ from towpath.core.calls import ClientExchange
 from towpath.core.errors import Code, RpcError
 from towpath.transport.client.grpc_unary import ResponseHead, has_status
 from towpath.transport.connection_driver import Link
+from towpath.transport.limits import SEND_QUEUE_LIMIT
 from towpath.wire.answer import StreamedAnswer
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
 from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
-
-MOST_QUEUED: Final = 64 * 1024
-"""Bytes that a call may have waiting for its peer's window before who sends has to wait too."""
 
 
 class ClientStream(Stream):
@@ -142,13 +140,13 @@ class ClientStream(Stream):
         body = framing.frame(raw, gzip=True) if self._gzip else framing.pack_prefix(0, len(raw)) + raw
         self._link.connection.send_piece(self, body)
         self._link.gather()
-        return self.queued < MOST_QUEUED and not self._link.paused
+        return self.queued < SEND_QUEUE_LIMIT and not self._link.paused
 
     async def room(self) -> None:
         """Until what was sent has gone, or the call is over."""
         if self._link.paused:
             await self._link.writable()
-        if self.queued < MOST_QUEUED or self.over.done():
+        if self.queued < SEND_QUEUE_LIMIT or self.over.done():
             await asyncio.sleep(0)  # who never waits would keep everybody else from working
             return
         if self._room is not None:

@@ -1,8 +1,7 @@
 """How many connections a server has, from whom, for how long, and which go first when there are too many.
 
 A connection costs a socket before it has said anything, and one that lives for ever keeps its client from ever finding a new replica. The
-age is gRPC's MAX_CONNECTION_AGE, with its jitter of ten percent so that clients that came together do not leave together
-(https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md).
+age is gRPC's MAX_CONNECTION_AGE, with its jitter (see `towpath.transport.limits`).
 
 Time is looked at a few times per timeout, for all connections at once: no read and no call does anything for it. So what has a timeout ends
 by as much as half of it late, and never early.
@@ -17,6 +16,7 @@ from typing import Final, Protocol
 from towpath.core import chance, clock
 from towpath.core.deadline import Slot, wheel_of
 from towpath.core.signals import Decision, Signal, unheard
+from towpath.transport.limits import jittered_age
 
 ROLE: Final = "connections"
 """The role of these limits."""
@@ -45,7 +45,6 @@ MAX_AGE: Final = "MAX_AGE"
 _REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, HEAD_TIMEOUT})
 """The reasons by which somebody is turned away who wanted something."""
 
-_JITTER: Final = 0.1
 _LOOKS: Final = 4
 """How often connections are looked at within the shortest of the timeouts."""
 
@@ -189,7 +188,7 @@ class Connections:
         link.closed.add_done_callback(lambda _: self._end(watch))
         if limits.max_age is not None:
             aging = _Aging(link, self)
-            slot = wheel_of(link.loop).add(now + limits.max_age * self._source.uniform(1 - _JITTER, 1 + _JITTER), aging)
+            slot = wheel_of(link.loop).add(now + jittered_age(limits.max_age, self._source), aging)
             link.closed.add_done_callback(lambda _: slot.pop(aging, None))
         if self._slot is None:
             self._slot = wheel_of(link.loop).add(now + self._interval, self)

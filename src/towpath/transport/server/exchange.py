@@ -14,6 +14,7 @@ from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import MethodKind
+from towpath.transport.limits import SEND_QUEUE_LIMIT
 from towpath.transport.server.call import Carrier, Handling, expired
 from towpath.transport.server.held_calls import Held
 from towpath.transport.server.protocols import Dialogue, Endpoint
@@ -21,9 +22,6 @@ from towpath.transport.server.response_writer import Outlet
 from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
 from towpath.wire.http2 import Field
-
-_MOST_QUEUED: Final = 64 * 1024
-"""Bytes of responses that may wait for the caller before the handler has to wait too."""
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
@@ -187,7 +185,7 @@ class ServerExchange(Handling):
         link.gather()
         if link.paused:
             await link.writable()
-        if self._outlet.queued >= _MOST_QUEUED and not self._over:
+        if self._outlet.queued >= SEND_QUEUE_LIMIT and not self._over:
             if self._room is not None:
                 raise RuntimeError(f"two tasks send the responses of {self._endpoint.name}; let one send for both")
             room = self._room = link.loop.create_future()

@@ -16,9 +16,7 @@ from towpath.transport.client.endpoints.connection import ClientLink
 from towpath.transport.client.endpoints.health_check import HealthCheck, HealthWatch
 from towpath.transport.client.load_balancing.balancer import Load
 from towpath.transport.client.load_balancing.endpoint_guard import GuardedLoad, Guards
-
-_AGE_JITTER: Final = 0.1
-"""So that connections which were made together do not end together; gRPC's, for MAX_CONNECTION_AGE."""
+from towpath.transport.limits import jittered_age
 
 _SETTLED: Final = 1.0
 """Seconds after which the end of a connection is no failure to connect, even if it carried no call."""
@@ -162,7 +160,7 @@ class Endpoint:
         if self._weighed:
             link.load = self.load
         if self._max_age is not None:
-            self._after(self._max_age * self._source.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER), self._grow_old)
+            self._after(jittered_age(self._max_age, self._source), self._grow_old)
 
     def _told(self, fault: str) -> None:
         """The server wants calls, or why it does not."""

@@ -10,7 +10,7 @@ from towpath.core import chance, clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
-from towpath.core.signals import Decision, Signal, unheard
+from towpath.core.signals import BREAKER, Decision, Signal, unheard
 from towpath.transport.address import Place
 from towpath.transport.client.endpoints.connection import ClientLink
 from towpath.transport.client.endpoints.dialer import Dialer
@@ -186,7 +186,7 @@ class Pool:
         if not has_room:
             choice = pick(able)
         if not choice.load.allows(method):
-            self._signal(Decision(method, "breaker", PANIC, False, ctx))
+            self._signal(Decision(method, BREAKER, PANIC, False, ctx))
         return choice
 
     def _most_ill(self, method: str) -> bool:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from towpath.core.errors import SetupError
-from towpath.transport.address import Address, Place, UnixPath
+from towpath.transport.address import UNIX_PREFIX, Address, Place, UnixPath
 
 _DNS: Final = "dns:///"
 _STATIC: Final = "static:///"
-_UNIX: Final = "unix:"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Target:
         if text.startswith(_STATIC):
             places = tuple(dict.fromkeys(_address(part.strip(), where) for part in text.removeprefix(_STATIC).split(",")))
             return Target(text, "static", places)
-        if text.startswith(_UNIX):
+        if text.startswith(UNIX_PREFIX):
             return Target(text, "unix", (UnixPath.parse(text, where),))
         if "://" in text:
             raise SetupError(f"{where}: {text!r} has an unknown scheme; write host:port, dns:///host:port, static:///a:1,b:2 or unix:path")
