@@ -159,7 +159,7 @@ class Generator:
     def __init__(self, wires: Sequence[Wire], authority: str, server: psutil.Process) -> None:
         self._wires = cycle(wires)
         self._server = server
-        self._head = Template(*request_head(READ.path, b"http", authority.encode(), grpc_fields(gzip=False)))
+        self._head = Template(*request_head(READ.path, b"http", authority.encode(), grpc_fields(None)))
         message = ReadRequest(id="order-123456").SerializeToString()
         self._body = pack_prefix(0, len(message)) + message
         # Each call has a trace of its own, as a root of a tree has: whom a server spares depends on it.

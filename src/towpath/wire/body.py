@@ -4,18 +4,18 @@ from abc import abstractmethod
 from typing import Any
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.compression import decompress
+from towpath.wire.compression import Compression
 from towpath.wire.dialect import Dialect
 
 
 class OneBodyDialect(Dialect):
-    """The request's side. `gzip_in` says whether the body is compressed, `limit` is the message limit in bytes, before and after."""
+    """The request's side. `limit` is the message limit in bytes, before and after decompression."""
 
-    __slots__ = ("_ended", "_gzip_in", "_limit", "_pieces", "_taken", "_unread", "too_large")
+    __slots__ = ("_compression", "_ended", "_limit", "_pieces", "_taken", "_unread", "too_large")
 
-    def __init__(self, *, limit: int, gzip_in: bool) -> None:
+    def __init__(self, *, limit: int, compression: Compression | None) -> None:
         self._limit = limit
-        self._gzip_in = gzip_in
+        self._compression = compression
         self._pieces: list[bytes] = []
         self._unread = 0
         self._ended = False
@@ -53,7 +53,9 @@ class OneBodyDialect(Dialect):
         self._pieces.clear()
         self._unread = 0
         try:
-            return self.read(decompress(raw, self._limit) if self._gzip_in and raw else raw)
+            if self._compression is not None and raw:
+                raw = self._compression.decompress(raw, self._limit)
+            return self.read(raw)
         except RpcError as error:
             self.too_large = error.code is Code.RESOURCE_EXHAUSTED
             raise

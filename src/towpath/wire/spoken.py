@@ -6,6 +6,7 @@ from typing import Final
 
 from towpath.core.context import Context, Criticality
 from towpath.wire.answer import Field, OneMessage, StreamedAnswer, WholeAnswer
+from towpath.wire.compression import Compression
 from towpath.wire.connect import client as connect
 from towpath.wire.grpc import framing, propagation, web_client
 
@@ -15,16 +16,12 @@ class Spoken:
     """One protocol. `unary_fields` and `stream_fields` are what its heads have beside HTTP's own, `unary_body` what a unary request's
     message becomes; a stream's are enveloped in every protocol. Answers are made with the message limit in bytes."""
 
-    unary_fields: Callable[[bool], list[Field]]
-    stream_fields: Callable[[bool], list[Field]]
+    unary_fields: Callable[[Compression | None], list[Field]]
+    stream_fields: Callable[[Compression | None], list[Field]]
     literals: Callable[[Context, Criticality], bytes]
-    unary_body: Callable[[bytes, bool], bytes]
+    unary_body: Callable[[bytes, Compression | None], bytes]
     whole_answer: Callable[[int], WholeAnswer]
     streamed_answer: Callable[[int], StreamedAnswer]
-
-
-def _web_unary_body(message: bytes, gzip: bool) -> bytes:
-    return framing.frame(message, gzip=gzip)
 
 
 def _web_whole_answer(limit: int) -> WholeAnswer:
@@ -44,7 +41,7 @@ SPOKEN: Final = {
         unary_fields=web_client.head_fields,
         stream_fields=web_client.head_fields,
         literals=propagation.literals,
-        unary_body=_web_unary_body,
+        unary_body=framing.frame,
         whole_answer=_web_whole_answer,
         streamed_answer=web_client.GrpcWebAnswer,
     ),

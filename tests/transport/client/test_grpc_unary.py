@@ -12,6 +12,7 @@ from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core.context import CallOptions, Reply
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel
+from towpath.wire.compression import GZIP
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import ErrorCode, frames
@@ -127,7 +128,7 @@ async def test_an_answer_that_is_not_grpc_says_what_it_is(end: bool) -> None:
         (MESSAGE * 2, OK, Code.INTERNAL, "answered with more than one message"),
         (MESSAGE + b"\0", OK, Code.INTERNAL, "answered with more than one message"),
         (b"\2" + MESSAGE[1:], OK, Code.INTERNAL, "compressed flag is 2"),
-        (message_frame(b"", gzip=True), OK, Code.INTERNAL, "grpc-encoding names no compression"),
+        (message_frame(b"", GZIP), OK, Code.INTERNAL, "grpc-encoding names no compression"),
         (message_frame(b"\xff\xff"), OK, Code.INTERNAL, "the answer is not a echo.v1.SayResponse"),
         (message_frame(bytes(1001)), OK, Code.RESOURCE_EXHAUSTED, "1001 bytes is larger than the limit of 1000"),
         (MESSAGE, ((b"x", b"1"),), Code.UNKNOWN, "without a grpc-status"),

@@ -12,6 +12,7 @@ from towpath.core.errors import Code, SetupError
 from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
 from towpath.transport.server.protocols import Dialogue
 from towpath.transport.server.routes import Route, Routes, Settled
+from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc import status
 from towpath.wire.hpack import Decoder, literal
 from towpath.wire.http2 import Section, fields
@@ -126,8 +127,10 @@ async def test_these_are_spoken_through_a_dialect(kind: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "gzip"),
-    [(b"identity,gzip", True), (b"gzip", True), (b"identity, gzip ,br", True), (b"identity", False), (b"gzipped", False)],
+    ("accepted", "compression"),
+    [(b"identity,gzip", GZIP), (b"gzip", GZIP), (b"identity, gzip ,br", GZIP), (b"identity", None), (b"gzipped", None)],
 )
-async def test_what_the_client_accepts_is_known(accepted: bytes, gzip: bool) -> None:
-    assert route(Routes([Echo()], ()), head((b"grpc-accept-encoding", accepted))).accepts_gzip is gzip
+async def test_what_the_client_accepts_is_known(accepted: bytes, compression: Compression | None) -> None:
+    found = route(Routes([Echo()], ()), head((b"grpc-accept-encoding", accepted)))
+    assert found.negotiation.response(GZIP) is compression
+    assert found.negotiation.response(None) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
-from towpath.wire.compression import compress
+from towpath.wire.compression import GZIP
 from towpath.wire.connect.client import (
     ConnectStreamAnswer,
     ConnectUnaryAnswer,
@@ -25,7 +25,7 @@ from towpath.wire.grpc.framing import frame, pack_prefix
 PROTO = (b"content-type", b"application/proto")
 JSON = (b"content-type", b"application/json; charset=utf-8")
 STREAM = (b"content-type", b"application/connect+proto")
-GZIP = (b"content-encoding", b"gzip")
+ENCODED = (b"content-encoding", b"gzip")
 LIMIT = 1000
 ERRORS = st.builds(
     RpcError,
@@ -59,8 +59,8 @@ def test_an_error_comes_back_as_it_was_sent(error: RpcError) -> None:
 
 def test_an_answer_may_come_in_pieces_compressed_or_not() -> None:
     assert whole(b"200", [PROTO], b"ab", b"", b"c") == b"abc"
-    assert whole(b"200", [PROTO, GZIP], compress(b"abc")) == b"abc"
-    assert whole(b"200", [PROTO, GZIP]) == b""
+    assert whole(b"200", [PROTO, ENCODED], GZIP.compress(b"abc")) == b"abc"
+    assert whole(b"200", [PROTO, ENCODED]) == b""
 
 
 def test_trailers_are_those_of_the_heads_fields_that_say_so() -> None:
@@ -71,7 +71,7 @@ def test_trailers_are_those_of_the_heads_fields_that_say_so() -> None:
 
 @pytest.mark.parametrize("code", list(Code))
 def test_errors_of_every_code(code: Code) -> None:
-    error = fault(b"%d" % HTTP_STATUS[code], [JSON, GZIP, (b"trailer-a", b"1")], compress(error_body(RpcError(code, "no ☺"))))
+    error = fault(b"%d" % HTTP_STATUS[code], [JSON, ENCODED, (b"trailer-a", b"1")], GZIP.compress(error_body(RpcError(code, "no ☺"))))
     assert (error.code, error.message, error.metadata) == (code, "no ☺", Metadata([("a", "1")]))
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_connect_is_told_as_such(status: bytes, field: tuple[bytes, 
 def test_an_answer_that_is_too_large_is_refused_at_the_first_byte_too_many() -> None:
     assert len(whole(b"200", [PROTO], bytes(LIMIT))) == LIMIT
     assert fault(b"200", [PROTO], bytes(LIMIT), b"\0").code is Code.RESOURCE_EXHAUSTED
-    assert fault(b"200", [PROTO, GZIP], compress(bytes(LIMIT + 1))).code is Code.RESOURCE_EXHAUSTED
+    assert fault(b"200", [PROTO, ENCODED], GZIP.compress(bytes(LIMIT + 1))).code is Code.RESOURCE_EXHAUSTED
 
 
 def test_details_that_cannot_be_read_are_left_out() -> None:
@@ -149,7 +149,7 @@ def test_a_stream_ends_with_its_last_message() -> None:
     answer = ConnectStreamAnswer(LIMIT)
     answer.head(b"200", [STREAM, (b"connect-content-encoding", b"gzip"), (b"x-a", b"1")])
     body = end_body(None, Metadata([("t-a", "2")]))
-    answer.feed(frame(b"abc", gzip=True) + pack_prefix(2, len(body)) + body)
+    answer.feed(frame(b"abc", GZIP) + pack_prefix(2, len(body)) + body)
     answer.end(())
     assert (answer.next(), answer.headers, answer.trailers) == (b"abc", Metadata([("x-a", "1")]), Metadata([("t-a", "2")]))
 
@@ -168,11 +168,11 @@ def test_a_stream_that_is_not_connects_is_told_as_such(status: bytes, content_ty
 
 
 def test_requests_announce_their_compression() -> None:
-    assert (unary_body(b"abc", gzip=False), unary_body(b"abc", gzip=True)) == (b"abc", compress(b"abc"))
-    assert GZIP in unary_head_fields(gzip=True)
-    assert GZIP not in unary_head_fields(gzip=False)
-    assert (b"connect-content-encoding", b"gzip") in stream_head_fields(gzip=True)
-    assert (b"connect-content-encoding", b"gzip") not in stream_head_fields(gzip=False)
+    assert (unary_body(b"abc", None), unary_body(b"abc", GZIP)) == (b"abc", GZIP.compress(b"abc"))
+    assert ENCODED in unary_head_fields(GZIP)
+    assert ENCODED not in unary_head_fields(None)
+    assert (b"connect-content-encoding", b"gzip") in stream_head_fields(GZIP)
+    assert (b"connect-content-encoding", b"gzip") not in stream_head_fields(None)
 
 
 def test_every_code_has_a_name_of_its_own() -> None:

@@ -13,7 +13,7 @@ from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.codec import JSON, PROTO
-from towpath.wire.compression import compress
+from towpath.wire.compression import GZIP, Compression
 from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
 from towpath.wire.connect.errors import CODES, HTTP_STATUS, end_body, error_object
 from towpath.wire.grpc.framing import frame
@@ -23,8 +23,8 @@ REPLY.headers = Metadata([("head-a", "1")])
 REPLY.trailers = Metadata([("trail-a-bin", b"\0\xff")])
 
 
-def unary(*, limit: int = 100, gzip: bool = False, answers_gzip: bool = False) -> ConnectUnaryDialect:
-    return ConnectUnaryDialect(pb.SayRequest, JSON, limit=limit, gzip_in=gzip, gzip_out=answers_gzip)
+def unary(*, limit: int = 100, received: Compression | None = None, answered: Compression | None = None) -> ConnectUnaryDialect:
+    return ConnectUnaryDialect(pb.SayRequest, JSON, limit=limit, request_compression=received, response_compression=answered)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,13 @@ def test_a_query_that_is_not_connects_is_refused(query: str, code: Code) -> None
 
 def test_a_query_says_the_message_and_its_encoding() -> None:
     assert GetRequest.parse('encoding=json&connect=v1&message={"id":"%C3%BC"}') == GetRequest(
-        codec=JSON, raw='{"id":"ü"}'.encode(), gzip=False
+        codec=JSON, raw='{"id":"ü"}'.encode(), compression=None
     )
-    zipped = compress(b"x")
+    zipped = GZIP.compress(b"x")
     text = quote(urlsafe_b64encode(zipped))
-    assert GetRequest.parse(f"encoding=proto&base64=1&compression=gzip&message={text}") == GetRequest(codec=PROTO, raw=zipped, gzip=True)
+    assert GetRequest.parse(f"encoding=proto&base64=1&compression=gzip&message={text}") == GetRequest(
+        codec=PROTO, raw=zipped, compression=GZIP
+    )
 
 
 def test_a_body_is_one_message_whole() -> None:
@@ -72,12 +74,12 @@ def test_a_body_is_one_message_whole() -> None:
         (b"{", False, Code.INVALID_ARGUMENT),
         (b'{"id":1}', False, Code.INVALID_ARGUMENT),
         (b"{}", True, Code.INTERNAL),
-        (compress(b"{}" + bytes(1000)), True, Code.RESOURCE_EXHAUSTED),
-        (compress(b"{}")[:-1], True, Code.INTERNAL),
+        (GZIP.compress(b"{}" + bytes(1000)), True, Code.RESOURCE_EXHAUSTED),
+        (GZIP.compress(b"{}")[:-1], True, Code.INTERNAL),
     ],
 )
 def test_a_body_that_is_no_message_is_refused(body: bytes, gzip: bool, code: Code) -> None:
-    dialect = unary(gzip=gzip)
+    dialect = unary(received=GZIP if gzip else None)
     dialect.feed(body)
     dialect.finish()
     with pytest.raises(RpcError) as caught:
@@ -94,10 +96,10 @@ def test_a_body_may_not_be_larger_than_the_limit() -> None:
 
 
 def test_the_answer_has_its_metadata_in_its_head() -> None:
-    answer = unary(answers_gzip=True).answer(pb.SayResponse(id="a"), REPLY)
+    answer = unary(answered=GZIP).answer(pb.SayResponse(id="a"), REPLY)
     assert answer.head.fields == ((b":status", b"200"), (b"content-type", b"application/json"))
     assert list(answer.fields) == [(b"content-encoding", b"gzip"), (b"head-a", b"1"), (b"trailer-trail-a-bin", b"AP8")]
-    assert unary(answers_gzip=True).answer(pb.SayResponse(), None).fields == [(b"content-encoding", b"gzip")]
+    assert unary(answered=GZIP).answer(pb.SayResponse(), None).fields == [(b"content-encoding", b"gzip")]
     plain = unary().answer(pb.SayResponse(id="a"), None)
     assert (list(plain.fields), plain.body) == ([], b'{"id":"a"}')
 
@@ -126,7 +128,7 @@ def test_a_stream_ends_with_its_error_and_trailers() -> None:
 
 
 def test_a_stream_of_requests_may_not_end_within_one() -> None:
-    dialect = ConnectStreamDialect(pb.SayRequest, JSON, limit=100, gzip_in=False, gzip_out=True)
+    dialect = ConnectStreamDialect(pb.SayRequest, JSON, limit=100, request_compression=None, response_compression=GZIP)
     dialect.feed(frame(b"{}") + b"\0")
     assert dialect.unread == 8
     dialect.finish()

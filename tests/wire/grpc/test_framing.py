@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath.core.errors import Code, RpcError
+from towpath.wire.compression import GZIP
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE, MessageReader, frame
 
 LIMIT = 1000
@@ -28,7 +29,7 @@ def prefixed(flag: int, message: bytes) -> bytes:
 
 
 def fault(body: bytes, *, compression: bool = False, limit: int = LIMIT) -> RpcError:
-    reader = MessageReader(limit, gzip=compression)
+    reader = MessageReader(limit, GZIP if compression else None)
 
     def read() -> None:
         reader.feed(body)
@@ -41,9 +42,9 @@ def fault(body: bytes, *, compression: bool = False, limit: int = LIMIT) -> RpcE
 
 @given(MESSAGES, st.lists(st.integers(0, 2000)))
 def test_messages_come_back_wherever_the_body_is_cut(messages: list[tuple[bytes, bool]], cuts: list[int]) -> None:
-    body = b"".join(frame(message, gzip=compressed) for message, compressed in messages)
+    body = b"".join(frame(message, GZIP if compressed else None) for message, compressed in messages)
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    reader = MessageReader(LIMIT, gzip=True)
+    reader = MessageReader(LIMIT, GZIP)
     got: list[bytes] = []
     for start, end in itertools.pairwise(edges):
         reader.feed(body[start:end])
@@ -54,21 +55,21 @@ def test_messages_come_back_wherever_the_body_is_cut(messages: list[tuple[bytes,
 
 @given(st.binary(max_size=2000))
 def test_a_compressed_message_is_a_gzip_file(message: bytes) -> None:
-    framed = frame(message, gzip=True)
+    framed = frame(message, GZIP)
     assert framed[:PREFIX_SIZE] == prefixed(1, framed[PREFIX_SIZE:])[:PREFIX_SIZE]
     assert gzip.decompress(framed[PREFIX_SIZE:]) == message
 
 
 @given(st.binary(max_size=2000))
 def test_what_another_gzip_writes_is_read(message: bytes) -> None:
-    reader = MessageReader(2000, gzip=True)
+    reader = MessageReader(2000, GZIP)
     reader.feed(prefixed(1, gzip.compress(message)))
     assert reader.next() == message
 
 
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_messages_or_an_error_for_the_caller(body: bytes, compression: bool) -> None:
-    reader = MessageReader(LIMIT, gzip=compression)
+    reader = MessageReader(LIMIT, GZIP if compression else None)
     try:
         reader.feed(body)
         everything(reader)
@@ -78,14 +79,14 @@ def test_any_bytes_are_messages_or_an_error_for_the_caller(body: bytes, compress
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 7])
 def test_a_body_that_ends_early_is_not_finished(cut: int) -> None:
-    reader = MessageReader(LIMIT, gzip=False)
+    reader = MessageReader(LIMIT)
     reader.feed(frame(b"abc")[:cut])
     assert reader.next() is None
     assert not reader.finished()
 
 
 def test_more_than_the_message_begun_shows_at_once() -> None:
-    reader = MessageReader(LIMIT, gzip=False)
+    reader = MessageReader(LIMIT)
     body = frame(b"abc")
     for end in range(len(body) + 1):
         assert not reader.overfull(), end
@@ -96,8 +97,8 @@ def test_more_than_the_message_begun_shows_at_once() -> None:
 
 def test_a_message_as_large_as_the_limit_is_taken() -> None:
     for compressed in (False, True):
-        reader = MessageReader(LIMIT, gzip=True)
-        reader.feed(frame(bytes(LIMIT), gzip=compressed))
+        reader = MessageReader(LIMIT, GZIP)
+        reader.feed(frame(bytes(LIMIT), GZIP if compressed else None))
         assert reader.next() == bytes(LIMIT)
 
 
@@ -107,7 +108,7 @@ def test_one_byte_more_is_refused_before_it_has_come() -> None:
 
 
 def test_the_limit_holds_for_the_second_message_too() -> None:
-    reader = MessageReader(LIMIT, gzip=False)
+    reader = MessageReader(LIMIT)
     reader.feed(frame(b"x") + prefixed(0, bytes(LIMIT + 1))[:PREFIX_SIZE])
     assert reader.next() == b"x"
     with pytest.raises(RpcError) as caught:
@@ -116,7 +117,7 @@ def test_the_limit_holds_for_the_second_message_too() -> None:
 
 
 def test_the_limit_holds_after_decompression() -> None:
-    error = fault(frame(bytes(LIMIT + 1), gzip=True), compression=True)
+    error = fault(frame(bytes(LIMIT + 1), GZIP), compression=True)
     assert error.code is Code.RESOURCE_EXHAUSTED
     assert "once decompressed" in error.message
 
@@ -144,7 +145,7 @@ def test_an_unknown_flag_is_refused(flag: int) -> None:
 
 
 def test_compression_that_nobody_announced_is_refused() -> None:
-    error = fault(frame(b"x", gzip=True))
+    error = fault(frame(b"x", GZIP))
     assert error.code is Code.INTERNAL
     assert "grpc-encoding" in error.message
 

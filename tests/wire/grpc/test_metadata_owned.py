@@ -158,9 +158,7 @@ def _named(node: ast.AST) -> Iterator[bytes]:
             yield from _bytes(first)
         case ast.Call(func=ast.Attribute(attr="get", value=ast.Name(id="found" | "fields")), args=[first, *_]):
             yield from _bytes(first)
-        case ast.AnnAssign(target=ast.Name(id="sent" | "accepted"), value=ast.Constant() as value):
-            yield from _bytes(value)
-        case ast.Assign(targets=[ast.Name(id="sent" | "accepted")], value=value):
+        case ast.keyword(arg="sent" | "accepted", value=value):
             yield from _bytes(value)
         case _:
             pass
@@ -193,7 +191,7 @@ def test_a_name_that_is_missing_in_the_table_is_found() -> None:
         "c-c",
         "d-d",
     }
-    assert names_in('if name == b"e-e" or name in (b"f-f", b"g-g"): sent = b"h-h"') == {"e-e", "f-f", "g-g", "h-h"}
+    assert names_in('if name == b"e-e" or name in (b"f-f", b"g-g"): made(sent=b"h-h")') == {"e-e", "f-f", "g-g", "h-h"}
 
 
 def test_what_speaks_of_one_connection_or_frames_a_message_is_in_the_table() -> None:

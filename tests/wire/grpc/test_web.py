@@ -9,6 +9,7 @@ from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.codec import PROTO
+from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc.framing import frame
 from towpath.wire.grpc.web import GrpcWebDialect
 from towpath.wire.http2 import Template
@@ -16,8 +17,8 @@ from towpath.wire.http2 import Template
 HEAD = Template((b":status", b"200"), (b"content-type", b"application/grpc-web-text+proto"))
 
 
-def text(*, gzip: bool = False) -> GrpcWebDialect:
-    return GrpcWebDialect(pb.SayRequest, PROTO, HEAD, limit=1000, gzip_in=False, gzip_out=gzip, text=True)
+def text(compression: Compression | None = None) -> GrpcWebDialect:
+    return GrpcWebDialect(pb.SayRequest, PROTO, HEAD, limit=1000, request_compression=None, response_compression=compression, text=True)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 1000])
@@ -53,4 +54,4 @@ def test_trailers_are_the_last_frame() -> None:
 
 
 def test_a_compressed_answer_says_so() -> None:
-    assert list(text(gzip=True).head(EMPTY)[1]) == [(b"grpc-encoding", b"gzip")]
+    assert list(text(GZIP).head(EMPTY)[1]) == [(b"grpc-encoding", b"gzip")]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.answer import OneMessage
-from towpath.wire.compression import compress
+from towpath.wire.compression import GZIP
 from towpath.wire.grpc.framing import frame, pack_prefix
 from towpath.wire.grpc.web_client import GrpcWebAnswer, head_fields
 
@@ -49,8 +49,8 @@ def fault(*pieces: bytes, head: list[tuple[bytes, bytes]] = HEAD, status: bytes 
 
 @given(st.lists(st.tuples(st.binary(max_size=300), st.booleans()), max_size=6), st.lists(st.integers(0, 2000)), st.booleans())
 def test_messages_and_end_come_back_wherever_the_body_is_cut(messages: list[tuple[bytes, bool]], cuts: list[int], folded: bool) -> None:
-    last = ending(compress(OK + b"T-a: 2\r\n"), 0x81) if folded else ending(OK + b"T-a: 2\r\n")
-    body = b"".join(frame(message, gzip=compressed) for message, compressed in messages) + last
+    last = ending(GZIP.compress(OK + b"T-a: 2\r\n"), 0x81) if folded else ending(OK + b"T-a: 2\r\n")
+    body = b"".join(frame(message, GZIP if compressed else None) for message, compressed in messages) + last
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
     answer = answer_of(*(body[start:end] for start, end in itertools.pairwise(edges)))
     answer.end(())
@@ -72,8 +72,8 @@ def test_messages_and_end_come_back_wherever_the_body_is_cut(messages: list[tupl
         ((ending(OK) + ending(OK),), Code.INTERNAL, "goes on behind its end"),
         ((ending(OK), b"\0"), Code.INTERNAL, "ended within a message"),
         ((pack_prefix(0, 1001),), Code.RESOURCE_EXHAUSTED, "1001 bytes is larger than the limit of 1000"),
-        ((frame(b"abc", gzip=True),), Code.INTERNAL, "names no compression"),
-        ((ending(compress(OK), 0x81),), Code.INTERNAL, "names no compression"),
+        ((frame(b"abc", GZIP),), Code.INTERNAL, "names no compression"),
+        ((ending(GZIP.compress(OK), 0x81),), Code.INTERNAL, "names no compression"),
         ((pack_prefix(4, 0),), Code.INTERNAL, "compressed flag is 4"),
     ],
 )
@@ -131,5 +131,5 @@ def test_a_unary_call_with_another_number_of_messages_fails() -> None:
 
 
 def test_compression_is_announced() -> None:
-    assert (b"grpc-encoding", b"gzip") in head_fields(gzip=True)
-    assert (b"grpc-encoding", b"gzip") not in head_fields(gzip=False)
+    assert (b"grpc-encoding", b"gzip") in head_fields(GZIP)
+    assert (b"grpc-encoding", b"gzip") not in head_fields(None)

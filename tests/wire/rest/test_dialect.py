@@ -13,6 +13,7 @@ from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.http import HttpBinding
 from towpath.core.metadata import EMPTY, Metadata
+from towpath.wire.compression import GZIP, Compression
 from towpath.wire.rest import Binding, RestStreamDialect, RestUnaryDialect, refusal
 from towpath.wire.rest.problem import problem, problem_fields
 
@@ -23,8 +24,9 @@ REPLY.headers = Metadata([("etag", '"1"')])
 REPLY.trailers = Metadata([("cost-bin", b"\0")])
 
 
-def unary(*, limit: int = 100, gzip_in: bool = False, gzip_out: bool = False) -> RestUnaryDialect:
-    return RestUnaryDialect(CREATE, pb.CreateBookRequest(book_id="7"), limit=limit, gzip_in=gzip_in, gzip_out=gzip_out)
+def unary(*, limit: int = 100, received: Compression | None = None, answered: Compression | None = None) -> RestUnaryDialect:
+    parameters = pb.CreateBookRequest(book_id="7")
+    return RestUnaryDialect(CREATE, parameters, limit=limit, request_compression=received, response_compression=answered)
 
 
 def fed(dialect: RestUnaryDialect, *pieces: bytes) -> pb.CreateBookRequest:
@@ -43,8 +45,8 @@ def fed(dialect: RestUnaryDialect, *pieces: bytes) -> pb.CreateBookRequest:
 def test_a_body_may_come_in_pieces_and_compressed():
     expected = pb.CreateBookRequest(book_id="7", book=pb.Book(title="Emma"))
     assert fed(unary(), b'{"title":', b'"Emma"}') == expected
-    assert fed(unary(gzip_in=True), gzip.compress(b'{"title":"Emma"}')) == expected
-    assert fed(unary(gzip_in=True)) == pb.CreateBookRequest(book_id="7")
+    assert fed(unary(received=GZIP), gzip.compress(b'{"title":"Emma"}')) == expected
+    assert fed(unary(received=GZIP)) == pb.CreateBookRequest(book_id="7")
 
 
 def test_a_body_over_the_limit_is_413():
@@ -65,13 +67,13 @@ def test_an_answer_is_json_with_everything_of_the_reply_in_its_head():
 
 
 def test_an_answer_is_compressed_where_it_may_be():
-    answer = unary(gzip_out=True).answer(pb.CreateBookResponse(), None)
+    answer = unary(answered=GZIP).answer(pb.CreateBookResponse(), None)
     assert list(answer.fields) == [(b"content-encoding", b"gzip")]
     assert gzip.decompress(answer.body) == b"{}"
 
 
 def test_a_stream_is_lines_and_tells_how_it_failed():
-    dialect = RestStreamDialect(READ, pb.ReadPagesRequest(), limit=10, gzip_in=False)
+    dialect = RestStreamDialect(READ, pb.ReadPagesRequest(), limit=10, request_compression=None)
     head, fields = dialect.head(REPLY.headers)
     assert dict(head.fields)[b"content-type"] == b"application/x-ndjson"
     assert list(fields) == [(b"etag", b'"1"')]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from google.protobuf.message import DecodeError, Message
 
@@ -25,6 +25,7 @@ from towpath.transport.client.options import ChannelOptions
 from towpath.transport.client.stream import SpokenStream
 from towpath.transport.client.unary import whole_attempt
 from towpath.transport.tls import ClientTls
+from towpath.wire.compression import CompressionName, configured
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
@@ -51,7 +52,7 @@ class Channel:
         *,
         limits: Limits = DEFAULT_LIMITS,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
-        compression: Literal["gzip"] | None = None,
+        compression: CompressionName | None = None,
         options: ChannelOptions | None = None,
         tls: ClientTls | None = None,
         insecure: bool = False,
@@ -67,7 +68,7 @@ class Channel:
         self._scheme = b"http" if tls is None else b"https"
         self._authority = where.authority.encode()
         self._message_limit = message_limit
-        self._compression = compression
+        self._compression = configured(compression)
         settings = options or ChannelOptions()
         self._spoken = SPOKEN.get(settings.protocol)  # None for gRPC
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
@@ -113,14 +114,13 @@ class Channel:
         spoken = self._spoken
         if spoken is None:
             return self._unary(method)
-        gzip = self._compression == "gzip"
-        head = self._head(method, spoken.unary_fields(gzip))
-        return whole_attempt(self._pool, method, head, spoken, limit=self._message_limit, gzip=gzip)
+        head = self._head(method, spoken.unary_fields(self._compression))
+        return whole_attempt(self._pool, method, head, spoken, limit=self._message_limit, compression=self._compression)
 
     def _streaming(self, method: MethodSpec[Any, Any]) -> Handler:
-        gzip = self._compression == "gzip"
+        compression = self._compression
         spoken = self._spoken
-        head = self._head(method, grpc_fields(gzip) if spoken is None else spoken.stream_fields(gzip))
+        head = self._head(method, grpc_fields(compression) if spoken is None else spoken.stream_fields(compression))
         literals_of = propagation.literals if spoken is None else spoken.literals
         response_type: type[Message] = method.response
         limit = self._message_limit
@@ -130,15 +130,15 @@ class Channel:
 
         async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
             request = exchange.request
-            body = b"" if request is None else framing.frame(request.SerializeToString(), gzip=gzip)
+            body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
             link = pool.sole
             if link is None or not link.connection.can_open():
                 link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
             connection = link.connection
             if spoken is None:
-                call = ClientStream(link, exchange, response_type, limit, gzip=gzip)
+                call = ClientStream(link, exchange, response_type, limit, compression)
             else:
-                call = SpokenStream(link, exchange, response_type, limit, spoken.streamed_answer(limit), gzip=gzip)
+                call = SpokenStream(link, exchange, response_type, limit, spoken.streamed_answer(limit), compression)
             literals = literals_of(ctx, implied)
             if request is None:
                 connection.open(call)
@@ -169,8 +169,8 @@ class Channel:
         return attempt
 
     def _unary(self, method: MethodSpec[Any, Any]) -> Handler:
-        gzip = self._compression == "gzip"
-        head = self._head(method, grpc_fields(gzip))
+        compression = self._compression
+        head = self._head(method, grpc_fields(compression))
         response_type: type[Message] = method.response
         limit = self._message_limit
         implied = method.default_criticality
@@ -184,7 +184,7 @@ class Channel:
                 link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
             connection = link.connection
             call = ClientCall(connection, link.loop, ctx, limit)
-            body = framing.frame(message, gzip=True) if gzip else pack_prefix(0, len(message)) + message
+            body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
             literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
             connection.request(call, head, literals, body)
             if len(connection.streams) == 1:

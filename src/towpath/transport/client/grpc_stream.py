@@ -16,6 +16,7 @@ from towpath.transport.client.grpc_unary import ResponseHead, has_status
 from towpath.transport.connection_driver import Link
 from towpath.transport.limits import SEND_QUEUE_LIMIT
 from towpath.wire.answer import StreamedAnswer
+from towpath.wire.compression import Compression
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
@@ -25,10 +26,15 @@ from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 class ClientStream(Stream):
     """The `towpath.core.calls.Wire` of an exchange. `over` is settled with the call: None if it ended well, else raises RpcError."""
 
-    __slots__ = ("_exchange", "_gzip", "_half_closed", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
+    __slots__ = ("_compression", "_exchange", "_half_closed", "_limit", "_link", "_owed", "_reader", "_response", "_room", "over")
 
     def __init__(
-        self, link: Link[ClientConnection], exchange: ClientExchange[Any, Any], response: type[Message], limit: int, *, gzip: bool
+        self,
+        link: Link[ClientConnection],
+        exchange: ClientExchange[Any, Any],
+        response: type[Message],
+        limit: int,
+        compression: Compression | None,
     ) -> None:
         Stream.__init__(self, link.connection)
         self.over: asyncio.Future[None] = link.loop.create_future()
@@ -36,7 +42,7 @@ class ClientStream(Stream):
         self._exchange = exchange
         self._response = response
         self._limit = limit
-        self._gzip = gzip
+        self._compression = compression
         self._reader: framing.MessageReader | StreamedAnswer | None = None
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
@@ -53,7 +59,7 @@ class ClientStream(Stream):
         if end_stream:
             self._finish(head.fields, extra)
             return
-        self._reader = framing.MessageReader(self._limit, gzip=facts.gzip)
+        self._reader = framing.MessageReader(self._limit, facts.compression)
         reply = self._exchange.ctx.reply
         reply.headers = metadata.decode((*head.fields, *extra))
         self._exchange.wake()
@@ -137,7 +143,7 @@ class ClientStream(Stream):
         if AFTER_SEND_FRAME[self.state] == ILLEGAL:
             return False
         raw = message.SerializeToString()
-        body = framing.frame(raw, gzip=True) if self._gzip else framing.pack_prefix(0, len(raw)) + raw
+        body = framing.frame(raw, self._compression) if self._compression is not None else framing.pack_prefix(0, len(raw)) + raw
         self._link.connection.send_piece(self, body)
         self._link.gather()
         return self.queued < SEND_QUEUE_LIMIT and not self._link.paused

@@ -10,6 +10,7 @@ from towpath.core.errors import RpcError
 from towpath.transport.client.grpc_stream import ClientStream
 from towpath.transport.connection_driver import Link
 from towpath.wire.answer import StreamedAnswer
+from towpath.wire.compression import Compression
 from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section
 from towpath.wire.http2.states import CLOSED
 
@@ -26,10 +27,9 @@ class SpokenStream(ClientStream):
         response: type[Message],
         limit: int,
         answer: StreamedAnswer,
-        *,
-        gzip: bool,
+        compression: Compression | None,
     ) -> None:
-        super().__init__(link, exchange, response, limit, gzip=gzip)
+        super().__init__(link, exchange, response, limit, compression)
         self._answer = answer
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:

@@ -14,6 +14,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
 from towpath.transport.client.endpoints.pool import Pool
 from towpath.wire.answer import WholeAnswer
+from towpath.wire.compression import Compression
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import status
 from towpath.wire.http2 import ErrorCode, Field, Section, Stream, Template
@@ -101,14 +102,16 @@ class WholeCall(Stream):
             answer.set_result(outcome)
 
 
-def whole_attempt(pool: Pool, method: MethodSpec[Message, Message], head: Template, spoken: Spoken, *, limit: int, gzip: bool) -> Handler:
+def whole_attempt(
+    pool: Pool, method: MethodSpec[Message, Message], head: Template, spoken: Spoken, *, limit: int, compression: Compression | None
+) -> Handler:
     """The innermost handler of a unary `method`: one attempt in the protocol that is `spoken`."""
     response_type = method.response
     implied = method.default_criticality
     name = method.full_name
 
     async def attempt(request: Message, ctx: Context) -> Message:
-        body = spoken.unary_body(request.SerializeToString(), gzip)  # what may raise comes before a guard has let the attempt pass
+        body = spoken.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
         link = pool.sole
         if link is None or not link.connection.can_open():
             link = pool.pick(ctx, method) or await pool.link_for(ctx, method)

@@ -12,6 +12,7 @@ from towpath.core.context import Context
 from towpath.core.deadline import DeadlineWheel, Slot
 from towpath.core.errors import Code, RpcError
 from towpath.core.signals import Decision, Signal
+from towpath.wire.compression import Compression
 
 ROLE: Final = "transport"
 """The role of the limits that hold for every call before any layer sees it."""
@@ -51,7 +52,7 @@ class Carrier(Host, Protocol):
 
     message_limit: int
     signal: Signal
-    compresses: bool
+    compression: Compression | None
     paused: bool
 
     def gather(self) -> None:

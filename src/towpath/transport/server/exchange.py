@@ -373,10 +373,10 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
     not in the dialogue's."""
     endpoint = dialogue.endpoint
-    dialect = dialogue.dialect(extra, link.message_limit, link.compresses)
-    fault = dialogue.fault(extra)
-    if fault is not None:
-        return dialogue.refusal(dialect, fault)
+    negotiation = dialogue.negotiation(extra)
+    dialect = dialogue.dialect(negotiation, link.message_limit, link.compression)
+    if negotiation.fault is not None:
+        return dialogue.refusal(dialect, negotiation.fault)
     try:
         ctx = propagation.received(endpoint.name, dialogue.inherited, dialogue.head.fields, extra, link.peer, endpoint.timeout)
     except RpcError as error:

@@ -20,7 +20,7 @@ from towpath.transport.server.protocols import Endpoint
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, propagation, status
-from towpath.wire.grpc.dialect import GZIP_HEAD, HEAD
+from towpath.wire.grpc.dialect import HEAD, HEADS
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.hpack import literal
 from towpath.wire.http2 import AnswerTemplate, ErrorCode, Field, Section, ServerConnection, Stream, Template
@@ -126,7 +126,7 @@ class ServerCall(Stream, Handling):
     def _collect(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            reader = self._reader = framing.MessageReader(self._link.message_limit, gzip=self._route.gzip)
+            reader = self._reader = framing.MessageReader(self._link.message_limit)  # it only cuts; `_decoded` unfolds
         try:
             reader.feed(data)
             if reader.overfull():  # an error now, since a client could go on for ever
@@ -204,7 +204,7 @@ class ServerCall(Stream, Handling):
                     self.expire()
                     return None
                 limit = self._link.message_limit
-                message = framing.unfolded(self._flag, message, limit, gzip=self._route.gzip)
+                message = framing.unfolded(self._flag, message, limit, self._route.negotiation.request)
                 check_elements(endpoint.request, message, limit)
             return endpoint.request.FromString(message)
         except RpcError as error:
@@ -237,7 +237,7 @@ class ServerCall(Stream, Handling):
         link = self._link
         connection = link.connection
         reply = ctx.own_reply
-        if reply is None and not link.compresses:
+        if reply is None and link.compression is None:
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
@@ -246,14 +246,14 @@ class ServerCall(Stream, Handling):
             else:
                 link.schedule_flush()
             return
-        gzip = link.compresses and self._route.accepts_gzip
-        body = framing.frame(response.SerializeToString(), gzip=gzip)
+        compression = self._route.negotiation.response(link.compression)
+        body = framing.frame(response.SerializeToString(), compression)
         head = metadata.encode(reply.headers) if reply is not None else b""
         trailers = metadata.encode(reply.trailers) if reply is not None else b""
         self._over = True
         connection.send_whole(
             self,
-            connection.encode(GZIP_HEAD if gzip else HEAD, head),
+            connection.encode(HEADS[compression], head),
             body,
             _TRAILERS_OK,
             trailers,

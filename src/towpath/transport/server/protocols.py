@@ -11,14 +11,22 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import Message
 
 from towpath.core.context import Criticality
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import RpcError
 from towpath.core.service import Door, Gate, Handler, Idempotency, MethodKind, MethodSpec
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
+from towpath.wire.compression import (
+    CONNECT_STREAM_FIELDS,
+    GRPC_FIELDS,
+    HTTP_FIELDS,
+    Compression,
+    EncodingFields,
+    Negotiation,
+    negotiate,
+)
 from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
 from towpath.wire.dialect import Answer, Dialect
 from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import GrpcDialect
-from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.grpc.web import GrpcWebDialect
 from towpath.wire.hpack import literal
@@ -66,12 +74,10 @@ class Endpoint:
 class Dialogue(ABC):
     """A head that asks for an endpoint in a protocol that `towpath.transport.server.exchange` speaks through a dialect."""
 
-    __slots__ = ("_fault", "_gzip", "codec", "endpoint", "head", "inherited", "needs_http2")
+    __slots__ = ("_negotiation", "codec", "endpoint", "head", "inherited", "needs_http2")
 
-    sent: ClassVar[bytes] = b"grpc-encoding"
-    """The field that says how the request is compressed."""
-    accepted: ClassVar[bytes] = b"grpc-accept-encoding"
-    """The field that says how the response may be."""
+    encoding_fields: ClassVar[EncodingFields] = GRPC_FIELDS
+    """The fields that say how the request is compressed, and how the response may be."""
     ends_with_trailers: ClassVar[bool] = False
     """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
 
@@ -82,35 +88,24 @@ class Dialogue(ABC):
         self.inherited = Inherited(head.fields, endpoint.criticality)
         self.needs_http2 = self.ends_with_trailers or endpoint.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
-        self._fault = self._fault_of(dict(head.fields))
-        self._gzip = self._gzip_of(dict(head.fields))
+        self._negotiation = negotiate(self.encoding_fields, dict(head.fields))
 
     @abstractmethod
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
-        """A new call's dialect. `extra` are the fields of the head that vary, `limit` the message limit in bytes, and `compresses` says
-        whether the server compresses its answers where it may."""
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+        """A new call's dialect. `limit` is the message limit in bytes, and `preferred` what the server compresses answers with where it
+        may."""
 
-    def fault(self, extra: Sequence[Field]) -> RpcError | None:
-        """What is wrong with the head of a call, if anything is: a compression that is not gzip."""
-        return self._fault_of(dict((*self.head.fields, *extra))) if extra else self._fault
-
-    def _fault_of(self, fields: dict[bytes, bytes]) -> RpcError | None:
-        encoding = fields.get(self.sent, b"identity")
-        if encoding in ENCODINGS:
-            return None
-        return RpcError(Code.UNIMPLEMENTED, f"{self.sent.decode()} {encoding.decode('latin-1')!r} is not supported; use gzip")
+    def negotiation(self, extra: Sequence[Field]) -> Negotiation:
+        """What the head of a call says of compression. `extra` are the fields of the head that vary."""
+        names = self.encoding_fields
+        for name, _ in extra:
+            if name in {names.sent, names.accepted}:
+                return negotiate(names, dict((*self.head.fields, *extra)))
+        return self._negotiation
 
     def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
         """What a call is answered whose head has a fault."""
         return dialect.refusal(fault, None)
-
-    def gzip(self, extra: Sequence[Field]) -> tuple[bool, bool]:
-        """Whether the request is compressed, and whether the response may be."""
-        return self._gzip_of(dict((*self.head.fields, *extra))) if extra else self._gzip
-
-    def _gzip_of(self, fields: dict[bytes, bytes]) -> tuple[bool, bool]:
-        offers = (offer.split(b";")[0].strip() for offer in fields.get(self.accepted, b"").split(b","))
-        return fields.get(self.sent) == b"gzip", b"gzip" in offers
 
 
 class GrpcDialogue(Dialogue):
@@ -119,10 +114,15 @@ class GrpcDialogue(Dialogue):
     __slots__ = ()
     ends_with_trailers = True
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
         """GRPC."""
-        sent, accepts = self.gzip(extra)
-        return GrpcDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+        return GrpcDialect(
+            self.endpoint.request,
+            self.codec,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+        )
 
 
 class GrpcWebDialogue(Dialogue):
@@ -135,56 +135,73 @@ class GrpcWebDialogue(Dialogue):
         self._text = text
         self._answer = _WEB_HEADS[text, codec.subtype]
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
         """gRPC-Web."""
-        sent, accepts = self.gzip(extra)
-        endpoint, out = self.endpoint, compresses and accepts
-        return GrpcWebDialect(endpoint.request, self.codec, self._answer, limit=limit, gzip_in=sent, gzip_out=out, text=self._text)
+        return GrpcWebDialect(
+            self.endpoint.request,
+            self.codec,
+            self._answer,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+            text=self._text,
+        )
 
 
 class ConnectStreamDialogue(Dialogue):
     """Connect, of a method that streams."""
 
     __slots__ = ()
-    sent = b"connect-content-encoding"
-    accepted = b"connect-accept-encoding"
+    encoding_fields = CONNECT_STREAM_FIELDS
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
         """Connect's envelopes."""
-        sent, accepts = self.gzip(extra)
-        return ConnectStreamDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+        return ConnectStreamDialect(
+            self.endpoint.request,
+            self.codec,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+        )
 
 
 class ConnectUnaryDialogue(Dialogue):
     """Connect, of a unary method."""
 
     __slots__ = ()
-    sent = b"content-encoding"
-    accepted = b"accept-encoding"
+    encoding_fields = HTTP_FIELDS
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
         """Connect's plain bodies."""
-        sent, accepts = self.gzip(extra)
-        return ConnectUnaryDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=sent, gzip_out=compresses and accepts)
+        return ConnectUnaryDialect(
+            self.endpoint.request,
+            self.codec,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+        )
 
 
 class ConnectGetDialogue(Dialogue):
     """Connect, of a unary method that is called with GET."""
 
     __slots__ = ("_get",)
-    sent = b"content-encoding"
-    accepted = b"accept-encoding"
+    encoding_fields = HTTP_FIELDS
 
     def __init__(self, head: Section, endpoint: Endpoint, get: GetRequest) -> None:
         super().__init__(head, endpoint, get.codec)
         self._get = get
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
-        """Connect's plain bodies, the request's known."""
-        _, accepts = self.gzip(extra)
-        get = self._get
-        out = compresses and accepts
-        return ConnectUnaryDialect(self.endpoint.request, self.codec, limit=limit, gzip_in=get.gzip, gzip_out=out, request_body=get.raw)
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+        """Connect's plain bodies; the request's came in the query, which says how it is compressed."""
+        return ConnectUnaryDialect(
+            self.endpoint.request,
+            self.codec,
+            limit=limit,
+            request_compression=self._get.compression,
+            response_compression=negotiation.response(preferred),
+            request_body=self._get.raw,
+        )
 
 
 def _web_type(text: bool, subtype: bytes) -> bytes:

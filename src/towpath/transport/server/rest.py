@@ -1,6 +1,6 @@
 """REST on the server's port: what a path without gRPC's shape means, and how a call of it begins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from google.protobuf.message import Message
@@ -10,8 +10,9 @@ from towpath.core.http import BindingError, HttpBinding, check_binding
 from towpath.core.service import MethodKind
 from towpath.transport.server.protocols import Dialogue, Endpoint
 from towpath.wire.codec import JSON
+from towpath.wire.compression import HTTP_FIELDS, Compression, Negotiation
 from towpath.wire.dialect import Answer, Dialect
-from towpath.wire.http2 import Field, Section
+from towpath.wire.http2 import Section
 from towpath.wire.rest import Binding, NoMatch, RestStreamDialect, RestUnaryDialect, Router, refusal
 
 _METHOD_NOT_ALLOWED: Final = 405
@@ -22,21 +23,24 @@ class RestDialogue(Dialogue):
     """REST: everything but the body is known from the head."""
 
     __slots__ = ("_binding", "_parameters")
-    sent = b"content-encoding"
-    accepted = b"accept-encoding"
+    encoding_fields = HTTP_FIELDS
 
     def __init__(self, head: Section, endpoint: Endpoint, binding: Binding, parameters: Message) -> None:
         super().__init__(head, endpoint, JSON)
         self._binding = binding
         self._parameters = parameters
 
-    def dialect(self, extra: Sequence[Field], limit: int, compresses: bool) -> Dialect:
+    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
         """One body of JSON in, one or lines of them out."""
-        sent, accepts = self.gzip(extra)
         if self.endpoint.method.kind is MethodKind.UNARY:
-            out = compresses and accepts
-            return RestUnaryDialect(self._binding, self._parameters, limit=limit, gzip_in=sent, gzip_out=out)
-        return RestStreamDialect(self._binding, self._parameters, limit=limit, gzip_in=sent)
+            return RestUnaryDialect(
+                self._binding,
+                self._parameters,
+                limit=limit,
+                request_compression=negotiation.request,
+                response_compression=negotiation.response(preferred),
+            )
+        return RestStreamDialect(self._binding, self._parameters, limit=limit, request_compression=negotiation.request)
 
     def refusal(self, dialect: Dialect, fault: RpcError) -> Answer:
         """HTTP has a status for a body that is encoded in an unknown way."""

@@ -12,11 +12,11 @@ from towpath.core.streaming import exchange_handler
 from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
 from towpath.transport.server.rest import RestRoutes
 from towpath.wire.codec import PROTO
+from towpath.wire.compression import GRPC_FIELDS, Negotiation, negotiate
 from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer
 from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import HEAD
-from towpath.wire.grpc.framing import ENCODINGS
 from towpath.wire.grpc.propagation import Inherited, standing
 from towpath.wire.http2 import Field, Section, Template
 
@@ -44,14 +44,12 @@ _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"applicati
 class Route:
     """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("accepts_gzip", "endpoint", "gzip", "head", "inherited")
+    __slots__ = ("endpoint", "head", "inherited", "negotiation")
 
-    def __init__(self, head: Section, endpoint: Endpoint) -> None:
+    def __init__(self, head: Section, endpoint: Endpoint, negotiation: Negotiation) -> None:
         self.head = head
         self.endpoint = endpoint
-        fields = dict(head.fields)
-        self.gzip = fields.get(b"grpc-encoding") == b"gzip"
-        self.accepts_gzip = b"gzip" in fields.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b",")
+        self.negotiation = negotiation
         self.inherited = Inherited(head.fields, endpoint.criticality)
 
     def standing(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
@@ -146,13 +144,13 @@ class Routes:
         if opening is None:
             text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
             return Settled.grpc(RpcError(Code.INTERNAL, text))
-        encoding = dict(head.fields).get(b"grpc-encoding", b"identity")
-        if encoding not in ENCODINGS:
-            return Settled.grpc(RpcError(Code.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')!r} is not supported; use gzip"))
+        negotiation = negotiate(GRPC_FIELDS, dict(head.fields))
+        if negotiation.fault is not None:
+            return Settled.grpc(negotiation.fault)
         if endpoint is None:
             return Settled.grpc(self._unknown(head.path.decode("latin-1")))
         if endpoint.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
-            return Route(head, endpoint)
+            return Route(head, endpoint, negotiation)
         return opening(head, endpoint, codec) or Settled(Answer(_FOREIGN, (), b""))
 
     def _beyond_methods(self, head: Section, path: bytes, content_type: bytes) -> Dialogue | Settled:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from towpath.core.errors import SetupError
 from towpath.core.service import Layer, Service
@@ -16,6 +16,7 @@ from towpath.transport.server.protocol_detection import Front
 from towpath.transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath.transport.socket_options import set_keepalive
 from towpath.transport.tls import Rotating, ServerTls
+from towpath.wire.compression import CompressionName, configured
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http2 import DEFAULT_LIMITS, Limits
 
@@ -43,7 +44,7 @@ class Server:
         layers: Sequence[Layer] = (),
         limits: Limits = DEFAULT_LIMITS,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
-        compression: Literal["gzip"] | None = None,
+        compression: CompressionName | None = None,
         connections: ConnectionLimits | None = None,
         documents: Documents = NO_DOCUMENTS,
         signal: Signal = unheard,
@@ -51,7 +52,7 @@ class Server:
         self.routes = Routes(services, layers, documents)
         self.limits = limits
         self.message_limit = message_limit
-        self.compression: Literal["gzip"] | None = compression
+        self.compression = configured(compression)
         self.links: dict[HostLink[Any], None] = {}
         self.signal = signal
         self.connections = Connections(connections or ConnectionLimits(), signal)

@@ -6,7 +6,7 @@ from typing import Final
 
 from towpath.core.errors import Code, RpcError
 from towpath.wire.answer import Field, WholeAnswer
-from towpath.wire.compression import compress, decompress
+from towpath.wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression
 from towpath.wire.connect.errors import read_end, read_error
 from towpath.wire.grpc import metadata, status
 from towpath.wire.grpc.ended import EndedAnswer
@@ -18,34 +18,32 @@ _TRAILER: Final = b"trailer-"
 _VERSION: Final = (b"connect-protocol-version", b"1")
 
 
-def unary_head_fields(gzip: bool) -> list[Field]:
+def unary_head_fields(compression: Compression | None) -> list[Field]:
     """The fields by which a unary request is known."""
-    fields = [(b"content-type", _UNARY), _VERSION, (b"accept-encoding", b"gzip")]
-    return [*fields, (b"content-encoding", b"gzip")] if gzip else fields
+    return [(b"content-type", _UNARY), _VERSION, *HTTP_FIELDS.request(compression)]
 
 
-def stream_head_fields(gzip: bool) -> list[Field]:
+def stream_head_fields(compression: Compression | None) -> list[Field]:
     """The fields by which a stream is known."""
-    fields = [(b"content-type", _STREAM), _VERSION, (b"connect-accept-encoding", b"gzip")]
-    return [*fields, (b"connect-content-encoding", b"gzip")] if gzip else fields
+    return [(b"content-type", _STREAM), _VERSION, *CONNECT_STREAM_FIELDS.request(compression)]
 
 
-def unary_body(message: bytes, gzip: bool) -> bytes:
+def unary_body(message: bytes, compression: Compression | None) -> bytes:
     """The body of a unary request."""
-    return compress(message) if gzip else message
+    return message if compression is None else compression.compress(message)
 
 
 class ConnectUnaryAnswer(WholeAnswer):
     """A unary call's answer: 200 with the message, or another status with the error as JSON. `limit` is the message limit in bytes."""
 
-    __slots__ = ("_content_type", "_gzip", "_limit", "_pieces", "_size", "_status")
+    __slots__ = ("_compression", "_content_type", "_limit", "_pieces", "_size", "_status")
 
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
         self._status = b""
         self._content_type = b""
-        self._gzip = False
+        self._compression: Compression | None = None
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -54,7 +52,7 @@ class ConnectUnaryAnswer(WholeAnswer):
         found = dict(fields)
         self._status = status_code
         self._content_type = found.get(b"content-type", b"")
-        self._gzip = found.get(b"content-encoding") == b"gzip"
+        self._compression = HTTP_FIELDS.announced(found)
         self.headers = metadata.decode(field for field in fields if not field[0].startswith(_TRAILER))
         self.trailers = metadata.decode((name[len(_TRAILER) :], value) for name, value in fields if name.startswith(_TRAILER))
         if status_code == b"200" and self._content_type != _UNARY:
@@ -70,8 +68,8 @@ class ConnectUnaryAnswer(WholeAnswer):
     def end(self, fields: Sequence[Field]) -> bytes:
         """The message. An error that cannot be read has the code of its HTTP status."""
         body = b"".join(self._pieces)
-        if self._gzip and body:
-            body = decompress(body, self._limit)
+        if self._compression is not None and body:
+            body = self._compression.decompress(body, self._limit)
         if self._status == b"200":
             return body
         error = read_error(body, self.trailers) if self._content_type.startswith(b"application/json") else None
@@ -91,7 +89,7 @@ class ConnectStreamAnswer(EndedAnswer):
         content_type = found.get(b"content-type", b"")
         if status_code != b"200" or content_type != _STREAM:
             raise status.from_http(status_code, content_type, "Connect")
-        self.gzip = found.get(b"connect-content-encoding") == b"gzip"
+        self.compression = CONNECT_STREAM_FIELDS.announced(found)
         self.headers = metadata.decode(fields)
 
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:

@@ -9,30 +9,39 @@ from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.codec import CODECS, BodyCodec
+from towpath.wire.compression import CONNECT_STREAM_FIELDS, Compression
 from towpath.wire.connect.errors import end_body
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata
 from towpath.wire.http2 import Field, Template
 
+_ACCEPTED: Final = (CONNECT_STREAM_FIELDS.accepted, CONNECT_STREAM_FIELDS.offer)
 _HEADS: Final = {
-    subtype: Template((b":status", b"200"), (b"content-type", b"application/connect+" + subtype), (b"connect-accept-encoding", b"gzip"))
-    for subtype in CODECS
+    subtype: Template((b":status", b"200"), (b"content-type", b"application/connect+" + subtype), _ACCEPTED) for subtype in CODECS
 }
 _END: Final = 2
 
 
 class ConnectStreamDialect(StreamedDialect):
-    """A call over `application/connect+proto` or `+json`. `gzip_in` and `gzip_out` are as `connect-content-encoding` and
-    `connect-accept-encoding` say, `limit` is the message limit in bytes."""
+    """A call over `application/connect+proto` or `+json`. The request announced `request_compression`, responses get
+    `response_compression`; `limit` is the message limit in bytes."""
 
-    __slots__ = ("_codec", "_gzip_out", "_limit", "_reader", "_request")
+    __slots__ = ("_codec", "_compression", "_limit", "_reader", "_request")
 
-    def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
+    def __init__(
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+    ) -> None:
         self._request = request
         self._codec = codec
         self._limit = limit
-        self._reader = framing.MessageReader(limit, gzip=gzip_in)
-        self._gzip_out = gzip_out
+        self._reader = framing.MessageReader(limit, request_compression)
+        self._compression = response_compression
 
     @property
     def unread(self) -> int:
@@ -60,11 +69,12 @@ class ConnectStreamDialect(StreamedDialect):
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """200, whatever comes."""
         fields = metadata.encoded_fields(headers)
-        return _HEADS[self._codec.subtype], [(b"connect-content-encoding", b"gzip"), *fields] if self._gzip_out else fields
+        compression = self._compression
+        return _HEADS[self._codec.subtype], fields if compression is None else [(CONNECT_STREAM_FIELDS.sent, compression.name), *fields]
 
     def message(self, response: Any) -> bytes:
         """An enveloped message."""
-        return framing.frame(self._codec.encode(response), gzip=self._gzip_out)
+        return framing.frame(self._codec.encode(response), self._compression)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
         """The last envelope; never compressed, so that everybody can read it."""

@@ -17,7 +17,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.body import OneBodyDialect
 from towpath.wire.codec import CODECS, BodyCodec
-from towpath.wire.compression import compress
+from towpath.wire.compression import HTTP_FIELDS, Compression, named
 from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer, WholeDialect
 from towpath.wire.grpc import metadata
@@ -37,7 +37,7 @@ class GetRequest:
 
     codec: BodyCodec
     raw: bytes
-    gzip: bool
+    compression: Compression | None
 
     @staticmethod
     def parse(query: str) -> "GetRequest":
@@ -49,31 +49,36 @@ class GetRequest:
         codec = CODECS.get(found.get("encoding", "").encode())
         if codec is None or "message" not in found:
             raise RpcError(Code.INVALID_ARGUMENT, "a GET needs the query parameters message, and encoding: json or proto")
-        compression = found.get("compression", "identity")
-        if compression not in ("identity", "gzip"):
-            raise RpcError(Code.UNIMPLEMENTED, f"compression {compression!r} is not supported; use gzip")
+        compression = named("compression", found.get("compression", "identity").encode("latin-1"))
         raw = found["message"].encode("latin-1")
         if found.get("base64") == "1":
             try:
                 raw = base64.b64decode(raw.rstrip(b"=") + b"=" * (-len(raw.rstrip(b"=")) % 4), b"-_", validate=True)
             except (binascii.Error, ValueError):
                 raise RpcError(Code.INVALID_ARGUMENT, "the query parameter message is not URL-safe base64") from None
-        return GetRequest(codec=codec, raw=raw, gzip=compression == "gzip")
+        return GetRequest(codec=codec, raw=raw, compression=compression)
 
 
 class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
-    """A call over `application/proto` or `application/json`. `gzip_in` and `gzip_out` are as the heads' `content-encoding` and
-    `accept-encoding` say, `limit` is the message limit in bytes; `request_body` is the message that came with the head of a GET."""
+    """A call over `application/proto` or `application/json`. The request's body is of `request_compression`, the response's gets
+    `response_compression`; `limit` is the message limit in bytes. `request_body` is the message that came with the head of a GET."""
 
-    __slots__ = ("_codec", "_gzip_out", "_request")
+    __slots__ = ("_codec", "_request", "_response_compression")
 
     def __init__(
-        self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool, request_body: bytes | None = None
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+        request_body: bytes | None = None,
     ) -> None:
-        OneBodyDialect.__init__(self, limit=limit, gzip_in=gzip_in)
+        OneBodyDialect.__init__(self, limit=limit, compression=request_compression)
         self._request = request
         self._codec = codec
-        self._gzip_out = gzip_out
+        self._response_compression = response_compression
         if request_body is not None:
             self._pieces.append(request_body)
 
@@ -85,9 +90,10 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
         """200 and the message; trailers go into the head, with a prefix."""
         body = self._codec.encode(response)
         fields = _fields(reply)
-        if self._gzip_out and body:
-            body = compress(body)
-            fields = [(b"content-encoding", b"gzip"), *fields]
+        compression = self._response_compression
+        if compression is not None and body:
+            body = compression.compress(body)
+            fields = [(HTTP_FIELDS.sent, compression.name), *fields]
         return Answer(_OK[self._codec.subtype], fields, body)
 
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:

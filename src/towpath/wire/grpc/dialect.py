@@ -8,40 +8,52 @@ from google.protobuf.message import Message
 from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.codec import PROTO, BodyCodec
+from towpath.wire.codec import CODECS, PROTO, BodyCodec
+from towpath.wire.compression import GRPC_FIELDS, REGISTRY, Compression
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.http2 import Field, Template
 
-HEAD: Final = Template((b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-accept-encoding", b"identity,gzip"))
-"""The head of every response, whether it succeeds or not."""
 
-GZIP_HEAD: Final = Template(*HEAD.fields, (b"grpc-encoding", b"gzip"))
+def _heads(content_type: bytes) -> dict[Compression | None, Template]:
+    fields = (b":status", b"200"), (b"content-type", content_type), (GRPC_FIELDS.accepted, GRPC_FIELDS.offer)
+    compressed = {known: Template(*fields, (GRPC_FIELDS.sent, known.name)) for known in REGISTRY.values()}
+    return {None: Template(*fields), **compressed}
 
-_JSON: Final = (b"content-type", b"application/grpc+json")
-_HEADS: Final = {
-    (b"proto", False): HEAD,
-    (b"proto", True): GZIP_HEAD,
-    (b"json", False): Template(HEAD.fields[0], _JSON, HEAD.fields[2]),
-    (b"json", True): Template(HEAD.fields[0], _JSON, HEAD.fields[2], (b"grpc-encoding", b"gzip")),
-}
+
+_PLAIN_TYPES: Final = {PROTO.subtype: b"application/grpc"}
+_HEADS: Final = {subtype: _heads(_PLAIN_TYPES.get(subtype, b"application/grpc+" + subtype)) for subtype in CODECS}
+
+HEADS: Final = _HEADS[PROTO.subtype]
+"""The heads of responses in protobuf, by the compression of their messages."""
+HEAD: Final = HEADS[None]
+"""The head of a response without compression, which every call that fails at once has."""
+
 _OK: Final[Sequence[Field]] = ((b"grpc-status", b"0"),)
 
 
 class GrpcDialect(StreamedDialect):
-    """A call over `application/grpc`. `gzip_in` says that the request announced compression, `gzip_out` that responses are compressed;
-    `limit` is the message limit in bytes."""
+    """A call over `application/grpc`. The request announced `request_compression`, responses get `response_compression`; `limit` is the
+    message limit in bytes."""
 
-    __slots__ = ("_codec", "_gzip_out", "_limit", "_plain", "_reader", "_request")
+    __slots__ = ("_codec", "_compression", "_limit", "_plain", "_reader", "_request")
 
-    def __init__(self, request: type[Message], codec: BodyCodec, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
+    def __init__(
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+    ) -> None:
         self._request = request
         self._codec = codec
         self._limit = limit
-        self._reader = framing.MessageReader(limit, gzip=gzip_in)
-        self._gzip_out = gzip_out
-        self._plain = codec is PROTO and not gzip_out
+        self._reader = framing.MessageReader(limit, request_compression)
+        self._compression = response_compression
+        self._plain = codec is PROTO and response_compression is None
 
     @property
     def unread(self) -> int:
@@ -68,14 +80,14 @@ class GrpcDialect(StreamedDialect):
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """Always 200: how the call ended stands in the trailers."""
-        return _HEADS[self._codec.subtype, self._gzip_out], metadata.encoded_fields(headers)
+        return _HEADS[self._codec.subtype][self._compression], metadata.encoded_fields(headers)
 
     def message(self, response: Any) -> bytes:
         """A message with its prefix."""
         if self._plain:  # as nearly always, with three calls less
             raw = response.SerializeToString()
             return pack_prefix(0, len(raw)) + raw
-        return framing.frame(self._codec.encode(response), gzip=self._gzip_out)
+        return framing.frame(self._codec.encode(response), self._compression)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
         """Trailers."""
@@ -85,4 +97,4 @@ class GrpcDialect(StreamedDialect):
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
         """GRPC's "Trailers-Only"."""
         trailers = EMPTY if reply is None else reply.trailers
-        return Answer(_HEADS[self._codec.subtype, False], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
+        return Answer(_HEADS[self._codec.subtype][None], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")

@@ -11,13 +11,14 @@ from typing import ClassVar
 
 from towpath.core.errors import Code, RpcError
 from towpath.wire.answer import Field, StreamedAnswer
+from towpath.wire.compression import Compression
 from towpath.wire.grpc.framing import PREFIX_SIZE, too_large, unfolded
 
 
 class EndedAnswer(StreamedAnswer):
     """`limit` is the message limit in bytes, before and after decompression, of the last envelope too."""
 
-    __slots__ = ("_buffer", "_ending", "_limit", "_messages", "_waiting", "gzip")
+    __slots__ = ("_buffer", "_ending", "_limit", "_messages", "_waiting", "compression")
 
     end_flag: ClassVar[int]
     """What marks the last envelope."""
@@ -29,8 +30,8 @@ class EndedAnswer(StreamedAnswer):
         self._messages: deque[tuple[int, bytes]] = deque()
         self._waiting = 0
         self._ending: bytes | None = None
-        self.gzip = False
-        """Whether the head announced compression."""
+        self.compression: Compression | None = None
+        """What the head announced."""
 
     @abstractmethod
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:
@@ -58,7 +59,7 @@ class EndedAnswer(StreamedAnswer):
             raw = bytes(buffer[PREFIX_SIZE:following])
             del buffer[:following]
             if flag & self.end_flag:
-                self._ending = unfolded(flag & ~self.end_flag, raw, self._limit, gzip=self.gzip)
+                self._ending = unfolded(flag & ~self.end_flag, raw, self._limit, self.compression)
             else:
                 self._messages.append((flag, raw))
                 self._waiting += following
@@ -73,7 +74,7 @@ class EndedAnswer(StreamedAnswer):
             return None
         flag, raw = self._messages.popleft()
         self._waiting -= PREFIX_SIZE + len(raw)
-        return unfolded(flag, raw, self._limit, gzip=self.gzip)
+        return unfolded(flag, raw, self._limit, self.compression)
 
     def end(self, fields: Sequence[Field]) -> None:
         """The response has ended."""

@@ -8,7 +8,7 @@ import struct
 from typing import Final
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.compression import compress, decompress
+from towpath.wire.compression import Compression
 
 PREFIX_SIZE: Final = 5
 DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
@@ -19,30 +19,27 @@ pack_prefix: Final = struct.Struct(">BI").pack
 _PLAIN: Final = 0
 _COMPRESSED: Final = 1
 
-ENCODINGS: Final = (b"identity", b"gzip")
-"""What `grpc-encoding` may be; the order is that of `grpc-accept-encoding`."""
 
-
-def frame(message: bytes, *, gzip: bool = False) -> bytes:
-    """A message with its prefix, compressed if asked for."""
-    if gzip:
-        message = compress(message)
+def frame(message: bytes, compression: Compression | None = None) -> bytes:
+    """A message with its prefix, compressed if `compression` is given."""
+    if compression is not None:
+        message = compression.compress(message)
         return pack_prefix(_COMPRESSED, len(message)) + message
     return pack_prefix(_PLAIN, len(message)) + message
 
 
 class MessageReader:
-    """Cuts a body that comes in pieces into messages. `gzip` says whether the peer announced compression in `grpc-encoding`.
+    """Cuts a body that comes in pieces into messages. `compression` is the one that the peer announced in its head.
 
     Pieces are kept as they came and joined once, when the message that they belong to is whole: a large message is copied once and not at
     each of its frames, and of many small ones in one piece each is one slice.
     """
 
-    __slots__ = ("_buffer", "_gzip", "_limit", "_need", "_pieces", "_position", "unread")
+    __slots__ = ("_buffer", "_compression", "_limit", "_need", "_pieces", "_position", "unread")
 
-    def __init__(self, limit: int, *, gzip: bool) -> None:
+    def __init__(self, limit: int, compression: Compression | None = None) -> None:
         self._limit = limit
-        self._gzip = gzip
+        self._compression = compression
         self._buffer = b""
         self._position = 0
         self._pieces: list[bytes] = []
@@ -73,7 +70,7 @@ class MessageReader:
         if taken is None:
             return None
         flag, message = taken
-        return message if flag == _PLAIN else unfolded(flag, message, self._limit, gzip=self._gzip)
+        return message if flag == _PLAIN else unfolded(flag, message, self._limit, self._compression)
 
     def take(self) -> tuple[int, bytes] | None:
         """The next message as it came, for `unfolded`, and its flag before it; None until more has come."""
@@ -113,15 +110,15 @@ class MessageReader:
         return self._position
 
 
-def unfolded(flag: int, message: bytes, limit: int, *, gzip: bool) -> bytes:
+def unfolded(flag: int, message: bytes, limit: int, compression: Compression | None) -> bytes:
     """A message as it was before its sender may have compressed it, as `flag` says. Raises RpcError."""
     if flag == _PLAIN:
         return message
     if flag != _COMPRESSED:
         raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
-    if not gzip:
+    if compression is None:
         raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
-    return decompress(message, limit)
+    return compression.decompress(message, limit)
 
 
 def too_large(size: int, limit: int) -> RpcError:

@@ -15,6 +15,7 @@ from towpath.core.context import Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.codec import BodyCodec
+from towpath.wire.compression import GRPC_FIELDS, Compression
 from towpath.wire.dialect import Answer, Ending
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.grpc.dialect import GrpcDialect
@@ -30,9 +31,17 @@ class GrpcWebDialect(GrpcDialect):
     __slots__ = ("_answer", "_rest", "_text")
 
     def __init__(
-        self, request: type[Message], codec: BodyCodec, head: Template, *, limit: int, gzip_in: bool, gzip_out: bool, text: bool
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        head: Template,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+        text: bool,
     ) -> None:
-        super().__init__(request, codec, limit=limit, gzip_in=gzip_in, gzip_out=gzip_out)
+        super().__init__(request, codec, limit=limit, request_compression=request_compression, response_compression=response_compression)
         self._answer = head
         self._text = text
         self._rest = b""
@@ -50,7 +59,8 @@ class GrpcWebDialect(GrpcDialect):
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """Always 200."""
         fields = metadata.encoded_fields(headers)
-        return self._answer, [(b"grpc-encoding", b"gzip"), *fields] if self._gzip_out else fields
+        compression = self._compression
+        return self._answer, fields if compression is None else [(GRPC_FIELDS.sent, compression.name), *fields]
 
     def message(self, response: Any) -> bytes:
         """A message with its prefix."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from towpath.core.errors import Code, RpcError
 from towpath.wire.answer import Field
+from towpath.wire.compression import GRPC_FIELDS, Compression
 from towpath.wire.grpc import metadata, status
 from towpath.wire.grpc.ended import EndedAnswer
 from towpath.wire.http2.fields import is_field
@@ -14,10 +15,9 @@ from towpath.wire.http2.fields import is_field
 _CONTENT_TYPE = b"application/grpc-web"
 
 
-def head_fields(gzip: bool) -> list[Field]:
+def head_fields(compression: Compression | None) -> list[Field]:
     """The fields by which a request of gRPC-Web is known."""
-    fields = [(b"content-type", b"application/grpc-web+proto"), (b"x-grpc-web", b"1"), (b"grpc-accept-encoding", b"identity,gzip")]
-    return [*fields, (b"grpc-encoding", b"gzip")] if gzip else fields
+    return [(b"content-type", b"application/grpc-web+proto"), (b"x-grpc-web", b"1"), *GRPC_FIELDS.request(compression)]
 
 
 class GrpcWebAnswer(EndedAnswer):
@@ -39,7 +39,7 @@ class GrpcWebAnswer(EndedAnswer):
             self._head_fields = fields
         elif status_code != b"200" or not content_type.startswith(_CONTENT_TYPE):
             raise status.from_http(status_code, content_type, "gRPC-Web")
-        self.gzip = found.get(b"grpc-encoding") == b"gzip"
+        self.compression = GRPC_FIELDS.announced(found)
         self.headers = metadata.decode(fields)
 
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:

@@ -10,7 +10,7 @@ from towpath.core.context import Reply
 from towpath.core.errors import RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.body import OneBodyDialect
-from towpath.wire.compression import compress
+from towpath.wire.compression import HTTP_FIELDS, Compression
 from towpath.wire.connect.errors import HTTP_STATUS
 from towpath.wire.dialect import Answer, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import metadata
@@ -38,8 +38,8 @@ class _RestDialect(OneBodyDialect):
 
     __slots__ = ("_binding", "_parameters")
 
-    def __init__(self, binding: Binding, parameters: Message, *, limit: int, gzip_in: bool) -> None:
-        OneBodyDialect.__init__(self, limit=limit, gzip_in=gzip_in)
+    def __init__(self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None) -> None:
+        OneBodyDialect.__init__(self, limit=limit, compression=request_compression)
         self._binding = binding
         self._parameters = parameters
 
@@ -53,21 +53,30 @@ class _RestDialect(OneBodyDialect):
 
 
 class RestUnaryDialect(_RestDialect, WholeDialect):
-    """A unary method. `gzip_in` and `gzip_out` are as the head's `content-encoding` and `accept-encoding` say."""
+    """A unary method. The request's body is of `request_compression`, the response's gets `response_compression`."""
 
-    __slots__ = ("_gzip_out",)
+    __slots__ = ("_response_compression",)
 
-    def __init__(self, binding: Binding, parameters: Message, *, limit: int, gzip_in: bool, gzip_out: bool) -> None:
-        super().__init__(binding, parameters, limit=limit, gzip_in=gzip_in)
-        self._gzip_out = gzip_out
+    def __init__(
+        self,
+        binding: Binding,
+        parameters: Message,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+    ) -> None:
+        super().__init__(binding, parameters, limit=limit, request_compression=request_compression)
+        self._response_compression = response_compression
 
     def answer(self, response: Any, reply: Reply | None) -> Answer:
         """200 and the response's JSON. Trailers are sent as headers: clients of REST look nowhere else."""
         body = self._binding.body(response)
         fields = list(_fields(reply))
-        if self._gzip_out:
-            body = compress(body)
-            fields.append((b"content-encoding", b"gzip"))
+        compression = self._response_compression
+        if compression is not None:
+            body = compression.compress(body)
+            fields.append((HTTP_FIELDS.sent, compression.name))
         return Answer(_OK, fields, body)
 
 

@@ -33,7 +33,7 @@ class HealthCheck:
 
     def __init__(self, service: str, options: ChannelOptions, *, scheme: bytes, authority: bytes) -> None:
         self.service = service
-        self.head = Template(*request_head(_METHOD, scheme, authority, grpc_fields(gzip=False)))
+        self.head = Template(*request_head(_METHOD, scheme, authority, grpc_fields(None)))
         self.body = framing.frame(HEALTH["HealthCheckRequest"](service=service).SerializeToString())
         self.timeout = options.connect_timeout
         self.backoff = options.backoff
@@ -124,7 +124,7 @@ class _Watch(Stream):
     def __init__(self, watch: HealthWatch, connection: ClientConnection) -> None:
         Stream.__init__(self, connection)
         self._watch = watch
-        self._reader = framing.MessageReader(_MOST, gzip=False)
+        self._reader = framing.MessageReader(_MOST)
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins, or is but a status."""
@@ -134,7 +134,7 @@ class _Watch(Stream):
         elif end_stream:
             self._watch.ended(self, status.decode((*head.fields, *extra)))
         else:
-            self._reader = framing.MessageReader(_MOST, gzip=facts.gzip)
+            self._reader = framing.MessageReader(_MOST, facts.compression)
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
         """A state, or several."""
