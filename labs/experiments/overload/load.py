@@ -30,7 +30,8 @@ from towpath.core import clock
 from towpath.transport.client.grpc_unary import grpc_fields, request_head
 from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, Field, Section, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, Stream
 
 CLOSED: Final = 8
 TIMEOUT: Final = 1.0

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
-
-Field = tuple[bytes, bytes]
+from towpath.wire.http.fields import Field
 
 
 class AnyAnswer(ABC):

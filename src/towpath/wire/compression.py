@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from towpath.core.errors import Code, RpcError, SetupError
+from towpath.wire.http.fields import Field
 
 IDENTITY: Final = b"identity"
 """The name of no compression."""
@@ -96,7 +97,7 @@ class EncodingFields(NamedTuple):
     offer: bytes
     """What a client of ours says in `accepted`."""
 
-    def request(self, compression: Compression | None) -> list[tuple[bytes, bytes]]:
+    def request(self, compression: Compression | None) -> list[Field]:
         """The fields of a request whose messages are compressed so."""
         offered = (self.accepted, self.offer)
         return [offered] if compression is None else [offered, (self.sent, compression.name)]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from towpath.core.context import Reply
 from towpath.core.errors import RpcError
 from towpath.core.metadata import Metadata
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 
 @dataclass(frozen=True, slots=True)

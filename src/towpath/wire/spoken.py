@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from towpath.core.context import Context, Criticality
-from towpath.wire.answer import Field, OneMessage, StreamedAnswer, WholeAnswer
+from towpath.wire.answer import OneMessage, StreamedAnswer, WholeAnswer
 from towpath.wire.compression import Compression
 from towpath.wire.connect import client as connect
 from towpath.wire.grpc import framing, propagation, web_client
+from towpath.wire.http.fields import Field
 
 
 @dataclass(frozen=True, kw_only=True)

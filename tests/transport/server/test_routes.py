@@ -15,7 +15,8 @@ from towpath.transport.server.routes import Route, Routes, Settled
 from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc import status
 from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http2 import Section, fields
+from towpath.wire.http.fields import Section
+from towpath.wire.http2 import fields
 
 
 class Marked:
@@ -56,7 +57,7 @@ async def test_a_known_path_leads_to_its_method() -> None:
     found = routes.resolve(section := head())
     assert isinstance(found, Route)
     assert found.endpoint.method is SAY
-    assert section.memo is found
+    assert section.route is found
 
 
 async def test_the_timeout_is_the_contracts_or_the_default() -> None:

@@ -12,7 +12,7 @@ from towpath.wire.codec import PROTO
 from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc.framing import frame
 from towpath.wire.grpc.web import GrpcWebDialect
-from towpath.wire.http2 import Template
+from towpath.wire.http.fields import Template
 
 HEAD = Template((b":status", b"200"), (b"content-type", b"application/grpc-web-text+proto"))
 

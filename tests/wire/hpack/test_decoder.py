@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack import Decoder, Encoder, Field, HeaderBlock, HeaderListTooLarge, HpackError, literal
+from towpath.wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarge, HpackError, literal
 from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_NAMES, STATIC_TABLE
+from towpath.wire.http.fields import Field
 
 HEAD: list[Field] = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/echo.v1.Echo/Say"), (b"te", b"trailers")]
 TIMEOUT: Field = (b"grpc-timeout", b"1999m")
@@ -39,14 +40,14 @@ class TestKnownFields:
     def test_are_one_object_while_the_table_stays(self) -> None:
         decoder, head = primed()
         known = decoder.decode(head + literal(*TIMEOUT)).known
-        assert known.memo is None
-        known.memo = "derived"
+        assert known.section is None
+        known.section = "derived"
         others = [head, head + literal(*TRACE), b"\x83", b"\x83" + literal(*TIMEOUT), head + b"\x10\x01a\x01b", head + b"\x04\x01/", b""]
         for other in others:
             decoder.decode(other)
         for again in (head, head + literal(*TIMEOUT), head + literal(*TRACE), head + b"\x10\x01a\x01b"):
             assert decoder.decode(again).known is known
-        assert known.memo == "derived"
+        assert known.section == "derived"
 
     def test_are_another_object_once_the_table_changed(self) -> None:
         decoder, head = primed()

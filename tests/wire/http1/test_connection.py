@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Answering, Request, Server, answer, echo, in_pieces, silent
+from towpath.wire.http.fields import Section
 from towpath.wire.http1 import Http1Limits
-from towpath.wire.http2 import Section
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000])
@@ -44,12 +44,12 @@ def test_thousands_of_requests_in_one_read_are_answered_in_order() -> None:
     assert late.sent() == answer(b"/a", b"") * 3000
 
 
-def test_a_head_that_recurs_is_the_same_section_with_its_memo() -> None:
+def test_a_head_that_recurs_is_the_same_section_with_its_route() -> None:
     server = Server()
     server.connection.receive(GET)
-    server.requests[0].head.memo = "known"
+    server.requests[0].head.route = "known"
     server.connection.receive(GET + GET.replace(b"/a", b"/z"))
-    assert [request.head.memo for request in server.requests] == ["known", "known", None]
+    assert [request.head.route for request in server.requests] == ["known", "known", None]
     for number in range(100):
         server.connection.receive(GET.replace(b"/a", b"/%d" % number))
     assert len(server.requests) == 103

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Limits, Section, ServerConnection, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import ClientConnection, ErrorCode, Limits, ServerConnection, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.frames import (
     ACK,

@@ -15,7 +15,8 @@ from tests.wire.http2.recording import (
     parse,
 )
 from towpath.wire.hpack import Encoder
-from towpath.wire.http2 import LOST, ClientConnection, ErrorCode, Field, Limits
+from towpath.wire.http.fields import Field
+from towpath.wire.http2 import LOST, ClientConnection, ErrorCode, Limits
 from towpath.wire.http2.errors import ConnectionFault
 from towpath.wire.http2.frames import END_HEADERS, HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
 from towpath.wire.http2.states import ConnectionState, StreamState

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath.wire.hpack import Decoder, Encoder, HeaderBlock, literal
-from towpath.wire.http2 import Field, fields
-from towpath.wire.http2.fields import REQUEST, RESPONSE, TRAILERS, MalformedSection, Section
+from towpath.wire.http.fields import REQUEST, RESPONSE, TRAILERS, Field, MalformedSection, Section
+from towpath.wire.http2 import fields
 
 GET: tuple[Field, ...] = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/x"))
 OK: tuple[Field, ...] = ((b":status", b"200"),)
@@ -178,7 +178,7 @@ class TestRecurringHead:
         recurring = Recurring(*GET, (b"te", b"trailers"))
         section, extra = fields.request(recurring.block((b"grpc-timeout", b"1S")))
         assert (section.path, section.fields, extra) == (b"/x", ((b"te", b"trailers"),), [(b"grpc-timeout", b"1S")])
-        section.memo = "remembered"
+        section.route = "remembered"
         again, extra = fields.request(recurring.block((b"grpc-timeout", b"2S")))
         assert again is section
         assert extra == [(b"grpc-timeout", b"2S")]

@@ -16,7 +16,8 @@ from tests.wire.http2.recording import (
     body_of,
 )
 from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http2 import ErrorCode, IllegalSend, Template
+from towpath.wire.http.fields import Template
+from towpath.wire.http2 import ErrorCode, IllegalSend
 from towpath.wire.http2.frames import (
     CONTINUATION,
     DATA,

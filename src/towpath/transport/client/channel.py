@@ -29,7 +29,8 @@ from towpath.wire.compression import CompressionName, configured
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, propagation
 from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
-from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Field, Limits, Template
+from towpath.wire.http.fields import Field, Template
+from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits
 from towpath.wire.spoken import SPOKEN
 
 

@@ -19,7 +19,8 @@ from towpath.wire.answer import StreamedAnswer
 from towpath.wire.compression import Compression
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, status
-from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream
+from towpath.wire.http.fields import Field, Section
+from towpath.wire.http2 import ClientConnection, ErrorCode, Stream
 from towpath.wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 
 

@@ -9,11 +9,11 @@ from towpath.core.errors import Code, RpcError
 from towpath.wire.compression import GRPC_FIELDS, Compression
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
-from towpath.wire.http2 import ErrorCode, Field, Section, Stream
+from towpath.wire.http.fields import Field, Section
+from towpath.wire.http2 import ErrorCode, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.states import CLOSED
 
-_OK: Final = object()
 _CONTENT_TYPE: Final = b"application/grpc"
 _USER_AGENT: Final = b"towpath-python"
 
@@ -43,9 +43,9 @@ class ResponseHead:
     @staticmethod
     def of(head: Section) -> "ResponseHead":
         """Worked out once and remembered on `head`."""
-        facts = head.memo
-        if not isinstance(facts, ResponseHead):
-            facts = head.memo = ResponseHead(head)
+        facts: ResponseHead | None = head.response_facts
+        if facts is None:
+            facts = head.response_facts = ResponseHead(head)
         return facts
 
     def __init__(self, head: Section) -> None:
@@ -99,13 +99,13 @@ class ClientCall(Stream):
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """The end of the answer."""
-        if trailers.memo is _OK and not extra and self._body is not None and self.state == CLOSED:
+        if trailers.says_ok and not extra and self._body is not None and self.state == CLOSED:
             if not self.answer.done():
                 self.answer.set_result(self._body)
             if self._ctx.own_reply is None:
                 return
-        if not extra and trailers.memo is None and status.decode(trailers.fields) is None:
-            trailers.memo = _OK
+        if not extra and not trailers.says_ok and status.decode(trailers.fields) is None:
+            trailers.says_ok = True
         self._finish(trailers.fields, extra)
 
     def reset_received(self, code: int, reason: str) -> None:

@@ -11,7 +11,8 @@ from towpath.transport.client.grpc_stream import ClientStream
 from towpath.transport.connection_driver import Link
 from towpath.wire.answer import StreamedAnswer
 from towpath.wire.compression import Compression
-from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section
+from towpath.wire.http.fields import Field, Section
+from towpath.wire.http2 import ClientConnection, ErrorCode
 from towpath.wire.http2.states import CLOSED
 
 

@@ -17,7 +17,8 @@ from towpath.wire.answer import WholeAnswer
 from towpath.wire.compression import Compression
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import status
-from towpath.wire.http2 import ErrorCode, Field, Section, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import ErrorCode, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.states import CLOSED
 from towpath.wire.spoken import Spoken

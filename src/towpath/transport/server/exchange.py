@@ -21,7 +21,7 @@ from towpath.transport.server.protocols import Dialogue, Endpoint
 from towpath.transport.server.response_writer import Outlet
 from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
-from towpath.wire.http2 import Field
+from towpath.wire.http.fields import Field
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""

@@ -23,7 +23,8 @@ from towpath.wire.grpc import framing, metadata, propagation, status
 from towpath.wire.grpc.dialect import HEAD, HEADS
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import AnswerTemplate, ErrorCode, Field, Section, ServerConnection, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import AnswerTemplate, ErrorCode, ServerConnection, Stream
 from towpath.wire.http2.states import CLOSED
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from towpath.transport.connection_driver import BUSY
 from towpath.transport.server.call import Handling
@@ -11,8 +11,8 @@ from towpath.transport.server.exchange import ServerExchange, open_call
 from towpath.transport.server.protocols import Dialogue
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.dialect import Answer
+from towpath.wire.http.fields import Field, Section, Template
 from towpath.wire.http1 import Http1Connection
-from towpath.wire.http2 import Field, Section, Template
 
 _NEEDS_HTTP2: Final = Answer(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
@@ -66,7 +66,7 @@ class Http1Link(HostLink[Http1Connection]):
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
         self._asked += 1
-        route = cast("Route | Dialogue | Settled", head.memo or self.site.routes.resolve(head))
+        route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
         if isinstance(route, Settled):
             return Http1Exchange(self, route.answer)
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) or route.needs_http2 else route)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from towpath.core import clock
 from towpath.core.signals import Decision
@@ -15,7 +15,8 @@ from towpath.transport.server.http2_exchange import Http2Exchange
 from towpath.transport.server.protocols import Dialogue
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.grpc.dialect import HEAD
-from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream
+from towpath.wire.http.fields import Field, Section
+from towpath.wire.http2 import ErrorCode, ServerConnection, Stream
 
 TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 """A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
@@ -94,13 +95,13 @@ class Http2Link(HostLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route = head.memo or self.site.routes.resolve(head)
+        route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             method = "" if isinstance(route, Settled) else cast("Route | Dialogue", route).endpoint.name
             self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
             return RefusedCall(self)
-        if isinstance(route, Route):  # nearly always, for one look at the memo
+        if isinstance(route, Route):  # nearly always, for one look at the head
             door = route.endpoint.door
             if door is not None:
                 try:
@@ -114,7 +115,7 @@ class Http2Link(HostLink[ServerConnection]):
             return ServerCall(self, route)
         if isinstance(route, Settled):
             return SettledCall(self, route)
-        return Http2Exchange(self, self.connection, cast("Dialogue", route))
+        return Http2Exchange(self, self.connection, route)
 
     def now(self) -> float:
         """The time in seconds."""

@@ -7,7 +7,8 @@ from towpath.transport.server.exchange import ServerExchange, open_call
 from towpath.transport.server.protocols import Dialogue
 from towpath.wire.dialect import Answer
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Field, Section, ServerConnection, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import ErrorCode, ServerConnection, Stream
 from towpath.wire.http2.states import CLOSED
 
 

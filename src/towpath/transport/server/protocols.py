@@ -30,7 +30,7 @@ from towpath.wire.grpc.dialect import GrpcDialect
 from towpath.wire.grpc.propagation import Inherited
 from towpath.wire.grpc.web import GrpcWebDialect
 from towpath.wire.hpack import literal
-from towpath.wire.http2 import Field, Section, Template
+from towpath.wire.http.fields import Field, Section, Template
 
 _MOST_REFUSED: Final = 8
 

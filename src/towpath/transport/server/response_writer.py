@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 
 class Outlet(Protocol):

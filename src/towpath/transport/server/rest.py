@@ -12,7 +12,7 @@ from towpath.transport.server.protocols import Dialogue, Endpoint
 from towpath.wire.codec import JSON
 from towpath.wire.compression import HTTP_FIELDS, Compression, Negotiation
 from towpath.wire.dialect import Answer, Dialect
-from towpath.wire.http2 import Section
+from towpath.wire.http.fields import Section
 from towpath.wire.rest import Binding, NoMatch, RestStreamDialect, RestUnaryDialect, Router, refusal
 
 _METHOD_NOT_ALLOWED: Final = 405

@@ -18,7 +18,7 @@ from towpath.wire.dialect import Answer
 from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import HEAD
 from towpath.wire.grpc.propagation import Inherited, standing
-from towpath.wire.http2 import Field, Section, Template
+from towpath.wire.http.fields import Field, Section, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Routes:
 
     def resolve(self, head: Section) -> Route | Dialogue | Settled:
         """What becomes of a head, from now on remembered on it."""
-        route = head.memo = self._resolve(head)
+        route = head.route = self._resolve(head)
         return route
 
     def _resolve(self, head: Section) -> Route | Dialogue | Settled:

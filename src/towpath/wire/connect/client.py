@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.answer import Field, WholeAnswer
+from towpath.wire.answer import WholeAnswer
 from towpath.wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression
 from towpath.wire.connect.errors import read_end, read_error
 from towpath.wire.grpc import metadata, status
 from towpath.wire.grpc.ended import EndedAnswer
 from towpath.wire.grpc.framing import too_large
+from towpath.wire.http.fields import Field
 
 _UNARY: Final = b"application/proto"
 _STREAM: Final = b"application/connect+proto"

@@ -12,7 +12,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import status as status_codec
-from towpath.wire.http2.fields import is_field
+from towpath.wire.http.fields import is_field
 
 CODES: Final = {code: "canceled" if code is Code.CANCELLED else code.name.lower() for code in Code}
 """Connect's names; they are gRPC's in lower case, but for the spelling of one."""

@@ -13,7 +13,7 @@ from towpath.wire.compression import CONNECT_STREAM_FIELDS, Compression
 from towpath.wire.connect.errors import end_body
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 _ACCEPTED: Final = (CONNECT_STREAM_FIELDS.accepted, CONNECT_STREAM_FIELDS.offer)
 _HEADS: Final = {

@@ -21,7 +21,7 @@ from towpath.wire.compression import HTTP_FIELDS, Compression, named
 from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer, WholeDialect
 from towpath.wire.grpc import metadata
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 _OK: Final = {subtype: Template((b":status", b"200"), (b"content-type", b"application/" + subtype)) for subtype in CODECS}
 _ERRORS: Final = {

@@ -13,7 +13,7 @@ from towpath.wire.compression import GRPC_FIELDS, REGISTRY, Compression
 from towpath.wire.dialect import Answer, Ending, StreamedDialect
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.grpc.framing import pack_prefix
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 
 def _heads(content_type: bytes) -> dict[Compression | None, Template]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.answer import Field, StreamedAnswer
+from towpath.wire.answer import StreamedAnswer
 from towpath.wire.compression import Compression
 from towpath.wire.grpc.framing import PREFIX_SIZE, too_large, unfolded
+from towpath.wire.http.fields import Field
 
 
 class EndedAnswer(StreamedAnswer):

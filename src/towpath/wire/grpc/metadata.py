@@ -8,8 +8,7 @@ from typing import Final
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Pairs, Value
 from towpath.wire.hpack import literal
-
-Field = tuple[bytes, bytes]
+from towpath.wire.http.fields import Field
 
 _MOST: Final = 60 * 1024
 """Bytes of names and values in one block; Envoy takes as many, and towpath's own peers a little more in all (`Limits.max_header_block`)."""

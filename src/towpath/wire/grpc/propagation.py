@@ -19,8 +19,7 @@ from towpath.core.trace import TraceContext, cohort_of
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import timeout as timeout_codec
 from towpath.wire.hpack import literal, literal_prefix
-
-Field = tuple[bytes, bytes]
+from towpath.wire.http.fields import Field
 
 _timeouts: dict[int, bytes] = {}
 _MOST_TIMEOUTS: Final = 1024

@@ -15,9 +15,8 @@ from google.rpc.status_pb2 import Status
 
 from towpath.core.errors import Code, RpcError
 from towpath.wire.grpc import metadata as metadata_codec
+from towpath.wire.http.fields import Field
 from towpath.wire.http2 import LOST, ErrorCode
-
-Field = tuple[bytes, bytes]
 
 # Spaces at either end too: HTTP/2 forbids them around a field's value.
 _TO_ESCAPE = re.compile(rb"[^\x20-\x24\x26-\x7e]|\A | \Z")

@@ -19,7 +19,7 @@ from towpath.wire.compression import GRPC_FIELDS, Compression
 from towpath.wire.dialect import Answer, Ending
 from towpath.wire.grpc import framing, metadata, status
 from towpath.wire.grpc.dialect import GrpcDialect
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 
 _TRAILERS: Final = 0x80
 _OK: Final = ((b"grpc-status", b"0"),)

@@ -6,11 +6,10 @@ For what stands behind a proxy that loses trailers. https://github.com/grpc/grpc
 from collections.abc import Sequence
 
 from towpath.core.errors import Code, RpcError
-from towpath.wire.answer import Field
 from towpath.wire.compression import GRPC_FIELDS, Compression
 from towpath.wire.grpc import metadata, status
 from towpath.wire.grpc.ended import EndedAnswer
-from towpath.wire.http2.fields import is_field
+from towpath.wire.http.fields import Field, is_field
 
 _CONTENT_TYPE = b"application/grpc-web"
 

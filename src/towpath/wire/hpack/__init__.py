@@ -1,6 +1,6 @@
 """HPACK (RFC 7541), header compression for HTTP/2, shaped for RPC: blocks that repeat cost one look-up in either direction."""
 
-from towpath.wire.hpack.block import Field, HeaderBlock, KnownFields
+from towpath.wire.hpack.block import HeaderBlock, KnownFields
 from towpath.wire.hpack.decoder import Decoder
 from towpath.wire.hpack.encoder import Encoder
 from towpath.wire.hpack.errors import HeaderListTooLarge, HpackError
@@ -10,7 +10,6 @@ __all__ = [
     "SHORT_LENGTHS",
     "Decoder",
     "Encoder",
-    "Field",
     "HeaderBlock",
     "HeaderListTooLarge",
     "HpackError",

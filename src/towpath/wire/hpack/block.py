@@ -1,28 +1,28 @@
 """What decoding a header block yields: the fields that were pure references to a table, and the rest.
 
 The two are kept apart because of how RPC uses HPACK. The fields that describe a method (`:path`, `te`, `content-type`) recur call after
-call as the same few index bytes, and the few that differ (timeout, trace) follow as literals. A layer that derives something from the
-recurring part, such as the method called, does it once and leaves it in `KnownFields.memo`.
+call as the same few index bytes, and the few that differ (timeout, trace) follow as literals. HTTP/2 checks the recurring part once and
+leaves the section that it is in `KnownFields.section`.
 """
 
-Field = tuple[bytes, bytes]
-"""Name and value."""
+from towpath.wire.http.fields import Field, Section
 
 
 class KnownFields:
     """The fields named by one run of index bytes at the start of a block.
 
-    As long as the dynamic table does not change, a decoder returns the same object for the same index bytes, so what is left in `memo` is
-    found again on the next call. `size` is what the fields count towards the header list size, in bytes. `memo` belongs to whoever reads
-    the blocks; it starts as None, this package never looks at it, and it is dropped together with the object once the table changes.
+    As long as the dynamic table does not change, a decoder returns the same object for the same index bytes. Once the table changes the
+    object is dropped, with the section that was left on it.
     """
 
-    __slots__ = ("fields", "memo", "size")
+    __slots__ = ("fields", "section", "size")
 
     def __init__(self, fields: tuple[Field, ...], size: int) -> None:
         self.fields: tuple[Field, ...] = fields
         self.size: int = size
-        self.memo: object | None = None
+        """What the fields count towards the header list size, in bytes."""
+        self.section: Section | None = None
+        """What HTTP/2 has made of the fields. HPACK never looks at it."""
 
 
 class HeaderBlock:

@@ -9,12 +9,13 @@ This is not an intermediary's decoder: that a literal was marked "never indexed"
 
 from typing import Any, Final
 
-from towpath.wire.hpack.block import Field, HeaderBlock, KnownFields
+from towpath.wire.hpack.block import HeaderBlock, KnownFields
 from towpath.wire.hpack.decoding_table import ENTRY_OVERHEAD, DecodingTable
 from towpath.wire.hpack.errors import HeaderListTooLarge, HpackError
 from towpath.wire.hpack.integers import decode_integer
 from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_NAMES
 from towpath.wire.hpack.strings import decode_string
+from towpath.wire.http.fields import Field
 
 _INDEX_BYTES: Final = bytes(range(0x81, 0xFF))  # an indexed field in one byte; 0x80 is an error, and after 0xff the index goes on
 _MAX_RUNS: Final = 64  # runs remembered for a connection, about one for each method called over it ...

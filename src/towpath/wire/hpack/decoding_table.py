@@ -8,6 +8,7 @@ with the default size of 4096 bytes.
 from typing import Final
 
 from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_TABLE
+from towpath.wire.http.fields import Field
 
 INITIAL_TABLE_SIZE: Final = 4096
 """The size of both tables, in bytes, until settings and size updates say otherwise (RFC 9113 6.5.2)."""
@@ -22,11 +23,11 @@ class DecodingTable:
     __slots__ = ("entries", "max_size", "size")
 
     def __init__(self) -> None:
-        self.entries: list[tuple[bytes, bytes]] = list(STATIC_TABLE)
+        self.entries: list[Field] = list(STATIC_TABLE)
         self.size: int = 0
         self.max_size: int = INITIAL_TABLE_SIZE
 
-    def insert(self, field: tuple[bytes, bytes], size: int) -> None:
+    def insert(self, field: Field, size: int) -> None:
         """Add `field`, whose `size` the caller has counted already. One that exceeds the whole table empties it (RFC 7541 4.4)."""
         self._evict(self.max_size - size)
         if size <= self.max_size:

@@ -8,11 +8,11 @@ for the same fields, and they stay good until `generation` changes.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from towpath.wire.hpack.block import Field
 from towpath.wire.hpack.encoding_table import EncodingTable
 from towpath.wire.hpack.integers import encode_integer
 from towpath.wire.hpack.static_table import STATIC_INDEX, STATIC_NAME_INDEX
 from towpath.wire.hpack.strings import encode_raw, encode_shortest
+from towpath.wire.http.fields import Field
 
 
 class Encoder:

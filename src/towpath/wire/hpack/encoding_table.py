@@ -8,6 +8,7 @@ from collections import deque
 
 from towpath.wire.hpack.decoding_table import ENTRY_OVERHEAD, INITIAL_TABLE_SIZE
 from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX
+from towpath.wire.http.fields import Field
 
 
 class EncodingTable:
@@ -16,14 +17,14 @@ class EncodingTable:
     __slots__ = ("_entries", "_inserted", "_names", "_numbers", "max_size", "size")
 
     def __init__(self) -> None:
-        self._entries: deque[tuple[bytes, bytes]] = deque()  # oldest first
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._entries: deque[Field] = deque()  # oldest first
+        self._numbers: dict[Field, int] = {}
         self._names: dict[bytes, int] = {}  # the newest entry with the name
         self._inserted: int = 0
         self.size: int = 0
         self.max_size: int = INITIAL_TABLE_SIZE
 
-    def index(self, field: tuple[bytes, bytes]) -> int:
+    def index(self, field: Field) -> int:
         """Index of `field`, or 0."""
         number = self._numbers.get(field)
         return 0 if number is None else FIRST_DYNAMIC_INDEX + self._inserted - number
@@ -33,7 +34,7 @@ class EncodingTable:
         number = self._names.get(name)
         return 0 if number is None else FIRST_DYNAMIC_INDEX + self._inserted - number
 
-    def insert(self, field: tuple[bytes, bytes]) -> None:
+    def insert(self, field: Field) -> None:
         """Add `field`, which has to fit (`fits`), evicting the oldest entries as needed."""
         size = len(field[0]) + len(field[1]) + ENTRY_OVERHEAD
         self._evict(self.max_size - size)
@@ -43,7 +44,7 @@ class EncodingTable:
         self._names[field[0]] = self._inserted
         self.size += size
 
-    def fits(self, field: tuple[bytes, bytes]) -> bool:
+    def fits(self, field: Field) -> bool:
         """Whether `field` fits into the table, be it after evicting everything else."""
         return len(field[0]) + len(field[1]) + ENTRY_OVERHEAD <= self.max_size
 

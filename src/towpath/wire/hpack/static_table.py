@@ -5,7 +5,9 @@ Position 0 is a placeholder, since indexes count from 1: what a decoder finds th
 
 from typing import Final
 
-STATIC_TABLE: Final[tuple[tuple[bytes, bytes], ...]] = (
+from towpath.wire.http.fields import Field
+
+STATIC_TABLE: Final[tuple[Field, ...]] = (
     (b"", b""),
     (b":authority", b""),
     (b":method", b"GET"),
@@ -73,7 +75,7 @@ STATIC_TABLE: Final[tuple[tuple[bytes, bytes], ...]] = (
 FIRST_DYNAMIC_INDEX: Final = len(STATIC_TABLE)
 """62: dynamic entries are numbered from here, the newest first (RFC 7541 2.3.3)."""
 
-STATIC_INDEX: Final[dict[tuple[bytes, bytes], int]] = {STATIC_TABLE[i]: i for i in range(FIRST_DYNAMIC_INDEX - 1, 0, -1)}
+STATIC_INDEX: Final[dict[Field, int]] = {STATIC_TABLE[i]: i for i in range(FIRST_DYNAMIC_INDEX - 1, 0, -1)}
 """Index of each whole field."""
 
 STATIC_NAME_INDEX: Final[dict[bytes, int]] = {STATIC_TABLE[i][0]: i for i in range(FIRST_DYNAMIC_INDEX - 1, 0, -1)}

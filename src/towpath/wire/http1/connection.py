@@ -13,9 +13,8 @@ from typing import Final
 
 import httptools
 
+from towpath.wire.http.fields import REQUEST, Field, Section
 from towpath.wire.http1.stream import Http1Limits, Http1Owner, Http1Stream
-from towpath.wire.http2 import Field, Section
-from towpath.wire.http2.fields import REQUEST
 
 REASONS: Final = {
     200: b"OK",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from towpath.wire.http2 import Section
+from towpath.wire.http.fields import Section
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,9 @@
 from towpath.wire.http2.client import ClientConnection
 from towpath.wire.http2.control import LOST
 from towpath.wire.http2.errors import ErrorCode, error_name
-from towpath.wire.http2.fields import Field, Section
 from towpath.wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath.wire.http2.owner import Owner, ServerOwner
-from towpath.wire.http2.sending import AnswerTemplate, IllegalSend, Template
+from towpath.wire.http2.sending import AnswerTemplate, IllegalSend
 from towpath.wire.http2.server import ServerConnection
 from towpath.wire.http2.stream import Stream
 
@@ -16,14 +15,11 @@ __all__ = [
     "AnswerTemplate",
     "ClientConnection",
     "ErrorCode",
-    "Field",
     "IllegalSend",
     "Limits",
     "Owner",
-    "Section",
     "ServerConnection",
     "ServerOwner",
     "Stream",
-    "Template",
     "error_name",
 ]

@@ -3,10 +3,10 @@
 from itertools import takewhile
 
 from towpath.wire.hpack import HeaderBlock
+from towpath.wire.http.fields import TRAILERS, MalformedSection
 from towpath.wire.http2 import fields
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode
-from towpath.wire.http2.fields import TRAILERS, MalformedSection, Section
 from towpath.wire.http2.frames import (
     DATA,
     END_HEADERS,
@@ -139,8 +139,8 @@ class ClientConnection(Connection):
             return
         known = self._recurring.get(payload)
         if known is not None and stream.content_left < 0:
-            section = known.memo
-            if isinstance(section, Section):
+            section = known.section
+            if section is not None:
                 if not end_stream:
                     if section.plain_response and not stream.head_seen:
                         stream.head_seen = True

@@ -9,10 +9,10 @@ from abc import abstractmethod
 from typing import Final, Never
 
 from towpath.wire.hpack import Decoder, HeaderBlock, HeaderListTooLarge, HpackError
+from towpath.wire.http.fields import MalformedSection
 from towpath.wire.http2 import frames
 from towpath.wire.http2.control import Control
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
-from towpath.wire.http2.fields import MalformedSection
 from towpath.wire.http2.frames import (
     ACK,
     CONTINUATION,

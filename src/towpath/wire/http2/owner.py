@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from towpath.wire.http2.fields import Field, Section
+from towpath.wire.http.fields import Field, Section
 from towpath.wire.http2.stream import Stream
 
 

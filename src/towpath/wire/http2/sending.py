@@ -9,9 +9,9 @@ from collections import deque
 from typing import Any, Final
 
 from towpath.wire.hpack import Encoder, literal
+from towpath.wire.http.fields import Template
 from towpath.wire.http2 import frames
 from towpath.wire.http2.errors import ErrorCode
-from towpath.wire.http2.fields import Field
 from towpath.wire.http2.frames import DATA, DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, END_STREAM, pack_frame_header
 from towpath.wire.http2.limits import Limits
 from towpath.wire.http2.states import AFTER_RESET, AFTER_SEND_END, AFTER_SEND_FRAME, CLOSED, IDLE, ILLEGAL
@@ -22,16 +22,6 @@ _MOST_REMEMBERED_RESETS: Final = 1024
 
 class IllegalSend(Exception):
     """The layer above sent on a stream that cannot take it: a bug of that layer, never of the peer."""
-
-
-class Template:
-    """A field section that recurs from call to call. The encoder puts its fields into the dynamic table on first use; afterwards its
-    block is a few index bytes that are looked up by the template's identity."""
-
-    __slots__ = ("fields",)
-
-    def __init__(self, *fields: Field) -> None:
-        self.fields = fields
 
 
 class AnswerTemplate:

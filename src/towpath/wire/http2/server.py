@@ -4,11 +4,11 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from towpath.wire.hpack import Field, HeaderBlock
+from towpath.wire.hpack import HeaderBlock
+from towpath.wire.http.fields import Field, MalformedSection, Section, is_good
 from towpath.wire.http2 import fields, frames
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
-from towpath.wire.http2.fields import MalformedSection, Section
 from towpath.wire.http2.frames import (
     DATA,
     END_HEADERS,
@@ -197,7 +197,7 @@ class ServerConnection(Connection):
         if stem is not None:
             head, extra, name = stem
             value = payload[-tail:]
-            if value.replace(b"-", b"").isalnum() or fields.is_good(value):  # at once for a trace, which is digits and hyphens
+            if value.replace(b"-", b"").isalnum() or is_good(value):  # at once for a trace, which is digits and hyphens
                 return head, [*extra, (name, value)]
         return self._request(stream_id, payload)
 
@@ -209,7 +209,7 @@ class ServerConnection(Connection):
         except MalformedSection as fault:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(fault)) from None
         # Remembered if the next such block means the same: its head is one that recurs, and decoding it left the table as it was.
-        if generation == self._decoder.generation and head is block.known.memo:
+        if generation == self._decoder.generation and head is block.known.section:
             self._remember(payload, head, extra)
         return head, extra
 

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
+from towpath.wire.http.fields import Field, Section
 from towpath.wire.http2.errors import ErrorCode
-from towpath.wire.http2.fields import Field, Section
 from towpath.wire.http2.states import CLOSED, HALF_CLOSED_LOCAL, IDLE, OPEN
 
 QueuedFrame = tuple[memoryview, bool, bytes | None]

@@ -14,7 +14,7 @@ from towpath.wire.compression import HTTP_FIELDS, Compression
 from towpath.wire.connect.errors import HTTP_STATUS
 from towpath.wire.dialect import Answer, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import metadata
-from towpath.wire.http2 import Field, Template
+from towpath.wire.http.fields import Field, Template
 from towpath.wire.rest.binding import Binding
 from towpath.wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields
 

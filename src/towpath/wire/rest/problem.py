@@ -10,7 +10,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 
 from towpath.core.errors import RpcError
 from towpath.wire.connect.errors import HTTP_STATUS, readable
-from towpath.wire.http2 import Field
+from towpath.wire.http.fields import Field
 from towpath.wire.json import JsonCodec, JsonError
 
 CONTENT_TYPE: Final = b"application/problem+json"

@@ -18,7 +18,8 @@ from towpath.transport.client.grpc_unary import ResponseHead, grpc_fields, has_s
 from towpath.transport.client.options import ChannelOptions
 from towpath.wire.grpc import framing, status
 from towpath.wire.grpc.standard import HEALTH, ServingStatus
-from towpath.wire.http2 import ClientConnection, ErrorCode, Field, Section, Stream, Template
+from towpath.wire.http.fields import Field, Section, Template
+from towpath.wire.http2 import ClientConnection, ErrorCode, Stream
 
 _METHOD: Final = "/grpc.health.v1.Health/Watch"
 _MOST: Final = 1024
