@@ -22,7 +22,7 @@ from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.http2 import ErrorCode, frames
 from towpath.wire.http2.frames import END_STREAM
 
-Protocol = Literal["connect", "grpc-web"]
+Protocol = Literal["grpc", "connect", "grpc-web"]
 SAID = echo_pb2.SayResponse(id="answer").SerializeToString()
 REPEATED = message_frame(pb.RepeatResponse(index=7).SerializeToString())
 OK = (b":status", b"200")

@@ -135,13 +135,21 @@ def whole_attempt(
             slot.pop(call, None)
             if link.needs_attention:
                 link.stream_ended()
+        try:
+            if len(answer) > UNCHECKED:
+                check_elements(response_type, answer, limit)
+            response = response_type.FromString(answer)
+        except RpcError as fault:
+            if load is not None:
+                load.failed(began, fault)
+            raise
+        except DecodeError as error:
+            fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
+            if load is not None:
+                load.failed(began, fault)
+            raise fault from None
         if load is not None:
             load.succeeded(began)
-        if len(answer) > UNCHECKED:
-            check_elements(response_type, answer, limit)
-        try:
-            return response_type.FromString(answer)
-        except DecodeError as error:
-            raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None
+        return response
 
     return attempt
