@@ -1,17 +1,20 @@
 """Rate, errors and duration, by method and code."""
 
 import asyncio
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
 from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import SAY
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError, SetupError
+from towpath.telemetry.histogram import Series
 from towpath.telemetry.metrics import BUCKETS, CallMetrics, write_exposition
 
 
@@ -86,6 +89,27 @@ async def test_client_and_server_are_counted_apart():
     await metrics.client.wrap(SAY, handler)(SayRequest(), Context("a/b"))
     assert sample(metrics, "rpc_client_call_duration_seconds_count", "OK") == 1
     assert sample(metrics, "rpc_server_call_duration_seconds_count", "OK") is None
+
+
+@given(st.lists(st.one_of(st.sampled_from(BUCKETS), st.floats(0, 20)), max_size=30))
+def test_the_copy_of_observe_in_the_layer_counts_as_observe_does(durations):
+    """A duration that equals a bound belongs below it, and the sum is that of all."""
+    time, metrics, original = Clock(), CallMetrics(), Series(BUCKETS)
+
+    async def lasts(seconds, _ctx):
+        time.now += seconds
+        return seconds
+
+    handle = metrics.server.wrap(SAY, lasts)
+    with clock.using(time):
+        for seconds in durations:
+            start = time.now
+            asyncio.run(handle(seconds, Context("a/b")))
+            original.observe(time.now - start)
+    cumulative = [*accumulate(original.counts)]
+    for bound, count in zip([*map(str, BUCKETS), "+Inf"], cumulative, strict=True):
+        assert sample(metrics, "rpc_server_call_duration_seconds_bucket", "OK", le=bound) == count
+    assert sample(metrics, "rpc_server_call_duration_seconds_sum", "OK") == original.total
 
 
 def test_bounds_ascend_from_a_tenth_of_a_millisecond_to_ten_seconds():

@@ -1,23 +1,24 @@
-"""The `retry` role: another attempt after one that failed, where that helps and does nothing twice. The rules are gRFC A6's.
+"""The `retry` role: another attempt after a failed one, where that helps and does nothing twice. The rules are gRFC A6's.
 
-An attempt is repeated if no handler had begun with it, which is known of one that was not sent, of one that the server's HTTP/2 gave back
-unprocessed, and of one that a server of towpath refused and asked to come again. Where a handler may have begun, the code has to be among
-the policy's, and the contract has to call the method idempotent or the call has to have an idempotency key. This holds for UNAVAILABLE and
-is stricter than gRPC there: a connection that is lost behind the request, or a handler that misses a service of its own, leaves the effect
-and no answer. Never repeated: what its caller cancelled, what ran out of time, and what the server answered to. The server's pushback is
-obeyed to the letter. An attempt that was lost before a server saw it is repeated once at once, and is not counted (A6's transparent retry),
-though the budget must have room for it; so also where the policy allows but one attempt.
+An attempt is repeated if no handler had begun with it. This is known of an attempt that was not sent, of one that the server's HTTP/2 gave
+back unprocessed, and of one that a server of towpath refused and asked to come again. Where a handler may have begun, two conditions have
+to hold. The policy has to name the code, and the method has to be idempotent or the call has to have an idempotency key. This holds for
+UNAVAILABLE too and is stricter than gRPC there: a connection that is lost behind the request leaves the effect and no answer, and so does a
+handler that misses a service of its own. Three kinds are never repeated: a call that its caller cancelled, a call that ran out of time, and
+an attempt that the server has begun to answer. The server's pushback is obeyed to the letter. An attempt that was lost before a server saw
+it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. The budget must have
+room for it.
 
-Repetitions help against what happens now and then. Where `VAIN` of a method came to nothing and no call of it was answered in between,
-nothing comes of more of them but load, so there is only one in `PAUSE` seconds until a call is answered. First attempts are all made:
-whoever is well again is found out at once.
+Repetitions help against faults that happen now and then. Where `VAIN` repetitions of a method came to nothing and no call of it was
+answered in between, more of them add load and nothing else. Then only one in `PAUSE` seconds is made until a call is answered. First
+attempts are all made, so a server that recovers is found at once.
 
-Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback: a
-handler that lets the error through tells its own caller not to try again. And who works for a call that is itself a repetition does not
-repeat what was refused for overload: its caller will.
+Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback. A
+handler that lets the error through thereby tells its own caller not to try again. A service that works for a repeated call does not repeat
+what was refused for overload: its caller will.
 
-A call whose one request is answered by a stream is repeated like a unary one until its answer begins, which is A6's point of commitment
-(Connect and gRPC-Web begin one even to say that it failed). One whose requests stream is not: what it has sent is gone.
+A call with one request and a stream of answers is repeated like a unary call until its answer begins, which is A6's point of commitment
+(Connect and gRPC-Web begin an answer even to say that it failed). A call whose requests stream is not repeated: the requests are gone.
 """
 
 import asyncio
@@ -38,31 +39,31 @@ ATTEMPT: Final = "ATTEMPT"
 """Signal: another attempt is made, after its backoff."""
 
 TRANSPARENT: Final = "TRANSPARENT"
-"""Signal: one is made at once, since no server has seen the last one."""
+"""Signal: another attempt is made at once, since no server has seen the last one."""
 
 PUSHBACK: Final = "PUSHBACK"
-"""Signal: none is made, because the server asked for none."""
+"""Signal: no attempt is made, because the server asked for none."""
 
 ATTEMPTS_EXHAUSTED: Final = "ATTEMPTS_EXHAUSTED"
-"""Signal: none is made, because the policy allows no more."""
+"""Signal: no attempt is made, because the policy allows no more."""
 
 BUDGET_EXHAUSTED: Final = "BUDGET_EXHAUSTED"
-"""Signal: none is made, because the target's budget has none left."""
+"""Signal: no attempt is made, because the target's budget is exhausted."""
 
 DEADLINE_TOO_NEAR: Final = "DEADLINE_TOO_NEAR"
-"""Signal: none is made, because the deadline would pass before it."""
+"""Signal: no attempt is made, because the deadline would pass before it."""
 
 IN_VAIN: Final = "IN_VAIN"
-"""Signal: none is made, because the last ones came to nothing."""
+"""Signal: no attempt is made, because the last ones came to nothing."""
 
 CALLER_RETRIES: Final = "CALLER_RETRIES"
-"""Signal: none is made, because whom we work for is being repeated already, and the target is overloaded."""
+"""Signal: no attempt is made, because the call that this service works for is a repetition itself, and the target is overloaded."""
 
 VAIN: Final = 10
-"""Repetitions of a method that came to nothing, without an answer to any call of it since, after which there are hardly any more."""
+"""Repetitions of a method that may come to nothing, without an answer to any call of it, before they become rare."""
 
 PAUSE: Final = 2.0
-"""Seconds from one to the next, then."""
+"""Seconds between repetitions once they are rare."""
 
 _NO_MORE: Final = -1.0
 
@@ -70,11 +71,11 @@ PolicyOf = Callable[[MethodSpec[Any, Any]], RetryPolicy | None]
 
 
 class Retry:
-    """Repeats failed attempts as `policy_of(method)` says (None: not at all; one attempt: only what no server has seen), within
-    `budget`, the target's.
+    """Repeats failed attempts within `budget`, the target's, as `policy_of(method)` says. None stands for no repetition at all; a policy of
+    one attempt repeats only an attempt that no server has seen.
 
-    `source` draws the backoff. A call that is cancelled ends at once, also while it waits for its next attempt. What is raised in the end
-    is the last attempt's error.
+    `source` draws the backoff. A cancelled call ends at once, also while it waits for its next attempt. The caller gets the last attempt's
+    error.
     """
 
     __slots__ = ("_budget", "_policy_of", "_signal", "_source")
@@ -95,7 +96,7 @@ class Retry:
         self._signal = signal
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Methods with one request have this role, if they have a policy."""
+        """Methods with one request and a policy have this role."""
         policy = None if method.kind.requests_stream else self._policy_of(method)
         if policy is None:
             return following
@@ -106,7 +107,7 @@ class Retry:
         repetition = kind(method, following, policy, budget, self._source, self._signal)
         repeat = repetition.repeat
 
-        # How long a stream lasts says nothing of how much is under way, so it counts only by how it ends.
+        # The duration of a stream says nothing of how much is under way, so a stream counts only by its end.
         async def stream(exchange: Any, ctx: Context) -> None:
             try:
                 await following(exchange, ctx)
@@ -116,7 +117,8 @@ class Retry:
             deposit()
 
         async def handle(request: Any, ctx: Context) -> Any:
-            budget.active += 1  # `began` and `ended`, written out: two calls less for each call that succeeds
+            # INLINED: RetryBudget.began, and RetryBudget.ended for a call that succeeds: two function calls less
+            budget.active += 1
             try:
                 try:
                     response = await following(request, ctx)
@@ -135,7 +137,7 @@ class Retry:
 
 
 class _Repetition:
-    """What happens after a method's first attempt has failed."""
+    """Further attempts of a method's calls, after the first has failed."""
 
     __slots__ = ("_budget", "_following", "_method", "_policy", "_signal", "_source", "_tried", "vain")
 
@@ -155,11 +157,11 @@ class _Repetition:
         self._source = source
         self._signal = signal
         self.vain = 0
-        """Repetitions that came to nothing since a call was answered."""
+        """Repetitions that came to nothing since a call was last answered."""
         self._tried = 0.0
 
     async def repeat(self, request: Any, ctx: Context, error: RpcError) -> Any:
-        """Try until an attempt succeeds or none may follow; raises the last error."""
+        """Try until an attempt succeeds or no other may follow. Raises the last error."""
         attempts = 1  # as maxAttempts counts them
         since_pushback = 0
         transparent = True
@@ -168,7 +170,7 @@ class _Repetition:
                 transparent = False
                 wait, reason = 0.0, TRANSPARENT
             elif self._policy.max_attempts == 1:
-                break  # nobody has given up, so nobody is told to
+                break  # this layer has not given up, so the error must not tell the caller to
             else:
                 since_pushback = since_pushback + 1 if error.pushback is None else 0
                 wait = self._backoff(since_pushback) if error.pushback is None else error.pushback
@@ -187,7 +189,7 @@ class _Repetition:
         raise error
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
-        """One more, after `wait` seconds; it has its place in the budget until it is over."""
+        """Make one more attempt after `wait` seconds; it holds its place in the budget until it is over."""
         try:
             if wait > 0:
                 await asyncio.sleep(wait)
@@ -197,15 +199,15 @@ class _Repetition:
             self._budget.returned()
 
     def _in_vain(self, error: RpcError) -> bool:
-        """Whether a repetition that ended so says that others would: not one that was never sent, nor one of a tenant whose quota is used
-        up."""
+        """Whether a repetition that ended with `error` predicts that others would fail. An attempt that was never sent does not, nor does
+        the used-up quota of one tenant."""
         outcome = classify(error)
         if outcome is Outcome.OVERLOAD:
             return shed(error, self._method.full_name)
         return outcome is Outcome.TRANSIENT and not error.unprocessed
 
     def _committed(self, request: Any) -> bool:
-        """Whether something of the answer has been handed out."""
+        """Whether the caller has been given a part of the answer."""
         return False
 
     def _eligible(self, error: RpcError, ctx: Context) -> bool:
@@ -218,7 +220,7 @@ class _Repetition:
         return self._method.repeatable or bool(ctx.idempotency_key)
 
     def _unseen(self, error: RpcError, ctx: Context) -> bool:
-        """Whether to repeat at once and without counting, which then takes its place in the budget."""
+        """Whether to repeat at once and without counting. If so, the attempt has taken its place in the budget."""
         return (
             error.unprocessed
             and error.pushback is None
@@ -228,7 +230,8 @@ class _Repetition:
         )
 
     def _refusal(self, error: RpcError, ctx: Context, attempts: int, wait: float) -> str:
-        """Why there is no further attempt after `wait` seconds, though the error allows it; if empty, it has its place in the budget."""
+        """Why there is no further attempt after `wait` seconds, though the error allows it. If empty, the attempt has taken its place in
+        the budget."""
         if classify(error) is Outcome.OVERLOAD:
             parent = current()
             if parent is not None and parent.attempt > 0:
@@ -248,7 +251,7 @@ class _Repetition:
         return ""
 
     def _backoff(self, retry: int) -> float:
-        """Seconds before the `retry`-th in a row: full jitter, so that who failed together does not come back together."""
+        """Seconds before the `retry`-th repetition in a row: full jitter, so that calls that failed together do not come back together."""
         policy = self._policy
         ceiling = policy.initial_backoff * policy.backoff_multiplier ** (retry - 1)
         return self._source.random() * min(policy.max_backoff, ceiling)
@@ -258,12 +261,13 @@ class _Repetition:
 
 
 class _StreamRepetition(_Repetition):
-    """Likewise for a method whose answer is a stream; a request is the call's exchange there."""
+    """Further attempts of calls whose answer is a stream. The request is the call's exchange."""
 
     __slots__ = ()
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
-        """It has its place in the budget until it is sent: streams that have all been moved to another server may last for hours."""
+        """Make one more attempt, which holds its place in the budget only until it is sent: streams that have all moved to another server
+        may last for hours."""
         try:
             if wait > 0:
                 await asyncio.sleep(wait)

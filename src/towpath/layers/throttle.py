@@ -1,19 +1,19 @@
-"""The `throttle` role: a client that is refused a lot sends less, so that refusing does not become all that the target does.
+"""The `throttle` role: a client whose calls are refused sends fewer, so that a target does more than refuse.
 
-The adaptive throttle of Google's SRE book (chapter 21, "Handling Overload"): with `n` calls wanted and `a` accepted in the last 10 s, a
-call is dropped here with probability `(n - K * a) / (n + 1)`. With K = 2 the target sees twice what it can take, so that it is found out
-soon when it can take more. Calls dropped here count as wanted, or the throttle would forget why it drops. It drops 80 % at the most
-(Envoy's cap), and lets one call pass in each second whatever the figures say (go-zero), because without any there is no news.
+The rule is the adaptive throttle of Google's SRE book (chapter 21, "Handling Overload"). With `n` calls wanted and `a` accepted in the last
+10 s, the client drops a call with probability `(n - K * a) / (n + 1)`. With K = 2 the target sees twice what it can take, so a recovery
+shows soon. A dropped call counts as wanted, or the throttle would forget why it drops. It drops 80 % at the most (Envoy's cap), and lets
+one call pass in each second whatever the figures say (go-zero), because without any call there is no news.
 
-Two windows of an overloaded target would hold a client back for ten seconds and more after it is well again, since no more than twice of
-what was accepted is sent. But as long as calls are dropped half of those that are sent are refused; so once `RUN` in a row were accepted,
-over a second or longer, what was is forgotten.
+A client sends at most twice of what was accepted, so the windows of an overloaded target would hold it back for ten seconds and more after
+the target has recovered. But as long as calls are dropped, half of the calls that are sent are refused. So the windows start anew once
+`RUN` calls in a row were accepted, over a second or longer.
 
-Not accepted is what the server itself shed because it was overloaded, and nothing else: fewer calls help nobody else. What could not be
-sent, a connection that was lost and a share that is used up (a tenant's quota, a bulkhead, whatever a handler calls exhausted) count
-neither way, or one tenant's quota would have the calls of all the others dropped, and an outage would outlast itself. Errors of the
-application are answers, and so are slow ones.
-A dropped call has not been processed, and tells who made it not to repeat it: it would only be dropped again.
+A call counts as not accepted only if the server itself shed it because it was overloaded: against anything else fewer calls are no help.
+Calls that could not be sent, lost connections and used-up shares (a tenant's quota, a bulkhead, anything that a handler calls exhausted)
+count neither way. Otherwise one tenant's quota would drop the calls of all the others, and an outage would outlast itself. Errors of the
+application are answers, and so are slow ones. The error of a dropped call says that the call was not processed and asks its caller not to
+repeat it: it would only be dropped again.
 """
 
 import random
@@ -30,15 +30,15 @@ from towpath.core.signals import Decision, Signal, refusal, shed, unheard
 from towpath.layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
-"""Reason of a call that was dropped."""
+"""The reason of a dropped call."""
 
 RUN: Final = 20
-"""As many calls accepted in a row, when half are refused, come once in two million. A target that refuses by the second, as quotas do,
-accepts more in a row, but not for so long."""
+"""Calls accepted in a row that show a recovery. If half of the calls are refused, such a run occurs once in two million. A target that
+refuses by the second, as quotas do, accepts more in a row, but not for a second."""
 
 SETBACK: Final = 10
-"""Accepted calls that one makes up for which was not. That the run would be over makes chance runs no rarer (once in 2.1 million calls
-either way, computed), and one late refusal by a target that is well again would cost another second."""
+"""Accepted calls that one refused call takes from the run. Resetting the run to 0 would not make false runs rarer (once in 2.1 million
+calls either way, computed), and one late refusal by a recovered target would cost another second."""
 
 _RUN_LASTS: Final = 1.0
 _REFUSING: Final = 10
@@ -49,18 +49,18 @@ _OVERLOAD: Final = Outcome.OVERLOAD
 
 @dataclass(frozen=True, kw_only=True)
 class ThrottleOptions:
-    """When a client holds back.
-
-    `headroom` is K (2, at least 1): how many calls are sent for each that is accepted. `most` (0.8, below 1) of the calls are dropped at
-    the worst. `least_calls` (20) in 10 s are needed for a judgement. After `forced_after` seconds (1) without a call one passes. In
-    `shadow` (False) nothing is dropped, only signalled. Raises SetupError for what cannot be meant.
-    """
+    """When a client holds back. Raises SetupError for values that make no sense."""
 
     headroom: float = 2.0
+    """K, at least 1: calls that are sent for each that is accepted."""
     most: float = 0.8
+    """The largest share of calls that is dropped, below 1."""
     least_calls: int = 20
+    """Calls in 10 s below which no call is dropped."""
     forced_after: float = 1.0
+    """Seconds without a sent call after which one passes."""
     shadow: bool = False
+    """True drops nothing, and signals each call that would have been dropped."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.headroom < float("inf"):
@@ -74,13 +74,13 @@ class ThrottleOptions:
 
 
 class AdaptiveThrottle:
-    """The figures of one target, and the decision."""
+    """The figures of one target, and the decision to drop."""
 
     __slots__ = ("_forced_after", "_headroom", "_least_calls", "_most", "_passed", "_run", "_run_began", "_source", "window")
 
     def __init__(self, options: ThrottleOptions, source: random.Random) -> None:
         self.window = Window()
-        """All calls of the last 10 s, those that were not accepted marked."""
+        """All calls of the last 10 s; the marked ones were not accepted."""
         self._headroom = options.headroom
         self._most = options.most
         self._least_calls = options.least_calls
@@ -91,7 +91,7 @@ class AdaptiveThrottle:
         self._run_began = 0.0
 
     def probability(self) -> float:
-        """With which a call is dropped now."""
+        """The probability with which a call is dropped now."""
         window = self.window
         window.roll()
         total = window.total
@@ -100,8 +100,8 @@ class AdaptiveThrottle:
         return min(self._most, max(0.0, (total - self._headroom * (total - window.marked)) / (total + 1)))
 
     def drops(self) -> bool:
-        """Whether to drop the call that is about to be made; the answer counts, so ask once per call."""
-        # Nothing was refused of late: the common case needs no time and no chance.
+        """Whether to drop the next call. The answer counts, so ask once per call."""
+        # No call was refused lately: the common case reads no clock and draws no number.
         if not self.window.marked:
             return False
         now = clock.now()
@@ -111,12 +111,12 @@ class AdaptiveThrottle:
         return False
 
     def dropped(self) -> None:
-        """It was dropped: wanted, and not accepted."""
+        """Count a dropped call as wanted and not accepted."""
         self.window.add(marked=True)
 
     def record(self, outcome: Outcome) -> None:
-        """What a call came to that was let pass, OVERLOAD being the server's own. One that was cancelled, or had no answer of the server's,
-        counts for nothing."""
+        """Count the outcome of a call that was sent; OVERLOAD stands for the server's own. A cancelled call counts for nothing, and so does
+        a call that the server did not answer."""
         if outcome is _SUCCESS:
             self.accepted()
         elif outcome is _OVERLOAD:
@@ -126,7 +126,7 @@ class AdaptiveThrottle:
             self.accepted()
 
     def accepted(self) -> None:
-        """A call was let pass and accepted."""
+        """Count a call that was sent and accepted."""
         if self.window.marked:
             now = clock.now()
             if not self._run:
@@ -139,10 +139,10 @@ class AdaptiveThrottle:
 
 
 class Throttle:
-    """Drops calls to one target, in proportion to what that refuses. One instance per target, for all its methods.
+    """Drops calls to one target, in proportion to its refusals. One instance per target, for all its methods.
 
-    Each criticality has figures of its own, as the SRE book has it: a target that sheds what is sheddable accepts the rest, and must not be
-    spared that. A dropped call ends with UNAVAILABLE. Streams are dropped when they begin, and judged when they end.
+    Each criticality has figures of its own, as in the SRE book: a target that sheds what is sheddable accepts the rest, and must get it. A
+    dropped call ends with UNAVAILABLE. A stream may be dropped when it begins, and counts when it ends.
     """
 
     __slots__ = ("_shadow", "_signal", "_throttles")
@@ -182,13 +182,13 @@ class Throttle:
             if window.marked:
                 throttle.accepted()
             else:
-                window.add(marked=False)  # what `accepted` comes to while all is well, for one call less
+                window.add(marked=False)  # INLINED: AdaptiveThrottle.accepted, while no call was refused; one function call less
             return response
 
         # A plain function, so that the common call has one coroutine of this layer's.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             throttle = throttles[ctx.criticality]
-            if throttle.window.marked and throttle.drops():  # the former is asked by the latter, too, at the price of a call
+            if throttle.window.marked and throttle.drops():  # `drops` asks the first question too, at the price of a function call
                 self._signal(Decision(name, Throttle.role, TOO_FEW_ACCEPTED, shadow, ctx, not shadow))
                 if not shadow:
                     throttle.dropped()
