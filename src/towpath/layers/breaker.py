@@ -1,14 +1,15 @@
 """When to leave an endpoint alone for a while, and when to ask whether it is well again. An algorithm without IO;
 `towpath.layers.endpoint_breaker` has one for each method of an endpoint, and says what is recorded.
 
-It trips on five failures in a row, which is soon enough for an endpoint that is gone, or on half of at least 20 calls in ten seconds, which
-finds one that is merely ill (Linkerd's unified breaker). Overload hurts the share and never the streak: a refusal proves that somebody is
-there, and a whole fleet that sheds load would be switched off by its clients, endpoint by endpoint. After a time that doubles with each
-trip, 1 to 30 s and jittered so that clients do not come back together, one call at a time is let through: its success closes the breaker.
-So does that of a call which was sent while it was open, because most endpoints looked ill and somebody had to be asked.
+A breaker trips on five failures in a row, which finds an endpoint that is gone. It also trips on half of at least 20 calls in ten seconds,
+which finds an endpoint that is merely ill (Linkerd's unified breaker). Overload counts towards the share and never towards the streak: a
+refusal proves that the server is there, and clients that counted it would switch off a whole fleet that sheds load, endpoint by endpoint.
+The breaker stays open for 1 to 30 s; the time doubles with each trip and is jittered, so that clients do not come back together. Then one
+call at a time passes, and its success closes the breaker. A call that was sent while the breaker was open, because most endpoints looked
+ill, closes it by its success too.
 
-The states are a transition table; what is not listed is illegal. What a call says counts only for the state in which it began: the
-stragglers of an outage neither close a breaker nor trip it again. What an outcome is worth is `towpath.core.outcome`'s to say.
+The states are a transition table; a pair that it does not list is illegal. A call's outcome counts only for the state in which the call
+began: the stragglers of an outage neither close a breaker nor trip it again. `towpath.core.outcome` says what an outcome is worth.
 """
 
 import random
@@ -23,20 +24,20 @@ from towpath.layers.window import Window
 
 
 class BreakerState(Enum):
-    """Where a breaker is."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     """Calls pass and are counted."""
     OPEN = "open"
-    """None passes until its time is over."""
+    """No call passes until the breaker's time is over."""
     HALF_OPEN = "half_open"
-    """The next call is let through to see."""
+    """The next call passes as a probe."""
     PROBING = "probing"
-    """That call is under way, and no other passes."""
+    """The probe is under way, and no other call passes."""
 
 
 class BreakerEvent(Enum):
-    """What moves it."""
+    """An event that moves a breaker to another state."""
 
     TRIPPED = "tripped"
     COOLED = "cooled"
@@ -52,13 +53,13 @@ TRANSITIONS: Final[dict[tuple[BreakerState, BreakerEvent], BreakerState]] = {
     (_S.CLOSED, _E.TRIPPED): _S.OPEN,
     (_S.OPEN, _E.COOLED): _S.HALF_OPEN,
     (_S.HALF_OPEN, _E.PROBE_SENT): _S.PROBING,
-    (_S.OPEN, _E.PROBE_ANSWERED): _S.CLOSED,  # a call was sent there all the same, for want of others, and shows that it is well
+    (_S.OPEN, _E.PROBE_ANSWERED): _S.CLOSED,  # a call was sent there for want of other endpoints, and succeeded
     (_S.PROBING, _E.PROBE_ANSWERED): _S.CLOSED,
     (_S.PROBING, _E.PROBE_FAILED): _S.OPEN,
-    (_S.PROBING, _E.PROBE_LOST): _S.HALF_OPEN,  # cancelled, or not heard of for as long as a breaker is ever open
+    (_S.PROBING, _E.PROBE_LOST): _S.HALF_OPEN,  # the probe was cancelled, or has not ended for the longest time that a breaker stays open
 }
 
-# Each call asks for these, and reading a member from its enum class runs Python code in 3.11.
+# Each call reads these, and reading a member from its enum class runs Python code in 3.11.
 _CLOSED: Final = _S.CLOSED
 _OPEN: Final = _S.OPEN
 _HALF_OPEN: Final = _S.HALF_OPEN
@@ -70,19 +71,20 @@ _OVERLOAD: Final = Outcome.OVERLOAD
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerOptions:
-    """When it trips and for how long.
-
-    `failures` (5) in a row trip it, or a share of `ratio` (0.5) of at least `least_calls` (20) in 10 s. It stays open for `shortest` (1)
-    seconds, twice as long each time its probe fails up to `longest` (30), give or take `jitter` (0.2) of it. Raises SetupError for what
-    cannot be meant.
-    """
+    """When a breaker trips, and for how long. Raises SetupError for values that make no sense."""
 
     failures: int = 5
+    """Failures in a row that trip it."""
     ratio: float = 0.5
+    """The share of failures, among at least `least_calls` in 10 s, that trips it."""
     least_calls: int = 20
+    """Calls in 10 s below which `ratio` does not count."""
     shortest: float = 1.0
+    """Seconds that it stays open after the first trip; twice as long each time its probe fails."""
     longest: float = 30.0
+    """Seconds that it stays open at most."""
     jitter: float = 0.2
+    """The share of the time open by which that varies at random."""
 
     def __post_init__(self) -> None:
         if self.failures < 1 or self.least_calls < 1:
@@ -98,8 +100,8 @@ class BreakerOptions:
 
 
 class Breaker:
-    """One breaker, of whatever its calls have in common. Ask `allows` when choosing; for each call `begin`, and `record` what it came to
-    with what `begin` gave, cancellation included. Bound to one loop; not thread-safe."""
+    """One breaker, for calls that have an endpoint and a method in common. Ask `allows` when choosing an endpoint. Give each call one
+    `begin`, and one `record` with the number that `begin` returned, after a cancellation too. Bound to one loop; not thread-safe."""
 
     __slots__ = ("_era", "_options", "_source", "_state", "_streak", "_trips", "_until", "_window")
 
@@ -115,20 +117,20 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """Where it is now."""
+        """The state now."""
         if (self._state is _OPEN or self._state is _PROBING) and clock.now() >= self._until:
             self._move(_E.COOLED if self._state is _OPEN else _E.PROBE_LOST)
         return self._state
 
     def allows(self) -> bool:
-        """Whether a call may go to the endpoint now. Takes nothing: ask as often as you like."""
+        """Whether a call may go to the endpoint now. The question changes nothing: ask as often as you like."""
         if self._state is _CLOSED:
             return True
         return self.state is _HALF_OPEN
 
     def begin(self) -> int:
-        """A call begins; where only one may pass, this is it. Returns what to give to `record`. One that is sent although it is not
-        allowed, for want of another endpoint, can close an open breaker and not trip it; beside a probe it counts for nothing."""
+        """A call begins; in the half-open state this call is the probe. Returns the number for `record`. A call that is sent although none
+        is allowed can close an open breaker and cannot trip it. Beside a probe it counts for nothing."""
         if self._state is not _CLOSED:
             state = self.state
             if state is _PROBING:
@@ -139,7 +141,7 @@ class Breaker:
         return self._era
 
     def record(self, outcome: Outcome, begun: int) -> None:
-        """What the call came to. A cancelled one tells nothing of the endpoint, and lets the next one probe."""
+        """The call ended with `outcome`. A cancelled call tells nothing of the endpoint, and lets the next one probe."""
         if begun != self._era:
             return
         state = self._state
@@ -176,7 +178,7 @@ class Breaker:
         self._until = clock.now() + seconds * self._source.uniform(1 - options.jitter, 1 + options.jitter)
 
     def _move(self, event: BreakerEvent) -> None:
-        """Take a transition. Calls that began before it do not count any more, and what was counted is forgotten."""
+        """Take a transition. Calls that began before it do not count any more, and the counts start from zero."""
         self._state = TRANSITIONS[self._state, event]
         self._era += 1
         self._streak = 0

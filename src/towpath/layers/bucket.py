@@ -1,7 +1,7 @@
-"""A token bucket: so many calls a second on average, and so many at once after a pause.
+"""A token bucket: a number of calls a second on average, and a burst at once after a pause.
 
-Kept as one number, the time at which the bucket will be full again (the virtual scheduling form of the generic cell rate algorithm,
-ITU-T I.371), so that nothing has to be refilled and an idle bucket costs nothing. Pure: told of the time, asked for a verdict.
+The bucket is one number, the time at which it will be full again (the virtual scheduling form of the generic cell rate algorithm, ITU-T
+I.371). Nothing has to be refilled, and an idle bucket costs nothing. The caller passes the time in, so the bucket reads no clock.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from math import inf, isfinite
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """`per_second` calls on average, `burst` (default: one second's worth, at least one) at once. Raises ValueError for what lets nobody
-    in."""
+    """How many calls a bucket lets in. Raises ValueError for a rate that lets no call in."""
 
     per_second: float
+    """Calls a second on average."""
     burst: float | None = None
+    """Calls at once after a pause; None for one second's worth, at least one."""
 
     def __post_init__(self) -> None:
         if not (isfinite(self.per_second) and self.per_second > 0):
@@ -39,10 +40,10 @@ class TokenBucket:
         self._full_at = -inf
 
     def take(self, now: float) -> float:
-        """Take a token: 0 if there was one, else the seconds until there will be one, and nothing is taken."""
+        """Take a token. Returns 0 if there was one; else nothing is taken, and the result is the seconds until there will be one."""
         full_at = max(self._full_at, now)
         late = full_at - now - self._slack
-        if late > 1e-9:  # what is nearer than a nanosecond is rounding
+        if late > 1e-9:  # a wait below a nanosecond is rounding
             return late
         self._full_at = full_at + self._interval
         return 0.0

@@ -1,14 +1,14 @@
-"""How much extra load retries and hedges may put on a target: one budget for both, because the target feels them alike.
+"""How much extra load retries and hedges may put on a target. Both share one budget, because the target feels them alike.
 
-Two forms at once. A token bucket (Finagle's `RetryBudget.scala`, and the constants of Finagle and Linkerd): each call puts in a fifth of a
-retry, a retry takes a whole one, what was put in is gone after 10 s, and a reserve of 10 retries per second keeps a quiet client able to
-retry at all. Only calls that ended without asking for another attempt put something in, as in Linkerd, so that an outage starves the bucket
-and does not feed it. And a bound on how many retries are under way at once (Envoy's `RetryBudget`), which holds where tokens are many and
-the target is slow.
+The budget has two forms at once. The first is a token bucket (Finagle's `RetryBudget.scala`, and the constants of Finagle and Linkerd).
+Each call deposits a fifth of a retry, a retry withdraws a whole one, and a deposit is gone after 10 s. A reserve of 10 retries per second
+keeps a quiet client able to retry at all. Only calls that ended without asking for another attempt make a deposit, as in Linkerd, so that
+an outage starves the bucket and does not feed it. The second form bounds how many retries are under way at once (Envoy's `RetryBudget`). It
+holds where tokens are many and the target is slow.
 
-Amounts are integers in millionths of a retry: tower divides its costs as floats and makes 0.3 a third and 0.7 one.
-The bucket differs from Finagle's in one thing: a withdrawal takes the oldest deposits, then the reserve, so that the balance cannot fall
-below zero when old deposits go. It refuses to guess who is at fault; the outcome is `towpath.core.outcome`'s.
+Amounts are integers in millionths of a retry: tower divides its costs as floats and makes 0.3 a third and 0.7 one. The bucket differs from
+Finagle's in one thing: a withdrawal takes the oldest deposits, then the reserve, so that the balance cannot fall below zero when old
+deposits expire. The budget does not judge outcomes; `towpath.core.outcome` does.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from towpath.layers.window import SECONDS, seconds_to_empty
 _WHOLE: Final = 1_000_000
 _MOST_RATIO: Final = 10.0
 
-# Of these one is looked up for each call, and hashing a member of an Enum runs Python code in 3.11.
+# Each call looks one of these up, and hashing a member of an Enum runs Python code in 3.11.
 _SUCCESS: Final = Outcome.SUCCESS
 _EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
 
 
 class Allowance:
-    """The token bucket: `ratio` retries for each deposit, and `reserve` retries in any 10 s that nobody has to put in. A deposit, and a
-    withdrawal from the reserve, is remembered for as long as `towpath.layers.window` reaches."""
+    """The token bucket. Each deposit earns `ratio` of a retry; `reserve` retries in any 10 s need not be earned. A deposit, and a withdrawal
+    from the reserve, is remembered for as long as `towpath.layers.window` reaches."""
 
     __slots__ = ("_deposit", "_deposits", "_held", "_reserve", "_second", "_spent", "_spent_of_reserve")
 
@@ -52,7 +52,7 @@ class Allowance:
         self._held += self._deposit
 
     def withdraw(self) -> bool:
-        """Take a whole retry if there is one, and say whether there was."""
+        """Take a whole retry if there is one, and return whether there was."""
         second = int(clock.now())
         if second != self._second:
             self._advance(second)
@@ -60,7 +60,7 @@ class Allowance:
             return False
         wanted = _WHOLE
         deposits = self._deposits
-        for age in range(SECONDS):  # the oldest first: they would be the first to go
+        for age in range(SECONDS):  # the oldest first: they expire first
             index = (second + 1 + age) % SECONDS
             taken = min(wanted, deposits[index])
             deposits[index] -= taken
@@ -81,7 +81,7 @@ class Allowance:
         return self._held >= _WHOLE
 
     def _advance(self, second: int) -> None:
-        """Forget what is older than the buckets reach."""
+        """Drop deposits and withdrawals that are older than the buckets reach."""
         for passed in seconds_to_empty(self._second, second):
             index = passed % SECONDS
             self._held -= self._deposits[index]
@@ -92,17 +92,16 @@ class Allowance:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetOptions:
-    """What retries and hedges may add to a target's load.
-
-    `ratio` (0.2) of a retry is earned by each call, and `per_second` (10) of them need not be earned. At any time at most
-    `concurrent_ratio` (0.2) of the calls under way may be retries, `least_concurrent` (3) in any case. Raises SetupError for what cannot
-    be meant.
-    """
+    """What retries and hedges may add to a target's load. Raises SetupError for values that make no sense."""
 
     ratio: float = 0.2
+    """The part of a retry that each call earns."""
     per_second: float = 10.0
+    """Retries a second that need not be earned."""
     concurrent_ratio: float = 0.2
+    """The share of the calls under way that may be retries."""
     least_concurrent: int = 3
+    """Retries that may be under way whatever `concurrent_ratio` allows."""
 
     def __post_init__(self) -> None:
         for name, value in (("ratio", self.ratio), ("concurrent_ratio", self.concurrent_ratio)):
@@ -117,8 +116,8 @@ class BudgetOptions:
 class RetryBudget:
     """The budget of one target, shared by all its methods. Bound to one loop; not thread-safe.
 
-    A call says `began`, and once `ended` with what it finally came to. Each further attempt asks `withdraw` (or `admit`) first, and each
-    yes is followed by one `returned`, cancellation included.
+    Each call has one `began`, and one `ended` with its final outcome. Each further attempt asks `withdraw` (or `admit`) first, and each yes
+    is followed by one `returned`, after a cancellation too.
     """
 
     __slots__ = ("_allowance", "_concurrent_ratio", "_least_concurrent", "active", "deposit", "retrying")
@@ -126,31 +125,31 @@ class RetryBudget:
     def __init__(self, options: BudgetOptions | None = None) -> None:
         given = BudgetOptions() if options is None else options
         self._allowance = Allowance(given.ratio, given.per_second * SECONDS)
-        self.deposit = self._allowance.deposit  # bound, since each call that succeeds makes one
+        self.deposit = self._allowance.deposit  # bound once, since each call that succeeds makes a deposit
         self._concurrent_ratio = given.concurrent_ratio
         self._least_concurrent = given.least_concurrent
         self.active = 0
         self.retrying = 0
 
     def began(self) -> None:
-        """A call begins."""
+        """Count a call that begins."""
         self.active += 1
 
     def ended(self, outcome: Outcome) -> None:
-        """It is over. What timed out or was cancelled earns nothing: that an answer is missing is no sign of room for more."""
+        """The call is over. A timeout or a cancellation earns nothing: a timeout does not show spare capacity."""
         self.active -= 1
         if outcome is _SUCCESS or outcome in _EARNING:
             self.deposit()
 
     def admit(self) -> bool:
-        """Begin another attempt which costs no token, as one does that no server has seen; False if too many are under way."""
+        """Begin another attempt without a token, for an attempt that no server has seen. Returns False if too many are under way."""
         if self.retrying >= max(self._least_concurrent, int(self._concurrent_ratio * self.active)):
             return False
         self.retrying += 1
         return True
 
     def withdraw(self) -> bool:
-        """Begin another attempt; False, and nothing taken, if either form of the budget has none left."""
+        """Begin another attempt. Returns False, and takes nothing, if either form of the budget is exhausted."""
         if not self.admit():
             return False
         if self._allowance.withdraw():
@@ -159,14 +158,14 @@ class RetryBudget:
         return False
 
     def returned(self) -> None:
-        """An attempt that was let through is over, or was never sent."""
+        """An admitted attempt is over, or was never sent."""
         self.retrying -= 1
 
     def balance(self) -> float:
-        """How many tokens there are, in retries with fractions."""
+        """How many retries the tokens allow, with fractions."""
         return self._allowance.balance()
 
     def strained(self) -> bool:
-        """Whether calls do not even earn one retry: nearly all of them failed of late, or retries have eaten what they earned. The same
-        holds before the first calls have been answered."""
+        """Whether recent calls have not earned even one retry: nearly all of them failed, or retries have used up what they earned. This
+        also holds before the first calls were answered."""
         return not self._allowance.earned()

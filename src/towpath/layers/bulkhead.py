@@ -1,10 +1,10 @@
-"""The `bulkhead` role: a fixed bound of calls under way, so that what floods one compartment leaves the others dry.
+"""The `bulkhead` role: a fixed bound of calls under way, so that a flood of one compartment leaves the others dry.
 
-For what an adaptive limit cannot learn: how many streams a server will hold open, how many calls may share a pool of ten connections to
-a database. Methods of one group share their places. Nobody waits: who finds no place is refused at once, since how long one stays in
-a compartment is nobody's guess.
+A bulkhead is for limits that an adaptive limit cannot learn: how many streams a server will hold open, or how many calls may share a pool
+of ten connections to a database. Methods of one group share their places. No call waits: a call that finds no place is refused at once,
+since no one can tell how long the others will stay.
 
-It refuses with RESOURCE_EXHAUSTED and no pushback: when there will be room cannot be known.
+The error is RESOURCE_EXHAUSTED without a pushback, since the time at which there will be room is unknown.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,15 @@ BULKHEAD_FULL: Final = "BULKHEAD_FULL"
 
 @dataclass(frozen=True, kw_only=True)
 class Compartment:
-    """`most` calls under way at once, of all methods of `group` together; a method without a group (empty, the default) has its own. Where
-    one method of a group has a smaller `most` than others, it leaves them the rest. In `shadow` everybody passes, and what would have been
-    refused is counted. Raises ValueError unless `most` is 1 or more."""
+    """The bound of one method. Raises ValueError unless `most` is 1 or more."""
 
     most: int
+    """Calls under way at once, of all methods of `group` together. A method with a smaller `most` than others of its group leaves them the
+    rest."""
     group: str = ""
+    """The group whose places the method shares; a method with an empty one has places of its own."""
     shadow: bool = False
+    """True lets every call pass, and counts those that the bound would have refused."""
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -44,10 +46,9 @@ class _Places:
 
 
 class Bulkhead:
-    """The layer, for a server or a client. `compartment_of` says where a method belongs, or None for no bound; it is asked once per
-    composition. A call or stream holds its place until it ends, however it ends, and whatever the bound has become by then. `signal` is
-    told of each refusal, those in shadow included.
-    """
+    """The layer, for a server or a client. `compartment_of` gives the bound of a method, or None for no bound; the layer asks it once per
+    composition. A call or stream holds its place until it ends, even if the bound has changed by then. `signal` hears of each refusal, in
+    shadow mode too."""
 
     role = ROLE
 
@@ -68,7 +69,7 @@ class Bulkhead:
         else:
             places = self._alone.setdefault(method.full_name, _Places())
 
-        # Counted where the call begins, not where its coroutine is made: one that is never awaited would keep its place.
+        # The call is counted when it begins, not when its coroutine is made: a coroutine that is never awaited would keep its place.
         async def handle(request: Any, ctx: Context) -> Any:
             if places.taken >= most:
                 signal(Decision(method.full_name, ROLE, BULKHEAD_FULL, shadow, ctx, not shadow))

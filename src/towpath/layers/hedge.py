@@ -1,15 +1,15 @@
-"""The `hedge` role: a second attempt beside a first one that is slow, because another server may be faster ("The Tail at Scale", 2013).
+"""The `hedge` role: a second attempt beside a slow first one, because another server may be faster ("The Tail at Scale", 2013).
 
-Only for methods that their contract calls idempotent, and only if a policy asks for it. The second attempt is sent once the first has taken
-longer than all but a share of the calls do (Finagle's `BackupRequestFilter.scala`), so that this share is what it costs. That has to hold
-when everything is slow at once, too: a hedge must have been earned in a budget of its own, which has no reserve, and in the target's
-budget, which retries and hedges share; and none is sent while the target or this process is overloaded.
+The role is for methods that their contract calls idempotent, and only if a policy asks for it. The second attempt is sent once the first
+has taken longer than all but a share of the calls do (Finagle's `BackupRequestFilter.scala`), so this share is the price. The price also
+has to hold when everything is slow at once. So a hedge must be earned in a budget of its own, which has no reserve, and in the target's
+budget, which retries and hedges share. While the target or this process is overloaded, no hedge is sent.
 
-The first answer wins; the other attempts are cancelled, and awaited. An error ends the call, unless its code is non-fatal: then the others
-go on, and the next attempt need not wait for its time (gRFC A6). A server's pushback ends the hedging of this call.
+The first answer wins; the layer cancels the other attempts and awaits them. An error ends the call, unless its code is non-fatal: then the
+others go on, and the next attempt need not wait for its time (gRFC A6). A server's pushback ends the hedging of this call.
 
-A method has retries or hedges, as in gRFC A6; whoever composes the stack sees to it. A call costs a task here, which a call elsewhere does
-not: hedging is for what is worth it.
+A method has retries or hedges, as in gRFC A6; the code that composes the stack decides which. A hedged call costs a task, which other calls
+do not: hedging is for methods that are worth it.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from towpath.layers.budget import Allowance, RetryBudget
 from towpath.layers.latencies import RecentLatencies
 
 ATTEMPT: Final = "ATTEMPT"
-"""Signal: another attempt is sent beside those that are under way."""
+"""Signal: a hedge is sent beside the attempts that are under way."""
 
 WON: Final = "WON"
-"""Signal: the answer came from such an attempt."""
+"""Signal: the answer came from a hedge."""
 
 BUDGET_EXHAUSTED: Final = "BUDGET_EXHAUSTED"
-"""Signal: one was due, and either budget had none left."""
+"""Signal: a hedge was due, and either budget had none left."""
 
 OVERLOADED: Final = "OVERLOADED"
-"""Signal: one was due, and would have been put on what has too much to do already."""
+"""Signal: a hedge was due, and the target or this process has too much to do already."""
 
 _SHORTEST: Final = 0.001
 _SUCCESS: Final = Outcome.SUCCESS
@@ -51,8 +51,8 @@ def _at_ease() -> bool:
 class Hedge:
     """Sends further attempts as `policy_of(method)` says (None: none), within `budget`, the target's.
 
-    `overloaded` says whether this process is. Cancellation ends all attempts, and the call ends after them. What is raised in the end is
-    the error that ended the call, or the last one.
+    `overloaded` says whether this process is overloaded. Cancellation ends all attempts, and the call ends after them. The caller gets the
+    error that ended the call, or else the last one.
     """
 
     __slots__ = ("_budget", "_overloaded", "_policy_of", "_signal")
@@ -73,7 +73,7 @@ class Hedge:
         self._signal = signal
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Unary methods that can be repeated have this role, if they have a policy."""
+        """Idempotent unary methods with a policy have this role."""
         policy = self._policy_of(method) if method.repeatable and method.kind is MethodKind.UNARY else None
         if policy is None:
             return following
@@ -81,7 +81,7 @@ class Hedge:
 
 
 class _Hedging:
-    """One method's."""
+    """The hedging of one method: its policy, its latencies and its own budget."""
 
     __slots__ = ("_allowance", "_budget", "_following", "_latencies", "_name", "_overloaded", "_policy", "_signal")
 
@@ -104,7 +104,7 @@ class _Hedging:
         self._latencies = RecentLatencies(1.0 - policy.extra_load)
 
     async def handle(self, request: Any, ctx: Context) -> Any:
-        """The method's handler."""
+        """Make a call of the method, with a hedge if one is due."""
         began = clock.now()
         self._allowance.deposit()
         self._budget.began()
@@ -122,7 +122,7 @@ class _Hedging:
         return response
 
     def _delay(self, now: float) -> float | None:
-        """Seconds to wait for a hedge; None while nobody can say."""
+        """Seconds to wait before a hedge; None as long as too few calls were seen to tell."""
         given = self._policy.hedging_delay
         if given is not None:
             return given
@@ -130,13 +130,13 @@ class _Hedging:
         return None if known is None else max(_SHORTEST, known)
 
     def _observe(self, began: float) -> None:
-        # A call that a hedge answered counts as long as it took: that is above the quantile, as its first attempt would have been.
+        # A call that a hedge answered counts with its whole duration: that is above the quantile, as its first attempt would have been.
         now = clock.now()
         self._latencies.observe(now - began, now)
 
     async def _race(self, request: Any, ctx: Context, delay: float) -> Any:
-        """The first answer of up to `max_attempts` attempts, each sent `delay` seconds after the one before, or when that has failed. One
-        for which there is no room is thought of again after twice as long."""
+        """The first answer of up to `max_attempts` attempts. Each is sent `delay` seconds after the one before, or when that has failed. If
+        there is no room for an attempt, the next try comes after twice the delay."""
         first = self._attempt(request, ctx)
         running = {first}
         left = self._policy.max_attempts - 1
@@ -159,14 +159,14 @@ class _Hedging:
                     running.add(self._hedge(request, ctx.again(self._policy.max_attempts - left)))
                     left -= 1
                 else:
-                    delay *= 2  # there may be room for it later: whoever is hedged now is mostly done soon, and was not the slowest
+                    delay *= 2  # there may be room later: most calls that are hedged now end soon, and were not the slowest
                 if not running:
                     raise faults[-1]
         finally:
             await _end(running)
 
     def _answer(self, ended: set[asyncio.Task[Any]], first: asyncio.Task[Any], ctx: Context) -> Any:
-        """The answer that one of `ended` has, the first attempt's if there are several."""
+        """The answer among the `ended` attempts, the first attempt's if there are several."""
         if first in ended and _fault(first) is None:
             return first.result()
         self._tell(WON, ctx)
@@ -178,7 +178,7 @@ class _Hedging:
     def _hedge(self, request: Any, ctx: Context) -> asyncio.Task[Any]:
         self._tell(ATTEMPT, ctx)
         task = self._attempt(request, ctx)
-        # Not a `finally` in the attempt: what is cancelled before its first step never comes to one.
+        # Not a `finally` in the attempt: a task that is cancelled before its first step never reaches it.
         task.add_done_callback(self._returned)
         return task
 
@@ -199,12 +199,12 @@ class _Hedging:
 
 
 def _fault(task: asyncio.Task[Any]) -> BaseException | None:
-    """What an attempt ended with, None for an answer."""
+    """The error that an attempt ended with; None for an answer."""
     return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 async def _end(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel attempts, and wait until nothing of them runs any more. What they end with interests nobody."""
+    """Cancel attempts, and wait until none of them runs any more. Their results are dropped."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

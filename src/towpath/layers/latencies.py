@@ -1,9 +1,8 @@
-"""How long the calls of the last half minute took, as quantiles: what decides when a hedge is due, and whether an optional call still fits.
+"""How long the calls of the last half minute took, as quantiles. They decide when a hedge is due, and whether an optional call still fits.
 
-A histogram of buckets that grow by a tenth, so that a quantile is at most that much too high, in three windows of ten seconds, the oldest
-of which is dropped; a quantile is worked out anew every three seconds at the most. Windows and pace are Finagle's
-(`BackupRequestFilter.scala`). It refuses to guess from a few calls: as long as a quantile would be one of the worst ones by chance, it is
-None.
+The histogram has buckets that grow by a tenth, so a quantile is at most that much too high. It is kept in three windows of ten seconds, and
+the oldest is dropped. A quantile is computed anew at most every three seconds. Windows and pace are Finagle's
+(`BackupRequestFilter.scala`). With few calls a quantile would be one of the worst ones by chance, so the answer is None.
 """
 
 from bisect import bisect_left
@@ -14,7 +13,7 @@ from towpath.core import clock
 _LEAST: Final = 1e-4
 _GROWTH: Final = 1.1
 _BOUNDS: Final = tuple(_LEAST * _GROWTH**step for step in range(140))
-"""Upper bounds in seconds, 0.1 ms to 57 s; what takes longer counts as that."""
+"""Upper bounds in seconds, 0.1 ms to 57 s; a longer call counts in the last bucket."""
 
 _WINDOWS: Final = 3
 _SECONDS: Final = 10
@@ -22,7 +21,7 @@ _REFRESH: Final = 3.0
 
 
 class RecentLatencies:
-    """The latencies of one method; `quantile` (0 to 1, exclusive) is the one that is wanted of them."""
+    """The latencies of one method, and one quantile of them (0 to 1, exclusive)."""
 
     __slots__ = ("_due", "_known", "_quantile", "_totals", "_windows")
 
@@ -34,7 +33,7 @@ class RecentLatencies:
         self._due = clock.now()
 
     def observe(self, seconds: float, now: float) -> None:
-        """A call took `seconds`, and ended `now`."""
+        """Count a call that took `seconds` and ended `now`."""
         number = int(now) // _SECONDS
         window = self._windows.get(number)
         if window is None:

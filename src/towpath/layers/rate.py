@@ -1,10 +1,10 @@
 """The `quota` role: how many calls a second a tenant may make of a method.
 
-Unlike admission, which protects the server from everybody, this shares it out: a tenant that calls in a loop is told so, and the others do
-not notice. Buckets are local to the process unless a `store` shares them; those of tenants that have not called for the longest are
-forgotten when there are too many, which can only let a call in that would have waited. What comes without a tenant shares one bucket.
+Admission protects the server from all callers; a quota shares the server out. A tenant that calls in a loop is told so, and the others do
+not notice. Buckets are local to the process unless a `store` shares them. If there are too many, the bucket that was used the longest ago
+is forgotten, and a call of its tenant passes that should have waited. Calls without a tenant share one bucket.
 
-It refuses with RESOURCE_EXHAUSTED, the time to the next token as pushback, and a QuotaFailure that names the tenant.
+The error is RESOURCE_EXHAUSTED, with the time to the next token as pushback and a QuotaFailure that names the tenant.
 """
 
 from collections import OrderedDict
@@ -30,25 +30,27 @@ MOST_TENANTS: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What each tenant may call a method at. In `shadow` everybody passes, and what would have been refused is counted."""
+    """The quota of one method."""
 
     rate: Rate
+    """What each tenant may call the method at."""
     shadow: bool = False
+    """True lets every call pass, and counts those that the quota would have refused."""
 
 
 class RateStore(Protocol):
     """Buckets that several processes share."""
 
     async def take(self, key: str, rate: Rate) -> float:
-        """Take a token from the bucket of `key`: 0 if there was one, else the seconds until there will be. An implementation that loses
-        its server has to do without and never raises: a quota that nobody can look up is no reason to stop serving. Cancellation may lose
-        a token."""
+        """Take a token from the bucket of `key`. Returns 0 if there was one, else the seconds until there will be. An implementation that
+        loses its server goes on without it and never raises: a quota that cannot be looked up is no reason to stop serving. Cancellation
+        may lose a token."""
         ...
 
 
 class LocalRates:
-    """The buckets of this process, `most` (10,000) at once; beyond, the one that was used the longest ago is forgotten, and with it what
-    its tenant has used. Raises ValueError unless `most` is 1 or more."""
+    """The buckets of this process, at most `most` (10,000). Beyond that the bucket that was used the longest ago is forgotten, with all
+    that its tenant has used. Raises ValueError unless `most` is 1 or more."""
 
     __slots__ = ("_buckets", "_most")
 
@@ -62,7 +64,7 @@ class LocalRates:
         return len(self._buckets)
 
     def take(self, key: str, rate: Rate) -> float:
-        """As `RateStore.take`, at once. A key's rate is the one it is first used with."""
+        """Take a token as `RateStore.take` does, without waiting. A key keeps the rate that it is first used with."""
         buckets = self._buckets
         bucket = buckets.get(key)
         if bucket is None:
@@ -75,10 +77,10 @@ class LocalRates:
 
 
 class RateLimit:
-    """The layer. `quota_of` gives what each tenant may call a method at, or None for any rate; it is asked once per composition.
+    """The layer. `quota_of` gives the quota of a method, or None for any rate; the layer asks it once per composition.
 
-    `most_tenants` (10,000) bounds the buckets that are kept per method without a `store`. `signal` is told of each refusal, those in shadow
-    included. Streams are counted when they begin. A method that is wrapped anew at the same rate keeps its buckets.
+    `most_tenants` (10,000) bounds the buckets of a method without a `store`. `signal` hears of each refusal, in shadow mode too. A stream
+    counts once, when it begins. A method that is wrapped anew at the same rate keeps its buckets.
     """
 
     role = ROLE

@@ -1,7 +1,7 @@
-"""Counts over the last ten seconds: how many, and how many of them were of the kind that matters.
+"""Counts over the last ten seconds: how many calls, and how many of them were marked.
 
-Ten buckets of one second, as Linkerd's breaker has them after its authors dropped time-decayed averages, in which a dense burst vanishes.
-A bucket is emptied when its second comes round again; there is no timer.
+The window has ten buckets of one second, as Linkerd's breaker has after its authors dropped time-decayed averages, in which a dense burst
+vanishes. A bucket is emptied when its second comes round again; there is no timer.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from towpath.core import clock
 
 SECONDS: Final = 10
-"""How far a window reaches, the current second among them."""
+"""Seconds that a window covers, the current one among them."""
 
 
 def seconds_to_empty(last: int, now: int) -> range:
@@ -18,7 +18,7 @@ def seconds_to_empty(last: int, now: int) -> range:
 
 
 class Window:
-    """`total` things of which `marked` were marked, as of the last `add` or `roll`."""
+    """`total` calls, of which `marked` were marked, as of the last `add` or `roll`."""
 
     __slots__ = ("_marked", "_second", "_totals", "marked", "total")
 
@@ -30,7 +30,7 @@ class Window:
         self._second = int(clock.now())
 
     def add(self, *, marked: bool) -> None:
-        """One more, now."""
+        """Count one call now."""
         second = int(clock.now())
         if second != self._second:
             self._advance(second)
@@ -42,13 +42,13 @@ class Window:
             self.marked += 1
 
     def roll(self) -> None:
-        """Forget what is too old."""
+        """Drop the counts that are too old."""
         second = int(clock.now())
         if second != self._second:
             self._advance(second)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Start from zero."""
         self._totals = [0] * SECONDS
         self._marked = [0] * SECONDS
         self.total = self.marked = 0

@@ -1,7 +1,7 @@
 """Idempotency keys in PostgreSQL, beside the data of the service: effect and answer in one transaction, for any number of processes.
 
-Needs the extra `postgres` (asyncpg). The clock is the server's, so that all processes agree when a lease has ended. Claims are one
-statement each; two attempts at one key meet at its row, and the one that comes second sees what the first has committed.
+The store needs the extra `postgres` (asyncpg). The clock is the server's, so that all processes agree when a lease has ended. A claim is
+one statement. Two attempts at one key meet at its row, and the second sees what the first has committed.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +19,7 @@ except ImportError as error:
 
 _VERSION: Final = 1
 _LOCK: Final = 7_412_001
-"""The advisory lock that processes take which make the schema at the same time."""
+"""The advisory lock for making the schema: processes that start together make it one after the other."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS towpath_schema (part text PRIMARY KEY, version integer NOT NULL);
 INSERT INTO towpath_schema VALUES ('idempotency', 1) ON CONFLICT DO NOTHING;
@@ -50,11 +50,12 @@ DELETE FROM towpath_idempotency WHERE key IN (
 """
 _EVERY: Final = 256
 _BATCH: Final = 1024
-"""With each `_EVERY`th claim at most `_BATCH` expired keys are deleted: they go faster than they come, and no claim waits long."""
+"""Each `_EVERY`th claim deletes at most `_BATCH` expired keys: they go faster than they come, and no claim waits long."""
 
 
 class PostgresTransaction(Answering):
-    """One open transaction; `connection` is asyncpg's, for the handler's statements. Commit and roll back are not the handler's to call."""
+    """One open transaction; `connection` is asyncpg's, for the handler's statements. The store commits and rolls back, never the
+    handler."""
 
     __slots__ = ("connection",)
 
@@ -64,7 +65,7 @@ class PostgresTransaction(Answering):
 
 
 class PostgresStore:
-    """`dsn` is a libpq URL; up to `connections` (default 10) are opened, and calls wait for a free one."""
+    """An `IdempotencyStore`. `dsn` is a libpq URL. Up to `connections` (default 10) are opened, and a call waits for a free one."""
 
     def __init__(self, dsn: str, *, connections: int = 10) -> None:
         self._dsn = dsn
@@ -88,13 +89,12 @@ class PostgresStore:
             raise SetupError(f"the PostgreSQL store has schema {version}, this towpath knows {_VERSION}: use the towpath that made it")
 
     async def close(self) -> None:
-        """Close every connection at once; transactions under way are rolled back by the server."""
+        """Close every connection at once; the server rolls back open transactions."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
 
     async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
-        """See the port."""
         self._claims += 1
         if self._claims % _EVERY == 0:
             await self.expire()
@@ -103,30 +103,28 @@ class PostgresStore:
                 if await connection.fetchval(_CLAIM, key, fingerprint, holder, lease):
                     return Claim(mine=True, fingerprint=fingerprint)
                 found = await connection.fetchrow(_LOOK, key)
-        if found is None:  # released between the two statements: whoever comes again gets it
+        if found is None:  # released between the two statements: the next claim gets it
             return Claim(mine=False, fingerprint=fingerprint)
         answer = None if found["code"] is None else Answer(code=found["code"], body=found["body"])
         return Claim(mine=False, fingerprint=found["fingerprint"], answer=answer, lease_left=max(0.0, found["remaining"]))
 
     async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
-        """See the port."""
         with _reported():
             return await self._open.fetchval(_COMPLETE, answer.code, answer.body, ttl, key, holder) is not None
 
     async def release(self, key: str, holder: str) -> None:
-        """See the port."""
         with _reported():
             await self._open.execute(_RELEASE, key, holder)
 
     async def expire(self, batch: int = _BATCH) -> int:
-        """Delete at most `batch` keys whose time has passed; returns how many. Claims do it too."""
+        """Delete at most `batch` expired keys; returns how many. Claims do it too."""
         with _reported():
             return len(await self._open.fetch(_EXPIRE, batch))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
         """A transaction for the effect of the call that is being handled; see `towpath.stores.transaction`. Raises RpcError (ABORTED) if
-        another attempt has taken over, asyncpg's errors from the database; if the block raises or is cancelled, nothing is written."""
+        another attempt has taken over, and asyncpg's errors from the database. If the block raises or is cancelled, nothing is written."""
         found = holding(self)
         pool = self._open
         with _reported():

@@ -1,10 +1,11 @@
 """Quotas in Redis or Valkey: one bucket per tenant and method for all processes of a service.
 
-Needs the extra `redis`. A bucket is the time at which it will be full again, by the server's own clock, under a key that the server forgets
-once it is (the same form as `towpath.layers.bucket`); one script takes a token, so that two processes cannot take the same one.
+The store needs the extra `redis`. A bucket is the time at which it will be full again, by the server's own clock, under a key that the
+server forgets once the bucket is full (the form of `towpath.layers.bucket`). One script takes a token, so that two processes cannot take
+the same one.
 
-A server that cannot be reached stops nothing: while it is away each process keeps the quotas by itself, so that a tenant gets at most its
-rate from each. One call in a second then looks whether it is back; the others do not wait for it.
+A server that cannot be reached stops nothing. While it is away each process keeps the quotas by itself, so a tenant gets at most its rate
+from each. Then one call in a second looks whether the server is back; the others do not wait for it.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ except ImportError as error:
     raise SetupError("quotas in Redis need redis; install towpath[redis]") from error
 
 DEFAULT_PATIENCE: Final = 0.05
-"""Seconds that a call waits for its token to be looked up."""
+"""Seconds that a call waits for its token."""
 
 _PAUSE: Final = 1.0
-"""Seconds for which a server that did not answer is left alone."""
+"""Seconds for which a server that did not answer is not asked."""
 
 _CONNECTIONS: Final = 16
-"""More than these add nothing: a server answers one command after the other."""
+"""The size of the pool. More connections add nothing, since a server answers one command after the other."""
 
 _PREFIX: Final = "towpath:quota:1:"
 """The 1 is the version of the records' form."""
@@ -51,7 +52,8 @@ log = logging.getLogger("towpath.stores")
 
 
 class RedisRates:
-    """A `RateStore`. `url` is `redis://`, `rediss://` or `unix://`; `patience` is in seconds (0.05). Belongs to the loop that uses it."""
+    """A `RateStore`. `url` is `redis://`, `rediss://` or `unix://`; `patience` is in seconds (0.05). It belongs to the loop that uses
+    it."""
 
     def __init__(self, url: str, *, patience: float = DEFAULT_PATIENCE) -> None:
         untyped: Any = driver  # the types of its options are not all known
@@ -65,11 +67,11 @@ class RedisRates:
 
     @property
     def away(self) -> bool:
-        """Whether quotas are kept by this process alone at the moment, because the server did not answer the last question."""
+        """Whether this process keeps the quotas by itself now, because the server did not answer the last question."""
         return self._away
 
     async def open(self) -> None:
-        """Look whether the server is there. One that is not is said in the log, and no reason not to start."""
+        """Look whether the server is there. A missing server is logged and does not keep the service from starting."""
         try:
             async with asyncio.timeout(self._patience * 10):  # a connection has to be made first
                 await self._client.ping()
@@ -81,12 +83,12 @@ class RedisRates:
         await self._client.aclose()
 
     async def take(self, key: str, rate: Rate) -> float:
-        """See the port. Waits no longer than `patience`; cancellation may lose a token."""
+        """Take a token from the bucket of `key`, and wait no longer than `patience` for the server. Cancellation may lose a token."""
         if self._away:
             now = clock.now()
             if now < self._asked_again_at:
                 return self._local.take(key, rate)
-            self._asked_again_at = now + _PAUSE  # what comes meanwhile does not ask, too
+            self._asked_again_at = now + _PAUSE  # calls that come meanwhile do not ask
         interval = 1 / rate.per_second
         try:
             async with asyncio.timeout(self._patience):

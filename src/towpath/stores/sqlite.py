@@ -1,9 +1,9 @@
 """Idempotency keys in an SQLite file, beside the data of the service: effect and answer in one transaction, for any number of processes on
 one machine.
 
-The standard library's driver blocks, so every statement runs in the store's one writer thread, in the order in which it was asked for; a
-cancelled caller leaves its statement to finish there. The file is in WAL mode, so that readers elsewhere never wait. `synchronous` is FULL:
-a commit survives the loss of power, at one fsync each. The clock is SQLite's own, which is the system's; a jump of it moves leases.
+The standard library's driver blocks, so every statement runs in the store's one writer thread, in the order of the requests. The statement
+of a cancelled caller finishes there. The file is in WAL mode, so that readers elsewhere never wait. `synchronous` is FULL: a commit
+survives the loss of power, at one fsync each. The clock is SQLite's own, which is the system's; a jump of it moves leases.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS towpath_idempotency (
 CREATE INDEX IF NOT EXISTS towpath_idempotency_until ON towpath_idempotency (until);
 """
 _NOW: Final = "((julianday('now') - 2440587.5) * 86400.0)"
-"""Seconds since 1970 for any SQLite; `unixepoch('subsec')` came with 3.42. Stands for `:now` below."""
+"""Seconds since 1970 for any SQLite; `unixepoch('subsec')` came with 3.42. It replaces `:now` below."""
 _CLAIM: Final = """
 INSERT INTO towpath_idempotency (key, fingerprint, holder, until) VALUES (?, ?, ?, :now + ?)
 ON CONFLICT (key) DO UPDATE
@@ -49,7 +49,7 @@ _EXPIRE: Final = "DELETE FROM towpath_idempotency WHERE key IN (SELECT key FROM 
 )
 _EVERY: Final = 256
 _BATCH: Final = 1024
-"""With each `_EVERY`th claim at most `_BATCH` expired keys are deleted: they go faster than they come, and no claim waits long."""
+"""Each `_EVERY`th claim deletes at most `_BATCH` expired keys: they go faster than they come, and no claim waits long."""
 
 
 class SqliteTransaction(Answering):
@@ -67,7 +67,8 @@ class SqliteTransaction(Answering):
 
 
 class SqliteStore:
-    """`path` is the file; `busy_timeout` (seconds, default 5) is how long a statement waits for another process that writes."""
+    """An `IdempotencyStore` in the file `path`. A statement waits up to `busy_timeout` (seconds, default 5) for another process that
+    writes."""
 
     def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
         self._path = path
@@ -78,7 +79,8 @@ class SqliteStore:
         self._claims = 0
 
     async def open(self) -> None:
-        """Open the file and make what is missing in it. Raises SetupError if it cannot be opened or a newer towpath has written it."""
+        """Open the file and make the tables if they are missing. Raises SetupError if it cannot be opened or a newer towpath has written
+        it."""
         try:
             self._connection = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._opened))
         except sqlite3.Error as error:
@@ -101,7 +103,7 @@ class SqliteStore:
         return connection
 
     async def close(self) -> None:
-        """Close the file once the statements under way are done; an open transaction is rolled back."""
+        """Close the file once the running statements are done; an open transaction is rolled back."""
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -109,14 +111,13 @@ class SqliteStore:
             self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the writer thread. A cancelled caller does not wait, but the work is done and in its order."""
+        """Run `work` in the writer thread. A cancelled caller does not wait, but the work is done in its order."""
         connection = self._connection
         if connection is None:
             raise StoreUnavailable(f"the store {self._path} is not open")
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work, connection))
 
     async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
-        """See the port."""
         self._claims += 1
         batch = _BATCH if self._claims % _EVERY == 0 else 0
 
@@ -137,24 +138,22 @@ class SqliteStore:
         return await self._alone(work)
 
     async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
-        """See the port."""
         return await self._alone(
             lambda connection: connection.execute(_COMPLETE, (answer.code, answer.body, ttl, key, holder)).rowcount == 1
         )
 
     async def release(self, key: str, holder: str) -> None:
-        """See the port."""
         await self._alone(lambda connection: connection.execute(_RELEASE, (key, holder)))
 
     async def expire(self, batch: int = _BATCH) -> int:
-        """Delete at most `batch` keys whose time has passed; returns how many. Claims do it too."""
+        """Delete at most `batch` expired keys; returns how many. Claims do it too."""
         return await self._alone(lambda connection: connection.execute(_EXPIRE, (batch,)).rowcount)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[SqliteTransaction]:
-        """A transaction for the effect of the call that is being handled; see `towpath.stores.transaction`. Others wait meanwhile, since
-        SQLite has one writer: call nobody inside. Raises RpcError (ABORTED) if another attempt has taken over, sqlite3.Error from SQLite;
-        if the block raises or is cancelled, nothing is written."""
+        """A transaction for the effect of the call that is being handled; see `towpath.stores.transaction`. Other transactions wait
+        meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over, and
+        sqlite3.Error from SQLite. If the block raises or is cancelled, nothing is written."""
         tx = SqliteTransaction(self, holding(self))
         async with self._turn:
             try:
@@ -169,7 +168,7 @@ class SqliteStore:
                 if due is not None:
                     due[0].answered = True
             except BaseException:
-                # After a commit whose waiter was cancelled there is nothing to roll back, and this does nothing.
+                # After a commit whose waiter was cancelled there is nothing to roll back, and the statement does nothing.
                 await self.run(lambda connection: connection.rollback())
                 raise
 

@@ -1,4 +1,4 @@
-"""What the transactions of all databases share: the answer that is committed together with the effect.
+"""The part that the transactions of all databases share: the answer, which is committed together with the effect.
 
 A handler writes its effect in `async with store.transaction() as tx:` and ends the block with `return tx.answer(response)`. In a call with
 a key, the commit also stores the answer, and only if this attempt still holds the key: an attempt that was overtaken, because its lease
@@ -26,7 +26,7 @@ def holding(store: IdempotencyStore) -> Held | None:
 
 
 class Answering:
-    """The end of a transaction. Not committed is what raises, and what has a key and gives no answer."""
+    """The end of a transaction. Nothing is committed if the block raises, or if a call with a key gives no answer."""
 
     __slots__ = ("_answer", "_held")
 
@@ -49,7 +49,7 @@ class Answering:
 
 
 def overtaken() -> RpcError:
-    """The error of an attempt whose key another has taken over; nothing of it is committed."""
+    """The error of an attempt whose key another attempt has taken over; nothing of it is committed."""
     error = RpcError(Code.ABORTED, "another attempt has taken over this call's idempotency key; nothing was written")
     error.pushback = 0.1
     return error

@@ -1,1 +1,1 @@
-"""One effect for each idempotency key, whatever is sent twice."""
+"""One effect for each idempotency key, however often a call with it is sent."""

@@ -1,18 +1,18 @@
 """The `idempotency` role: a call that carries a key has its effect once, however often it is sent, and every attempt gets the same answer.
 
-As the IETF's draft-ietf-httpapi-idempotency-key-header has it: the first call with a key runs, and its answer is stored with a fingerprint
-of its request. A later one gets the stored answer; with another request it is refused with FAILED_PRECONDITION (KEY_REUSED; the draft's
-422: the key's state forbids it, not the argument's form). One that comes while the first runs waits for it in the same process, until its
-own deadline, and is refused elsewhere with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A key belongs to a
-method, a tenant and a caller: nobody can fetch another's answer.
+The rules are those of the IETF's draft-ietf-httpapi-idempotency-key-header. The first call with a key runs, and its answer is stored with a
+fingerprint of its request. A later call gets the stored answer. If its request differs, it is refused with FAILED_PRECONDITION (KEY_REUSED;
+the draft's 422: the key's state forbids it, not the argument's form). A call that comes while the first runs waits in the same process,
+until its own deadline. In another process it is refused with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A
+key belongs to a method, a tenant and a caller, so no caller can fetch another's answer.
 
-What is stored: success, and errors that would come again. Overload, a lost dependency, a deadline, a cancellation and a bug are not: the
-key is released and a retry runs. The metadata of an answer are not stored.
+The store keeps successes, and errors that would come again. It keeps no overload, lost dependency, deadline, cancellation or bug: the key
+is released and a retry runs. The metadata of an answer are not stored.
 
-What a crash means: the key stays held until its lease ends (the call's deadline plus `margin`), then another attempt runs. If the handler
-writes its effect in the store's own transaction (`towpath.stores`), that is exactly once: effect and answer are committed together, and
-only by who still holds the key. Otherwise an effect that happened just before the crash happens again: at most once while processes live,
-at least once across a crash. No store can mend that for an effect outside of it.
+After a crash the key stays held until its lease ends (the call's deadline plus `margin`), then another attempt runs. If the handler writes
+its effect in the store's own transaction (`towpath.stores`), the effect happens exactly once: effect and answer are committed together, and
+only by the attempt that still holds the key. Otherwise an effect that happened just before the crash happens again: at most once while
+processes live, at least once across a crash. No store can mend that for an effect outside of it.
 """
 
 import asyncio
@@ -37,35 +37,40 @@ from towpath.layers.idempotency.store import Answer, Claim, Held, IdempotencySto
 log: Final = logging.getLogger("towpath.server")
 
 KEY_REUSED: Final = "KEY_REUSED"
+"""The reason of a refusal: the key came with another request before."""
 CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
+"""The reason of a refusal: a call with this key runs in another process."""
 STORE_UNAVAILABLE: Final = "STORE_UNAVAILABLE"
+"""The reason of a refusal: the store could not be asked."""
 REPLAYED: Final = "REPLAYED"
+"""Signal: a call got the stored answer."""
 ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
-"""The reasons that are signalled; the first three are those of refusals, in their ErrorInfo."""
+"""Signal: the effect has happened, and its answer could not be stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotencyOptions:
-    """In seconds: `ttl` is how long an answer is kept (default a day), `lease` how long a call without a deadline may hold its key
-    (default 60), `margin` what a call with one may take beyond it to be put away (default 1), `pushback` after how long a duplicate that
-    is refused should come again (default 0.1).
-    """
+    """How long keys and answers are held. All times are in seconds."""
 
     ttl: float = 86_400.0
+    """How long an answer is kept."""
     lease: float = 60.0
+    """How long a call without a deadline may hold its key."""
     margin: float = 1.0
+    """How long a call with a deadline may hold its key beyond it, to store its answer."""
     pushback: float = 0.1
+    """How soon a refused duplicate should come again."""
 
 
 DEFAULTS: Final = IdempotencyOptions()
 
 
 class Idempotency:
-    """Runs unary calls that carry a key once. A call without one passes; while `store` is unavailable, a call with one is refused with
-    UNAVAILABLE, since to run it would break the promise.
+    """Runs unary calls that carry a key once. A call without a key passes. While `store` is unavailable, a call with a key is refused with
+    UNAVAILABLE, since running it would break the promise.
 
-    Cancellation: a waiting duplicate just ends. A cancelled call releases its key, in a task of its own if need be, so that the key is
-    free even if the call's task is gone; an answer that is being stored is stored.
+    A cancelled duplicate stops waiting. A cancelled call that runs releases its key, in a task of its own if need be, so the key is free
+    even if the call's task is gone. An answer that is being stored is stored all the same.
     """
 
     role = "idempotency"
@@ -78,7 +83,8 @@ class Idempotency:
         self._closing: set[asyncio.Task[Any]] = set()
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Unary methods that have side effects; a stream has no one answer, and what changes nothing may run again."""
+        """Unary methods with side effects have this role. A stream has no single answer, and a method without side effects may run
+        again."""
         if method.kind is not MethodKind.UNARY or method.idempotency is Level.NO_SIDE_EFFECTS:
             return following
 
@@ -90,7 +96,7 @@ class Idempotency:
         return handle
 
     async def _in_turn(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
-        """Wait until no other call with this key runs in this process, then be the one that does."""
+        """Wait until no other call with this key runs in this process, then run this one."""
         key = scope(method, ctx)
         while (first := self._running.get(key)) is not None:
             await first.wait()
@@ -114,13 +120,13 @@ class Idempotency:
         token = held.set(holding)
         try:
             response = await following(request, ctx)
-            if not isinstance(response, method.response):  # nobody will get it, so that it must not be kept
+            if not isinstance(response, method.response):  # no caller will get this response, so it must not be kept
                 raise TypeError(f"{method.full_name} returned {type(response).__name__} instead of {method.response.__name__}")
             answer = None if holding.answered else Answer.of(response)
         except BaseException as error:
             if not holding.answered:
                 await self._failed(method, ctx, holding, error)
-            if isinstance(error, StoreUnavailable):  # from the handler's transaction: a lost dependency, and no bug
+            if isinstance(error, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
                 self._tell(method, ctx, STORE_UNAVAILABLE)
                 raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
             raise
@@ -142,12 +148,12 @@ class Idempotency:
             raise
 
     async def _unclaim(self, claiming: asyncio.Task[Claim], holding: Held) -> None:
-        """Give back what a cancelled call may just be getting: releasing before the claim has come through would release nothing."""
+        """Release the key of a cancelled call, after its claim has come through: an earlier release would release nothing."""
         await asyncio.wait((claiming,))
         await self._release(holding)
 
     def _known(self, method: MethodSpec[Any, Any], ctx: Context, claim: Claim, fingerprint: bytes) -> Any:
-        """The end of a call whose key somebody else has or had."""
+        """The end of a call whose key another attempt holds or held."""
         if claim.fingerprint != fingerprint:
             why = "its idempotency key was used for another request; take a new one"
             raise self._refusal(method, ctx, Code.FAILED_PRECONDITION, KEY_REUSED, why)
@@ -167,7 +173,7 @@ class Idempotency:
         try:
             if definite(error):
                 answer = _failure(error)
-        except Exception:  # what is no text, no detail or no code in it
+        except Exception:  # the handler put something into the error that is no text, no detail or no code
             log.exception("%s failed with an error that cannot be kept", method.full_name)
         if answer is not None:
             await self._keep(method, ctx, holding, answer)
@@ -175,7 +181,7 @@ class Idempotency:
             await asyncio.shield(self._start(self._release(holding)))
 
     async def _keep(self, method: MethodSpec[Any, Any], ctx: Context, holding: Held, answer: Answer) -> None:
-        """The effect has happened, and the caller is told so even if a later attempt cannot be."""
+        """Store the answer. The effect has happened, so the caller gets the answer even if it cannot be stored."""
         try:
             kept = await asyncio.shield(self._start(self._store.complete(holding.key, holding.holder, answer, holding.ttl)))
         except StoreUnavailable:
@@ -190,12 +196,12 @@ class Idempotency:
         try:
             await self._store.release(holding.key, holding.holder)
         except StoreUnavailable:
-            return  # the lease will end it
+            return  # the lease will release it
         except Exception:
             log.exception("a key was not released before its lease ends")
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task that the call's cancellation does not reach; the loop alone would not keep it alive."""
+        """A task that the call's cancellation does not reach. The set keeps it alive, which the loop alone would not."""
         task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -220,12 +226,13 @@ class Idempotency:
 
 
 def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:
-    """The key as stores know it: a hash, so that it is short, of one form, and tells no reader of the store what the caller's key is."""
+    """The key as stores know it: a hash, which is short, has one form, and hides the caller's key from a reader of the store."""
     return hashlib.sha256(f"{method.full_name}\0{ctx.tenant}\0{ctx.caller}\0{ctx.idempotency_key}".encode()).hexdigest()
 
 
 def definite(error: BaseException) -> bool:
-    """Whether `error` is an answer: the work was begun, and would end so again. A pushback is an invitation to try again, so it is none."""
+    """Whether `error` is a final answer: the work was begun, and would end so again. A pushback invites another try, so such an error is
+    not final."""
     return isinstance(error, RpcError) and classify(error) is Outcome.CLIENT_FAULT and not error.unprocessed and error.pushback is None
 
 
@@ -233,7 +240,7 @@ def _failure(error: Any) -> Answer:
     status = Status(code=int(error.code), message=error.message)
     for detail in error.details:
         packed = status.details.add()
-        if isinstance(detail, PackedDetail):  # of a call that the handler made: of a type that is not known here
+        if isinstance(detail, PackedDetail):  # a detail from a call of the handler's, of a type that this process does not know
             packed.CopyFrom(detail)
         else:
             packed.Pack(detail)

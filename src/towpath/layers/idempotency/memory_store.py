@@ -1,7 +1,7 @@
 """A bounded store of idempotency keys in the memory of one process: for tests, for one worker, for effects that die with the process.
 
-Records lie in the order in which they were claimed. When the store is full, what has expired goes, then the oldest answer; a key whose call
-still runs never does, since to forget it would let a duplicate run. It survives no restart and is shared with no other worker.
+Records lie in the order in which they were claimed. When the store is full, expired keys go first, then the oldest answer. A key whose call
+still runs never goes, since a duplicate would run. The store survives no restart, and no other worker shares it.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class _Record:
 
 
 class MemoryStore:
-    """`capacity` (default 10,000) is the number of keys. With one answer too many the oldest is forgotten before its time, and a retry of
-    it would run again; when every key is running, a new one raises StoreUnavailable."""
+    """An `IdempotencyStore` of up to `capacity` (default 10,000) keys. One answer too many pushes out the oldest before its time, and a
+    retry of that call would run again. When every key is running, a new one raises StoreUnavailable."""
 
     def __init__(self, *, capacity: int = 10_000) -> None:
         if capacity < 1:
@@ -32,7 +32,6 @@ class MemoryStore:
         return len(self._records)
 
     async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
-        """See the port."""
         now = clock.now()
         record = self._records.get(key)
         if record is not None and record.until > now:
@@ -44,7 +43,6 @@ class MemoryStore:
         return Claim(mine=True, fingerprint=fingerprint)
 
     async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
-        """See the port."""
         record = self._records.get(key)
         if record is None or record.holder != holder or record.answer is not None:
             return False
@@ -53,7 +51,6 @@ class MemoryStore:
         return True
 
     async def release(self, key: str, holder: str) -> None:
-        """See the port."""
         record = self._records.get(key)
         if record is not None and record.holder == holder and record.answer is None:
             del self._records[key]

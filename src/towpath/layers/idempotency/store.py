@@ -1,8 +1,8 @@
-"""The port between the `idempotency` role and what remembers its keys: memory, SQLite, PostgreSQL, Redis.
+"""The port between the `idempotency` role and the stores of its keys: memory, SQLite, PostgreSQL, Redis.
 
-A store holds one record per key: who runs the call and until when, or what the answer was and until when. Times are durations that the
-store adds to its own clock, since holders in several processes share none. A store that keeps its records beside a service's data can
-commit an effect and its answer as one: `held` tells it which key the running handler is answering.
+A store holds one record per key: either the holder that runs the call, or the answer, each with a time at which it expires. Times are
+durations that the store adds to its own clock, since holders in several processes share none. A store that keeps its records beside a
+service's data can commit an effect and its answer as one: `held` tells it which key the running handler is answering.
 
 A store decides nothing about calls: it compares no fingerprints and chooses no errors.
 """
@@ -20,10 +20,12 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a call came to: code 0 and the serialised response, or a gRPC code and a serialised google.rpc.Status."""
+    """The end of a call, as it is stored."""
 
     code: int
+    """0 for a response, else the gRPC code of the error."""
     body: bytes
+    """The serialised response, or the serialised google.rpc.Status of the error."""
 
     @staticmethod
     def of(response: Message) -> "Answer":
@@ -33,36 +35,38 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """What a store says to an attempt. `mine`: it holds the key now and is to run. Else `answer` is the one that was stored, or None while
-    another holder runs, for `lease_left` seconds at the most. `fingerprint` is that of the request that came first."""
+    """What a store answers to an attempt that asks for a key."""
 
     mine: bool
+    """Whether this attempt holds the key now and has to run."""
     fingerprint: bytes
+    """The fingerprint of the request that came first."""
     answer: Answer | None = None
+    """The stored answer; None while another holder runs."""
     lease_left: float = 0.0
+    """Seconds until the other holder's lease ends."""
 
 
 class IdempotencyStore(Protocol):
-    """Remembers keys. Every method raises StoreUnavailable; a cancelled one may or may not have had its effect, and leaves nothing locked
-    beyond a lease."""
+    """Remembers keys. Every method raises StoreUnavailable. A cancelled method may or may not have had its effect, and leaves nothing
+    locked beyond a lease."""
 
     async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
-        """Take `key` for `holder` if nobody has it, its holder's lease has passed, or its answer has expired; atomic between processes.
-        `lease` is in seconds."""
+        """Take `key` for `holder` if the key is free, the lease of its holder has passed, or its answer has expired. The step is atomic
+        between processes. `lease` is in seconds."""
         ...
 
     async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
-        """Keep `answer` for `ttl` seconds; False, and nothing is kept, if `holder` does not hold the key any more."""
+        """Keep `answer` for `ttl` seconds. Returns False, and keeps nothing, if `holder` does not hold the key any more."""
         ...
 
     async def release(self, key: str, holder: str) -> None:
-        """Forget `key`, so that another attempt may run; does nothing if it was answered or `holder` does not hold it."""
+        """Forget `key`, so that another attempt may run. A key that was answered, or that `holder` does not hold, stays."""
         ...
 
 
 class Held:
-    """The key that the running handler answers, as its store's transaction sees it. `answered` is set once an answer was committed with the
-    effect, so that the layer does not store another."""
+    """The key that the running handler answers, as its store's transaction sees it."""
 
     __slots__ = ("answered", "holder", "key", "store", "ttl")
 
@@ -72,7 +76,8 @@ class Held:
         self.holder: Final = holder
         self.ttl: Final = ttl
         self.answered = False
+        """Whether an answer was committed with the effect; the layer then stores no other."""
 
 
 held: Final[ContextVar[Held | None]] = ContextVar("towpath_idempotency", default=None)
-"""What the handler of this task holds; None in a call without a key."""
+"""The key of this task's call; None in a call without a key."""
