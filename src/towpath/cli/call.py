@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from towpath.wire.json import JsonCodec
 
 _STATUS: Final = 64
-"""What is added to gRPC's code to make the exit status, so that it is not taken for a command's own; as grpcurl does."""
+"""The sum of this and gRPC's code is the exit status, as in grpcurl, so that it is not taken for a command's own."""
 
 
 def call(
@@ -152,7 +152,8 @@ def _documents(data: str | None, *, several: bool) -> Iterator[str]:
 
 
 def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "CallOptions":
-    """The headers that are options of a call as these, and the others as metadata. Raises ValueError for one that cannot be sent."""
+    """The headers that stand for options of a call as options, and the others as metadata. Raises ValueError for a header that cannot be
+    sent."""
     from towpath.core.context import CallOptions, Criticality
 
     owned: dict[str, str] = {}
@@ -199,6 +200,6 @@ def _complain(error: "RpcError") -> None:
     for detail in error.details:
         try:
             text = JsonCodec().encode(detail).decode()
-        except JsonError as fault:  # an Any of a type that is not known here
+        except JsonError as fault:  # an Any of a type that this process does not know
             text = str(fault)
         sys.stderr.write(f"  {detail.DESCRIPTOR.full_name} {text}\n")

@@ -1,4 +1,4 @@
-"""`towpath check`: what is wrong with the graph of a system's services, before any of them runs."""
+"""`towpath check`: finds faults in the graph of a system's services, before any of them runs."""
 
 import json
 from pathlib import Path

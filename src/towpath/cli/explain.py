@@ -1,4 +1,4 @@
-"""`towpath explain`: a method's stack and values, each with where it came from: what the running service would use."""
+"""`towpath explain`: a method's stack and values, each with its source, as the running service would use them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
 
 
 def _about_targets() -> list[tuple[str, str, str]]:
-    """What holds for a target, and for all methods that are called there: `[targets]` of the service file may say otherwise."""
+    """The values that hold for a target and all its methods: `[targets]` of the service file may set others."""
     from towpath.contracts.policy import DEFAULT
     from towpath.layers.breaker import BreakerOptions
     from towpath.layers.budget import BudgetOptions
@@ -131,10 +131,10 @@ def _server_values(
     from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT
     from towpath.layers.admission.admission import DEFAULT_QUEUE
 
-    # What the service file says of a method is for its callers, as in gRPC: a server takes what the call brings.
+    # A service file's entry for a method is for calls of it, as in gRPC: a server takes the values that a call brings.
     policy = resolve(spec)
     limit = f"{DEFAULT_LIMIT.initial} calls at first while the loop is late, then what serves best"
-    kept = settings.idempotency.partition(":")[0]  # and no more of it, for its password
+    kept = settings.idempotency.partition(":")[0]  # the rest may hold a password
     queue = f"half the callers' time in a queue, {DEFAULT_QUEUE.target * 1000:g} ms in an overload"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
@@ -149,7 +149,7 @@ def _server_values(
 def _shares(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> Iterator[tuple[str, str, str]]:
-    """What a tenant may call, and how much of it at once, where the service file says so."""
+    """The quota and the bulkhead of a method, where the service file has them."""
     from towpath.app.settings.limits import LOCAL, by_method
 
     entry = by_method(settings.quotas, methods).get(spec.full_name)

@@ -1,7 +1,7 @@
-"""The `towpath` command: finds the command that was asked for, and turns what goes wrong into a message and an exit status.
+"""The `towpath` command: finds the command by its name, and turns an error into a message and an exit status.
 
-0 is success, 1 a command's own "no" (a check that failed, a service that died), 2 what a person has to mend first. Each command's module
-is imported when it is called, so that `towpath explain` does not load a compiler.
+Status 0 is success, 1 a command's own "no" (a check that failed, a service that died), 2 a mistake that a person has to mend first. Each
+command's module is imported when it is called, so that `towpath explain` does not load a compiler.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ _COMMANDS: Final = {
 
 
 _PIPE: Final = 141
-"""What a shell makes of a command that SIGPIPE ended."""
+"""The exit status that a shell gives to a command that SIGPIPE ended."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does. What is still buffered must not fail once more when Python ends.
+        # The reader of the output has gone, as `head` does. The rest of the buffer must not fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE
 

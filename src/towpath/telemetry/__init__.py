@@ -1,4 +1,4 @@
-"""What towpath tells about itself: rate, errors and duration of every call."""
+"""The metrics of towpath: rate, errors and duration of every call, and the decisions of its layers."""
 
 from towpath.telemetry.metrics import CallMetrics, write_exposition
 

@@ -1,8 +1,8 @@
-"""What the policies decided: one counter for every rejection, retry, hedge and fallback, by the role that decided and its reason.
+"""The decisions of the layers: one counter for every rejection, retry, hedge and fallback, by the role that decided and its reason.
 
-`towpath_decisions_total{rpc_method, role, reason, shadow}`: `shadow="true"` counts what a role would have done had it not been watched
-only. A decision about a connection has an empty `rpc_method`. Roles and reasons are fixed words of towpath, so the number of series is
-bounded by methods x reasons. A series exists once it was counted, and a call that no policy interfered with counts none.
+The metric is `towpath_decisions_total{rpc_method, role, reason, shadow}`; `shadow="true"` counts decisions that had no effect, because the
+role was only watched. A decision about a connection has an empty `rpc_method`. Roles and reasons are fixed words of towpath, so the number
+of series is bounded by methods x reasons. A series exists once it was counted, and a call with which no layer interfered counts none.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _LABELS: Final = ("rpc_method", "role", "reason", "shadow")
 class Decisions(Collector):
     """A `towpath.core.signals.Signal` that counts. Use one instance from one event loop.
 
-    Not a `prometheus_client.Counter`, whose lock a single loop does not need: an overloaded server counts a rejection per call, and this
+    It is no `prometheus_client.Counter`, whose lock a single loop does not need: an overloaded server counts a rejection per call, and this
     takes a fifth of the time (measured, as docs/adr/0005 did for durations).
     """
 
@@ -37,7 +37,7 @@ class Decisions(Collector):
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def describe(self) -> Iterable[CounterMetricFamily]:
-        """The name, without samples: what a registry needs to refuse a second metric of it."""
+        """The name, without samples: a registry needs it to refuse a second metric of that name."""
         return [CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)]
 
     def collect(self) -> Iterable[CounterMetricFamily]:

@@ -1,9 +1,9 @@
 """A histogram of durations: cheap to observe into, exported by prometheus-client.
 
-Every call is observed on both of its sides, so this is on the hot path: bisecting the bounds and adding to a list takes a fifth of the time
-of `prometheus_client.Histogram.observe` on a bound child (measured), which is most of all a lock per sample. The lock is not needed here:
-calls are observed by their event loop's thread alone, and a scrape from another thread reads counts that are each whole. Cumulative
-counts, which the exposition wants, are summed when it is made.
+Every call is observed on both of its sides, so the histogram is on the hot path. Bisecting the bounds and adding to a list takes a fifth of
+the time of `prometheus_client.Histogram.observe` on a bound child (measured); most of the difference is a lock per sample. The lock is not
+needed here: calls are observed by their event loop's thread alone, and a scrape from another thread reads counts that are each whole. The
+exposition wants cumulative counts, and sums them when it is made.
 """
 
 from bisect import bisect_left
@@ -27,7 +27,7 @@ class Series:
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one duration; one that equals a bound belongs below it, as Prometheus' `le` says."""
+        """Count one duration. A duration that equals a bound belongs below it, as Prometheus' `le` says."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
@@ -54,11 +54,11 @@ class DurationHistogram(Collector):
         return series
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
-        """The name, without samples: what a registry needs to refuse a second metric of it."""
+        """The name, without samples: a registry needs it to refuse a second metric of that name."""
         return [HistogramMetricFamily(self._name, self._documentation, labels=self._labels)]
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The samples as they stand."""
+        """The samples of all series now."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
         bounds = [*(str(bound) for bound in self._bounds), "+Inf"]
         for values, series in list(self._series.items()):

@@ -1,7 +1,7 @@
 """The metrics of several workers as those of one service.
 
-Nothing is added up: each sample keeps its own series, told apart by the label `worker`. A worker that is restarted begins at zero, which
-Prometheus understands of a series (`rate` counts on), and would misread in a sum.
+Nothing is added up: each sample keeps its own series, with the label `worker`. A restarted worker begins at zero. Prometheus understands
+that of a series (`rate` counts on), and would misread it in a sum.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,11 +18,11 @@ class _Merged(Collector):
         self._expositions = expositions
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: what there is shows when it is collected."""
+        """Nothing beforehand: the families are known once they are collected."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Every family once, with the samples of all."""
+        """Every family once, with the samples of all workers."""
         families: dict[str, Metric] = {}
         for worker, text in self._expositions().items():
             for family in text_string_to_metric_families(text):
@@ -32,7 +32,7 @@ class _Merged(Collector):
 
 
 def merged(expositions: Callable[[], Mapping[str, str]]) -> CollectorRegistry:
-    """A registry of what `expositions` gives whenever it is asked: texts in Prometheus' format, by worker."""
+    """A registry of the texts in Prometheus' format, by worker, that `expositions` returns at each scrape."""
     registry = CollectorRegistry()
     registry.register(_Merged(expositions))
     return registry

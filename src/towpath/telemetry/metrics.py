@@ -1,9 +1,9 @@
 """The `metrics` role: rate, errors and duration (RED) of every call, as two Prometheus histograms.
 
-Names and labels are those of OpenTelemetry's RPC conventions (https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) in
-Prometheus spelling: `rpc_server_call_duration_seconds` and `rpc_client_call_duration_seconds`, labelled with `rpc_method`
-(`package.Service/Method`) and `rpc_response_status_code` (`OK` or the name of gRPC's code). A histogram's count is the rate, its
-count by code the errors. Nothing here depends on tenant, peer or request: the number of series is bounded by methods x codes.
+Names and labels are those of OpenTelemetry's RPC conventions (https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/) in Prometheus
+spelling: `rpc_server_call_duration_seconds` and `rpc_client_call_duration_seconds`, labelled with `rpc_method` (`package.Service/Method`)
+and `rpc_response_status_code` (`OK` or the name of gRPC's code). A histogram's count is the rate, and its count by code the errors. No
+label depends on tenant, peer or request, so the number of series is bounded by methods x codes.
 
 The series of OK is looked up when the stack is composed, the others when first needed: a call pays for an observation alone.
 """
@@ -31,7 +31,7 @@ _LABELS: Final = ("rpc_method", "rpc_response_status_code")
 
 
 class _Durations:
-    """One side's layer: observes how long each call took under the code it ended with."""
+    """The layer of one side: observes how long each call took, under the code of its end."""
 
     role = "metrics"
 
@@ -39,7 +39,7 @@ class _Durations:
         self._histogram = histogram
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Every method is counted."""
+        """Every method has this role."""
         name = method.full_name
         histogram = self._histogram
         # INLINED: Series.observe, since the function call would cost as much again.
@@ -61,13 +61,13 @@ class _Durations:
         return handle
 
     def refusals(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
-        """What counts a call of `method` that never came as far as this layer, since it was refused with RESOURCE_EXHAUSTED on arrival."""
+        """A function that counts a call of `method` which was refused with RESOURCE_EXHAUSTED on arrival, before it came to this layer."""
         name, histogram = method.full_name, self._histogram
         observe: Callable[[float], None] | None = None
 
         def count(seconds: float) -> None:
             nonlocal observe
-            if observe is None:  # no series before there is something to count
+            if observe is None:  # no series before its first call
                 observe = histogram.series(name, Code.RESOURCE_EXHAUSTED.name).observe
             observe(seconds)
 
@@ -75,16 +75,17 @@ class _Durations:
 
 
 class CallMetrics:
-    """The metrics of one registry: `server` and `client` are the layers that fill the RED metrics, `decisions` is told by all others.
+    """The metrics of one registry.
 
-    Calls are counted without a lock: use one instance from one event loop. `registry` defaults to a new one, so that several
-    applications in one process (in tests, say) keep apart. A registry can carry only one `CallMetrics`; a second raises ValueError from
+    Calls are counted without a lock: use one instance from one event loop. `registry` defaults to a new one, so that several applications
+    in one process (in tests, say) keep apart. A registry can carry only one `CallMetrics`; a second raises ValueError from
     prometheus-client, which names the metric.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = CollectorRegistry() if registry is None else registry
         self.decisions: Final = Decisions(self.registry)
+        """The signal of all other layers."""
         self.server: Final = _Durations(
             DurationHistogram(
                 "rpc_server_call_duration_seconds",
@@ -94,6 +95,7 @@ class CallMetrics:
                 registry=self.registry,
             )
         )
+        """The layer of a server's stack."""
         self.client: Final = _Durations(
             DurationHistogram(
                 "rpc_client_call_duration_seconds",
@@ -103,6 +105,7 @@ class CallMetrics:
                 registry=self.registry,
             )
         )
+        """The layer of a client's stack."""
 
 
 def write_exposition(registry: CollectorRegistry, path: Path) -> None:
@@ -121,7 +124,7 @@ def write_exposition(registry: CollectorRegistry, path: Path) -> None:
 def _outcome(error: BaseException, ctx: Context) -> str:
     """The code that the caller sees, or would see if it still listened."""
     if isinstance(error, RpcError):
-        code = getattr(error, "code", None)  # whatever a handler, or a class derived from it, has made of it
+        code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it
         return code.name if isinstance(code, Code) else Code.INTERNAL.name
     if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
         # The transport cancels a handler both when its deadline passes and when its caller goes away.

@@ -1,7 +1,7 @@
 """The `faults` role: trouble on purpose, for a stage or a test that asks what callers do about a slow or failing method.
 
-It stands in a server's or a channel's stack like any other layer, so that nothing in the service knows of it. It has no effect on a method
-that no fault names, and refuses to be a default: nothing in towpath puts it into a stack.
+The layer stands in a server's or a channel's stack like any other, so nothing in the service knows of it. It has no effect on a method that
+no fault names. No default stack of towpath contains it.
 """
 
 import asyncio
@@ -20,20 +20,22 @@ from towpath.testing.link import Latency
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What befalls a call of `methods` (a pattern of `package.Service/Method` with `*`; default all) with `probability` (1.0).
-
-    It is held up by `latency` (seconds, or a distribution of towpath.testing; none by default), then, if there is a `code`, ended with it
-    and `message`. A stream is held up or ended before its first message.
-    """
+    """Trouble for calls of some methods. A call is delayed by `latency`, then ended with `code` if there is one. A stream is delayed or
+    ended before its first message."""
 
     methods: str = "*"
+    """A pattern of `package.Service/Method` with `*`."""
     probability: float = 1.0
+    """The share of the calls that the fault hits."""
     latency: float | Latency = 0.0
+    """Seconds, or a distribution of `towpath.testing`."""
     code: Code | None = None
+    """The code of the error; None lets the call go on."""
     message: str = "injected fault"
+    """The text of the error."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a probability that is none."""
+        """Raises ValueError for a probability outside 0 to 1."""
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is {self.probability}; give one from 0 to 1")
 

@@ -1,10 +1,10 @@
-"""A plugin of pytest: the `simulation` fixture, its seed on the command line, and in the report of a test that failed.
+"""A plugin of pytest: the `simulation` fixture, its seed on the command line, and the seed in the report of a failed test.
 
     # conftest.py at the root of the repository
     pytest_plugins = ["towpath.testing.fixtures"]
 
-It is no entry point on purpose: a plugin that loads itself would import towpath in every run of pytest, before coverage can look. Needs
-pytest (`pip install 'towpath[testing]'`), which nothing else in the package does.
+The plugin is no entry point on purpose: a plugin that loads itself would import towpath in every run of pytest, before coverage can look.
+It needs pytest (`pip install 'towpath[testing]'`); nothing else in the package does.
 """
 
 from collections.abc import Callable, Coroutine, Generator
@@ -22,7 +22,7 @@ class Simulate(Protocol):
     """`towpath.testing.simulate` with the seed of the command line."""
 
     def __call__(self, main: Callable[[Simulation], Coroutine[Any, Any, T]], *, options: LinkOptions | None = None) -> T:
-        """What `main(simulation)` returns."""
+        """Run `main(simulation)` and return its result."""
         ...
 
 
@@ -54,4 +54,4 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _seed(config: pytest.Config) -> int:
-    return config.getoption("--towpath-seed", default=0) or 0  # not there if only a test module asked for this plugin
+    return config.getoption("--towpath-seed", default=0) or 0  # no such option if only a test module asked for this plugin

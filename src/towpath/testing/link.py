@@ -1,7 +1,7 @@
-"""What lies between two nodes: how long bytes take, how many go at once, and how many are lost on the way.
+"""The link between two nodes: how long bytes take, how many go at once, and how many are lost on the way.
 
-Loss is shown as TCP shows it: nothing is missing, but it comes late by the retransmission timeout, doubled each time (RFC 6298, with
-Linux's minimum of 200 ms); what is lost too often in a row ends the connection.
+Loss shows as it does through TCP: no byte is missing, but it comes late by the retransmission timeout, doubled each time (RFC 6298, with
+Linux's minimum of 200 ms). A segment that is lost too often in a row ends the connection.
 """
 
 import math
@@ -15,12 +15,12 @@ Latency = Callable[[Random], float]
 
 
 def constant(seconds: float) -> Latency:
-    """Always the same."""
+    """`seconds` for every segment."""
     return lambda _: seconds
 
 
 def uniform(least: float, most: float) -> Latency:
-    """Anything from `least` to `most` seconds, each as likely."""
+    """Anything from `least` to `most` seconds, with equal probability."""
     return lambda random: random.uniform(least, most)
 
 
@@ -35,19 +35,23 @@ _NEAR: Final = constant(0.0005)
 
 @dataclass(frozen=True, kw_only=True)
 class LinkOptions:
-    """`latency` one way (constant 0.5 ms); `bandwidth` in bytes per second of each connection and direction (None: any); `loss`, the
-    probability that a segment has to be sent again (0); `retransmit`, seconds until it is (0.2, doubled each time); `attempts`, how often a
-    segment is sent before its connection is reset (8); `buffer`, bytes that the two systems hold for a reader (256 KiB)."""
+    """What a link is like."""
 
     latency: Latency = _NEAR
+    """The seconds of a segment, one way."""
     bandwidth: float | None = None
+    """Bytes per second of each connection and direction; None for no bound."""
     loss: float = 0.0
+    """The probability that a segment has to be sent again."""
     retransmit: float = 0.2
+    """Seconds until a lost segment is sent again, doubled each time."""
     attempts: int = 8
+    """How often a segment is sent before its connection is reset."""
     buffer: int = 256 * 1024
+    """Bytes that the two systems hold for a reader."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a link over which nothing goes."""
+        """Raises ValueError for a link that carries nothing."""
         if not 0 <= self.loss <= 1 or (self.bandwidth is not None and self.bandwidth <= 0) or self.attempts < 1:
             raise ValueError(f"loss {self.loss}, bandwidth {self.bandwidth}, attempts {self.attempts}: nothing would go over this link")
 

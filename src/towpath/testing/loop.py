@@ -1,9 +1,9 @@
 """Virtual time: an asyncio event loop whose clock leaps to the next timer as soon as nothing is left to do.
 
-The simulation is put in at the loop because everything above it, timers, tasks, timeouts and protocols, is then the real code
-(docs/adr/0010). The selector is the one place where a loop waits, so the loop is asyncio's own with a selector that waits for nothing.
-It refuses real sockets: what has them takes real time, and goes another way the next time. Threads are refused their concurrency:
-`run_in_executor` runs the function at once, on the loop.
+The simulation replaces the loop because everything above it, timers, tasks, timeouts and protocols, is then the real code (docs/adr/0010).
+The selector is the one place where a loop waits, so the loop is asyncio's own with a selector that never waits. The loop refuses real
+sockets: they take real time, and differ from run to run. Threads get no concurrency: `run_in_executor` runs the function at once, on the
+loop.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ START: Final = 1000.0
 
 
 class Deadlock(Exception):
-    """Everybody waits for what will never come: nothing is ready and no timer is set. The text lists the tasks and where they wait."""
+    """Every task waits for ever: nothing is ready and no timer is set. The text lists the tasks and where they wait."""
 
 
 class Wires(Protocol):
-    """What connections go over: the loop leaves this to a simulated network."""
+    """The network that connections go over; a simulated network provides it."""
 
     def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
-        """The addresses of `host`. Raises socket.gaierror if it is none."""
+        """The addresses of `host`. Raises socket.gaierror if it has none."""
         ...
 
     async def connect(self, factory: Callable[[], Any], host: str, port: int) -> tuple[Any, Any]:
@@ -39,7 +39,7 @@ class Wires(Protocol):
 
 
 class _Leaping(selectors.BaseSelector):
-    """Says at once that the time to wait has passed."""
+    """A selector that reports at once that the time to wait has passed."""
 
     def __init__(self) -> None:
         self.now = START
@@ -47,14 +47,14 @@ class _Leaping(selectors.BaseSelector):
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Take the loop's own pipe, on which nothing ever comes, and no other."""
+        """Accept the loop's own pipe, on which nothing ever comes, and no other file."""
         if self._keys:
             raise RuntimeError("a simulation has no real sockets; connect simulated nodes (towpath.testing.Network)")
         key = self._keys[fileobj] = selectors.SelectorKey(fileobj, fileobj if isinstance(fileobj, int) else fileobj.fileno(), events, data)
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Forget it."""
+        """Drop a registered file."""
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -65,7 +65,7 @@ class _Leaping(selectors.BaseSelector):
         return []
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        """What is registered."""
+        """The registered files."""
         return self._keys
 
 
@@ -83,11 +83,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._leaping.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """The outcome of `func(*args)`, which is run here and now: a thread would come back at another moment in each run."""
+        """The outcome of `func(*args)`, which runs here and now: a thread would come back at another moment in each run."""
         future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - it is handed to whoever awaits
+        except Exception as error:  # noqa: BLE001 - the awaiting task gets it
             future.set_exception(error)
         return future
 
@@ -104,7 +104,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def create_server(
         self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, ssl: Any = None, **options: Any
     ) -> Any:
-        """A server on `sock`, which `Node.listen` made; plaintext. Raises TypeError for any other."""
+        """A server on `sock`, which `Node.listen` made, in plaintext. Raises TypeError for any other socket."""
         _no_tls(ssl)
         return await self._network().listen(protocol_factory, sock)
 

@@ -1,8 +1,8 @@
 """A simulated network: nodes with names, links between them, and everything that can go wrong with either.
 
-Who calls is told by context: what runs inside a node (`Node.inside`, `Node.start`, and whatever its servers start) connects from there, so
-that servers and channels run on it as they are. What it does not simulate: TLS, UDP, routes that differ by size, and congestion between
-connections; bandwidth is each connection's own.
+The context tells which node a connection comes from. Code inside a node (`Node.inside`, `Node.start`, and everything that its servers
+start) connects from there, so servers and channels run on the network as they are. The network does not simulate TLS, UDP, routes that
+differ by size, and congestion between connections; bandwidth is each connection's own.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from towpath.testing.stream import End
 T = TypeVar("T")
 
 Tap = Callable[[float, str, str, bytes], None]
-"""Hears of bytes as they arrive: when, the names of the nodes from and to, and the bytes."""
+"""Hears of bytes as they arrive: the time, the names of the nodes from and to, and the bytes."""
 
 _here: contextvars.ContextVar["Node"] = contextvars.ContextVar("towpath_simulated_node")
 
@@ -52,12 +52,12 @@ class Way:
             self._network.tap(asyncio.get_running_loop().time(), self._source.name, self._target.name, data)
 
     def block(self) -> None:
-        """Hold back what arrives."""
+        """Hold back arriving bytes."""
         self.blocked = True
         self.unblocked.clear()
 
     def unblock(self) -> None:
-        """Let it through, as it was sent."""
+        """Let the bytes through, in the order in which they were sent."""
         self.blocked = False
         self.unblocked.set()
         for end in list(self.ends):
@@ -67,7 +67,7 @@ class Way:
 class Node:
     """A machine: a name, an address, a processor. Made by `Network.node`.
 
-    `lag` (seconds, 0) is added to everything that comes and goes: a slow network card; `cpu.speed` makes its work slow.
+    `lag` (seconds, 0) is added to everything that comes and goes, as by a slow network card. `cpu.speed` slows down its work.
     """
 
     def __init__(self, network: "Network", name: str, address: str, cpu: Cpu) -> None:
@@ -83,7 +83,7 @@ class Node:
 
     @contextmanager
     def inside(self) -> Generator[None]:
-        """What is called in the `with` block is called from this node."""
+        """Code in the `with` block connects from this node."""
         here, lag = _here.set(self), simulated_lag.set(self.cpu.lag)
         try:
             yield
@@ -106,14 +106,14 @@ class Node:
         """A listening socket for `Server.start(sock=...)`. Raises OSError if the node listens there already."""
         if port in self.listening:
             raise OSError(errno.EADDRINUSE, f"{self.name}:{port} is in use")
-        return cast("socket.socket", Listener(self, port))  # it is one in shape, as far as servers look
+        return cast("socket.socket", Listener(self, port))  # it has as much of a socket's shape as servers look at
 
     async def work(self, seconds: float) -> None:
         """Spend `seconds` of this node's processor."""
         await self.cpu.work(seconds)
 
     def crash(self) -> None:
-        """The process is gone: its connections are reset, nobody listens, what `start` runs is cancelled."""
+        """End the process: its connections are reset, its ports are closed, and all work of `start` is cancelled."""
         self.up = False
         for listening in list(self.listening.values()):
             listening.close()
@@ -123,7 +123,7 @@ class Node:
             task.cancel()
 
     def restart(self) -> None:
-        """It is there again, and has to be told what to run: listen and start anew."""
+        """The node is there again and runs nothing: listen and start anew."""
         self.up = True
 
 
@@ -137,17 +137,17 @@ class Listener:
         self.port = port
 
     def getsockname(self) -> tuple[str, int]:
-        """Address and port."""
+        """The address and the port."""
         return self.node.address, self.port
 
     def listen(self, backlog: int) -> None:
-        """Nobody waits to be accepted."""
+        """Does nothing: no connection waits to be accepted."""
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
-        """Ends that are gone are found out as the network says."""
+        """Does nothing: the network says when an end is gone."""
 
     def close(self) -> None:
-        """Nothing was taken from any system."""
+        """Does nothing: no real socket is open."""
 
 
 class Listening(asyncio.AbstractServer):
@@ -161,7 +161,7 @@ class Listening(asyncio.AbstractServer):
         listener.node.listening[listener.port] = self
 
     def close(self) -> None:
-        """Accept nobody any more; open connections stay."""
+        """Accept no connection any more; open connections stay."""
         if self.is_serving():
             del self._listener.node.listening[self._listener.port]
 
@@ -170,15 +170,15 @@ class Listening(asyncio.AbstractServer):
         return self._listener.node.listening.get(self._listener.port) is self
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop it runs in."""
+        """The loop that the server runs in."""
         return asyncio.get_running_loop()
 
     async def wait_closed(self) -> None:
-        """Nothing to wait for."""
+        """Returns at once."""
 
 
 class Network:
-    """`options` hold for every link that is not given others by `link`; `random` decides what chance decides."""
+    """Nodes and the links between them. `options` hold for every link that `link` has not changed; `random` draws latency and loss."""
 
     def __init__(self, random: Random, options: LinkOptions | None = None) -> None:
         self.random = random
@@ -190,7 +190,7 @@ class Network:
         self._ways: dict[tuple[Node, Node], Way] = {}
         self._ports = 32768
         self.outside = self.node("outside")
-        """Where what runs inside no node calls from."""
+        """The node from which code outside of all nodes connects."""
 
     def node(self, name: str, *, cpu: Cpu | None = None) -> Node:
         """A new machine. Raises ValueError if the name is taken."""
@@ -203,28 +203,28 @@ class Network:
         return node
 
     def name(self, name: str, nodes: Iterable[Node]) -> None:
-        """Have `name` stand for all of `nodes`, as a headless service does; again to change it."""
+        """Have `name` resolve to all of `nodes`, as a headless service does. Call it again to change that."""
         if name in self.nodes:
             raise ValueError(f"{name} is a node")
         self._names[name] = list(nodes)
 
     def link(self, one: Node, other: Node, options: LinkOptions) -> None:
-        """Make the link between two nodes, both ways, another one; open connections feel it too."""
+        """Replace the link between two nodes, both ways; open connections feel it too."""
         self.way(one, other).options = self.way(other, one).options = options
 
     def partition(self, some: Iterable[Node], others: Iterable[Node] | None = None) -> None:
-        """Hold back everything between `some` and `others` (default: all other nodes there are), until `heal`."""
+        """Hold back everything between `some` and `others` (default: all other nodes), until `heal`."""
         for way in self._between(some, others):
             way.block()
 
     def heal(self) -> None:
-        """End every partition; what was held back arrives."""
+        """End every partition; the bytes that were held back arrive."""
         for way in self._ways.values():
             if way.blocked:
                 way.unblock()
 
     def reset(self, some: Iterable[Node], others: Iterable[Node] | None = None) -> None:
-        """Reset the connections between them, at both ends."""
+        """Reset the connections between `some` and `others`, at both ends."""
         for way in self._between(some, others):
             for end in list(way.ends):
                 end.drop(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
@@ -241,7 +241,7 @@ class Network:
             way = self._ways[source, target] = Way(self, source, target)
         return way
 
-    # What the loop asks.
+    # Called by the loop.
 
     def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
         """The addresses of a name. Raises socket.gaierror if there is none."""
@@ -253,8 +253,8 @@ class Network:
         return [(node.address, port) for node in nodes]
 
     async def connect(self, factory: Callable[[], Any], host: str, port: int) -> tuple[Any, Any]:
-        """Connect from the node that this runs on. Raises ConnectionRefusedError where nobody listens, TimeoutError where nothing comes
-        through; waits while there is a partition."""
+        """Connect from the node that this code runs on, after a partition has ended. Raises ConnectionRefusedError where no server listens,
+        and TimeoutError where nothing comes through."""
         source, target = _here.get(self.outside), self._by_address[self.resolve(host, port)[0][0]]
         there, back = self.way(source, target), self.way(target, source)
         for way in (there, back):
@@ -282,7 +282,7 @@ class Network:
         return near, protocol
 
     async def listen(self, factory: Callable[[], Any], sock: Any) -> Listening:
-        """Accept at `sock`. Raises TypeError if it is none of `Node.listen`."""
+        """Accept at `sock`. Raises TypeError unless `Node.listen` made it."""
         if not isinstance(sock, Listener):
             raise TypeError("a simulated server listens on a simulated socket: start(sock=node.listen(8080), insecure=True)")
         return Listening(sock, factory)
@@ -291,7 +291,7 @@ class Network:
 def _forgetting(end: End, way: Way, node: Node) -> Callable[[], None]:
     def forget() -> None:
         node.ends.pop(end, None)
-        if not way.blocked:  # what it has sent is held back, and comes through when the partition heals
+        if not way.blocked:  # its bytes are held back, and come through when the partition heals
             way.ends.pop(end, None)
 
     return forget

@@ -1,7 +1,7 @@
 """The entry to a simulation: virtual time, one seeded source of chance and one network under everything that `main` does.
 
-The same seed gives the same run to the byte, in any process. What would break that is refused where it can be seen: real sockets, threads,
-tasks that outlive the run. What cannot be seen is up to `main`: the wall clock, `random` of its own, the order of a set of objects.
+The same seed gives the same run to the byte, in any process. Three things would break that and are refused: real sockets, threads, and
+tasks that outlive the run. Others cannot be seen and are up to `main`: the wall clock, `random` of its own, the order of a set of objects.
 """
 
 import asyncio
@@ -25,11 +25,14 @@ class LeakedTasks(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What `main` is given. `random` is for its own draws: load, payloads, times of faults."""
+    """The argument of `main`."""
 
     seed: int
+    """The seed of the run."""
     random: random.Random
+    """The source of `main`'s own draws: load, payloads, times of faults."""
     network: Network
+    """The nodes and links of the run."""
 
     @property
     def elapsed(self) -> float:
@@ -42,9 +45,9 @@ class Simulation:
 
 
 def simulate(main: Callable[[Simulation], Coroutine[Any, Any, T]], *, seed: int = 0, options: LinkOptions | None = None) -> T:
-    """Run `main(simulation)` in virtual time and return what it returns; `options` are those of every link.
+    """Run `main(simulation)` in virtual time and return its result; `options` are those of every link.
 
-    Raises Deadlock when all wait for what will never come, LeakedTasks when tasks are left, and whatever `main` raises. Not for use inside
+    Raises Deadlock when every task waits for ever, LeakedTasks when tasks are left, and any error that `main` raises. Do not call it inside
     a running loop, nor from two threads at once: clock and chance are process-wide.
     """
     source = random.Random(seed)

@@ -1,7 +1,7 @@
-"""A simulated TCP connection: two transports, and a pipe each way that keeps the order of what is written.
+"""A simulated TCP connection: two transports, and a pipe each way that keeps the order of the bytes.
 
-What asyncio promises its protocols is kept: `connection_lost` once and never from within a call of the protocol, `pause_writing` above the
-high-water mark, a half-close by `write_eof`, and callbacks in the context in which the connection was made.
+The transports keep asyncio's promises to protocols: `connection_lost` once and never from within a call of the protocol, `pause_writing`
+above the high-water mark, a half-close by `write_eof`, and callbacks in the context in which the connection was made.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ class Path(Protocol):
 
     @property
     def blocked(self) -> bool:
-        """Whether what arrives is held back."""
+        """Whether arriving bytes are held back."""
         ...
 
     @property
     def options(self) -> LinkOptions:
-        """What the link is like now."""
+        """The properties of the link now."""
         ...
 
     def delay(self) -> float | None:
@@ -67,24 +67,24 @@ class End(asyncio.Transport):
         self._free_at = 0.0
         self._last = 0.0
 
-    # What a protocol and its owner call.
+    # Called by a protocol and its owner.
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """`peername`, `sockname` and `socket`, as of a TCP connection."""
         return self._names.get(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Who hears of what comes."""
+        """Give arriving bytes to `protocol`."""
         self._protocol = cast("asyncio.Protocol", protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who hears of what comes."""
+        """The protocol that gets arriving bytes."""
         if self._protocol is None:
             raise RuntimeError("the connection is not made yet")
         return self._protocol
 
     def is_closing(self) -> bool:
-        """Whether it is closed, or will be."""
+        """Whether this end is closed, or will be."""
         return self._closing
 
     def write(self, data: Any) -> None:
@@ -98,11 +98,11 @@ class End(asyncio.Transport):
             self._tell("pause_writing")
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
-        """Send all of it."""
+        """Send all of the data, in order."""
         self.write(b"".join(list_of_data))
 
     def can_write_eof(self) -> bool:
-        """Always."""
+        """Always True."""
         return True
 
     def write_eof(self) -> None:
@@ -117,7 +117,7 @@ class End(asyncio.Transport):
         self._low = self._high // 4 if low is None else low
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Low and high."""
+        """The low and the high limit."""
         return self._low, self._high
 
     def get_write_buffer_size(self) -> int:
@@ -125,15 +125,15 @@ class End(asyncio.Transport):
         return max(0, self._unread - self.path.options.buffer)
 
     def is_reading(self) -> bool:
-        """Whether the protocol is given what comes."""
+        """Whether the protocol gets arriving bytes."""
         return self._reading and not self._closing
 
     def pause_reading(self) -> None:
-        """Leave what comes with the system."""
+        """Leave arriving bytes with the system."""
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Take it again."""
+        """Give arriving bytes to the protocol again."""
         if not self._reading:
             self._reading = True
             self._loop.call_soon(self.peer.pump, context=self.context)
@@ -151,22 +151,22 @@ class End(asyncio.Transport):
             self._send(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
             self.drop(None)
 
-    # What the network calls.
+    # Called by the network.
 
     def drop(self, reason: OSError | None) -> None:
-        """This end is gone, and the other hears nothing of it by this."""
+        """End this end; the other end hears nothing of it by this call."""
         self._closing = True
         self._loop.call_soon(self._lost, reason, context=self.context)
 
     def crash(self) -> None:
-        """The process is gone: its system resets what it had."""
+        """The process is gone: its system resets the connection."""
         if not self.closed:
             reset = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
             self._send(reset)
             self.drop(reset)
 
     def pump(self) -> None:
-        """Give the other end what has arrived there, unless the way is blocked or it does not read."""
+        """Give the other end the bytes that have arrived there, unless the way is blocked or it does not read."""
         loop, peer, path = self._loop, self.peer, self.path
         # asyncio runs a timer up to a nanosecond before its time, and sums of seconds miss it by as much as a rounding error.
         now = loop.time() + _EARLY
@@ -186,12 +186,12 @@ class End(asyncio.Transport):
                 peer.finished(item)
 
     def deliver(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Give `data` to the protocol."""
         if not self._closing and self._protocol is not None:
             self._protocol.data_received(data)
 
     def finished(self, reason: OSError | None) -> None:
-        """Nothing more comes: the other end was closed, or with `reason` reset."""
+        """The other end was closed, or with `reason` reset: no more bytes come."""
         if reason is not None:
             self.drop(reason)
         elif not self._closing and self._protocol is not None and not self._protocol.eof_received():
