@@ -1,10 +1,10 @@
 """Decoding header blocks (RFC 7541 3, 6), fastest for the blocks that RPC peers send over and over.
 
-Such a block is a run of index bytes that recurs exactly, followed by a few short literals that are not indexed. The run is looked up whole;
-the literals are cut out by a loop that knows only the one representation that towpath itself sends. At the first surprise the block is
-decoded again from its start by the general path, which knows every representation and every error; nothing was changed until then.
+Such a block is a run of index bytes that recurs exactly, followed by a few short literals that are not indexed. The run is looked up whole.
+A loop cuts out the literals; it knows the one representation that towpath itself sends. At the first surprise the general path decodes the
+block again from its start; nothing was changed until then. That path knows every representation and every error.
 
-This is not an intermediary's decoder: that a literal was marked "never indexed" is not reported.
+This is not an intermediary's decoder: it does not report that a literal was marked "never indexed".
 """
 
 from typing import Any, Final
@@ -24,11 +24,11 @@ _RAW_LITERAL_SURPLUS: Final = ENTRY_OVERHEAD - 3  # a raw literal has 3 bytes be
 
 
 class Decoder:
-    """The decoding side of one connection. Blocks have to be given whole, each once, in the order in which they arrived.
+    """The decoding side of one connection. It takes blocks whole, each once, in the order in which they arrived.
 
     `max_table_size` is the SETTINGS_HEADER_TABLE_SIZE that this side announces, in bytes: size updates above it are errors. The table
     itself starts at the protocol's 4096 bytes, since the peer may send blocks before it has seen the settings. `max_list_size` bounds the
-    fields of one block, counted as names + values + 32 for each. How long a block may be is for the caller to limit.
+    fields of one block, counted as names + values + 32 for each. The caller limits how long a block may be.
     """
 
     __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table", "blocks", "generation", "stems", "tail")
@@ -39,16 +39,16 @@ class Decoder:
         self._max_list_size: int = max_list_size
         self._nothing: KnownFields = KnownFields((), 0)
         self._runs: dict[bytes, KnownFields] = {b"": self._nothing}
-        # For the caller to remember blocks in, and the beginnings of blocks; emptied whenever `generation` grows.
+        # Where the caller remembers blocks, and the beginnings of blocks; emptied whenever `generation` grows.
         self.blocks: dict[bytes, Any] = {}
         self.stems: dict[bytes, Any] = {}
         self.tail: int = 0  # how many bytes at the end of the latest block are a value as it stands; 0 if it ends in anything else
-        self.generation: int = 0  # grows whenever what a block means may have changed, so that what was derived from one is void
+        self.generation: int = 0  # grows whenever the meaning of a block may have changed; what was derived from one is void then
         self._run_length: int = 0  # of the latest block: the first guess for the next one
 
     @property
     def recurring(self) -> dict[bytes, KnownFields]:
-        """The remembered runs by their bytes, for looking only. A block that is found here whole is decoded thereby, without a call."""
+        """The remembered runs by their bytes, for looking only. A block that is one of these runs needs no call to be decoded."""
         return self._runs
 
     def decode(self, block: bytes) -> HeaderBlock:
@@ -57,7 +57,7 @@ class Decoder:
         Raises HpackError if it is malformed (the decoder is then of no further use), and HeaderListTooLarge if its fields exceed the
         limit (it can go on).
         """
-        # Measured with seven indexes and two literals. Where the run ends: guessing its length takes half the time of stripping the index
+        # Measured with seven indexes and two literals. The end of the run: guessing its length takes half the time of stripping the index
         # bytes, and a quarter of that of a loop over them or a regular expression. The literals: splitting at the zero bytes and
         # interning the names are each a fifth slower than this loop; a struct kept for the layout gains only where the number of
         # literals is fixed as well.
@@ -85,9 +85,9 @@ class Decoder:
                     at = name_end + 1 + value_length
                     extra.append((name, block[name_end + 1 : at]))
             except IndexError:
-                return self._decode_general(block)  # the block is cut short: it finds where and says so
+                return self._decode_general(block)  # the block is cut short: the general path finds where
             if at != end:
-                return self._decode_general(block)  # likewise
+                return self._decode_general(block)  # the block is cut short here too
             size = known.size + end - start + _RAW_LITERAL_SURPLUS * len(extra)
             if size > self._max_list_size:
                 raise HeaderListTooLarge(size, self._max_list_size)

@@ -14,7 +14,7 @@ INITIAL_TABLE_SIZE: Final = 4096
 """The size of both tables, in bytes, until settings and size updates say otherwise (RFC 9113 6.5.2)."""
 
 ENTRY_OVERHEAD: Final = 32
-"""What an entry or field counts beyond its name and value, in bytes (RFC 7541 4.1)."""
+"""The bytes that an entry or field counts beyond its name and value (RFC 7541 4.1)."""
 
 
 class DecodingTable:
@@ -28,14 +28,14 @@ class DecodingTable:
         self.max_size: int = INITIAL_TABLE_SIZE
 
     def insert(self, field: Field, size: int) -> None:
-        """Add `field`, whose `size` the caller has counted already. One that exceeds the whole table empties it (RFC 7541 4.4)."""
+        """Add `field`, whose `size` the caller has counted already. A field that exceeds the whole table empties it (RFC 7541 4.4)."""
         self._evict(self.max_size - size)
         if size <= self.max_size:
             self.entries.insert(FIRST_DYNAMIC_INDEX, field)
             self.size += size
 
     def resize(self, max_size: int) -> None:
-        """Set the size that the entries may reach, evicting those beyond it (RFC 7541 4.3)."""
+        """Set the size that the entries may reach, and evict those beyond it (RFC 7541 4.3)."""
         self.max_size = max_size
         self._evict(max_size)
 

@@ -1,8 +1,8 @@
 """Encoding header blocks (RFC 7541 6) so that the next block can be sent from memory.
 
-The caller says which fields are worth the dynamic table, because it knows what recurs: an encoder that guesses fills the table with
-timeouts and trace ids and evicts what would have been sent as one byte. After a first block, `encode_indexed` gives the bytes that stand
-for the same fields, and they stay good until `generation` changes.
+The caller says which fields are worth the dynamic table, because it knows which recur. An encoder that guesses fills the table with
+timeouts and trace ids, and evicts fields that would have been sent as one byte. After a first block, `encode_indexed` gives the bytes that
+stand for the same fields, and they stay good until `generation` changes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,9 +19,9 @@ class Encoder:
     """The encoding side of one connection. Blocks have to be sent in the order in which they were encoded, none left out.
 
     `max_table_size` is our own cap in bytes; the table is as large as it and the peer allow, and starts at the protocol's 4096.
-    `generation` (read only) grows whenever the table changes, by insertion, eviction or resizing: index bytes from before must then not
-    be sent again. `recurring` is a place for the caller to keep such bytes and what it makes of them, under keys of its own; it is emptied
-    when that happens.
+    `generation` (read only) grows whenever the table changes, by insertion, eviction or resizing. Index bytes from before must then not be
+    sent again. `recurring` is a place for the caller to keep such bytes and things derived from them, under keys of its own. It is emptied
+    when `generation` grows.
     """
 
     __slots__ = ("_least_size", "_max_table_size", "_resized", "_table", "generation", "recurring")
@@ -51,9 +51,9 @@ class Encoder:
     def encode(self, indexed: Sequence[Field], literals: Iterable[Field] = (), never: Iterable[Field] = ()) -> bytes:
         """Encode one block: first `indexed`, then `literals`, then `never`. Names have to be in lower case (RFC 9113 8.2).
 
-        `indexed` are fields that will recur: they are sent as an index if a table has them, and entered into the dynamic one if they
-        fit. `literals` vary from call to call and stay out of it. `never` are secrets that are short or guessable: they stay out of it
-        too, and intermediaries are told to do likewise (RFC 7541 7.1.3).
+        `indexed` are fields that will recur: they are sent as an index if a table has them, and entered into the dynamic one if they fit.
+        `literals` vary from call to call and stay out of the table. `never` are short or guessable secrets: they stay out of it too, and
+        intermediaries are told to keep them out of theirs (RFC 7541 7.1.3).
         """
         parts: list[bytes] = []
         if self._resized:

@@ -1,7 +1,7 @@
-"""The two ways in which a header block can be refused: it is malformed, or it is well formed and larger than we accept.
+"""The two ways in which a header block can be refused: it is malformed, or it is well formed and too large.
 
 They are kept apart because their reach differs. A malformed block leaves both sides with different dynamic tables, so the whole connection
-has to end; a block that is too large was decoded to its end, so only its stream is refused.
+has to end. A block that is too large was decoded to its end, so only its stream is refused.
 """
 
 

@@ -1,8 +1,8 @@
 """Huffman coding of strings (RFC 7541 5.2).
 
-Decoding walks a table of transitions, half a byte at a time: a state is an inner node of the code's tree, and a transition holds the state
-reached and the symbol completed on the way, of which there is at most one since no code is shorter than five bits. The table is built when
-the first Huffman string arrives: that takes as long as importing this whole package, and many a process never sees one.
+Decoding walks a table of transitions, half a byte at a time. A state is an inner node of the code's tree. A transition holds the next state
+and the symbol completed on the way, of which there is at most one since no code is shorter than five bits. The table is built when the
+first Huffman string arrives: that takes as long as importing this whole package, and many processes never see one.
 """
 
 from functools import cache
@@ -51,7 +51,7 @@ def decode_huffman(encoded: bytes) -> bytes:
 
 @cache
 def _machine() -> tuple[_Transitions, frozenset[int]]:
-    """Where each half byte leads from each state, and the states in which a string may end."""
+    """The next state for each state and half byte, and the states in which a string may end."""
     tree = _tree()
     by_bit: _Transitions = [[_step(child) for child in children] for children in tree]
     by_bit.append([(_FAILED, b"")] * 2)
@@ -74,7 +74,7 @@ def _step(child: int) -> tuple[int, bytes]:
 
 
 def _tree() -> list[list[int]]:
-    """The code as a tree: for each inner node what follows on 0 and on 1, another inner node or, as its complement, a symbol."""
+    """The code as a tree. Each inner node has an entry for 0 and one for 1: another inner node or, as its complement, a symbol."""
     tree = [[0, 0]]
     for symbol, code in enumerate(_CODES):
         node = 0

@@ -1,7 +1,7 @@
 """The Huffman code of HPACK (RFC 7541 appendix B), as data.
 
 The code is canonical: codes of one length are consecutive, in the order of the symbols, and each length goes on where the one before it
-stopped. So the symbols of each length say everything, and the codes are counted out from them.
+stopped. So the symbols of each length determine the codes, which are counted out from them.
 """
 
 from typing import Final

@@ -18,7 +18,7 @@ SHORT_LENGTHS: Final = BYTES[:127]
 
 
 def literal_prefix(name: bytes) -> bytes:
-    """Everything of such a field that comes before the length of its value. `name` has to be in lower case (RFC 9113 8.2)."""
+    """The part of such a field in front of the length of its value. `name` has to be in lower case (RFC 9113 8.2)."""
     return b"\x00" + encode_integer(len(name), 0x7F, 0) + name
 
 

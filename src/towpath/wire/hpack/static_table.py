@@ -1,6 +1,6 @@
 """The static table (RFC 7541 appendix A).
 
-Position 0 is a placeholder, since indexes count from 1: what a decoder finds there is an error that it has to raise itself.
+Position 0 is a placeholder, since indexes count from 1: a decoder that gets index 0 has to raise an error itself.
 """
 
 from typing import Final

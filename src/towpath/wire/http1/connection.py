@@ -1,10 +1,9 @@
 """One HTTP/1.1 connection without IO: `receive` takes bytes, requests go up one at a time, responses come down as bytes in `out`.
 
-llhttp, through httptools, does the parsing and refuses what smuggles requests past proxies: two lengths, a length beside chunks, folded or
-malformed fields (RFC 9112, sections 5 to 7 and 11). Requests that a client sends before the last response has ended wait here, and reading
-stops while any does, so what waits is what one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows: such a request and
-all that follows it are what they would be without the field. CONNECT is refused; there are no responses of other versions than the
-request's.
+llhttp, through httptools, does the parsing and refuses requests that could be smuggled past proxies: two lengths, a length beside chunks,
+folded or malformed fields (RFC 9112, sections 5 to 7 and 11). A client may send requests before the last response has ended. They wait
+here, and reading stops while any does, so no more waits than one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows:
+the request and all bytes behind it mean the same without the field. CONNECT is refused. Responses have the version of their request.
 """
 
 from collections import deque
@@ -50,7 +49,7 @@ class _Fault(Exception):
 
 
 class Http1Connection:
-    """A server's end."""
+    """The server's end of a connection."""
 
     def __init__(self, owner: Http1Owner, limits: Http1Limits | None = None) -> None:
         self.out: list[bytes] = []
@@ -59,7 +58,7 @@ class Http1Connection:
         self._parser = httptools.HttpRequestParser(self)
         self._closed = False
         self._last = False
-        """Whether the connection ends with the response under way."""
+        """Whether the connection ends with the response that is being sent."""
         # The request that is being parsed.
         self._target = b""
         self._fields: list[Field] = []
@@ -69,7 +68,7 @@ class Http1Connection:
         self._has_body = False
         # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
         self._unparsed = 0
-        # Requests that wait for their turn: what would have been told of them.
+        # Requests that wait for their turn, as the events that are still to be told.
         self._waiting: deque[Callable[[], None]] = deque()
         # The request that is being served, and its response.
         self._stream: Http1Stream | None = None
@@ -85,7 +84,7 @@ class Http1Connection:
         self._begun = False
         self._response_ended = True
         self._turning = False
-        # Heads that came before on this connection, so that what was worked out for one serves the next.
+        # Heads that came before on this connection, so that results worked out for one serve the next.
         self._known: dict[tuple[bytes, bytes, tuple[Field, ...]], Section] = {}
 
     @property
@@ -95,7 +94,7 @@ class Http1Connection:
 
     @property
     def serving(self) -> Http1Stream | None:
-        """The request that is under way."""
+        """The request that is being served."""
         return self._stream
 
     @property
@@ -103,10 +102,10 @@ class Http1Connection:
         """Whether a request has begun and its head is not complete."""
         return self._in_head and self._opened
 
-    # What the transport says.
+    # Called by the transport.
 
     def begin(self) -> None:
-        """A server waits for its client to speak."""
+        """Wait for the client to speak."""
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
@@ -126,17 +125,17 @@ class Http1Connection:
             self._fail(_Fault(400, f"this is not HTTP/1.1: {error}"))
 
     def timeout(self) -> None:
-        """The client takes too long to send a head."""
+        """End the connection, since its client takes too long to send a head."""
         self._fail(_Fault(408, "the request's head did not come in time"))
 
     def announce_shutdown(self) -> None:
-        """Serve what has come and no more."""
+        """Serve the requests that have come, and no more."""
         if self.idle:
             self._end()
         self._last = True
 
     def lost(self, reason: str) -> None:
-        """The transport is gone."""
+        """End the stream, since the transport is gone."""
         self._closed = True
         self._waiting.clear()
         stream, self._stream = self._stream, None
@@ -144,16 +143,16 @@ class Http1Connection:
             stream.reset_received(reason)
 
     def writing_paused(self) -> None:
-        """The client does not read its responses: it gets no more of them, so what it has already sent waits, and no more is read."""
+        """The client does not read its responses. It gets no more of them, so the requests that it has sent wait, and reading stops."""
         self._blocked = True
         self._pause()
 
     def writing_resumed(self) -> None:
-        """It reads again."""
+        """The client reads its responses again."""
         self._blocked = False
         self._next()
 
-    # What llhttp says.
+    # Called by llhttp.
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -167,7 +166,7 @@ class Http1Connection:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field."""
+        """A header or trailer field."""
         self._fields.append((name.lower(), value.rstrip(b" \t")))
         if len(self._fields) > self._limits.max_fields:
             raise _Fault(431, f"the request has over {self._limits.max_fields} fields")
@@ -197,7 +196,7 @@ class Http1Connection:
         self._in_head = True
         self._opened = False
         self._unparsed = 0
-        if self._has_body:  # else its head has said so
+        if self._has_body:  # without a body, the head was the end
             self._in_turn(self._ended)
 
     def _parse(self, data: bytes) -> None:
@@ -206,8 +205,8 @@ class Http1Connection:
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as offer:
-                # llhttp takes what follows the head for the other protocol, and cannot be told otherwise. So another parser is given the
-                # head without the offer, and then what follows: the request's body, and the requests behind it.
+                # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the
+                # head without the offer, then the bytes behind it: the request's body, and further requests.
                 head = self._head_without_offer()
                 self._parser = httptools.HttpRequestParser(self)
                 self._parser.feed_data(head)
@@ -281,12 +280,12 @@ class Http1Connection:
 
     def _next(self) -> None:
         """Go on to the request that waits, once both halves of the one before it have ended."""
-        if self._turning:  # called from within what is done here
+        if self._turning:  # called from within this loop
             return
         self._turning = True
         while self._response_ended and self._request_ended and not self._closed and not self._blocked:
             self._stream = None
-            self._unread = 0  # what nobody has taken of it, nobody will
+            self._unread = 0  # the rest of the body will not be taken
             if self._last:
                 self._end()
             if not self._waiting or self._closed:
@@ -308,7 +307,7 @@ class Http1Connection:
             self._reading_paused = False
             self._owner.resume_reading()
 
-    # What the layer above does.
+    # Called by the layer above.
 
     def consumed(self, size: int) -> None:
         """`size` bytes of the body were taken."""
@@ -317,7 +316,7 @@ class Http1Connection:
             self._resume()
 
     def send_head(self, status: int, fields: Sequence[Field], *, end: bool) -> None:
-        """The response's head. It leaves with the first piece of the body, which tells how long that is."""
+        """Send the response's head. It leaves with the first piece of the body, whose size it may have to tell."""
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"Status"))]
         lines += (b"%s: %s\r\n" % field for field in fields)
         self._head = lines
@@ -326,7 +325,7 @@ class Http1Connection:
             self.send_data(b"", end=True)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
-        """A piece of the response's body; with `end` the last."""
+        """Send a piece of the response's body; with `end` the last."""
         head, self._head = self._head, None
         if head is not None:
             self._begun = True
@@ -340,7 +339,7 @@ class Http1Connection:
                 self._chunked = True
                 head.append(b"transfer-encoding: chunked\r\n")
             if not self._request_ended:
-                self._last = True  # what is left of the request is not read, and would be taken for the next one
+                self._last = True  # the rest of the request is not read, and would be taken for the next one
             if self._last:
                 head.append(b"connection: close\r\n")
             elif self._old:
@@ -354,7 +353,7 @@ class Http1Connection:
             self._finish()
 
     def cut(self) -> None:
-        """The response cannot be finished: end the connection, so that the client sees that it is not whole."""
+        """End the connection, since the response cannot be finished: the client sees that it is not whole."""
         self._closed = True
         self._owner.failed("a response was cut short")
 
@@ -374,7 +373,7 @@ class Http1Connection:
         if self._closed:
             return
         stream, self._stream = self._stream, None
-        # A response that has begun cannot be replaced; one that has not is this.
+        # The fault becomes the response, unless one has begun.
         if not self._begun:
             body = str(fault).encode() + b"\n"
             reason = REASONS[fault.status]

@@ -1,4 +1,4 @@
-"""What a connection of HTTP/1.1 has around it: one request and its response from above, the transport from below, and the limits."""
+"""The neighbours of an HTTP/1.1 connection: one request and its response above, the transport below; and the limits."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,16 +8,18 @@ from towpath.wire.http.fields import Section
 
 @dataclass(frozen=True, kw_only=True)
 class Http1Limits:
-    """Sizes are in bytes. `max_head` (16 KiB) bounds the request line and the fields together, `max_fields` (100) their number, and
-    `max_unread` (256 KiB) what of a body may have come and not been taken before reading stops."""
+    """What a connection allows its client. Sizes are in bytes."""
 
     max_head: int = 16 * 1024
+    """The request line and the fields together."""
     max_fields: int = 100
+    """The number of fields."""
     max_unread: int = 256 * 1024
+    """Body bytes that may have come and not been taken before reading stops."""
 
 
 class Http1Stream(Protocol):
-    """One request, as the layer above hears of it."""
+    """One request, as the layer above sees it."""
 
     def head_received(self, head: Section, *, end: bool) -> None:
         """The request's head; with `end` it has no body."""
@@ -33,18 +35,18 @@ class Http1Stream(Protocol):
 
 
 class Http1Owner(Protocol):
-    """Who runs a connection."""
+    """The transport that runs a connection."""
 
     def accept(self, head: Section) -> Http1Stream:
-        """A new request; its `head_received` is called next."""
+        """A new request; the connection calls its `head_received` next."""
         ...
 
     def pause_reading(self) -> None:
-        """More has come than is taken: read nothing until `resume_reading`."""
+        """Read nothing until `resume_reading`, since more has come than is taken."""
         ...
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Read from the socket again."""
         ...
 
     def finished(self) -> None:
@@ -52,5 +54,5 @@ class Http1Owner(Protocol):
         ...
 
     def failed(self, reason: str) -> None:
-        """The connection is over because of a fault: likewise."""
+        """The connection is over because of a fault: flush what is in `out`, then close."""
         ...

@@ -1,6 +1,6 @@
-"""How often a peer may do what costs it less than us: a token bucket, filled at a rate, emptied by one for each time.
+"""How often a peer may do something that costs it less than us: a token bucket, filled at a rate, emptied by one for each time.
 
-Time is handed in, and only looked at when a token is spent.
+The caller passes the time in, and the bucket looks at it only when a token is spent.
 """
 
 
@@ -16,7 +16,7 @@ class Budget:
         self._at = 0.0
 
     def spend(self, now: float) -> bool:
-        """Whether there is a token left at `now` (seconds); it is gone then."""
+        """Take a token at `now` (seconds). Returns whether there was one."""
         self._tokens = min(self._burst, self._tokens + self._rate * (now - self._at)) - 1
         self._at = now
         return self._tokens >= 0

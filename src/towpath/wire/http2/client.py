@@ -1,4 +1,4 @@
-"""A client's end of a connection: opens streams and understands when the server wants no more of them."""
+"""A client's end of a connection: opens streams, and understands when the server wants no more of them."""
 
 from itertools import takewhile
 
@@ -36,7 +36,8 @@ from towpath.wire.http2.stream import Stream
 
 
 class ClientConnection(Connection):
-    """Streams of odd ids are opened here. Whether one more fits shows in `can_open`; queueing those that do not is the channel's."""
+    """A connection that opens streams, which have odd ids. `can_open` says whether one more fits; the channel queues streams that do
+    not."""
 
     __slots__ = ("_next_stream",)
 
@@ -47,22 +48,22 @@ class ClientConnection(Connection):
         self._next_stream = 1
 
     def own_settings(self) -> list[tuple[Setting, int]]:
-        """The limits without the one on streams, which a server does not open, and with push disabled."""
+        """The limits without the one on streams, since a server opens none, and with push disabled."""
         own = [(key, value) for key, value in self.limits.settings() if key is not Setting.MAX_CONCURRENT_STREAMS]
         return [*own, (Setting.ENABLE_PUSH, 0)]
 
     def is_idle(self, stream_id: int) -> bool:
-        """Not opened by us; a server opens none."""
+        """Whether this end has not opened the stream; a server opens none."""
         return stream_id >= self._next_stream or stream_id % 2 == 0
 
     def begin(self) -> None:
-        """The preface, then what either side sends first."""
+        """Send the preface, then what either side sends first."""
         self.out.append(PREFACE)
         self._advance(ConnectionEvent.PREFACE)
         super().begin()
 
     def can_open(self) -> bool:
-        """Whether the server takes one more stream now: its settings are known, it is not going away, and has room."""
+        """Whether the server takes one more stream now: its settings are known, it is not going away, and it has room."""
         return self.state is CONNECTION_OPEN and len(self.streams) < self.peer_max_streams and self._next_stream <= MAX_STREAM_ID
 
     def exhausted(self) -> bool:
@@ -70,11 +71,11 @@ class ClientConnection(Connection):
         return self._next_stream > MAX_STREAM_ID or self.state in (DRAINING, CONNECTION_CLOSED)
 
     def opened(self) -> int:
-        """How many streams were ever opened."""
+        """The number of streams that were ever opened."""
         return self._next_stream >> 1
 
     def open(self, stream: Stream) -> None:
-        """Give the stream its id; its head has to be the next thing sent."""
+        """Give the stream its id; the next frame sent has to be its head."""
         stream.id = self._next_stream
         self._next_stream += 2
         self.streams[stream.id] = stream
@@ -102,16 +103,16 @@ class ClientConnection(Connection):
         self.send_whole(stream, block, body, None)
 
     def going_away(self, last_stream_id: int, reason: str) -> None:
-        """Streams that the server will not process end here as refused, so that they may be sent elsewhere."""
+        """End the streams that the server will not process as refused, so that they may be sent elsewhere."""
         super().going_away(last_stream_id, reason)
-        # The newest come last, so that only those that are refused are looked at, however many GOAWAYs a server sends.
+        # The newest come last, so the loop sees no stream that goes on, however many GOAWAYs a server sends.
         refused = list(takewhile(lambda stream: stream.id > last_stream_id, reversed(self.streams.values())))
         for stream in reversed(refused):
             self.forget(stream)
             stream.reset_received(ErrorCode.REFUSED_STREAM, reason)
 
     def lost(self, reason: str) -> None:
-        """Streams whose head still waits in `out` end as refused, since no server has seen them. The others may have been processed."""
+        """End the streams whose head still waits in `out` as refused, since no server has seen them. The others may have been processed."""
         streams = self.streams
         for stream in [streams[stream_id] for stream_id in self._unsent() if stream_id in streams]:
             self.forget(stream)
@@ -119,7 +120,7 @@ class ClientConnection(Connection):
         super().lost(reason)
 
     def _unsent(self) -> list[int]:
-        # What waits is whole frames, behind perhaps the preface. A client's HEADERS are heads: requests of RPC have no trailers.
+        # `out` holds whole frames, perhaps behind the preface. A client's HEADERS are heads: requests of RPC have no trailers.
         waiting = b"".join(self.out).removeprefix(PREFACE)
         found: list[int] = []
         position = 0
@@ -162,7 +163,7 @@ class ClientConnection(Connection):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which is idle")
         if stream_id not in self.reset_here:
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
-        self._decode(stream_id, payload)  # for the dynamic table's sake; the stream itself is over
+        self._decode(stream_id, payload)  # keeps the dynamic table in step; the stream itself is over
 
     def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
         if stream.head_seen:

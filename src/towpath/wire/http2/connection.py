@@ -1,8 +1,9 @@
-"""One HTTP/2 connection without IO: `receive` takes bytes, the streams and the owner hear what they meant, `take` gives bytes back.
+"""One HTTP/2 connection without IO: `receive` takes bytes, streams and the owner hear of events, `take` gives bytes back.
 
-Written for RPC (RFC 9113): frames are parsed in place from one buffer, a frame costs one unpack and one method call, and what recurs in
-header blocks is decoded and checked once. Faults of the peer never raise out of `receive`: they end the stream or the connection as the
-RFC says, and whoever is concerned is told. There is no push and no priority; frames of both are checked and otherwise ignored or refused.
+It is written for RPC (RFC 9113). Frames are parsed in place from one buffer, and a frame costs one unpack and one method call. The
+recurring part of header blocks is decoded and checked once. Faults of the peer never raise out of `receive`: they end the stream or the
+connection as the RFC says, and the stream or the owner is told. There is no push and no priority; frames of both are checked and otherwise
+ignored or refused.
 """
 
 from abc import abstractmethod
@@ -43,13 +44,13 @@ from towpath.wire.http2.states import (
 from towpath.wire.http2.stream import Stream
 
 _MOST_EMPTY: Final = 1000
-"""DATA frames without data, and without an end, that may come in a row. No client is known to send two."""
+"""DATA frames without data, and without an end, that may come in a row. No known client sends two."""
 
 _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
 
 
 class Connection(Control):
-    """What a server's and a client's end share: the receiving half."""
+    """The receiving half, which a server's and a client's end share."""
 
     __slots__ = (
         "_buffer",
@@ -88,18 +89,18 @@ class Connection(Control):
 
     @abstractmethod
     def _preface(self, buffer: bytes) -> int:
-        """The position after the client's preface, once it has come whole; only called until then."""
+        """The position after the client's preface, once it has come whole. It is called only until then."""
 
     @abstractmethod
     def _header_block(self, stream_id: int, payload: bytes, end_stream: bool) -> None:
-        """A header block, whole. It goes to `_further_block` if its stream is under way."""
+        """Take a whole header block. It goes to `_further_block` if its stream is under way."""
 
     @abstractmethod
     def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
-        """The section of a stream that is under way. Raises MalformedSection."""
+        """Take a further section of a stream. Raises MalformedSection."""
 
     def begin(self) -> None:
-        """Announce our settings and open the connection's window; the first thing either side sends."""
+        """Announce our settings and open the connection's window: the first thing that either side sends."""
         self.out.append(frames.settings(self.own_settings()))
         grown = self.limits.connection_window - DEFAULT_WINDOW
         if grown > 0:
@@ -114,12 +115,12 @@ class Connection(Control):
         last = end - FRAME_HEADER_SIZE  # where the last frame may begin
         longest = self._longest
         try:
-            if self.state is not CONNECTION_OPEN:  # one look for all that is rare
+            if self.state is not CONNECTION_OPEN:  # one test for all rare cases
                 if self.state is CONNECTION_CLOSED:
                     return
                 if self.state is AWAIT_PREFACE:
                     position = self._preface(buffer)
-                    if position == 0:  # cut short: its first nine bytes must not be read as a frame
+                    if position == 0:  # the preface is cut short: its first nine bytes must not be read as a frame
                         self._buffer = buffer
                         return
             while position <= last:
@@ -139,7 +140,7 @@ class Connection(Control):
                     if kind == DATA:
                         self._data(stream_id, flags, buffer[start:position])
                     elif kind == HEADERS:
-                        if flags & _HEADERS_SHAPE == END_HEADERS:  # all there is in one frame, as nearly always
+                        if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
                             self._header_block(stream_id, buffer[start:position], flags & END_STREAM != 0)
                         else:
                             self._headers(stream_id, flags, buffer[start:position])
@@ -150,7 +151,7 @@ class Connection(Control):
                 except StreamFault as fault:
                     self._fail_stream(fault)
             self._buffer = buffer[position:] if position < end else b""
-            if self._grown:  # once for all that came
+            if self._grown:  # once for all frames of this read
                 self._grown = False
                 self.resume_own()
         except ConnectionFault as fault:
@@ -158,14 +159,14 @@ class Connection(Control):
             self.fail(fault.code, fault.reason)
 
     def begun(self) -> object:
-        """What the peer has begun and not ended, if it is no body: the greeting, a header block, another frame. It equals what this gave
-        before as long as it is the same, and is None if there is nothing."""
+        """What the peer has begun and not ended, if it is no body: the greeting, a header block, another frame. The result equals the one
+        before as long as nothing has ended, and is None if nothing is begun."""
         if self.state is AWAIT_PREFACE or self.state is AWAIT_SETTINGS:
             return "greeting"
         head = self._buffer[:FRAME_HEADER_SIZE]
         if self._partial is None and (not head or (len(head) == FRAME_HEADER_SIZE and head[3] == DATA)):
             return None
-        # While it lasts nothing else can come, so whoever has got on with anything has ended it.
+        # While a header block lasts no other frame can come, so a peer that makes progress has ended it.
         return self.last_peer_stream, self._recv_window, self._partial_size
 
     def _refuse_frame(self, length: int, buffer: bytes) -> Never:
@@ -186,7 +187,7 @@ class Connection(Control):
         if stream is None and self.is_idle(fault.stream_id):
             raise ConnectionFault(fault.code, fault.reason)  # an idle stream cannot be reset (section 6.4)
         if stream is not None:
-            self._count_reset(fault.stream_id)  # made to reset it, which comes to the same (CVE-2025-8671)
+            self._count_reset(fault.stream_id)  # a reset that the peer provokes costs as much as its own (CVE-2025-8671)
             self.forget(stream)
         self._owe_reply()
         self.send_reset(fault.stream_id, fault.code)
@@ -234,7 +235,7 @@ class Connection(Control):
         stream.data_received(payload, end_stream != 0)
 
     def _count_empty(self, window: int) -> None:
-        """Flow control does not hold back who sends nothing (CVE-2019-9518)."""
+        """Count a frame without data: flow control does not hold back a peer that sends nothing (CVE-2019-9518)."""
         if window != self._empty_since:
             self._empty_since = window
             self._empty = 0

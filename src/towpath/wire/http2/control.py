@@ -1,4 +1,4 @@
-"""The frames that carry no message: SETTINGS, PING, WINDOW_UPDATE, RST_STREAM, GOAWAY, PRIORITY and what must not come at all."""
+"""The frames that carry no message: SETTINGS, PING, WINDOW_UPDATE, RST_STREAM, GOAWAY, PRIORITY, and frames that must not come at all."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final
@@ -32,13 +32,13 @@ LOST: Final = -1
 _MOST_DEBUG: Final = 256
 _MOST_UNREAD_REPLIES: Final = 10_000
 _MOST_PARAMETERS: Final = 128
-"""In one frame of SETTINGS (CVE-2020-11080). A dozen are known, and some clients add a few that mean nothing."""
+"""Parameters in one frame of SETTINGS (CVE-2020-11080). A dozen are known, and some clients add a few that mean nothing."""
 
 _LONGEST_PAYLOAD_OF_PING: Final = 8
 
 
 class Control(Sender, ABC):
-    """A connection's state and the frames that change it."""
+    """The state of a connection, and the frames that change it."""
 
     __slots__ = (
         "_grown",
@@ -53,7 +53,7 @@ class Control(Sender, ABC):
         "state",
     )
 
-    # What the peer may set ENABLE_PUSH to: a server may not set it to 1 (section 6.5.2).
+    # The values to which the peer may set ENABLE_PUSH: a server may not set it to 1 (section 6.5.2).
     most_enable_push: ClassVar[int] = 1
 
     def __init__(self, owner: Owner, limits: Limits) -> None:
@@ -67,18 +67,18 @@ class Control(Sender, ABC):
         self._writing_paused = False
         self._unread_replies = 0
         self._rare = Budget(limits.settings_burst, limits.settings_per_second)
-        # Whether the window that every stream is given has grown, so that streams that wait for it are to go on.
+        # Whether the window that every stream is given has grown, so that streams that wait for it have to go on.
         self._grown = False
         # No stream's own window is larger than this one, though it may be that of a stream that has ended or has sent since.
         self._largest_own = 0
 
     @abstractmethod
     def is_idle(self, stream_id: int) -> bool:
-        """Whether nobody has opened this stream yet."""
+        """Whether neither side has opened this stream yet."""
 
     @abstractmethod
     def own_settings(self) -> list[tuple[Setting, int]]:
-        """What this end announces."""
+        """The settings that this end announces."""
 
     def going_away(self, last_stream_id: int, reason: str) -> None:
         """The peer will take no streams beyond `last_stream_id`."""
@@ -95,7 +95,7 @@ class Control(Sender, ABC):
             stream.reset_received(LOST, reason)
 
     def fail(self, code: ErrorCode, reason: str) -> None:
-        """End the connection: GOAWAY with the reason, every stream told, the owner asked to close."""
+        """End the connection: send GOAWAY with the reason, tell every stream, and ask the owner to close."""
         last = min(self.last_peer_stream, self.last_accepted)  # a later GOAWAY may not name a larger one (section 6.8)
         self.out.append(frames.goaway(last, code, reason.encode()[:_MOST_DEBUG]))
         reason = f"{code.name}: {reason}"
@@ -107,25 +107,25 @@ class Control(Sender, ABC):
         self.out.append(frames.frame(PING, 0, 0, payload))
 
     def writing_paused(self) -> None:
-        """The peer does not read what it was sent. It may not make us owe it any number of replies: past 10,000 acknowledgements and
-        resets the connection ends with ENHANCE_YOUR_CALM (CVE-2019-9512, 9514 and 9515)."""
+        """The peer does not read its bytes. It may not make us owe it any number of replies: past 10,000 acknowledgements and resets the
+        connection ends with ENHANCE_YOUR_CALM (CVE-2019-9512, 9514 and 9515)."""
         self._writing_paused = True
         self._unread_replies = 0
 
     def writing_resumed(self) -> None:
-        """It reads again."""
+        """The peer reads again."""
         self._writing_paused = False
 
     def _count_reset(self, stream_id: int) -> None:
         """The peer has ended a stream that was under way. Raises ConnectionFault if it does so too often."""
 
     def _count_rare(self) -> None:
-        """A frame that a peer has reason to send a few times. Raises ConnectionFault for the one that is too many."""
+        """Count a frame that a peer has reason to send a few times. Raises ConnectionFault for the one that is too many."""
         if not self._rare.spend(self._owner.now()):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames of SETTINGS or GOAWAY")
 
     def _owe_reply(self) -> None:
-        """A frame of the peer's demands one of ours. Raises ConnectionFault."""
+        """Count a frame that demands a reply. Raises ConnectionFault if too many replies wait."""
         if self._writing_paused:
             self._unread_replies += 1
             if self._unread_replies > _MOST_UNREAD_REPLIES:
@@ -169,7 +169,7 @@ class Control(Sender, ABC):
         stream = self.streams.get(stream_id)
         if stream is None:
             self._refuse_if_idle(stream_id, "WINDOW_UPDATE")
-            return  # a stream that has ended: the update was on its way
+            return  # the stream has ended, and the update was on its way
         if increment == 0:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0")
         own = stream.own_window + increment
@@ -222,7 +222,7 @@ class Control(Sender, ABC):
                 self._setting(key, value)
         self._advance(ConnectionEvent.SETTINGS)
         self._owe_reply()
-        # Before the data that a larger window lets go: C-core takes what comes ahead of the acknowledgement for an overflow.
+        # Before the data that a larger window lets go: C-core takes data ahead of the acknowledgement for an overflow.
         self.out.append(frames.frame(SETTINGS, ACK, 0))
         if window != self.peer_initial_window:
             self._peer_window_changed(window)

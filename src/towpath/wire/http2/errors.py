@@ -1,4 +1,4 @@
-"""What can be wrong with a peer: faults that end the connection and faults that end one stream (RFC 9113, section 5.4)."""
+"""The faults of a peer: those that end the connection and those that end one stream (RFC 9113, section 5.4)."""
 
 from enum import IntEnum
 
@@ -23,7 +23,7 @@ class ErrorCode(IntEnum):
 
 
 def error_name(code: int) -> str:
-    """The code's name, or its number: a peer may send codes that nobody registered (section 7 lets it)."""
+    """The code's name, or its number: a peer may send codes that are not registered (section 7 lets it)."""
     try:
         return ErrorCode(code).name
     except ValueError:
@@ -31,7 +31,7 @@ def error_name(code: int) -> str:
 
 
 class Http2Error(Exception):
-    """Base of both faults; `code` goes on the wire, `reason` into logs, errors and GOAWAY's debug data."""
+    """The base of both faults."""
 
     def __init__(self, code: ErrorCode, reason: str) -> None:
         super().__init__(f"{code.name}: {reason}")

@@ -13,7 +13,7 @@ DEFAULT_WINDOW: Final = 65_535
 DEFAULT_MAX_FRAME_SIZE: Final = 16_384
 LARGEST_MAX_FRAME_SIZE: Final = 2**24 - 1
 
-# Plain integers, not enums: they are compared for each frame, and an IntEnum member costs an attribute look-up more.
+# Plain integers, not enums: each frame compares them, and an IntEnum member costs one more attribute look-up.
 DATA: Final = 0x0
 HEADERS: Final = 0x1
 PRIORITY: Final = 0x2

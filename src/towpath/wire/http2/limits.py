@@ -1,4 +1,4 @@
-"""What a connection allows its peer, with defaults that suit RPC. The connection enforces each of them."""
+"""The limits that a connection sets its peer, with defaults that suit RPC. The connection enforces each of them."""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,35 @@ from towpath.wire.http2.frames import DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LA
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Sizes are in bytes.
-
-    `max_concurrent_streams` (256) bounds what a peer may have open at once. `stream_window` (256 KiB) bounds what one stream may send
-    before it is read, `connection_window` (4 MiB) what all of them may have on the way. `max_header_list` (16 KiB) counts names,
-    values and 32 a field, as RFC 7541 section 4.1 does; `max_header_block` (64 KiB) and `max_continuations` (8) bound the bytes and
-    frames in which a list may come. `max_table` (4 KiB) bounds the HPACK tables of both directions. `reset_burst` (1,000) and
-    `resets_per_second` (100) bound how many calls a client may take back before they are answered; `towpath.wire.http2.resets` says which
-    of them count. `settings_burst` (1,000) and `settings_per_second` (100) bound how many frames of SETTINGS and GOAWAY a peer may
-    send, acknowledgements included.
-    """
+    """Limits of one connection. Sizes are in bytes."""
 
     max_concurrent_streams: int = 256
+    """Streams that a peer may have open at once."""
     stream_window: int = 256 * 1024
+    """What a peer may send on one stream before it is read."""
     connection_window: int = 4 * 1024 * 1024
+    """What a peer may have on the way on all streams together."""
     max_frame_size: int = DEFAULT_MAX_FRAME_SIZE
+    """The largest payload of a frame (SETTINGS_MAX_FRAME_SIZE)."""
     max_header_list: int = 16 * 1024
+    """Names, values and 32 for each field of a header list, as RFC 7541, section 4.1, counts them."""
     max_header_block: int = 64 * 1024
+    """The bytes in which a header list may come."""
     max_continuations: int = 8
+    """The CONTINUATION frames in which a header list may come."""
     max_table: int = 4096
+    """The HPACK tables of both directions."""
     reset_burst: int = 1000
+    """Calls that a client may take back at once before they are answered; `towpath.wire.http2.resets` says which count."""
     resets_per_second: float = 100.0
+    """Calls that a client may take back per second, on average, before they are answered."""
     settings_burst: int = 1000
+    """Frames of SETTINGS and GOAWAY, acknowledgements included, that a peer may send at once."""
     settings_per_second: float = 100.0
+    """Frames of SETTINGS and GOAWAY that a peer may send per second, on average."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what HTTP/2 cannot express."""
+        """Raises ValueError for values that HTTP/2 cannot express."""
         if not DEFAULT_MAX_FRAME_SIZE <= self.max_frame_size <= LARGEST_MAX_FRAME_SIZE:
             raise ValueError(
                 f"max_frame_size is {self.max_frame_size}; RFC 9113 allows {DEFAULT_MAX_FRAME_SIZE} to {LARGEST_MAX_FRAME_SIZE}"
@@ -46,7 +49,7 @@ class Limits:
                 raise ValueError(f"{burst} is {getattr(self, burst)} and {rate} {getattr(self, rate)}; give 1 and 0 or more")
 
     def settings(self) -> list[tuple[Setting, int]]:
-        """The limits as SETTINGS, where HTTP/2 has one."""
+        """The limits as SETTINGS, where HTTP/2 has a setting for them."""
         return [
             (Setting.HEADER_TABLE_SIZE, self.max_table),
             (Setting.MAX_CONCURRENT_STREAMS, self.max_concurrent_streams),

@@ -1,4 +1,4 @@
-"""Who runs a connection, as the connection sees them: the port between sans-IO HTTP/2 and the transport that drives it."""
+"""The owner of a connection: the port between sans-IO HTTP/2 and the transport that drives it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,14 +8,14 @@ from towpath.wire.http2.stream import Stream
 
 
 class Owner(Protocol):
-    """Is told of what concerns no single stream. Its methods are called from within `receive` and must not raise."""
+    """Hears of events that concern no single stream. A connection calls its methods from within `receive`, and they must not raise."""
 
     def ready(self) -> None:
         """The peer's SETTINGS have arrived: its limits are known, or have changed."""
         ...
 
     def going_away(self, reason: str) -> None:
-        """The peer sent GOAWAY: streams that it will still answer go on, new ones belong on another connection."""
+        """The peer sent GOAWAY: it will still answer some streams, and new ones belong on another connection."""
         ...
 
     def pinged(self, payload: bytes) -> None:
@@ -23,7 +23,8 @@ class Owner(Protocol):
         ...
 
     def now(self) -> float:
-        """The time in seconds, of a clock that does not jump. Asked when the peer does what it may do only so often."""
+        """The time in seconds, of a clock that does not jump. A connection asks for it when the peer does something whose rate is
+        limited."""
         ...
 
     def failed(self, reason: str) -> None:
@@ -32,9 +33,9 @@ class Owner(Protocol):
 
 
 class ServerOwner(Owner, Protocol):
-    """The owner of a server's end, which also decides what becomes of a request."""
+    """The owner of a server's end, which also decides how a request is served."""
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
-        """A new stream for a request with this head and the fields that vary; its `head_received` is called next. Or the block of a
-        response that consists of its head alone, where there is to be no stream: what still comes of the request is then dropped."""
+        """A request came with this head and the fields that vary. Returns its stream, whose `head_received` is called next. Or returns the
+        block of a response that is its head alone; then there is no stream, and the rest of the request is dropped."""
         ...

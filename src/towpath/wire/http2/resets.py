@@ -1,31 +1,32 @@
 """How many calls a client may take back before they are answered (CVE-2023-44487, "rapid reset").
 
-A stream that is reset counts no more against the limit on concurrent streams, but what was begun for it has been paid: a client that opens
-and resets streams in a row gets far more begun than it may have under way. So resets cost tokens, as in nghttp2
+A stream that is reset counts no more against the limit on concurrent streams, but its start has been paid for: a client that opens and
+resets streams in a row gets far more started than it may have under way. So resets cost tokens, as in nghttp2
 (`nghttp2_option_set_stream_reset_rate_limit`: 1,000 at once, 33 a second). Three things differ, because clients of RPC cancel for good
 reasons, and many calls share a connection:
 
-- Only what the server still worked on costs: a reset behind the answer is free.
-- Each stream that is opened earns half a token, so who takes back no more than half of its calls (one that hedges, say) is never held up,
-  however busy. Envoy draws its line at the same half (`overload.premature_reset_total_stream_count`).
-- A stream that was open for long is free, as the limit on concurrent streams holds for it: when an overloaded server lets all deadlines
-  of a tenth of a second or more pass, however many, its clients are not sent away on top.
+- A reset costs only if the server still worked on the stream: a reset behind the answer is free.
+- Each stream that is opened earns half a token. A client that takes back no more than half of its calls (one that hedges, say) is never
+  held up, however busy. Envoy draws its line at the same half (`overload.premature_reset_total_stream_count`).
+- A stream that was open for long is free, as the limit on concurrent streams holds for it. When an overloaded server lets all deadlines of
+  a tenth of a second or more pass, its clients are not sent away on top.
 
-Time is handed in, and only looked at when a reset comes.
+The caller passes the time in, and the budget looks at it only when a reset comes.
 """
 
 from typing import Final
 
 _LONG: Final = 0.05
-"""Seconds. Whoever waits for so long before each reset begins 20 times its concurrent streams a second at the most, far less than it may
-have answered. Nothing is kept per stream: ids rise, so those that were there at a reset some time ago are as old. Resets are looked at in
-periods of this length, whence a stream that is twice as old counts as old for certain, where resets come all the time."""
+"""Seconds after which a stream counts as old. A client that waits for so long before each reset starts 20 times its concurrent streams a
+second at the most, far fewer than it may have answered. Nothing is kept per stream. Ids rise, so all streams that were there at a reset
+some time ago are as old. Resets are looked at in periods of this length. So where resets come all the time, a stream counts as old for
+certain once it is twice as old."""
 
 _EARNED: Final = 0.5
 
 
 class ResetBudget:
-    """One connection's tokens: `burst` at first and at the most, `rate` more a second."""
+    """The tokens of one connection: `burst` at first and at the most, `rate` more a second."""
 
     __slots__ = ("_at", "_before", "_before_at", "_began", "_burst", "_last", "_old", "_rate", "_tokens")
 
@@ -43,8 +44,8 @@ class ResetBudget:
         self._old = 0
 
     def spend(self, stream_id: int, last_stream_id: int, now: float) -> bool:
-        """Whether the client may reset `stream_id` before it was answered. `last_stream_id` is the last that it opened, `now` the time in
-        seconds."""
+        """Whether the client may reset `stream_id` before it was answered. `last_stream_id` is the last stream that it opened, `now` the
+        time in seconds."""
         if now - self._began >= _LONG:
             self._old = self._before
             self._before, self._before_at = self._last, self._at

@@ -1,8 +1,8 @@
 """The sending half of a connection: frames out, within the peer's windows.
 
-What fits goes out at once; what does not waits in its stream's queue until the peer's WINDOW_UPDATE, and the connection's window is then
-shared frame by frame among the streams that wait, so that one large message cannot starve the others. Bytes gather in `out` until the
-transport takes them, a few times per turn of its loop.
+Data that fits goes out at once. Other data waits in its stream's queue until the peer's WINDOW_UPDATE. The streams that wait then share the
+connection's window frame by frame, so that one large message cannot starve the others. Bytes gather in `out` until the transport takes
+them, a few times per turn of its loop.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ class IllegalSend(Exception):
 
 
 class AnswerTemplate:
-    """A response of which nothing but the body changes from call to call."""
+    """A response whose body alone changes from call to call."""
 
     __slots__ = ("head", "trailers")
 
@@ -65,7 +65,7 @@ class Sender:
         self._starved: deque[Stream] = deque()
         self._encoder = Encoder(max_table_size=limits.max_table)
         self._blocks: dict[object, Any] = self._encoder.recurring
-        # Streams that were reset here: what the peer had already sent on them is ignored (RFC 9113, section 5.1).
+        # Streams that were reset here: frames that the peer had already sent on them are ignored (RFC 9113, section 5.1).
         self.reset_here: dict[int, None] = {}
 
     def take(self) -> bytes:
@@ -75,7 +75,8 @@ class Sender:
         return data
 
     def encode(self, template: Template, literals: bytes = b"") -> bytes:
-        """The block of `template`, followed by fields that `wire.hpack.literal` made. Must be sent: it may have changed the table."""
+        """The block of `template`, followed by fields that `wire.hpack.literal` made. The block must be sent: it may have changed the
+        table."""
         block: bytes | None = self._blocks.get(template)
         if block is None:
             encoder = self._encoder
@@ -86,7 +87,7 @@ class Sender:
         return block + literals if literals else block
 
     def send_whole(self, stream: Stream, head: bytes, body: bytes, trailers: Template | None, literals: bytes = b"") -> None:
-        """A whole message exchange's half in one go: head, body, and either trailers (with `literals` appended) or END_STREAM on the
+        """Send one half of a whole exchange in one go: head, body, and either trailers (with `literals` appended) or END_STREAM on the
         body."""
         self.send_head(stream, head, end_stream=False)
         if trailers is None:
@@ -100,7 +101,7 @@ class Sender:
             self.send_body(stream, body, end_stream=False, trailers=plain + literals)
 
     def send_head(self, stream: Stream, block: bytes, *, end_stream: bool) -> None:
-        """A head or, with `end_stream`, a response that consists of its head alone (gRPC's trailers-only)."""
+        """Send a head or, with `end_stream`, a response that is its head alone (gRPC's trailers-only)."""
         after = (AFTER_SEND_END if end_stream else AFTER_SEND_FRAME)[stream.state]
         if after == ILLEGAL or stream.queue:
             raise IllegalSend(f"a head cannot be sent on stream {stream.id} in state {stream.state}")
@@ -108,9 +109,9 @@ class Sender:
         self._moved(stream, after)
 
     def send_body(self, stream: Stream, body: bytes, *, end_stream: bool, trailers: bytes | None = None) -> None:
-        """Body data, now or when the window allows; then `trailers`, if given, which end the stream: a block of literals only, since
-        HPACK wants blocks sent in the order in which they were encoded and this one may wait. Whether it all went out shows in
-        `stream.queued`; `stream.drained()` is called when what waited has gone."""
+        """Send body data, now or when the window allows, then `trailers`, if given, which end the stream. Trailers are a block of literals
+        only, since HPACK wants blocks sent in the order in which they were encoded and this one may wait. `stream.queued` tells whether all
+        data went out; `stream.drained()` is called when the rest has gone."""
         if end_stream and trailers is not None:
             raise IllegalSend(f"either the data or the trailers end stream {stream.id}, not both")
         if AFTER_SEND_FRAME[stream.state] == ILLEGAL or stream.state == IDLE:
@@ -127,7 +128,8 @@ class Sender:
             self._pump(stream)
 
     def send_piece(self, stream: Stream, body: bytes) -> None:
-        """`send_body` for one of many small pieces that do not end the stream: nothing is made but the frame where the windows allow it."""
+        """Send one of many small pieces that do not end the stream, as `send_body` would; nothing but the frame is made where the windows
+        allow it."""
         size = len(body)
         room = self.peer_initial_window + stream.own_window
         if stream.queue or size > room or size > self.send_window or size > self.peer_max_frame:
@@ -152,13 +154,13 @@ class Sender:
         self.ignore(stream_id)
 
     def ignore(self, stream_id: int) -> None:
-        """Whatever the peer still sends on this stream has no effect, but on flow control and the header table."""
+        """Frames that the peer still sends on this stream have no effect, but on flow control and the header table."""
         self.reset_here[stream_id] = None
         if len(self.reset_here) > _MOST_REMEMBERED_RESETS:
             del self.reset_here[next(iter(self.reset_here))]
 
     def forget(self, stream: Stream) -> None:
-        """The stream is over, without a frame."""
+        """Drop a stream that is over, without a frame."""
         if stream.state != IDLE:
             stream.state = AFTER_RESET[stream.state]
         if stream.queue and stream in self._starved:  # else a peer that grants no window and resets its streams could fill it
@@ -168,21 +170,21 @@ class Sender:
         self.streams.pop(stream.id, None)
 
     def grant(self, stream_id: int, size: int) -> None:
-        """WINDOW_UPDATE; stream 0 is the connection."""
+        """Send WINDOW_UPDATE; stream 0 is the connection."""
         self.out.append(frames.window_update(stream_id, size))
 
     def resume(self, stream: Stream) -> None:
-        """The stream's own window has grown."""
+        """Go on sending, since the stream's own window has grown."""
         if stream.queue:
             self._pump(stream)
 
     def resume_own(self) -> None:
-        """The window that every stream is given has grown: those that waited for their own go on."""
+        """Go on sending on the streams that waited for their own windows, since the window that every stream is given has grown."""
         for stream in list(self.streams.values()):
             self.resume(stream)
 
     def resume_all(self) -> None:
-        """The connection's window has grown: the starved streams take a frame each, in turn, until it is used up."""
+        """Let the starved streams take a frame each, in turn, until the connection's window, which has grown, is used up."""
         starved = self._starved
         while starved and self.send_window > 0:
             stream = starved.popleft()
@@ -190,7 +192,7 @@ class Sender:
                 self._pump(stream, most_frames=1)
 
     def _pump(self, stream: Stream, most_frames: int = 0) -> None:
-        """Send what the windows allow of the stream's queue, but at the most `most_frames` frames of data unless that is 0."""
+        """Send what the windows allow of the stream's queue, but at most `most_frames` frames of data unless that is 0."""
         queue = stream.queue
         sent = 0
         while queue:

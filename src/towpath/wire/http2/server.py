@@ -40,11 +40,11 @@ _MOST_GAPS: Final = 64
 _LONGEST_REMEMBERED: Final = 48
 _MOST_REMEMBERED: Final = 128
 _MOST_ANSWERED: Final = 256
-"""Requests that are answered before their bodies have come; who leaves more of them open is told to stop the first."""
+"""Requests that are answered before their bodies have come. A client that leaves more of them open is told to stop the first."""
 
 
 class ServerConnection(Connection):
-    """Streams of odd ids come from the peer; each is offered to `owner.accept`."""
+    """A connection whose streams come from the peer and have odd ids; `owner.accept` decides about each."""
 
     __slots__ = ("_answered", "_gaps", "_heads", "_most_streams", "_resets", "_stems", "_tail", "owner")
 
@@ -54,34 +54,34 @@ class ServerConnection(Connection):
         # Blocks that were decoded and checked before: a method's head with the timeout that its caller always gives. Measured,
         # receiving a plain call took 15.7 us without this and 14.4 with it.
         self._heads: dict[bytes, tuple[Section, Sequence[Field]]] = self._decoder.blocks
-        # And those up to their last value, which is all that changes when it is a trace: with head and other literals, its name. The
-        # length of the value is the stem's last byte, so what follows can only be the value.
+        # The same blocks up to their last value, which alone changes when it is a trace: with head and other literals, its name. The
+        # length of the value is the stem's last byte, so the bytes behind it can only be the value.
         self._stems: dict[bytes, tuple[Section, Sequence[Field], bytes]] = self._decoder.stems
         self._tail = 0
         self._most_streams = limits.max_concurrent_streams
         self._resets = ResetBudget(limits.reset_burst, limits.resets_per_second)
-        # Ranges of ids that the peer skipped: never opened, so their use is another error than that of an ended stream.
+        # Ranges of ids that the peer skipped: they were never opened, so their use is another error than that of an ended stream.
         self._gaps: list[tuple[int, int]] = []
         # Streams that were answered with their heads, and whose bodies are still to come.
         self._answered: dict[int, None] = {}
 
     def own_settings(self) -> list[tuple[Setting, int]]:
-        """The limits, as they are."""
+        """All limits."""
         return self.limits.settings()
 
     def is_idle(self, stream_id: int) -> bool:
-        """Beyond the last, or even: a server opens none."""
+        """Whether the id is beyond the peer's last, or even: a server opens none."""
         return stream_id > self.last_peer_stream or stream_id % 2 == 0
 
     def announce_shutdown(self) -> None:
-        """Ask the peer to open no more streams while still taking those on their way: GOAWAY with the largest id (section 6.8).
-        Follow with `ping`, and once it is acknowledged with `stop_accepting`."""
+        """Ask the peer to open no more streams while still taking those on their way: GOAWAY with the largest id (section 6.8). Follow with
+        `ping`, and once it is acknowledged with `stop_accepting`."""
         if self.state is not CONNECTION_CLOSED and self.last_accepted == MAX_STREAM_ID:
             self.out.append(frames.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, b"shutting down"))
             self._advance(ConnectionEvent.GOAWAY)
 
     def stop_accepting(self) -> None:
-        """Say which stream was the last to be taken. Those under way finish; later ones are safe to be sent elsewhere."""
+        """Tell the peer which stream was the last to be taken. Streams under way finish; later ones are safe to be sent elsewhere."""
         if self.state is not CONNECTION_CLOSED and self.last_accepted == MAX_STREAM_ID:
             self.last_accepted = self.last_peer_stream
             self.out.append(frames.goaway(self.last_accepted, ErrorCode.NO_ERROR, b"shutting down"))
@@ -139,7 +139,7 @@ class ServerConnection(Connection):
             self._further_block(streams[stream_id], payload, end_stream)
             return
         last = self.last_peer_stream
-        if stream_id != last + 2 or last == 0:  # not simply the next one
+        if stream_id != last + 2 or last == 0:  # not the next id
             if stream_id <= last or stream_id % 2 == 0:
                 self._open_again(stream_id, payload)
                 return
@@ -147,11 +147,11 @@ class ServerConnection(Connection):
                 self._gaps.append((last + 1, stream_id - 1))
         self.last_peer_stream = stream_id
         if stream_id > self.last_accepted:
-            self._decode(stream_id, payload)  # for the dynamic table's sake
+            self._decode(stream_id, payload)  # keeps the dynamic table in step
             self.ignore(stream_id)
             return
         if len(streams) >= self._most_streams:
-            self._decode(stream_id, payload)  # likewise
+            self._decode(stream_id, payload)  # keeps it in step here too
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "more streams than MAX_CONCURRENT_STREAMS")
         head, extra = self._heads.get(payload) or self._varied(stream_id, payload)
         if end_stream and head.content_length > 0:
@@ -168,7 +168,7 @@ class ServerConnection(Connection):
         stream.head_received(head, extra, end_stream)
 
     def _answer_alone(self, stream_id: int, block: bytes, end_stream: bool) -> None:
-        # Where thousands a second are refused, a stream that is made only to be closed costs as much as all the rest.
+        # Where thousands of calls a second are refused, a stream that is made only to be closed costs as much as all the rest.
         if len(block) <= self.peer_max_frame:
             self.out.append(pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id) + block)
         else:
@@ -214,10 +214,10 @@ class ServerConnection(Connection):
         return head, extra
 
     def _remember(self, payload: bytes, head: Section, extra: Sequence[Field]) -> None:
-        if len(self._heads) >= _MOST_REMEMBERED or len(self._stems) >= _MOST_REMEMBERED:  # most likely of calls that are long over
+        if len(self._heads) >= _MOST_REMEMBERED or len(self._stems) >= _MOST_REMEMBERED:  # most of them belong to calls that are long over
             self._heads.clear()
             self._stems.clear()
-        if len(payload) <= _LONGEST_REMEMBERED:  # nothing in it varies but perhaps the timeout
+        if len(payload) <= _LONGEST_REMEMBERED:  # perhaps the timeout varies, and nothing else
             self._heads[payload] = (head, extra)
         tail = self._decoder.tail
         if tail and len(payload) - tail <= _LONGEST_REMEMBERED:
@@ -227,7 +227,7 @@ class ServerConnection(Connection):
     def _open_again(self, stream_id: int, payload: bytes) -> None:
         if stream_id in self.reset_here or stream_id in self._answered:
             self._answered.pop(stream_id, None)  # trailers
-            self._decode(stream_id, payload)  # for the dynamic table's sake; the stream itself is over
+            self._decode(stream_id, payload)  # keeps the dynamic table in step; the stream itself is over
             return
         skipped = any(low <= stream_id <= high for low, high in self._gaps)
         if stream_id % 2 == 0 or skipped:

@@ -1,7 +1,7 @@
-"""One stream, seen from above: what an application protocol subclasses to receive and calls to send.
+"""One stream, seen from above: an application protocol subclasses it to receive and calls it to send.
 
-As with asyncio's protocols, the layer above derives from `Stream` and overrides what it wants to hear; the connection calls it. A subclass
-must not raise from these methods: what they are given has been checked, and a fault of the layer above is its own to handle.
+As with asyncio's protocols, the layer above derives from `Stream` and overrides the methods it needs; the connection calls them. A subclass
+must not raise from these methods. Their arguments have been checked, and the layer above has to handle its own faults.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ QueuedFrame = tuple[memoryview, bool, bytes | None]
 
 
 class StreamConnection(Protocol):
-    """What a stream needs of its connection."""
+    """The part of its connection that a stream uses."""
 
     initial_window: int
     peer_initial_window: int
@@ -40,7 +40,7 @@ class Stream:
         self.connection = connection
         self.id = 0
         self.state = IDLE
-        # By how much the window differs from the one that the peer gives every stream: a change of that one changes no stream.
+        # The difference between this window and the one that the peer gives every stream: a change of the latter touches no stream.
         self.own_window = 0
         self.recv_window = connection.initial_window
         self.unconsumed = 0
@@ -52,16 +52,16 @@ class Stream:
 
     @property
     def send_window(self) -> int:
-        """Bytes that the peer still takes on this stream. Negative once it has made all windows smaller (RFC 9113, section 6.9.2)."""
+        """Bytes that the peer still takes on this stream. Negative once the peer has made all windows smaller (RFC 9113, section 6.9.2)."""
         return self.connection.peer_initial_window + self.own_window
 
-    # What a subclass hears.
+    # Called by the connection, and overridden by a subclass.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """A response's head (client only; a server's stream is made from its head). `extra` are the fields that vary from call to call."""
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
-        """A piece of the body. Call `consumed` once it needs no more room, or the peer stops after a window's worth."""
+        """A piece of the body. Call `consumed` once its room is free again, or the peer stops after a window's worth."""
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """The trailer section, which always ends the peer's side."""
@@ -70,9 +70,9 @@ class Stream:
         """The stream is over before its end: the peer reset it, or broke it, or the connection ended. Nothing follows."""
 
     def drained(self) -> None:
-        """All data that waited for the peer's window has been handed on."""
+        """All data that waited for the peer's window has gone."""
 
-    # What a subclass does.
+    # Called by a subclass.
 
     def consumed(self, size: int) -> None:
         """Give `size` bytes of the receive window back to the peer; window updates are sent once half a window has gathered."""
