@@ -19,12 +19,9 @@ UNWRITTEN: frozenset[str] = frozenset(
         "docs/howto/retry-and-shed.md",
         "src/towpath/app/client.py",
         "src/towpath/app/client_stack.py",
-        "src/towpath/app/process/worker_probes.py",
         "src/towpath/app/settings/limits.py",
         "src/towpath/app/settings/service_file.py",
         "src/towpath/app/sync_client.py",
-        "src/towpath/app/system/declared_calls.py",
-        "src/towpath/contracts/attempts.py",
         "src/towpath/core/sync_calls.py",
         "src/towpath/layers/context.py",
         "src/towpath/layers/fallback.py",
@@ -32,12 +29,7 @@ UNWRITTEN: frozenset[str] = frozenset(
         "src/towpath/transport/client/load_balancing/endpoint_guard.py",
         "src/towpath/transport/connection_driver.py",
         "src/towpath/transport/server/grpc_unary.py",
-        "src/towpath/wire/hpack/decoder.py",
-        "src/towpath/wire/hpack/encoder.py",
-        "src/towpath/wire/http1/stream.py",
         "src/towpath/wire/http2/fields.py",
-        "src/towpath/wire/http2/server.py",
-        "src/towpath/wire/json/encoding.py",
     }
 )
 """Files whose prose is still to be rewritten."""

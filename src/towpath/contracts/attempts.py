@@ -1,4 +1,4 @@
-"""What a method declares of further attempts, and what it may not: nothing may be done twice that the contract does not call idempotent."""
+"""The further attempts that a method declares, and those that it must not have: without an idempotency level nothing may be done twice."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ _SAFE = frozenset({Code.UNAVAILABLE})
 
 
 def retry_policy(declared: options_pb2.RetryPolicy) -> RetryPolicy:
-    """The contract's retry policy; raises SetupError or ValueError for values that mean nothing."""
+    """The contract's retry policy. Raises SetupError or ValueError for values that make no sense."""
     given: dict[str, Any] = {}
     if declared.max_attempts:
         given["max_attempts"] = declared.max_attempts
@@ -29,7 +29,7 @@ def retry_policy(declared: options_pb2.RetryPolicy) -> RetryPolicy:
 
 
 def hedging_policy(declared: options_pb2.HedgingPolicy) -> HedgingPolicy:
-    """The contract's hedging policy; raises SetupError or ValueError for values that mean nothing."""
+    """The contract's hedging policy. Raises SetupError or ValueError for values that make no sense."""
     given: dict[str, Any] = {}
     if declared.max_attempts:
         given["max_attempts"] = declared.max_attempts
@@ -43,8 +43,8 @@ def hedging_policy(declared: options_pb2.HedgingPolicy) -> HedgingPolicy:
 
 
 def unsafe(retry: RetryPolicy | None, hedge: HedgingPolicy | None, *, repeatable: bool) -> str:
-    """Why a method with these policies could do something twice, or empty if it could not. `repeatable`: its contract declares an
-    idempotency_level."""
+    """Why a method with these policies could do something twice, or empty if it could not. `repeatable` says whether its contract declares
+    an idempotency_level."""
     if repeatable:
         return ""
     if hedge is not None:

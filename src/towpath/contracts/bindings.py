@@ -1,4 +1,4 @@
-"""The HTTP bindings that a contract declares with `google.api.http`: read, held against the messages, and refused where they clash."""
+"""The HTTP bindings that a contract declares with `google.api.http`: read, checked against the messages, and refused where they clash."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast

@@ -1,6 +1,7 @@
-"""From protoc's descriptors to the model: resolves types to modules, reads options and comments, and refuses what cannot become Python.
+"""From protoc's descriptors to the model: resolves types to modules, reads options and comments, and refuses names that cannot become
+Python.
 
-Paths into a file's source info are lists of field numbers and indexes, as descriptor.proto defines them under SourceCodeInfo; the field
+Paths into a file's source info are lists of field numbers and indexes, as descriptor.proto defines them under SourceCodeInfo. The field
 numbers come from the generated descriptor classes, so that none is spelt out here.
 """
 
@@ -36,10 +37,11 @@ _Path = tuple[int, ...]
 
 
 def read_contracts(descriptors: bytes, sources: Sequence[Source]) -> list[ContractModel]:
-    """The contracts of `sources` that have services, from the serialized FileDescriptorSet of them and all they import, in its order.
+    """The contracts of `sources` that have services, from the serialized FileDescriptorSet of the sources and all their imports, in its
+    order.
 
-    Raises `ContractError` for an invalid option, two methods that become one Python name or answer the same requests over HTTP, and a type
-    or module whose name is a Python keyword.
+    Raises `ContractError` for an invalid option, for two methods that become one Python name or answer the same requests over HTTP, and for
+    a type or module whose name is a Python keyword.
     """
     files = FileDescriptorSet.FromString(descriptors).file
     types = {name: ref for file in files for name, ref in _types_of(file)}
@@ -51,7 +53,7 @@ def read_contracts(descriptors: bytes, sources: Sequence[Source]) -> list[Contra
 
 
 class _Reader:
-    """Reads one file."""
+    """The contract of one file."""
 
     def __init__(self, file: FileDescriptorProto, source: Source, types: dict[str, TypeRef], reader: bindings.BindingReader) -> None:
         self._file = file
@@ -131,9 +133,9 @@ class _Reader:
         return documentation(location.leading_comments or location.trailing_comments) if location else ""
 
     def _place(self, path: _Path) -> Place:
-        """Where `path` stands, or the innermost element around it that has a place."""
+        """The place of `path`, or of the innermost element around it that has one."""
         while path not in self._locations:
-            path = path[:-1]  # ends at (), which is the whole file
+            path = path[:-1]  # the last one is (), the whole file
         line, column = self._locations[path].span[:2]
         return Place(file=str(self._source), line=line + 1, column=column + 1)
 

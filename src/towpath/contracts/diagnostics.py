@@ -1,7 +1,7 @@
-"""How a fault in a contract is told: one message, the place that a person has to look at, and what to do there.
+"""How a fault in a contract is reported: one message, the place to look at, and what to do there.
 
-The shape is the compilers' `file:line:column: message`, which editors and terminals turn into a link. Only one fault is reported at a
-time: protoc follows the first by everything that it caused, and a list of symptoms hides the cause.
+The shape is the compilers' `file:line:column: message`, which editors and terminals turn into a link. Only one fault is reported at a time:
+protoc lists all consequences behind the first fault, and a list of symptoms hides the cause.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NOWHERE: Final = 0
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Place:
-    """Where something stands in a contract. `file` is named as on disk; line and column count from 1, 0 means the whole file."""
+    """A place in a contract. `file` is its name on disk; line and column count from 1, and line 0 means the whole file."""
 
     file: str
     line: int = NOWHERE

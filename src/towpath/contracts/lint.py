@@ -1,8 +1,8 @@
 """Linting contracts with buf, offline, whatever they import.
 
-buf finds imports in its own modules and in its registry only: to lint a contract that imports google/api from sources it needs a
-network. So protoc resolves the imports, as for `towpath gen`, and buf is given the result as an image, in which the files that are only
-imported are marked so and left alone. Rules are buf's set STANDARD; a finding is excused where it stands, with a `buf:lint:ignore` comment.
+buf finds imports only in its own modules and in its registry: to lint a contract that imports google/api from sources it needs a network.
+So protoc resolves the imports, as for `towpath gen`, and buf gets the result as an image. The image marks files that are only imported, and
+buf leaves them alone. Rules are buf's set STANDARD; a `buf:lint:ignore` comment excuses a finding at its place.
 """
 
 import re
@@ -31,9 +31,9 @@ _FINDING: Final = re.compile(r"(?P<name>.+?)(?P<rest>:\d+:\d+:.+)")
 
 
 def lint(sources: Sequence[Source], roots: Sequence[Path]) -> tuple[str, ...]:
-    """What buf finds in `sources`, as `file:line:column: message`; empty if nothing.
+    """The findings of buf in `sources`, as `file:line:column: message`; empty if there are none.
 
-    Raises `ContractError` if they do not compile, and `SetupError` if buf or protoc is missing or buf fails.
+    Raises `ContractError` if the sources do not compile, and `SetupError` if buf or protoc is missing or buf fails.
     """
     buf = shutil.which("buf", path=str(Path(sys.executable).parent)) or shutil.which("buf")
     if buf is None:

@@ -1,6 +1,6 @@
 """A contract's services as the emitters see them: names settled, options read, places kept for errors.
 
-It is what is left of descriptors once everything that Python code needs has been worked out; emitters turn it into text and decide nothing.
+The model is derived from descriptors, with everything that Python code needs worked out. Emitters turn it into text and decide nothing.
 """
 
 from dataclasses import dataclass

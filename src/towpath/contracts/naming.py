@@ -1,8 +1,8 @@
 """How the names of a contract become names of Python.
 
 An RPC's name turns to snake_case word by word: acronyms stay one word (`GetURL` is `get_url`, `ListIDs` is `list_ids`, `HTTPStatus` is
-`http_status`) and digits stay with the word before them (`Sha256Sum` is `sha256_sum`). What Python or the base class already uses gets a
-trailing underscore, as PEP 8 has it. Different names may still meet (`GetURL`, `GetUrl`): that is for the caller to refuse.
+`http_status`) and digits stay with the word before them (`Sha256Sum` is `sha256_sum`). A name that Python or the base class already uses
+gets a trailing underscore, as in PEP 8. Different names may still meet (`GetURL`, `GetUrl`); the caller refuses them.
 """
 
 import keyword
@@ -25,7 +25,7 @@ _TAKEN: Final = frozenset(name for name in {*dir(Service), *Service.__annotation
 
 
 def snake_case(name: str) -> str:
-    """The words of `name` in lower case, joined by underscores; those at its ends go, since they mean something in Python."""
+    """The words of `name` in lower case, joined by underscores. Underscores at its ends go, since they mean something in Python."""
     return "_".join(word.lower() for word in _WORD.findall(name))
 
 

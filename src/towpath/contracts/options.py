@@ -1,4 +1,4 @@
-"""What a method declares in its contract, read out of its options as the values that a MethodSpec holds."""
+"""The options that a method declares in its contract, read out as the values that a MethodSpec holds."""
 
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -26,17 +26,18 @@ _IDEMPOTENCY: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What one method declares. `timeout` is in seconds; None means not declared."""
+    """The declarations of one method; None stands for a value that is not declared."""
 
     idempotency: Idempotency
     timeout: float | None
+    """In seconds."""
     criticality: Criticality | None
     retry: RetryPolicy | None = None
     hedge: HedgingPolicy | None = None
 
 
 class InvalidOptionError(ValueError):
-    """An option whose value means nothing. `field` is its number within towpath's MethodOptions."""
+    """An option whose value makes no sense. `field` is its number within towpath's MethodOptions."""
 
     def __init__(self, message: str, *, field: int, hint: str) -> None:
         super().__init__(message)
@@ -45,8 +46,8 @@ class InvalidOptionError(ValueError):
 
 
 def declared(options: StandardOptions) -> Declared:
-    """Read `options`; raises `InvalidOptionError` for a value that means nothing."""
-    # protoc types an extension as a bare FieldDescriptor, which says nothing of the message behind it.
+    """Read `options`. Raises `InvalidOptionError` for a value that makes no sense."""
+    # protoc types an extension as a bare FieldDescriptor, which does not know the message behind it.
     own = cast("options_pb2.MethodOptions", options.Extensions[cast("Any", options_pb2.method)])
     idempotency = _IDEMPOTENCY[options.idempotency_level]
     retry, hedge = _attempts(own, repeatable=idempotency is not Idempotency.UNKNOWN)

@@ -1,8 +1,8 @@
 """Where the modules generated from towpath's own contracts really are.
 
 protoc derives a module's name from the contract's: `towpath/v1/options.proto` becomes `towpath.v1.options_pb2`. That would make the
-messages public names of the package `towpath`, side by side with its code, so they are packaged below `towpath._gen`, and whatever
-imports them is turned to there.
+messages public names of the package `towpath`, side by side with its code. So they are packaged below `towpath._gen`, and imports of them
+are rewritten.
 """
 
 import re
@@ -18,5 +18,5 @@ def importable(module: str) -> str:
 
 
 def rewrite_imports(text: str) -> str:
-    """A generated `_pb2.py` or `_pb2.pyi` with its imports of towpath's own modules turned to where they are."""
+    """A generated `_pb2.py` or `_pb2.pyi` whose imports of towpath's own modules lead to their real place."""
     return _IMPORT.sub(r"\1towpath._gen.\2", text)

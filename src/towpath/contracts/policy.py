@@ -1,12 +1,12 @@
-"""What applies to a method, and who said so: call option > service file > contract option > default.
+"""The values that apply to a method, and their sources: call option > service file > contract option > default.
 
-One function decides for every role of the stack and for `towpath explain`, so that what is printed is what runs. `MethodConfig` is
-gRPC's (https://github.com/grpc/grpc/blob/master/doc/service_config.md), with its rule of matching: of all entries the one that names
-the method exactly applies, else the one that names its service, else the one that names neither. It applies alone: entries are not
-merged, so one entry says all that the file has to say about a method.
+One function decides for every role of the stack and for `towpath explain`, so that what is printed is what runs. `MethodConfig` is gRPC's
+(https://github.com/grpc/grpc/blob/master/doc/service_config.md), with its rule of matching. The entry that names the method exactly
+applies, else the entry that names its service, else the entry that names neither. It applies alone: entries are not merged, so one entry
+says all that the file has to say about a method.
 
-Nothing is read here: the service file is the application's business, the contract's options arrive in the `MethodSpec`. Names are full
-names here: `towpath.app.settings.method_names` has written out those of a file, and has refused what no method is called.
+This module reads no files: the application reads the service file, and the contract's options arrive in the `MethodSpec`. Names are full
+names here: `towpath.app.settings.method_names` has written out those of a file, and has refused each that no method has.
 """
 
 from collections.abc import Sequence
@@ -27,26 +27,26 @@ CONTRACT_OPTION: Final = "contract option"
 DEFAULT: Final = "default"
 
 MethodName = tuple[str, str]
-"""Which methods an entry is for, as `(service, method)`: one method, every method of a service (method empty), or all (both empty)."""
+"""The methods that an entry is for, as `(service, method)`: one method, every method of a service (method empty), or all (both empty)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodConfig:
-    """One entry of a service file's `methodConfig`.
-
-    `timeout` is in seconds and more than zero; `retry` and `hedge` say how further attempts are made, and exclude each other as in gRPC;
-    what is None is left to the contract. `source` is how `towpath explain` names the
-    entry, such as `towpath.toml [[methodConfig]] #2`. Raises `SetupError`, naming the entry, for what gRPC refuses too: no name at
-    all, a method without its service, a timeout that is not a positive number, retries and hedges at once.
-    """
+    """One entry of a service file's `methodConfig`; the contract decides about each value that is None. Raises `SetupError`, naming the
+    entry, for an entry that gRPC refuses too: no name at all, a method without its service, a timeout that is not a positive number,
+    retries and hedges at once."""
 
     names: tuple[MethodName, ...]
     timeout: float | None = None
+    """In seconds, more than zero."""
     criticality: Criticality | None = None
     retry: RetryPolicy | None = None
+    """How failed attempts are repeated; excludes `hedge`, as in gRPC."""
     hedge: HedgingPolicy | None = None
+    """How slow attempts are overtaken; excludes `retry`."""
     fallback: FallbackPolicy | None = None
     source: str = "service file"
+    """The entry as `towpath explain` names it, such as `towpath.toml [[methodConfig]] #2`."""
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -62,12 +62,12 @@ class MethodConfig:
 
 _NO_ENTRY: Final = MethodConfig(names=(("", ""),))
 _ONCE: Final = RetryPolicy(max_attempts=1)
-"""Requests that stream are gone once sent; a call that is hedged has its further attempts from there."""
+"""For requests that stream, which are gone once sent, and for hedged calls, which get their further attempts from the hedge."""
 
 
 @dataclass(frozen=True)
 class Resolved(Generic[_T]):
-    """A value and who gave it: `call option`, a `MethodConfig.source`, `contract option` or `default`."""
+    """A value and its source: `call option`, a `MethodConfig.source`, `contract option` or `default`."""
 
     value: _T
     source: str
@@ -78,15 +78,18 @@ class Resolved(Generic[_T]):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodPolicy:
-    """What applies to one method. `timeout` is in seconds, None for no end. `criticality` None inherits the caller's, and is CRITICAL at
-    the edge. `hedge` None means no hedges; `retry` always says something, if only that there is one attempt. `fallback` None: errors are
-    errors."""
+    """The values that apply to one method."""
 
     timeout: Resolved[float | None]
+    """In seconds; None for no end."""
     criticality: Resolved[Criticality | None]
+    """None inherits the caller's, and is CRITICAL at the edge."""
     retry: Resolved[RetryPolicy]
+    """Never None: a method without retries has a policy of one attempt."""
     hedge: Resolved[HedgingPolicy | None]
+    """None for no hedges."""
     fallback: Resolved[FallbackPolicy | None]
+    """None for no fallback."""
 
 
 def resolve(
@@ -94,17 +97,18 @@ def resolve(
     service_file: Sequence[MethodConfig] | None = None,
     call: CallOptions | None = None,
 ) -> MethodPolicy:
-    """Settle each value of `method` by the first that gives it: `call`, the matching entry of `service_file`, the contract, the default.
+    """Settle each value of `method` by the first source that gives it: `call`, the matching entry of `service_file`, the contract, the
+    default.
 
-    Without `call` this is what a call gets that sets nothing for itself. Raises `SetupError` if two entries claim the same name, and if
-    one has a method that is not idempotent done twice.
+    Without `call` the result holds for a call that sets nothing for itself. Raises `SetupError` if two entries claim the same name, and if
+    an entry has a method that is not idempotent done twice.
     """
     call = call or NO_OPTIONS
     entry = matching(method, service_file or ()) or _NO_ENTRY
     reason = unsafe(entry.retry, entry.hedge, repeatable=method.repeatable)
     if reason:
         raise SetupError(f"{entry.source}: {method.full_name}: {reason}; declare it in the contract, or take the policy away")
-    # What one place says of either decides on both, or a file could not take back the hedge that a contract declares.
+    # A source that has either of the two decides on both, or a file could not take back the hedge that a contract declares.
     said = entry if entry.retry or entry.hedge else None
     return MethodPolicy(
         timeout=_first(
@@ -136,7 +140,7 @@ def matching(method: MethodSpec[Any, Any], configs: Sequence[MethodConfig]) -> M
 
 
 def by_method_name(configs: Sequence[MethodConfig]) -> dict[MethodName, MethodConfig]:
-    """The entries by each name that they claim; raises `SetupError` naming both entries if two claim the same one."""
+    """The entries by each name that they claim. Raises `SetupError` naming both entries if two claim the same one."""
     found: dict[MethodName, MethodConfig] = {}
     for config in configs:
         for name in config.names:

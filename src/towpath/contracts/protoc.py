@@ -1,7 +1,7 @@
 """Running protoc: sources in, descriptors and protobuf's own Python modules out.
 
 The compiler is the one inside grpcio-tools (the `gen` extra), in a process of its own: it writes faults to the process's standard error
-from C, and a crash of it must not be one of ours. Everything comes from one run, so that descriptors and modules cannot disagree.
+from C, and a crash of it must not be one of ours. All output comes from one run, so that descriptors and modules cannot disagree.
 """
 
 import re
@@ -25,7 +25,7 @@ _IMPORT: Final = re.compile(r'Import "(?P<file>.+)" was not found or had errors\
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """What protoc made: a serialized FileDescriptorSet, and each generated file's text by its path below the output directory."""
+    """The output of protoc: a serialized FileDescriptorSet, and each generated file's text by its path below the output directory."""
 
     descriptors: bytes
     modules: dict[Path, str]
@@ -33,8 +33,8 @@ class Compiled:
 
 
 def compile_sources(sources: Sequence[Source], roots: Sequence[Path]) -> Compiled:
-    """Compile `sources`, with source info and everything they import. Raises `ContractError` for the first fault in a contract and
-    `SetupError` if protoc is not installed or fails for a reason of its own."""
+    """Compile `sources`, with source info and all their imports. Raises `ContractError` for the first fault in a contract and `SetupError`
+    if protoc is not installed or fails for a reason of its own."""
     if find_spec("grpc_tools") is None:
         raise SetupError("towpath gen needs protoc, which is not installed; run: pip install 'towpath[gen]'")
     with TemporaryDirectory(prefix="towpath-gen-") as directory:
@@ -57,7 +57,7 @@ def compile_sources(sources: Sequence[Source], roots: Sequence[Path]) -> Compile
 
 
 def fault(output: str, roots: Sequence[Path]) -> SetupError:
-    """The one error that `output`, protoc's standard error, is about: what comes first, and after it only what it caused."""
+    """The one error that `output`, protoc's standard error, is about: its first line. The lines behind it are consequences."""
     missing = {match["file"] for line in output.splitlines() if (match := _NOT_FOUND.fullmatch(line))}
     for line in output.splitlines():
         match = _PLACED.fullmatch(line)

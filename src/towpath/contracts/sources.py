@@ -1,8 +1,8 @@
 """Which `.proto` files to compile, and where their imports are looked for.
 
-A contract is known by its name below a root (`echo/v1/echo.proto` below `proto`): that is how others import it and where its generated
-module goes. What every contract may import needs no flag: towpath's options, google/api and google/rpc from the
-googleapis-common-protos package, google/protobuf from the compiler itself. Nothing is fetched from anywhere.
+A contract is known by its name below a root (`echo/v1/echo.proto` below `proto`): others import it by that name, and its generated module
+goes there. Some imports need no flag: towpath's options, google/api and google/rpc from the googleapis-common-protos package, and
+google/protobuf from the compiler itself. Nothing is fetched from a network.
 """
 
 import os
@@ -28,7 +28,7 @@ class Source:
 
     @property
     def path(self) -> Path:
-        """The file itself."""
+        """The path of the file."""
         return self.root / self.name
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Source:
 
 
 def find_roots(paths: Sequence[Path], proto_root: Sequence[Path]) -> tuple[Path, ...]:
-    """The roots that imports start from: those given, else every directory among `paths`. Raises `SetupError` if that leaves none,
+    """The roots that imports start from: `proto_root`, else every directory among `paths`. Raises `SetupError` if there is none,
     `ContractError` for a path that does not exist and a root that cannot be one."""
     for path in paths:
         try:
@@ -62,7 +62,8 @@ def find_roots(paths: Sequence[Path], proto_root: Sequence[Path]) -> tuple[Path,
 def find_sources(paths: Sequence[Path], roots: Sequence[Path]) -> tuple[Source, ...]:
     """The contracts that `paths` name: each file, and each directory's files at any depth but in hidden directories; sorted by name.
 
-    Raises `ContractError` for what cannot be read, for a file below no root, for two files of one name, and if there is none at all.
+    Raises `ContractError` for a path that cannot be read, for a file below no root, for two files of one name, and if there is no file at
+    all.
     """
     found: dict[str, Source] = {}
     for path in paths:
@@ -82,7 +83,8 @@ def find_sources(paths: Sequence[Path], roots: Sequence[Path]) -> tuple[Source, 
 
 
 def include_arguments(roots: Sequence[Path]) -> list[str]:
-    """The flags that tell protoc of `roots` and what comes with towpath. Earlier wins: a contract may carry its own copy of an import."""
+    """The flags that tell protoc of `roots` and of the contracts that come with towpath. Earlier wins: a contract may carry its own copy of
+    an import."""
     arguments = [f"-I{root}" for root in (*roots, OWN_MODULES)]
     arguments += [f"-Igoogle={directory}" for directory in _google_directories()]
     return arguments
@@ -111,7 +113,7 @@ def _walk(directory: Path) -> Iterator[Path]:
         raise error
 
     for parent, directories, names in os.walk(directory, onerror=refuse):
-        # Environments and caches hide behind a dot, and carry contracts of others.
+        # Environments and caches have names with a dot in front, and carry contracts of others.
         directories[:] = [name for name in directories if not name.startswith(".")]
         for name in names:
             if name.endswith(".proto"):

@@ -1,11 +1,11 @@
-"""The admin listener: what an orchestrator and a scraper ask, on a port that callers do not reach.
+"""The admin listener, for orchestrators and scrapers, on a port that callers do not reach.
 
     GET /livez      200 as long as the event loop turns
     GET /readyz     200 from when the application serves until it is told to stop, else 503 that says which
     GET /metrics    the metrics in Prometheus' text format
 
 It is up before the program's `main` runs and until the last call has ended, so that a slow start and a long drain are seen for what they
-are. Plaintext whatever the service speaks, as probes and scrapers expect: listen where only they can reach it.
+are. It speaks plaintext whatever the service speaks, as probes and scrapers expect: listen where only they can reach it.
 """
 
 from collections.abc import AsyncGenerator
@@ -25,7 +25,7 @@ LIVE: Final = Document(TEXT, b"ok\n")
 
 @asynccontextmanager
 async def admin(app: App, place: Place) -> AsyncGenerator[str]:
-    """Serve the probes and the metrics of `app` at `place`; yields where it listens, as text. Raises SetupError if it cannot be had."""
+    """Serve the probes and the metrics of `app` at `place`; yields the address as text. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         state = app.state

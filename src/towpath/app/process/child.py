@@ -18,14 +18,14 @@ from towpath.app.process.parent_watch import READY
 from towpath.core.errors import SetupError
 
 _LAST_LINES: Final = 20
-"""How much of a child's output is kept to explain its death."""
+"""Lines of a child's output that are kept to explain its death."""
 
 _DRAIN: Final = 1.0
 """Seconds to wait for the rest of the output of a child that has ended."""
 
 
 class Child:
-    """A running process; made by `spawn`, and to be ended with `stop`."""
+    """A running process; made by `spawn`, and ended by `stop`."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, lifeline: socket.socket) -> None:
         self.name = name
@@ -40,7 +40,7 @@ class Child:
         cls, name: str, argv: Sequence[str], env: Mapping[str, str], listener: socket.socket, emit: Callable[[str], None] | None = None
     ) -> "Child":
         """Start `argv` in a session of its own, with `env` as its whole environment, and give it a copy of `listener`. Each line that it
-        prints goes to `emit`; without one it prints where this process does.
+        prints goes to `emit`; without `emit` it prints to this process's output.
 
         Raises SetupError if the process cannot be started.
         """
@@ -56,7 +56,7 @@ class Child:
                 stdout=write_end,
                 stderr=write_end,
                 pass_fds=(listener.fileno(), theirs.fileno()),
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children in order
+                start_new_session=True,  # Ctrl-C reaches the parent alone, and the parent stops its children in order
             )
         except BaseException as error:
             ours.close()
@@ -87,7 +87,7 @@ class Child:
         return self._pump
 
     async def ready(self) -> bool:
-        """Wait until the child says READY=1; False if it closes its end without saying so, as a child that dies does."""
+        """Wait until the child says READY=1. Returns False if it closes its end without saying so, as a child that dies does."""
         loop = asyncio.get_running_loop()
         said = b""
         while READY not in said:
@@ -101,13 +101,14 @@ class Child:
         return True
 
     def tell(self, number: signal.Signals) -> None:
-        """Send it a signal, if it still runs."""
+        """Send a signal to the child, if it still runs."""
         if not self.exited.done():
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
     async def stop(self, grace: float) -> None:
-        """SIGTERM, `grace` seconds, then SIGKILL; at once if this coroutine is cancelled. Nothing that the child started is left."""
+        """Send SIGTERM, wait `grace` seconds, then send SIGKILL; at once if this coroutine is cancelled. No process that the child started
+        is left."""
         try:
             if not self.exited.done():
                 self.tell(signal.SIGTERM)
@@ -122,7 +123,7 @@ class Child:
             await self.drained()
 
     async def drained(self) -> None:
-        """Wait until what an ended child had printed has been emitted."""
+        """Wait until all output of an ended child has been emitted."""
         if self._pump is None:
             return
         await asyncio.wait([self.output], timeout=_DRAIN)
@@ -131,7 +132,7 @@ class Child:
             await asyncio.wait([self.output])
 
     def _kill_group(self) -> None:
-        # Members that outlive their leader keep the group's id taken, so this reaches them and nobody else.
+        # Members that outlive their leader keep the group's id taken, so the signal reaches them and no other process.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -154,14 +155,14 @@ class Child:
 
 
 async def stop_all(children: Iterable[Child], grace: float) -> None:
-    """Stop them together; see `Child.stop`."""
+    """Stop the children together; see `Child.stop`."""
     stopping = [asyncio.ensure_future(child.stop(grace)) for child in children]
     if not stopping:
         return
     try:
         await asyncio.wait(stopping)
     except asyncio.CancelledError:
-        # Asked a second time: no more grace. Each kills its process now, and is waited for.
+        # A second request to stop ends the grace. Each kills its process now, and this waits for all of them.
         for task in stopping:
             task.cancel()
         await asyncio.wait(stopping)

@@ -1,7 +1,7 @@
-"""What children print, line by line, each with the name of the service in front.
+"""The output of children, line by line, each with the name of the service in front.
 
 A child may print anything: half a line, megabytes without a newline, or bytes that would reprogram the terminal. So lines are cut at a
-bound, what does not decode is escaped, and so is every control character.
+bound, and bytes that do not decode are escaped, as is every control character.
 """
 
 import os
@@ -13,7 +13,7 @@ Emit = Callable[[str, str], None]
 """Takes the name of a service and one line of its output."""
 
 MOST_BYTES: Final = 8192
-"""Where a line without an end is cut."""
+"""The length at which a line without an end is cut."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOURS: Final = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
@@ -37,7 +37,7 @@ class Lines:
         return [text for line in whole for text in _printable(line)]
 
     def end(self) -> list[str]:
-        """What is left when the stream has ended without a newline."""
+        """The rest, once the stream has ended without a newline."""
         rest, self._rest = self._rest, b""
         return list(_printable(rest)) if rest else []
 
@@ -50,8 +50,8 @@ def _printable(line: bytes) -> Iterable[str]:
 
 
 def prefixed(names: Iterable[str], stream: TextIO) -> Emit:
-    """Writes lines to `stream` behind the name of whoever printed them, padded to one width, in a colour for each name if the stream is
-    a terminal and NO_COLOR is not set."""
+    """Writes lines to `stream`, each behind the name of the service that printed it. Names are padded to one width. Each has a colour if
+    the stream is a terminal and NO_COLOR is not set."""
     ordered = list(names)
     width = max(map(len, ordered), default=0)
     colour = stream.isatty() and not os.environ.get("NO_COLOR")

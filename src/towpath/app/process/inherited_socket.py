@@ -6,7 +6,7 @@ from towpath.core.errors import SetupError
 
 
 def inherited(fd: int) -> socket.socket:
-    """The listening socket with the descriptor `fd`. Raises SetupError if it is none."""
+    """The listening socket with the descriptor `fd`. Raises SetupError if the descriptor is no listening socket."""
     try:
         listener = socket.socket(fileno=fd)
         listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)

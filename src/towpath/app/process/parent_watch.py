@@ -1,7 +1,7 @@
-"""A child's end of the socket between it and the process that started it: it says READY=1 here, and learns here that its parent is gone.
+"""A child's end of the socket to the process that started it. The child says READY=1 here, and learns here that its parent is gone.
 
-A parent that is killed with SIGKILL cannot stop its children, but the system closes its end, and every child sees that. It is watched
-by a thread and not by the loop, so that a handler that blocks the loop cannot outlive the parent; asking the kernel for a signal on the
+A parent that is killed with SIGKILL cannot stop its children, but the system closes its end, and every child sees that. A thread watches
+the socket and not the loop, so that a handler that blocks the loop cannot outlive the parent. Asking the kernel for a signal on the
 parent's death would do the same, on Linux only, and fires when the parent's *thread* ends.
 """
 
@@ -24,14 +24,14 @@ _GAVE_UP: Final = 70
 class Lifeline:
     """Wraps the inherited descriptor `fd`; use with `with`. A plain pipe will do for READY=1, but only a socket tells of the parent's end.
 
-    When the parent is gone `lost` is called, from another thread; if the `with` block has not ended `patience` seconds later, the process
-    is ended with status 70, together with what it started. Raises SetupError if `fd` is neither pipe nor socket.
+    When the parent is gone, another thread calls `lost`. If the `with` block has not ended `patience` seconds later, the process ends with
+    status 70, together with all processes that it started. Raises SetupError if `fd` is neither pipe nor socket.
     """
 
     def __init__(self, fd: int, lost: Callable[[], object], *, patience: float) -> None:
         try:
             kind = os.fstat(fd).st_mode
-            # Whoever this process starts must not hold the parent's lifeline.
+            # The children of this process must not hold the parent's lifeline.
             os.set_inheritable(fd, False)
         except OSError as error:
             raise SetupError(f"TOWPATH_NOTIFY_FD: {fd} is not an open descriptor; it is set by whoever starts the process") from error
@@ -63,17 +63,17 @@ class Lifeline:
         self._socket.close()
 
     def ready(self) -> None:
-        """Tell the parent that calls are accepted. A parent that no longer listens is told nothing; that it is gone shows elsewhere."""
+        """Tell the parent that calls are accepted. If the parent no longer listens, nothing happens; its end shows elsewhere."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._fd, READY)
 
     def _watch(self, parent: socket.socket) -> None:
         with contextlib.suppress(ConnectionResetError):
             while parent.recv(64):
-                continue  # a parent has nothing to say but its end
+                continue  # a parent sends nothing; its end is all it tells
         if self._over.is_set():
             return
-        with contextlib.suppress(RuntimeError):  # the loop closed in the same moment: what was wanted has happened
+        with contextlib.suppress(RuntimeError):  # the loop closed in the same moment, so the process ends anyway
             self._lost()
         if not self._over.wait(self._patience):
             _end_group()
@@ -81,6 +81,6 @@ class Lifeline:
 
 def _end_group() -> None:
     if os.name == "posix" and os.getpgrp() == os.getpid():
-        # The leader of a group of its own takes with it whatever it started.
+        # The leader of a group of its own takes its children with it.
         os.killpg(0, 9)
     os._exit(_GAVE_UP)

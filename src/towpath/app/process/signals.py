@@ -1,7 +1,7 @@
-"""Signals that ask a process to stop, as the cancellation of a task, and the one that asks it to read its service file anew.
+"""Signals that ask a process to stop, as the cancellation of a task, and SIGHUP, which asks it to read its service file anew.
 
-SIGHUP has two meanings: a daemon is to read its configuration anew, and a program's terminal is gone. So it means the latter for a process
-that was started on a terminal which it cannot open any more, and the former for all others that have something to read.
+SIGHUP has two meanings: a daemon should read its configuration anew, and a program's terminal is gone. It has the second meaning for a
+process that was started on a terminal which it cannot open any more. It has the first for all other processes that have something to read.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from types import FrameType
 from typing import Any, Final
 
 STOP: Final = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""What an orchestrator sends, what Ctrl-C sends, and what a closed terminal sends."""
+"""The signals of an orchestrator, of Ctrl-C, and of a closed terminal."""
 
 _TERMINAL: Final = "/dev/tty"
-"""Whichever a process has."""
+"""The controlling terminal of a process."""
 
 
 class Asked:
-    """Whether a stop was asked for, which tells it from any other cancellation of the task."""
+    """Whether a stop was asked for, as opposed to any other cancellation of the task."""
 
     def __init__(self, task: "asyncio.Task[Any]") -> None:
         self._task = task
@@ -30,17 +30,17 @@ class Asked:
         return self._count > 0
 
     def stop(self) -> None:
-        """Ask once more, as a signal does. Not thread-safe."""
+        """Ask for a stop once more, as a signal does. Not thread-safe."""
         self._count += 1
         self._task.cancel()
 
 
 @contextmanager
 def stopping(reload: Callable[[], None] | None = None) -> Generator[Asked]:
-    """Within the `with` block every one of `STOP` cancels the task that entered it: the first starts its clean-up, the second cuts that
-    short. With `reload`, a SIGHUP that is not the end of the terminal calls that instead, until the task is to stop.
+    """Within the `with` block every one of `STOP` cancels the task that entered it. The first starts its clean-up, the second cuts that
+    short. With `reload`, a SIGHUP that is not the end of the terminal calls that instead, until the task has to stop.
 
-    Only in the main thread, as Python's signals are. Earlier handlers are put back afterwards.
+    Only for the main thread, as Python's signals are. Earlier handlers are restored afterwards.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()

@@ -1,6 +1,7 @@
-"""The admin listener of a service with several workers: what `towpath.app.process.admin_server` tells of one process, of all of them.
+"""The admin listener of a service with several workers: it answers for all of them as `towpath.app.process.admin_server` does for one
+process.
 
-It asks the workers, each on a socket in the file system, in threads of its own; so it is served by the standard library's HTTP server,
+It asks the workers, each on a socket in the file system, in threads of its own. So it is served by the standard library's HTTP server,
 which is made of threads: a worker that does not answer costs a scrape its time and nothing else.
 """
 
@@ -26,12 +27,12 @@ State = Literal["starting", "serving", "stopping"]
 log = logging.getLogger("towpath.app")
 
 _TIMEOUT: Final = 2.0
-"""Seconds that a worker may take to tell its metrics, of the ten that Prometheus waits."""
+"""Seconds that a worker may take to send its metrics, of the ten that Prometheus waits."""
 
 
 @contextmanager
 def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry) -> Generator[str]:
-    """Answer at `place` until the `with` block ends; yields where it listens, as text. Raises SetupError if it cannot be had."""
+    """Answer at `place` until the `with` block ends; yields the address as text. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         now = state()
@@ -53,14 +54,14 @@ def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry
 
 
 def fetched(place: UnixPath, path: str) -> str | None:
-    """What the HTTP server at `place` answers to a GET of `path`; None if it does not answer within 2 s, or with anything but 200."""
+    """The answer of the HTTP server at `place` to a GET of `path`; None if it does not answer within 2 s, or with anything but 200."""
     connection = _Connection(place)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         text = response.read().decode()
     except (OSError, http.client.HTTPException, UnicodeDecodeError):
-        return None  # it is on its way up or down
+        return None  # the worker is starting or stopping
     finally:
         connection.close()
     return text if response.status == http.client.OK else None
@@ -88,7 +89,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.documents = documents
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A prober that hangs up is no error of ours; all else is told."""
+        """Ignore a prober that hangs up, and report all other errors."""
         error = sys.exception()
         if not isinstance(error, OSError):
             log.error("a probe was not answered", exc_info=error)
@@ -110,5 +111,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - as the base class wants it
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - likewise
-        """Probes come every few seconds, and tell nothing."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
+        """Log nothing: probes come every few seconds."""

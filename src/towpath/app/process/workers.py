@@ -1,13 +1,13 @@
 """Several worker processes on one port, and the process that keeps them alive.
 
 A Python process uses one core; `service.workers` of them use as many. Each has a listening socket of its own at the one address
-(SO_REUSEPORT), over which the system spreads connections, or shares one where that cannot be: a socket in the file system, or one that
-this process was itself started with. The supervisor holds the sockets and never accepts: when a worker dies, who connects meanwhile waits
-in its queue until the successor is there. A worker that dies again before it is ready has its socket closed until it is, so that a share of
-the connections is not left to hang.
+(SO_REUSEPORT), over which the system spreads connections. Where that is impossible they share one: a socket in the file system, or a socket
+that this process was itself started with. The supervisor holds the sockets and never accepts. When a worker dies, callers that connect
+meanwhile wait in its queue until the successor is there. A worker that dies again before it is ready has its socket closed until it is, so
+that a share of the connections is not left to hang.
 
-Every worker runs the program from its beginning (a fork would share what must not be shared: loops, connections, random state), and the
-first one alone until it is ready, so that what is wrong with the setup is said once. The supervisor answers the admin listener; see
+Every worker runs the program from its beginning, since a fork would share loops, connections and random state. The first worker starts
+alone, and the others once it is ready, so a mistake in the setup is reported once. The supervisor answers the admin listener; see
 `towpath.app.process.worker_probes`.
 """
 
@@ -48,7 +48,7 @@ _PATIENCE: Final = 2.0
 """Seconds beyond settle time and grace that a worker may take to end."""
 
 _SETTLED: Final = 10.0
-"""Seconds after which the death of a worker is its first."""
+"""Seconds after which the death of a worker counts as its first."""
 
 _BACKOFF: Final = Backoff()
 
@@ -56,7 +56,7 @@ log = logging.getLogger("towpath.app")
 
 
 class WorkerFailed(Exception):
-    """A worker ended before it was ready. `status` is what this process is to exit with."""
+    """A worker ended before it was ready. This process should exit with `status`."""
 
     def __init__(self, name: str, status: int) -> None:
         self.status = status if status > 0 else 1
@@ -65,7 +65,7 @@ class WorkerFailed(Exception):
 
 
 class Listeners:
-    """Where workers listen: a socket for each, or one for all."""
+    """The sockets of the workers: one for each, or one for all."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._where = config.listen_where
@@ -91,13 +91,13 @@ class Listeners:
         return self._own[worker]
 
     def drop(self, worker: int) -> None:
-        """Refuse the connections that would have been this worker's."""
+        """Close one worker's socket, so that its connections are refused."""
         listener = self._own.pop(worker, None)
         if listener is not None:
             listener.close()
 
     def close(self) -> None:
-        """Accept nothing that the workers themselves do not."""
+        """Close the supervisor's sockets; the workers go on accepting at theirs."""
         for worker in list(self._own):
             self.drop(worker)
         if self.shared is not None:
@@ -120,11 +120,11 @@ class Worker:
         self._since = 0.0
 
     def metrics(self) -> str | None:
-        """What it tells now; None if it does not answer."""
+        """The metrics of the process now; None if it does not answer."""
         return None if self.admin is None else fetched(self.admin, "/metrics")
 
     async def start(self) -> None:
-        """Until it is ready. Raises WorkerFailed, or SetupError if it cannot be started at all."""
+        """Start the process and wait until it is ready. Raises WorkerFailed, or SetupError if it cannot be started at all."""
         env = {**os.environ, "TOWPATH_WORKER": str(self.index)}
         if self.admin is not None:
             env["TOWPATH_ADMIN"] = str(self.admin)
@@ -140,18 +140,18 @@ class Worker:
             self.reload()
 
     def reload(self) -> None:
-        """Have it read the service file anew, once it is ready: before that the signal would end it."""
+        """Have the process read the service file anew, once it is ready: before that the signal would end it."""
         self._stale = not self.ready
         if self.ready and self.child is not None:
             self.child.tell(signal.SIGHUP)
 
     async def keep(self) -> None:
-        """Put a successor into its place whenever it has died, for good."""
+        """Replace the process whenever it dies; never returns."""
         source = random.Random()
         failures = 0
         while self.child is not None:
             status = await asyncio.shield(self.child.exited)
-            await self.child.stop(0)  # and whatever it had started
+            await self.child.stop(0)  # and all processes that it started
             failures = 1 if self.ready and clock.now() - self._since >= _SETTLED else failures + 1
             self.ready = False
             self.child = None
@@ -164,14 +164,14 @@ class Worker:
                 try:
                     await self.start()
                 except WorkerFailed:
-                    break  # it has a child, whose end is seen to above
+                    break  # the new child is there; the loop waits for its end
                 except SetupError as error:
                     failures += 1
                     log.error("%s cannot be started: %s", self.name, error)  # noqa: TRY400 - a person can mend it, and needs no traceback
 
 
 class Crew:
-    """All workers of a service, and what is told of them as a whole."""
+    """All workers of a service, and the state of the service as a whole."""
 
     def __init__(self, config: ServiceConfig, folder: Path, asked: Asked) -> None:
         self.listeners = Listeners(config)
@@ -181,13 +181,13 @@ class Crew:
 
     @property
     def state(self) -> State:
-        """The service serves from when all of its workers are there, and then as long as any is."""
+        """The service serves from when all of its workers are ready, and then as long as any is."""
         if self._asked:
             return "stopping"
         return "serving" if self._complete and any(worker.ready for worker in self.workers) else "starting"
 
     async def start(self) -> None:
-        """Start them, and see to it that they are there. Raises what `Worker.start` does for the first one that fails."""
+        """Start the workers and wait until they are ready. Raises what `Worker.start` raises for the first one that fails."""
         first, *others = self.workers
         await first.start()
         starting = [asyncio.create_task(worker.start()) for worker in others]
@@ -201,34 +201,34 @@ class Crew:
         self._complete = True
 
     async def keep(self) -> None:
-        """Put a successor into the place of each that dies, for good."""
+        """Replace each worker that dies; never returns."""
         async with asyncio.TaskGroup() as group:
             for worker in self.workers:
                 group.create_task(worker.keep())
 
     def reload(self, _: ServiceConfig) -> None:
-        """Have each of them read the service file anew. What is in it is theirs to judge."""
+        """Have each worker read the service file anew. The workers judge what is in it."""
         for worker in self.workers:
             worker.reload()
 
     async def stop(self, patience: float) -> None:
-        """End them; see `Child.stop`."""
+        """End all workers; see `Child.stop`."""
         self.listeners.close()
         await stop_all([worker.child for worker in self.workers if worker.child is not None], patience)
 
     def registry(self) -> CollectorRegistry:
-        """The metrics of all of them, and how often each was replaced."""
+        """The metrics of all workers, and how often each was replaced."""
         registry = merged(self.metrics)
         registry.register(_Restarts(self.workers))
         return registry
 
     def metrics(self) -> dict[str, str]:
-        """What each worker that answers tells now. They are asked at once: one that does not answer costs its own time, not theirs too."""
+        """The metrics of each worker that answers. All are asked at once, so one that does not answer delays no other."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
             return _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
 
     def last_metrics(self) -> dict[str, str]:
-        """What each worker told when it ended."""
+        """The last metrics of each worker."""
         return _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
 
 
@@ -237,7 +237,7 @@ class _Restarts(Collector):
         self._workers = workers
 
     def collect(self) -> Iterable[Metric]:
-        """`towpath_worker_restarts_total` by worker."""
+        """The counter `towpath_worker_restarts_total`, by worker."""
         found = CounterMetricFamily("towpath_worker_restarts", "How often another process took a worker's place.", labels=[LABEL])
         for worker in self._workers:
             found.add_metric([str(worker.index)], worker.restarts)

@@ -1,7 +1,8 @@
-"""`grpc.health.v1.Health`: what orchestrators, load balancers and `grpcurl` ask (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
+"""`grpc.health.v1.Health`, for orchestrators, load balancers and `grpcurl`
+(https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 
-The empty service name stands for the whole server. `Watch` tells the state at once and then every change; a name that is not served is
-SERVICE_UNKNOWN there, and NOT_FOUND to `Check`, as gRPC says.
+The empty service name stands for the whole server. `Watch` sends the state at once and then every change. For a name that is not served it
+sends SERVICE_UNKNOWN, and `Check` answers NOT_FOUND, as gRPC says.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ WATCH: Final[MethodSpec[Any, Any]] = MethodSpec(
 
 
 class Health(Service):
-    """Tells the state of `services`, which are NOT_SERVING until `set_all` says otherwise."""
+    """The state of `services`, which are NOT_SERVING until `set_all` says otherwise."""
 
     spec: ClassVar[ServiceSpec] = ServiceSpec(name=_SERVICE, methods=(CHECK, WATCH), attributes={"Check": "check", "Watch": "watch"})
 
@@ -49,19 +50,20 @@ class Health(Service):
             self.set(service, status)
 
     def shut_down(self) -> None:
-        """NOT_SERVING from now on; whoever watches is told, and then that the server goes away, so that it does not wait for them."""
+        """Change every state to NOT_SERVING for good. Watchers hear that, and then that the server goes away, so that it does not wait for
+        them."""
         self._over = True
         self.set_all(ServingStatus.NOT_SERVING)
 
     async def check(self, request: Any, ctx: Context) -> Any:
-        """The state now."""
+        """The state of a service now."""
         status = self._states.get(request.service)
         if status is None:
             raise RpcError(Code.NOT_FOUND, f"this server has no service {request.service!r}")
         return _Response(status=status)
 
     async def watch(self, request: Any, ctx: Context) -> AsyncIterator[Any]:
-        """The state now and after every change."""
+        """The state of a service now and after every change."""
         told: ServingStatus | None = None
         while True:
             changed = self._changed

@@ -1,7 +1,7 @@
-"""`grpc.reflection`, v1 and v1alpha: a server tells its contracts, so that `grpcurl` and `towpath call` can call it without having them.
+"""`grpc.reflection`, v1 and v1alpha: a server sends its contracts, so that `grpcurl` and `towpath call` can call it without having them.
 
-Answers come from the descriptors that the generated code brought along. With a file come all that it imports, so that a client needs one
-question a service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+Answers come from the descriptors of the generated code. With a file come all files that it imports, so a client needs one question per
+service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from towpath.wire.grpc.standard import POOL, REFLECTION
 
 
 def reflection_services(services: Sequence[Service]) -> list[Service]:
-    """The services that tell of `services`, one for each version of the protocol."""
+    """The services that describe `services`, one for each version of the protocol."""
     names = [service.spec.name for service in services]
     kinds = [_service_class(version) for version in REFLECTION]
     every = [*names, *(kind.spec.name for kind in kinds)]
@@ -40,7 +40,7 @@ def _service_class(version: str) -> type["_Reflection"]:
 
 
 class _Reflection(Service):
-    """One version; made by `_service_class`."""
+    """One version of the protocol; made by `_service_class`."""
 
     types: dict[str, type[Any]]
 
@@ -55,7 +55,7 @@ class _Reflection(Service):
         }
 
     async def info(self, requests: AsyncIterator[Any], ctx: Context) -> AsyncIterator[Any]:
-        """An answer for each question; a question that has none is answered with an error, and the stream goes on."""
+        """An answer for each question. A question without an answer gets an error, and the stream goes on."""
         async for request in requests:
             response = self.types["ServerReflectionResponse"](valid_host=request.host, original_request=request)
             asked = request.WhichOneof("message_request")
@@ -79,7 +79,7 @@ class _Reflection(Service):
         self._tell(_first(lambda pool: pool.FindFileContainingSymbol(asked)), response)
 
     def _file_containing_extension(self, asked: Any, response: Any) -> None:
-        pool: Any = descriptor_pool.Default()  # its stubs do not know the file of an extension
+        pool: Any = descriptor_pool.Default()  # the stubs of DescriptorPool do not know the file of an extension
         message = pool.FindMessageTypeByName(asked.containing_type)
         self._tell(pool.FindExtensionByNumber(message, asked.extension_number).file, response)
 
@@ -95,7 +95,7 @@ class _Reflection(Service):
 
 
 def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:
-    """What either the application's contracts or the standard services have. Raises KeyError."""
+    """The file that the application's contracts or the standard services have. Raises KeyError."""
     try:
         return find(descriptor_pool.Default())
     except KeyError:

@@ -1,1 +1,1 @@
-"""Several services together: the system file that starts them, and the graph of who calls whom."""
+"""Several services together: the system file that starts them, and the graph of their calls."""

@@ -1,4 +1,5 @@
-"""What service files declare for `towpath check` (see `towpath.app.settings.declarations`), checked entry by entry, each with its place."""
+"""The declarations of service files for `towpath check` (see `towpath.app.settings.declarations`), checked entry by entry, each with its
+place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from towpath.core.errors import SetupError
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredCall:
-    """An entry of `[[calls]]`, sound as far as can be said without its contracts. `where` is the file and the entry."""
+    """An entry of `[[calls]]`, valid as far as can be told without its contracts. `where` is the file and the entry."""
 
     where: str
     to: str
@@ -29,7 +30,7 @@ def calls_of(tables: Sequence[CallTable], source: Path | None) -> tuple[Declared
 
 
 def waivers_of(tables: Sequence[WaiverTable], source: Path | None) -> tuple[Waiver, ...]:
-    """Likewise its waivers."""
+    """The waivers that the file `source` declares. Raises SetupError that names file and field."""
     return tuple(_waiver(table, f"{source}: waivers[{index}]") for index, table in enumerate(tables))
 
 

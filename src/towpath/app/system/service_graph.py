@@ -1,12 +1,12 @@
 """From service files to the graph that `towpath.contracts.graph` checks.
 
-A file lists the contracts of its callees beside its own, and nothing says which is which. So a service is taken to serve, of its contracts,
-each that it calls no method of, and each that it names a caller of or forwards. What serves nothing, such as a job, calls on its own
-account: it has no deadline, and nobody waits for it.
+A file lists the contracts of its callees beside its own, and does not mark which are which. So two kinds of its contracts count as served
+by the service: those of which it calls no method, and those for which it names a caller or forwards. A service that serves nothing, such as
+a job, calls on its own account: it has no deadline, and nobody waits for it.
 
-A call leads to whoever serves the method among those that the system file says the caller is told of. Of these, one that forwards is
-taken only if nobody else serves it, because a gateway stands in front of a system and not in the middle. A method that nobody serves
-belongs to somebody outside, and is the end of its chain.
+A call leads to the services that serve the method, among those that the system file tells its caller. A service that forwards counts only
+if no other serves the method, because a gateway stands in front of a system and not in the middle. A method that no service serves belongs
+to somebody outside, and is the end of its chain.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from towpath.core.errors import Code, SetupError
 from towpath.core.service import MethodSpec
 
 OUTSIDE: Final = "(outside)"
-"""The service of a method that nobody in the system serves."""
+"""The service of a method that no service of the system serves."""
 
 _SERVICES: Final = "services"
 
@@ -90,7 +90,7 @@ def read_system(paths: Sequence[Path]) -> DeclaredSystem:
     """The graph of the system files and service files at `paths`.
 
     A service of a system file that has no service file of its own declares nothing, and is left out. Raises SetupError for files that do
-    not load, for methods and contracts that are not there, and for two services of one name.
+    not load, for methods and contracts that do not exist, and for two services of one name.
     """
     members: dict[str, _Member] = {}
     for path in paths:

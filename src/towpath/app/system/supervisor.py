@@ -1,8 +1,8 @@
 """A whole system on one machine: every service of a system file as a process, started together and stopped together.
 
-Nothing is restarted by itself: a service that dies ends the system, because a system that quietly runs on without one of its parts teaches
-nobody anything. And nothing is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each child then
-loses its lifeline (`towpath.app.process.parent_watch`).
+No service is restarted by itself: a service that dies ends the system, because a system that quietly runs on without one of its parts
+teaches nobody anything. And no process is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each
+child then loses its lifeline (`towpath.app.process.parent_watch`).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from towpath.transport.address import bind, bound
 SELF: Final = "towpath"
 """The name under which the supervisor itself emits lines."""
 
-# What belongs to one process and must not reach the ones that it starts.
+# Variables that belong to one process and must not reach its children.
 _OWN: Final = ("CONFIG", "LISTEN", "LISTEN_FD", "NOTIFY_FD", "METRICS_DUMP", "WORKER")
 _NOT_INHERITED: Final = frozenset(f"TOWPATH_{name}" for name in _OWN)
 
@@ -34,7 +34,7 @@ _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compar
 
 
 class ServiceDied(Exception):
-    """A service ended that nobody had told to. `name` and `status` (negative for a signal) say which and how."""
+    """A service ended without having been told to. `name` and `status` (negative for a signal) say which and how."""
 
     def __init__(self, name: str, status: int, last_lines: Iterable[str]) -> None:
         self.name = name
@@ -53,7 +53,7 @@ class System:
         self._addresses: dict[str, Address] = {}
         self._children: dict[str, Child] = {}
         self._changed = asyncio.Event()
-        """Set when a child was added or taken out on purpose."""
+        """Set when a child was added, or was taken out on purpose."""
 
     @staticmethod
     @asynccontextmanager
@@ -65,13 +65,13 @@ class System:
         listen: Mapping[str, str] | None = None,
         env: Mapping[str, Mapping[str, str]] | None = None,
     ) -> AsyncGenerator["System"]:
-        """Start what the system file at `path` lists, and stop all of it when the `async with` block ends.
+        """Start the services that the system file at `path` lists, and stop all of them when the `async with` block ends.
 
-        The block begins when every service is ready. `emit` takes the lines that they print, and what happens here under the name
-        `towpath`; without it they go unseen, but for the last ones of a service that dies. `metrics` is a folder in which each service
-        leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that are to listen elsewhere than the file says, and
-        `env` are variables by name that a service gets besides those of the file. Raises SetupError if the file is wrong, a port is in use,
-        or a service does not become ready.
+        The block begins when every service is ready. `emit` takes the lines that the services print, and the supervisor's own under the
+        name `towpath`. Without it they are dropped, but for the last lines of a service that dies. `metrics` is a folder in which each
+        service leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that should listen elsewhere than the file
+        says. `env` are variables by name, which a service gets besides those of the file. Raises SetupError if the file is wrong, a port is
+        in use, or a service does not become ready.
         """
         file = load(Path(path)).listening(listen or {}, "listen")
         system = System(file, emit or _unseen, metrics, env or {})
@@ -100,29 +100,29 @@ class System:
 
     async def kill(self, name: str) -> None:
         """End the service `name` as a crash would, by SIGKILL, and return when it is gone; `wait` does not take it for a death. Its port
-        refuses connections until `respawn`. For whoever wants to see what the others do about it."""
+        refuses connections until `respawn`. This is for tests of what the other services do about it."""
         child = self._children.pop(name)
         self._changed.set()
         child.tell(signal.SIGKILL)
         await child.stop(0)
 
     async def respawn(self, name: str) -> None:
-        """Start the service `name` anew after `kill`, at the address that it had, and return when it is ready. Raises SetupError if
-        it does not become so, or if somebody has taken its port meanwhile."""
+        """Start the service `name` anew after `kill`, at the address that it had, and return when it is ready. Raises SetupError if it does
+        not become ready, or if its port has been taken meanwhile."""
         await self._spawn(name, bind(self._addresses[name], f"{self.file.path}: services.{name}.listen"))
         await _ready(self._children[name], self.file.ready_timeout, self._addresses[name], self._tell)
 
     async def _spawn(self, name: str, listener: socket.socket) -> None:
         service = self.file.services[name]
         env = {**_environment(service, self.file, self._addresses, self._metrics), **self._env.get(name, {})}
-        # A child that dies is to refuse connections at once instead of leaving them to hang, so it alone keeps the listener.
+        # A child that dies should refuse connections at once instead of leaving them to hang, so it alone keeps the listener.
         with listener:
             argv = sys.executable, "-m", service.module
             self._children[name] = await Child.spawn(name, argv, env, listener, partial(self._tell, name))
         self._changed.set()
 
     async def wait(self) -> None:
-        """Wait until a service dies, and raise ServiceDied; never returns otherwise. Also raises what `emit` raises."""
+        """Wait until a service dies, and raise ServiceDied; never returns otherwise. Also raises any error that `emit` raises."""
         heard: set[asyncio.Task[None]] = set()
         while True:
             self._changed.clear()
@@ -148,7 +148,7 @@ async def _all_ready(file: SystemFile, children: Mapping[str, Child], addresses:
             for name, child in children.items():
                 group.create_task(_ready(child, file.ready_timeout, addresses[name], tell))
     except* Exception as errors:  # noqa: BLE001 - unwrapped and raised again, whatever it is
-        # Of services that failed together one is told: the first is what a person can act on, the rest often its consequence.
+        # Of services that failed together the first is reported: a person can act on it, and the others are often its consequence.
         raise _first(errors) from None
 
 
@@ -192,7 +192,7 @@ def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str
 
 
 def _reachable(address: Address) -> Address:
-    """Where to connect to what listens at `address`, which may be every address of this machine."""
+    """The address at which a caller reaches a socket that listens at `address`, which may be every address of this machine."""
     return Address(_WILDCARDS.get(address.host, address.host), address.port)
 
 

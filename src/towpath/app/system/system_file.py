@@ -61,33 +61,37 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceEntry:
-    """One service: what to run, where it listens, whom it calls, and what its environment adds."""
+    """One service of a system file."""
 
     name: str
     module: str
+    """The module to run, as by `python -m`."""
     config: Path | None
     listen: Address
     calls: tuple[str, ...]
+    """The services whose addresses it is told."""
     env: Mapping[str, str]
+    """Variables that it gets besides those of the supervisor."""
 
     @property
     def target_variable(self) -> str:
-        """The variable that tells a caller where this service is."""
+        """The variable that tells a caller the address of this service."""
         return f"TOWPATH_TARGET_{self.name.upper().replace('-', '_')}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemFile:
-    """A whole system; times are in seconds, `services` in the order of the file."""
+    """A whole system; times are in seconds."""
 
     path: Path
     name: str
     grace: float
     ready_timeout: float
     services: Mapping[str, ServiceEntry]
+    """The services by name, in the order of the file."""
 
     def listening(self, at: Mapping[str, str], where: str) -> "SystemFile":
-        """The same system with some services listening elsewhere: addresses by name, which were set `where`. Raises SetupError."""
+        """The same system with some services at other addresses, by name. `where` names the source of the addresses. Raises SetupError."""
         moved = dict(self.services)
         for name, address in at.items():
             if name not in moved:

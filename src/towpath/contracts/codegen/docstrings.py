@@ -15,7 +15,7 @@ def docstring(text: str, indent: str = "") -> Iterator[str]:
         yield f'{indent}"""{first}"""'
         return
     yield f'{indent}"""{first}'
-    # What all further lines have in common is no indentation of a docstring's (PEP 257), and the formatter takes it away.
+    # A common indentation of all further lines is none of the docstring's (PEP 257), and the formatter takes it away.
     for line in dedent("\n".join(rest)).split("\n"):
         yield f"{indent}{line}" if line else ""
     yield f'{indent}"""'

@@ -1,8 +1,8 @@
-"""`towpath gen` as a function: contracts in, committed Python out, or the list of what is not up to date.
+"""`towpath gen` as a function: contracts in, committed Python out, or the list of files that are not up to date.
 
-For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` if it has services. Everything is worked out before
-anything is written, so a faulty contract leaves the output as it was; only files that differ are touched. Modules of contracts that are
-only imported are not written: they belong to whoever owns those contracts.
+For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` if it has services. Everything is worked out before anything
+is written, so a faulty contract leaves the output as it was; only files that differ are touched. Modules of contracts that are only
+imported are not written: they belong to the owner of those contracts.
 """
 
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ from towpath.core.errors import SetupError
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions:
-    """What to generate from and where to.
-
-    `paths` are `.proto` files and directories of them. `proto_roots` are where imports start from; empty takes the directories among
-    `paths`. `out` is the directory that is on Python's path; it is created if need be. `check` writes nothing and only compares.
-    `ship_protos` also copies the contracts to `out`, for a package whose contracts others import (as googleapis-common-protos does).
-    """
+    """The input and the output of a run."""
 
     paths: Sequence[Path]
+    """`.proto` files and directories of them."""
     out: Path
+    """The directory that is on Python's path; it is created if need be."""
     proto_roots: Sequence[Path] = ()
+    """The directories that imports start from; empty takes the directories among `paths`."""
     check: bool = False
+    """True writes nothing and only compares."""
     ship_protos: bool = False
+    """True also copies the contracts to `out`, for a package whose contracts others import (as googleapis-common-protos does)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateResult:
-    """What `generate` did, or with `check` would have done; every path is below `out` and includes it.
-
-    `written` differed from what the contracts say or did not exist; `removed` was generated from contracts that are gone or no longer
-    have services; `unchanged` were right already. `warnings` are protoc's, one a line.
-    """
+    """What `generate` did, or with `check` would have done; every path is below `out` and includes it."""
 
     written: tuple[Path, ...]
+    """Files that differed from the contracts or did not exist."""
     removed: tuple[Path, ...]
+    """Files of contracts that are gone or no longer have services."""
     unchanged: tuple[Path, ...]
+    """Files that were right already."""
     warnings: tuple[str, ...]
+    """Those of protoc, one a line."""
 
     @property
     def up_to_date(self) -> bool:

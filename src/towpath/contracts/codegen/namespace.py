@@ -1,4 +1,4 @@
-"""The names of one generated module: what it imports, under which names, and that nothing it defines clashes.
+"""The names of one generated module: its imports, the names under which it imports, and a check that none of its definitions clash.
 
 Fixed names are reserved whether or not a contract happens to need them, so that adding an option to a method cannot make a name illegal.
 """
@@ -54,7 +54,7 @@ STREAMING_CALLS: Final = {
 
 
 class Namespace:
-    """What a generated module imports. `modules` maps each imported message module to the name that the text calls it by."""
+    """The imports of a generated module. `modules` maps each imported message module to its name in the text."""
 
     def __init__(self, contract: ContractModel) -> None:
         """Raises `ContractError` if two names that the module would define, or define and import, are the same."""
@@ -63,7 +63,7 @@ class Namespace:
         _refuse_clashes(contract, {*_FIXED, *self.modules.values()})
 
     def type(self, ref: TypeRef) -> str:
-        """How the text names the message class `ref`."""
+        """The name of the message class `ref` in the text."""
         return f"{self.modules[ref.module]}.{ref.name}"
 
     def import_blocks(self) -> Iterator[list[tuple[str, list[str]]]]:

@@ -1,4 +1,4 @@
-"""The graph of a system's services, and what can be seen of its faults before anything runs."""
+"""The graph of a system's services, and the faults that it shows before anything runs."""
 
 from towpath.contracts.graph.checks import RULES, Limits, check
 from towpath.contracts.graph.model import Call, Finding, Graph, Owned, Served, Severity, Step, Told

@@ -1,7 +1,7 @@
 """Chains of calls, one waiting for the next: how long they get, and how many attempts at their end one request can become.
 
-Both look for the heaviest way from each entry of the system, a step that nobody calls. A cycle is reported by itself, and the calls that
-lie on one are left out here: around a cycle every way is endless.
+Both checks look for the heaviest way from each entry of the system, a step without callers. Another check reports cycles, and the calls on
+one are left out here: around a cycle every way is endless.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,7 +59,8 @@ def find_amplification(graph: Graph, bound: int) -> Iterator[Finding]:
 
 
 def _heaviest(graph: Graph, weigh: Callable[[Call, int], int], *, nothing: int) -> Iterator[Chain]:
-    """The heaviest chain from each entry. `weigh` says what a call in front of a chain of some weight makes of it."""
+    """The heaviest chain from each entry. `weigh` returns the weight of a chain with a call in front, from the call and the chain's
+    weight."""
     ordered = components(method_edges(graph))
     number = {step: index for index, component in enumerate(ordered) for step in component}
     best: dict[Step, Chain] = {}
@@ -73,7 +74,7 @@ def _heaviest(graph: Graph, weigh: Callable[[Call, int], int], *, nothing: int) 
                 called.add(call.callee)
                 rest = best[call.callee]
                 weight = weigh(call, rest.weight)
-                # The longer of two that weigh the same, so that a call without retries does not vanish from the way.
+                # The longer of two chains of equal weight, so that a call without retries does not vanish from the way.
                 if (weight, 1 + len(rest.calls)) > (chain.weight, len(chain.calls)):
                     chain = Chain(weight, (call, *rest.calls))
             best[step] = chain

@@ -1,4 +1,4 @@
-"""Every rule on a graph, in one order: what never works first, what is merely long last."""
+"""Every rule on a graph, in one order: faults that never work first, chains that are merely long last."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,16 +26,17 @@ RULES: Final = (
     "undeclared-call",
     "depth",
 )
-"""What a waiver may name."""
+"""The names that a waiver may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What is still in order: `depth` calls that wait for each other (default 5), and `attempts` that one request may become at the end
-    of a chain (default 9: two hops that retry as they do by default). Raises SetupError for less than 1."""
+    """The bounds of a chain. Raises SetupError for less than 1."""
 
     depth: int = 5
+    """Calls that may wait for each other."""
     attempts: int = 9
+    """Attempts that one request may become at the end of a chain; the default is two hops that retry as they do by default."""
 
     def __post_init__(self) -> None:
         for name in ("depth", "attempts"):
@@ -44,7 +45,7 @@ class Limits:
 
 
 def check(graph: Graph, limits: Limits | None = None) -> tuple[Finding, ...]:
-    """What is wrong with `graph`; empty if nothing is. The same graph has the same findings in the same order."""
+    """The faults of `graph`; empty if there are none. The same graph has the same findings in the same order."""
     limits = limits or Limits()
     return (
         *find_cycles(graph),

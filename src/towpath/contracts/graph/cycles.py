@@ -73,12 +73,12 @@ def shortest_cycle(edges: Mapping[Node, Sequence[Node]], start: Node) -> list[No
 
 
 def method_edges(graph: Graph) -> dict[Step, list[Step]]:
-    """Who is called by each step."""
+    """The callees of each step."""
     return {step: [call.callee for call in graph.calls_of(step)] for step in graph.served}
 
 
 def find_cycles(graph: Graph) -> Iterator[Finding]:
-    """Cycles of methods, which are errors, and those of services alone, which are warnings."""
+    """Cycles of methods, which are errors, and cycles of services alone, which are warnings."""
     methods = method_edges(graph)
     explained: list[set[str]] = []
     for cycle in _cycles(methods):

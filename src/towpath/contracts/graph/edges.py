@@ -1,9 +1,8 @@
-"""What one method's own calls can have wrong: too little time for them, too little weight, repeats that do harm; data of two
-owners; and calls that nobody declared.
+"""The faults of one method's own calls: too little time for them, too little weight, repeats that do harm. Beside them, data of two owners,
+and calls that no file declares.
 
-A call's timeout includes its retries (`towpath/v1/options.proto`), so attempts are not multiplied in again: however often it is tried, a
-call ends at its timeout. What has to fit into the caller's timeout is therefore the sum of its sequential calls, and the longest of its
-parallel ones.
+A call's timeout includes its retries (`towpath/v1/options.proto`), so attempts do not multiply it: a call ends at its timeout, however
+often it is tried. So the caller's timeout has to hold the sum of its sequential calls and the longest of its parallel ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from towpath.contracts.graph.model import Call, Finding, Graph, Owned, Severity,
 from towpath.core.context import Criticality
 
 _SLACK = 1e-9
-"""Seconds that sums of decimal fractions may be off by."""
+"""Seconds by which sums of decimal fractions may be off."""
 
 
 def find_deadline_inversions(graph: Graph) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def find_deadline_inversions(graph: Graph) -> Iterator[Finding]:
     for call in graph.calls:
         given[call.callee] = min(given.get(call.callee, inf), inf if call.timeout is None else call.timeout)
     for step, served in graph.served.items():
-        # What several services serve is called at one of them.
+        # A method that several services serve is called at one of them.
         calls = list({(call.where, call.callee.method): call for call in graph.calls_of(step)}.values())
         own = inf if served.timeout is None else served.timeout
         have = given.get(step, own)
@@ -55,7 +54,7 @@ def find_criticality_inversions(graph: Graph) -> Iterator[Finding]:
 
 
 def find_unsafe_repeats(graph: Graph) -> Iterator[Finding]:
-    """Retries and hedges that can do a thing twice, on methods that do not say that this is harmless."""
+    """Retries and hedges that can do a thing twice, on methods that do not declare this to be harmless."""
     for call in graph.calls:
         if call.repeatable or not (call.hedged or call.repeated_codes):
             continue
@@ -71,7 +70,7 @@ def find_unsafe_repeats(graph: Graph) -> Iterator[Finding]:
 
 
 def find_shared_data(graph: Graph) -> Iterator[Finding]:
-    """Data that more than one service says it owns."""
+    """Data that more than one service claims to own."""
     owners: dict[str, list[Owned]] = {}
     for owned in graph.owned:
         owners.setdefault(owned.datum, []).append(owned)
@@ -89,7 +88,7 @@ def find_shared_data(graph: Graph) -> Iterator[Finding]:
 
 
 def find_undeclared_calls(graph: Graph) -> Iterator[Finding]:
-    """Services that are told where another one is, and declare no call to it: what they do there escapes every other rule."""
+    """Services that are told the address of another one, and declare no call to it: such calls escape every other rule."""
     declared = {(call.caller.service, call.callee.service) for call in graph.calls}
     serving = {step.service for step in graph.served}
     for told in graph.told:

@@ -1,8 +1,8 @@
-"""A system as its checks see it: methods that are served, calls from one to another, and who owns which data.
+"""A system as its checks see it: methods that are served, calls from one to another, and the owners of data.
 
-All values are settled before they come here: a call's timeout is what its caller's service file and the contract resolve to. So a check
-compares numbers and reads no file, and a test writes a graph down in a line. A method that two services serve, as a gateway and what
-stands behind it do, is two steps.
+All values are settled before they come here: a call's timeout is the one that its caller's service file and the contract resolve to. So a
+check compares numbers and reads no file, and a test writes a graph down in a line. A method that two services serve, as a gateway and the
+service behind it do, is two steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from towpath.core.context import Criticality
 
 
 class Severity(Enum):
-    """ERROR goes wrong as soon as load or a fault comes along; WARNING is worth a decision."""
+    """An ERROR goes wrong as soon as load or a fault comes along; a WARNING is worth a decision."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -33,38 +33,42 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What the contract says of a method: its timeout in seconds (None: no end) and how much it hurts to refuse it."""
+    """The declarations of a method's contract."""
 
     timeout: float | None
+    """In seconds; None for no end."""
     criticality: Criticality
+    """How much it hurts to refuse the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One declared call. `where` is the entry that declares it, for messages.
-
-    `timeout` is in seconds and includes retries; None means no end of its own. `attempts` is the most that are made of one call.
-    `repeated_codes` are the retried codes beyond UNAVAILABLE, which every policy may name. `optional`: the caller has a
-    fallback. `parallel`: made at once with the other parallel calls of its caller. `times`: how often one request makes it.
-    """
+    """One declared call."""
 
     caller: Step
     callee: Step
     where: str
+    """The entry that declares the call, for messages."""
     timeout: float | None
+    """In seconds, retries included; None for no end of its own."""
     criticality: Criticality
     repeatable: bool
     attempts: int = 1
+    """The most that are made of one call."""
     hedged: bool = False
     repeated_codes: tuple[str, ...] = ()
+    """The retried codes beyond UNAVAILABLE, which every policy may name."""
     optional: bool = False
+    """Whether the caller has a fallback."""
     parallel: bool = False
+    """Whether it is made at once with the other parallel calls of its caller."""
     times: int = 1
+    """How often one request makes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owned:
-    """A datum and a service that says it owns it."""
+    """A datum, and a service that claims to own it."""
 
     datum: str
     service: str
@@ -73,7 +77,7 @@ class Owned:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A service that the system file tells where another one is."""
+    """A service to which the system file tells the address of another one."""
 
     service: str
     callee: str
@@ -101,21 +105,23 @@ class Graph:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One fault: the rule that it breaks, the way through the graph on which it lies, what is wrong and what to change.
-
-    `where` lists the entries of the service files to look at.
-    """
+    """One fault."""
 
     rule: str
+    """The rule that it breaks."""
     severity: Severity
     path: tuple[str, ...]
+    """The way through the graph on which it lies."""
     message: str
+    """What is wrong."""
     remedy: str
+    """What to change."""
     where: tuple[str, ...] = ()
+    """The entries of the service files to look at."""
 
     @property
     def way(self) -> str:
-        """The path in one line, which is also what a waiver's `path` is held against."""
+        """The path in one line; a waiver's `path` is matched with it."""
         return " -> ".join(self.path)
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """Waivers: findings that somebody has decided to live with, until a day.
 
-A waiver without an end is a rule switched off, so each has a last day, an owner and a reason. One that has run out excuses nothing and is
-itself a finding, and so is one that excuses nothing any more: it would hide the next fault at the same place.
+A waiver without an end is a rule switched off, so each has a last day, an owner and a reason. An expired waiver excuses nothing and is
+itself a finding. A waiver that excuses nothing any more is a finding too: it would hide the next fault at the same place.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Waiver:
 
 
 def apply(waivers: Sequence[Waiver], findings: Sequence[Finding], today: date) -> tuple[Finding, ...]:
-    """The findings that no waiver excuses `today`, and after them what is wrong with the waivers."""
+    """The findings that no waiver excuses `today`, and after them the faults of the waivers."""
     left = [finding for finding in findings if not any(_excuses(waiver, finding) for waiver in waivers if today <= waiver.until)]
     for waiver in waivers:
         if today > waiver.until:

@@ -1,12 +1,12 @@
 """`JsonCodec`: the proto3 JSON mapping with its options settled (https://protobuf.dev/programming-guides/json/).
 
-msgspec reads the JSON text, and writes it where the extension in C does not (docs/adr/0009). What stands between it and messages is made
-per message type on first use and kept by the codec, so make one and share it. Proto2 extensions and unknown fields are not written; groups
-are read and written as the messages that they are.
+msgspec reads the JSON text, and writes it where the extension in C does not (docs/adr/0009). The functions between JSON values and messages
+are made per message type on first use and kept by the codec, so make one codec and share it. Proto2 extensions and unknown fields are not
+written; groups are read and written as the messages that they are.
 
-Stricter than google.protobuf.json_format, each on purpose: base64 with characters of neither alphabet is refused, numerals in strings are
-JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is an error and not empty. More lenient in one: of an
-object's members with one and the same name the last counts, because that is what msgspec hands over.
+The codec is stricter than google.protobuf.json_format on purpose: base64 with characters of neither alphabet is refused, numerals in
+strings are JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is an error and not empty. It is more lenient in
+one thing: of an object's members with the same name the last counts, because msgspec hands over no other.
 """
 
 from typing import Any, Final, TypeVar, cast
@@ -35,10 +35,9 @@ _TOO_DEEP: Final = "the document is nested too deeply"
 class JsonCodec:
     """Writes and reads messages as JSON.
 
-    `unknown_fields` says what becomes of fields and enum names that the type does not have: "refuse" (default) or "ignore". `proto_names`
+    `unknown_fields` says how fields and enum names are treated that the type does not have: "refuse" (default) or "ignore". `proto_names`
     writes the contract's names instead of lowerCamelCase; both are always read. `print_defaults` writes fields without presence also when
-    they have their default. `enums_as_ints` writes numbers for names. `pool` is where the types of an `Any` are looked up: the default pool
-    if None.
+    they have their default. `enums_as_ints` writes numbers for names. `pool` knows the types of an `Any`; None stands for the default pool.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class JsonCodec:
         self._unknown_fields: Unknown = unknown_fields
         self._decoders = Decoders(resolver, unknown_fields=unknown_fields)
         self._fillers = Fillers(self._decoders)
-        # By class, which is found in half the time that its descriptor is.
+        # By class: a class is found in half the time of its descriptor.
         self._fill: dict[type[Message], Filler] = {}
         self._writers: dict[type[Message], Writer] = {}
         self._plans = Plans(self._encoders)
@@ -65,8 +64,8 @@ class JsonCodec:
         self._read = msgspec.json.Decoder().decode
 
     def encode(self, message: Message) -> bytes:
-        """The message as JSON in UTF-8, without white space, its fields by number. Raises JsonError for what has no JSON: an Any of an
-        unknown type, a Value with nothing in it."""
+        """The message as JSON in UTF-8, without white space, its fields by number. Raises JsonError for a message without JSON: an Any of
+        an unknown type, a Value with nothing in it."""
         kind = type(message)
         try:
             quick = self._quick[kind]
@@ -76,7 +75,7 @@ class JsonCodec:
             try:
                 return quick(message.SerializePartialToString())
             except NOT_PLAIN:
-                pass  # the writer below knows what to do, or what to say
+                pass  # the writer below writes the message, or raises the error
         write = self._writers.get(kind)
         if write is None:
             write = self._writers[kind] = self._encoders.of(message.DESCRIPTOR)
@@ -86,21 +85,21 @@ class JsonCodec:
             raise JsonError(_TOO_DEEP) from None
 
     def decode(self, data: bytes, message_type: type[M], *, elements: int | None = None, field: str = "") -> M:
-        """The message that `data` stands for; with `field`, the message whose field of that name it is. Raises JsonError, whose text says
-        where, for what is not JSON or not of this type, and TooManyElementsError for what is more than `elements` messages and entries of
-        maps; None is no bound."""
+        """The message that `data` stands for; with `field`, the message whose field of that name it is. Raises JsonError, whose text names
+        the place, for data that is not JSON or not of this type. Raises TooManyElementsError for more than `elements` messages and entries
+        of maps; None is no bound."""
         counted = elements is not None and (needs_budget(data, elements) or (len(data) > UNCHECKED and has_integer_keys(message_type)))
         value = self.parse(data)
         if field:
             value = {field: value}
         if not counted:
             return self.from_object(value, message_type)
-        # Functions of its own, which know of the budget: made in a fraction of the time that such a document takes.
+        # The document gets functions of its own, which know of the budget. Making them takes a fraction of the time of such a document.
         decoders = Decoders(self._resolver, unknown_fields=self._unknown_fields, budget=Budget(cast("int", elements)))
         return self._filled(Fillers(decoders).of(message_type.DESCRIPTOR), value, message_type)
 
     def parse(self, data: bytes) -> Any:
-        """What `json.loads` would make of `data`. Raises JsonError for what is not JSON."""
+        """The value that `json.loads` would make of `data`. Raises JsonError if it is not JSON."""
         try:
             return self._read(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -109,14 +108,14 @@ class JsonCodec:
             raise JsonError(_TOO_DEEP) from None
 
     def to_object(self, message: Message) -> Any:
-        """The message as what `json.loads` would make of its JSON."""
+        """The message as the value that `json.loads` would make of its JSON."""
         try:
             return msgspec.to_builtins(self._encoders.of(message.DESCRIPTOR)(message))
         except RecursionError:
             raise JsonError(_TOO_DEEP) from None
 
     def from_object(self, value: Any, message_type: type[M]) -> M:
-        """The message from what `json.loads` would make of its JSON. Raises JsonError."""
+        """The message from the value that `json.loads` would make of its JSON. Raises JsonError."""
         fill = self._fill.get(message_type)
         if fill is None:
             fill = self._fill[message_type] = self._fillers.of(message_type.DESCRIPTOR)

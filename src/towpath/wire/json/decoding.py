@@ -1,6 +1,6 @@
 """JSON values to messages by tables, one per message type: every spelling that the mapping allows, and every fault by its place.
 
-The common message is read by `towpath.wire.json.filling`; this is what decides about all others.
+`towpath.wire.json.filling` reads the common message; this module decides about all others.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from towpath.wire.json.wellknown import JSON_FILLERS, Filler, Reader, Resolver, 
 from towpath.wire.spread import MOST_STEPS, steps
 
 Unknown = Literal["refuse", "ignore"]
-"""What becomes of a field or an enum value that the message type does not have."""
+"""How a field or an enum value is treated that the message type does not have."""
 
 Setter = Callable[[Any, Any], bool]
 
@@ -31,8 +31,8 @@ _NULL_VALUE: Final = "google.protobuf.NullValue"
 
 
 class Field:
-    """How one field is read: `set` sets it in a message, and is False for a value that is to be ignored. `takes_null` says whether null is
-    a value of it; elsewhere it is as good as absent."""
+    """How one field is read. `set` sets it in a message, and returns False for a value that has to be ignored. `takes_null` says whether
+    null is a value of the field; elsewhere null is as good as absent."""
 
     __slots__ = ("name", "oneof", "set", "takes_null")
 
@@ -53,16 +53,16 @@ class Decoders:
         self.resolver = resolver
         self.budget = budget
         self.nested: Callable[[Any], Filler] = self.filler
-        """What fills the messages within one: the common way, once there is one, which keeps what it makes."""
+        """Fills the messages within a message: the common way, once there is one, which keeps the functions it makes."""
         self._ignore = unknown_fields == "ignore"
 
     def filler(self, descriptor: Any) -> Filler:
-        """What fills a message of a type, made anew."""
+        """A new function that fills a message of a type."""
         well_known = JSON_FILLERS.get(descriptor.full_name)
         return self._filler(descriptor) if well_known is None else well_known(self, descriptor)
 
     def of(self, descriptor: Any) -> Reader:
-        """What makes a message of a type."""
+        """A function that makes a message of a type."""
         make: type[Message] = message_factory.GetMessageClass(descriptor)
         fill = self._later(descriptor)
 
@@ -102,7 +102,7 @@ class Decoders:
                         continue
                     if name in seen:
                         raise JsonError(f"the field {name} is there twice, under both of its names")
-                    if not field.set(item, message):  # a name of an enum that is to be ignored
+                    if not field.set(item, message):  # an enum name that has to be ignored
                         continue
                     if field.oneof is not None:
                         other = oneofs.setdefault(field.oneof, key)
@@ -215,7 +215,7 @@ class Decoders:
                 budget.listed(cast("list[Any]", value))
             found: list[Any] = []
             try:
-                found.extend(map(read, cast("list[Any]", value)))  # those before a fault are there, and tell its index
+                found.extend(map(read, cast("list[Any]", value)))  # the values before a fault are there, and tell its index
             except JsonError as error:
                 raise error.within(len(found)) from None
             return [one for one in found if one is not None] if ignores else found
@@ -249,7 +249,7 @@ class Decoders:
         return read_all
 
     def map_filler(self, entry: Descriptor) -> Filler:
-        """What fills a map of messages."""
+        """A function that fills a map of messages."""
         read_key, fill = _key_of(entry), self._later(message_type(entry.fields_by_name["value"]))
         budget = self.budget
 
@@ -270,7 +270,7 @@ class Decoders:
         return fill_map
 
     def _later(self, descriptor: Descriptor) -> Filler:
-        """What fills a message of a type that may be the one that is being made."""
+        """A function that fills a message of a type that may still be in the making."""
 
         def fill(value: Any, message: Message) -> None:
             self.nested(descriptor)(value, message)
@@ -288,7 +288,7 @@ def _key_of(entry: Descriptor) -> Callable[[str], Any]:
 
 
 def _check_keys(entries: dict[str, Any], entry: Descriptor, read_key: Callable[[str], Any], budget: Budget | None) -> None:
-    """Raises JsonError for integers so many of which are in one place of upb's tables that reading them would take long."""
+    """Raises JsonError if so many integer keys have one place in upb's tables that reading them would take long."""
     if len(entries) > _SMALL_MAP and entry.fields_by_name["key"].cpp_type in scalars.RANGES:
         bits = (1 << 32) - 1 if entry.fields_by_name["key"].cpp_type in _HALVES else (1 << 64) - 1
         found = steps({read_key(key) & bits: 1 for key in entries})

@@ -1,8 +1,8 @@
-"""How many messages a JSON document may become: what bounds the time and the memory that reading one takes, whatever its size.
+"""How many messages a JSON document may become. This bounds the time and the memory that reading one takes, whatever its size.
 
-An empty object takes three bytes of a document and a hundred times as many of memory, so the limit of a message's size says little of what
-it costs. Most documents are known by their size, or by their commas and brackets, to be far from the limit, which costs next to nothing;
-the messages of another one are counted while it is read.
+An empty object takes three bytes of a document and a hundred times as many of memory, so the limit of a message's size says little of its
+cost. The size of most documents, or their commas and brackets, show that they are far from the limit, which costs next to nothing. The
+messages of other documents are counted while they are read.
 """
 
 from typing import Any, Final, cast
@@ -12,19 +12,19 @@ from towpath.wire.json.errors import JsonError
 _LEAST: Final = 2
 """Bytes that an element takes at the least, but for the last one."""
 _LISTS: Final = 2
-"""Arrays that there may be for each element."""
+"""Arrays that a document may have for each element."""
 _READ_BY_ONE: Final = 4
 """Values of a list that are read one by one in the time of one element."""
 _QUOTES: Final = 1 << 16
-"""How many are looked at together; even, so that each lot begins outside a string."""
+"""Quotes that are looked at together; even, so that each lot begins outside a string."""
 
 
 class TooManyElementsError(JsonError):
-    """A document that is right as far as it was read, and of which no more is."""
+    """The document is right as far as it was read, and has too many elements to be read further."""
 
 
 class Budget:
-    """What is left of the elements that one document may have: messages, also those that are plain values in JSON, and entries of maps."""
+    """The elements that one document may still have: messages, also those that are plain values in JSON, and entries of maps."""
 
     __slots__ = ("_limit", "left")
 
@@ -33,18 +33,18 @@ class Budget:
         self.left = limit
 
     def spend(self, count: int) -> None:
-        """Raises TooManyElementsError once there is none left."""
+        """Raises TooManyElementsError once no element is left."""
         self.left -= count
         if self.left < 0:
             raise _too_many("messages and entries of maps", self._limit)
 
     def listed(self, values: list[Any]) -> list[Any]:
-        """Values of a list that are about to be read one by one."""
+        """Count the values of a list that are about to be read one by one."""
         self.spend(len(values) // _READ_BY_ONE)
         return values
 
     def spend_on(self, value: Any) -> None:
-        """What is within a value of `google.protobuf.Struct` or its like, each value of which is a message."""
+        """Count the values within a `google.protobuf.Struct` or its like, each of which is a message."""
         waiting = [value] if type(value) in (dict, list) else []
         while waiting:
             one = waiting.pop()
@@ -59,8 +59,8 @@ class Budget:
 
 
 def needs_budget(data: bytes, limit: int) -> bool:
-    """Whether a document may have over `limit` elements, so that they have to be counted. Raises TooManyElementsError for one that has by
-    its brackets alone, of which nothing should be read."""
+    """Whether a document may have over `limit` elements, so that they have to be counted. Raises TooManyElementsError for a document whose
+    brackets alone are too many; nothing of it should be read."""
     if len(data) <= _LEAST * limit or data.count(b",") + data.count(b"{") + data.count(b"[") < limit:
         return False
     objects, arrays, commas = _outside_strings(data)
@@ -72,7 +72,7 @@ def needs_budget(data: bytes, limit: int) -> bool:
 
 
 def _outside_strings(data: bytes) -> tuple[int, int, int]:
-    """How many braces, brackets and commas there are."""
+    """The number of braces, brackets and commas outside strings."""
     objects = arrays = commas = 0
     rest = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     while rest:

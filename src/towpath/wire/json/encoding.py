@@ -1,7 +1,7 @@
 """Messages to JSON values: one function per message type, written out from its descriptor and compiled on first use.
 
-The text of the function reads each field by name and tests its presence in place (docs/adr/0007). Nothing from a descriptor gets into it
-but identifiers that Python's grammar allows, and the `repr` of strings.
+The text of the function reads each field by name and tests its presence in place (docs/adr/0007). It takes nothing from a descriptor but
+identifiers that Python's grammar allows, and the `repr` of strings.
 """
 
 import keyword
@@ -15,7 +15,7 @@ from towpath.wire.json import scalars
 from towpath.wire.json.wellknown import JSON_WRITERS, Resolver, enum_names, enum_type, message_type
 
 Writer = Callable[[Any], Any]
-"""From a message or a field's value to what msgspec can write; bytes are left to it, since it makes base64 of them in half the time."""
+"""From a message or a field's value to a value that msgspec can write; bytes are left to it, since it makes base64 in half the time."""
 
 _F: Final = FieldDescriptor
 _AS_STRING: Final = frozenset({_F.CPPTYPE_INT64, _F.CPPTYPE_UINT64})
@@ -40,13 +40,13 @@ class Encoders:
         return made
 
     def name(self, field: FieldDescriptor) -> str:
-        """What JSON calls the field."""
+        """The field's name in JSON."""
         return field.name if self.proto_names else field.json_name
 
     def value(self, field: FieldDescriptor) -> Writer:
         """The writer of one value of `field`."""
         names: dict[str, Any] = {"str": str}
-        return eval(f"lambda value: {self._value(field, names)}", names)  # noqa: S307 # likewise
+        return eval(f"lambda value: {self._value(field, names)}", names)  # noqa: S307 # the text is made here; see the module's docstring
 
     def _make(self, descriptor: Descriptor) -> Writer:
         well_known = JSON_WRITERS.get(descriptor.full_name)
@@ -54,7 +54,7 @@ class Encoders:
             return well_known(self, descriptor)
         lines = ["def write(message):", " out = {}", " has = message.HasField"]
         names: dict[str, Any] = {"getattr": getattr, "str": str, "is_set": scalars.is_set}
-        for field in sorted(descriptor.fields, key=lambda field: field.number):  # as protobuf's bytes, and its own JSON, have them
+        for field in sorted(descriptor.fields, key=lambda field: field.number):  # the order of protobuf's bytes and of its own JSON
             lines += self._field(field, names)
         lines.append(" return out")
         exec("\n".join(lines), names)  # noqa: S102 # the text is made here; see the module's docstring
@@ -62,7 +62,7 @@ class Encoders:
 
     def _field(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         key = repr(self.name(field))
-        # As an attribute where Python's grammar has it so.
+        # An attribute, unless the name is a keyword of Python.
         plain = field.name.isidentifier() and not keyword.iskeyword(field.name)
         read = f" value = message.{field.name}" if plain else f" value = getattr(message, {field.name!r})"
         expression = self._expression(field, names)
@@ -79,7 +79,7 @@ class Encoders:
         item = self._value(field, names)
         if not field.is_repeated:
             return item
-        return "value[:]" if item == "value" else f"[{item} for value in value[:]]"  # a copy as a list is gone through in half the time
+        return "value[:]" if item == "value" else f"[{item} for value in value[:]]"  # iterating over a copy as a list takes half the time
 
     def _map(self, field: FieldDescriptor, names: dict[str, Any]) -> str:
         entry = message_type(field).fields_by_name
@@ -91,18 +91,18 @@ class Encoders:
             key = "('true' if key else 'false')"
         else:
             key = "str(key)"
-        # Iterating over a map of messages by items() is how its values are had without creating one.
+        # Iterating by items() reads the values of a map of messages without creating one.
         return f"{{{key}: {item} for key, value in value.items()}}"
 
     def _value(self, field: FieldDescriptor, names: dict[str, Any]) -> str:
-        """How one value of the field is written, as an expression of `value`."""
+        """An expression of `value` that writes one value of the field."""
         kind = field.cpp_type
         if kind in _AS_STRING:
             return "str(value)"
         writer: Writer | None = None
         if kind == _F.CPPTYPE_DOUBLE:
             names["double"] = scalars.double
-            return "(value if value - value == 0 else double(value))"  # what is infinite or no number gives no 0 here
+            return "(value if value - value == 0 else double(value))"  # an infinity or NaN gives no 0 here
         if kind == _F.CPPTYPE_FLOAT:
             writer = scalars.single
         elif kind == _F.CPPTYPE_ENUM:
@@ -127,7 +127,7 @@ class Encoders:
         name = f"write_{len(names)}"
 
         def first(message: Message) -> Any:
-            # The type may be the one that is being made, so its writer is put into its place when it is first needed.
+            # The type may still be in the making, so its writer is put into its place when it is first needed.
             names[name] = writer = self.of(descriptor)
             return writer(message)
 

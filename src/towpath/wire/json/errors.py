@@ -1,4 +1,4 @@
-"""The one error of the JSON mapping: where in the document, what was expected and what was there."""
+"""The one error of the JSON mapping: its place in the document, the expected value, and the given one."""
 
 from typing import Any, Final
 
@@ -7,7 +7,8 @@ _LONGEST_NAME: Final = 100
 
 
 class JsonError(ValueError):
-    """A document that is not the JSON of its message type. `path` says where, as in `legs[2].departure`; empty for the document itself."""
+    """A document that is not the JSON of its message type. `path` is the place, as in `legs[2].departure`; empty for the document
+    itself."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -17,7 +18,7 @@ class JsonError(ValueError):
     def within(self, name: str | int) -> "JsonError":
         """The same error seen from one level further out: the field or index in which it happened."""
         step = f"[{name}]" if isinstance(name, int) else name
-        if len(step) > _LONGEST_NAME:  # a key, which may be as large as the document
+        if len(step) > _LONGEST_NAME:  # the key of a map may be as large as the document
             step = f"{step[:_LONGEST_NAME]}..."
         joint = "." if self.path and not self.path.startswith("[") else ""
         self.path = f"{step}{joint}{self.path}"
@@ -42,5 +43,5 @@ def shown(value: Any) -> str:
 
 
 def unexpected(expected: str, value: Any) -> JsonError:
-    """What to raise for a value of the wrong kind."""
+    """The error for a value of the wrong kind."""
     return JsonError(f"expected {expected}, found {shown(value)}")

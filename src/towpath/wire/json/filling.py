@@ -1,9 +1,9 @@
 """JSON values into messages, the common way: one function per message type, written out from its descriptor and compiled on first use.
 
-It reads what nearly every message is: the fields that the type has, under their usual names, each of its usual kind. Anything else makes
-it give up before it has begun on a message within this one, and `towpath.wire.json.decoding` reads this message again by its tables: it
-knows the other spellings, what may be ignored, and where the fault is. So no scalar is read more than twice and no message within another
-one again, whatever is odd about them, and nothing here decides what is an error.
+The function reads a message as nearly all are: fields that the type has, under their usual names, each of its usual kind. At anything else
+it gives up before it has begun on a message within this one, and `towpath.wire.json.decoding` reads this message again by its tables, which
+know the other spellings, the fields that may be ignored, and the place of a fault. So no scalar is read more than twice, and no message
+within another one is read again. This module never decides that something is an error.
 """
 
 import keyword
@@ -21,19 +21,19 @@ from towpath.wire.json.wellknown import JSON_FILLERS, Filler, enum_type, message
 
 _F: Final = FieldDescriptor
 _MANY_FIELDS: Final = 64
-"""From so many on a message that has one in 32 of them is read by the tables, which look at those alone."""
+"""The fields from which a type counts as large. A message that has one in 32 of them is read by the tables, which look at those alone."""
 
 
 class GiveUp(Exception):
-    """The message is not as plain as this module takes it to be, or faulty."""
+    """The message is faulty, or not as plain as this module expects."""
 
 
 GAVE_UP: Final = (GiveUp, ValueError, TypeError, LookupError, AttributeError)
-"""What makes a message be read by the tables: an assignment checks types and ranges by itself."""
+"""The errors after which the tables read a message: an assignment checks types and ranges by itself."""
 
 
 class Fillers:
-    """The functions, by message type. `readers` has what the common way does not know, and fills the messages within others by this."""
+    """The functions, by message type. `readers` knows what the common way does not, and fills the messages within others by this object."""
 
     def __init__(self, readers: Decoders) -> None:
         self._readers = readers
@@ -41,7 +41,7 @@ class Fillers:
         readers.nested = self.of
 
     def of(self, descriptor: Any) -> Filler:
-        """The function for a message type."""
+        """The function that fills a message of a type."""
         made = self._made.get(descriptor)
         if made is None:
             made = self._readers.filler(descriptor) if descriptor.full_name in JSON_FILLERS else self._make(descriptor)
@@ -70,7 +70,7 @@ class Fillers:
             if field.message_type is None:
                 lines += [f" {line}" for line in self._set(field, names)]
             elif self._is_plain_map(field):
-                # One by one, since a map's update() is `MutableMapping`'s, which asks what it was given for its type.
+                # One by one, since a map's update() is `MutableMapping`'s, which asks its argument for its type.
                 lines += [f" if type({item}) is not dict: raise GiveUp", f" inner = message.{field.name}"]
                 lines.append(f" for key, one in {item}.items(): inner[key] = one")
             else:
@@ -100,7 +100,7 @@ class Fillers:
         return again
 
     def _fill(self, field: FieldDescriptor, item: str, names: dict[str, Any]) -> tuple[list[str], list[str]]:
-        """What looks at a field of messages before any of them is begun, and what reads them."""
+        """The lines that look at a field of messages before any of them is begun, and the lines that read them."""
         target = f"message.{field.name}"
         inner = message_type(field)
         if inner.GetOptions().map_entry:
@@ -128,7 +128,7 @@ class Fillers:
     def _set_scalar(self, field: FieldDescriptor, names: dict[str, Any]) -> list[str]:
         target, kind = f"message.{field.name}", field.cpp_type
         if field.type == _F.TYPE_STRING:
-            return [f"{target} = item"]  # the assignment refuses all else
+            return [f"{target} = item"]  # the assignment refuses all other values
         if kind in (_F.CPPTYPE_INT32, _F.CPPTYPE_UINT32):
             usual, direct = "int", "item"
         elif kind == _F.CPPTYPE_BOOL:
@@ -147,7 +147,7 @@ class Fillers:
         return [f"if type(item) is not {usual}: raise GiveUp", f"{target} = {direct}"]
 
     def _is_plain_map(self, field: FieldDescriptor) -> bool:
-        """Whether it is a map from strings to strings, whose entries need not be counted."""
+        """Whether the field is a map from strings to strings, whose entries need not be counted."""
         entry = message_type(field)
         types = {one.type for one in entry.fields}
         return entry.GetOptions().map_entry and types == {_F.TYPE_STRING} and self._readers.budget is None
@@ -156,7 +156,7 @@ class Fillers:
         name = f"f{len(names)}"
 
         def first(value: Any, message: Message) -> None:
-            # The type may be the one that is being made, so its filler is put into its place when it is first needed.
+            # The type may still be in the making, so its filler is put into its place when it is first needed.
             names[name] = filler = self.of(descriptor)
             filler(value, message)
 
@@ -173,7 +173,7 @@ def _counted(fill: Filler, budget: Budget) -> Filler:
 
 
 def _placed(error: JsonError, message: Any, at: tuple[str, str | None]) -> JsonError:
-    """The error as it is seen from a message in which it happened at a field: by its name in JSON, and as an attribute if it has many."""
+    """The error as seen from the message in which a field has it: by the field's name in JSON, and as an attribute if it has many."""
     name, many = at
     return error.within(name) if many is None else error.within(len(getattr(message, many)) - 1).within(name)
 

@@ -1,8 +1,8 @@
-"""Tables for the optional writer in C, `_writer.c`: how a message type, and all that it is made of, becomes JSON (docs/adr/0009).
+"""Tables for the optional writer in C, `_writer.c`: how a message type, and all types within it, become JSON (docs/adr/0009).
 
-The writer goes through a message's bytes by such a table and gives up on whatever is not plain; the message is then written by
-`towpath.wire.json.encoding`, which decides what is an error and what it is called. So a table need not cover everything, and a field that
-it does not cover (an Any, a group, an enum of proto2 whose unknown numbers are kept apart) costs nothing where it is not set.
+The writer goes through a message's bytes by such a table and gives up on anything that is not plain. Then `towpath.wire.json.encoding`
+writes the message; it decides which values are errors, and names them. So a table need not cover everything, and a field that it does not
+cover (an Any, a group, an enum of proto2 whose unknown numbers are kept apart) costs nothing where it is not set.
 """
 
 import os
@@ -21,15 +21,15 @@ BytesWriter = Callable[[bytes], bytes]
 """From the bytes of a message to its JSON. Raises one of `NOT_PLAIN`."""
 
 NOT_PLAIN: Final = (ValueError, EncodeError)
-"""What is raised for a message that is to be written in Python; EncodeError by protobuf, for one that is nested too deeply for it."""
+"""The errors for a message that has to be written in Python; protobuf raises EncodeError for one that is nested too deeply for it."""
 
 
 _REFUSALS: Final = (ValueError, TypeError, OverflowError)
-"""What is raised for a table that the writer in C does not take."""
+"""The errors for a table that the writer in C does not take."""
 
 
 class Plan(Protocol):
-    """`_writer.Plan`: made of a table; raises ValueError for a faulty one."""
+    """`_writer.Plan`: made of a table. Raises ValueError for a faulty one."""
 
     def write(self, data: bytes, /) -> bytes:
         """The JSON of a message of the table's first type, from its bytes. Raises ValueError if it gives up."""
@@ -40,12 +40,12 @@ def _compiled() -> Callable[[tuple[Any, ...]], Plan] | None:
     try:
         # By name, since import-linter reads sources and finds none in Python.
         return import_module("towpath.wire.json._writer").Plan
-    except ImportError:  # installed where there was no compiler
+    except ImportError:  # the package was installed where there was no compiler
         return None
 
 
 COMPILED: Final = _compiled()
-"""What makes a `Plan` of a table; None where the extension is not built."""
+"""Makes a `Plan` of a table; None where the extension is not built."""
 
 PURE: Final = "TOWPATH_PURE"
 """The variable of the environment that switches the writer in C off if it is neither empty nor 0."""
@@ -77,15 +77,15 @@ class Plans:
         table = self.table(descriptor)
         try:
             return self._plan(table).write
-        except _REFUSALS:  # a table with what nobody thought of; the message is no worse for it, and written in Python
+        except _REFUSALS:  # the table has something that the writer does not know; the message is written in Python
             return None
 
     def table(self, descriptor: Descriptor) -> tuple[Any, ...]:
-        """What is known of `descriptor` and of every message type that can be in one, each in the place that others call it by."""
+        """The facts about `descriptor` and every message type within it, each in the place by which others refer to it."""
         places = {descriptor: 0}
         found = [descriptor]
         table: list[Any] = []
-        for one in found:  # grows while it is gone through
+        for one in found:  # the list grows while the loop runs
             for field in one.fields:
                 inner = field.message_type
                 if inner is not None and inner not in places:

@@ -1,7 +1,7 @@
-"""Scalar values: what JSON writes for each of protobuf's types, and what it accepts.
+"""Scalar values: the JSON of each of protobuf's types, and the JSON that each accepts.
 
 The rules are those of https://protobuf.dev/programming-guides/json/. Numbers may come as strings and integers as floats without a fraction;
-a boolean is never a number. Lengths are looked at before anything is converted, since converting a long numeral takes quadratic time.
+a boolean is never a number. Lengths are checked before anything is converted, since converting a long numeral takes quadratic time.
 """
 
 import binascii
@@ -92,14 +92,14 @@ def floating(*, single: bool) -> Reader:
 
 
 def boolean(value: Any) -> bool:
-    """A bool."""
+    """The reader of a bool."""
     if type(value) is bool:
         return value
     raise unexpected("true or false", value)
 
 
 def text(value: Any) -> str:
-    """A string."""
+    """The reader of a string."""
     if type(value) is not str:
         raise unexpected("a string", value)
     if not value.isascii():
@@ -111,23 +111,23 @@ def text(value: Any) -> str:
 
 
 def binary(value: Any) -> bytes:
-    """Bytes, from base64 in either alphabet, padded or not."""
+    """The reader of bytes: base64 in either alphabet, padded or not."""
     if type(value) is not str:
         raise unexpected("base64 in a string", value)
     try:
-        return binascii.a2b_base64(value, strict_mode=True)  # as nearly everybody writes it
+        return binascii.a2b_base64(value, strict_mode=True)  # the usual form
     except ValueError:
         pass
     try:
         stripped = value.rstrip("=").translate(_URL_SAFE).encode("ascii")
         return binascii.a2b_base64(stripped + b"=" * (-len(stripped) % 4), strict_mode=True)
-    except ValueError:  # also of characters beyond ASCII
+    except ValueError:  # raised for characters beyond ASCII too
         raise JsonError(f"{shown(value)} is not base64") from None
 
 
 def enumeration(enum: EnumDescriptor, unknown: Callable[[str], None]) -> Reader:
-    """The reader of an enum, by name or number. `unknown` is told of a name that is not one, and raises unless it is to be ignored: then
-    the result is None."""
+    """The reader of an enum, by name or number. It calls `unknown` with a name that the enum does not have. `unknown` raises, unless such
+    names have to be ignored: then the result is None."""
     numbers = {name: value.number for name, value in enum.values_by_name.items()}
     as_number = integer(FieldDescriptor.CPPTYPE_ENUM)
     closed = enum.is_closed
@@ -153,14 +153,14 @@ def enumeration(enum: EnumDescriptor, unknown: Callable[[str], None]) -> Reader:
 
 
 def plain(field: FieldDescriptor) -> Callable[[list[Any]], bool]:
-    """Whether a list is, as it is, what a repeated field of numbers takes: of a large one that is known in a fifth of the time that reading
-    each value takes."""
+    """A check whether a list is, as it is, a value of a repeated field of numbers. Of a large list the check takes a fifth of the time of
+    reading each value."""
     kind, enum = field.cpp_type, field.enum_type
     types = _PLAIN.get(kind, _NOTHING)
     beyond: float = _LARGEST_FLOAT if kind == FieldDescriptor.CPPTYPE_FLOAT else _BEYOND
     low, high = (RANGES[kind][0] - 1, RANGES[kind][1] + 1) if kind in RANGES else (-beyond, beyond)
     if enum is not None and enum.is_closed:
-        types = _NOTHING  # which has gaps between its values
+        types = _NOTHING  # an enum has gaps between its values
 
     def check(values: list[Any]) -> bool:
         return types.issuperset(map(type, values)) and (not values or (low < min(values) and max(values) < high))
@@ -190,7 +190,7 @@ def double(value: float) -> float | str:
 
 
 def special(value: float) -> str:
-    """What is not a finite number, as a string."""
+    """An infinity or NaN, as a string."""
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 # NaN alone differs from itself
 
 

@@ -17,7 +17,7 @@ def set_from_text(decoders: Decoders, message: Message, field: FieldDescriptor, 
     """Set `field` of `message`, or append to it if it is repeated. Raises JsonError for a text that is no value of the field."""
     read = decoders.value(field)
     found = read(_as_json(field, value))
-    if found is None:  # a name of an enum that is to be ignored
+    if found is None:  # an enum name that has to be ignored
         return
     target: Any = getattr(message, field.name)
     if field.is_repeated:

@@ -1,7 +1,7 @@
 """The well-known types, each with a JSON form of its own.
 
-Timestamp, Duration and FieldMask are written and read by protobuf's own classes; wrappers, Struct and Any here, because theirs is the
-mapping of whatever is inside.
+Protobuf's own classes write and read Timestamp, Duration and FieldMask. Wrappers, Struct and Any are written and read here, because their
+form is the mapping of the message inside.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _PACKAGE: Final = "google.protobuf."
 _WRAPPERS: Final = ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 _AS_TEXT: Final = ("Timestamp", "Duration", "FieldMask")
 _MOST_PATHS: Final = 10_000
-"""Paths of one FieldMask, which protobuf's own class reads one by one."""
+"""Paths of one FieldMask; protobuf's own class reads them one by one."""
 TYPE: Final = "@type"
 
 
@@ -59,13 +59,13 @@ def enum_type(field: FieldDescriptor) -> EnumDescriptor:
 
 
 def enum_names(enum: EnumDescriptor) -> dict[int, str]:
-    """The name that is written for each number of an enum: of several names for one, as `allow_alias` allows, the first."""
+    """The name that is written for each number of an enum: the first of several names for one, as `allow_alias` allows."""
     values = enum.values_by_number
-    return {number: values[number].name for number in values}  # its items() has every name of a number, and would leave the last
+    return {number: values[number].name for number in values}  # items() has every name of a number, and would leave the last
 
 
 class WriterSource(Protocol):
-    """What the writers below need of `towpath.wire.json.encoding.Encoders`."""
+    """The part of `towpath.wire.json.encoding.Encoders` that the writers below use."""
 
     resolver: Resolver
 
@@ -79,8 +79,8 @@ class WriterSource(Protocol):
 
 
 class ReaderSource(Protocol):
-    """What the readers below need of `towpath.wire.json.decoding.Decoders`. `budget` is what the document may spend, None for one that is
-    small."""
+    """The part of `towpath.wire.json.decoding.Decoders` that the readers below use. `budget` is what the document may spend, None for a
+    small one."""
 
     resolver: Resolver
     budget: Budget | None
@@ -94,7 +94,7 @@ class ReaderSource(Protocol):
         ...
 
 
-# Out.
+# Writers.
 
 
 def _write_text(_source: WriterSource, descriptor: Descriptor) -> Writer:
@@ -177,7 +177,7 @@ JSON_WRITERS: Final[dict[str, Callable[[WriterSource, Descriptor], Writer]]] = {
 }
 
 
-# In.
+# Readers.
 
 
 def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Filler:

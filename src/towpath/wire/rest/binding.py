@@ -1,4 +1,4 @@
-"""One binding made ready to serve: which fields of the request the path, the query and the body are."""
+"""One binding made ready to serve: which fields of the request are in the path, in the query and in the body."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,7 +16,7 @@ from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.json import JsonCodec, JsonError, TooManyElementsError
 
 JSON: Final = JsonCodec()
-"""Refuses fields that the request does not have: whoever writes JSON by hand wants to hear of a misspelt one."""
+"""A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
 
 _WHOLE: Final = JsonCodec(print_defaults=True)
 
@@ -38,7 +38,7 @@ class Binding:
             self._response_body = _field(response, http.response_body)
 
     def parameters(self, variables: tuple[tuple[str, str], ...], query: str) -> Message:
-        """The request as far as path and query tell it. Raises RpcError (INVALID_ARGUMENT) that names the parameter at fault."""
+        """The request with the fields of path and query. Raises RpcError (INVALID_ARGUMENT) that names the parameter at fault."""
         message = self._request()
         for name, text in variables:
             _set(message, resolve_field(message.DESCRIPTOR, name), text, f"the path's {name}")
@@ -47,8 +47,8 @@ class Binding:
         return message
 
     def request(self, parameters: Message, body: bytes, limit: int = DEFAULT_MESSAGE_LIMIT) -> Message:
-        """The whole request. Raises RpcError for a body that does not fit (INVALID_ARGUMENT) or has more messages within it than go with a
-        message limit of `limit` bytes (RESOURCE_EXHAUSTED, see `towpath.wire.elements`)."""
+        """The whole request. Raises RpcError (INVALID_ARGUMENT) for a body that does not fit. Raises RpcError (RESOURCE_EXHAUSTED) for a
+        body with more messages within it than a message limit of `limit` bytes allows (see `towpath.wire.elements`)."""
         if not self.http.body:
             if body.strip():
                 raise _invalid("", f"{self.http} takes no body")
@@ -90,7 +90,7 @@ class Binding:
             raise _invalid("", f"the query has over {_MOST_PARAMETERS} parameters") from None
         if pairs and self.http.body == STAR:
             raise _invalid(pairs[0][0], f"the query parameter {pairs[0][0]!r} has no place: {self.http} takes everything in its body")
-        given: dict[str, str] = {}  # by field, and by oneof the one of its fields
+        given: dict[str, str] = {}  # by field, and the chosen field by oneof
         for name, text in pairs:
             fields = self._parameter(message.DESCRIPTOR, name)
             path = ".".join(field.name for field in fields)
@@ -121,7 +121,7 @@ def _field(message_type: Any, name: str) -> FieldDescriptor:
 
 
 def _choices(fields: tuple[FieldDescriptor, ...]) -> Iterator[tuple[str, str]]:
-    """Every oneof along a field's path, and which of its fields the path takes."""
+    """Every oneof along a field's path, with the field of it that the path takes."""
     prefix = ""
     for field in fields:
         if field.containing_oneof is not None:

@@ -1,4 +1,4 @@
-"""A call over REST: a request of one JSON body, and JSON, lines of JSON or a problem for an answer."""
+"""A call over REST: the request is one JSON body; the answer is JSON, lines of JSON, or a problem."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -28,13 +28,13 @@ _PROBLEMS: Final = {
 
 
 def refusal(error: RpcError, reply: Reply | None = None, *, status: int | None = None) -> Answer:
-    """The answer to a call that failed, as a problem. `status` is HTTP's where the code's own would say too little."""
+    """The answer to a failed call, as a problem. `status` replaces HTTP's status where the code's own would say too little."""
     fields = [*_fields(reply), *metadata.encoded_fields(error.metadata), *problem_fields(error)]
     return Answer(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
 
 
 class _RestDialect(OneBodyDialect):
-    """The request. `parameters` is what path and query have told of it."""
+    """The request of a call. `parameters` has the fields of path and query."""
 
     __slots__ = ("_binding", "_parameters")
 
@@ -44,7 +44,7 @@ class _RestDialect(OneBodyDialect):
         self._parameters = parameters
 
     def read(self, body: bytes) -> Message:
-        """What path, query and body say together."""
+        """The request of path, query and body together."""
         return self._binding.request(self._parameters, body, self._limit)
 
     def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
@@ -81,21 +81,21 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
 
 
 class RestStreamDialect(_RestDialect, StreamedDialect):
-    """A method whose responses stream: one JSON value a line. A stream that fails once it has begun ends with a line that is an object of
-    the one member `error`, a problem; one that ends well ends without."""
+    """A method whose responses stream: one JSON value a line. A stream that fails after its start ends with a line that is an object of the
+    one member `error`, a problem. A stream that ends well has no such line."""
 
     __slots__ = ()
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
-        """200, said before it is known how the stream ends."""
+        """Status 200, sent before the end of the stream is known."""
         return _LINES, list(metadata.encoded_fields(headers))
 
     def message(self, response: Any) -> bytes:
-        """One line."""
+        """The response as one line."""
         return self._binding.body(response) + b"\n"
 
     def end(self, error: RpcError | None, trailers: Metadata) -> Ending:  # lines have no place for trailers
-        """The line of a stream that failed."""
+        """The last line of a failed stream."""
         return Ending(b"" if error is None else msgspec.json.encode({"error": problem(error)}) + b"\n", None)
 
 

@@ -1,7 +1,7 @@
 """The bindings of a server as an OpenAPI 3.1 document, made of the descriptors of its messages by the rules of the JSON mapping.
 
 OpenAPI has no parameter of several segments, so `{name=shelves/*/books/*}` becomes `shelves/{shelves}/books/{books}`: each `*` is a
-parameter, called as the literal in front of it. Methods are described by the comments of the contract, which generated code carries.
+parameter, with the literal in front of it as its name. The comments of the contract, which generated code carries, describe the methods.
 """
 
 import inspect
@@ -16,12 +16,12 @@ from towpath.core.http import REST, STAR, HttpBinding, fits_in_text
 from towpath.core.service import MethodSpec, Service
 
 PATH: Final = "/openapi.json"
-"""Where a server serves it."""
+"""The path at which a server serves the document."""
 
 _F: Final = FieldDescriptor
 _KEYS: Final = frozenset({"get", "put", "post", "delete", "patch"})
 _DEEPEST: Final = 4
-"""Levels of messages within messages that are listed as query parameters; filters that contain themselves have no end."""
+"""Levels of messages within messages that become query parameters; filters that contain themselves have no end."""
 
 _Object = dict[str, Any]
 
@@ -165,7 +165,7 @@ class _Builder:
             value = self._value(message.fields_by_name["value"])
             return {**value, "type": [value["type"], "null"]}
         if name not in self._schemas:
-            schema = self._schemas[name] = {"type": "object"}  # before its fields, which may be of this type again
+            schema = self._schemas[name] = {"type": "object"}  # before its fields are visited, which may be of this type again
             if message.fields:
                 schema["properties"] = {field.json_name: self._field(field) for field in message.fields}
             choices = [[field.json_name for field in oneof.fields] for oneof in message.oneofs if len(oneof.fields) > 1]
@@ -185,7 +185,8 @@ def _is_wrapper(message: Descriptor) -> bool:
 
 
 def _leaves(message: Any, path: tuple[FieldDescriptor, ...], within: tuple[str, ...]) -> Iterator[tuple[FieldDescriptor, ...]]:
-    """What can stand in a query, as the fields that lead there: fields, and fields of messages in them, but of no message within itself."""
+    """The fields that a query can set, each as the path of fields to it: fields, and fields of messages in them, but of no message within
+    itself."""
     for field in message.fields:
         here = (*path, field)
         inner: Any = field.message_type
@@ -216,7 +217,7 @@ def _wild(binding: HttpBinding) -> Iterable[str]:
 
 def _parameter_names(binding: HttpBinding) -> list[str]:
     template = binding.template
-    # A variable that is one wild segment, be it of any length, lends it its name.
+    # A variable that is one wild segment, of any length, lends the segment its name.
     alone = {
         variable.start: variable.field
         for variable in template.variables

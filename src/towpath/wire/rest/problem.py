@@ -1,4 +1,5 @@
-"""Errors as problem details (RFC 9457): gRPC's code as HTTP's status, and beside RFC 9457's members the code, and the details as JSON."""
+"""Errors as problem details (RFC 9457), with gRPC's code as HTTP's status. Members beyond the RFC's are the code, and the details as
+JSON."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -20,7 +21,8 @@ _TITLES: Final = {status.value: status.phrase for status in HTTPStatus} | {_CLIE
 
 
 def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
-    """The error as an object; raises for one that cannot be written. `status` is HTTP's where the code's own would say too little."""
+    """The error as an object. Raises for an error that cannot be written. `status` replaces HTTP's status where the code's own would say
+    too little."""
     status = HTTP_STATUS[error.code] if status is None else status
     found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
     if error.message:
@@ -31,12 +33,12 @@ def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
 
 
 def problem_body(error: RpcError, status: int | None = None) -> bytes:
-    """`problem`, as JSON."""
+    """The error's `problem` as JSON."""
     return msgspec.json.encode(problem(error, status))
 
 
 def problem_fields(error: RpcError) -> Iterator[Field]:
-    """What of the error stands in the head: when to come again."""
+    """The header fields of the error: when to come again."""
     for detail in error.details:
         if isinstance(detail, RetryInfo):
             delay = detail.retry_delay
@@ -50,5 +52,5 @@ def _detail(detail: Any) -> Any:
         packed.Pack(detail)
     try:
         return _JSON.to_object(packed)
-    except JsonError:  # of a type that this process does not know
+    except JsonError:  # the detail is of a type that this process does not know
         return {"@type": packed.type_url}

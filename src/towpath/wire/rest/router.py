@@ -1,4 +1,4 @@
-"""From a method and a path of HTTP to what is bound there, in one walk over the segments of the path.
+"""From an HTTP method and a path to their binding, in one walk over the segments of the path.
 
 Where several templates match, a literal segment is preferred to `*` and `*` to `**`, from left to right. A path is decoded segment by
 segment, so that `%2F` separates nothing.
@@ -15,12 +15,12 @@ from towpath.core.http import REST, STAR, HttpBinding
 T = TypeVar("T")
 
 _MOST_SEGMENTS: Final = 64
-"""What is deeper matches nothing. No API has such paths, and looking at them is work that anybody can ask for."""
+"""A deeper path matches nothing. No API has such paths, and any caller can send them to cost work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[T]):
-    """What a request means, and the path's variables as pairs of a field's path and its text."""
+    """The target of a request, and the path's variables as pairs of a field's path and its text."""
 
     target: T
     variables: tuple[tuple[str, str], ...]
@@ -28,14 +28,14 @@ class Match(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class NoMatch:
-    """Nothing is bound there; `allowed` are the methods of HTTP for which something is, sorted."""
+    """No binding matches; `allowed` are the HTTP methods for which one would, sorted."""
 
     allowed: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Node(Generic[T]):
-    """What templates have in common up to a segment. `ends` are those that end here, by verb and by method of HTTP."""
+    """The common part of some templates up to a segment. `ends` are the templates that end here, by verb and by HTTP method."""
 
     literals: "dict[str, _Node[T]]" = field(default_factory=dict)
     star: "_Node[T] | None" = None
@@ -44,7 +44,7 @@ class _Node(Generic[T]):
 
 
 class Router(Generic[T]):
-    """Every binding of a server, each with what it leads to."""
+    """Every binding of a server, each with its target."""
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
@@ -64,7 +64,7 @@ class Router(Generic[T]):
         node.ends.setdefault(_decoded(binding.template.verb), {}).setdefault(binding.method, (binding, target))
 
     def match(self, method: str, path: str) -> Match[T] | NoMatch:
-        """What `method` means at `path`, which is as it came, without its query. Raises RpcError for a path that is not UTF-8."""
+        """The target of `method` at `path`, which is as it came, without its query. Raises RpcError for a path that is not UTF-8."""
         raw = path.removeprefix("/").split("/")
         allowed: set[str] = set()
         if len(raw) <= _MOST_SEGMENTS:
@@ -82,7 +82,7 @@ class Router(Generic[T]):
 
 
 def _readings(raw: list[str]) -> Iterator[tuple[list[str], str]]:
-    """The segments and the verb that a path may mean: what follows the last colon of its last segment is a verb, or it is not."""
+    """The segments and the verb that a path may mean: the text behind the last colon of its last segment is a verb, or it is not."""
     last, colon, verb = raw[-1].rpartition(":")
     if colon and last and verb:
         yield [*raw[:-1], last], _decoded(verb)
@@ -90,7 +90,8 @@ def _readings(raw: list[str]) -> Iterator[tuple[list[str], str]]:
 
 
 def _ends(node: _Node[T], segments: list[str], at: int) -> Iterator[_Node[T]]:
-    """Where templates that match end, the preferred first. What it visits is bounded by the number of templates, whatever the path is."""
+    """The nodes at which matching templates end, the preferred first. The number of templates bounds the nodes that it visits, whatever the
+    path is."""
     if at == len(segments):
         yield node
     else:
@@ -109,7 +110,7 @@ def _variables(binding: HttpBinding, raw: list[str], decoded: list[str]) -> Iter
         if variable.single:
             yield variable.field, decoded[variable.start]
         else:
-            # Of several segments a `%2F` stays as it is, or it could not be told from what separates them.
+            # Within several segments a `%2F` stays as it is, or it would look like a separator.
             yield variable.field, "/".join(_decoded(segment, slash=False) for segment in raw[variable.start : variable.stop])
 
 
