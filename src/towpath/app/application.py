@@ -16,7 +16,7 @@ from towpath.app.decision_callback import DecisionCallback, with_callback
 from towpath.app.methods import configured_methods
 from towpath.app.reloading import taken_over
 from towpath.app.server_stack import ServerStack
-from towpath.app.settings.idempotency_store import Opened, store_of
+from towpath.app.settings.idempotency_store import OpenableStore, store_of
 from towpath.app.settings.limits import rate_store_of
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.app.settings.targets import ConfiguredTarget
@@ -66,7 +66,7 @@ class App:
         self._services: list[Service] = []
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
-        self._opened: list[Opened] = []
+        self._opened: list[OpenableStore] = []
         self._names_checked = False
 
     async def __aenter__(self) -> Self:
@@ -184,10 +184,10 @@ class App:
                 await store.open()
                 self._opened.append(store)
 
-    def _stores(self) -> Iterator[Opened]:
+    def _stores(self) -> Iterator[OpenableStore]:
         """Those that are opened with the application, and closed."""
         stores: tuple[IdempotencyStore | RateStore | None, ...] = self._store, self._rates
-        yield from (store for store in stores if isinstance(store, Opened))
+        yield from (store for store in stores if isinstance(store, OpenableStore))
 
     def _documents(self) -> Documents:
         document = openapi.openapi(self._services) if self.config.openapi else None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from towpath.app.settings.idempotency_store import Opened, store_of
+from towpath.app.settings.idempotency_store import OpenableStore, store_of
 from towpath.app.settings.service_file import load
 from towpath.core.errors import SetupError
 from towpath.layers.idempotency.memory_store import MemoryStore
@@ -23,7 +23,7 @@ from towpath.stores.sqlite import SqliteStore
 def test_a_setting_names_a_store(setting, kind):
     store = store_of(setting, "here")
     assert type(store) is kind
-    assert isinstance(store, Opened) is (kind is not MemoryStore)
+    assert isinstance(store, OpenableStore) is (kind is not MemoryStore)
 
 
 def test_off_is_none():

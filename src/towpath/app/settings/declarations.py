@@ -1,14 +1,14 @@
-"""The part of a service file that nothing runs by, but that `towpath check` reads: what the service owns, whom it calls, what is excused.
+"""The part of a service file that only `towpath check` reads: what data the service owns, what it calls, what is excused.
 
     [service]
     owns = ["seats", "holds"]                             # data of which it alone has the truth
 
     [[calls]]
-    from = "SearchService/SearchFlights"                  # which of its methods calls; all that it serves without it
+    from = "SearchService/SearchFlights"                  # the calling method; by default each method that is served here
     to = "skyline.flights.v1.FlightsService/ListFlights"  # a method of one of service.contracts
-    optional = true                                       # there is a fallback: the caller answers without it, too
-    parallel = true                                       # made at once with the other parallel ones; after them without it
-    times = 2                                             # how often one request makes the call; 1 without it
+    optional = true                                       # the caller has a fallback and answers without this call, too
+    parallel = true                                       # made at once with the other parallel calls; one after another by default
+    times = 2                                             # how often one request makes the call; 1 by default
 
     [[calls]]
     to = "skyline.fleet.v1.FleetService"                  # every method of it is served by calling the same one there,
@@ -16,13 +16,13 @@
 
     [[waivers]]
     rule = "depth"
-    path = "gateway *"                                    # the way of the finding, with * and ? as for file names
+    path = "gateway *"                                    # the path of the finding, with * and ? as for file names
     until = 2027-03-31                                    # the last day
     owner = "search team"
     why = "the cache that makes it short is being built"
 
-Here it is only read. What is declared is held against contracts and rules by `towpath.app.system.declared_calls`, when a check asks: a
-service that starts must not load the contracts of its whole system.
+This module only reads the tables. `towpath.app.system.service_graph` checks them against contracts, and only for `towpath check`: a service
+that starts must not load the contracts of its whole system.
 """
 
 from dataclasses import dataclass
@@ -54,12 +54,13 @@ class WaiverTable(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Declarations:
-    """All of it of one service file, unchecked."""
+    """What one service file declares, unchecked."""
 
     owns: tuple[str, ...] = ()
+    """The data of which the service alone has the truth."""
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
 
 
 NOTHING = Declarations()
-"""What a file declares that says nothing of it."""
+"""The declarations of a file that has none."""

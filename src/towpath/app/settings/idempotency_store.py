@@ -1,25 +1,28 @@
 """Where a service keeps the answers of calls that carry an idempotency key: `service.idempotency` of the service file.
 
-    idempotency = "memory"                     # in this process alone, and gone with it; so without the setting
+    idempotency = "memory"                     # the default: in this process alone, and lost when it ends
     idempotency = "sqlite:///run/keys.db"      # a file, for the processes of one machine; three slashes, then the path
     idempotency = "postgresql://..."           # or "redis://...", for all processes of the service
-    idempotency = "off"                        # keys mean nothing here
+    idempotency = "off"                        # idempotency keys have no effect
 
-The password that an address may hold is in no message.
+No message shows the address, which may hold a password.
 """
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from towpath.core.errors import SetupError
 from towpath.layers.idempotency.memory_store import MemoryStore
 from towpath.layers.idempotency.store import IdempotencyStore
 
-_SQLITE = "sqlite:///"
+REDIS_SCHEMES: Final = frozenset({"redis", "rediss"})
+"""The schemes of a Redis server's address, without and with TLS."""
+
+_SQLITE: Final = "sqlite:///"
 
 
 @runtime_checkable
-class Opened(Protocol):
+class OpenableStore(Protocol):
     """A store that has to be opened before it is used, and closed after."""
 
     async def open(self) -> None:
@@ -46,7 +49,7 @@ def store_of(setting: str, where: str) -> IdempotencyStore | None:
         from towpath.stores.postgres import PostgresStore  # noqa: PLC0415
 
         return PostgresStore(setting)
-    if scheme in {"redis", "rediss"}:
+    if scheme in REDIS_SCHEMES:
         from towpath.stores.redis import RedisStore  # noqa: PLC0415
 
         return RedisStore(setting)

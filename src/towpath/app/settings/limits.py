@@ -14,8 +14,8 @@
     most = 10                                # calls of all these methods together that may be under way
     shadow = true
 
-A service's entry does not hold for a method that has one of its own. Who exceeds a quota or finds a bulkhead full gets RESOURCE_EXHAUSTED;
-see `towpath.layers.rate` and `towpath.layers.bulkhead`.
+An entry for a service does not hold for a method that has an entry of its own. A call that exceeds a quota or finds a bulkhead full is
+answered with RESOURCE_EXHAUSTED; see `towpath.layers.rate` and `towpath.layers.bulkhead`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from towpath.app.settings.idempotency_store import REDIS_SCHEMES
 from towpath.app.settings.method_names import UnknownName, find_method, methods_of_service
 from towpath.core.errors import SetupError
 from towpath.core.service import MethodSpec
@@ -33,7 +34,7 @@ from towpath.layers.bulkhead import Compartment
 from towpath.layers.rate import Quota, RateStore
 
 LOCAL: Final = "local"
-"""The `quota_store` that is none."""
+"""The `quota_store` of a service each of whose processes counts by itself."""
 
 
 class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,27 +64,32 @@ class _Named(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class NamedQuota:
-    """A quota, the methods that it is for as the file has them, and where that is written: file and field."""
+    """A table of `[quotas]`, checked as far as can be done without contracts."""
 
     where: str
+    """The file and the table, for messages."""
     methods: tuple[str, ...]
+    """The methods and services that it is for, as the file names them."""
     quota: Quota
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedBulkhead:
-    """Likewise a compartment, whose group is the table's name."""
+    """A table of `[bulkheads]`, checked as far as can be done without contracts."""
 
     where: str
+    """The file and the table, for messages."""
     methods: tuple[str, ...]
+    """The methods and services that it is for, as the file names them."""
     compartment: Compartment
+    """The limit; its group is the table's name."""
 
 
 _Entry = TypeVar("_Entry", bound=_Named)
 
 
 def quotas_of(tables: Mapping[str, QuotaTable], source: Path | None) -> tuple[NamedQuota, ...]:
-    """What `[quotas]` of the file `source` says. Raises SetupError that names file and field."""
+    """The tables of `[quotas]` in the file `source`. Raises SetupError that names file and field."""
     found: list[NamedQuota] = []
     for name, table in tables.items():
         where = f"{source}: quotas.{name}"
@@ -96,7 +102,7 @@ def quotas_of(tables: Mapping[str, QuotaTable], source: Path | None) -> tuple[Na
 
 
 def bulkheads_of(tables: Mapping[str, BulkheadTable], source: Path | None) -> tuple[NamedBulkhead, ...]:
-    """What `[bulkheads]` says; likewise."""
+    """The tables of `[bulkheads]` in the file `source`. Raises SetupError that names file and field."""
     found: list[NamedBulkhead] = []
     for name, table in tables.items():
         where = f"{source}: bulkheads.{name}"
@@ -150,8 +156,8 @@ def rate_store_of(setting: str, where: str) -> RateStore | None:
     address, which may hold a password."""
     if setting == LOCAL:
         return None
-    if setting.partition("://")[0] in {"redis", "rediss"}:
-        from towpath.stores.redis_rates import RedisRates  # noqa: PLC0415 # it brings its driver
+    if setting.partition("://")[0] in REDIS_SCHEMES:
+        from towpath.stores.redis_rates import RedisRates  # noqa: PLC0415 # this store brings its driver
 
         return RedisRates(setting)
     raise SetupError(f'{where}: does not name a store; give "local" or "redis://..."')

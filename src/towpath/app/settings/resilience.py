@@ -1,4 +1,4 @@
-"""What a client does about a target that is not well: which of it is on, and in which measure. The defaults are for nearly everybody."""
+"""What a client does about a target that is not well. The defaults are right for nearly every target."""
 
 import random
 from dataclasses import dataclass, field
@@ -10,35 +10,37 @@ from towpath.layers.endpoint_breaker import BREAKER_OPEN, Begun, EndpointBreaker
 from towpath.transport import EndpointGuard, Guards
 
 Mode = Literal["on", "off", "shadow"]
-"""Whether a role decides, is not there, or decides without effect and is only counted."""
+"""Whether a role decides, is left out, or only counts what it would decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resilience:
-    """Of one target. `breaker` (on) leaves alone that of several endpoints which is ill with a method, as long as most are well, `throttle`
-    (on) holds back from a target that sheds what is too much for it, and `budget` bounds what retries and hedges add to its load."""
+    """What is done about one target."""
 
     breaker: Mode = "on"
+    """Whether calls of a method keep away from the few endpoints that fail it, as long as most endpoints are well."""
     throttle: Mode = "on"
+    """Whether fewer calls are sent to a target that sheds load."""
     budget: BudgetOptions = field(default_factory=BudgetOptions)
+    """How much retries and hedges may add to the target's load."""
 
 
 DEFAULT: Final = Resilience()
 
 
 def guards_of(mode: Mode, source: random.Random, signal: Signal) -> Guards | None:
-    """What makes the breakers of each endpoint of one target; None for none. `signal` is told of what those in shadow would have kept
-    away."""
+    """The function that makes the breakers of each endpoint of one target; None if they are off. A breaker in shadow calls `signal` for
+    each call that it would have kept away."""
     if mode == "off":
         return None
     paces: Paces = {}
     if mode == "shadow":
-        return lambda _: _Watched(EndpointBreaker(paces, source=source), signal)
+        return lambda _: _ShadowBreaker(EndpointBreaker(paces, source=source), signal)
     return lambda _: EndpointBreaker(paces, source=source)
 
 
-class _Watched(EndpointGuard):
-    """Breakers that trip and close, and let everything through."""
+class _ShadowBreaker(EndpointGuard):
+    """Breakers that open and close without effect."""
 
     __slots__ = ("_breaker", "_signal")
 

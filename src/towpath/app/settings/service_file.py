@@ -6,16 +6,16 @@
     contracts = ["skyline.search.v1.search_towpath"]     # generated modules: the contracts that this file's names are from
     admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
     workers = 2                                          # processes that serve, of which each may use one core; 1 without it
-    settle = "0s"                                        # how long to go on serving after SIGTERM, while callers hear of it
+    settle = "0s"                                        # how long to go on serving after SIGTERM, while callers learn of it
     grace = "5s"                                         # how long running calls may then take to end
-    reflection = true                                    # whether the service tells its contracts to whoever asks
-    openapi = true                                       # whether it tells its REST API, at /openapi.json
+    reflection = true                                    # whether clients may read the service's contracts from it
+    openapi = true                                       # whether its REST API is described, at /openapi.json
     idempotency = "sqlite:///run/keys.db"                # where answers by key are kept; "memory" without it
     admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
 
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes; "local" without
 
-    [service.tls]                                        # what it shows; paths are relative to this file
+    [service.tls]                                        # the service's own certificate; paths are relative to this file
     certificate = "tls.crt"
     key = "tls.key"
     client_ca = "clients.crt"                            # callers need a certificate that one of these signed
@@ -48,9 +48,9 @@ What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`
 and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath.app.settings.declarations`. Plaintext is
 spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a mesh's sidecar,
 say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>,
-TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a password belongs there). Four more have no place in a file because they
-belong to one start of one process: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1),
-TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (which of several workers it is). Without any of it a service
+TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a password belongs there). Four variables belong to one start of one
+process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1),
+TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker). A service that is given no address
 listens on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing is guessed.
 """
 
@@ -69,8 +69,8 @@ from towpath.app.settings.duration import parse_duration
 from towpath.app.settings.fallback import FallbackSettings
 from towpath.app.settings.limits import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath.app.settings.suggest import suggestion
-from towpath.app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal
-from towpath.app.settings.tls import ClientSettings, ServerSettings
+from towpath.app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
+from towpath.app.settings.tls import ClientTlsSettings, ServerTlsSettings
 from towpath.contracts.policy import MethodConfig, by_method_name
 from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
@@ -81,10 +81,10 @@ DEFAULT_FILE: Final = "towpath.toml"
 """Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
 
 DEFAULT_GRACE: Final = 5.0
-"""Seconds that running calls may take to end once a service was told to stop."""
+"""Seconds that running calls may take to end once a service has been asked to stop."""
 
 DEFAULT_NAME: Final = "towpath"
-"""What a service is called that has no name."""
+"""The name of a service whose file gives it none."""
 
 AdmissionMode = Literal["off", "shadow", "on"]
 """Whether a server refuses calls that it could not serve in time, or only counts those that it would refuse."""
@@ -107,7 +107,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
-    tls: ServerSettings | None = None
+    tls: ServerTlsSettings | None = None
 
 
 class _Name(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     service: _Service = _Service()
-    tls: ClientSettings | None = None
+    tls: ClientTlsSettings | None = None
     targets: dict[str, str | TargetSettings] = {}
     method_config: tuple[_Method, ...] = ()
     quotas: dict[str, QuotaTable] = {}
@@ -137,48 +137,72 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
-    """What one process runs with, file and environment already merged.
-
-    `listen_where` says where `listen` was set, for messages; `listen_fd`, `notify_fd`, `metrics_dump` and `worker` (which of several
-    workers this is) are None unless the environment gives them; `source` is the file that was read, or None.
-    """
+    """What one process runs with, file and environment already merged."""
 
     name: str = DEFAULT_NAME
+    """What the service is called, in its log and by `towpath check`."""
     listen: Place = _ANYWHERE
+    """Where the service listens."""
     listen_where: str = "the default address"
+    """Where `listen` was set, for messages."""
     admin: Place | None = None
+    """Where probes and scrapers ask; None for nowhere."""
     settle: float = 0.0
+    """Seconds for which the service goes on serving after SIGTERM, while callers learn that it ends."""
     grace: float = DEFAULT_GRACE
+    """Seconds that running calls may take to end after `settle`."""
     reflection: bool = True
+    """Whether `grpc.reflection` is served."""
     openapi: bool = True
+    """Whether the OpenAPI document is served, at `/openapi.json`."""
     admission: AdmissionMode = "on"
+    """Whether calls that cannot be done in time are refused."""
     idempotency: str = field(default="memory", repr=False)  # it may hold a password
+    """Where answers by idempotency key are kept (see `towpath.app.settings.idempotency_store`)."""
     idempotency_where: str = "idempotency"
-    quota_store: str = field(default=LOCAL, repr=False)  # likewise
+    """Where `idempotency` was set, for messages."""
+    quota_store: str = field(default=LOCAL, repr=False)  # it may hold a password
+    """Where calls are counted for quotas (see `towpath.app.settings.limits`)."""
     quota_store_where: str = "quota_store"
+    """Where `quota_store` was set, for messages."""
     quotas: tuple[NamedQuota, ...] = ()
+    """The tables of `[quotas]`."""
     bulkheads: tuple[NamedBulkhead, ...] = ()
+    """The tables of `[bulkheads]`."""
     insecure: bool = False
+    """Whether plaintext is spoken beyond the loopback address."""
     workers: int = 1
+    """How many processes serve."""
     tls: ServerTls | None = None
+    """The certificate of the service; None for plaintext."""
     client_tls: ClientTls | None = None
+    """Whom the service's own calls trust, and how they identify themselves."""
     contracts: tuple[str, ...] = ()
+    """The generated modules whose methods the file names."""
     targets: Mapping[str, str | ConfiguredTarget] = field(default_factory=dict[str, str | ConfiguredTarget])
+    """Whom the service calls, by the normal form of the logical name."""
     methods: tuple[MethodConfig, ...] = ()
+    """The entries of `[[methodConfig]]`, with names as the file has them."""
     declares: Declarations = NOTHING
+    """What only `towpath check` reads."""
     listen_fd: int | None = None
+    """The file descriptor of an inherited listening socket, if the environment gives one."""
     notify_fd: int | None = None
+    """The file descriptor on which to say READY=1, if the environment gives one."""
     metrics_dump: Path | None = None
+    """Where to write the metrics at exit, if the environment says so."""
     worker: int | None = None
+    """The number of this worker among several, if the environment gives one."""
     source: Path | None = None
+    """The file that was read; None for no file."""
 
     def target(self, name: str) -> ConfiguredTarget:
         """What the logical name `name` stands for; raises SetupError that lists the known names."""
-        target = self.targets.get(normal(name))
+        target = self.targets.get(normal_name(name))
         if target is None:
             file = self.source or DEFAULT_FILE
-            known = suggestion(normal(name), self.targets, kind="targets")
-            variable = f"{VARIABLE}{normal(name).upper()}"
+            known = suggestion(normal_name(name), self.targets, kind="targets")
+            variable = f"{VARIABLE}{normal_name(name).upper()}"
             raise SetupError(f"unknown target {name!r}; {known}; set targets.{name} in {file}, or {variable}")
         return ConfiguredTarget(target) if isinstance(target, str) else target
 
@@ -219,8 +243,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         bulkheads=bulkheads_of(file.bulkheads, source),
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
         workers=_workers(file.service.workers, source, env),
-        tls=None if source is None or file.service.tls is None else file.service.tls.beside(source),
-        client_tls=None if source is None or file.tls is None else file.tls.beside(source),
+        tls=None if source is None or file.service.tls is None else file.service.tls.resolved(source),
+        client_tls=None if source is None or file.tls is None else file.tls.resolved(source),
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,

@@ -1,4 +1,4 @@
-"""The end of every "unknown name" message: what was probably meant, else what there is to choose from."""
+"""The end of every "unknown name" message: the nearest known name, else all of them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

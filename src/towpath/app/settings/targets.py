@@ -7,7 +7,7 @@
     address = "dns:///airports:8081"
     protocol = "connect"                    # or "grpc-web"; default "grpc"
     balancer = "round_robin"                # or "least_request"; default "peak_ewma"
-    health_service = "airports.v1.Airports" # whose health servers are asked; "" for all of it, not asked without it
+    health_service = "airports.v1.Airports" # the service whose health is watched, by its full name; "" for the server as a whole
     subset_size = 20                        # how many endpoints to use; all without it
     subset_client = 3                       # this client's number among those of the target
     slow_start = "10s"
@@ -17,7 +17,7 @@
     keepalive_time = "60s"
     keepalive_timeout = "20s"
     outlier_detection = false               # compare no endpoints (gRFC A50); true without it
-    breaker = "shadow"                      # only count what it would refuse; or "off"; "on" without it
+    breaker = "shadow"                      # only count what the breaker would refuse; or "off"; "on" without it
     throttle = "off"                        # or "shadow"; "on" without it
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, least_concurrent = 3 }
 
@@ -40,7 +40,7 @@ from towpath.transport import ChannelOptions
 from towpath.transport.client.endpoints.target import Target
 
 VARIABLE: Final = "TOWPATH_TARGET_"
-"""How the variables begin that set a target's address."""
+"""The start of the name of each variable that sets a target's address."""
 
 _DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout")
 
@@ -77,28 +77,31 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class ConfiguredTarget:
-    """Where a target is, the options of its channel, and what is done when it is not well."""
+    """What a channel to one target is made of."""
 
     address: str
+    """Where the target is, as text (see `towpath.transport.client.endpoints.target`)."""
     options: ChannelOptions = field(default_factory=ChannelOptions)
+    """How the channel connects and chooses among endpoints."""
     resilience: Resilience = DEFAULT
+    """What is done when the target is not well."""
 
 
 def configured(named: Mapping[str, str | TargetSettings], source: Path | None, env: Mapping[str, str]) -> dict[str, ConfiguredTarget]:
-    """File and environment merged, by the `normal` form of the name. Raises SetupError that names what is wrong."""
+    """File and environment merged, by the normal form of the name. Raises SetupError that names what is wrong."""
     targets: dict[str, ConfiguredTarget] = {}
     for name, setting in named.items():
         where = f"{source}: targets.{name}"
-        if normal(name) in targets:
+        if normal_name(name) in targets:
             raise SetupError(f"{where} differs from another target only in case, '-' or '_'; rename one of them")
         if isinstance(setting, str):
-            targets[normal(name)] = ConfiguredTarget(Target.parse(setting, where).text)
+            targets[normal_name(name)] = ConfiguredTarget(Target.parse(setting, where).text)
         else:
             address = Target.parse(setting.address, f"{where}.address").text
-            targets[normal(name)] = ConfiguredTarget(address, _options(setting, where), _resilience(setting, where))
+            targets[normal_name(name)] = ConfiguredTarget(address, _options(setting, where), _resilience(setting, where))
     for variable, address in env.items():
         if variable.startswith(VARIABLE) and len(variable) > len(VARIABLE):
-            name = normal(variable[len(VARIABLE) :])
+            name = normal_name(variable[len(VARIABLE) :])
             text = Target.parse(address, variable).text
             targets[name] = replace(targets[name], address=text) if name in targets else ConfiguredTarget(text)
     return targets
@@ -127,6 +130,6 @@ def _resilience(setting: TargetSettings, where: str) -> Resilience:
     return Resilience(breaker=setting.breaker, throttle=setting.throttle, budget=budget)
 
 
-def normal(name: str) -> str:
-    """The form in which names are compared: a variable's name has neither lower case nor '-'."""
+def normal_name(name: str) -> str:
+    """The form in which names of targets are compared, since a variable's name has neither lower case nor '-'."""
     return name.lower().replace("-", "_")

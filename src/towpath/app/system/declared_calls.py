@@ -13,9 +13,10 @@ from towpath.core.errors import SetupError
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredCall:
-    """An entry of `[[calls]]`, valid as far as can be told without its contracts. `where` is the file and the entry."""
+    """An entry of `[[calls]]`, checked as far as can be done without contracts. The fields are those of `CallTable`."""
 
     where: str
+    """The file and the entry, for messages."""
     to: str
     caller: str | None
     optional: bool
@@ -25,12 +26,12 @@ class DeclaredCall:
 
 
 def calls_of(tables: Sequence[CallTable], source: Path | None) -> tuple[DeclaredCall, ...]:
-    """The calls that the file `source` declares. Raises SetupError that names file and field."""
+    """The entries of `[[calls]]` in the file `source`. Raises SetupError that names file and field."""
     return tuple(_call(table, f"{source}: calls[{index}]") for index, table in enumerate(tables))
 
 
 def waivers_of(tables: Sequence[WaiverTable], source: Path | None) -> tuple[Waiver, ...]:
-    """The waivers that the file `source` declares. Raises SetupError that names file and field."""
+    """The entries of `[[waivers]]` in the file `source`. Raises SetupError that names file and field."""
     return tuple(_waiver(table, f"{source}: waivers[{index}]") for index, table in enumerate(tables))
 
 

@@ -1,12 +1,12 @@
 """From service files to the graph that `towpath.contracts.graph` checks.
 
-A file lists the contracts of its callees beside its own, and does not mark which are which. So two kinds of its contracts count as served
-by the service: those of which it calls no method, and those for which it names a caller or forwards. A service that serves nothing, such as
-a job, calls on its own account: it has no deadline, and nobody waits for it.
+A file lists the contracts of its callees beside its own without saying which is which. So a service is taken to serve each listed contract
+of which it calls no method, or names a caller, or forwards. The calls of a program that serves nothing, such as a job, begin at the program
+itself: it has no deadline, and nobody waits for it.
 
-A call leads to the services that serve the method, among those that the system file tells its caller. A service that forwards counts only
-if no other serves the method, because a gateway stands in front of a system and not in the middle. A method that no service serves belongs
-to somebody outside, and is the end of its chain.
+A call leads to the services that serve the method, preferably to those whose addresses the system file gives to the caller. A service that
+forwards is taken only if no other serves the method, because a gateway stands in front of a system and not in the middle. A method that no
+service serves belongs to somebody outside, and is the end of its chain.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
