@@ -138,7 +138,9 @@ class App:
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
-        server = Server([*self._services, *standard], layers=layers, documents=self._documents(), signal=self._signal)
+        services = [*self._services, *standard]
+        limit = self.config.message_limit
+        server = Server(services, layers=layers, message_limit=limit, documents=self._documents(), signal=self._signal)
         await self._open_stores()
         if sock is None:
             configured = self.config.listen

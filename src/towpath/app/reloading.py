@@ -23,6 +23,7 @@ _NEEDS_RESTART: Final = {
     "grace": "service.grace",
     "reflection": "service.reflection",
     "openapi": "service.openapi",
+    "message_limit": "service.message_limit",
     "idempotency": "service.idempotency",
     "quota_store": "service.quota_store",
     "insecure": "service.insecure",

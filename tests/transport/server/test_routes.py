@@ -14,6 +14,7 @@ from towpath.transport.server.protocols import Dialogue
 from towpath.transport.server.routes import Route, Routes, Settled
 from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc import status
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.hpack import Decoder, literal
 from towpath.wire.http.fields import Section
 from towpath.wire.http2 import fields
@@ -64,6 +65,12 @@ async def test_the_timeout_is_the_contracts_or_the_default() -> None:
     routes = Routes([Echo()], ())
     assert route(routes, head()).endpoint.timeout == DEFAULT_TIMEOUT
     assert route(routes, head((b":path", SLEEP.path.encode()))).endpoint.timeout == 1.5
+
+
+async def test_a_methods_route_has_the_message_limit() -> None:
+    assert route(Routes([Echo()], ()), head()).message_limit == DEFAULT_MESSAGE_LIMIT
+    found = route(Routes([Echo()], (), message_limit=7), head())
+    assert found.message_limit == found.endpoint.message_limit == 7
 
 
 async def test_layers_wrap_in_their_order() -> None:

@@ -11,6 +11,7 @@
     reflection = true                                    # whether clients may read the service's contracts from it
     openapi = true                                       # whether its REST API is described, at /openapi.json
     idempotency = "sqlite:///run/keys.db"                # where answers by key are kept; "memory" without it
+    message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
 
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes; "local" without
@@ -76,6 +77,7 @@ from towpath.core.context import Criticality
 from towpath.core.errors import SetupError
 from towpath.transport.address import Address, Place, parse_place
 from towpath.transport.tls import ClientTls, ServerTls
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 
 DEFAULT_FILE: Final = "towpath.toml"
 """Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
@@ -101,6 +103,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     grace: str | None = None
     reflection: bool = True
     openapi: bool = True
+    message_limit: int = DEFAULT_MESSAGE_LIMIT
     admission: AdmissionMode = "on"
     idempotency: str = "memory"
     quota_store: str = LOCAL
@@ -155,6 +158,8 @@ class ServiceConfig:
     """Whether `grpc.reflection` is served."""
     openapi: bool = True
     """Whether the OpenAPI document is served, at `/openapi.json`."""
+    message_limit: int = DEFAULT_MESSAGE_LIMIT
+    """Bytes that a request message may have, before and after decompression."""
     admission: AdmissionMode = "on"
     """Whether calls that cannot be done in time are refused."""
     idempotency: str = field(default="memory", repr=False)  # it may hold a password
@@ -234,6 +239,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
         reflection=file.service.reflection,
         openapi=file.service.openapi,
+        message_limit=_message_limit(file.service.message_limit, source),
         admission=file.service.admission,
         idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
         idempotency_where=_where("idempotency", source, env),
@@ -278,6 +284,12 @@ def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> 
     if env.get("TOWPATH_ADMIN"):
         return parse_place(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
     return None if setting is None else parse_place(setting, f"{source}: service.admin")
+
+
+def _message_limit(setting: int, source: Path | None) -> int:
+    if setting < 1:
+        raise SetupError(f"{source}: service.message_limit: {setting} is no size of a message; write a number of bytes, 1 or more")
+    return setting
 
 
 def _method(item: _Method, where: str) -> MethodConfig:

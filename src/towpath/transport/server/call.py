@@ -50,7 +50,6 @@ class Host(Protocol):
 class Carrier(Host, Protocol):
     """A connection, with what applies to every call that comes over it."""
 
-    message_limit: int
     signal: Signal
     compression: Compression | None
     paused: bool

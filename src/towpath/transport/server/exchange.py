@@ -17,7 +17,7 @@ from towpath.core.service import MethodKind
 from towpath.transport.limits import SEND_QUEUE_LIMIT
 from towpath.transport.server.call import Carrier, Handling, expired
 from towpath.transport.server.held_calls import Held
-from towpath.transport.server.protocols import Dialogue, Endpoint
+from towpath.transport.server.protocols import Dialogue, MethodRoute
 from towpath.transport.server.response_writer import Outlet
 from towpath.wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath.wire.grpc import propagation
@@ -48,7 +48,7 @@ class ServerExchange(Handling):
         "task",
     )
 
-    def __init__(self, link: Carrier, outlet: Outlet, endpoint: Endpoint, dialect: Dialect, ctx: Context) -> None:
+    def __init__(self, link: Carrier, outlet: Outlet, endpoint: MethodRoute, dialect: Dialect, ctx: Context) -> None:
         self._link = link
         self._outlet = outlet
         self._endpoint = endpoint
@@ -374,7 +374,7 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
     not in the dialogue's."""
     endpoint = dialogue.endpoint
     negotiation = dialogue.negotiation(extra)
-    dialect = dialogue.dialect(negotiation, link.message_limit, link.compression)
+    dialect = dialogue.dialect(negotiation, link.compression)
     if negotiation.fault is not None:
         return dialogue.refusal(dialect, negotiation.fault)
     try:

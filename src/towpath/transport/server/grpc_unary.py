@@ -16,7 +16,7 @@ from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.transport.server.call import Carrier, Handling, expired
-from towpath.transport.server.protocols import Endpoint
+from towpath.transport.server.protocols import MethodRoute
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import framing, metadata, propagation, status
@@ -85,7 +85,7 @@ class ServerCall(Stream, Handling):
         if self._over or self.task is not None:
             return
         size = len(data) - PREFIX_SIZE
-        if end_stream and self._reader is None and 0 <= size <= self._link.message_limit and data[:PREFIX_SIZE] == pack_prefix(0, size):
+        if end_stream and self._reader is None and 0 <= size <= self._route.message_limit and data[:PREFIX_SIZE] == pack_prefix(0, size):
             # The whole body in one plain message, as nearly always: no reader, and no copy but this one.
             self._start(data[PREFIX_SIZE:])
             return
@@ -127,7 +127,7 @@ class ServerCall(Stream, Handling):
     def _collect(self, data: bytes) -> None:
         reader = self._reader
         if reader is None:
-            reader = self._reader = framing.MessageReader(self._link.message_limit)  # it only cuts; `_decoded` unfolds
+            reader = self._reader = framing.MessageReader(self._route.message_limit)  # it only cuts; `_decoded` unfolds
         try:
             reader.feed(data)
             if reader.overfull():  # an error now, since a client could go on for ever
@@ -204,7 +204,7 @@ class ServerCall(Stream, Handling):
                 if expired(self._ctx):
                     self.expire()
                     return None
-                limit = self._link.message_limit
+                limit = self._route.message_limit
                 message = framing.unfolded(self._flag, message, limit, self._route.negotiation.request)
                 check_elements(endpoint.request, message, limit)
             return endpoint.request.FromString(message)
@@ -217,7 +217,7 @@ class ServerCall(Stream, Handling):
 
     # The answer.
 
-    async def _run(self, endpoint: Endpoint, request: Message, ctx: Context) -> None:
+    async def _run(self, endpoint: MethodRoute, request: Message, ctx: Context) -> None:
         try:
             try:
                 response = await endpoint.handler(request, ctx)
@@ -232,7 +232,7 @@ class ServerCall(Stream, Handling):
                 self._slot.pop(self, None)
             self._left()
 
-    def _reply(self, endpoint: Endpoint, response: Any, ctx: Context) -> None:
+    def _reply(self, endpoint: MethodRoute, response: Any, ctx: Context) -> None:
         if not isinstance(response, endpoint.response):
             raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.response.__name__}")
         link = self._link

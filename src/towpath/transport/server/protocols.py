@@ -54,20 +54,25 @@ class Refused:
 
 
 @dataclass(kw_only=True, eq=False)
-class Endpoint:
-    """One method with its composed stack, which another may replace. `timeout` is in seconds, None for no end; it holds if the caller sends
-    none, as `criticality` does. The method's name and types stand here once more, since each call reads them. `door` may refuse unary calls
-    over gRPC by their heads, `gate` unary calls in any protocol as they arrive."""
+class MethodRoute:
+    """A method as a server serves it. The method's name and types stand here once more, since each call reads them."""
 
     method: MethodSpec[Any, Any]
     handler: Handler
+    """The composed stack, which another may replace."""
     name: str
     request: type[Message]
     response: type[Message]
     timeout: float | None
+    """Seconds, None for no end. It holds if the caller sends none."""
     criticality: Criticality
+    """How important calls are whose caller does not say."""
+    message_limit: int
+    """Bytes that a request message may have, before and after decompression."""
     door: Door | None = None
+    """What may refuse unary calls over gRPC by their heads."""
     gate: Gate | None = None
+    """What may refuse unary calls in any protocol as they arrive."""
     refused: Refused = field(default_factory=Refused)
 
 
@@ -81,7 +86,7 @@ class Dialogue(ABC):
     ends_with_trailers: ClassVar[bool] = False
     """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
 
-    def __init__(self, head: Section, endpoint: Endpoint, codec: BodyCodec) -> None:
+    def __init__(self, head: Section, endpoint: MethodRoute, codec: BodyCodec) -> None:
         self.head = head
         self.endpoint = endpoint
         self.codec = codec
@@ -91,9 +96,8 @@ class Dialogue(ABC):
         self._negotiation = negotiate(self.encoding_fields, dict(head.fields))
 
     @abstractmethod
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
-        """A new call's dialect. `limit` is the message limit in bytes, and `preferred` what the server compresses answers with where it
-        may."""
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
+        """A new call's dialect. `preferred` is what the server compresses answers with where it may."""
 
     def negotiation(self, extra: Sequence[Field]) -> Negotiation:
         """What the head of a call says of compression. `extra` are the fields of the head that vary."""
@@ -114,12 +118,12 @@ class GrpcDialogue(Dialogue):
     __slots__ = ()
     ends_with_trailers = True
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """GRPC."""
         return GrpcDialect(
             self.endpoint.request,
             self.codec,
-            limit=limit,
+            limit=self.endpoint.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -130,18 +134,18 @@ class GrpcWebDialogue(Dialogue):
 
     __slots__ = ("_answer", "_text")
 
-    def __init__(self, head: Section, endpoint: Endpoint, codec: BodyCodec, *, text: bool) -> None:
+    def __init__(self, head: Section, endpoint: MethodRoute, codec: BodyCodec, *, text: bool) -> None:
         super().__init__(head, endpoint, codec)
         self._text = text
         self._answer = _WEB_HEADS[text, codec.subtype]
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """gRPC-Web."""
         return GrpcWebDialect(
             self.endpoint.request,
             self.codec,
             self._answer,
-            limit=limit,
+            limit=self.endpoint.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
             text=self._text,
@@ -154,12 +158,12 @@ class ConnectStreamDialogue(Dialogue):
     __slots__ = ()
     encoding_fields = CONNECT_STREAM_FIELDS
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's envelopes."""
         return ConnectStreamDialect(
             self.endpoint.request,
             self.codec,
-            limit=limit,
+            limit=self.endpoint.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -171,12 +175,12 @@ class ConnectUnaryDialogue(Dialogue):
     __slots__ = ()
     encoding_fields = HTTP_FIELDS
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's plain bodies."""
         return ConnectUnaryDialect(
             self.endpoint.request,
             self.codec,
-            limit=limit,
+            limit=self.endpoint.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -188,16 +192,16 @@ class ConnectGetDialogue(Dialogue):
     __slots__ = ("_get",)
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, head: Section, endpoint: Endpoint, get: GetRequest) -> None:
+    def __init__(self, head: Section, endpoint: MethodRoute, get: GetRequest) -> None:
         super().__init__(head, endpoint, get.codec)
         self._get = get
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's plain bodies; the request's came in the query, which says how it is compressed."""
         return ConnectUnaryDialect(
             self.endpoint.request,
             self.codec,
-            limit=limit,
+            limit=self.endpoint.message_limit,
             request_compression=self._get.compression,
             response_compression=negotiation.response(preferred),
             request_body=self._get.raw,
@@ -219,15 +223,15 @@ def _web(text: bool) -> "Opening":
     return lambda head, endpoint, codec: GrpcWebDialogue(head, endpoint, codec, text=text)
 
 
-def _connect_unary(head: Section, endpoint: Endpoint, codec: BodyCodec) -> Dialogue | None:
+def _connect_unary(head: Section, endpoint: MethodRoute, codec: BodyCodec) -> Dialogue | None:
     return ConnectUnaryDialogue(head, endpoint, codec) if endpoint.method.kind is MethodKind.UNARY else None
 
 
-def _connect_stream(head: Section, endpoint: Endpoint, codec: BodyCodec) -> Dialogue | None:
+def _connect_stream(head: Section, endpoint: MethodRoute, codec: BodyCodec) -> Dialogue | None:
     return None if endpoint.method.kind is MethodKind.UNARY else ConnectStreamDialogue(head, endpoint, codec)
 
 
-Opening = Callable[[Section, Endpoint, BodyCodec], Dialogue | None]
+Opening = Callable[[Section, MethodRoute, BodyCodec], Dialogue | None]
 """Makes the dialogue, or None for a method that the protocol does not carry under this content type."""
 
 CONTENT_TYPES: Final[dict[bytes, tuple[Opening, BodyCodec]]] = {
@@ -242,7 +246,7 @@ CONTENT_TYPES: Final[dict[bytes, tuple[Opening, BodyCodec]]] = {
 """What may be posted to a method's path."""
 
 
-def get_dialogue(head: Section, endpoint: Endpoint, query: str) -> Dialogue | None:
+def get_dialogue(head: Section, endpoint: MethodRoute, query: str) -> Dialogue | None:
     """The dialogue of a GET on a method's path: Connect's, if the method has no side effects. Raises RpcError for a bad query."""
     method = endpoint.method
     if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:

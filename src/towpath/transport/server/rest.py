@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.http import BindingError, HttpBinding, check_binding
 from towpath.core.service import MethodKind
-from towpath.transport.server.protocols import Dialogue, Endpoint
+from towpath.transport.server.protocols import Dialogue, MethodRoute
 from towpath.wire.codec import JSON
 from towpath.wire.compression import HTTP_FIELDS, Compression, Negotiation
 from towpath.wire.dialect import Answer, Dialect
@@ -25,13 +25,14 @@ class RestDialogue(Dialogue):
     __slots__ = ("_binding", "_parameters")
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, head: Section, endpoint: Endpoint, binding: Binding, parameters: Message) -> None:
+    def __init__(self, head: Section, endpoint: MethodRoute, binding: Binding, parameters: Message) -> None:
         super().__init__(head, endpoint, JSON)
         self._binding = binding
         self._parameters = parameters
 
-    def dialect(self, negotiation: Negotiation, limit: int, preferred: Compression | None) -> Dialect:
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """One body of JSON in, one or lines of them out."""
+        limit = self.endpoint.message_limit
         if self.endpoint.method.kind is MethodKind.UNARY:
             return RestUnaryDialect(
                 self._binding,
@@ -50,8 +51,8 @@ class RestDialogue(Dialogue):
 class RestRoutes:
     """The bindings of `endpoints`. Raises SetupError for one that cannot be served, and for two of one shape."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        self._router: Router[tuple[Endpoint, Binding]] = Router()
+    def __init__(self, endpoints: Iterable[MethodRoute]) -> None:
+        self._router: Router[tuple[MethodRoute, Binding]] = Router()
         taken: dict[tuple[str, tuple[str, ...], str], str] = {}
         for endpoint in endpoints:
             for http in endpoint.method.http:
@@ -85,7 +86,7 @@ class RestRoutes:
         return RestDialogue(head, endpoint, binding, parameters)
 
 
-def _bound(endpoint: Endpoint, http: HttpBinding) -> Binding:
+def _bound(endpoint: MethodRoute, http: HttpBinding) -> Binding:
     request, response = endpoint.request, endpoint.response
     check_binding(http, request.DESCRIPTOR, response.DESCRIPTOR, requests_stream=endpoint.method.kind.requests_stream)
     return Binding(http, request, response)

@@ -9,7 +9,7 @@ from towpath.core.context import Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, Layer, MethodKind, Service, compose, door_of, gate_of
 from towpath.core.streaming import exchange_handler
-from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, Endpoint, get_dialogue
+from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, MethodRoute, get_dialogue
 from towpath.transport.server.rest import RestRoutes
 from towpath.wire.codec import PROTO
 from towpath.wire.compression import GRPC_FIELDS, Negotiation, negotiate
@@ -17,6 +17,7 @@ from towpath.wire.connect.errors import HTTP_STATUS, error_body
 from towpath.wire.dialect import Answer
 from towpath.wire.grpc import status
 from towpath.wire.grpc.dialect import HEAD
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.grpc.propagation import Inherited, standing
 from towpath.wire.http.fields import Field, Section, Template
 
@@ -44,11 +45,12 @@ _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"applicati
 class Route:
     """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("endpoint", "head", "inherited", "negotiation")
+    __slots__ = ("endpoint", "head", "inherited", "message_limit", "negotiation")
 
-    def __init__(self, head: Section, endpoint: Endpoint, negotiation: Negotiation) -> None:
+    def __init__(self, head: Section, endpoint: MethodRoute, negotiation: Negotiation) -> None:
         self.head = head
         self.endpoint = endpoint
+        self.message_limit = endpoint.message_limit  # once more, for each call reads it
         self.negotiation = negotiation
         self.inherited = Inherited(head.fields, endpoint.criticality)
 
@@ -78,12 +80,20 @@ class Settled:
 
 
 class Routes:
-    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with."""
+    """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
+    method's in bytes."""
 
-    def __init__(self, services: Sequence[Service], layers: Sequence[Layer], documents: Documents = NO_DOCUMENTS) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        layers: Sequence[Layer],
+        documents: Documents = NO_DOCUMENTS,
+        *,
+        message_limit: int = DEFAULT_MESSAGE_LIMIT,
+    ) -> None:
         self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
-        self._endpoints: dict[bytes, Endpoint] = {}
-        self._innermost: list[tuple[Endpoint, Handler]] = []
+        self._endpoints: dict[bytes, MethodRoute] = {}
+        self._innermost: list[tuple[MethodRoute, Handler]] = []
         self._services: set[str] = set()
         for service in services:
             if service.spec.name in self._services:
@@ -91,7 +101,7 @@ class Routes:
             self._services.add(service.spec.name)
             for method, handler in service.handlers():
                 innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
-                endpoint = self._endpoints[method.path.encode()] = Endpoint(
+                endpoint = self._endpoints[method.path.encode()] = MethodRoute(
                     method=method,
                     handler=innermost,
                     name=method.full_name,
@@ -99,6 +109,7 @@ class Routes:
                     response=method.response,
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
+                    message_limit=message_limit,
                 )
                 self._innermost.append((endpoint, innermost))
         self.compose(layers)
@@ -139,7 +150,7 @@ class Routes:
         found = None if opening is None else opening(head, endpoint, codec)
         return found or Settled(Answer(_FOREIGN, (), b""))
 
-    def _grpc(self, head: Section, content_type: bytes, endpoint: Endpoint | None) -> Route | Dialogue | Settled:
+    def _grpc(self, head: Section, content_type: bytes, endpoint: MethodRoute | None) -> Route | Dialogue | Settled:
         opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
         if opening is None:
             text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"

@@ -49,9 +49,8 @@ class Server:
         documents: Documents = NO_DOCUMENTS,
         signal: Signal = unheard,
     ) -> None:
-        self.routes = Routes(services, layers, documents)
+        self.routes = Routes(services, layers, documents, message_limit=message_limit)
         self.limits = limits
-        self.message_limit = message_limit
         self.compression = configured(compression)
         self.links: dict[HostLink[Any], None] = {}
         self.signal = signal
