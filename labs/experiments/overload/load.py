@@ -27,7 +27,8 @@ from bench import loop
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ
 from towpath.core import clock
-from towpath.transport.client.grpc_unary import grpc_fields, request_head
+from towpath.wire.client_protocol import request_head
+from towpath.wire.grpc.client import head_fields
 from towpath.wire.grpc.framing import pack_prefix
 from towpath.wire.hpack import literal
 from towpath.wire.http.fields import Field, Section, Template
@@ -160,7 +161,7 @@ class Generator:
     def __init__(self, wires: Sequence[Wire], authority: str, server: psutil.Process) -> None:
         self._wires = cycle(wires)
         self._server = server
-        self._head = Template(*request_head(READ.path, b"http", authority.encode(), grpc_fields(None)))
+        self._head = Template(*request_head(READ.path, b"http", authority.encode(), head_fields(None)))
         message = ReadRequest(id="order-123456").SerializeToString()
         self._body = pack_prefix(0, len(message)) + message
         # Each call has a trace of its own, as a root of a tree has: whom a server spares depends on it.

@@ -17,7 +17,7 @@ from towpath.core.metadata import Metadata
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
 
 
-class Wire(Protocol):
+class ClientStreamTransport(Protocol):
     """One attempt on the network, as the exchange sees it."""
 
     def take(self) -> Any:
@@ -51,7 +51,7 @@ class ClientExchange(Generic[Req, Res]):
     def __init__(self, ctx: Context, request: Req | None) -> None:
         self.ctx = ctx
         self.request = request
-        self.wire: Wire | None = None
+        self.wire: ClientStreamTransport | None = None
         self.changed: asyncio.Future[None] | None = None
         self._wire_given: asyncio.Future[None] | None = None
         self._fault: BaseException | None = None
@@ -71,7 +71,7 @@ class ClientExchange(Generic[Req, Res]):
 
     # What the transport tells.
 
-    def attached(self, wire: Wire) -> None:
+    def attached(self, wire: ClientStreamTransport) -> None:
         """An attempt is on its way; messages go through `wire` from now on."""
         self.wire = wire
         given = self._wire_given

@@ -29,7 +29,8 @@ _EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATA
 
 
 class Allowance:
-    """The token bucket. Each deposit earns `ratio` of a retry; `reserve` retries in any 10 s need not be earned. A deposit, and a withdrawal
+    """The token bucket. Each deposit earns `ratio` of a retry; `reserve` retries in any 10 s need not be earned. A deposit, and a
+    withdrawal
     from the reserve, is remembered for as long as `towpath.layers.window` reaches."""
 
     __slots__ = ("_deposit", "_deposits", "_held", "_reserve", "_second", "_spent", "_spent_of_reserve")

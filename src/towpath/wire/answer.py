@@ -1,10 +1,11 @@
 """A call's answer as a client reads it in one protocol: bytes of a response in, messages and how the call ended out.
 
-The counterpart of `towpath.wire.dialect`, for the protocols beside gRPC. One is made for each call; it has no IO.
+The counterpart of `towpath.wire.dialect`. One is made for each call; it has no IO.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
@@ -14,9 +15,11 @@ from towpath.wire.http.fields import Field
 class AnyAnswer(ABC):
     """What both kinds have: a head, a body in pieces, and the metadata around it as far as they have come."""
 
-    __slots__ = ("headers", "trailers")
+    __slots__ = ("ends_in_body", "headers", "trailers")
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_in_body: bool = True) -> None:
+        self.ends_in_body = ends_in_body
+        """Whether the body says how the call ended. If not, the trailers say so, or a head that nothing follows."""
         self.headers: Metadata = EMPTY
         self.trailers: Metadata = EMPTY
 
@@ -29,10 +32,36 @@ class AnyAnswer(ABC):
         """A piece of the body. Raises RpcError for what is too large or cannot be meant."""
 
 
+class MessageSource(Protocol):
+    """Cuts a body that comes in pieces into messages."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that have come and were not yet handed on as messages."""
+        ...
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body. Raises RpcError for a message that is too large."""
+        ...
+
+    def complete(self) -> bool:
+        """Whether `next` has something to say."""
+        ...
+
+    def next(self) -> bytes | None:
+        """The next message, or None until more has come. Raises RpcError for one that cannot be read."""
+        ...
+
+
 class StreamedAnswer(AnyAnswer):
     """Any number of messages."""
 
     __slots__ = ()
+
+    @property
+    def messages(self) -> MessageSource:
+        """What the body is fed to and read from once the head has come, with no step between that costs time for each message."""
+        return self
 
     @property
     @abstractmethod
@@ -69,7 +98,7 @@ class OneMessage(WholeAnswer):
     __slots__ = ("_message", "_stream")
 
     def __init__(self, stream: StreamedAnswer) -> None:
-        super().__init__()
+        super().__init__(ends_in_body=stream.ends_in_body)
         self._stream = stream
         self._message: bytes | None = None
 

@@ -1,5 +1,5 @@
-"""Calls over Connect and gRPC-Web, answered frame by frame by a server that may get anything wrong: unary (`whole_call`) and streams
-(`spoken_stream`)."""
+"""Calls over Connect and gRPC-Web, answered frame by frame by a server that may get anything wrong: unary ones and
+streams."""
 
 import asyncio
 from typing import Literal

@@ -1,16 +1,12 @@
 """The channel: a client's way to one target. Connects when first used, and gives each call a connection that takes it."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Self
-
-from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
 from towpath.core.context import NO_OPTIONS, CallOptions, Context
-from towpath.core.deadline import NO_SLOT
-from towpath.core.errors import Code, RpcError, SetupError
+from towpath.core.errors import SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.core.signals import Signal, unheard
 from towpath.transport.client.endpoints.dialer import Dialer
@@ -18,20 +14,17 @@ from towpath.transport.client.endpoints.health_check import HealthCheck
 from towpath.transport.client.endpoints.pool import Pool
 from towpath.transport.client.endpoints.resolver import resolver_of
 from towpath.transport.client.endpoints.target import Target
-from towpath.transport.client.grpc_stream import ClientStream
-from towpath.transport.client.grpc_unary import ClientCall, grpc_fields, request_head
+from towpath.transport.client.grpc_unary import grpc_unary_handler
 from towpath.transport.client.load_balancing.endpoint_guard import Guards
 from towpath.transport.client.options import ChannelOptions
-from towpath.transport.client.stream import SpokenStream
-from towpath.transport.client.unary import whole_attempt
+from towpath.transport.client.stream import stream_handler
+from towpath.transport.client.unary import unary_handler
 from towpath.transport.tls import ClientTls
+from towpath.wire.client_protocol import CLIENT_PROTOCOLS, GRPC, request_head
 from towpath.wire.compression import CompressionName, configured
-from towpath.wire.elements import UNCHECKED, check_elements
-from towpath.wire.grpc import framing, propagation
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, pack_prefix
+from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath.wire.http.fields import Field, Template
-from towpath.wire.http2 import DEFAULT_LIMITS, ErrorCode, Limits
-from towpath.wire.spoken import SPOKEN
+from towpath.wire.http2 import DEFAULT_LIMITS, Limits
 
 
 class Channel:
@@ -71,7 +64,7 @@ class Channel:
         self._message_limit = message_limit
         self._compression = configured(compression)
         settings = options or ChannelOptions()
-        self._spoken = SPOKEN.get(settings.protocol)  # None for gRPC
+        self._protocol = CLIENT_PROTOCOLS[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
@@ -99,7 +92,7 @@ class Channel:
         return call
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
-        """What begins a call of `method`, which streams; likewise."""
+        """What begins a call of the streaming `method`, with its context from the options alone."""
         handler = self.handler(method)
         context = _contexts(method)
 
@@ -110,122 +103,16 @@ class Channel:
 
     def handler(self, method: MethodSpec[Any, Any]) -> Handler:
         """The innermost handler of the method's stack: one attempt over the network."""
-        if method.kind is not MethodKind.UNARY:
-            return self._streaming(method)
-        spoken = self._spoken
-        if spoken is None:
-            return self._unary(method)
-        head = self._head(method, spoken.unary_fields(self._compression))
-        return whole_attempt(self._pool, method, head, spoken, limit=self._message_limit, compression=self._compression)
-
-    def _streaming(self, method: MethodSpec[Any, Any]) -> Handler:
         compression = self._compression
-        spoken = self._spoken
-        head = self._head(method, grpc_fields(compression) if spoken is None else spoken.stream_fields(compression))
-        literals_of = propagation.literals if spoken is None else spoken.literals
-        response_type: type[Message] = method.response
         limit = self._message_limit
-        implied = method.default_criticality
-        name = method.full_name
-        pool = self._pool
-
-        async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
-            request = exchange.request
-            body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
-            link = pool.sole
-            if link is None or not link.connection.can_open():
-                link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
-            connection = link.connection
-            if spoken is None:
-                call = ClientStream(link, exchange, response_type, limit, compression)
-            else:
-                call = SpokenStream(link, exchange, response_type, limit, spoken.streamed_answer(limit), compression)
-            literals = literals_of(ctx, implied)
-            if request is None:
-                connection.open(call)
-                connection.send_head(call, connection.encode(head, literals), end_stream=False)
-            else:
-                connection.request(call, head, literals, body)
-            link.schedule_flush()
-            deadline = ctx.deadline
-            slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
-            load = link.load
-            began = None if load is None else load.begin(name)
-            exchange.attached(call)
-            fault: BaseException | None = None
-            try:
-                await call.over
-            except (asyncio.CancelledError, RpcError) as error:
-                fault = error
-                call.reset(ErrorCode.CANCEL)
-                link.schedule_flush()
-                raise
-            finally:
-                slot.pop(call, None)
-                if load is not None:
-                    load.streamed(began, fault)
-                if link.needs_attention:
-                    link.stream_ended()
-
-        return attempt
-
-    def _unary(self, method: MethodSpec[Any, Any]) -> Handler:
-        compression = self._compression
-        head = self._head(method, grpc_fields(compression))
-        response_type: type[Message] = method.response
-        limit = self._message_limit
-        implied = method.default_criticality
-        name = method.full_name
-        pool = self._pool
-
-        async def attempt(request: Message, ctx: Context) -> Message:
-            message = request.SerializeToString()
-            link = pool.sole
-            if link is None or not link.connection.can_open():
-                link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
-            connection = link.connection
-            call = ClientCall(connection, link.loop, ctx, limit)
-            body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
-            literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
-            connection.request(call, head, literals, body)
-            if len(connection.streams) == 1:
-                link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
-            else:
-                link.schedule_flush()
-            deadline = ctx.deadline
-            slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
-            load = link.load
-            began = 0.0 if load is None else load.begin(name)
-            try:
-                answer = await call.answer
-            except (asyncio.CancelledError, RpcError) as error:
-                if load is not None:
-                    load.failed(began, error)
-                call.reset(ErrorCode.CANCEL)
-                link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
-                raise
-            finally:
-                slot.pop(call, None)
-                if link.needs_attention:
-                    link.stream_ended()
-            try:
-                if len(answer) > UNCHECKED:
-                    check_elements(response_type, answer, limit)
-                response = response_type.FromString(answer)
-            except RpcError as fault:
-                if load is not None:
-                    load.failed(began, fault)
-                raise
-            except DecodeError as error:
-                fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
-                if load is not None:
-                    load.failed(began, fault)
-                raise fault from None
-            if load is not None:
-                load.succeeded(began)
-            return response
-
-        return attempt
+        protocol = self._protocol
+        unary = method.kind is MethodKind.UNARY
+        head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))
+        if not unary:
+            return stream_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
+        if protocol is GRPC:
+            return grpc_unary_handler(self._pool, method, head, limit=limit, compression=compression)
+        return unary_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
 
     def _head(self, method: MethodSpec[Any, Any], own: list[Field]) -> Template:
         return Template(*request_head(method.path, self._scheme, self._authority, own))

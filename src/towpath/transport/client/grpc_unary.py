@@ -1,63 +1,31 @@
-"""One call on the client: hears the answer's frames and settles a future with the response's bytes or the error."""
+"""Unary calls over gRPC, for which `towpath.transport.client.unary` is written out: they are most of all calls.
+
+An answer of one plain message is cut out of its only DATA frame without a reader, and an attempt is one coroutine with no object around it.
+"""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+
+from google.protobuf.message import DecodeError, Message
 
 from towpath.core.context import Context
+from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
-from towpath.wire.compression import GRPC_FIELDS, Compression
-from towpath.wire.grpc import framing, metadata, status
+from towpath.core.service import Handler, MethodSpec
+from towpath.transport.client.endpoints.pool import Pool
+from towpath.wire.compression import Compression
+from towpath.wire.elements import UNCHECKED, check_elements
+from towpath.wire.grpc import framing, metadata, propagation, status
+from towpath.wire.grpc.client import ResponseHead, has_status
 from towpath.wire.grpc.framing import PREFIX_SIZE, pack_prefix
-from towpath.wire.http.fields import Field, Section
+from towpath.wire.http.fields import Field, Section, Template
 from towpath.wire.http2 import ErrorCode, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.states import CLOSED
 
-_CONTENT_TYPE: Final = b"application/grpc"
-_USER_AGENT: Final = b"towpath-python"
 
-
-def request_head(path: str, scheme: bytes, authority: bytes, own: Sequence[Field]) -> list[Field]:
-    """The fields that begin every call of the method at `path`; `own` are those of the protocol."""
-    return [
-        (b":method", b"POST"),
-        (b":scheme", scheme),
-        (b":path", path.encode()),
-        (b":authority", authority),
-        *own,
-        (b"user-agent", _USER_AGENT),
-    ]
-
-
-def grpc_fields(compression: Compression | None) -> list[Field]:
-    """The fields by which gRPC is known, of a call whose requests are compressed so."""
-    return [(b"te", b"trailers"), (b"content-type", _CONTENT_TYPE), *GRPC_FIELDS.request(compression)]
-
-
-class ResponseHead:
-    """What a response's head says: whether it is gRPC, and how its messages may be compressed."""
-
-    __slots__ = ("compression", "error")
-
-    @staticmethod
-    def of(head: Section) -> "ResponseHead":
-        """Worked out once and remembered on `head`."""
-        facts: ResponseHead | None = head.response_facts
-        if facts is None:
-            facts = head.response_facts = ResponseHead(head)
-        return facts
-
-    def __init__(self, head: Section) -> None:
-        fields = dict(head.fields)
-        content_type = fields.get(b"content-type", b"")
-        genuine = head.status == b"200" and content_type.startswith(_CONTENT_TYPE)
-        self.error = None if genuine else status.from_http(head.status, content_type)
-        self.compression = GRPC_FIELDS.announced(fields)
-
-
-class ClientCall(Stream):
-    """One unary call. Await `answer` for the response message's bytes; it raises RpcError."""
+class GrpcUnaryStream(Stream):
+    """One unary call over gRPC. Await `answer` for the response message's bytes; it raises RpcError."""
 
     __slots__ = ("_body", "_compression", "_ctx", "_limit", "_reader", "answer")
 
@@ -75,7 +43,7 @@ class ClientCall(Stream):
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins; a head that also ends it carries the status."""
         facts = ResponseHead.of(head)
-        if facts.error is not None and not has_status(head, extra):
+        if facts.error is not None and not has_status(head.fields, extra):
             self._fail(facts.error)
             return
         if end_stream:
@@ -164,6 +132,60 @@ class ClientCall(Stream):
             answer.set_result(self._body)
 
 
-def has_status(head: Section, extra: Sequence[Field]) -> bool:
-    """A trailers-only answer counts by its grpc-status, whatever HTTP status a proxy put on it."""
-    return any(name == b"grpc-status" for name, _ in (*head.fields, *extra))
+def grpc_unary_handler(
+    pool: Pool, method: MethodSpec[Message, Message], head: Template, *, limit: int, compression: Compression | None
+) -> Handler:
+    """The innermost handler of a unary `method`: one attempt over gRPC, as `towpath.transport.client.unary.unary_handler` makes it."""
+    response_type = method.response
+    implied = method.default_criticality
+    name = method.full_name
+
+    async def attempt(request: Message, ctx: Context) -> Message:
+        # INLINED: unary_handler, Attempt, Pool.available, decoded; held to them by tests/transport/client/test_attempt.py
+        message = request.SerializeToString()
+        link = pool.sole
+        if link is None or not link.connection.can_open():
+            link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
+        connection = link.connection
+        call = GrpcUnaryStream(connection, link.loop, ctx, limit)
+        body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
+        literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
+        connection.request(call, head, literals, body)
+        if len(connection.streams) == 1:
+            link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
+        else:
+            link.schedule_flush()
+        deadline = ctx.deadline
+        slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
+        load = link.load
+        began = 0.0 if load is None else load.begin(name)
+        try:
+            answer = await call.answer
+        except (asyncio.CancelledError, RpcError) as error:
+            if load is not None:
+                load.failed(began, error)
+            call.reset(ErrorCode.CANCEL)
+            link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
+            raise
+        finally:
+            slot.pop(call, None)
+            if link.needs_attention:
+                link.stream_ended()
+        try:
+            if len(answer) > UNCHECKED:
+                check_elements(response_type, answer, limit)
+            response = response_type.FromString(answer)
+        except RpcError as fault:
+            if load is not None:
+                load.failed(began, fault)
+            raise
+        except DecodeError as error:
+            fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
+            if load is not None:
+                load.failed(began, fault)
+            raise fault from None
+        if load is not None:
+            load.succeeded(began)
+        return response
+
+    return attempt

@@ -1,15 +1,14 @@
 """What can be set of a channel."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from towpath.core.errors import SetupError
 from towpath.transport.client.backoff import Backoff
 from towpath.transport.client.load_balancing.balancer import Policy
 from towpath.transport.client.load_balancing.outlier_ejection import Ejection
+from towpath.wire.client_protocol import CLIENT_PROTOCOLS
 
 _POLICIES = ("peak_ewma", "least_request", "round_robin")
-_PROTOCOLS = ("grpc", "connect", "grpc-web")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class ChannelOptions:
     `towpath.transport.client.load_balancing.outlier_ejection`; it needs five endpoints or more.
     """
 
-    protocol: Literal["grpc", "connect", "grpc-web"] = "grpc"
+    protocol: str = "grpc"
     balancer: Policy = "peak_ewma"
     slow_start: float = 10.0
     subset_size: int | None = None
@@ -49,8 +48,8 @@ class ChannelOptions:
 
     def __post_init__(self) -> None:
         """Raises SetupError for what cannot be meant."""
-        if self.protocol not in _PROTOCOLS:
-            raise SetupError(f"protocol is {self.protocol!r}; give one of {', '.join(_PROTOCOLS)}")
+        if self.protocol not in CLIENT_PROTOCOLS:
+            raise SetupError(f"protocol is {self.protocol!r}; give one of {', '.join(CLIENT_PROTOCOLS)}")
         if self.balancer not in _POLICIES:
             raise SetupError(f"balancer is {self.balancer!r}; give one of {', '.join(_POLICIES)}")
         if self.subset_client < 0 or self.slow_start < 0:

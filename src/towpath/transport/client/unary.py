@@ -1,6 +1,6 @@
-"""One unary call on the client in a protocol beside gRPC: the answer is gathered by its reader and settled when the response has ended.
+"""One unary call on the client, in any protocol: the answer is gathered by its reader and settled when the response has ended.
 
-gRPC's own unary calls are `towpath.transport.client.grpc_unary`, which pays for none of this.
+Over gRPC a call takes `towpath.transport.client.grpc_unary` instead, which does the same in fewer steps.
 """
 
 import asyncio
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core.context import Context
-from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
+from towpath.transport.client.attempt import Attempt
 from towpath.transport.client.endpoints.pool import Pool
 from towpath.wire.answer import WholeAnswer
+from towpath.wire.client_protocol import ClientProtocol
 from towpath.wire.compression import Compression
 from towpath.wire.elements import UNCHECKED, check_elements
 from towpath.wire.grpc import status
@@ -21,10 +22,9 @@ from towpath.wire.http.fields import Field, Section, Template
 from towpath.wire.http2 import ErrorCode, Stream
 from towpath.wire.http2.connection import Connection
 from towpath.wire.http2.states import CLOSED
-from towpath.wire.spoken import Spoken
 
 
-class WholeCall(Stream):
+class UnaryStream(Stream):
     """Await `answer` for the response message's bytes; it raises RpcError."""
 
     __slots__ = ("_ctx", "_reader", "answer")
@@ -39,16 +39,21 @@ class WholeCall(Stream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins."""
+        reader = self._reader
+        fields = (*head.fields, *extra)
         try:
-            self._reader.head(head.status, (*head.fields, *extra))
+            reader.head(head.status, fields)
         except RpcError as error:
             self._fail(error)
             return
+        if end_stream and not reader.ends_in_body:
+            self._finish(fields)
+            return
         reply = self._ctx.own_reply
         if reply is not None:
-            reply.headers = self._reader.headers
+            reply.headers = reader.headers
         if end_stream:
-            self._finish(())
+            self._body_ended()
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
         """A piece of the answer."""
@@ -61,10 +66,10 @@ class WholeCall(Stream):
             return
         self.consumed(len(data))
         if end_stream:
-            self._finish(())
+            self._body_ended()
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
-        """The end of the answer by HTTP's own trailers, which these protocols do without."""
+        """The end of the answer by HTTP's own trailers."""
         self._finish((*trailers.fields, *extra))
 
     def reset_received(self, code: int, reason: str) -> None:
@@ -76,6 +81,12 @@ class WholeCall(Stream):
         self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._ctx.method} did not finish within its deadline"))
 
     # What becomes of it.
+
+    def _body_ended(self) -> None:
+        if self._reader.ends_in_body:
+            self._finish(())
+        else:
+            self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
 
     def _finish(self, fields: Sequence[Field]) -> None:
         try:
@@ -103,53 +114,35 @@ class WholeCall(Stream):
             answer.set_result(outcome)
 
 
-def whole_attempt(
-    pool: Pool, method: MethodSpec[Message, Message], head: Template, spoken: Spoken, *, limit: int, compression: Compression | None
+def unary_handler(
+    pool: Pool,
+    method: MethodSpec[Message, Message],
+    head: Template,
+    protocol: ClientProtocol,
+    *,
+    limit: int,
+    compression: Compression | None,
 ) -> Handler:
-    """The innermost handler of a unary `method`: one attempt in the protocol that is `spoken`."""
+    """The innermost handler of a unary `method`: one attempt in `protocol`."""
     response_type = method.response
     implied = method.default_criticality
-    name = method.full_name
 
     async def attempt(request: Message, ctx: Context) -> Message:
-        body = spoken.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
-        link = pool.sole
-        if link is None or not link.connection.can_open():
-            link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
-        connection = link.connection
-        call = WholeCall(connection, link.loop, ctx, spoken.whole_answer(limit))
-        connection.request(call, head, spoken.literals(ctx, implied), body)
-        link.schedule_flush()
-        slot = NO_SLOT if ctx.deadline is None else link.wheel.add(ctx.deadline, call)
-        load = link.load
-        began = 0.0 if load is None else load.begin(name)
-        try:
-            answer = await call.answer
-        except (asyncio.CancelledError, RpcError) as error:
-            if load is not None:
-                load.failed(began, error)
-            call.reset(ErrorCode.CANCEL)
-            link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
-            raise
-        finally:
-            slot.pop(call, None)
-            if link.needs_attention:
-                link.stream_ended()
-        try:
-            if len(answer) > UNCHECKED:
-                check_elements(response_type, answer, limit)
-            response = response_type.FromString(answer)
-        except RpcError as fault:
-            if load is not None:
-                load.failed(began, fault)
-            raise
-        except DecodeError as error:
-            fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
-            if load is not None:
-                load.failed(began, fault)
-            raise fault from None
-        if load is not None:
-            load.succeeded(began)
-        return response
+        body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
+        link = pool.available(ctx, method) or await pool.link_for(ctx, method)
+        stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_answer(limit))
+        link.connection.request(stream, head, protocol.literals(ctx, implied), body)
+        with Attempt(link, stream, ctx, method):
+            return decoded(response_type, await stream.answer, limit)
 
     return attempt
+
+
+def decoded(response_type: type[Message], answer: bytes, limit: int) -> Message:
+    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message, or of one with too many elements."""
+    if len(answer) > UNCHECKED:
+        check_elements(response_type, answer, limit)
+    try:
+        return response_type.FromString(answer)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None

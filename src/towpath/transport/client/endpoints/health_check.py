@@ -14,9 +14,10 @@ from google.protobuf.message import DecodeError
 from towpath.core import chance
 from towpath.core.errors import Code, RpcError
 from towpath.transport.client.endpoints.connection import ClientLink
-from towpath.transport.client.grpc_unary import ResponseHead, grpc_fields, has_status, request_head
 from towpath.transport.client.options import ChannelOptions
+from towpath.wire.client_protocol import request_head
 from towpath.wire.grpc import framing, status
+from towpath.wire.grpc.client import ResponseHead, has_status, head_fields
 from towpath.wire.grpc.standard import HEALTH, ServingStatus
 from towpath.wire.http.fields import Field, Section, Template
 from towpath.wire.http2 import ClientConnection, ErrorCode, Stream
@@ -34,7 +35,7 @@ class HealthCheck:
 
     def __init__(self, service: str, options: ChannelOptions, *, scheme: bytes, authority: bytes) -> None:
         self.service = service
-        self.head = Template(*request_head(_METHOD, scheme, authority, grpc_fields(None)))
+        self.head = Template(*request_head(_METHOD, scheme, authority, head_fields(None)))
         self.body = framing.frame(HEALTH["HealthCheckRequest"](service=service).SerializeToString())
         self.timeout = options.connect_timeout
         self.backoff = options.backoff
@@ -130,7 +131,7 @@ class _Watch(Stream):
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins, or is but a status."""
         facts = ResponseHead.of(head)
-        if facts.error is not None and not has_status(head, extra):
+        if facts.error is not None and not has_status(head.fields, extra):
             self.fail(facts.error)
         elif end_stream:
             self._watch.ended(self, status.decode((*head.fields, *extra)))

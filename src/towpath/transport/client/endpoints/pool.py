@@ -67,6 +67,11 @@ class Pool:
         self._fault = ""
         self._closed = False
 
+    def available(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
+        """A connection that takes a stream now: the sole endpoint's, else what `pick` finds. Raises RpcError as it does."""
+        link = self.sole
+        return self.pick(ctx, method) if link is None or not link.connection.can_open() else link
+
     def pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
         if one takes it. Raises RpcError: CANCELLED once the pool is closed."""

@@ -1,4 +1,4 @@
-"""One streaming call on the client, answered frame by frame by a server that may get anything wrong."""
+"""One streaming call over gRPC on the client, answered frame by frame by a server that may get anything wrong."""
 
 import asyncio
 
