@@ -16,7 +16,6 @@ SHUNNED: Mapping[str, re.Pattern[str]] = {
 
 UNWRITTEN: frozenset[str] = frozenset(
     {
-        "docs/howto/retry-and-shed.md",
         "src/towpath/app/client.py",
         "src/towpath/app/client_stack.py",
         "src/towpath/app/settings/limits.py",
