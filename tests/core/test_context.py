@@ -66,7 +66,9 @@ class TestChild:
 
     def test_takes_what_its_caller_gives(self) -> None:
         reply, metadata = Reply(), Metadata([("a", "b")])
-        child = self.parent().child("d.E/F", deadline=3.0, criticality=Criticality.CRITICAL_PLUS, tenant="", metadata=metadata, reply=reply)
+        child = self.parent().child(
+            "d.E/F", 3.0, CallOptions(criticality=Criticality.CRITICAL_PLUS, tenant="", metadata=metadata, reply=reply)
+        )
         assert (child.deadline, child.criticality, child.tenant) == (3.0, Criticality.CRITICAL_PLUS, "")
         assert child.metadata is metadata
         assert child.reply is reply
@@ -182,7 +184,9 @@ class TestCallOptions:
 class TestAnotherAttempt:
     def test_is_the_same_call_but_for_its_number_and_its_span(self) -> None:
         reply = Reply()
-        ctx = Context("a.B/C", 10.0, Criticality.SHEDDABLE, "acme", Metadata([("a", "b")]), request_id="r", reply=reply)
+        ctx = Context(
+            "a.B/C", 10.0, criticality=Criticality.SHEDDABLE, tenant="acme", metadata=Metadata([("a", "b")]), request_id="r", reply=reply
+        )
         ctx.idempotency_key, ctx.wait_for_ready = "key", True
         again = ctx.again(2)
         assert (again.method, again.deadline, again.criticality, again.tenant) == ("a.B/C", 10.0, Criticality.SHEDDABLE, "acme")

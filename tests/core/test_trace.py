@@ -89,9 +89,12 @@ def test_the_header_of_a_hop_is_understood_by_the_next(sampled: bool) -> None:
 
 @given(st.integers(1, 2**128 - 1))
 def test_the_cohort_of_a_header_is_that_of_its_trace(trace_id: int) -> None:
-    assert cohort_of(b"00-%032x-%016x-00" % (trace_id, 1)) == trace_id % 128
+    header = b"00-%032x-%016x-00" % (trace_id, 1)
+    assert cohort_of(header) == trace_id % 128
+    assert cohort_of(b"01" + header[2:] + b"-future") == trace_id % 128
+    assert TraceContext.received(header).cohort == TraceContext.received(header).child().cohort == trace_id % 128
 
 
-@pytest.mark.parametrize("header", [b"", b"00-", b"00-" + b"z" * 32 + b"-0000000000000001-00"])
-def test_who_has_no_trace_is_in_any_cohort(header: bytes) -> None:
-    assert 0 <= cohort_of(header) < 128
+@pytest.mark.parametrize("digits", [b"", b"z", b"zz", b"+1", b" 1", b"FF"])
+def test_a_header_without_the_digits_of_a_trace_has_no_cohort(digits: bytes) -> None:
+    assert cohort_of(b"00-" + b"0" * 30 + digits) is None

@@ -7,11 +7,14 @@ of either side felt on the other.
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from towpath.core.calls import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath.core.context import CallOptions, Context, Reply
+from towpath.core.propagated import PROPAGATED
 from towpath.core.service import Handler, MethodKind, MethodSpec, Service
+
+_NOT_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.is_option and not field.inherited)
 
 
 def forward(service: type[Service], channel: Binder) -> Service:
@@ -94,7 +97,8 @@ def _bidi_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
 
 
 def _options(ctx: Context) -> CallOptions:
-    return CallOptions(metadata=ctx.metadata, idempotency_key=ctx.idempotency_key, reply=Reply())
+    """The metadata, and of the propagated context what a call inside another does not inherit: a forwarded call is the same call."""
+    return CallOptions(metadata=ctx.metadata, reply=Reply(), **{name: getattr(ctx, name) for name in _NOT_INHERITED})
 
 
 def _pass_on(reply: Reply | None, ctx: Context) -> None:

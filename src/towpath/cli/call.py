@@ -154,27 +154,24 @@ def _documents(data: str | None, *, several: bool) -> Iterator[str]:
 def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "CallOptions":
     """The headers that stand for options of a call as options, and the others as metadata. Raises ValueError for a header that cannot be
     sent."""
-    from towpath.core.context import CallOptions, Criticality
+    from towpath.core.context import CallOptions
+    from towpath.core.propagated import PROPAGATED
 
-    owned: dict[str, str] = {}
+    fields = {field.name: field for field in PROPAGATED if field.is_option}
+    options: dict[str, Any] = {}
     metadata: list[tuple[str, str | bytes]] = []
     for name, value in headers:
-        if name not in ("towpath-tenant", "towpath-criticality", "idempotency-key"):
+        field = fields.get(name)
+        if field is None:
             metadata.append((name, value))
-        elif name in owned or not value:
+        elif field.attribute in options or not value:
             raise ValueError(f"{name} needs one value; give it once")
         else:
-            owned[name] = str(value)
-    level = owned.get("towpath-criticality")
-    if level is not None and level not in Criticality.__members__:
-        raise ValueError(f"towpath-criticality is {level!r}; give {', '.join(Criticality.__members__)}")
-    return CallOptions(
-        timeout=timeout,
-        metadata=metadata,
-        tenant=owned.get("towpath-tenant"),
-        criticality=None if level is None else Criticality[level],
-        idempotency_key=owned.get("idempotency-key", ""),
-    )
+            parsed = field.parse(str(value).encode())
+            if parsed is None:
+                raise ValueError(f"{name} is {value!r}; give {field.rule}")
+            options[field.attribute] = parsed
+    return CallOptions(timeout=timeout, metadata=metadata, **options)
 
 
 def _header(text: str) -> tuple[str, str | bytes]:

@@ -1,67 +1,34 @@
 """The request context: what a call knows of itself and hands down to every call made on its behalf.
 
 Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a
-handler inherits deadline, trace, tenant, criticality and request id with no argument passed, because they travel in a contextvar that
-asyncio copies into every task. Annotations are `Final`, so pyright refuses assignment; there is no `__setattr__` guard, because a
-context is made twice per hop and the guard would make each of its assignments a call.
+handler inherits deadline, trace and the values that `towpath.core.propagated` marks as inherited. No argument is passed for them: the
+current context is in a contextvar, and asyncio copies it into every task.
+
+Annotations are `Final`, so pyright rejects assignment. There is no `__setattr__` guard, because a context is made twice per hop and the
+guard would make each of its assignments a call.
 """
 
-import re
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
-from enum import IntEnum
 from math import inf
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from towpath.core import clock
+from towpath.core.criticality import CRITICAL, Criticality
 from towpath.core.metadata import EMPTY, Metadata, Pairs
-from towpath.core.trace import TraceContext
+from towpath.core.propagated import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
+from towpath.core.trace import TraceContext, cohort_of
 
+__all__ = ["CRITICAL", "NO_OPTIONS", "CallOptions", "Context", "Criticality", "Reply", "current", "enter", "leave"]
 
-class Criticality(IntEnum):
-    """How much it hurts to refuse a call, in the terms of Google's SRE book (chapter 21, "Handling Overload").
-
-    Unset inherits the caller's; at the edge a call is CRITICAL. Larger is more important. SHEDDABLE_PLUS and SHEDDABLE are refused
-    first; CRITICAL_PLUS is for what a person is waiting for and money hangs on.
-    """
-
-    SHEDDABLE = 1
-    SHEDDABLE_PLUS = 2
-    CRITICAL = 3
-    CRITICAL_PLUS = 4
-
-
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_TENANT: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
-_LONGEST_TENANT: Final = 128  # bytes
-
-KEY_RULE: Final = "1 to 255 printable ASCII characters without spaces"
-"""What an idempotency key is."""
-
-TENANT_RULE: Final = f"1 to {_LONGEST_TENANT} bytes of UTF-8 without control characters or outer spaces"
-"""What the name of a tenant is."""
-
-_TRACEPARENT_LENGTH: Final = 55
-_COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
-"""By the last byte of a trace id, as the header has it."""
-
-CRITICAL: Final = Criticality.CRITICAL
-"""What a call is unless somebody says otherwise."""
-
-
-def is_key(text: str) -> bool:
-    """Whether `text` is an idempotency key. One that is longer is refused and never cut: two keys must not become one."""
-    return _KEY.fullmatch(text) is not None
-
-
-def is_tenant(text: str) -> bool:
-    """Whether `text` is the name of a tenant, under the same rule: two tenants must not become one."""
-    if _TENANT.fullmatch(text) is None:
-        return False
-    try:
-        return len(text.encode()) <= _LONGEST_TENANT
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
+_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.inherited)
+_inherited_of: Final = attrgetter(*_INHERITED)
+_NOTHING_INHERITED: Final = tuple(field.absent for field in PROPAGATED if field.inherited)
+_REPEATED: Final = tuple(field.attribute for field in PROPAGATED if field is not ATTEMPT)
+_SETTABLE: Final = tuple(field.attribute for field in PROPAGATED if field.is_option)
+_set_in: Final = attrgetter(*_SETTABLE)
+_NOTHING_SET: Final = tuple(None if field.inherited else field.absent for field in PROPAGATED if field.is_option)
 
 
 class Reply:
@@ -77,18 +44,79 @@ class Reply:
         self.trailers: Metadata = EMPTY
 
 
+class CallOptions:
+    """What one client call may set for itself; whatever is None comes from the service file, the contract, or the default.
+
+    Immutable: one instance may serve any number of calls, unless it carries a `reply` or a key.
+    """
+
+    __slots__ = ("criticality", "idempotency_key", "metadata", "propagated", "reply", "tenant", "timeout", "wait_for_ready")
+
+    timeout: Final[float | None]
+    """Seconds until the deadline. It replaces the method's timeout, and can only shorten what is inherited."""
+
+    criticality: Final[Criticality | None]
+    """How important the call is."""
+
+    tenant: Final[str | None]
+    """Whom the call is made for (at most 128 bytes of UTF-8), or "" for nobody."""
+
+    metadata: Final[Metadata]
+    """What goes along with the request."""
+
+    reply: Final[Reply | None]
+    """Receives the metadata of the answer."""
+
+    wait_for_ready: Final[bool]
+    """Whether a call whose target cannot be reached waits for it until its deadline, or fails at once (the default, as in gRPC)."""
+
+    idempotency_key: Final[str]
+    """Makes another attempt safe where the server keeps answers by key (printable ASCII without spaces, at most 255 characters). Choose one
+    per effect that is wanted, a UUID say."""
+
+    propagated: Final[tuple[tuple[str, Any], ...]]
+    """The propagated attributes of the call's context that these options set, with their values."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        criticality: Criticality | None = None,
+        tenant: str | None = None,
+        metadata: Metadata | Pairs = EMPTY,
+        reply: Reply | None = None,
+        wait_for_ready: bool = False,
+        idempotency_key: str = "",
+    ) -> None:
+        """Raises ValueError for a timeout that is negative, infinite or not a number, for a malformed key or tenant, and for metadata
+        that gRPC would not carry."""
+        if timeout is not None and not 0 <= timeout < inf:
+            raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
+        self.timeout = timeout
+        if idempotency_key and not is_key(idempotency_key):
+            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give {KEY_RULE}")
+        if tenant and not is_tenant(tenant):
+            raise ValueError(f"tenant is {tenant[:32]!r}; give {TENANT_RULE}")
+        self.wait_for_ready = wait_for_ready
+        self.idempotency_key = idempotency_key
+        self.criticality = criticality
+        self.tenant = tenant
+        self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)
+        self.reply = reply
+        values = _set_in(self)
+        if values == _NOTHING_SET:
+            self.propagated = ()
+        else:
+            table = zip(_SETTABLE, values, _NOTHING_SET, strict=True)
+            self.propagated = tuple((name, value) for name, value, unset in table if value != unset)
+
+
+NO_OPTIONS: Final = CallOptions()
+"""The options of a call that sets nothing for itself."""
+
+
 class Context:
-    """One call, seen from inside it. `deadline` is absolute, in seconds of `towpath.core.clock`, or None; `tenant` and `peer` are empty
-    when unknown (a client's call learns its peer when it is sent, where there are several to choose from); `metadata` is what the
-    application sent along, without what the protocol and towpath own; `own_request_id` is the `x-request-id` that came from outside, or
-    empty; `own_reply` and `own_trace` are `reply` and `trace` if anybody asked for them, so that the common call makes none;
-    `own_traceparent` is the raw header of a received call, or empty; `caller` is who called by its verified certificate (a SPIFFE id or a
-    DNS name), set by the transport, and empty without one; `wait_for_ready` is the option of a client's call; `attempt` is how many
-    attempts came before this one (`grpc-previous-rpc-attempts`); `idempotency_key` names the effect that is wanted, the same for each
-    attempt at it, and is empty without one. It is not inherited: a handler that calls one method twice wants two effects; `arrived` is when
-    a received call's head was read, in seconds of the clock, and 0 for a call that was not received; `gated` says that it was let in
-    by a gate (`towpath.core.service.Gate`); `called`, if not 0, that the gate had held it back, and since when it had waited for its
-    turn; `alone` that so few begin in a turn of the loop that its answer need not wait for others to be written with."""
+    """One call, seen from inside it."""
 
     __slots__ = (
         "_latest",
@@ -113,29 +141,68 @@ class Context:
     )
 
     method: Final[str]
+    """The method's full name."""
+
     deadline: Final[float | None]
+    """When nobody waits for the answer any more, in seconds of `towpath.core.clock`; None without an end."""
+
     criticality: Final[Criticality]
+    """How important the call is."""
+
     tenant: Final[str]
+    """Whom the call is made for; empty if unknown."""
+
     metadata: Final[Metadata]
+    """What the application sent along, without the headers that the protocol and towpath own."""
+
     peer: str
-    _latest: "Context"
+    """The address of the other side; empty if unknown. A client's call learns it when it is sent."""
+
     attempt: Final[int]
-    own_request_id: Final[str]
-    own_reply: Reply | None
-    own_trace: TraceContext | None
-    own_traceparent: Final[bytes]
-    caller: str
-    wait_for_ready: bool
+    """How many attempts came before this one."""
+
     idempotency_key: str
+    """Names the effect that is wanted, the same for each attempt at it; empty without one. No call inherits it: a handler that calls one
+    method twice wants two effects."""
+
+    caller: str
+    """The name in the caller's verified certificate (a SPIFFE id or a DNS name); empty without one. The transport sets it."""
+
+    wait_for_ready: bool
+    """Whether a client's call waits for a target that cannot be reached."""
+
+    own_request_id: Final[str]
+    """The `x-request-id` that came from outside; empty without one."""
+
+    own_traceparent: Final[bytes]
+    """The raw `traceparent` of a received call; empty without one. Most calls never need it parsed."""
+
+    own_trace: TraceContext | None
+    """The cache of `trace`; None until it is given or asked for."""
+
+    own_reply: Reply | None
+    """The cache of `reply`; None until it is given or asked for."""
+
+    _latest: "Context"
+    """The attempt that was made last; not set before there is a second one."""
+
     arrived: float
+    """When a received call's head was read, in seconds of the clock; 0 for a call that was not received."""
+
     gated: bool
+    """Whether a gate let the call in (`towpath.core.service.Gate`)."""
+
     called: float
+    """Since when the call waited for its turn, if the gate held it back; else 0."""
+
     alone: bool
+    """Whether the answer need not wait for others to be written with, because few calls begin in a turn of the loop."""
 
     def __init__(
         self,
         method: str,
         deadline: float | None = None,
+        *,
         criticality: Criticality = CRITICAL,
         tenant: str = "",
         metadata: Metadata = EMPTY,
@@ -146,11 +213,7 @@ class Context:
         reply: Reply | None = None,
         attempt: int = 0,
     ) -> None:
-        """`traceparent` is the raw header of a received call: it is parsed when `trace` is first read, since most calls never do.
-
-        Give all but the first two by keyword, except on the call path: making an object of a Python class takes 1.2 us with keywords
-        and 0.3 us without (CPython 3.11, measured).
-        """
+        """`traceparent` is the raw header of a received call: it is parsed when `trace` is first read."""
         self.method = method
         self.deadline = deadline
         self.criticality = criticality
@@ -170,6 +233,26 @@ class Context:
         self.own_request_id = request_id
         self.own_reply = reply
 
+    @staticmethod
+    def root(
+        method: str, deadline: float | None, criticality: Criticality, options: CallOptions = NO_OPTIONS, trace: TraceContext | None = None
+    ) -> "Context":
+        """The context of a call that is made on behalf of no other: `criticality` holds unless `options` name one."""
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, criticality=criticality, metadata=options.metadata, trace=trace, reply=options.reply)
+        if options is not NO_OPTIONS:
+            _take(ctx, options)
+        return ctx
+
+    @staticmethod
+    def received(
+        method: str, deadline: float | None, criticality: Criticality, metadata: Metadata, peer: str, traceparent: bytes
+    ) -> "Context":
+        """The context of a call that came off the wire. Whoever makes it sets the propagated attributes that were sent."""
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, criticality=criticality, metadata=metadata, peer=peer, traceparent=traceparent)
+        return ctx
+
     @property
     def trace(self) -> TraceContext:
         """This hop's trace identity; a call that arrived without one starts a trace."""
@@ -181,17 +264,15 @@ class Context:
 
     @property
     def request_id(self) -> str:
-        """What to quote to whom the caller complains: the `x-request-id` that came from outside, else the trace id."""
+        """The id that a caller should quote in a report: the `x-request-id` that came from outside, else the trace id."""
         return self.own_request_id or self.trace.trace_id
 
     @property
     def cohort(self) -> int:
-        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or refuses a tree as one."""
-        # From the header as it came, if it did: an overloaded server asks this of calls that it will look at no further. Of a header that
-        # is malformed elsewhere the cohort is this hop's alone, since the trace that it starts is another one.
+        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one."""
         raw = self.own_traceparent
-        cohort = _COHORTS.get(raw[33:35]) if self.own_trace is None and len(raw) == _TRACEPARENT_LENGTH else None
-        return _COHORTS[self.trace.traceparent[33:35]] if cohort is None else cohort
+        cohort = cohort_of(raw) if raw else None
+        return self.trace.cohort if cohort is None else cohort
 
     def standing(self, _: Sequence[tuple[bytes, bytes]] = ()) -> tuple[Criticality, int, int]:
         """How important the call is, as `towpath.core.service.Head` says it: criticality, attempts before this one, cohort."""
@@ -216,31 +297,25 @@ class Context:
         return deadline is not None and clock.now() >= deadline
 
     def child(
-        self,
-        method: str,
-        deadline: float | None,
-        criticality: Criticality | None = None,
-        tenant: str | None = None,
-        metadata: Metadata = EMPTY,
-        reply: Reply | None = None,
+        self, method: str, deadline: float | None, options: CallOptions = NO_OPTIONS, declared: Criticality | None = None
     ) -> "Context":
-        """The context of a call made on behalf of this one: the earlier deadline wins, criticality, tenant and request id are
-        inherited unless given, the trace gains a hop, and metadata is the callee's alone (it is never forwarded silently)."""
+        """The context of a call made on behalf of this one: the earlier deadline wins, the trace gains a hop, and what the table of
+        propagated context says is inherited unless `options` name it. A call cannot matter more than the work it is done for, so the
+        criticality `declared` for its method holds only where it is the less important one. Metadata is never forwarded silently."""
         own = self.deadline
         if own is not None and (deadline is None or own < deadline):
             deadline = own
-        return Context(
-            method,
-            deadline,
-            self.criticality if criticality is None else criticality,
-            self.tenant if tenant is None else tenant,
-            metadata,
-            "",
-            self.trace.child(),
-            b"",
-            self.own_request_id,
-            reply,
-        )
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, metadata=options.metadata, trace=self.trace.child(), reply=options.reply)
+        inherited = _inherited_of(self)
+        if inherited != _NOTHING_INHERITED:
+            for name, value in zip(_INHERITED, inherited, strict=True):
+                setattr(ctx, name, value)
+        if declared is not None and declared < self.criticality:
+            setattr(ctx, CRITICALITY.attribute, declared)
+        if options is not NO_OPTIONS:
+            _take(ctx, options)
+        return ctx
 
     def again(self, attempt: int) -> "Context":
         """The context of another attempt at the same call, with `attempt` before it: the trace gains a hop beside the first one, and the
@@ -249,25 +324,34 @@ class Context:
         ctx = Context(
             self.method,
             self.deadline,
-            self.criticality,
-            self.tenant,
-            self.metadata,
-            before.peer,
-            self.trace.child(),
-            b"",
-            self.own_request_id,
-            self.own_reply,
-            attempt,
+            metadata=self.metadata,
+            peer=before.peer,
+            trace=self.trace.child(),
+            reply=self.own_reply,
+            attempt=attempt,
         )
-        self._latest = ctx
+        for name in _REPEATED:
+            setattr(ctx, name, getattr(self, name))
         ctx.wait_for_ready = self.wait_for_ready
-        ctx.idempotency_key = self.idempotency_key
+        self._latest = ctx
         return ctx
 
     def __repr__(self) -> str:
         remaining = self.remaining()
         left = "none" if remaining is None else f"{remaining:.3f}s left"
         return f"Context({self.method!r}, deadline={left}, {self.criticality.name}, tenant={self.tenant!r})"
+
+
+# Calling the class with keywords takes 1.2 us, and these two 0.3 us (CPython 3.11, measured): a Python function takes keywords for nothing.
+_blank: Final = object.__new__
+_fill: Final = Context.__init__
+
+
+def _take(ctx: Context, options: CallOptions) -> None:
+    """Set what is the call's own by `options`; metadata and reply have been given to `_fill`."""
+    for name, value in options.propagated:
+        setattr(ctx, name, value)
+    ctx.wait_for_ready = options.wait_for_ready
 
 
 _current: ContextVar[Context | None] = ContextVar("towpath_context", default=None)
@@ -286,55 +370,3 @@ def enter(ctx: Context) -> Token[Context | None]:
 def leave(token: Token[Context | None]) -> None:
     """Undo an `enter`."""
     _current.reset(token)
-
-
-class CallOptions:
-    """What one client call may set for itself; whatever is None comes from the service file, the contract, or the default.
-
-    `timeout` is in seconds and can only shorten what is inherited; `metadata` goes along with the request; `reply` receives the
-    metadata of the answer. With `wait_for_ready` (default False, as gRPC) a call whose target cannot be reached waits for it until its
-    deadline, and does not fail at once. `tenant` (at most 128 bytes of UTF-8) is whom the call is made for, or "" for nobody.
-    `idempotency_key` (printable ASCII without spaces, at most 255 characters) makes another attempt safe where the server keeps answers by
-    key: choose one per effect that is wanted, a UUID say. Immutable: one instance may serve any number of calls, unless it carries a
-    `reply` or a key.
-    """
-
-    __slots__ = ("criticality", "idempotency_key", "metadata", "reply", "tenant", "timeout", "wait_for_ready")
-
-    timeout: Final[float | None]
-    criticality: Final[Criticality | None]
-    tenant: Final[str | None]
-    metadata: Final[Metadata]
-    reply: Final[Reply | None]
-    wait_for_ready: Final[bool]
-    idempotency_key: Final[str]
-
-    def __init__(
-        self,
-        *,
-        timeout: float | None = None,
-        criticality: Criticality | None = None,
-        tenant: str | None = None,
-        metadata: Metadata | Pairs = EMPTY,
-        reply: Reply | None = None,
-        wait_for_ready: bool = False,
-        idempotency_key: str = "",
-    ) -> None:
-        """Raises ValueError for a timeout that is negative, infinite or not a number, for a key or a tenant that is none, and for metadata
-        that gRPC would not carry."""
-        if timeout is not None and not 0 <= timeout < inf:
-            raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
-        self.timeout = timeout
-        if idempotency_key and not is_key(idempotency_key):
-            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give {KEY_RULE}")
-        if tenant and not is_tenant(tenant):
-            raise ValueError(f"tenant is {tenant[:32]!r}; give {TENANT_RULE}")
-        self.wait_for_ready = wait_for_ready
-        self.idempotency_key = idempotency_key
-        self.criticality = criticality
-        self.tenant = tenant
-        self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)
-        self.reply = reply
-
-
-NO_OPTIONS: Final = CallOptions()

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from towpath.core.propagated import PROPAGATED
+
 Value = str | bytes
 Pairs = Iterable[tuple[str, Value]]
 
@@ -20,16 +22,13 @@ _TRACE: Final = "it belongs to the trace, which a call takes from the call that 
 
 OWNED: Final[Mapping[str, str]] = {
     # What a call says of itself, or of its end.
+    **{field.name: field.instead for field in PROPAGATED},
     "connect-timeout-ms": "set the option timeout",
     "grpc-message": "raise an RpcError",
     "grpc-retry-pushback-ms": "raise an RpcError, and set its pushback",
     "grpc-status": "raise an RpcError",
     "grpc-status-details-bin": "raise an RpcError with details",
     "grpc-timeout": "set the option timeout",
-    "idempotency-key": "set the option idempotency_key",
-    "towpath-criticality": "set the option criticality",
-    "towpath-tenant": "set the option tenant",
-    "x-request-id": "a call takes it from the call that it is made in",
     "baggage": _TRACE,
     "traceparent": _TRACE,
     "tracestate": _TRACE,

@@ -13,18 +13,22 @@ from towpath.core import chance
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
+_COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
+"""By the last byte of a trace id, as the header has it."""
 
 
 def _new_span_id() -> bytes:
     return hexlify((chance.bits(64) or 1).to_bytes(8, "big"))
 
 
-def cohort_of(traceparent: bytes) -> int:
-    """0-127 from the trace id of a `traceparent` header, the same for the whole call tree; any of them if the header has none."""
-    try:
-        return int(traceparent[33:35], 16) & 0x7F
-    except ValueError:
-        return chance.bits(7)
+def cohort_of(traceparent: bytes) -> int | None:
+    """0-127 from the last digits of the trace id in a `traceparent` header; None if there are none.
+
+    This is the one rule for a call's cohort, and it looks at no more of the header, because an overloaded server asks it of calls that it
+    rejects at once. All hops of a trace agree. Of a header that is malformed elsewhere the cohort is this hop's alone, since such a call
+    starts another trace.
+    """
+    return _COHORTS.get(traceparent[33:35])
 
 
 class TraceContext:
@@ -51,6 +55,11 @@ class TraceContext:
     def span_id(self) -> str:
         """16 hex digits, this hop's own."""
         return self.traceparent[36:52].decode()
+
+    @property
+    def cohort(self) -> int:
+        """0-127, the same along the whole call tree."""
+        return _COHORTS[self.traceparent[33:35]]
 
     @property
     def sampled(self) -> bool:

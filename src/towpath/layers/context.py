@@ -1,8 +1,8 @@
 """The `context` role: the outermost of every stack, on the server and on the client.
 
 The server's part makes the call's context the current one while it is handled, so that whatever the handler calls inherits deadline,
-trace, tenant, criticality and request id with no argument passed. The client's part is the door of the client stack: it turns a
-request and its options into a child of the current context, or into the root of a new tree, and hands both to the composed handler.
+trace, tenant, criticality and request id with no argument passed. The client's part is the entrance of the client stack: it makes the
+context of a call from its options, a child of the current one or the root of a new tree, and hands it to the composed handler.
 
 Neither reads configuration. What a method's timeout and criticality are was resolved before, once per method, by whoever composes
 the stacks (`towpath.app.client_stack`, `towpath.app.server_stack`).
@@ -11,11 +11,10 @@ the stacks (`towpath.app.client_stack`, `towpath.app.server_stack`).
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
-from towpath.core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current, enter
+from towpath.core.context import CallOptions, Context, Criticality, enter
+from towpath.core.context_factory import ContextFactory, context_factory
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall
-from towpath.core.trace import TraceContext
 
 _Call = TypeVar("_Call")
 
@@ -46,13 +45,8 @@ class ServerContext:
 
 
 class ClientContext:
-    """Opens the client stack of one method: `timeout` (seconds; None: no end of its own) and `criticality` are what its policy resolved to.
-
-    The deadline is the earliest of the inherited one and `now + timeout`; a timeout in the call's options replaces `timeout` and can
-    likewise only shorten what is inherited. Criticality: the call's own if it names one; else the less important of what is inherited and
-    what is declared for the method, because a call cannot matter more than the work it is done for; None declares nothing. Tenant, trace
-    and request id are inherited.
-    """
+    """Opens the client stack of one method. Its policy resolved to `timeout` (seconds; None: no end of its own) and `criticality` (None
+    declares none); `towpath.core.context_factory` says what becomes of them."""
 
     __slots__ = ("_criticality", "_timeout")
 
@@ -64,7 +58,7 @@ class ClientContext:
 
     def open(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[UnaryCall[Req, Res]]:
         """With the callable that a generated client binds: it composes a context per call and runs `handler` with it."""
-        context = self._contexts(method)
+        context = self._factory(method)
 
         # A plain function that returns the handler's awaitable: one coroutine less per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
@@ -72,45 +66,22 @@ class ClientContext:
 
         def become(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler
-            context, handler = other._contexts(method), composed
+            context, handler = other._factory(method), composed
 
         return Opened(call, become)
 
     def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[StreamOpener[Req, Res]]:
         """Likewise for a method that streams; the task that runs `handler` begins with the call."""
-        context = self._contexts(method)
+        context = self._factory(method)
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
             return ClientExchange[Req, Res].start(handler, context(options), request)
 
         def become(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler
-            context, handler = other._contexts(method), composed
+            context, handler = other._factory(method), composed
 
         return Opened(start, become)
 
-    def _contexts(self, method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
-        """What makes the context of a call from its options."""
-        name = method.full_name
-        own_timeout = self._timeout
-        declared = self._criticality
-        at_root = CRITICAL if declared is None else declared
-
-        def context(options: CallOptions | None) -> Context:
-            given = NO_OPTIONS if options is None else options
-            timeout = own_timeout if given.timeout is None else given.timeout
-            deadline = None if timeout is None else clock.now() + timeout
-            parent = current()
-            if parent is None:
-                level = given.criticality or at_root
-                ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", TraceContext.root(), b"", "", given.reply)
-            else:
-                level = given.criticality
-                if level is None and declared is not None and declared < parent.criticality:
-                    level = declared
-                ctx = parent.child(name, deadline, level, given.tenant, given.metadata, given.reply)
-            ctx.wait_for_ready = given.wait_for_ready
-            ctx.idempotency_key = given.idempotency_key
-            return ctx
-
-        return context
+    def _factory(self, method: MethodSpec[Any, Any]) -> ContextFactory:
+        return context_factory(method.full_name, self._timeout, self._criticality, inherits=True)

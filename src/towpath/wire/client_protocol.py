@@ -25,8 +25,9 @@ class ClientProtocol:
     stream_fields: Callable[[Compression | None], list[Field]]
     """The fields of a stream's head beside HTTP's own, by the compression of requests."""
 
-    literals: Callable[[Context, Criticality], bytes]
-    """The fields of a head that differ from call to call, encoded; the criticality is the one that need not be said."""
+    literals: Callable[[Context, float, Criticality], bytes]
+    """The fields of a head that differ from call to call, encoded: of this call, at this time, of a method with this criticality, which need not
+    be said."""
 
     unary_body: Callable[[bytes, Compression | None], bytes]
     """The body of a unary request, from its message and the compression."""

@@ -38,12 +38,12 @@ def _still_clock():
 
 
 def fields(ctx: Context) -> tuple[Field, ...]:
-    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(propagation.literals(ctx))
+    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(propagation.literals(ctx, NOW))
     return (*block.known.fields, *block.extra)
 
 
 def read(head: tuple[Field, ...] = (), extra: tuple[Field, ...] = (), fallback: float | None = None) -> Context:
-    return propagation.received("a.B/C", Inherited(head), head, extra, "1.2.3.4:5", fallback)
+    return propagation.received("a.B/C", Inherited(head), extra, "1.2.3.4:5", fallback, NOW)
 
 
 @given(CONTEXTS, st.integers(0, 6))
@@ -244,7 +244,7 @@ def test_a_number_of_attempts_that_is_none_counts_as_the_first(value: bytes) -> 
 
 @given(CONTEXTS)
 def test_over_connect_only_the_deadline_is_written_otherwise(ctx: Context) -> None:
-    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(propagation.connect_literals(ctx))
+    block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(propagation.connect_literals(ctx, NOW))
     got = (*block.known.fields, *block.extra)
     rest = [field for field in fields(ctx) if field[0] != b"grpc-timeout"]
     assert [field for field in got if field[0] != b"connect-timeout-ms"] == rest
@@ -256,7 +256,7 @@ def test_over_connect_only_the_deadline_is_written_otherwise(ctx: Context) -> No
 )
 def test_connects_timeout_is_rounded_up_and_has_ten_digits(seconds: float, milliseconds: bytes) -> None:
     block = Decoder(max_table_size=4096, max_list_size=1 << 20).decode(
-        propagation.connect_literals(Context("a.B/C", deadline=NOW + seconds))
+        propagation.connect_literals(Context("a.B/C", deadline=NOW + seconds), NOW)
     )
     assert (*block.known.fields, *block.extra) == ((b"connect-timeout-ms", milliseconds),)
 
@@ -277,3 +277,60 @@ def test_how_important_a_call_is_shows_in_its_fields(
     fields: tuple[Field, ...], extra: list[Field], expected: tuple[Criticality, int, int]
 ) -> None:
     assert standing(Inherited(fields), extra) == expected
+
+
+SENT = st.lists(
+    st.sampled_from(
+        [
+            (b"grpc-timeout", b"1S"),
+            (b"grpc-timeout", b"2S"),
+            (b"connect-timeout-ms", b"123456789"),
+            TRACED,
+            (b"traceparent", b"00-000000000000000000000000000000fe-0000000000000001-00"),
+            (b"traceparent", b"garbage"),
+            (b"tracestate", b"a=1"),
+            (b"towpath-criticality", b"SHEDDABLE"),
+            (b"towpath-criticality", b"HUGE"),
+            (b"towpath-tenant", b"acme"),
+            (b"grpc-previous-rpc-attempts", b"2"),
+            (b"idempotency-key", b"k"),
+            (b"x-request-id", b"r"),
+            (b"x", b"1"),
+        ]
+    ),
+    max_size=6,
+)
+
+
+def outcome(head: list[Field], extra: list[Field]) -> tuple[object, ...]:
+    """All that is known of a call whose traces are all sent."""
+    try:
+        ctx = propagation.received("a.B/C", Inherited(head, Criticality.SHEDDABLE_PLUS), extra, "peer", None, NOW)
+    except RpcError as error:
+        return error.code, error.message
+    traced = ctx.trace.parent_id and ctx.trace.trace_id
+    values = (ctx.criticality, ctx.tenant, ctx.attempt, ctx.idempotency_key, ctx.own_request_id, tuple(ctx.metadata))
+    return ctx.deadline, ctx.own_traceparent, traced, ctx.trace.state, values
+
+
+@given(SENT, st.integers(0, 6))
+def test_the_fields_of_each_call_are_read_as_those_of_a_head_are(sent: list[Field], split: int) -> None:
+    """The loop in `received` is a copy for speed: it must not differ from `Inherited`, which reads the whole table."""
+    assert outcome(sent[:split], sent[split:]) == outcome(sent, [])
+
+
+@given(SENT, st.integers(0, 6))
+def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent: list[Field], split: int) -> None:
+    base, extra = Inherited(sent[:split], Criticality.SHEDDABLE_PLUS), sent[split:]
+    by_fields = standing(base, extra)
+    with suppress(RpcError):
+        assert propagation.received("a.B/C", base, extra, "peer", None, NOW).standing() == by_fields
+
+
+def test_a_trace_that_was_started_for_one_call_is_not_another_calls() -> None:
+    base, one, other = Inherited(()), [(b"x", b"1")], [(b"x", b"1")]
+    cohort = standing(base, one)[2]
+    assert propagation.received("a.B/C", base, one, "peer", None, NOW).cohort == cohort
+    assert propagation.received("a.B/C", base, one, "peer", None, NOW).own_trace is None
+    standing(base, one)
+    assert propagation.received("a.B/C", base, other, "peer", None, NOW).own_trace is None

@@ -1,11 +1,11 @@
 """The channel: a client's way to one target. Connects when first used, and gives each call a connection that takes it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Self
 
-from towpath.core import clock
 from towpath.core.calls import ClientExchange, StreamOpener
-from towpath.core.context import NO_OPTIONS, CallOptions, Context
+from towpath.core.context import CallOptions
+from towpath.core.context_factory import ContextFactory, context_factory
 from towpath.core.errors import SetupError
 from towpath.core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath.core.signals import Signal, unheard
@@ -118,20 +118,5 @@ class Channel:
         return Template(*request_head(method.path, self._scheme, self._authority, own))
 
 
-def _contexts(method: MethodSpec[Any, Any]) -> Callable[[CallOptions | None], Context]:
-    """What makes the context of a call from its options alone."""
-    name = method.full_name
-    own_timeout = method.default_timeout
-    own_criticality = method.default_criticality
-
-    def context(options: CallOptions | None) -> Context:
-        given = NO_OPTIONS if options is None else options
-        timeout = own_timeout if given.timeout is None else given.timeout
-        deadline = None if timeout is None else clock.now() + timeout
-        level = given.criticality or own_criticality
-        ctx = Context(name, deadline, level, given.tenant or "", given.metadata, "", None, b"", "", given.reply)
-        ctx.wait_for_ready = given.wait_for_ready
-        ctx.idempotency_key = given.idempotency_key
-        return ctx
-
-    return context
+def _contexts(method: MethodSpec[Any, Any]) -> ContextFactory:
+    return context_factory(method.full_name, method.default_timeout, method.default_criticality, inherits=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError, Message
 
+from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
@@ -149,7 +150,9 @@ def grpc_unary_handler(
         connection = link.connection
         call = GrpcUnaryStream(connection, link.loop, ctx, limit)
         body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
-        literals = propagation.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
+        literals = propagation.literals(
+            ctx, clock.now(), implied
+        )  # what may raise comes before the stream exists, or its place would be lost
         connection.request(call, head, literals, body)
         if len(connection.streams) == 1:
             link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from towpath.core import clock
 from towpath.core.calls import ClientExchange
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
@@ -264,7 +265,7 @@ def stream_handler(
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
         stream = ClientStream(link, exchange, response_type, limit, protocol.stream_answer(limit), compression=compression)
-        literals = protocol.literals(ctx, implied)  # what may raise comes before the stream exists, or its place would be lost
+        literals = protocol.literals(ctx, clock.now(), implied)  # what may raise comes before the stream exists, or its place would be lost
         if request is None:
             connection.open(stream)
             connection.send_head(stream, connection.encode(head, literals), end_stream=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError, Message
 
+from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
@@ -131,7 +132,7 @@ def unary_handler(
         body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_answer(limit))
-        link.connection.request(stream, head, protocol.literals(ctx, implied), body)
+        link.connection.request(stream, head, protocol.literals(ctx, clock.now(), implied), body)
         with Attempt(link, stream, ctx, method):
             return decoded(response_type, await stream.answer, limit)
 

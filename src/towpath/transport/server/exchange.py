@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, cast
 
+from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
@@ -378,7 +379,7 @@ def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence
     if negotiation.fault is not None:
         return dialogue.refusal(dialect, negotiation.fault)
     try:
-        ctx = propagation.received(endpoint.name, dialogue.inherited, dialogue.head.fields, extra, link.peer, endpoint.timeout)
+        ctx = propagation.received(endpoint.name, dialogue.inherited, extra, link.peer, endpoint.timeout, clock.now())
     except RpcError as error:
         return dialect.refusal(error, None)
     ctx.caller = link.caller

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
+from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
 from towpath.core.errors import Code, RpcError
@@ -68,7 +69,7 @@ class ServerCall(Stream, Handling):
         route, link = self._route, self._link
         endpoint = route.endpoint
         try:
-            ctx = propagation.received(endpoint.name, route.inherited, route.head.fields, extra, link.peer, endpoint.timeout)
+            ctx = propagation.received(endpoint.name, route.inherited, extra, link.peer, endpoint.timeout, clock.now())
         except RpcError as error:
             self._fail(error)
             return

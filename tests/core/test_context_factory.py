@@ -1,0 +1,45 @@
+"""The context of a client's call, alone and inside another; `tests/layers/test_context.py` has the rest."""
+
+import pytest
+
+from towpath.core import clock
+from towpath.core.context import CallOptions, Context, Criticality, Reply, enter, leave
+from towpath.core.context_factory import context_factory
+
+NOW = 1000.0
+
+
+@pytest.fixture(autouse=True)
+def _virtual_clock():
+    with clock.using(lambda: NOW):
+        yield
+
+
+def test_a_call_that_inherits_nothing_stands_alone_inside_of_another() -> None:
+    token = enter(Context("a/b", deadline=NOW + 1, criticality=Criticality.SHEDDABLE, tenant="acme", request_id="r"))
+    ctx = context_factory("c/d", 2.0, None, inherits=False)(None)
+    leave(token)
+    assert (ctx.method, ctx.deadline, ctx.criticality, ctx.tenant, ctx.own_request_id) == ("c/d", NOW + 2, Criticality.CRITICAL, "", "")
+    assert ctx.own_trace is None
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+@pytest.mark.parametrize("inside", [False, True])
+def test_options_are_the_calls_wherever_it_is_made(*, inherits: bool, inside: bool) -> None:
+    options = CallOptions(
+        timeout=0.5,
+        criticality=Criticality.CRITICAL_PLUS,
+        tenant="acme",
+        metadata=[("a", "b")],
+        reply=Reply(),
+        wait_for_ready=True,
+        idempotency_key="k",
+    )
+    factory = context_factory("c/d", None, Criticality.SHEDDABLE, inherits=inherits)
+    token = enter(Context("a/b", tenant="other")) if inside else None
+    ctx = factory(options)
+    if token is not None:
+        leave(token)
+    assert (ctx.deadline, ctx.criticality, ctx.tenant) == (NOW + 0.5, Criticality.CRITICAL_PLUS, "acme")
+    assert (ctx.metadata, ctx.reply, ctx.wait_for_ready, ctx.idempotency_key) == (options.metadata, options.reply, True, "k")
+    assert ctx.peer == ""
