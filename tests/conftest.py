@@ -7,11 +7,13 @@ is cancelled and fails; what does not end by that is `tests/watchdog.py`'s to en
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.ports import free_port
 from tests.watchdog import Watchdog, limit_of
 
 # How long an example takes says how busy the machine is, and no test may fail for that.
@@ -22,6 +24,13 @@ settings.load_profile("towpath")
 def pytest_configure(config: pytest.Config) -> None:
     """Have the whole run watched, so that it ends."""
     config.pluginmanager.register(Watchdog(), "watchdog")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which nobody listens until the test does."""
+    with free_port() as port:
+        yield port
 
 
 @pytest.hookimpl(tryfirst=True)

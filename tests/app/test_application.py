@@ -84,7 +84,8 @@ async def test_a_running_call_ends_at_its_deadline_on_both_sides():
         await turn_until(lambda: echo.seen["cancelled"])
         await app.close()
         assert echo.seen == {"sleep": 1, "cancelled": 1}
-        assert counted(app.metrics, "server", "Sleep", "DEADLINE_EXCEEDED") == 1
+        # The server's deadline and the client's word that it has given up are due at the same moment: either may come first.
+        assert sum(counted(app.metrics, "server", "Sleep", code) or 0 for code in ("DEADLINE_EXCEEDED", "CANCELLED")) == 1
 
 
 async def test_an_unreachable_target_is_unavailable_and_named():

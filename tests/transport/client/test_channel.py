@@ -32,18 +32,13 @@ def connecting(channel: Channel) -> bool:
     return any(endpoint.state is State.CONNECTING for endpoint in channel._pool._endpoints.values())
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def test_a_target_that_is_no_address_is_refused() -> None:
     with pytest.raises(SetupError, match="a channel's target: 'flights' is not host:port"):
         Channel("flights")
 
 
-async def test_a_target_that_nobody_listens_on_is_named() -> None:
-    target = f"127.0.0.1:{free_port()}"
+async def test_a_target_that_nobody_listens_on_is_named(port: int) -> None:
+    target = f"127.0.0.1:{port}"
     async with Channel(target) as channel:
         error = await failure(channel)
         assert error.code is Code.UNAVAILABLE

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,11 +24,6 @@ from towpath.transport.client.load_balancing.balancer import Policy
 from towpath.wire.http2 import Limits, frames
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @asynccontextmanager
@@ -91,9 +85,8 @@ async def test_a_rolling_restart_loses_no_call() -> None:
         await server.close(0)
 
 
-async def test_an_endpoint_that_is_down_costs_nothing_and_comes_back() -> None:
+async def test_an_endpoint_that_is_down_costs_nothing_and_comes_back(port: int) -> None:
     asked: Counter[int] = Counter()
-    port = free_port()
     async with fleet(1, asked) as (_, target), Channel(f"{target},127.0.0.1:{port}", options=ChannelOptions(backoff=EAGER)) as channel:
         client = EchoServiceClient(channel)
         for _ in range(100):
@@ -133,23 +126,21 @@ async def test_only_the_calls_on_an_endpoint_that_dies_fail() -> None:
         await asyncio.wait(calls)
 
 
-async def test_when_nothing_can_be_reached_every_endpoint_is_named_with_its_fault() -> None:
-    ports = free_port(), free_port()
-    target = f"static:///127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+async def test_when_nothing_can_be_reached_every_endpoint_is_named_with_its_fault(port: int) -> None:
+    target = f"static:///127.0.0.1:{port},127.0.0.1:1"
     async with Channel(target) as channel:
         client = EchoServiceClient(channel)
         with pytest.raises(RpcError) as caught:
             await client.say(pb.SayRequest(), PATIENT)
         assert caught.value.code is Code.UNAVAILABLE
-        assert caught.value.message.startswith(f"cannot connect to {target}: 127.0.0.1:{ports[0]}: ")
-        assert f"; 127.0.0.1:{ports[1]}: " in caught.value.message
+        assert caught.value.message.startswith(f"cannot connect to {target}: 127.0.0.1:{port}: ")
+        assert "; 127.0.0.1:1: " in caught.value.message
         with pytest.raises(RpcError, match=r"no connection to static:///.* within the deadline") as caught:
             await client.say(pb.SayRequest(), CallOptions(timeout=0.05, wait_for_ready=True))
         assert caught.value.code is Code.DEADLINE_EXCEEDED
 
 
-async def test_a_call_that_waits_for_its_target_gets_it() -> None:
-    port = free_port()
+async def test_a_call_that_waits_for_its_target_gets_it(port: int) -> None:
     async with Channel(f"127.0.0.1:{port}", options=ChannelOptions(backoff=EAGER)) as channel:
         call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(n=3), WAITING))
         await turn_until(lambda: State.TRANSIENT_FAILURE in states(channel))
@@ -159,8 +150,8 @@ async def test_a_call_that_waits_for_its_target_gets_it() -> None:
         await server.close(0)
 
 
-async def test_a_call_that_finds_nobody_does_not_wait_out_a_long_pause() -> None:
-    port, now = free_port(), clock.now()
+async def test_a_call_that_finds_nobody_does_not_wait_out_a_long_pause(port: int) -> None:
+    now = clock.now()
     options = ChannelOptions(backoff=Backoff(initial=600, most=86_400, factor=100, jitter=0))
     with clock.using(lambda: now):
         async with Channel(f"127.0.0.1:{port}", options=options) as channel:
