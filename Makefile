@@ -29,8 +29,13 @@ BENCH := $(call stamp,bench)
 demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a report
 	@$(PY) -m skyline.demo
 
-test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them with ARGS="tests/wire -k huffman"
-	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov)
+# How many processes share the tests: one for each core that may be used, or WORKERS of the environment; with 0 pytest runs them itself. A
+# test goes to whoever is free, so that all end together, and who crashes (tests/watchdog.py) ends the run.
+WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+SHARED = -n $(WORKERS) --dist load --maxschedchunk 1 --max-worker-restart 0
+
+test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them, in one process, with ARGS="tests/wire -k huffman"
+	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov $(SHARED))
 
 # Left out: what starts processes and servers (app, cli, stores, conformance, testing, labs, bench, Skyline), and of wire the long random
 # and differential ones. No coverage is demanded.
@@ -38,7 +43,7 @@ FAST := tests/contracts tests/core tests/layers tests/telemetry tests/transport 
 LONG := machine differential plans robustness
 
 test-fast: $(DEV) ## Those tests that take a minute or two in all, on the way; they are not enough for a change to land
-	@$(PY) -m pytest -q $(FAST) $(LONG:%=--ignore-glob='*/test_*%*')
+	@$(PY) -m pytest -q $(SHARED) $(FAST) $(LONG:%=--ignore-glob='*/test_*%*')
 
 check: check-format check-lint check-types check-imports check-shape check-generated check-contracts ## Format, lint, types, imports, shape, generated code
 

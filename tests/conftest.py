@@ -26,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Watchdog(), "watchdog")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, those that may take long go first, so that none is left to one process at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     """A port at which nobody listens until the test does."""

@@ -6,6 +6,9 @@ and the stacks of all threads, ends the processes that tests have started, and t
 something holds the interpreter, the timer of `faulthandler` does the same without the children. A coroutine that only waits for too long is
 no case for this: `tests/conftest.py` cancels it, which fails the one test.
 
+Where pytest-xdist shares the tests among processes, each of these watches itself, and one that ends so fails the test that it was at, in
+the process that hands out the tests. That one has no test to watch: how long it waits for the others is theirs to limit.
+
 It refuses to measure: limits are ten times what the slowest machine needs, or more.
 """
 
@@ -53,6 +56,21 @@ class Watchdog:
         finally:
             self._watch(f"what comes after {item.nodeid}", LIMIT)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session):
+        if session.config.pluginmanager.has_plugin("dsession"):  # of pytest-xdist: the tests are run elsewhere
+            self._rest()
+        try:
+            return (yield)
+        finally:
+            self._watch("what comes after the tests", LIMIT)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """A process that has done its share waits for the others, and is then ended."""
+        if hasattr(config, "workerinput"):
+            self._rest()
+
     @pytest.hookimpl(trylast=True)
     def pytest_exception_interact(self) -> None:
         """A test has failed, and pytest's own plugin has stopped the timer."""
@@ -61,8 +79,12 @@ class Watchdog:
     @pytest.hookimpl(tryfirst=True)
     def pytest_enter_pdb(self) -> None:
         """Somebody looks for themselves, for as long as they like; pytest's own plugin stops the timer."""
+        self._rest()
+
+    def _rest(self) -> None:
         with self._moved:
             self._until = math.inf
+        faulthandler.cancel_dump_traceback_later()
 
     def _watch(self, what: str, limit: float) -> None:
         with self._moved:

@@ -31,6 +31,32 @@ def test_never_ends():
     threading.Event().wait()
 """
 
+WAITS_FOR_A_DAY = """
+import time
+
+from tests import watchdog
+
+class Later:
+    monotonic = staticmethod(lambda: time.monotonic() + 86_400)
+
+class Watchdog(watchdog.Watchdog):
+    def pytest_runtest_logreport(self, report):
+        if hasattr(report, "node"):  # of a process of tests, so that this is the one that hands them out
+            watchdog.time = Later
+            with self._moved:
+                self._moved.notify()
+
+def pytest_configure(config):
+    config.pluginmanager.register(Watchdog())
+"""
+
+FINE = """
+def test_is_fine():
+    pass
+"""
+
+PARALLEL = ("-n", "2", "--dist", "load", "--maxschedchunk", "1", "--max-worker-restart", "0")
+
 HOLDS_THE_INTERPRETER = """
 import re
 
@@ -39,11 +65,11 @@ def test_never_ends():
 """
 
 
-def run(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, test: str, *options: str, conftest: str = CONFTEST) -> subprocess.CompletedProcess[str]:
     """Returns once nothing holds its output any more, a child of the test neither."""
-    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "conftest.py").write_text(conftest)
     (folder / "test_hang.py").write_text(test)
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", ".", *options]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -59,6 +85,20 @@ def test_a_test_that_lets_no_other_thread_run_is_shown(tmp_path: Path) -> None:
     ended = run(tmp_path, HOLDS_THE_INTERPRETER)
     assert ended.returncode == 1
     assert "in test_never_ends" in ended.stderr
+
+
+@pytest.mark.parametrize("test", [WAITS, HOLDS_THE_INTERPRETER], ids=["waits", "holds the interpreter"])
+def test_one_process_of_several_that_never_ends_fails_the_run_and_its_test_is_named(tmp_path: Path, test: str) -> None:
+    ended = run(tmp_path, test + FINE, *PARALLEL)
+    assert ended.returncode == 1
+    assert "in test_never_ends" in ended.stderr
+    assert "FAILED test_hang.py::test_never_ends - worker 'gw" in ended.stdout
+
+
+def test_who_hands_out_the_tests_waits_for_them_as_long_as_they_take(tmp_path: Path) -> None:
+    ended = run(tmp_path, FINE, *PARALLEL, conftest=WAITS_FOR_A_DAY)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 passed" in ended.stdout
 
 
 async def test_a_coroutine_that_waits_for_ever_fails_alone() -> None:
