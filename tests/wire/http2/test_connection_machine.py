@@ -3,7 +3,7 @@ pieces, either side stops reading or resets, and still each receives what the ot
 
 TOWPATH_FUZZ_STEPS says how many steps are taken; 100,000 without it. A long run, of some minutes, to be done after a change to the wire:
 
-    TOWPATH_FUZZ_STEPS=3000000 make test ARGS="tests/wire/http2/test_connection_machine.py --timeout 7200"
+    TOWPATH_FUZZ_STEPS=3000000 make test ARGS="tests/wire/http2/test_connection_machine.py"
 """
 
 import os
@@ -266,7 +266,7 @@ def ended(end: End, call: Call) -> bool:
     return any(event[0] == "trailers" or (event[0] in ("head", "data") and event[-1] is True) for event in mine)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(STEPS / 100)
 def test_a_conversation_loses_nothing() -> None:
     run_state_machine_as_test(
         Conversation,
