@@ -136,6 +136,14 @@ def test_nobody_there_is_a_status_too(capsys):
         (["EchoServise/Say"], "service 'EchoServise' is not served here; did you mean"),
         (["ehco.v1.EchoService/Say"], "service 'ehco.v1.EchoService' is not served here; did you mean 'echo.v1.EchoService'"),
         (["EchoService/Sai"], "service echo.v1.EchoService has no method 'Sai'; did you mean 'Say'"),
+        (
+            ["ServerReflection"],
+            "ServerReflection is ambiguous: grpc.reflection.v1.ServerReflection, grpc.reflection.v1alpha.ServerReflection; write",
+        ),
+        (
+            ["ServerReflection/ServerReflectionInfo"],
+            "ServerReflection/ServerReflectionInfo is ambiguous: grpc.reflection.v1.ServerReflection/",
+        ),
         ([SAY, "{"], "the request is not the JSON of a echo.v1.SayRequest: not JSON"),
         ([SAY, '{"idd": 1}'], "the request is not the JSON of a echo.v1.SayRequest: idd: echo.v1.SayRequest has no such field"),
         ([SAY, ""], "echo.v1.EchoService/Say takes one request, and 0 were given"),

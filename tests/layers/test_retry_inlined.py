@@ -1,4 +1,4 @@
-"""The copy of `RetryBudget.began` and `ended` on the path of calls that succeed does what the originals do."""
+"""The copies of `RetryBudget.began` and `RetryBudget.ended` on the path of calls that succeed do what the originals do."""
 
 import asyncio
 import random

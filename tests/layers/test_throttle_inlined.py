@@ -1,4 +1,4 @@
-"""The layer drops exactly the calls that `AdaptiveThrottle` alone drops, although it has a copy of `accepted` for calls that succeed."""
+"""The layer drops exactly the calls that `AdaptiveThrottle` alone drops, although it has a copy of `AdaptiveThrottle.accepted`."""
 
 import asyncio
 import random

@@ -93,7 +93,7 @@ async def test_client_and_server_are_counted_apart():
 
 @given(st.lists(st.one_of(st.sampled_from(BUCKETS), st.floats(0, 20)), max_size=30))
 def test_the_copy_of_observe_in_the_layer_counts_as_observe_does(durations):
-    """A duration that equals a bound belongs below it, and the sum is that of all."""
+    """`Series.observe` says where a duration belongs, and what the sum is."""
     time, metrics, original = Clock(), CallMetrics(), Series(BUCKETS)
 
     async def lasts(seconds, _ctx):

@@ -61,6 +61,8 @@ def configured_methods(config: ServiceConfig, methods: Sequence[MethodSpec[Any, 
     Raises SetupError that names file and entry for a misspelt method, an ambiguous name, and a service that no contract has. Where the file
     lists no contracts, a client may still be imported that has the service: then the log has a warning instead.
     """
+    if not config.methods:
+        return ()
     if methods is None:
         methods = list(loaded_methods())
         _, unknown = with_full_names(config.methods, methods)

@@ -107,12 +107,13 @@ def _about_targets() -> list[tuple[str, str, str]]:
     from towpath.layers.breaker import BreakerOptions
     from towpath.layers.budget import BudgetOptions
     from towpath.layers.throttle import ThrottleOptions
+    from towpath.layers.window import SECONDS
 
     budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
     earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
     at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
     dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.most:.0%}"
-    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in 10 s"
+    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in {SECONDS} s"
     return [
         ("budget", f"{earned}, {at_once}", f"{DEFAULT} for each target"),
         ("throttle", dropped, f"{DEFAULT} for each target"),

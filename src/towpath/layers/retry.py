@@ -117,8 +117,7 @@ class Retry:
             deposit()
 
         async def handle(request: Any, ctx: Context) -> Any:
-            # INLINED: RetryBudget.began, and RetryBudget.ended for a call that succeeds: two function calls less
-            budget.active += 1
+            budget.active += 1  # INLINED: RetryBudget.began, one function call less
             try:
                 try:
                     response = await following(request, ctx)
@@ -127,7 +126,7 @@ class Retry:
             except BaseException as error:
                 budget.ended(classify(error))
                 raise
-            budget.active -= 1
+            budget.active -= 1  # INLINED: RetryBudget.ended, for a call that succeeds; one function call less
             if repetition.vain:
                 repetition.vain = 0
             deposit()

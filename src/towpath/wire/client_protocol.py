@@ -26,7 +26,8 @@ class ClientProtocol:
     """The fields of a stream's head beside HTTP's own, by the compression of requests."""
 
     literals: Callable[[Context, float, Criticality], bytes]
-    """The fields of a head that differ from call to call, encoded: of this call, at this time, of a method with this criticality, which need not
+    """The fields of a head that differ from call to call, encoded: of this call, at this time, of a method with this criticality, which
+    need not
     be said."""
 
     unary_body: Callable[[bytes, Compression | None], bytes]

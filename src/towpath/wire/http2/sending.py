@@ -137,6 +137,7 @@ class Sender:
             return
         if stream.state == IDLE or AFTER_SEND_FRAME[stream.state] == ILLEGAL:
             raise IllegalSend(f"data cannot be sent on stream {stream.id} in state {stream.state}")
+        # INLINED: Sender.send_body
         stream.own_window -= size
         self.send_window -= size
         self.out += (pack_frame_header(size << 8 | DATA, 0, stream.id), body)

@@ -98,6 +98,7 @@ class ServerConnection(Connection):
             self.send_whole(stream, self.encode(answer.head), body, answer.trailers)
             self._prepare(answer)
             return
+        # INLINED: Sender.send_whole
         pack_start, head_word, head, pack_end, trailers_word, trailers = packing
         stream.own_window = own_left
         self.send_window = left
