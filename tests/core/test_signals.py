@@ -6,17 +6,16 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import Decision, reason_of, refusal, shed, unheard
-from towpath.core.signals import refused as was_refused
+from towpath.core.signals import Decision, reason_of, rejection, shed, unheard, was_rejected
 
 
-def refused(pushback: float | None) -> RpcError:
+def rejected(pushback: float | None) -> RpcError:
     figures = {"limit": "20"}
-    return refusal(Code.RESOURCE_EXHAUSTED, SAY, role="admission", reason="FULL", why="no place", figures=figures, pushback=pushback)
+    return rejection(Code.RESOURCE_EXHAUSTED, SAY, role="admission", reason="FULL", why="no place", figures=figures, pushback=pushback)
 
 
 def test_a_refusal_carries_role_reason_and_figures() -> None:
-    error = refused(None)
+    error = rejected(None)
     metadata = {"method": "echo.v1.EchoService/Say", "role": "admission", "limit": "20"}
     assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, "echo.v1.EchoService/Say: no place")
     assert error.details == (ErrorInfo(reason="FULL", domain="towpath", metadata=metadata),)
@@ -24,13 +23,13 @@ def test_a_refusal_carries_role_reason_and_figures() -> None:
 
 
 def test_a_refusal_says_when_to_try_again() -> None:
-    error = refused(1.5)
+    error = rejected(1.5)
     assert error.details[1] == RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
     assert error.pushback == 1.5
 
 
 def test_a_refusal_that_must_not_be_tried_again_promises_no_time() -> None:
-    error = refused(-1.0)
+    error = rejected(-1.0)
     assert (len(error.details), error.pushback) == (1, -1.0)
 
 
@@ -40,7 +39,7 @@ def test_an_error_from_elsewhere_has_no_reason_of_ours(details) -> None:
 
 
 def test_the_reason_of_a_refusal_is_found_behind_other_details() -> None:
-    assert reason_of(RpcError(Code.UNAVAILABLE, "", (RetryInfo(), *refused(None).details))) == "FULL"
+    assert reason_of(RpcError(Code.UNAVAILABLE, "", (RetryInfo(), *rejected(None).details))) == "FULL"
 
 
 def test_a_signal_may_go_unheard() -> None:
@@ -48,14 +47,14 @@ def test_a_signal_may_go_unheard() -> None:
 
 
 def test_a_call_was_refused_unstarted_if_the_refusal_names_its_method() -> None:
-    assert was_refused(refused(1.0), SAY)
-    assert not was_refused(refused(1.0), FAIL)  # of a call that the handler made
-    assert not was_refused(RpcError(Code.RESOURCE_EXHAUSTED, "", (RetryInfo(), ErrorInfo(domain="elsewhere"))), SAY)
+    assert was_rejected(rejected(1.0), SAY)
+    assert not was_rejected(rejected(1.0), FAIL)  # of a call that the handler made
+    assert not was_rejected(RpcError(Code.RESOURCE_EXHAUSTED, "", (RetryInfo(), ErrorInfo(domain="elsewhere"))), SAY)
 
 
 @pytest.mark.parametrize("role", ["admission", "quota", "bulkhead", "idempotency"])
 def test_a_server_sheds_what_is_too_much_for_itself_and_not_for_somebodys_share(role: str) -> None:
-    error = refusal(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough")
+    error = rejection(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough")
     assert shed(error, SAY.full_name) is (role == "admission")
     assert not shed(error, FAIL.full_name)  # by another server, which the handler called
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.layers.virtual_time import Hand
 from towpath.core import clock
 from towpath.core.errors import Code, RpcError
-from towpath.core.signals import refusal
+from towpath.core.signals import rejection
 from towpath.layers.endpoint_breaker import EndpointBreaker, Paces
 
 ONE, OTHER = SAY.full_name, FAIL.full_name
@@ -41,7 +41,7 @@ def given_back() -> RpcError:
 
 
 def refused(role: str) -> RpcError:
-    error = refusal(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.1)
+    error = rejection(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.1)
     error.unprocessed = False  # which does not cross the wire
     return error
 

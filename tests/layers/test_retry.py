@@ -17,7 +17,7 @@ from towpath.core.context import Context, enter
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome
 from towpath.core.policies import RetryPolicy
-from towpath.core.signals import Decision, refusal
+from towpath.core.signals import Decision, rejection
 from towpath.layers.budget import BudgetOptions, RetryBudget
 from towpath.layers.retry import PAUSE, VAIN, Retry
 
@@ -328,7 +328,7 @@ async def test_an_answer_now_and_then_keeps_repetitions_worth_while():
 @virtual
 async def test_a_used_up_quota_has_nobody_elses_calls_not_repeated(role):
     stage = Stage(method=SAY)
-    error = refusal(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.001)
+    error = rejection(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.001)
     error.unprocessed = False  # which does not cross the wire
     stage.target.failures = [error] * 100
     for _ in range(10):
@@ -376,7 +376,7 @@ def test_whatever_happens_attempts_time_and_budget_keep_their_bounds(failures, m
 
 
 def overloaded(pushback: float | None, method=FAIL) -> RpcError:
-    error = refusal(Code.RESOURCE_EXHAUSTED, method, role="admission", reason="QUEUE_DELAY", why="full", pushback=pushback)
+    error = rejection(Code.RESOURCE_EXHAUSTED, method, role="admission", reason="QUEUE_DELAY", why="full", pushback=pushback)
     error.unprocessed = False  # which does not cross the wire
     return error
 

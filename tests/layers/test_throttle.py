@@ -16,7 +16,7 @@ from towpath.core import clock
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
-from towpath.core.signals import ADMISSION, refusal
+from towpath.core.signals import ADMISSION, rejection
 from towpath.layers.admission import method_queue
 from towpath.layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath.layers.window import SECONDS
@@ -99,7 +99,7 @@ def test_it_lets_go_when_the_refusals_are_old(hand):
 
 
 def shed(role: str = "admission", method: Any = SAY) -> RpcError:
-    error = refusal(Code.RESOURCE_EXHAUSTED, method, role=role, reason="QUEUE_DELAY", why="busy", pushback=0.1)
+    error = rejection(Code.RESOURCE_EXHAUSTED, method, role=role, reason="QUEUE_DELAY", why="busy", pushback=0.1)
     error.unprocessed = False  # which does not cross the wire
     return error
 
@@ -155,7 +155,7 @@ NOBODYS_OVERLOAD = [
     RpcError(Code.RESOURCE_EXHAUSTED, "your disk is full"),
     RpcError(Code.UNAVAILABLE, "cannot connect"),
     RpcError(Code.UNAVAILABLE, "the audit log cannot be reached"),
-    refusal(Code.UNAVAILABLE, SAY, role="breaker", reason="BREAKER_OPEN", why="not sent"),
+    rejection(Code.UNAVAILABLE, SAY, role="breaker", reason="BREAKER_OPEN", why="not sent"),
 ]
 
 
@@ -163,7 +163,7 @@ NOBODYS_OVERLOAD = [
 async def test_what_is_not_the_servers_own_overload_has_no_call_dropped(hand, error):
     layer, target = Throttle(source=random.Random(1)), Target(error)
     assert len(await calls(layer, target, 500)) == target.asked == 500
-    assert not layer.refusing()
+    assert not layer.rejecting()
 
 
 def test_what_sheds_for_overload_is_the_role_of_admission():
@@ -300,10 +300,10 @@ async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
         return 1
 
     handle = layer.wrap(SAY, sheds)
-    assert not layer.refusing()
+    assert not layer.rejecting()
     for _ in range(500):
         with pytest.raises(RpcError):
             await handle(None, Context("a/b", criticality=Criticality.SHEDDABLE))
         assert await handle(None, Context("a/b")) == 1
     assert layer._throttles[Criticality.SHEDDABLE].probability() == 0.8
-    assert layer.refusing()
+    assert layer.rejecting()

@@ -17,7 +17,7 @@ from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
 from towpath.core.calls import StreamOpener
 from towpath.core.context import Context
-from towpath.core.policies import RetryPolicy
+from towpath.core.policies import HedgingPolicy, RetryPolicy
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath.core.signals import BREAKER, Signal
 from towpath.layers.budget import RetryBudget
@@ -56,7 +56,7 @@ class ClientStack:
         budget = RetryBudget(resilience.budget)
         throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
         # A method has hedges or retries, and pays for either from the same budget.
-        hedge = Hedge(policy_of=lambda method: self._policy(method).hedge.value, budget=budget, overloaded=throttle.refusing, signal=signal)
+        hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (metrics.client, Deadline("client", signal=signal), hedge, retry)
@@ -111,6 +111,9 @@ class ClientStack:
     def _source(self, method: MethodSpec[Any, Any]) -> Source | None:
         fallback = self._policy(method).fallback
         return None if fallback.value is None else source_of(method, fallback.value, fallback.source)
+
+    def _hedges(self, method: MethodSpec[Any, Any]) -> HedgingPolicy | None:
+        return self._policy(method).hedge.value
 
     def _retries(self, method: MethodSpec[Any, Any]) -> RetryPolicy | None:
         """None for a call that is hedged: whatever is lost of one attempt, another is there for it."""

@@ -45,7 +45,7 @@ DOMAIN: Final = "towpath"
 """The domain of every ErrorInfo that towpath itself gives."""
 
 ADMISSION: Final = "admission"
-"""The role by which a server refuses what is too much for it, whoever asks."""
+"""The role by which a server rejects what is too much for it, whoever asks."""
 
 BREAKER: Final = "breaker"
 """The role by which a client keeps the calls of a method away from an endpoint that fails it."""
@@ -55,7 +55,7 @@ def unheard(decision: Decision) -> None:
     """A signal that does nothing."""
 
 
-def refusal(
+def rejection(
     code: Code,
     method: MethodSpec[Any, Any],
     *,
@@ -65,12 +65,12 @@ def refusal(
     figures: Mapping[str, str] | None = None,
     pushback: float | None = None,
 ) -> RpcError:
-    """The error of a call that `role` refused before its work began.
+    """The error of a call that `role` rejected before its work began.
 
     `reason` is for machines (upper case, as ErrorInfo asks), `why` for people, `figures` are what decided. `pushback` says in how many
     seconds to try again (also told as RetryInfo); negative means not to, None leaves it to the caller.
     """
-    from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo  # noqa: PLC0415 # only who is refused needs it; 2 ms to import
+    from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo  # noqa: PLC0415 # only who is rejected needs it; 2 ms to import
 
     details: list[Any] = [ErrorInfo(reason=reason, domain=DOMAIN, metadata={"method": method.full_name, "role": role, **(figures or {})})]
     if pushback is not None and pushback >= 0:
@@ -83,14 +83,14 @@ def refusal(
     return error
 
 
-def refused(error: RpcError, method: MethodSpec[Any, Any]) -> bool:
-    """Whether a layer refused the call of `method` that came to `error` before its work began, here or at the server: not one that its
+def was_rejected(error: RpcError, method: MethodSpec[Any, Any]) -> bool:
+    """Whether a layer rejected the call of `method` that came to `error` before its work began, here or at the server: not one that its
     handler made, and whose error it let through."""
     return any(facts.get("method") == method.full_name for facts in _facts(error))
 
 
 def shed(error: RpcError, method: str) -> bool:
-    """Whether the server refused the call of `method` (its full name) because it was overloaded itself. A quota or bulkhead that is used
+    """Whether the server rejected the call of `method` (its full name) because it was overloaded itself. A quota or bulkhead that is used
     up is no overload, and neither is what a handler or a server of another make has exhausted: nobody says whose share that was."""
     return any(facts.get("method") == method and facts.get("role") == ADMISSION for facts in _facts(error))
 

@@ -1,7 +1,7 @@
 """The `bulkhead` role: a fixed bound of calls under way, so that a flood of one compartment leaves the others dry.
 
 A bulkhead is for limits that an adaptive limit cannot learn: how many streams a server will hold open, or how many calls may share a pool
-of ten connections to a database. Methods of one group share their places. No call waits: a call that finds no place is refused at once,
+of ten connections to a database. Methods of one group share their places. No call waits: a call that finds no place is rejected at once,
 since no one can tell how long the others will stay.
 
 The error is RESOURCE_EXHAUSTED without a pushback, since the time at which there will be room is unknown.
@@ -14,11 +14,11 @@ from typing import Any, Final
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Decision, Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, rejection, unheard
 
 ROLE: Final = "bulkhead"
 BULKHEAD_FULL: Final = "BULKHEAD_FULL"
-"""The reason of a refusal."""
+"""The reason of a rejection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Compartment:
     group: str = ""
     """The group whose places the method shares; a method with an empty one has places of its own."""
     shadow: bool = False
-    """True lets every call pass, and counts those that the bound would have refused."""
+    """True lets every call pass, and counts those that the bound would have rejected."""
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -47,7 +47,7 @@ class _Places:
 
 class Bulkhead:
     """The layer, for a server or a client. `compartment_of` gives the bound of a method, or None for no bound; the layer asks it once per
-    composition. A call or stream holds its place until it ends, even if the bound has changed by then. `signal` hears of each refusal, in
+    composition. A call or stream holds its place until it ends, even if the bound has changed by then. `signal` hears of each rejection, in
     shadow mode too."""
 
     role = ROLE
@@ -86,7 +86,7 @@ class Bulkhead:
 
 def _full(method: MethodSpec[Any, Any], compartment: Compartment) -> RpcError:
     name = compartment.group or method.full_name
-    return refusal(
+    return rejection(
         Code.RESOURCE_EXHAUSTED,
         method,
         role=ROLE,

@@ -12,7 +12,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Decision, Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, rejection, unheard
 
 ROLE: Final = "deadline"
 
@@ -49,7 +49,7 @@ class Deadline:
     def _rejection(self, method: MethodSpec[Any, Any], ctx: Context, late: float) -> RpcError:
         self._signal(Decision(method.full_name, ROLE, EXPIRED, False, ctx, True))
         where = "reached the handler" if self._side == "server" else "was sent"
-        return refusal(
+        return rejection(
             Code.DEADLINE_EXCEEDED,
             method,
             role=ROLE,

@@ -18,12 +18,12 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Decision, Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, rejection, unheard
 from towpath.layers.bucket import Rate, TokenBucket
 
 ROLE: Final = "quota"
 RATE_LIMIT: Final = "RATE_LIMIT"
-"""The reason of a refusal."""
+"""The reason of a rejection."""
 
 MOST_TENANTS: Final = 10_000
 
@@ -35,7 +35,7 @@ class Quota:
     rate: Rate
     """What each tenant may call the method at."""
     shadow: bool = False
-    """True lets every call pass, and counts those that the quota would have refused."""
+    """True lets every call pass, and counts those that the quota would have rejected."""
 
 
 class RateStore(Protocol):
@@ -79,7 +79,7 @@ class LocalRates:
 class RateLimit:
     """The layer. `quota_of` gives the quota of a method, or None for any rate; the layer asks it once per composition.
 
-    `most_tenants` (10,000) bounds the buckets of a method without a `store`. `signal` hears of each refusal, in shadow mode too. A stream
+    `most_tenants` (10,000) bounds the buckets of a method without a `store`. `signal` hears of each rejection, in shadow mode too. A stream
     counts once, when it begins. A method that is wrapped anew at the same rate keeps its buckets.
     """
 
@@ -137,7 +137,7 @@ class RateLimit:
         rate, tenant = quota.rate, ctx.tenant
         who = f"tenant {tenant}" if tenant else "calls without a tenant"
         why = f"{who} may call {rate.per_second:g} times a second"
-        error = refusal(
+        error = rejection(
             Code.RESOURCE_EXHAUSTED,
             method,
             role=ROLE,

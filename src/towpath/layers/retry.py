@@ -1,7 +1,7 @@
 """The `retry` role: another attempt after a failed one, where that helps and does nothing twice. The rules are gRFC A6's.
 
 An attempt is repeated if no handler had begun with it. This is known of an attempt that was not sent, of one that the server's HTTP/2 gave
-back unprocessed, and of one that a server of towpath refused and asked to come again. Where a handler may have begun, two conditions have
+back unprocessed, and of one that a server of towpath rejected and asked to come again. Where a handler may have begun, two conditions have
 to hold. The policy has to name the code, and the method has to be idempotent or the call has to have an idempotency key. This holds for
 UNAVAILABLE too and is stricter than gRPC there: a connection that is lost behind the request leaves the effect and no answer, and so does a
 handler that misses a service of its own. Three kinds are never repeated: a call that its caller cancelled, a call that ran out of time, and
@@ -15,7 +15,7 @@ attempts are all made, so a server that recovers is found at once.
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback. A
 handler that lets the error through thereby tells its own caller not to try again. A service that works for a repeated call does not repeat
-what was refused for overload: its caller will.
+what was rejected for overload: its caller will.
 
 A call with one request and a stream of answers is repeated like a unary call until its answer begins, which is A6's point of commitment
 (Connect and gRPC-Web begin an answer even to say that it failed). A call whose requests stream is not repeated: the requests are gone.
@@ -32,7 +32,7 @@ from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.policies import RetryPolicy
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Decision, Signal, refused, shed, unheard
+from towpath.core.signals import Decision, Signal, shed, unheard, was_rejected
 from towpath.layers.budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
@@ -173,10 +173,10 @@ class _Repetition:
             else:
                 since_pushback = since_pushback + 1 if error.pushback is None else 0
                 wait = self._backoff(since_pushback) if error.pushback is None else error.pushback
-                refused = self._refusal(error, ctx, attempts, wait)
-                if refused:
+                stopped_by = self._reason_to_stop(error, ctx, attempts, wait)
+                if stopped_by:
                     error.pushback = _NO_MORE
-                    self._tell(refused, ctx)
+                    self._tell(stopped_by, ctx)
                     break
                 attempts += 1
                 reason = ATTEMPT
@@ -212,7 +212,7 @@ class _Repetition:
     def _eligible(self, error: RpcError, ctx: Context) -> bool:
         """Whether another attempt may help, and does nothing twice."""
         outcome = classify(error)
-        if error.unprocessed or (outcome is Outcome.OVERLOAD and error.pushback is not None and refused(error, self._method)):
+        if error.unprocessed or (outcome is Outcome.OVERLOAD and error.pushback is not None and was_rejected(error, self._method)):
             return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
         if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
             return False
@@ -228,7 +228,7 @@ class _Repetition:
             and self._budget.admit()
         )
 
-    def _refusal(self, error: RpcError, ctx: Context, attempts: int, wait: float) -> str:
+    def _reason_to_stop(self, error: RpcError, ctx: Context, attempts: int, wait: float) -> str:
         """Why there is no further attempt after `wait` seconds, though the error allows it. If empty, the attempt has taken its place in
         the budget."""
         if classify(error) is Outcome.OVERLOAD:

@@ -1,4 +1,4 @@
-"""The `throttle` role: a client whose calls are refused sends fewer, so that a target does more than refuse.
+"""The `throttle` role: a client whose calls are rejected sends fewer, so that a target does more than refuse.
 
 The rule is the adaptive throttle of Google's SRE book (chapter 21, "Handling Overload"). With `n` calls wanted and `a` accepted in the last
 10 s, the client drops a call with probability `(n - K * a) / (n + 1)`. With K = 2 the target sees twice what it can take, so a recovery
@@ -6,7 +6,7 @@ shows soon. A dropped call counts as wanted, or the throttle would forget why it
 one call pass in each second whatever the figures say (go-zero), because without any call there is no news.
 
 A client sends at most twice of what was accepted, so the windows of an overloaded target would hold it back for ten seconds and more after
-the target has recovered. But as long as calls are dropped, half of the calls that are sent are refused. So the windows start anew once
+the target has recovered. But as long as calls are dropped, half of the calls that are sent are rejected. So the windows start anew once
 `RUN` calls in a row were accepted, over a second or longer.
 
 A call counts as not accepted only if the server itself shed it because it was overloaded: against anything else fewer calls are no help.
@@ -26,22 +26,22 @@ from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodSpec
-from towpath.core.signals import Decision, Signal, refusal, shed, unheard
+from towpath.core.signals import Decision, Signal, rejection, shed, unheard
 from towpath.layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
 """The reason of a dropped call."""
 
 RUN: Final = 20
-"""Calls accepted in a row that show a recovery. If half of the calls are refused, such a run occurs once in two million. A target that
-refuses by the second, as quotas do, accepts more in a row, but not for a second."""
+"""Calls accepted in a row that show a recovery. If half of the calls are rejected, such a run occurs once in two million. A target that
+rejects by the second, as quotas do, accepts more in a row, but not for a second."""
 
 SETBACK: Final = 10
-"""Accepted calls that one refused call takes from the run. Resetting the run to 0 would not make false runs rarer (once in 2.1 million
-calls either way, computed), and one late refusal by a recovered target would cost another second."""
+"""Accepted calls that one rejected call takes from the run. Resetting the run to 0 would not make false runs rarer (once in 2.1 million
+calls either way, computed), and one late rejection by a recovered target would cost another second."""
 
 _RUN_LASTS: Final = 1.0
-_REFUSING: Final = 10
+_REJECTING: Final = 10
 
 _SUCCESS: Final = Outcome.SUCCESS
 _OVERLOAD: Final = Outcome.OVERLOAD
@@ -101,7 +101,7 @@ class AdaptiveThrottle:
 
     def drops(self) -> bool:
         """Whether to drop the next call. The answer counts, so ask once per call."""
-        # No call was refused lately: the common case reads no clock and draws no number.
+        # No call was rejected lately: the common case reads no clock and draws no number.
         if not self.window.marked:
             return False
         now = clock.now()
@@ -139,7 +139,7 @@ class AdaptiveThrottle:
 
 
 class Throttle:
-    """Drops calls to one target, in proportion to its refusals. One instance per target, for all its methods.
+    """Drops calls to one target, in proportion to its rejections. One instance per target, for all its methods.
 
     Each criticality has figures of its own, as in the SRE book: a target that sheds what is sheddable accepts the rest, and must get it. A
     dropped call ends with UNAVAILABLE. A stream may be dropped when it begins, and counts when it ends.
@@ -155,14 +155,14 @@ class Throttle:
         self._shadow = given.shadow
         self._signal = signal
 
-    def refusing(self) -> bool:
-        """Whether the target has lately refused a tenth of the calls or more for its own overload."""
+    def rejecting(self) -> bool:
+        """Whether the target has lately rejected a tenth of the calls or more for its own overload."""
         total = marked = 0
         for throttle in self._throttles:
             throttle.window.roll()
             total += throttle.window.total
             marked += throttle.window.marked
-        return total < _REFUSING * marked
+        return total < _REJECTING * marked
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
@@ -182,7 +182,7 @@ class Throttle:
             if window.marked:
                 throttle.accepted()
             else:
-                window.add(marked=False)  # INLINED: AdaptiveThrottle.accepted, while no call was refused; one function call less
+                window.add(marked=False)  # INLINED: AdaptiveThrottle.accepted, while no call was rejected; one function call less
             return response
 
         # A plain function, so that the common call has one coroutine of this layer's.
@@ -192,7 +192,7 @@ class Throttle:
                 self._signal(Decision(name, Throttle.role, TOO_FEW_ACCEPTED, shadow, ctx, not shadow))
                 if not shadow:
                     throttle.dropped()
-                    return _refuse(_error(method, throttle))
+                    return _raising(_error(method, throttle))
             return judged(request, ctx, throttle)
 
         return handle
@@ -201,7 +201,7 @@ class Throttle:
 def _error(method: MethodSpec[Any, Any], throttle: AdaptiveThrottle) -> RpcError:
     window = throttle.window
     accepted = window.total - window.marked
-    return refusal(
+    return rejection(
         Code.UNAVAILABLE,
         method,
         role=Throttle.role,
@@ -216,5 +216,5 @@ def _error(method: MethodSpec[Any, Any], throttle: AdaptiveThrottle) -> RpcError
     )
 
 
-async def _refuse(error: RpcError) -> Any:
+async def _raising(error: RpcError) -> Any:
     raise error

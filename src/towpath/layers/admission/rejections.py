@@ -7,7 +7,7 @@ from typing import Any, Final
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec
-from towpath.core.signals import Decision, Signal, refusal
+from towpath.core.signals import Decision, Signal, rejection
 
 _SAID_AGAIN: Final = 0.05
 """Seconds for which refusals are told the same: to make the error takes as long as to refuse ten calls. The pushback counts from when each
@@ -46,7 +46,7 @@ class Refusals:
 
     def _error(self, reason: str, share: float) -> RpcError:
         pushback = _SHORTEST_PUSHBACK + (_LONGEST_PUSHBACK - _SHORTEST_PUSHBACK) * share**2
-        return refusal(
+        return rejection(
             Code.RESOURCE_EXHAUSTED,
             self._method,
             role=self._role,

@@ -1,9 +1,9 @@
 """The `idempotency` role: a call that carries a key has its effect once, however often it is sent, and every attempt gets the same answer.
 
 The rules are those of the IETF's draft-ietf-httpapi-idempotency-key-header. The first call with a key runs, and its answer is stored with a
-fingerprint of its request. A later call gets the stored answer. If its request differs, it is refused with FAILED_PRECONDITION (KEY_REUSED;
+fingerprint of its request. A later call gets the stored answer. If its request differs, it is rejected with FAILED_PRECONDITION (KEY_REUSED;
 the draft's 422: the key's state forbids it, not the argument's form). A call that comes while the first runs waits in the same process,
-until its own deadline. In another process it is refused with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A
+until its own deadline. In another process it is rejected with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A
 key belongs to a method, a tenant and a caller, so no caller can fetch another's answer.
 
 The store keeps successes, and errors that would come again. It keeps no overload, lost dependency, deadline, cancellation or bug: the key
@@ -31,17 +31,17 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler, MethodKind, MethodSpec
 from towpath.core.service import Idempotency as Level
-from towpath.core.signals import Decision, Signal, refusal, unheard
+from towpath.core.signals import Decision, Signal, rejection, unheard
 from towpath.layers.idempotency.store import Answer, Claim, Held, IdempotencyStore, StoreUnavailable, held
 
 log: Final = logging.getLogger("towpath.server")
 
 KEY_REUSED: Final = "KEY_REUSED"
-"""The reason of a refusal: the key came with another request before."""
+"""The reason of a rejection: the key came with another request before."""
 CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
-"""The reason of a refusal: a call with this key runs in another process."""
+"""The reason of a rejection: a call with this key runs in another process."""
 STORE_UNAVAILABLE: Final = "STORE_UNAVAILABLE"
-"""The reason of a refusal: the store could not be asked."""
+"""The reason of a rejection: the store could not be asked."""
 REPLAYED: Final = "REPLAYED"
 """Signal: a call got the stored answer."""
 ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
@@ -59,14 +59,14 @@ class IdempotencyOptions:
     margin: float = 1.0
     """How long a call with a deadline may hold its key beyond it, to store its answer."""
     pushback: float = 0.1
-    """How soon a refused duplicate should come again."""
+    """How soon a rejected duplicate should come again."""
 
 
 DEFAULTS: Final = IdempotencyOptions()
 
 
 class Idempotency:
-    """Runs unary calls that carry a key once. A call without a key passes. While `store` is unavailable, a call with a key is refused with
+    """Runs unary calls that carry a key once. A call without a key passes. While `store` is unavailable, a call with a key is rejected with
     UNAVAILABLE, since running it would break the promise.
 
     A cancelled duplicate stops waiting. A cancelled call that runs releases its key, in a task of its own if need be, so the key is free
@@ -114,7 +114,7 @@ class Idempotency:
             claim = await self._claim(holding, fingerprint, ctx)
         except StoreUnavailable as error:
             why = f"its idempotency key could not be checked: {error}"
-            raise self._refusal(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
+            raise self._rejection(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
         if not claim.mine:
             return self._known(method, ctx, claim, fingerprint)
         token = held.set(holding)
@@ -156,12 +156,12 @@ class Idempotency:
         """The end of a call whose key another attempt holds or held."""
         if claim.fingerprint != fingerprint:
             why = "its idempotency key was used for another request; take a new one"
-            raise self._refusal(method, ctx, Code.FAILED_PRECONDITION, KEY_REUSED, why)
+            raise self._rejection(method, ctx, Code.FAILED_PRECONDITION, KEY_REUSED, why)
         answer = claim.answer
         if answer is None:
             why = "a call with the same idempotency key is running"
             figures = {"lease_left": f"{claim.lease_left:.3f}"}
-            raise self._refusal(method, ctx, Code.ABORTED, CONCURRENT_DUPLICATE, why, figures=figures, pushback=self._options.pushback)
+            raise self._rejection(method, ctx, Code.ABORTED, CONCURRENT_DUPLICATE, why, figures=figures, pushback=self._options.pushback)
         self._tell(method, ctx, REPLAYED)
         if answer.code == 0:
             return method.response.FromString(answer.body)
@@ -207,7 +207,7 @@ class Idempotency:
         task.add_done_callback(self._closing.discard)
         return task
 
-    def _refusal(
+    def _rejection(
         self,
         method: MethodSpec[Any, Any],
         ctx: Context,
@@ -219,7 +219,7 @@ class Idempotency:
         pushback: float | None = None,
     ) -> RpcError:
         self._tell(method, ctx, reason, rejected=True)
-        return refusal(code, method, role=self.role, reason=reason, why=why, figures=figures, pushback=pushback)
+        return rejection(code, method, role=self.role, reason=reason, why=why, figures=figures, pushback=pushback)
 
     def _tell(self, method: MethodSpec[Any, Any], ctx: Context, reason: str, *, rejected: bool = False) -> None:
         self._signal(Decision(method.full_name, self.role, reason, False, ctx, rejected))
