@@ -74,6 +74,11 @@ class RpcError(Exception):
         return f"RpcError({self.code.name}, {self.message!r}, details={len(self.details)})"
 
 
+def deadline_exceeded(method: str) -> RpcError:
+    """What a call of `method` ends in whose deadline passes while it is under way."""
+    return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
+
+
 class SetupError(Exception):
     """Something that a person has to mend before a service or command can run: a wrong setting, a missing file, a port in use.
 

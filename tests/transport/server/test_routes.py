@@ -57,26 +57,26 @@ async def test_a_known_path_leads_to_its_method() -> None:
     routes = Routes([Echo()], ())
     found = routes.resolve(section := head())
     assert isinstance(found, Route)
-    assert found.endpoint.method is SAY
+    assert found.method_route.method is SAY
     assert section.route is found
 
 
 async def test_the_timeout_is_the_contracts_or_the_default() -> None:
     routes = Routes([Echo()], ())
-    assert route(routes, head()).endpoint.timeout == DEFAULT_TIMEOUT
-    assert route(routes, head((b":path", SLEEP.path.encode()))).endpoint.timeout == 1.5
+    assert route(routes, head()).method_route.timeout == DEFAULT_TIMEOUT
+    assert route(routes, head((b":path", SLEEP.path.encode()))).method_route.timeout == 1.5
 
 
 async def test_a_methods_route_has_the_message_limit() -> None:
     assert route(Routes([Echo()], ()), head()).message_limit == DEFAULT_MESSAGE_LIMIT
     found = route(Routes([Echo()], (), message_limit=7), head())
-    assert found.message_limit == found.endpoint.message_limit == 7
+    assert found.message_limit == found.method_route.message_limit == 7
 
 
 async def test_layers_wrap_in_their_order() -> None:
     marks: list[str] = []
-    endpoint = route(Routes([Echo()], [Marked("outer", marks), Marked("inner", marks)]), head()).endpoint
-    await endpoint.handler(SAY.request(), Context(SAY.full_name))
+    method_route = route(Routes([Echo()], [Marked("outer", marks), Marked("inner", marks)]), head()).method_route
+    await method_route.handler(SAY.request(), Context(SAY.full_name))
     assert marks == ["outer", "inner"]
 
 
@@ -106,7 +106,7 @@ async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code:
 
 @pytest.mark.parametrize("kind", [b"application/grpc", b"application/grpc+proto", b"application/grpc; charset=utf-8"])
 async def test_these_are_grpc(kind: bytes) -> None:
-    assert route(Routes([Echo()], ()), head((b"content-type", kind))).endpoint.method is SAY
+    assert route(Routes([Echo()], ()), head((b"content-type", kind))).method_route.method is SAY
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.service import Handler, MethodSpec
 from towpath.transport.client.endpoints.pool import Pool
 from towpath.wire.compression import Compression
@@ -83,7 +83,7 @@ class GrpcUnaryStream(Stream):
 
     def expire(self) -> None:
         """The deadline has passed: stop waiting, and tell the server to stop working."""
-        self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._ctx.method} did not finish within its deadline"))
+        self._fail(deadline_exceeded(self._ctx.method))
 
     # What becomes of it.
 

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core import clock
 from towpath.core.calls import ClientExchange
 from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.service import Handler, MethodSpec
 from towpath.transport.client.attempt import Attempt
 from towpath.transport.client.endpoints.pool import Pool
@@ -128,7 +128,7 @@ class ClientStream(Stream):
 
     def expire(self) -> None:
         """The deadline has passed: stop waiting, and tell the server to stop working."""
-        self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._exchange.ctx.method} did not finish within its deadline"))
+        self._fail(deadline_exceeded(self._exchange.ctx.method))
 
     # What the exchange does.
 
@@ -148,7 +148,7 @@ class ClientStream(Stream):
             self._give_room(self._owed)
             over = self.over
             if reader.unread and over.done() and not over.cancelled() and over.exception() is None:
-                raise RpcError(Code.INTERNAL, f"{self._exchange.ctx.method} ended within a message")
+                raise framing.ended_within_message(self._exchange.ctx.method)
             return None
         self._give_room(min(before - reader.unread, self._owed))
         try:

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
 from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.service import Handler, MethodSpec
 from towpath.transport.client.attempt import Attempt
 from towpath.transport.client.endpoints.pool import Pool
@@ -79,7 +79,7 @@ class UnaryStream(Stream):
 
     def expire(self) -> None:
         """The deadline has passed: stop waiting, and tell the server to stop working."""
-        self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._ctx.method} did not finish within its deadline"))
+        self._fail(deadline_exceeded(self._ctx.method))
 
     # What becomes of it.
 

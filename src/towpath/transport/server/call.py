@@ -170,6 +170,11 @@ def _ctrl_c_raises() -> bool:
     return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def not_one_message(method: str) -> RpcError:
+    """What a call of a unary method ends in whose request is no message, half of one, or several."""
+    return RpcError(Code.INTERNAL, f"{method} takes exactly one message, whole")
+
+
 def expired(ctx: Context) -> bool:
     """Whether a call's deadline has passed, though the wheel may not have come round to it: what is large is then not read any more."""
     return ctx.deadline is not None and clock.now() >= ctx.deadline

@@ -12,11 +12,11 @@ from typing import Any, Final, Self, cast
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import MethodKind
 from towpath.transport.limits import SEND_QUEUE_LIMIT
-from towpath.transport.server.call import Carrier, Handling, expired
+from towpath.transport.server.call import Carrier, Handling, expired, not_one_message
 from towpath.transport.server.held_calls import Held
 from towpath.transport.server.protocols import Dialogue, MethodRoute
 from towpath.transport.server.response_writer import Outlet
@@ -36,10 +36,10 @@ class ServerExchange(Handling):
         "_changed",
         "_ctx",
         "_dialect",
-        "_endpoint",
         "_head_sent",
         "_link",
         "_message",
+        "_method_route",
         "_outlet",
         "_over",
         "_owed",
@@ -49,10 +49,10 @@ class ServerExchange(Handling):
         "task",
     )
 
-    def __init__(self, link: Carrier, outlet: Outlet, endpoint: MethodRoute, dialect: Dialect, ctx: Context) -> None:
+    def __init__(self, link: Carrier, outlet: Outlet, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
         self._link = link
         self._outlet = outlet
-        self._endpoint = endpoint
+        self._method_route = method_route
         self._dialect = dialect
         self._message: Callable[[Any], bytes] | None = cast("StreamedDialect", dialect).message if dialect.streams else None
         self._ctx = ctx
@@ -72,7 +72,7 @@ class ServerExchange(Handling):
         """The head has come. A method that streams starts now, another one with its whole request."""
         if self._ctx.deadline is not None:
             self._slot = self._link.wheel.add(self._ctx.deadline, self)
-        if self._endpoint.method.kind is not MethodKind.UNARY:
+        if self._method_route.method.kind is not MethodKind.UNARY:
             self._start()
         if end:
             self.request_over()
@@ -108,7 +108,7 @@ class ServerExchange(Handling):
             self._stop(error.message)
             return
         self._wake()
-        if self._endpoint.method.kind is MethodKind.UNARY:
+        if self._method_route.method.kind is MethodKind.UNARY:
             self._start()
 
     def lost(self, reason: str) -> None:
@@ -136,7 +136,7 @@ class ServerExchange(Handling):
             self._ended()
             self._stop("deadline exceeded")
         elif not self._over:
-            self.fail(self._expired())
+            self.fail(deadline_exceeded(self._method_route.name))
 
     def fail(self, error: RpcError) -> None:
         """End the call with an error, and its handler."""
@@ -152,14 +152,14 @@ class ServerExchange(Handling):
         """The next request."""
         while True:
             if self._over:
-                raise RpcError(Code.CANCELLED, f"{self._endpoint.name} has ended")
+                raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
             message = self._take()
             if message is not None:
                 return message
             if self._request_over:
                 raise StopAsyncIteration
             if self._changed is not None:
-                raise RuntimeError(f"two tasks iterate over the requests of {self._endpoint.name}; let one hand out what comes")
+                raise RuntimeError(f"two tasks iterate over the requests of {self._method_route.name}; let one hand out what comes")
             changed = self._changed = self._link.loop.create_future()
             try:
                 await changed
@@ -170,15 +170,15 @@ class ServerExchange(Handling):
         """The one request."""
         message = await anext(self, None)
         if message is None or await anext(self, None) is not None:
-            raise RpcError(Code.INTERNAL, f"{self._endpoint.name} takes exactly one message, whole")
+            raise not_one_message(self._method_route.name)
         return message
 
     async def send(self, message: Any) -> None:
         """Send a response; waits while the caller does not read."""
         if self._over:
-            raise RpcError(Code.CANCELLED, f"{self._endpoint.name} has ended")
+            raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
         encode = self._message
-        if encode is not None and self._head_sent and isinstance(message, self._endpoint.response):
+        if encode is not None and self._head_sent and isinstance(message, self._method_route.response):
             self._outlet.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
         else:
             self._write(message)
@@ -188,7 +188,7 @@ class ServerExchange(Handling):
             await link.writable()
         if self._outlet.queued >= SEND_QUEUE_LIMIT and not self._over:
             if self._room is not None:
-                raise RuntimeError(f"two tasks send the responses of {self._endpoint.name}; let one send for both")
+                raise RuntimeError(f"two tasks send the responses of {self._method_route.name}; let one send for both")
             room = self._room = link.loop.create_future()
             try:
                 await room
@@ -206,7 +206,7 @@ class ServerExchange(Handling):
         """`only`, of a method that does not stream: it starts with its whole request, so there is nothing to wait for."""
         message = self._take()
         if message is None or self._take() is not None:
-            raise RpcError(Code.INTERNAL, f"{self._endpoint.name} takes exactly one message, whole")
+            raise not_one_message(self._method_route.name)
         return message
 
     def _take(self) -> Any:
@@ -234,10 +234,10 @@ class ServerExchange(Handling):
             changed.set_result(None)
 
     def _start(self) -> None:
-        endpoint = self._endpoint
-        if endpoint.gate is not None and endpoint.method.kind is MethodKind.UNARY:
+        method_route = self._method_route
+        if method_route.gate is not None and method_route.method.kind is MethodKind.UNARY:
             try:
-                verdict = endpoint.gate(self._ctx, Held(self))
+                verdict = method_route.gate(self._ctx, Held(self))
             except Exception as fault:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
                 self._report(fault)
                 verdict = True
@@ -256,7 +256,7 @@ class ServerExchange(Handling):
         """Run the handler, in a task of its own."""
         link = self._link
         link.calls[self] = None
-        self.task = link.create_task(self._run(), name=self._endpoint.name)
+        self.task = link.create_task(self._run(), name=self._method_route.name)
 
     async def run(self) -> None:
         """Run the handler in the task that calls this."""
@@ -265,16 +265,16 @@ class ServerExchange(Handling):
         await self._run()
 
     async def _run(self) -> None:
-        endpoint = self._endpoint
+        method_route = self._method_route
         try:
-            if endpoint.method.kind is MethodKind.UNARY:
+            if method_route.method.kind is MethodKind.UNARY:
                 if expired(self._ctx):
-                    raise self._expired()
-                response = await endpoint.handler(self._whole(), self._ctx)
+                    raise deadline_exceeded(method_route.name)
+                response = await method_route.handler(self._whole(), self._ctx)
                 if not self._over:
                     self._answer(response)
             else:
-                await endpoint.handler(self, self._ctx)
+                await method_route.handler(self, self._ctx)
                 if not self._over:
                     self._complete()
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
@@ -311,13 +311,10 @@ class ServerExchange(Handling):
     def _streamed(self) -> StreamedDialect:
         return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
 
-    def _expired(self) -> RpcError:
-        return RpcError(Code.DEADLINE_EXCEEDED, f"{self._endpoint.name} did not finish within its deadline")
-
     def _check(self, message: Any) -> None:
-        expected = self._endpoint.response
+        expected = self._method_route.response
         if not isinstance(message, expected):
-            raise TypeError(f"{self._endpoint.name} returned {type(message).__name__} instead of {expected.__name__}")
+            raise TypeError(f"{self._method_route.name} returned {type(message).__name__} instead of {expected.__name__}")
 
     def _headers(self) -> Metadata:
         reply = self._ctx.own_reply
@@ -373,14 +370,14 @@ class ServerExchange(Handling):
 def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence[Field]) -> ServerExchange | Answer:
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
     not in the dialogue's."""
-    endpoint = dialogue.endpoint
+    method_route = dialogue.method_route
     negotiation = dialogue.negotiation(extra)
     dialect = dialogue.dialect(negotiation, link.compression)
     if negotiation.fault is not None:
         return dialogue.refusal(dialect, negotiation.fault)
     try:
-        ctx = propagation.received(endpoint.name, dialogue.inherited, extra, link.peer, endpoint.timeout, clock.now())
+        ctx = propagation.received(method_route.name, dialogue.inherited, extra, link.peer, method_route.timeout, clock.now())
     except RpcError as error:
         return dialect.refusal(error, None)
     ctx.caller = link.caller
-    return ServerExchange(link, outlet, endpoint, dialect, ctx)
+    return ServerExchange(link, outlet, method_route, dialect, ctx)

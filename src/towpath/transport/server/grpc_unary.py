@@ -14,9 +14,9 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.metadata import EMPTY, Metadata, Pairs
-from towpath.transport.server.call import Carrier, Handling, expired
+from towpath.transport.server.call import Carrier, Handling, expired, not_one_message
 from towpath.transport.server.protocols import MethodRoute
 from towpath.transport.server.routes import Route, Settled
 from towpath.wire.elements import UNCHECKED, check_elements
@@ -67,9 +67,9 @@ class ServerCall(Stream, Handling):
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The call begins."""
         route, link = self._route, self._link
-        endpoint = route.endpoint
+        method_route = route.method_route
         try:
-            ctx = propagation.received(endpoint.name, route.inherited, extra, link.peer, endpoint.timeout, clock.now())
+            ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
         except RpcError as error:
             self._fail(error)
             return
@@ -116,7 +116,7 @@ class ServerCall(Stream, Handling):
     def expire(self) -> None:
         """The deadline has passed: tell the client, who may not have noticed, and stop the handler."""
         if not self._over:
-            self._fail(RpcError(Code.DEADLINE_EXCEEDED, f"{self._route.endpoint.name} did not finish within its deadline"))
+            self._fail(deadline_exceeded(self._route.method_route.name))
             self._stop("deadline exceeded")
         elif self.queue:  # the client has made no room for the answer, and must not hold it for ever
             self.reset(ErrorCode.CANCEL)
@@ -132,7 +132,7 @@ class ServerCall(Stream, Handling):
         try:
             reader.feed(data)
             if reader.overfull():  # an error now, since a client could go on for ever
-                raise self._not_one_message()
+                raise not_one_message(self._route.method_route.name)
         except RpcError as error:
             self._unreadable(error)
 
@@ -141,7 +141,7 @@ class ServerCall(Stream, Handling):
         try:
             taken = reader.take() if reader is not None else None
             if reader is None or taken is None or not reader.finished():
-                raise self._not_one_message()
+                raise not_one_message(self._route.method_route.name)
         except RpcError as error:
             self._unreadable(error)
             return
@@ -149,7 +149,7 @@ class ServerCall(Stream, Handling):
         self._start(message)
 
     def _start(self, message: bytes) -> None:
-        gate = self._route.endpoint.gate
+        gate = self._route.method_route.gate
         if gate is not None:
             try:
                 verdict = gate(self._ctx, self)
@@ -181,25 +181,25 @@ class ServerCall(Stream, Handling):
         if request is not None:
             self._link.calls[self] = None
             self.task = asyncio.current_task()
-            await self._run(self._route.endpoint, request, self._ctx)
+            await self._run(self._route.method_route, request, self._ctx)
 
     def refuse(self, error: RpcError) -> None:
         """The gate does not let it in."""
         if not self._over:
             self._over = True
-            _end_with(self, self._link, self._route.endpoint.refused.fields(error))
+            _end_with(self, self._link, self._route.method_route.refused.fields(error))
             self._ended()
 
     def _serve(self, message: bytes) -> None:
         request = self._decoded(message)
         if request is not None:
-            link, endpoint = self._link, self._route.endpoint
+            link, method_route = self._link, self._route.method_route
             link.calls[self] = None
-            self.task = link.create_task(self._run(endpoint, request, self._ctx), name=endpoint.name)
+            self.task = link.create_task(self._run(method_route, request, self._ctx), name=method_route.name)
 
     def _decoded(self, message: bytes) -> Message | None:
         """The request; None if it is none, which ends the call."""
-        endpoint = self._route.endpoint
+        method_route = self._route.method_route
         try:
             if self._flag or len(message) > UNCHECKED:
                 if expired(self._ctx):
@@ -207,23 +207,23 @@ class ServerCall(Stream, Handling):
                     return None
                 limit = self._route.message_limit
                 message = framing.unfolded(self._flag, message, limit, self._route.negotiation.request)
-                check_elements(endpoint.request, message, limit)
-            return endpoint.request.FromString(message)
+                check_elements(method_route.request, message, limit)
+            return method_route.request.FromString(message)
         except RpcError as error:
             self._unreadable(error)
             return None
         except DecodeError as error:
-            self._fail(RpcError(Code.INTERNAL, f"the request is not a {endpoint.request.DESCRIPTOR.full_name}: {error}"))
+            self._fail(RpcError(Code.INTERNAL, f"the request is not a {method_route.request.DESCRIPTOR.full_name}: {error}"))
             return None
 
     # The answer.
 
-    async def _run(self, endpoint: MethodRoute, request: Message, ctx: Context) -> None:
+    async def _run(self, method_route: MethodRoute, request: Message, ctx: Context) -> None:
         try:
             try:
-                response = await endpoint.handler(request, ctx)
+                response = await method_route.handler(request, ctx)
                 if not self._over:
-                    self._reply(endpoint, response, ctx)
+                    self._reply(method_route, response, ctx)
             except RpcError as error:
                 self._fail(self._with_reply(error, ctx))
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
@@ -233,9 +233,9 @@ class ServerCall(Stream, Handling):
                 self._slot.pop(self, None)
             self._left()
 
-    def _reply(self, endpoint: MethodRoute, response: Any, ctx: Context) -> None:
-        if not isinstance(response, endpoint.response):
-            raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {endpoint.response.__name__}")
+    def _reply(self, method_route: MethodRoute, response: Any, ctx: Context) -> None:
+        if not isinstance(response, method_route.response):
+            raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {method_route.response.__name__}")
         link = self._link
         connection = link.connection
         reply = ctx.own_reply
@@ -278,12 +278,9 @@ class ServerCall(Stream, Handling):
         _end_with(self, self._link, fields)
         self._ended()
 
-    def _not_one_message(self) -> RpcError:
-        return RpcError(Code.INTERNAL, f"{self._route.endpoint.name} takes exactly one message, whole")
-
 
 class SettledCall(Stream):
-    """A request that no endpoint serves: answered at once, before its body has come, and otherwise ignored."""
+    """A request that no method serves: answered at once, before its body has come, and otherwise ignored."""
 
     __slots__ = ("_link", "_settled")
 

@@ -77,21 +77,21 @@ class MethodRoute:
 
 
 class Dialogue(ABC):
-    """A head that asks for an endpoint in a protocol that `towpath.transport.server.exchange` speaks through a dialect."""
+    """A head that asks for a method in a protocol that `towpath.transport.server.exchange` speaks through a dialect."""
 
-    __slots__ = ("_negotiation", "codec", "endpoint", "head", "inherited", "needs_http2")
+    __slots__ = ("_negotiation", "codec", "head", "inherited", "method_route", "needs_http2")
 
     encoding_fields: ClassVar[EncodingFields] = GRPC_FIELDS
     """The fields that say how the request is compressed, and how the response may be."""
     ends_with_trailers: ClassVar[bool] = False
     """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
 
-    def __init__(self, head: Section, endpoint: MethodRoute, codec: BodyCodec) -> None:
+    def __init__(self, head: Section, method_route: MethodRoute, codec: BodyCodec) -> None:
         self.head = head
-        self.endpoint = endpoint
+        self.method_route = method_route
         self.codec = codec
-        self.inherited = Inherited(head.fields, endpoint.criticality)
-        self.needs_http2 = self.ends_with_trailers or endpoint.method.kind is MethodKind.BIDI_STREAMING
+        self.inherited = Inherited(head.fields, method_route.criticality)
+        self.needs_http2 = self.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
         self._negotiation = negotiate(self.encoding_fields, dict(head.fields))
 
@@ -121,9 +121,9 @@ class GrpcDialogue(Dialogue):
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """GRPC."""
         return GrpcDialect(
-            self.endpoint.request,
+            self.method_route.request,
             self.codec,
-            limit=self.endpoint.message_limit,
+            limit=self.method_route.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -134,18 +134,18 @@ class GrpcWebDialogue(Dialogue):
 
     __slots__ = ("_answer", "_text")
 
-    def __init__(self, head: Section, endpoint: MethodRoute, codec: BodyCodec, *, text: bool) -> None:
-        super().__init__(head, endpoint, codec)
+    def __init__(self, head: Section, method_route: MethodRoute, codec: BodyCodec, *, text: bool) -> None:
+        super().__init__(head, method_route, codec)
         self._text = text
         self._answer = _WEB_HEADS[text, codec.subtype]
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """gRPC-Web."""
         return GrpcWebDialect(
-            self.endpoint.request,
+            self.method_route.request,
             self.codec,
             self._answer,
-            limit=self.endpoint.message_limit,
+            limit=self.method_route.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
             text=self._text,
@@ -161,9 +161,9 @@ class ConnectStreamDialogue(Dialogue):
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's envelopes."""
         return ConnectStreamDialect(
-            self.endpoint.request,
+            self.method_route.request,
             self.codec,
-            limit=self.endpoint.message_limit,
+            limit=self.method_route.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -178,9 +178,9 @@ class ConnectUnaryDialogue(Dialogue):
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's plain bodies."""
         return ConnectUnaryDialect(
-            self.endpoint.request,
+            self.method_route.request,
             self.codec,
-            limit=self.endpoint.message_limit,
+            limit=self.method_route.message_limit,
             request_compression=negotiation.request,
             response_compression=negotiation.response(preferred),
         )
@@ -192,16 +192,16 @@ class ConnectGetDialogue(Dialogue):
     __slots__ = ("_get",)
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, head: Section, endpoint: MethodRoute, get: GetRequest) -> None:
-        super().__init__(head, endpoint, get.codec)
+    def __init__(self, head: Section, method_route: MethodRoute, get: GetRequest) -> None:
+        super().__init__(head, method_route, get.codec)
         self._get = get
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """Connect's plain bodies; the request's came in the query, which says how it is compressed."""
         return ConnectUnaryDialect(
-            self.endpoint.request,
+            self.method_route.request,
             self.codec,
-            limit=self.endpoint.message_limit,
+            limit=self.method_route.message_limit,
             request_compression=self._get.compression,
             response_compression=negotiation.response(preferred),
             request_body=self._get.raw,
@@ -220,15 +220,15 @@ _WEB_HEADS: Final = {
 
 
 def _web(text: bool) -> "Opening":
-    return lambda head, endpoint, codec: GrpcWebDialogue(head, endpoint, codec, text=text)
+    return lambda head, method_route, codec: GrpcWebDialogue(head, method_route, codec, text=text)
 
 
-def _connect_unary(head: Section, endpoint: MethodRoute, codec: BodyCodec) -> Dialogue | None:
-    return ConnectUnaryDialogue(head, endpoint, codec) if endpoint.method.kind is MethodKind.UNARY else None
+def _connect_unary(head: Section, method_route: MethodRoute, codec: BodyCodec) -> Dialogue | None:
+    return ConnectUnaryDialogue(head, method_route, codec) if method_route.method.kind is MethodKind.UNARY else None
 
 
-def _connect_stream(head: Section, endpoint: MethodRoute, codec: BodyCodec) -> Dialogue | None:
-    return None if endpoint.method.kind is MethodKind.UNARY else ConnectStreamDialogue(head, endpoint, codec)
+def _connect_stream(head: Section, method_route: MethodRoute, codec: BodyCodec) -> Dialogue | None:
+    return None if method_route.method.kind is MethodKind.UNARY else ConnectStreamDialogue(head, method_route, codec)
 
 
 Opening = Callable[[Section, MethodRoute, BodyCodec], Dialogue | None]
@@ -246,9 +246,9 @@ CONTENT_TYPES: Final[dict[bytes, tuple[Opening, BodyCodec]]] = {
 """What may be posted to a method's path."""
 
 
-def get_dialogue(head: Section, endpoint: MethodRoute, query: str) -> Dialogue | None:
+def get_dialogue(head: Section, method_route: MethodRoute, query: str) -> Dialogue | None:
     """The dialogue of a GET on a method's path: Connect's, if the method has no side effects. Raises RpcError for a bad query."""
-    method = endpoint.method
+    method = method_route.method
     if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
         return None
-    return ConnectGetDialogue(head, endpoint, GetRequest.parse(query))
+    return ConnectGetDialogue(head, method_route, GetRequest.parse(query))

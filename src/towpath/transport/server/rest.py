@@ -25,15 +25,15 @@ class RestDialogue(Dialogue):
     __slots__ = ("_binding", "_parameters")
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, head: Section, endpoint: MethodRoute, binding: Binding, parameters: Message) -> None:
-        super().__init__(head, endpoint, JSON)
+    def __init__(self, head: Section, method_route: MethodRoute, binding: Binding, parameters: Message) -> None:
+        super().__init__(head, method_route, JSON)
         self._binding = binding
         self._parameters = parameters
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None) -> Dialect:
         """One body of JSON in, one or lines of them out."""
-        limit = self.endpoint.message_limit
-        if self.endpoint.method.kind is MethodKind.UNARY:
+        limit = self.method_route.message_limit
+        if self.method_route.method.kind is MethodKind.UNARY:
             return RestUnaryDialect(
                 self._binding,
                 self._parameters,
@@ -49,22 +49,22 @@ class RestDialogue(Dialogue):
 
 
 class RestRoutes:
-    """The bindings of `endpoints`. Raises SetupError for one that cannot be served, and for two of one shape."""
+    """The bindings of `method_routes`. Raises SetupError for one that cannot be served, and for two of one shape."""
 
-    def __init__(self, endpoints: Iterable[MethodRoute]) -> None:
+    def __init__(self, method_routes: Iterable[MethodRoute]) -> None:
         self._router: Router[tuple[MethodRoute, Binding]] = Router()
         taken: dict[tuple[str, tuple[str, ...], str], str] = {}
-        for endpoint in endpoints:
-            for http in endpoint.method.http:
+        for method_route in method_routes:
+            for http in method_route.method.http:
                 try:
-                    binding = _bound(endpoint, http)
+                    binding = _bound(method_route, http)
                 except BindingError as error:
-                    raise SetupError(f"{endpoint.name}: {error}") from None
+                    raise SetupError(f"{method_route.name}: {error}") from None
                 template = http.template
-                other = taken.setdefault((http.method, template.segments, template.verb), endpoint.name)
-                if other != endpoint.name:
-                    raise SetupError(f"{http} of {endpoint.name} is bound to {other} too; serve only one of the two")
-                self._router.add(http, (endpoint, binding))
+                other = taken.setdefault((http.method, template.segments, template.verb), method_route.name)
+                if other != method_route.name:
+                    raise SetupError(f"{http} of {method_route.name} is bound to {other} too; serve only one of the two")
+                self._router.add(http, (method_route, binding))
         self.any = bool(taken)
         """Whether there are any."""
 
@@ -76,19 +76,19 @@ class RestRoutes:
             found = self._router.match("GET" if method == "HEAD" else method, path)
             if isinstance(found, NoMatch):
                 return _nothing(method, path, found)
-            endpoint, binding = found.target
+            method_route, binding = found.target
             parameters = binding.parameters(found.variables, query)
         except RpcError as error:
             return refusal(error)
         if binding.http.body and not _is_json(content_type):
             error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
             return refusal(error, status=_UNSUPPORTED_MEDIA_TYPE)
-        return RestDialogue(head, endpoint, binding, parameters)
+        return RestDialogue(head, method_route, binding, parameters)
 
 
-def _bound(endpoint: MethodRoute, http: HttpBinding) -> Binding:
-    request, response = endpoint.request, endpoint.response
-    check_binding(http, request.DESCRIPTOR, response.DESCRIPTOR, requests_stream=endpoint.method.kind.requests_stream)
+def _bound(method_route: MethodRoute, http: HttpBinding) -> Binding:
+    request, response = method_route.request, method_route.response
+    check_binding(http, request.DESCRIPTOR, response.DESCRIPTOR, requests_stream=method_route.method.kind.requests_stream)
     return Binding(http, request, response)
 
 

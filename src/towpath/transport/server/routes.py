@@ -1,4 +1,4 @@
-"""From a request's head to what serves it: by path to the endpoint, by content type to the protocol."""
+"""From a request's head to what serves it: by path to the method's route, by content type to the protocol."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,16 +43,16 @@ _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"applicati
 
 
 class Route:
-    """A head that asks for the endpoint of a unary method over gRPC, with what it says of the call."""
+    """A head that asks for a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("endpoint", "head", "inherited", "message_limit", "negotiation")
+    __slots__ = ("head", "inherited", "message_limit", "method_route", "negotiation")
 
-    def __init__(self, head: Section, endpoint: MethodRoute, negotiation: Negotiation) -> None:
+    def __init__(self, head: Section, method_route: MethodRoute, negotiation: Negotiation) -> None:
         self.head = head
-        self.endpoint = endpoint
-        self.message_limit = endpoint.message_limit  # once more, for each call reads it
+        self.method_route = method_route
+        self.message_limit = method_route.message_limit  # once more, for each call reads it
         self.negotiation = negotiation
-        self.inherited = Inherited(head.fields, endpoint.criticality)
+        self.inherited = Inherited(head.fields, method_route.criticality)
 
     def standing(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
         """How important a call with this head is, as `towpath.core.service.Head` says it."""
@@ -92,7 +92,7 @@ class Routes:
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
     ) -> None:
         self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
-        self._endpoints: dict[bytes, MethodRoute] = {}
+        self._method_routes: dict[bytes, MethodRoute] = {}
         self._innermost: list[tuple[MethodRoute, Handler]] = []
         self._services: set[str] = set()
         for service in services:
@@ -101,7 +101,7 @@ class Routes:
             self._services.add(service.spec.name)
             for method, handler in service.handlers():
                 innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
-                endpoint = self._endpoints[method.path.encode()] = MethodRoute(
+                method_route = self._method_routes[method.path.encode()] = MethodRoute(
                     method=method,
                     handler=innermost,
                     name=method.full_name,
@@ -111,18 +111,18 @@ class Routes:
                     criticality=method.default_criticality,
                     message_limit=message_limit,
                 )
-                self._innermost.append((endpoint, innermost))
+                self._innermost.append((method_route, innermost))
         self.compose(layers)
-        self._rest = RestRoutes(self._endpoints.values())
+        self._rest = RestRoutes(self._method_routes.values())
 
     def compose(self, layers: Sequence[Layer]) -> None:
         """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
-        composed = [compose(layers, endpoint.method, innermost) for endpoint, innermost in self._innermost]
-        for (endpoint, _), handler in zip(self._innermost, composed, strict=True):
-            endpoint.handler = handler
-            if endpoint.method.kind is MethodKind.UNARY:
-                endpoint.door = door_of(layers, endpoint.method)
-                endpoint.gate = gate_of(layers, endpoint.method)
+        composed = [compose(layers, method_route.method, innermost) for method_route, innermost in self._innermost]
+        for (method_route, _), handler in zip(self._innermost, composed, strict=True):
+            method_route.handler = handler
+            if method_route.method.kind is MethodKind.UNARY:
+                method_route.door = door_of(layers, method_route.method)
+                method_route.gate = gate_of(layers, method_route.method)
 
     def resolve(self, head: Section) -> Route | Dialogue | Settled:
         """What becomes of a head, from now on remembered on it."""
@@ -133,24 +133,24 @@ class Routes:
         fields = dict(head.fields)
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         path, _, query = head.path.partition(b"?")
-        endpoint = self._endpoints.get(path)
+        method_route = self._method_routes.get(path)
         if content_type.startswith(_GRPC) and head.method == b"POST":
-            return self._grpc(head, content_type, endpoint)
-        if endpoint is None:
+            return self._grpc(head, content_type, method_route)
+        if method_route is None:
             return self._beyond_methods(head, path, content_type)
         if head.method == b"GET":
             try:
-                dialogue = get_dialogue(head, endpoint, query.decode("latin-1"))
+                dialogue = get_dialogue(head, method_route, query.decode("latin-1"))
             except RpcError as error:
                 return _plain(error)
             return dialogue or Settled(Answer(_NOT_POST, (), b""))
         if head.method != b"POST":
             return Settled(Answer(_NOT_POST, (), b""))
         opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
-        found = None if opening is None else opening(head, endpoint, codec)
+        found = None if opening is None else opening(head, method_route, codec)
         return found or Settled(Answer(_FOREIGN, (), b""))
 
-    def _grpc(self, head: Section, content_type: bytes, endpoint: MethodRoute | None) -> Route | Dialogue | Settled:
+    def _grpc(self, head: Section, content_type: bytes, method_route: MethodRoute | None) -> Route | Dialogue | Settled:
         opening, codec = CONTENT_TYPES.get(content_type, (None, PROTO))
         if opening is None:
             text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
@@ -158,11 +158,11 @@ class Routes:
         negotiation = negotiate(GRPC_FIELDS, dict(head.fields))
         if negotiation.fault is not None:
             return Settled.grpc(negotiation.fault)
-        if endpoint is None:
+        if method_route is None:
             return Settled.grpc(self._unknown(head.path.decode("latin-1")))
-        if endpoint.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
-            return Route(head, endpoint, negotiation)
-        return opening(head, endpoint, codec) or Settled(Answer(_FOREIGN, (), b""))
+        if method_route.method.kind is MethodKind.UNARY and content_type in (_GRPC, _GRPC + b"+proto"):
+            return Route(head, method_route, negotiation)
+        return opening(head, method_route, codec) or Settled(Answer(_FOREIGN, (), b""))
 
     def _beyond_methods(self, head: Section, path: bytes, content_type: bytes) -> Dialogue | Settled:
         document = self._documents.get(path)

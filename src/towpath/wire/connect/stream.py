@@ -64,7 +64,7 @@ class ConnectStreamDialect(StreamedDialect):
     def finish(self) -> None:
         """A body may end between messages."""
         if not self._reader.finished() and not self._reader.complete():
-            raise RpcError(Code.INVALID_ARGUMENT, "the request ended within a message")
+            raise framing.ended_within_message("the request", Code.INVALID_ARGUMENT)
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """200, whatever comes."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from towpath.core.context import Reply
-from towpath.core.errors import Code, RpcError
+from towpath.core.errors import RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
 from towpath.wire.compression import GRPC_FIELDS, REGISTRY, Compression
@@ -76,7 +76,7 @@ class GrpcDialect(StreamedDialect):
     def finish(self) -> None:
         """A body may end between messages."""
         if not self._reader.finished() and not self._reader.complete():
-            raise RpcError(Code.INTERNAL, "the request ended within a message")
+            raise framing.ended_within_message("the request")
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """Always 200: how the call ended stands in the trailers."""

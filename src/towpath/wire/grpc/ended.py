@@ -12,7 +12,7 @@ from typing import ClassVar
 from towpath.core.errors import Code, RpcError
 from towpath.wire.answer import StreamedAnswer
 from towpath.wire.compression import Compression
-from towpath.wire.grpc.framing import PREFIX_SIZE, too_large, unfolded
+from towpath.wire.grpc.framing import PREFIX_SIZE, ended_within_message, too_large, unfolded
 from towpath.wire.http.fields import Field
 
 
@@ -81,6 +81,6 @@ class EndedAnswer(StreamedAnswer):
         """The response has ended."""
         error = self.concluded(self._ending, fields)
         if error is None and self._buffer:
-            error = RpcError(Code.INTERNAL, "the answer ended within a message")
+            error = ended_within_message("the answer")
         if error is not None:
             raise error

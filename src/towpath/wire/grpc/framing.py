@@ -124,3 +124,8 @@ def unfolded(flag: int, message: bytes, limit: int, compression: Compression | N
 def too_large(size: int, limit: int) -> RpcError:
     """What a message of `size` bytes ends in."""
     return RpcError(Code.RESOURCE_EXHAUSTED, f"a message of {size} bytes is larger than the limit of {limit} bytes")
+
+
+def ended_within_message(body: str, code: Code = Code.INTERNAL) -> RpcError:
+    """What a call ends in whose `body`, as a person would call it, ends within a message."""
+    return RpcError(code, f"{body} ended within a message")
