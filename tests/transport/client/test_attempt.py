@@ -115,8 +115,8 @@ class Run:
             if kind == frames.RST_STREAM:
                 self.resets.append(int.from_bytes(payload, "big"))
             elif kind == frames.DATA:
-                self.now += 0.25
                 if self.step in ANSWERS:
+                    self.now += 0.25
                     ANSWERS[self.step](peer, stream)
                 self.asked.set()
 
@@ -133,6 +133,8 @@ class Run:
         elif self.step == "deadline":
             ctx.deadline = asyncio.get_running_loop().time()
         await asyncio.wait([task])
+        if self.step != "cancelled before":
+            await self.asked.wait()  # a call may have expired before the server has looked
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         assert error is None or isinstance(error, (RpcError, asyncio.CancelledError)), error
         return classify(error)

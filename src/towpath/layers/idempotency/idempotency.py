@@ -1,10 +1,10 @@
 """The `idempotency` role: a call that carries a key has its effect once, however often it is sent, and every attempt gets the same answer.
 
 The rules are those of the IETF's draft-ietf-httpapi-idempotency-key-header. The first call with a key runs, and its answer is stored with a
-fingerprint of its request. A later call gets the stored answer. If its request differs, it is rejected with FAILED_PRECONDITION (KEY_REUSED;
-the draft's 422: the key's state forbids it, not the argument's form). A call that comes while the first runs waits in the same process,
-until its own deadline. In another process it is rejected with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try again. A
-key belongs to a method, a tenant and a caller, so no caller can fetch another's answer.
+fingerprint of its request. A later call gets the stored answer. If its request differs, it is rejected with FAILED_PRECONDITION
+(KEY_REUSED; the draft's 422: the key's state forbids it, not the argument's form). A call that comes while the first runs waits in the same
+process, until its own deadline. In another process it is rejected with ABORTED (CONCURRENT_DUPLICATE, the draft's 409) and told when to try
+again. A key belongs to a method, a tenant and a caller, so no caller can fetch another's answer.
 
 The store keeps successes, and errors that would come again. It keeps no overload, lost dependency, deadline, cancellation or bug: the key
 is released and a retry runs. The metadata of an answer are not stored.

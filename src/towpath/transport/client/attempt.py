@@ -35,25 +35,30 @@ class Attempt:
     endpoint is told how the attempt ended: an exception that leaves the body is its failure. After a failure the stream is reset.
     """
 
-    __slots__ = ("_begun", "_link", "_load", "_slot", "_stream", "_unary")
+    __slots__ = ("_begun", "_ctx", "_link", "_load", "_method", "_slot", "_stream")
+
+    _begun: Any
+    _slot: Slot
 
     def __init__(self, link: ClientLink, stream: AttemptStream, ctx: Context, method: MethodSpec[Any, Any]) -> None:
         self._link = link
         self._stream = stream
-        self._unary = method.kind is MethodKind.UNARY
-        link.schedule_flush()
-        self._slot: Slot = NO_SLOT if ctx.deadline is None else link.wheel.add(ctx.deadline, stream)
-        load = self._load = link.load
-        self._begun: Any = None if load is None else load.begin(method.full_name)
+        self._ctx = ctx
+        self._method = method
+        self._load = link.load
 
     def __enter__(self) -> None:
-        """All is done when it is made."""
+        link = self._link
+        deadline = self._ctx.deadline
+        link.schedule_flush()
+        self._slot = NO_SLOT if deadline is None else link.wheel.add(deadline, self._stream)
+        self._begun = None if self._load is None else self._load.begin(self._method.full_name)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         link = self._link
         load = self._load
         if load is not None:
-            if not self._unary:
+            if self._method.kind is not MethodKind.UNARY:
                 load.streamed(self._begun, error)
             elif error is None:
                 load.succeeded(self._begun)

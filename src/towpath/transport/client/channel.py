@@ -12,7 +12,7 @@ from towpath.core.signals import Signal, unheard
 from towpath.transport.client.endpoints.dialer import Dialer
 from towpath.transport.client.endpoints.health_check import HealthCheck
 from towpath.transport.client.endpoints.pool import Pool
-from towpath.transport.client.endpoints.resolver import resolver_of
+from towpath.transport.client.endpoints.resolver import Resolver, resolver_of
 from towpath.transport.client.endpoints.target import Target
 from towpath.transport.client.grpc_unary import grpc_unary_handler
 from towpath.transport.client.load_balancing.endpoint_guard import Guards
@@ -38,6 +38,8 @@ class Channel:
 
     `guards` make what each of several endpoints is guarded by, see `towpath.transport.client.load_balancing.endpoint_guard`. Where fewer
     than half of them allow a call, they are not heeded, of which `signal` is told with the reason PANIC.
+
+    `resolver` finds the endpoints in place of the one that goes with the scheme of `target`.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Channel:
         insecure: bool = False,
         guards: Guards | None = None,
         signal: Signal = unheard,
+        resolver: Resolver | None = None,
     ) -> None:
         """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
         target, or needs TLS, or a file of `tls` cannot be used."""
@@ -69,7 +72,7 @@ class Channel:
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
-        self._pool = Pool(target, resolver_of(where), dialer, settings, health, guards, signal)
+        self._pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards, signal)
 
     async def __aenter__(self) -> Self:
         return self

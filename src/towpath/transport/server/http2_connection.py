@@ -98,7 +98,7 @@ class Http2Link(HostLink[ServerConnection]):
         route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
-            method = "" if isinstance(route, Settled) else route.endpoint.name
+            method = "" if isinstance(route, Settled) else route.method_route.name
             self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the head

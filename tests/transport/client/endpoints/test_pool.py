@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,13 +15,14 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import EAGER, PATIENT, WAITING, Named, all_ready, fleet, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.core import clock
-from towpath.core.context import CallOptions
+from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Address, Channel, ChannelOptions, Server
 from towpath.transport.address import Place
 from towpath.transport.client.backoff import Backoff
 from towpath.transport.client.endpoints.endpoint import Endpoint, State
-from towpath.transport.client.load_balancing.balancer import Policy
+from towpath.transport.client.load_balancing.balancer import PICKERS
+from towpath.transport.client.load_balancing.load import Choice
 from towpath.wire.http2 import Limits, frames
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
@@ -35,7 +37,7 @@ async def serving_at(port: int) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("policy", ["peak_ewma", "least_request", "round_robin"])
-async def test_every_endpoint_has_its_share(policy: Policy) -> None:
+async def test_every_endpoint_has_its_share(policy: str) -> None:
     asked: Counter[int] = Counter()
     async with fleet(3, asked) as (_, target), Channel(target, options=ChannelOptions(balancer=policy, slow_start=0)) as channel:
         client = EchoServiceClient(channel)
@@ -45,6 +47,31 @@ async def test_every_endpoint_has_its_share(policy: Policy) -> None:
             await asyncio.gather(*(client.say(pb.SayRequest(), PATIENT) for _ in range(10)))
         assert sum(asked.values()) == 300
         assert min(asked.values()) >= (100 if policy == "round_robin" else 30)
+
+
+class ByTenant:
+    """A balancer of an application's own: each tenant's calls go to one endpoint, whatever the order of those that are ready."""
+
+    def __init__(self, *, slow_start: float, source: random.Random) -> None:
+        assert slow_start == 0
+
+    def pick(self, ready: Sequence[Choice], ctx: Context) -> Choice:
+        assert len(ready) > 1  # where there is no choice nobody is asked
+        return max(ready, key=lambda endpoint: zlib.crc32(f"{ctx.tenant} {endpoint.name}".encode()))
+
+
+async def test_a_balancer_of_ones_own_sees_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PICKERS, "by_tenant", ByTenant)
+    asked: Counter[int] = Counter()
+    async with fleet(3, asked) as (_, target), Channel(target, options=ChannelOptions(balancer="by_tenant", slow_start=0)) as channel:
+        client = EchoServiceClient(channel)
+        await all_ready(channel, 3)
+        homes: set[int] = set()
+        for tenant in map(str, range(20)):
+            own = {(await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE, tenant=tenant))).n for _ in range(3)}
+            assert len(own) == 1
+            homes |= own
+        assert homes == {0, 1, 2}
 
 
 async def test_a_rolling_restart_loses_no_call() -> None:
@@ -212,9 +239,9 @@ async def test_a_name_is_every_address_that_it_has_and_follows_them() -> None:
             return self.places
 
     asked: Counter[int] = Counter()
-    async with fleet(3, asked) as (servers, _), Channel("dns:///localhost:1") as channel:
+    resolver = Changing()
+    async with fleet(3, asked) as (servers, _), Channel("dns:///localhost:1", resolver=resolver) as channel:
         addresses = [Address.parse(server.address, "test") for server in servers]
-        channel._pool._resolver = resolver = Changing()
         resolver.places = addresses[:1]
         client = EchoServiceClient(channel)
         await all_ready(channel, 1)
@@ -293,7 +320,7 @@ async def test_a_server_that_lets_in_and_sends_away_is_not_asked_without_a_pause
     seldom = ChannelOptions(backoff=Backoff(initial=3600, most=3600))
     async with fleet(1, asked) as (_, target), raw_server(behave) as bad, Channel(f"{target},{bad}", options=seldom) as channel:
         client = EchoServiceClient(channel)
-        channel._pool._work()  # no call yet, which might go to the bad one
+        channel._pool._ensure_connecting()  # no call yet, which might go to the bad one
         await turn_until(lambda: set(states(channel)) == {State.READY, State.TRANSIENT_FAILURE})
         for _ in range(100):
             await client.say(pb.SayRequest(), PATIENT)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from towpath.core import clock
 from towpath.core.deadline import DeadlineWheel, wheel_of
-from towpath.transport.client.load_balancing.balancer import Load
+from towpath.transport.client.load_balancing.load import Load
 from towpath.transport.connection_driver import Link
 from towpath.wire.http2 import ClientConnection, Limits
 
@@ -21,12 +21,12 @@ class Owner(Protocol):
         """`link` has ended."""
         ...
 
-    def room(self) -> None:
-        """A call has ended: there may be room for another one."""
+    def wake_one(self) -> None:
+        """A call has ended: one that waits may take its place."""
         ...
 
-    def looked_up(self) -> None:
-        """The server's settings have come, or have changed."""
+    def wake_all(self) -> None:
+        """The server's settings have come, or have changed: every call that waits looks again."""
         ...
 
 
@@ -56,7 +56,7 @@ class ClientLink(Link[ClientConnection]):
 
     def stream_ended(self) -> None:
         """A stream has ended: the next call in line may take its place."""
-        self._owner.room()
+        self._owner.wake_one()
         if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
 
@@ -89,7 +89,7 @@ class ClientLink(Link[ClientConnection]):
         """The server's settings are known, or have changed."""
         if not self._ready.done():
             self._ready.set_result(None)
-        self._owner.looked_up()
+        self._owner.wake_all()
 
     def now(self) -> float:
         """The time in seconds."""

@@ -14,8 +14,8 @@ from towpath.transport.address import Place
 from towpath.transport.client.backoff import Backoff
 from towpath.transport.client.endpoints.connection import ClientLink
 from towpath.transport.client.endpoints.health_check import HealthCheck, HealthWatch
-from towpath.transport.client.load_balancing.balancer import Load
 from towpath.transport.client.load_balancing.endpoint_guard import GuardedLoad, Guards
+from towpath.transport.client.load_balancing.load import Load
 from towpath.transport.limits import jittered_age
 
 _SETTLED: Final = 1.0
@@ -60,12 +60,12 @@ class _Pool(Protocol):
         """The endpoint's state, or its connection, is another one."""
         ...
 
-    def room(self) -> None:
-        """A connection may have room for one more call."""
+    def wake_one(self) -> None:
+        """A connection may have room for one more call: the first that waits looks again."""
         ...
 
-    def looked_up(self) -> None:
-        """All connections should be looked at again by who waits."""
+    def wake_all(self) -> None:
+        """Every call that waits looks again."""
         ...
 
 
@@ -149,20 +149,20 @@ class Endpoint:
             return
         self._use(link)
         if self._health is None:
-            self._told("")
+            self._on_health("")
 
     def _use(self, link: ClientLink) -> None:
         self.link = link
         self._opened = clock.now()
         self._stop_watching()
         if self._health is not None:
-            self._watch = self._health.watch(link, self._told)
+            self._watch = self._health.watch(link, self._on_health)
         if self._weighed:
             link.load = self.load
         if self._max_age is not None:
             self._after(jittered_age(self._max_age, self._source), self._grow_old)
 
-    def _told(self, fault: str) -> None:
+    def _on_health(self, fault: str) -> None:
         """The server wants calls, or why it does not."""
         self.fault = fault
         state = State.TRANSIENT_FAILURE if fault else State.READY
@@ -179,7 +179,7 @@ class Endpoint:
         self._failures += 1
         self._soonest = clock.now() + max(took, self._backoff.needed(self._source))
         self._after(self._backoff.delay(self._failures, self._source), self._recover)
-        self._told(reason)
+        self._on_health(reason)
 
     def _recover(self) -> None:
         self._advance(State.IDLE)
@@ -242,10 +242,10 @@ class Endpoint:
         self.retire(link)
         self.links.pop(link, None)
 
-    def room(self) -> None:
-        """A call has ended."""
-        self._pool.room()
+    def wake_one(self) -> None:
+        """A call has ended: one that waits may take its place."""
+        self._pool.wake_one()
 
-    def looked_up(self) -> None:
-        """The server's settings have changed."""
-        self._pool.looked_up()
+    def wake_all(self) -> None:
+        """The server's settings have changed: every call that waits looks again."""
+        self._pool.wake_all()

@@ -26,8 +26,8 @@ _METHOD: Final = "/grpc.health.v1.Health/Watch"
 _MOST: Final = 1024
 """Bytes of an answer, which needs two."""
 
-Told = Callable[[str], None]
-"""Hears why a server wants no calls; with the empty text, that it wants them."""
+OnHealth = Callable[[str], None]
+"""Is called with the reason why a server wants no calls, and with the empty text if it wants them."""
 
 
 class HealthCheck:
@@ -41,20 +41,20 @@ class HealthCheck:
         self.backoff = options.backoff
         self.source = chance.generator()
 
-    def watch(self, link: ClientLink, told: Told) -> "HealthWatch":
+    def watch(self, link: ClientLink, on_health: OnHealth) -> "HealthWatch":
         """Ask over `link` from now on."""
-        return HealthWatch(self, link, told)
+        return HealthWatch(self, link, on_health)
 
 
 class HealthWatch:
     """Asks until it is stopped or the connection ends, of which it tells nothing: whoever has the connection learns of that."""
 
-    def __init__(self, check: HealthCheck, link: ClientLink, told: Told) -> None:
+    def __init__(self, check: HealthCheck, link: ClientLink, on_health: OnHealth) -> None:
         self.begun = 0
         """How many streams of the connection were spent on it."""
         self._check = check
         self._link = link
-        self._told = told
+        self._on_health = on_health
         self._failures = 0
         self._stream: _Watch | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -101,7 +101,7 @@ class HealthWatch:
             self._failures = 0
             self._stop_timer()
             names = {int(known): known.name for known in ServingStatus}
-            self._told("" if state == ServingStatus.SERVING else f"{self._check.service or 'the server'} is {names.get(state, state)}")
+            self._on_health("" if state == ServingStatus.SERVING else f"{self._check.service or 'the server'} is {names.get(state, state)}")
 
     def ended(self, stream: "_Watch", error: RpcError | None) -> None:
         """The server tells nothing more."""
@@ -112,10 +112,10 @@ class HealthWatch:
         if self._link.connection.exhausted():
             return
         if error is not None and error.code is Code.UNIMPLEMENTED:
-            self._told("")
+            self._on_health("")
             return
         self._ask_later()
-        self._told(f"its health cannot be watched ({'the watch ended' if error is None else error})")
+        self._on_health(f"its health cannot be watched ({'the watch ended' if error is None else error})")
 
 
 class _Watch(Stream):

@@ -17,7 +17,7 @@ from towpath.transport.client.endpoints.dialer import Dialer
 from towpath.transport.client.endpoints.endpoint import Endpoint, State
 from towpath.transport.client.endpoints.health_check import HealthCheck
 from towpath.transport.client.endpoints.resolver import Resolver
-from towpath.transport.client.load_balancing.balancer import Balancer, subset
+from towpath.transport.client.load_balancing.balancer import PICKERS, subset
 from towpath.transport.client.load_balancing.endpoint_guard import Guards
 from towpath.transport.client.load_balancing.outlier_ejection import Ejector
 from towpath.transport.client.options import ChannelOptions
@@ -28,7 +28,7 @@ _CLOSE_TIMEOUT: Final = 1.0
 PANIC: Final = "PANIC"
 """Signal: a call goes where its guard would keep it away, since most endpoints look ill or no other has room."""
 
-_SOONEST: Final = 1.0
+_MIN_RESOLVE_PAUSE: Final = 1.0
 """Seconds between two resolutions, whatever happens."""
 
 
@@ -57,13 +57,13 @@ class Pool:
         self._signal = signal
         self._ejector = None if options.ejection is None else Ejector(options.ejection, clock.now())
         self._source = source
-        self._balancer = Balancer(policy=options.balancer, slow_start=options.slow_start, source=source)
+        self._picker = PICKERS[options.balancer](slow_start=options.slow_start, source=source)
         self._endpoints: dict[Place, Endpoint] = {}
         self._leaving: set[Endpoint] = set()
         self._ready: list[Endpoint] = []
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._resolving: asyncio.Task[None] | None = None
-        self._hurry: asyncio.Event | None = None
+        self._resolve_now: asyncio.Event | None = None
         self._fault = ""
         self._closed = False
 
@@ -85,11 +85,11 @@ class Pool:
             return None
         if ctx.attempt:
             others = [endpoint for endpoint in ready if endpoint.name != ctx.peer]
-            choice = self._choose(ctx, others, method.full_name, fewer=True) if others else None
+            choice = self._choose(others, ctx, method.full_name, fewer=True) if others else None
             if choice is not None:
                 ctx.peer = choice.name
                 return choice.link
-        choice = self._choose(ctx, ready, method.full_name)
+        choice = self._choose(ready, ctx, method.full_name)
         if choice is None:
             return None
         ctx.peer = choice.name
@@ -105,7 +105,7 @@ class Pool:
         try:
             async with asyncio.timeout(None if remaining is None else max(0.0, remaining)):
                 while True:
-                    self._work()
+                    self._ensure_connecting()
                     if not ctx.wait_for_ready:
                         self._refuse_if_hopeless()
                     await self._change()
@@ -131,7 +131,7 @@ class Pool:
         for endpoint in endpoints:
             if endpoint.state is not State.SHUTDOWN:
                 endpoint.shut_down()
-        self.looked_up()
+        self.wake_all()
         if tasks:
             await asyncio.wait(tasks)
         links = [link for endpoint in endpoints for link in endpoint.links]
@@ -150,15 +150,15 @@ class Pool:
         """The endpoint's state, or its connection, is another one."""
         if self._closed or endpoint.state is State.SHUTDOWN:
             return
-        self._sort_out()
+        self._refresh_ready()
         if len(self._endpoints) > 1 and endpoint.state is State.IDLE:
             endpoint.connect()  # one alone waits until it is needed; of several each is worth having
-        if endpoint.state in (State.IDLE, State.TRANSIENT_FAILURE) and self._hurry is not None:
-            self._hurry.set()
-        self.looked_up()
+        if endpoint.state in (State.IDLE, State.TRANSIENT_FAILURE) and self._resolve_now is not None:
+            self._resolve_now.set()
+        self.wake_all()
 
-    def room(self) -> None:
-        """A connection may have room for one more call: the next in line looks."""
+    def wake_one(self) -> None:
+        """A connection may have room for one more call: the first that waits looks again."""
         waiters = self._waiters
         while waiters:
             waiter = waiters.popleft()
@@ -166,18 +166,17 @@ class Pool:
                 waiter.set_result(None)
                 break
 
-    def looked_up(self) -> None:
-        """Everybody who waits looks again."""
+    def wake_all(self) -> None:
+        """Every call that waits looks again."""
         while self._waiters:
-            self.room()
+            self.wake_one()
 
     # Choosing and waiting.
 
-    def _choose(self, ctx: Context, among: Sequence[Endpoint], method: str, *, fewer: bool = False) -> Endpoint | None:
+    def _choose(self, among: Sequence[Endpoint], ctx: Context, method: str, *, fewer: bool = False) -> Endpoint | None:
         """One of these that has room and whose guard allows the call. Guards are not heeded where most endpoints look ill, nor where they
         are all that is in the way, unless these are `fewer` than there are."""
-        pick = self._balancer.pick
-        choice = pick(among)
+        choice = self._one_of(among, ctx)
         has_room = _has_room(choice)
         if has_room and choice.load.allows(method):
             return choice
@@ -185,14 +184,17 @@ class Pool:
         if not self._most_ill(method):
             allowed = [endpoint for endpoint in able if endpoint.load.allows(method)]
             if allowed or fewer:
-                return pick(allowed) if allowed else None
+                return self._one_of(allowed, ctx) if allowed else None
         if not able:
             return None
         if not has_room:
-            choice = pick(able)
+            choice = self._one_of(able, ctx)
         if not choice.load.allows(method):
             self._signal(Decision(method, BREAKER, PANIC, False, ctx))
         return choice
+
+    def _one_of(self, among: Sequence[Endpoint], ctx: Context) -> Endpoint:
+        return among[0] if len(among) == 1 else self._picker.pick(among, ctx)
 
     def _most_ill(self, method: str) -> bool:
         """Whether the guards of more than half of the endpoints would keep a call of `method` away."""
@@ -202,16 +204,16 @@ class Pool:
     def _sweep(self, ejector: Ejector, now: float) -> None:
         """Compare the endpoints, as an interval has passed."""
         if ejector.sweep([endpoint.load.tally for endpoint in self._endpoints.values()], now):
-            self._sort_out()
+            self._refresh_ready()
 
-    def _sort_out(self) -> None:
-        """Which endpoints take calls: those that are ready, without the ejected, unless these are all that there is."""
+    def _refresh_ready(self) -> None:
+        """Find the endpoints that take calls: those that are ready, without the ejected, unless all of these are ejected."""
         ready = [known for known in self._endpoints.values() if known.state is State.READY]
         self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
         self.sole = ready[0].link if len(self._endpoints) == 1 and ready else None
 
     async def _change(self) -> None:
-        """Until something has changed that is worth another look."""
+        """Wait until something has changed that is worth another look."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         for endpoint in self._ready:
@@ -221,11 +223,11 @@ class Pool:
             await waiter
         except asyncio.CancelledError:
             if not waiter.cancelled():  # the place was this call's already: pass it on
-                self.room()
+                self.wake_one()
             raise
 
-    def _work(self) -> None:
-        """Have done what has to be done before there can be a connection."""
+    def _ensure_connecting(self) -> None:
+        """Begin what has to be done before there can be a connection: resolve the target, connect its endpoints."""
         if self._resolving is None:
             self._resolving = asyncio.get_running_loop().create_task(self._keep_resolved())
         for endpoint in self._endpoints.values():
@@ -247,7 +249,7 @@ class Pool:
 
     async def _keep_resolved(self) -> None:
         """Resolve, and again for as long as the answer may change."""
-        hurry = self._hurry = asyncio.Event()
+        resolve_now = self._resolve_now = asyncio.Event()
         while True:
             try:
                 self._install(await self._resolver.resolve())
@@ -255,19 +257,19 @@ class Pool:
             except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
                 # What was known before stays: a name server that fails takes no service with it.
                 self._fault = f"the name cannot be resolved ({getattr(error, 'strerror', None) or error})"
-            self.looked_up()
+            self.wake_all()
             if not self._resolver.changes:
                 return
-            await asyncio.sleep(_SOONEST)
+            await asyncio.sleep(_MIN_RESOLVE_PAUSE)
             if not self._endpoints:
                 break
-            hurry.clear()
+            resolve_now.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._options.resolve_interval):
-                    await hurry.wait()
+                    await resolve_now.wait()
         self._fault = ""
         self._resolving = None  # the next call that needs it begins anew
-        self.looked_up()
+        self.wake_all()
 
     def _install(self, places: Sequence[Place]) -> None:
         size = self._options.subset_size
@@ -295,7 +297,7 @@ class Pool:
             if place not in self._endpoints
         ]
         self._endpoints.update((endpoint.place, endpoint) for endpoint in fresh)
-        self._sort_out()
+        self._refresh_ready()
         for endpoint in fresh:
             endpoint.connect()
 

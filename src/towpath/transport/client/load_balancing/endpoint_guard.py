@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from towpath.core import clock
-from towpath.transport.client.load_balancing.balancer import Load
+from towpath.transport.client.load_balancing.load import Load
 
 log: Final = logging.getLogger("towpath.client")
 
@@ -60,7 +60,7 @@ class GuardedLoad(Load):
         return clock.now(), self._guard.begin(method)
 
     def succeeded(self, began: tuple[float, Any]) -> None:
-        """It was answered."""
+        """The call succeeded."""
         Load.succeeded(self, began[0])  # `super()` takes 0.1 us more; sets the stamp to now
         try:
             self._guard.record(began[1], self.stamp - began[0], None)
@@ -68,7 +68,7 @@ class GuardedLoad(Load):
             log.exception(_MISSED)
 
     def failed(self, began: tuple[float, Any], error: BaseException) -> None:
-        """It was not, or with an error."""
+        """The call failed with `error`."""
         Load.failed(self, began[0], error)
         self._missable(began[1], clock.now() - began[0], error)
 
@@ -80,5 +80,5 @@ class GuardedLoad(Load):
     def _missable(self, begun: Any, seconds: float, error: BaseException | None) -> None:
         try:
             self._guard.record(begun, seconds, error)
-        except Exception:  # likewise
+        except Exception:  # a guard costs nobody an answer
             log.exception(_MISSED)
