@@ -5,16 +5,12 @@ from google.protobuf.wrappers_pb2 import StringValue
 from towpath.core.context import Context
 from towpath.core.service import (
     DEFAULT_TIMEOUT,
-    Door,
-    Gate,
     Handler,
     MethodKind,
     MethodSpec,
     Service,
     ServiceSpec,
     compose,
-    door_of,
-    gate_of,
     roles,
 )
 
@@ -90,35 +86,3 @@ async def test_a_layer_without_work_for_a_method_costs_it_nothing() -> None:
 def test_only_the_roles_that_are_in_a_stack_are_named(method: MethodSpec[Message, Message], expected: list[str]) -> None:
     layers = [Marking("a"), Marking("b", methods=("Import",)), Marking("c", methods=("Say", "Import"))]
     assert roles(layers, method, innermost) == expected
-
-
-class Gated(Marking):
-    def __init__(self, *methods: str) -> None:
-        super().__init__("gated")
-        self._gates = {name: lambda _: None for name in methods}
-
-    def gate(self, method: MethodSpec[Message, Message]) -> Gate | None:
-        return self._gates.get(method.name)
-
-
-def test_a_method_has_the_first_gate_of_its_layers_if_any_has_one() -> None:
-    first, second = Gated("Say"), Gated("Say", "Import")
-    assert gate_of([Marking("a"), first, second], SAY) is first.gate(SAY)
-    assert gate_of([first, second], IMPORT) is second.gate(IMPORT)
-    assert gate_of([Marking("a"), first], IMPORT) is None
-
-
-class Doored(Marking):
-    def __init__(self, *methods: str) -> None:
-        super().__init__("doored")
-        self._doors: dict[str, Door] = {name: lambda _head, _extra: None for name in methods}
-
-    def door(self, method: MethodSpec[Message, Message]) -> Door | None:
-        return self._doors.get(method.name)
-
-
-def test_a_method_has_the_first_door_of_its_layers_if_any_has_one() -> None:
-    first, second = Doored("Say"), Doored("Say", "Import")
-    assert door_of([Marking("a"), first, second], SAY) is first.door(SAY)
-    assert door_of([first, second], IMPORT) is second.door(IMPORT)
-    assert door_of([Marking("a"), first], IMPORT) is None

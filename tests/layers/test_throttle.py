@@ -17,7 +17,7 @@ from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.outcome import Outcome
 from towpath.core.signals import ADMISSION, rejection
-from towpath.layers.admission import method_queue
+from towpath.layers.admission.admission import Admission
 from towpath.layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath.layers.window import SECONDS
 
@@ -167,7 +167,7 @@ async def test_what_is_not_the_servers_own_overload_has_no_call_dropped(hand, er
 
 
 def test_what_sheds_for_overload_is_the_role_of_admission():
-    assert method_queue.ROLE == ADMISSION
+    assert Admission.role == ADMISSION
 
 
 async def test_in_shadow_it_tells_and_does_nothing(hand):

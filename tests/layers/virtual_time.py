@@ -2,13 +2,11 @@
 
 import asyncio
 import functools
-import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from towpath.core import clock
-
-START = 1000.0
+from towpath.testing.loop import START, VirtualLoop
 
 
 class Hand:
@@ -19,30 +17,6 @@ class Hand:
 
     def __call__(self) -> float:
         return self.now
-
-
-class _Leaping(selectors.DefaultSelector):
-    """Does not wait for the next timer, but says that it has."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = START
-
-    def select(self, timeout: float | None = None) -> Any:
-        assert timeout is not None, "everybody waits for what will never come"
-        self.now += timeout
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time leaps to the next timer as soon as nothing is left to do."""
-
-    def __init__(self) -> None:
-        self._leaping = _Leaping()
-        super().__init__(self._leaping)
-
-    def time(self) -> float:
-        return self._leaping.now
 
 
 def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

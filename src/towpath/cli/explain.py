@@ -130,7 +130,7 @@ def _server_values(
 ) -> list[tuple[str, str, str]]:
     from towpath.contracts.policy import DEFAULT, resolve
     from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT
-    from towpath.layers.admission.admission import DEFAULT_QUEUE
+    from towpath.layers.admission.wait_limits import DEFAULT_QUEUE
 
     # A service file's entry for a method is for calls of it, as in gRPC: a server takes the values that a call brings.
     policy = resolve(spec)

@@ -8,6 +8,7 @@ depend on it, because it jumps.
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 Clock = Callable[[], float]
 """A monotonic clock in seconds; only differences mean something."""
@@ -15,6 +16,12 @@ Clock = Callable[[], float]
 now: Clock = time.monotonic
 """Monotonic seconds from the installed clock (default: `time.monotonic`, the clock of asyncio's loops). Call it as `clock.now()`, since
 `using` replaces it; it is no function of its own because a call with its stack reads the time nine times."""
+
+
+class TimeSource(Protocol):
+    """What a part that is told its clock reads the time from: this module itself, unless a test gives another."""
+
+    now: Clock
 
 
 @contextmanager

@@ -8,7 +8,6 @@ Annotations are `Final`, so pyright rejects assignment. There is no `__setattr__
 guard would make each of its assignments a call.
 """
 
-from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from math import inf
 from operator import attrgetter
@@ -18,6 +17,7 @@ from towpath.core import clock
 from towpath.core.criticality import CRITICAL, Criticality
 from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.core.propagated import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
+from towpath.core.server_call import ServerCallInfo
 from towpath.core.trace import TraceContext, cohort_of
 
 __all__ = ["CRITICAL", "NO_OPTIONS", "CallOptions", "Context", "Criticality", "Reply", "current", "enter", "leave"]
@@ -120,14 +120,10 @@ class Context:
 
     __slots__ = (
         "_latest",
-        "alone",
-        "arrived",
         "attempt",
-        "called",
         "caller",
         "criticality",
         "deadline",
-        "gated",
         "idempotency_key",
         "metadata",
         "method",
@@ -136,6 +132,7 @@ class Context:
         "own_trace",
         "own_traceparent",
         "peer",
+        "server",
         "tenant",
         "wait_for_ready",
     )
@@ -186,17 +183,8 @@ class Context:
     _latest: "Context"
     """The attempt that was made last; not set before there is a second one."""
 
-    arrived: float
-    """When a received call's head was read, in seconds of the clock; 0 for a call that was not received."""
-
-    gated: bool
-    """Whether a gate let the call in (`towpath.core.service.Gate`)."""
-
-    called: float
-    """Since when the call waited for its turn, if the gate held it back; else 0."""
-
-    alone: bool
-    """Whether the answer need not wait for others to be written with, because few calls begin in a turn of the loop."""
+    server: ServerCallInfo | None
+    """What the server knows of a received call; None for a call that was not received."""
 
     def __init__(
         self,
@@ -224,10 +212,7 @@ class Context:
         self.caller = ""
         self.wait_for_ready = False
         self.idempotency_key = ""
-        self.arrived = 0.0
-        self.gated = False
-        self.called = 0.0
-        self.alone = False
+        self.server = None
         self.own_trace = trace
         self.own_traceparent = traceparent
         self.own_request_id = request_id
@@ -273,10 +258,6 @@ class Context:
         raw = self.own_traceparent
         cohort = cohort_of(raw) if raw else None
         return self.trace.cohort if cohort is None else cohort
-
-    def standing(self, _: Sequence[tuple[bytes, bytes]] = ()) -> tuple[Criticality, int, int]:
-        """How important the call is, as `towpath.core.service.Head` says it: criticality, attempts before this one, cohort."""
-        return self.criticality, self.attempt, self.cohort
 
     @property
     def reply(self) -> Reply:

@@ -10,12 +10,11 @@ from abc import ABC
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from towpath.core.context import CRITICAL, CallOptions, Context, Criticality
-from towpath.core.errors import RpcError
 from towpath.core.http import HttpBinding
 from towpath.core.policies import HedgingPolicy, RetryPolicy
 
@@ -136,86 +135,6 @@ class Layer(Protocol):
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """A handler that does this role's work around `following`; `following` itself where there is none to do for `method`."""
         ...
-
-
-class Arrival(Protocol):
-    """A call that has arrived whole and that a gate holds back: nothing was decoded for it, and no task made."""
-
-    @property
-    def over(self) -> bool:
-        """Whether nobody waits for it any more."""
-        ...
-
-    def begin(self) -> None:
-        """Let it in, in a task of its own."""
-        ...
-
-    async def run(self) -> None:
-        """Let it in, and run it in the task that calls this, which is the call's from then on. Never raises."""
-        ...
-
-    def refuse(self, error: RpcError) -> None:
-        """End it. The same error may be given again and again: the transport encodes it once."""
-        ...
-
-
-Gate = Callable[[Context, Arrival], RpcError | bool]
-"""Asked of a call as it arrives: True to let it in, False to hold it back (the gate then calls `begin`,
-`run` or `refuse` later, not within), or
-the error to refuse it with. Must be quick, and must not raise."""
-
-
-Fields = Sequence[tuple[bytes, bytes]]
-"""Names and values of a head, as they came."""
-
-
-class Head(Protocol):
-    """What is known of calls with the same head before anything is made of one: `extra` are the fields in which they differ."""
-
-    def standing(self, extra: Fields, /) -> tuple[Criticality, int, int]:
-        """How important a call is: its criticality, how many attempts came before it, and its cohort (0-127)."""
-        ...
-
-
-Door = Callable[[Head, Fields], RpcError | None]
-"""Asked of a call when only its head has come, before a gate: the error to refuse it with, or None. Must be quick, and must not raise."""
-
-
-@runtime_checkable
-class Gated(Protocol):
-    """A layer that may also refuse calls at the gate, where a refusal costs a tenth. Not every call passes it (only unary ones do), so what
-    `wrap` returns has to do without."""
-
-    def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
-        """The gate of `method`, asked for after `wrap`; None if it has none."""
-        ...
-
-
-@runtime_checkable
-class Doored(Protocol):
-    """A layer that may refuse unary calls over gRPC by their heads, which costs half of what it does at the gate: nothing was made yet."""
-
-    def door(self, method: MethodSpec[Any, Any]) -> Door | None:
-        """The door of `method`, asked for after `wrap`; None if it has none."""
-        ...
-
-
-def door_of(layers: Sequence[Layer], method: MethodSpec[Any, Any]) -> Door | None:
-    """The first door that `layers` have for `method`."""
-    for layer in layers:
-        door = layer.door(method) if isinstance(layer, Doored) else None
-        if door is not None:
-            return door
-    return None
-
-
-def gate_of(layers: Sequence[Layer], method: MethodSpec[Any, Any]) -> Gate | None:
-    """The first gate that `layers` have for `method`."""
-    for layer in layers:
-        gate = layer.gate(method) if isinstance(layer, Gated) else None
-        if gate is not None:
-            return gate
-    return None
 
 
 def compose(layers: Sequence[Layer], method: MethodSpec[Any, Any], innermost: Handler) -> Handler:

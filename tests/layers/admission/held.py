@@ -1,10 +1,22 @@
-"""A call at the gate, as the transport has it."""
+"""A call before its handler runs, as the transport has it."""
 
 import asyncio
 
+from towpath.core.server_call import ServerCallInfo
+
+
+class Headers:
+    """The headers of the call that `ctx` is the context of."""
+
+    def __init__(self, ctx):
+        self.ctx = ctx
+
+    def priority(self, _extra):
+        return self.ctx.criticality, self.ctx.attempt, self.ctx.cohort
+
 
 class Held:
-    """Is called once it is let in; `over` is for a test to set."""
+    """Is called once it may begin; `over` is for a test to set."""
 
     def __init__(self, call=None):
         self.call = call
@@ -20,5 +32,11 @@ class Held:
     async def run(self):
         await self.call()
 
-    def refuse(self, error):
-        self.refusal = error
+    def reject(self, rejection):
+        self.refusal = rejection.error
+
+
+def put(queue, ctx, call, now):
+    """Have `call` wait in `queue`, a MethodQueue, as if it had arrived `now`."""
+    ctx.server = ServerCallInfo(now)
+    return queue.put(ctx, ctx.server, call, now)

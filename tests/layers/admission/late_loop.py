@@ -1,4 +1,4 @@
-"""A loop that is late as long as a test wants it to be: the limit of calls under way binds only then."""
+"""A loop that is as late as a test wants it to be: the limit of calls under way binds only while it is late."""
 
 from towpath.layers.admission.loop_lag import simulated_lag
 
@@ -6,5 +6,5 @@ from towpath.layers.admission.loop_lag import simulated_lag
 def make_late(layer, seconds=1.0):
     """Have the loop of `layer`, an Admission whose methods are wrapped, be late from now on, for whatever this task starts."""
     simulated_lag.set(lambda: seconds)  # what the probe finds whenever it looks
-    layer._probe.seconds, layer._probe.late = seconds, True
-    layer._looked()
+    for _ in range(20):  # what it finds is smoothed
+        layer.probe.record(seconds)

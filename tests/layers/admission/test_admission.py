@@ -11,17 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.admission.busy_loop import BusyLoop
-from tests.layers.admission.held import Held
+from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
 from towpath.core import clock
 from towpath.core.context import Context
+from towpath.core.early_rejection import WAIT, Rejection, early_rejection_of
 from towpath.core.errors import Code, RpcError
-from towpath.core.service import MethodKind, MethodSpec, door_of, gate_of
-from towpath.core.signals import Decision, reason_of
+from towpath.core.server_call import ServerCallInfo
+from towpath.core.service import MethodKind, MethodSpec
+from towpath.core.signals import reason_of
 from towpath.core.trace import TraceContext
 from towpath.layers.admission.adaptive_limit import LimitOptions
 from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.method_queue import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL
+from towpath.layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL
 from towpath.layers.admission.wait_limits import QueueOptions
 
 WATCH = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=SayRequest, kind=MethodKind.SERVER_STREAMING)
@@ -29,7 +31,7 @@ WATCH = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=Say
 
 def admission(most=20, **options):
     told = []
-    options.setdefault("limit_of", lambda _: LimitOptions(initial=most, most=most))
+    options.setdefault("limit_of", lambda _: LimitOptions(initial=most, max_limit=most))
     return Admission(signal=told.append, rng=random.Random(5), **options), told
 
 
@@ -60,7 +62,7 @@ async def test_below_the_limit_a_call_passes_at_once():
 
 
 async def test_at_the_limit_calls_wait_and_begin_in_order():
-    layer, _ = admission(most=1, limit_of=lambda _: LimitOptions(initial=1, most=1))
+    layer, _ = admission(most=1, limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     handler = Handler()
     handle = layer.wrap(SAY, handler)
     make_late(layer)
@@ -73,21 +75,20 @@ async def test_at_the_limit_calls_wait_and_begin_in_order():
 
 
 async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
-    layer, told = admission(most=1, queue=QueueOptions(length=1))
+    layer, told = admission(most=1, queue=QueueOptions(max_length=1))
     handler = Handler()
     handle = layer.wrap(SAY, handler)
     make_late(layer)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
-    ctx = Context("a/b")
     with pytest.raises(RpcError) as caught:
-        await handle(3, ctx)
+        await handle(3, Context("a/b"))
     error = caught.value
     assert (error.code, reason_of(error), error.unprocessed) == (Code.RESOURCE_EXHAUSTED, QUEUE_FULL, True)
     assert 0.025 <= error.pushback <= 3
     figures = error.details[0].metadata
     assert (figures["limit"], figures["under_way"]) == ("1", "1")
-    assert told == [Decision("echo.v1.EchoService/Say", "admission", QUEUE_FULL, shadow=False, ctx=ctx, rejected=True)]
+    assert [(*decision[:4], decision.rejected) for decision in told] == [("echo.v1.EchoService/Say", "admission", QUEUE_FULL, False, True)]
     handler.go.set()
     await asyncio.gather(*calls)
 
@@ -95,35 +96,35 @@ async def test_a_call_that_finds_no_room_to_wait_is_refused_with_its_figures():
 async def test_one_refusal_is_said_to_several_and_pushback_grows_with_overload():
     layer, _ = admission(most=1)
     layer.wrap(SAY, Handler())
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
 
     def pushbacks(since):
-        errors = [lane.refuse(QUEUE_DELAY, since + number / 1000) for number in range(1010)]
+        errors = [queue.reject(QUEUE_DELAY, since + number / 1000).error for number in range(1010)]
         assert len({id(error) for error in errors}) in (20, 21)  # one for each twentieth of a second
         return [error.pushback for error in errors]
 
     mild = max(pushbacks(0.0))
     for n in range(45):  # for less than a second, after which it is tried to refuse nobody
         for _ in range(5):
-            lane.hold(Context("a/b"), Held(partial(asyncio.sleep, 0)), 10 + 0.02 * n)
-        lane.choose(10 + 0.02 * n, 0)
+            put(queue, Context("a/b"), Held(partial(asyncio.sleep, 0)), 10 + 0.02 * n)
+        queue.choose(10 + 0.02 * n, 0)
     assert min(pushbacks(10.9)) > mild
     await turns(100)
 
 
 async def test_a_late_loop_is_an_overload_although_nobody_waits_long():
-    layer, _ = admission(queue=QueueOptions(lag=0.0001))
+    layer, _ = admission(queue=QueueOptions(max_lag=0.0001))
     layer.wrap(SAY, Handler())
-    lane = layer.gate(SAY).__self__
-    lane.refuse(QUEUE_DELAY, 0.0)
-    layer._probe.seconds = 1.0  # as something that computes for long would have it, and be it no call
+    queue = layer.queue_of(SAY)
+    queue.reject(QUEUE_DELAY, 0.0)
+    layer.probe.record(1.0)  # as something that computes for long would have it, and be it no call
     now, verdicts = 0.0, set()
     with clock.using(lambda: now):
         for n in range(200):
             now = 0.005 * n
-            verdicts |= {lane.hold(Context("a/b"), Held(), now) for _ in range(2)}
-            lane.choose(now, 2)
-    assert verdicts == {"", LOOP_LAG}
+            verdicts |= {put(queue, Context("a/b"), Held(), now) for _ in range(2)}
+            queue.choose(now, 2)
+    assert verdicts == {None, LOOP_LAG}
 
 
 @pytest.mark.parametrize("served", [False, True])
@@ -132,21 +133,21 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_the_counts_right(s
     handler = Handler()
     handle = layer.wrap(SAY, handler)
     make_late(layer)
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
     first, second = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(2))
     await turns()
     if served:
         # The place is handed over and the call cancelled in one turn, before the call has noticed either.
-        lane.bound = 2
-        (chosen,) = lane.choose(clock.now(), 1)
+        queue.in_flight.max_count = 2
+        (chosen,) = queue.choose(clock.now(), 1)
         chosen.begin()
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    assert lane.begun == 1
+    assert queue.in_flight.count == 1
     handler.go.set()
     await first
-    assert lane.begun == 0
+    assert queue.in_flight.count == 0
     assert await handle(3, Context("a/b")) == 3
 
 
@@ -155,19 +156,19 @@ async def test_a_call_that_is_dropped_and_cancelled_in_one_turn_is_cancelled():
     handler = Handler()
     handle = layer.wrap(SAY, handler)
     make_late(layer)
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
     first, second = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(2))
     await turns()
     later = clock.now() + 10
-    lane.waits.codel.waited(later, 1.0)
-    lane.waits.codel.waited(later + 0.15, 1.0)  # the queue stands
-    assert lane.choose(later + 0.16, 1) == []
+    queue.waits.codel.should_drop(later, 1.0)
+    queue.waits.codel.should_drop(later + 0.15, 1.0)  # the queue stands
+    assert queue.choose(later + 0.16, 1) == []
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
     handler.go.set()
     await first
-    assert lane.begun == 0
+    assert queue.in_flight.count == 0
 
 
 def test_methods_share_the_turns_of_their_loop():
@@ -246,17 +247,17 @@ def test_streams_wait_for_their_turn_too():
 
 
 async def test_in_shadow_everybody_passes_and_the_decision_is_told():
-    layer, told = admission(most=1, shadow=True, queue=QueueOptions(lag=0.5))
+    layer, told = admission(most=1, shadow=True, queue=QueueOptions(max_lag=0.5))
     handler = Handler()
     handle, stream = layer.wrap(SAY, handler), layer.wrap(WATCH, handler)
-    assert layer.gate(SAY) is None
+    assert layer.early_rejection(SAY) is None
     handler.go.set()
     await stream(0, Context("a/b"))
     handler.go.clear()
     make_late(layer, 0.05)
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(2)]
     await turns()
-    assert [said[:4] for said in told] == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, True)]
+    assert [decision[:4] for decision in told] == [("echo.v1.EchoService/Say", "admission", CONCURRENCY_LIMIT, True)]
     assert (told[0].ctx.method, told[0].rejected) == ("a/b", False)
     handler.go.set()
     await asyncio.gather(*calls)
@@ -268,7 +269,7 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
     with clock.using(lambda: now):
         for _ in range(100):
             ctx = Context("a/b", deadline=now + 0.01)
-            ctx.arrived = now - 0.09
+            ctx.server = ServerCallInfo(now - 0.09)
             await handle(4, ctx)
             now += 0.01
     assert told[-1][2:4] == (QUEUE_DELAY, True)
@@ -278,21 +279,20 @@ def test_a_method_without_a_limit_has_neither_the_role_nor_a_gate():
     layer, _ = admission(limit_of=lambda method: None if method is FAIL else LimitOptions())
     handler = object()
     assert layer.wrap(FAIL, handler) is handler
-    assert gate_of([layer], FAIL) is door_of([layer], FAIL) is None
+    assert early_rejection_of([layer], FAIL) is None
     layer.wrap(SAY, handler)
-    assert gate_of([layer], SAY) is not None
-    assert door_of([layer], SAY) is not None
+    assert early_rejection_of([layer], SAY) is not None
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["call", "cancel", "go", "stop", "turn"]), st.integers(0, 20)), max_size=60), st.integers(1, 4))
 def test_whatever_comes_and_goes_no_place_is_lost(steps, most):
     async def main():
-        layer, _ = admission(most=most, limit_of=lambda _: LimitOptions(initial=most, most=most), queue=QueueOptions(length=5))
+        layer, _ = admission(most=most, limit_of=lambda _: LimitOptions(initial=most, max_limit=most), queue=QueueOptions(max_length=5))
         handler = Handler()
         handle = layer.wrap(SAY, handler)
         make_late(layer)
-        lane = layer.gate(SAY).__self__
+        queue = layer.queue_of(SAY)
         calls = []
         for step, which in steps:
             if step == "call":
@@ -305,11 +305,11 @@ def test_whatever_comes_and_goes_no_place_is_lost(steps, most):
                 handler.go.clear()
             else:
                 await asyncio.sleep(0)
-            assert 0 <= lane.begun <= most
+            assert 0 <= queue.in_flight.count <= most
         handler.go.set()
         await asyncio.gather(*calls, return_exceptions=True)
-        assert lane.begun == 0
-        assert not layer._turns.waiting
+        assert queue.in_flight.count == 0
+        assert not layer.scheduler.queues
 
     asyncio.run(main())
 
@@ -327,69 +327,70 @@ async def test_a_call_that_is_not_measured_gives_its_place_to_who_waits(error):
 
     handle = layer.wrap(SAY, handler)
     make_late(layer)
-    lane = layer.gate(SAY).__self__
-    lane.limit.skip = 1
+    queue = layer.queue_of(SAY)
+    queue.in_flight.limit.skip = 1
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(3)]
     await turns()
-    assert (lane.limit.skip, lane.begun, len(lane.queue)) == (0, 2, 1)
+    assert (queue.in_flight.limit.skip, queue.in_flight.count, len(queue.queue.entries)) == (0, 2, 1)
     go[1].set()
     await turns()
-    assert (lane.begun, len(lane.queue)) == (2, 0)
+    assert (queue.in_flight.count, len(queue.queue.entries)) == (2, 0)
     go[0].set()
     go[2].set()
     first, second, third = await asyncio.gather(*calls, return_exceptions=True)
     assert (first, third) == (0, 2)
     assert type(second) is (int if error is None else type(error))
-    assert lane.begun == 0
+    assert queue.in_flight.count == 0
 
 
-def held_back(lane, count):
+def held_back(layer, count):
     """So many calls that wait at the gate, of an overloaded server with one place, which is taken."""
-    lane.begun = lane.bound = 1
-    lane.refuse(QUEUE_DELAY, clock.now())
+    queue = layer.queue_of(SAY)
+    queue.in_flight.count = queue.in_flight.max_count = 1
+    queue.reject(QUEUE_DELAY, clock.now())
     calls = [Held() for _ in range(count)]
     for number, call in enumerate(calls):
         ctx = Context("a/b", trace=TraceContext.received(b"00-%032x-%016x-01" % (number + 1, 1)))
-        ctx.arrived = clock.now()
-        assert lane.gate(ctx, call) is False
+        ctx.server = ServerCallInfo(clock.now())
+        assert layer.early_rejection(SAY).on_arrival(ctx, call) is WAIT
     return calls
 
 
 async def test_who_does_not_wait_any_more_is_passed_over():
     layer, _ = admission(most=1)
     layer.wrap(SAY, Handler())
-    lane = layer.gate(SAY).__self__
-    calls = held_back(lane, 3)
+    queue = layer.queue_of(SAY)
+    calls = held_back(layer, 3)
     calls[2].over = True  # the most important
-    lane.begun = 0
-    assert lane.choose(clock.now(), 1) == [calls[0]]
-    assert not lane.queue or calls[1].refusal is None
+    queue.in_flight.count = 0
+    assert queue.choose(clock.now(), 1) == [calls[0]]
+    assert not queue.queue.entries or calls[1].refusal is None
 
 
 async def test_who_does_not_wait_any_more_is_not_refused():
     layer, told = admission(most=1)
     layer.wrap(SAY, Handler())
-    lane = layer.gate(SAY).__self__
-    one, two = held_back(lane, 2)
+    queue = layer.queue_of(SAY)
+    one, two = held_back(layer, 2)
     two.over = True
     told.clear()
-    assert lane.choose(clock.now() + 0.5, 1) == []  # too late for both
+    assert queue.choose(clock.now() + 0.5, 1) == []  # too late for both
     assert (one.refusal.code, two.refusal, len(told)) == (Code.RESOURCE_EXHAUSTED, None, 1)
 
 
 async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
     counted = []
-    layer, _ = admission(most=1, queue=QueueOptions(length=10), unseen=lambda method: counted.append)
+    layer, _ = admission(most=1, queue=QueueOptions(max_length=10), on_rejected=lambda method: counted.append)
     layer.wrap(SAY, Handler())
-    lane = layer.gate(SAY).__self__
-    held_back(lane, 1)
+    queue = layer.queue_of(SAY)
+    held_back(layer, 1)
     for _ in range(1200):  # more than may be chosen from
         ctx = Context("a/b")
-        ctx.arrived = clock.now()
-        verdict = lane.gate(ctx, Held())
-    assert isinstance(verdict, RpcError)
+        ctx.server = ServerCallInfo(clock.now())
+        verdict = layer.early_rejection(SAY).on_arrival(ctx, Held())
+    assert isinstance(verdict, Rejection)
     before = len(counted)
     assert set(counted) == {0.0}
-    assert lane.choose(clock.now() + 0.5, 1) == []
+    assert queue.choose(clock.now() + 0.5, 1) == []
     assert len(counted) > before
     assert max(counted) > 0  # those that had waited first

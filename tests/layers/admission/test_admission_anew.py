@@ -11,7 +11,7 @@ from towpath.layers.admission.admission import Admission
 
 
 async def test_what_runs_when_a_method_is_wrapped_anew_still_counts():
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1))
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     begun, go = [], asyncio.Event()
 
     async def handler(request, _ctx):

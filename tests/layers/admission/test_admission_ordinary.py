@@ -10,17 +10,19 @@ from echo.v1.echo_towpath import FAIL, SAY, EchoServiceClient
 
 from tests.echo_service import Echo
 from tests.layers.admission.busy_loop import BusyLoop
-from tests.layers.admission.held import Held
+from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
 from towpath import App, CallOptions
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.core import clock
 from towpath.core.context import Context
+from towpath.core.early_rejection import ADMIT, WAIT
 from towpath.core.errors import RpcError
-from towpath.layers.admission.adaptive_limit import LimitOptions
-from towpath.layers.admission.admission import DEFAULT_QUEUE, Admission
-from towpath.layers.admission.method_queue import QUEUE_DELAY
-from towpath.layers.admission.wait_limits import QueueOptions
+from towpath.core.server_call import ServerCallInfo
+from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
+from towpath.layers.admission.admission import Admission
+from towpath.layers.admission.rejections import QUEUE_DELAY
+from towpath.layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
 from towpath.testing import simulate
 from towpath.transport import Channel
 
@@ -84,7 +86,7 @@ class Burning:
         self.loop = BusyLoop()
         self.layer = Admission(rng=random.Random(2), queue=queue)
         self.handle = self.layer.wrap(SAY, self._compute)
-        self.gate, self.door = self.layer.gate(SAY), self.layer.door(SAY)
+        self.gate = self.layer.early_rejection(SAY).on_arrival
         self.answered = self.refused = 0
         self.late = 0
         self.ended = self.turned_away = None
@@ -95,7 +97,7 @@ class Burning:
     def come(self, at, seconds, timeout):
         """A call arrives as over gRPC, which was made then."""
         ctx = Context("a/b", None if timeout is None else at + timeout)
-        ctx.arrived = self.loop.now
+        ctx.server = ServerCallInfo(self.loop.now)
 
         async def run():
             await self.handle(seconds, ctx)
@@ -105,20 +107,20 @@ class Burning:
                 self.ended()
 
         class Coming(Held):
-            def refuse(held, error):  # noqa: N805 # `self` is the outer one
+            def reject(held, rejection):  # noqa: N805 # `self` is the outer one
                 self.refused += 1
                 if self.turned_away is not None:
                     self.turned_away()
 
         held = Coming(run)
         verdict = self.gate(ctx, held)
-        if verdict is True:
+        if verdict is ADMIT:
             held.begin()
-        elif verdict is not False:
-            held.refuse(verdict)
+        elif verdict is not WAIT:
+            held.reject(verdict)
 
     async def idle(self):
-        while self.loop.arrivals or self.gate.__self__.queue or self.gate.__self__.begun:  # noqa: ASYNC110 # time is virtual
+        while self.loop.arrivals or self.layer.waiting or self.layer.in_flight:  # noqa: ASYNC110 # time is virtual
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
 
@@ -209,16 +211,16 @@ def test_a_cheap_method_beside_a_dear_one_is_served_in_the_order_of_arrival():
 
         def come(at):
             ctx = Context("a/b", loop.now + 2.0)
-            ctx.arrived = loop.now
+            ctx.server = ServerCallInfo(loop.now)
 
             async def run():
                 await handle(None, ctx)
                 waits.append(loop.now - at)
 
             held = Held(run)
-            held.refuse = refused.append
-            verdict = layer.gate(spec)(ctx, held)
-            if verdict is True:
+            held.reject = refused.append
+            verdict = layer.early_rejection(spec).on_arrival(ctx, held)
+            if verdict is ADMIT:
                 held.begin()
 
         return come
@@ -228,7 +230,7 @@ def test_a_cheap_method_beside_a_dear_one_is_served_in_the_order_of_arrival():
     loop.arrivals.extend(sorted(arrivals, key=lambda arrival: arrival[0]))
 
     async def main():
-        while loop.arrivals or layer._turns.waiting:  # noqa: ASYNC110 # time is virtual
+        while loop.arrivals or layer.scheduler.queues:  # noqa: ASYNC110 # time is virtual
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.2)
 
@@ -239,7 +241,7 @@ def test_a_cheap_method_beside_a_dear_one_is_served_in_the_order_of_arrival():
 
 
 def test_more_than_may_wait_cost_nobody_else_a_place():
-    burning = Burning(QueueOptions(length=100))
+    burning = Burning(QueueOptions(max_length=100))
 
     async def main():
         for _ in range(130):
@@ -270,7 +272,7 @@ async def turns(count=5):
 
 def test_places_that_nobody_leaves_are_made_up_for_while_the_loop_is_late():
     loop = BusyLoop()
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=2, most=2))
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=2, max_limit=2))
 
     async def handler(request, _ctx):
         if request == "sleep":
@@ -291,7 +293,7 @@ def test_places_that_nobody_leaves_are_made_up_for_while_the_loop_is_late():
 
 
 async def test_those_who_wait_begin_once_the_loop_is_in_time_again():
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1))
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     begun, go = [], asyncio.Event()
 
     async def handler(request, _ctx):
@@ -303,12 +305,20 @@ async def test_those_who_wait_begin_once_the_loop_is_in_time_again():
     calls = [asyncio.create_task(handle(n, Context("a/b"))) for n in range(3)]
     await turns()
     assert begun == [0]
-    layer._probe.seconds, layer._probe.late = 0.0, False
-    layer._looked()
+    make_late(layer, 0.0)
     await turns()
     assert sorted(begun) == [0, 1, 2]
     go.set()
     await asyncio.gather(*calls)
+
+
+class Failing(AdaptiveLimit):
+    """A limit that cannot learn."""
+
+    __slots__ = ()
+
+    def record(self, now, wait, work, in_flight, *, late=False):
+        raise OverflowError
 
 
 @pytest.mark.parametrize("error", [None, RpcError(5)])
@@ -321,22 +331,22 @@ async def test_a_fault_of_the_limit_is_logged_and_fails_no_call(caplog, error):
         return request
 
     handle = layer.wrap(SAY, handler)
-    lane = layer.gate(SAY).__self__
-    lane.limit._options = None  # what `done` reads first
+    queue = layer.queue_of(SAY)
+    queue.in_flight.limit = Failing()
     with caplog.at_level(logging.ERROR, "towpath.server"):
         (result,) = await asyncio.gather(handle("x", Context("a/b")), return_exceptions=True)
     assert result == "x" if error is None else result is error
-    assert lane.begun == 0
+    assert queue.in_flight.count == 0
     assert "concurrency limit" in caplog.text
 
 
 async def test_an_important_call_that_fits_its_deadline_outlasts_an_overload_of_others():
     layer = Admission()
     layer.wrap(SAY, None)
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
     now = clock.now()
-    lane.refuse(QUEUE_DELAY, now)
-    lane.begun = lane.bound = 1
+    queue.reject(QUEUE_DELAY, now)
+    queue.in_flight.count = queue.in_flight.max_count = 1
     fits, does_not, for_ever = Held(), Held(), Held()
     low = [Held() for _ in range(20)]
     for held, criticality, deadline in (
@@ -345,9 +355,9 @@ async def test_an_important_call_that_fits_its_deadline_outlasts_an_overload_of_
         (for_ever, 4, None),
         *((each, 1, now + 10) for each in low),
     ):
-        lane.hold(Context("a/b", deadline, criticality=criticality), held, now)
+        put(queue, Context("a/b", deadline, criticality), held, now)
     with clock.using(lambda: now + 0.5):
-        assert lane.choose(now + 0.5, 1) == []
+        assert queue.choose(now + 0.5, 1) == []
     assert fits.refusal is for_ever.refusal is None
     assert does_not.refusal is not None
     assert all(each.refusal is not None for each in low)

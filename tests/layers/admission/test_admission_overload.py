@@ -7,12 +7,14 @@ import pytest
 from echo.v1.echo_towpath import SAY
 
 from tests.layers.admission.busy_loop import BusyLoop
-from tests.layers.admission.held import Held
+from tests.layers.admission.held import Headers, Held
 from towpath.core.context import Context, Criticality
+from towpath.core.early_rejection import ADMIT, WAIT
 from towpath.core.errors import RpcError
+from towpath.core.server_call import ServerCallInfo
 from towpath.core.trace import TraceContext
 from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.method_queue import PRIORITY, QUEUE_DELAY
+from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
 HALF_P99 = 0.0045
 """Of calls at half load in seconds; calls that compute for 1 ms and come at random wait for each other then, too."""
@@ -50,29 +52,29 @@ class Overload:
             loop.burn(READ)
             trace = TraceContext.received(b"00-%032x-%016x-01" % (rng.getrandbits(127) + 1, 1))
             ctx = Context("a/b", loop.now + TIMEOUT, criticality=rng.choice(classes), attempt=rng.choice((0, 0, 1)), trace=trace)
-            ctx.arrived = loop.now
-            if gated and door(ctx, ()) is not None:
+            ctx.server = ServerCallInfo(loop.now)
+            if gated and door(Headers(ctx), ()) is not None:
                 loop.burn(REFUSE)
                 turned_away.append(ctx)
                 self.refused.append(ctx)
                 return
             coming.append(held := Coming(self, at, ctx))
-            verdict = gate(ctx, held) if gated else True
-            if verdict is True:
+            verdict = gate(ctx, held) if gated else ADMIT
+            if verdict is ADMIT:
                 held.begin()
-            elif verdict is not False:
-                held.refuse(verdict)
+            elif verdict is not WAIT:
+                held.reject(verdict)
 
         class Coming(Held):
             def __init__(self, over, at, ctx):
                 super().__init__(lambda: call(at, ctx))
                 self.of, self.ctx = over, ctx
 
-            def refuse(self, error):
+            def reject(self, rejection):
                 loop.burn(REFUSE)
                 self.of.refused.append(self.ctx)
 
-        handle, gate, door = layer.wrap(SAY, compute), layer.gate(SAY), layer.door(SAY)
+        handle, gate, door = layer.wrap(SAY, compute), layer.early_rejection(SAY).on_arrival, layer.early_rejection(SAY).on_headers
         coming, turned_away = [], []
         at = begin = loop.now
         while at < begin + seconds:

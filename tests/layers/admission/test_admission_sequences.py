@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.late_loop import make_late
 from towpath.core.context import Context, Criticality
+from towpath.core.early_rejection import ADMIT, WAIT, Rejection
 from towpath.core.errors import RpcError
+from towpath.core.server_call import ServerCallInfo
 from towpath.core.trace import TraceContext
 from towpath.layers.admission.adaptive_limit import LimitOptions
 from towpath.layers.admission.admission import Admission
@@ -51,7 +53,7 @@ class Call:
         except RpcError:
             self.state = "refused"
 
-    def refuse(self, error: RpcError) -> None:
+    def reject(self, rejection: Rejection) -> None:
         assert self.state == "waiting"
         self.state = "refused"
 
@@ -66,13 +68,13 @@ class Call:
 )
 def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits, late):
     loop, chance = BusyLoop(), random.Random(1)
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=limit, most=limit), rng=random.Random(2))
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=limit, max_limit=limit), rng=random.Random(2))
     under_way = 0
 
     async def work(_request, _ctx):
         nonlocal under_way
         under_way += 1
-        assert under_way <= layer.gate(SAY).__self__.limit.limit or not layer._probe.late
+        assert under_way <= layer.queue_of(SAY).in_flight.limit.limit or not layer.probe.late
         loop.burn(computes)
         try:
             if waits:
@@ -84,19 +86,19 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits,
         handle = layer.wrap(SAY, work)
         if late:
             make_late(layer)
-        gate = layer.gate(SAY)
+        gate = layer.early_rejection(SAY).on_arrival
         calls: list[Call] = []
         for what, number, criticality in steps:
             trace = TraceContext.received(b"00-%032x-%016x-01" % (chance.getrandbits(127) + 1, 1))
             call = Call(handle, Context("a/b", criticality=criticality, trace=trace, attempt=number % 2))
-            call.ctx.arrived = loop.now
+            call.ctx.server = ServerCallInfo(loop.now)
             if what == "arrive":
                 calls.append(call)
                 verdict = gate(call.ctx, call)
-                if verdict is True:
+                if verdict is ADMIT:
                     call.begin()
-                elif verdict is not False:
-                    call.refuse(verdict)
+                elif verdict is not WAIT:
+                    call.reject(verdict)
             elif what == "direct":  # over another protocol, with a task from the beginning
                 calls.append(call)
                 call.begin()
@@ -108,8 +110,8 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits,
                 await asyncio.sleep(0.001 * number)
         await asyncio.sleep(60)
         assert {call.state for call in calls} <= {"served", "refused", "gone"}
-        lane = gate.__self__
-        assert (lane.begun, len(lane.queue), under_way) == (0, 0, 0)
-        assert not layer._turns.waiting
+        queue = layer.queue_of(SAY)
+        assert (queue.in_flight.count, len(queue.queue.entries), under_way) == (0, 0, 0)
+        assert not layer.scheduler.queues
 
     loop.drive(main())

@@ -10,7 +10,8 @@ def test_a_loop_that_computes_is_late_and_one_that_waits_is_not():
     loop = BusyLoop()
 
     async def main():
-        probe = LagProbe(lambda: True)
+        probe = LagProbe()
+        probe.watch(lambda: True)
         probe.start()
         probe.start()
         await asyncio.sleep(10 * PERIOD)
@@ -30,7 +31,8 @@ def test_it_stops_when_no_call_is_under_way_and_can_begin_again():
 
     async def main():
         busy = True
-        probe = LagProbe(lambda: busy)
+        probe = LagProbe()
+        probe.watch(lambda: busy)
         probe.start()
         loop.burn(1.0)
         await asyncio.sleep(PERIOD)
@@ -51,7 +53,8 @@ def test_a_late_loop_is_in_time_again_only_well_below_what_made_it_late():
 
     async def main():
         simulated_lag.set(lambda: lag)
-        probe = LagProbe(lambda: True, looked=lambda: seen.append(probe.late))
+        probe = LagProbe()
+        probe.watch(lambda: True, lambda: seen.append(probe.late))
         probe.start()
         for lag_now, late in ((0.004, False), (0.006, True), (0.003, True), (0.001, False), (0.004, False)):
             nonlocal lag

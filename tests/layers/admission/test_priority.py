@@ -31,30 +31,30 @@ def test_every_call_of_a_tree_has_the_same_level(criticality):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_about_the_share_that_is_asked_for_is_turned_away_and_it_is_the_lower_one(rate):
+def test_about_the_share_that_is_asked_for_is_shed_and_it_is_the_lower_one(rate):
     rng = random.Random(7)
     prioritizer = Prioritizer()
-    prioritizer.turn_away(rate)
-    verdicts = [(level, prioritizer.spares(level)) for level in (rng.randrange(1024) for _ in range(5000))][1000:]
-    refused = [level for level, spared in verdicts if not spared]
+    prioritizer.shed(rate)
+    verdicts = [(level, prioritizer.admits(level)) for level in (rng.randrange(1024) for _ in range(5000))][1000:]
+    refused = [level for level, admitted in verdicts if not admitted]
     assert len(refused) / len(verdicts) == pytest.approx(rate, abs=0.05)
-    assert max(refused) < min(level for level, spared in verdicts if spared) + 100
+    assert max(refused) < min(level for level, admitted in verdicts if admitted) + 100
 
 
-def test_nobody_is_spared_at_a_rate_of_one_nor_refused_at_a_rate_of_none():
+def test_nobody_is_admitted_at_a_rate_of_one_nor_refused_at_a_rate_of_none():
     prioritizer = Prioritizer()
-    prioritizer.turn_away(0.5)
+    prioritizer.shed(0.5)
     assert prioritizer.threshold == 0  # nobody was seen
-    prioritizer.turn_away(1.0)
-    assert not prioritizer.spares(1023)
-    prioritizer.turn_away(0.0)
-    assert prioritizer.spares(0)
+    prioritizer.shed(1.0)
+    assert not prioritizer.admits(1023)
+    prioritizer.shed(0.0)
+    assert prioritizer.admits(0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 1023), st.floats(0, 1)), max_size=300))
 def test_a_verdict_is_the_threshold_s(steps):
     prioritizer = Prioritizer()
     for level, rate in steps:
-        prioritizer.turn_away(rate)
-        spared = prioritizer.spares(level)
-        assert spared == (level >= prioritizer.threshold)
+        prioritizer.shed(rate)
+        admitted = prioritizer.admits(level)
+        assert admitted == (level >= prioritizer.threshold)

@@ -5,16 +5,18 @@ import asyncio
 import pytest
 from echo.v1.echo_towpath import FAIL, SAY
 
-from tests.layers.admission.held import Held
+from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
 from towpath.core import clock
 from towpath.core.context import Context
+from towpath.core.early_rejection import ADMIT, WAIT
+from towpath.core.server_call import ServerCallInfo
 from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
 from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.method_queue import QUEUE_DELAY
-from towpath.layers.admission.recovery_probe import Trial
-from towpath.layers.admission.scheduler import Turns
-from towpath.layers.admission.wait_limits import Waits
+from towpath.layers.admission.overload import RecoveryProbe
+from towpath.layers.admission.rejections import QUEUE_DELAY
+from towpath.layers.admission.scheduler import Scheduler
+from towpath.layers.admission.wait_limits import WaitLimits
 
 
 async def _answer(request, _ctx):
@@ -24,29 +26,28 @@ async def _answer(request, _ctx):
 async def test_the_turns_of_a_loop_that_is_late_are_measured_from_the_gate_on():
     layer = Admission()
     layer.wrap(SAY, _answer)
-    lane = layer.gate(SAY).__self__
     for late in (False, True):
-        layer._probe.late = late
+        layer.probe.record(10.0 if late else 0.0)
         ctx = Context("a/b")
-        ctx.arrived = clock.now()
-        assert lane.gate(ctx, Held()) is True
-        assert (layer._turns.until < float("inf")) is late
+        ctx.server = ServerCallInfo(clock.now())
+        assert layer.early_rejection(SAY).on_arrival(ctx, Held()) is ADMIT
+        assert (layer.scheduler.until < float("inf")) is late
     await asyncio.sleep(0)
-    assert layer._turns.until == float("inf")
+    assert layer.scheduler.until == float("inf")
 
 
 def test_calls_that_were_read_together_begin_without_a_look_at_the_clock_for_as_long_as_that_is_quick():
-    now, tested = 100.0, Turns()
+    now, tested = 100.0, Scheduler()
     with clock.using(lambda: now):
-        tested.coming = 20
-        quick = [tested.brief() for _ in range(20)]
+        tested.admitted = 20
+        quick = [tested.has_time() for _ in range(20)]
         assert all(quick)
-        assert tested.coming == 0
+        assert tested.admitted == 0
         now += 0.005
-        slow = [tested.brief() for _ in range(8)]
+        slow = [tested.has_time() for _ in range(8)]
         assert slow[-1] is False
-        tested.coming = 1  # others have been read
-        assert tested.brief()
+        tested.admitted = 1  # others have been read
+        assert tested.has_time()
 
 
 async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn():
@@ -59,13 +60,13 @@ async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn(
 
     layer.wrap(SAY, handler)
     handle = layer.wrap(FAIL, handler)
-    gate = layer.gate(SAY)
-    gate.__self__.refuse(QUEUE_DELAY, clock.now())
+    gate = layer.early_rejection(SAY).on_arrival
+    layer.queue_of(SAY).reject(QUEUE_DELAY, clock.now())
     held = Held(lambda: handler("held", None))
     ctx = Context("a/b")
-    ctx.arrived = clock.now()
+    ctx.server = ServerCallInfo(clock.now())
     other = asyncio.create_task(handle("other", Context("a/b")))  # begins before there is a choice
-    assert gate(ctx, held) is False
+    assert gate(ctx, held) is WAIT
     for _ in range(5):
         await asyncio.sleep(0)
     assert sorted(begun) == ["held", "other"]
@@ -73,17 +74,17 @@ async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn(
     await other
     for _ in range(5):
         await asyncio.sleep(0)
-    assert layer._turns.until == float("inf")
+    assert layer.scheduler.until == float("inf")
 
 
 @pytest.mark.parametrize("methods", [1, 2])
-@pytest.mark.parametrize(("part", "name"), [("limit", "baseline"), ("waits", "began"), ("trial", "goes_on")])
+@pytest.mark.parametrize(("part", "name"), [("limit", "baseline"), ("waits", "record_starts"), ("probe", "update")])
 async def test_a_fault_in_a_choice_is_logged_and_the_calls_of_all_methods_go_on(caplog, monkeypatch, part, name, methods):
     layer = Admission()
     layer.wrap(SAY, _answer)
     layer.wrap(FAIL, _answer)
-    lane, other = layer.gate(SAY).__self__, layer.gate(FAIL).__self__
-    lane.refuse(QUEUE_DELAY, clock.now())
+    queue, other = layer.queue_of(SAY), layer.queue_of(FAIL)
+    queue.reject(QUEUE_DELAY, clock.now())
     faults, begun = 0, []
 
     def fail(*_):
@@ -99,12 +100,10 @@ async def test_a_fault_in_a_choice_is_logged_and_the_calls_of_all_methods_go_on(
 
         return Held(run)
 
-    owner = {"limit": AdaptiveLimit, "waits": Waits, "trial": Trial}[part]
+    owner = {"limit": AdaptiveLimit, "waits": WaitLimits, "probe": RecoveryProbe}[part]
     with monkeypatch.context() as patched:
-        for number, each in enumerate((lane, lane, lane, other)[: 2 + methods]):
-            ctx = Context("a/b")
-            ctx.arrived = clock.now()
-            each.hold(ctx, held(number), ctx.arrived)
+        for number, each in enumerate((queue, queue, queue, other)[: 2 + methods]):
+            put(each, Context("a/b"), held(number), clock.now())
         patched.setattr(owner, name, property(fail) if name == "baseline" else fail)
         for _ in range(1000):
             if len(begun) == 2 + methods:
@@ -122,7 +121,7 @@ async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
 
     layer = Admission()
     layer.wrap(SAY, _answer)
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
     begun = []
 
     def held(kind, number):
@@ -132,9 +131,7 @@ async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
         return kind(run)
 
     for number, kind in enumerate((Held, Broken, Held)):
-        ctx = Context("a/b")
-        ctx.arrived = clock.now()
-        lane.hold(ctx, held(kind, number), ctx.arrived)
+        put(queue, Context("a/b"), held(kind, number), clock.now())
     for _ in range(5):
         await asyncio.sleep(0)
     assert sorted(begun) == [0, 2]
@@ -142,7 +139,7 @@ async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
 
 
 async def test_who_came_last_and_waits_no_more_is_forgotten_at_once():
-    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, most=1))
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     go = asyncio.Event()
 
     async def wait(_request, _ctx):
@@ -150,13 +147,13 @@ async def test_who_came_last_and_waits_no_more_is_forgotten_at_once():
 
     handle = layer.wrap(SAY, wait)
     make_late(layer)
-    lane = layer.gate(SAY).__self__
+    queue = layer.queue_of(SAY)
     first, second, third = (asyncio.create_task(handle(n, Context("a/b"))) for n in range(3))
     for _ in range(5):
         await asyncio.sleep(0)
-    assert len(lane.queue) == 2
+    assert len(queue.queue.entries) == 2
     third.cancel()
     await asyncio.wait([third])
-    assert len(lane.queue) == 1
+    assert len(queue.queue.entries) == 1
     go.set()
     await asyncio.gather(first, second)

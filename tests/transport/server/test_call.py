@@ -141,7 +141,7 @@ class Watched:
 
     async def left_nothing(self, server: Server) -> None:
         await turn_until(lambda: not any(link.calls for link in server.links))
-        assert not any(lane.begun for lane in self.admission._lanes.values())
+        assert not self.admission.in_flight
 
 
 def is_told(caplog: pytest.LogCaptureFixture, times: int = 1) -> None:
@@ -337,20 +337,20 @@ async def test_a_log_that_raises_costs_nobody_an_answer() -> None:
 
 
 class Deciding:
-    """A layer whose gate and whose door fail."""
+    """A layer whose early rejection fails."""
 
     role = "deciding"
 
     def wrap(self, method: Any, following: Any) -> Any:
         return following
 
-    def gate(self, method: Any) -> Any:
-        return self._fail
+    def early_rejection(self, method: Any) -> Any:
+        return self
 
-    def door(self, method: Any) -> Any:
-        return self._fail
+    def on_headers(self, *_: Any) -> Any:
+        raise OverflowError
 
-    def _fail(self, *_: Any) -> Any:
+    def on_arrival(self, *_: Any) -> Any:
         raise OverflowError
 
 

@@ -1,4 +1,4 @@
-"""Large and compressed messages in every protocol, over real sockets: none is read before its gate lets it in, or once it expired."""
+"""Large and compressed messages in every protocol, over real sockets: none is read before it is admitted, or once it expired."""
 
 import asyncio
 import http.client
@@ -15,6 +15,7 @@ from tests.library_service import Library
 from tests.transport.raw_peer import raw_client, request_head
 from towpath.core import clock
 from towpath.core.context import CallOptions
+from towpath.core.early_rejection import ADMIT, WAIT, Rejection
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel, ChannelOptions, Server
 from towpath.wire.http2 import frames
@@ -44,27 +45,30 @@ def options(protocol: Any) -> ChannelOptions:
 
 
 class Gatekeeper:
-    """A layer whose gate keeps every call, or says what `verdict` says."""
+    """A layer that has every call wait, or says what `verdict` says."""
 
     role = "gatekeeper"
 
-    def __init__(self, verdict: Callable[[Any], Any] = lambda _: False) -> None:
+    def __init__(self, verdict: Callable[[Any], Any] = lambda _: WAIT) -> None:
         self.held: list[Any] = []
         self._verdict = verdict
 
     def wrap(self, _method: Any, following: Any) -> Any:
         return following
 
-    def gate(self, _method: Any) -> Any:
-        return self._ask
+    def early_rejection(self, _method: Any) -> Any:
+        return self
 
-    def _ask(self, ctx: Any, arrival: Any) -> Any:
-        self.held.append(arrival)
+    def on_headers(self, *_: Any) -> None:
+        """Let every call arrive."""
+
+    def on_arrival(self, ctx: Any, call: Any) -> Any:
+        self.held.append(call)
         return self._verdict(ctx)
 
 
 @asynccontextmanager
-async def stage(verdict: Callable[[Any], Any] = lambda _: False) -> AsyncIterator[tuple[Gatekeeper, Echo, Server]]:
+async def stage(verdict: Callable[[Any], Any] = lambda _: WAIT) -> AsyncIterator[tuple[Gatekeeper, Echo, Server]]:
     keeper, echo = Gatekeeper(verdict), Echo()
     server = Server([echo, Library()], layers=(keeper,))
     await server.start("127.0.0.1", 0)
@@ -85,7 +89,7 @@ def exchange(address: str, request: Request) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_a_call_is_refused_before_anything_of_its_body_is_looked_at(name: str) -> None:
-    async with stage(lambda _: RpcError(Code.RESOURCE_EXHAUSTED, "no room")) as (_, echo, server):
+    async with stage(lambda _: Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))) as (_, echo, server):
         status, body = await asyncio.to_thread(exchange, server.address, REQUESTS[name])
         assert b"no room" in body.replace(b"%20", b" ")
         assert status == (200 if name.startswith("grpc") else 429)
@@ -104,7 +108,7 @@ async def test_what_cannot_be_read_is_found_out_when_it_is_let_in(name: str, how
         elif how == "run":
             await keeper.held[0].run()
         else:
-            keeper.held[0].refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))
+            keeper.held[0].reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
         _, body = await asked
         assert (b"no room" if how == "refuse" else b"not valid gzip") in body.replace(b"%20", b" ")
         assert keeper.held[0].over
@@ -132,13 +136,13 @@ async def test_a_call_that_was_cancelled_while_it_was_held_is_over(protocol: Any
         await turn_until(lambda: keeper.held)
         task.cancel()
         await turn_until(lambda: keeper.held[0].over)
-        keeper.held[0].refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))  # does nothing any more
+        keeper.held[0].reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))  # does nothing any more
 
 
 def expire(ctx: Any) -> bool:
     """As if the loop had been busy for long, and the wheel not come round yet."""
     ctx.deadline = clock.now() - 1
-    return True
+    return ADMIT
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -162,7 +166,7 @@ async def test_a_call_over_grpc_that_expired_is_not_read_any_more(flag: int, bod
 
 async def test_a_call_over_grpc_is_refused_before_it_is_decompressed() -> None:
     refusal = RpcError(Code.RESOURCE_EXHAUSTED, "no room")
-    for verdict, status in ((refusal, b"8"), (True, b"13")):
+    for verdict, status in ((Rejection(refusal), b"8"), (ADMIT, b"13")):
         async with stage(lambda _, verdict=verdict: verdict) as (_, echo, server), raw_client(server.address) as peer:
             peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-encoding", b"gzip")))
             peer.send(frames.DATA, END_STREAM, 1, FRAMED)

@@ -1,4 +1,4 @@
-"""Where calls that a gate holds back, refuses or fails at meet the rest of a connection: the next request, a shutdown, an empty line."""
+"""Where calls that wait, are rejected or whose verdict fails meet the rest of a connection: the next request, a shutdown, an empty line."""
 
 import asyncio
 from typing import Any
@@ -11,6 +11,7 @@ from tests.echo_service import PATIENCE, turn_until
 from tests.transport.server.test_held_calls import PROTOCOLS, SAY, options, stage
 from towpath.core import clock
 from towpath.core.context import CallOptions
+from towpath.core.early_rejection import Rejection
 from towpath.core.errors import Code, RpcError
 from towpath.transport import Channel, Server
 
@@ -40,7 +41,7 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_what_a_refused_call_did_not_take_keeps_no_later_request_from_being_read() -> None:
-    async with stage(lambda _: RpcError(Code.RESOURCE_EXHAUSTED, "no room")) as (_, _, server):
+    async with stage(lambda _: Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))) as (_, _, server):
         reader, writer = await connected(server)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await answer(reader)
@@ -54,7 +55,7 @@ async def test_what_a_refused_call_did_not_take_keeps_no_later_request_from_bein
 
 
 @pytest.mark.parametrize("content_type", ["application/json", WEB])
-async def test_a_gate_that_raises_lets_the_call_in_and_ends_no_connection(content_type: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_verdict_that_raises_lets_the_call_in_and_ends_no_connection(content_type: str, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: Any) -> Any:
         raise OverflowError("a fault of a policy")
 

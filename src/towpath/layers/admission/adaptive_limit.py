@@ -1,15 +1,16 @@
-"""An adaptive limit of calls under way: how many make the most of a server, learnt from how long they take.
+"""An adaptive limit of calls under way: how many calls make the most of a server, learnt from how long they take.
 
 The rule is TCP Vegas' as Netflix' concurrency-limits applies it to calls, with failsafe-go's corrections (`adaptivelimiter.go`): of `L`
-calls under way, `L * (1 - baseline / latency)` are in a queue somewhere; few of those let the limit grow, many let it shrink. A baseline
-drifts, so where the limit binds it may only grow while more calls under way also meant more calls done. Latency begins with a call's
+calls under way, `L * (1 - baseline / latency)` are in a queue somewhere; a small queue lets the limit grow, a large one makes it shrink.
+A baseline drifts, so a limit that binds may only grow while more calls under way also meant more calls done. Latency begins with a call's
 arrival, and the baseline is learnt from its work alone: where a handler burns the one event loop's CPU, its own time never changes, and
 all of the queue lies before it.
 
-While the loop is in time what is under way does no harm, so the limit is never below it then. It says nothing about who may begin: whether
-it binds is decided by `towpath.layers.admission.method_queue`.
+While the loop is in time, calls under way do no harm, so the limit is never below their number then. The limit says nothing about which
+calls may begin: `towpath.layers.admission.in_flight` decides whether it binds.
 
-Pure: told of samples, asked for `limit`. It never sends calls away only to measure, as limiters do that probe for their baseline.
+The limit is pure: it is told of samples and asked for `limit`. It never rejects calls only to measure, as limiters do that probe for their
+baseline.
 """
 
 from collections import deque
@@ -18,27 +19,50 @@ from dataclasses import dataclass
 from math import ceil, log10, sqrt
 from typing import Final
 
-_FEW_QUEUED: Final = 3
-_MANY_QUEUED: Final = 6
-"""Vegas' alpha and beta, in units of `log10 L` (failsafe-go: 3 and 6)."""
+_GROW_BELOW: Final = 3
+"""Queued calls, in units of `log10 L`, below which the limit grows: Vegas' alpha, as failsafe-go has it."""
+
+_SHRINK_ABOVE: Final = 6
+"""Queued calls, in units of `log10 L`, above which the limit shrinks: Vegas' beta, as failsafe-go has it."""
 
 _HISTORY: Final = 20
-_ENOUGH: Final = 8
-_NEGATIVE: Final = 0.0
-_WEAK: Final = 0.3
-_STRONG: Final = 0.5
-_FLAT: Final = 0.2
-"""failsafe-go's: shrink if in-flight and throughput correlate below 0, or below 0.3 while in-flight and latency do above 0.5, or if
-throughput varies by less than 0.2 of its mean while they do."""
+"""Windows that in-flight calls, throughput and latency are correlated over."""
 
-_VARIED: Final = 0.05
-_MOST_OF_IN_FLIGHT: Final = 5
+_MIN_HISTORY: Final = 8
+"""Windows below which no correlation is believed."""
+
+_NEGATIVE: Final = 0.0
+"""The limit shrinks if in-flight calls and throughput correlate below this (failsafe-go's)."""
+
+_WEAK: Final = 0.3
+"""The limit shrinks if they correlate below this while latency grows with in-flight calls (failsafe-go's)."""
+
+_STRONG: Final = 0.5
+"""In-flight calls and latency that correlate above this grow together (failsafe-go's)."""
+
+_FLAT: Final = 0.2
+"""Throughput whose coefficient of variation is below this does not grow with in-flight calls (failsafe-go's)."""
+
+_MIN_VARIATION: Final = 0.05
+"""In-flight calls with a coefficient of variation below this correlate with nothing but noise."""
+
+_MAX_FACTOR: Final = 5
+"""The limit grows to at most this many times the calls that were under way."""
+
 _UNUSED: Final = 2
-_UNUSED_FASTER: Final = 10
+"""A limit of which less than one part in this many is used does not move."""
+
+_UNUSED_DRIFT: Final = 10
+"""The baseline follows longer work this many times faster while the limit does not bind, since hardly anything can have queued then."""
+
 _SMOOTHED: Final = 5
+"""Windows whose median latency counts."""
+
 _STEP: Final = 10
+"""The limit moves by one part in this many."""
+
 _SAMPLES: Final = 100
-"""In a window, of a method that is called more often."""
+"""Samples in a window of a method that is called often."""
 
 _MAX_STRIDE: Final = 100
 """Calls for one that is measured: 200,000 a second are as many as that at a hundred samples a window, and no Python loop serves more."""
@@ -46,40 +70,48 @@ _MAX_STRIDE: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class LimitOptions:
-    """`initial` (20) calls may be under way at first. The limit never learns to be less than `least` (1) or more than `most` (1000); what
-    was under way while the loop was in time stays allowed even if it is more.
-
-    Every `window` (0.05 s) with at least `samples` (10) calls moves the limit once, so that a loss of capacity is answered within a second;
-    a window may last `longest_window` (1 s) for lack of calls. `drift` (10 s) is the time constant with which the baseline follows
-    latencies that stay higher although the limit has shrunk: a handler may simply have become slower. Raises ValueError for what
-    admits nobody.
-    """
+    """The bounds of a limit, and how it moves. Raises ValueError for bounds that admit nobody."""
 
     initial: int = 20
-    least: int = 1
-    most: int = 1000
+    """Calls that may be under way before anything was learnt."""
+
+    min_limit: int = 1
+    """The limit never learns to be less."""
+
+    max_limit: int = 1000
+    """The limit never learns to be more; calls that were under way while the loop was in time stay allowed even so."""
+
     window: float = 0.05
-    longest_window: float = 1.0
+    """Seconds after which the limit moves once, so that a loss of capacity is answered within a second."""
+
+    max_window: float = 1.0
+    """Seconds that a window may last for lack of calls."""
+
     samples: int = 10
+    """Calls that a window needs before `max_window` is over."""
+
     drift: float = 10.0
+    """The time constant in seconds with which the baseline follows latencies that stay higher although the limit has shrunk: a handler may
+    simply have become slower."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.initial <= self.most:
+        if not 1 <= self.min_limit <= self.initial <= self.max_limit:
             raise ValueError(
-                f"least {self.least}, initial {self.initial}, most {self.most}; give 1 or more, each no less than the one before"
+                f"min_limit {self.min_limit}, initial {self.initial}, max_limit {self.max_limit}; "
+                "give 1 or more, each no less than the one before"
             )
-        if not (0 < self.window <= self.longest_window and self.samples > 0 and self.drift > 0):
-            raise ValueError("window, longest_window, samples and drift must be more than 0, and the window no longer than its longest")
+        if not (0 < self.window <= self.max_window and self.samples > 0 and self.drift > 0):
+            raise ValueError("window, max_window, samples and drift must be more than 0, and window no longer than max_window")
 
 
 DEFAULT_LIMIT: Final = LimitOptions()
 
 
 class AdaptiveLimit:
-    """The limit of one method. `limit` is what may be under way now, where it binds.
+    """The limit of one method.
 
-    Of a method that is called often, not every call need be told of: `skip` is how many may begin, each of them taking one off it, before
-    the next one is to be measured. A window then still has a hundred samples, and a call costs nothing here (10 % of it, measured).
+    Of a method that is called often, not every call need be measured: a window then still has a hundred samples, and a call that is
+    skipped costs nothing here (10 % of it, measured).
     """
 
     __slots__ = (
@@ -101,7 +133,9 @@ class AdaptiveLimit:
     def __init__(self, options: LimitOptions = DEFAULT_LIMIT) -> None:
         self._options = options
         self.limit = options.initial
+        """Calls that may be under way now, where the limit binds."""
         self.skip = 0
+        """Calls that may begin unmeasured, each of them taking one off it, before the next one is to be measured."""
         self._granted = 0
         self._skipped = 0
         self._stride = 1
@@ -118,10 +152,13 @@ class AdaptiveLimit:
         """The latency in seconds of a call that waits for nobody, as far as is known; 0 before the first window has ended."""
         return self._baseline
 
-    def done(self, now: float, wait: float, work: float, in_flight: int, *, late: bool = False) -> None:
-        """A call has ended that waited for `wait` seconds from its arrival and then took `work` seconds; `in_flight` were under way with
-        it, and `late` says whether the loop was. Calls that were refused, or that their caller gave up, are not to be told: they say
-        nothing of how long the work takes."""
+    def record(self, now: float, wait: float, work: float, in_flight: int, *, late: bool = False) -> None:
+        """Count a call that has ended.
+
+        The call waited for `wait` seconds from its arrival and then took `work` seconds; `in_flight` were under way with it, and `late`
+        says whether the loop was. Calls that were rejected, or that their caller gave up, are not to be recorded: they say nothing of how
+        long the work takes.
+        """
         options = self._options
         since = self._since
         if since is None:
@@ -133,15 +170,15 @@ class AdaptiveLimit:
         self._works.append(work)
         self._highest = max(self._highest, in_flight)
         elapsed = now - since
-        if elapsed >= options.window and (len(self._latencies) >= options.samples or elapsed >= options.longest_window):
+        if elapsed >= options.window and (len(self._latencies) >= options.samples or elapsed >= options.max_window):
             self._close_window(now, elapsed, late)
 
-    def reach(self, in_flight: int) -> None:
-        """So many are under way and the loop is in time: that many are no harm."""
+    def raise_to(self, in_flight: int) -> None:
+        """Allow as many calls as are under way while the loop is in time: that many do no harm."""
         self.limit = max(self.limit, in_flight)
 
     def grow(self) -> None:
-        """Calls wait for a place and none has become free: what holds the places says nothing of how many the server can do."""
+        """Allow some more calls, since others wait and none ends: calls that never end say nothing of how many the server can do."""
         self.limit += max(1, self.limit // _STEP)
 
     def _close_window(self, now: float, elapsed: float, late: bool) -> None:
@@ -151,43 +188,42 @@ class AdaptiveLimit:
         count = len(self._latencies) + self._skipped
         self._history.append((in_flight, count / elapsed, latency))
         self._learn(in_flight, _median(self._works), elapsed)
-        self._move(in_flight, latency, options.least if late else max(options.least, in_flight))
+        self._move(in_flight, latency, options.min_limit if late else max(options.min_limit, in_flight))
         self._stride = max(1, min(_MAX_STRIDE, int(count * options.window / elapsed) // _SAMPLES))
         self._latencies.clear()
         self._works.clear()
         self._highest, self._skipped, self._since = 0, 0, now
 
-    def _move(self, in_flight: int, latency: float, least: int) -> None:
+    def _move(self, in_flight: int, latency: float, floor: int) -> None:
         limit, options = self.limit, self._options
         if in_flight * _UNUSED < limit:
             return  # so few say nothing of what more would do
         unit = max(1.0, log10(limit))
         queued = ceil(limit * (1 - self._baseline / latency)) if latency > self._baseline else 0
-        useless = in_flight >= limit and self._more_is_no_use()
-        if queued > _MANY_QUEUED * unit or (useless and queued >= _FEW_QUEUED * unit):
+        saturated = in_flight >= limit and self._saturated()
+        if queued > _SHRINK_ABOVE * unit or (saturated and queued >= _GROW_BELOW * unit):
             limit -= max(1, limit // _STEP)
         elif queued <= unit:
             limit += max(1, limit // _STEP)
-        elif queued < _FEW_QUEUED * unit and not useless:
+        elif queued < _GROW_BELOW * unit and not saturated:
             limit += int(unit)
-        self.limit = max(least, min(limit, options.most, max(options.initial, _MOST_OF_IN_FLIGHT * in_flight)))
+        self.limit = max(floor, min(limit, options.max_limit, max(options.initial, _MAX_FACTOR * in_flight)))
 
     def _learn(self, in_flight: int, work: float, elapsed: float) -> None:
-        """Shorter work is believed at once, longer work slowly: it may be a queue behind this server that is meant to be seen."""
+        """Believe shorter work at once and longer work slowly, since a queue behind this server may have made it longer."""
         baseline = self._baseline
         if work < baseline or not baseline:
             self._baseline = work
         else:
-            # Where the limit does not bind, hardly anything can have queued.
-            constant = self._options.drift if in_flight * _UNUSED >= self.limit else self._options.drift / _UNUSED_FASTER
+            constant = self._options.drift if in_flight * _UNUSED >= self.limit else self._options.drift / _UNUSED_DRIFT
             self._baseline = baseline + (work - baseline) * min(1.0, elapsed / constant)
 
-    def _more_is_no_use(self) -> bool:
-        """Whether more calls under way have lately meant no more calls done, only longer ones."""
-        if len(self._history) < _ENOUGH:
+    def _saturated(self) -> bool:
+        """Whether more calls under way have lately meant longer calls, and no more calls done."""
+        if len(self._history) < _MIN_HISTORY:
             return False
         in_flight, throughput, latency = (list(column) for column in zip(*self._history, strict=True))
-        if _spread(in_flight) < _VARIED:
+        if _spread(in_flight) < _MIN_VARIATION:
             return False  # correlated with next to nothing, everything is noise
         with_throughput = correlation(in_flight, throughput)
         if with_throughput < _NEGATIVE:
@@ -198,7 +234,7 @@ class AdaptiveLimit:
 
 
 def correlation(left: list[float], right: list[float]) -> float:
-    """Pearson's, of two series of one length; 0 if either never changes."""
+    """Pearson's correlation of two series of one length; 0 if either never changes."""
     count = len(left)
     mean_left, mean_right = sum(left) / count, sum(right) / count
     product = sum((x - mean_left) * (y - mean_right) for x, y in zip(left, right, strict=True))
@@ -211,6 +247,6 @@ def _median(values: Collection[float]) -> float:
 
 
 def _spread(values: list[float]) -> float:
-    """The coefficient of variation."""
+    """The coefficient of variation: the standard deviation by the mean."""
     mean = sum(values) / len(values)
     return sqrt(sum((value - mean) ** 2 for value in values) / len(values)) / mean

@@ -1,17 +1,18 @@
-"""The `admission` role: what a server takes on, so that what it has taken on still gets done in time.
+"""The `admission` role: it limits what a server takes on, so that calls that were taken on end in time.
 
-Three limits stand behind it, per method: an adaptive bound of calls under way (`limit`) while the loop is late; the turns of the event
-loop (`turns`), for handlers that compute, of which only one is ever under way; and a queue before both (`lane`), of which CoDel and the
-priority of calls take away what could not be done in time. All methods of a server share its loop, and so its turns and its lag.
+Three limits stand behind it, per method. An adaptive bound of calls under way (`adaptive_limit`) binds while the loop is late. The turns of
+the event loop (`scheduler`) bound handlers that compute, of which only one is ever under way. A queue stands before both (`method_queue`);
+CoDel and the priority of calls take away from it what could not be done in time. All methods of a server share its loop, and so its
+scheduler and its lag.
 
-While the loop is in time nothing binds: handlers that wait for somebody else, a database or another service, may be as many as there are
-calls. What protects a dependency that can do only so much is a bulkhead.
+While the loop is in time nothing binds: handlers that wait for a database or another service may be as many as there are calls. A bulkhead
+protects a dependency that can do only so much.
 
-Unary calls are asked at the gate as they arrive, since most of what a refusal costs later is the task made in vain; streams when their
-handler would begin. A stream is admitted like a call, but holds no place: how long it lasts says nothing of how long the
-server takes, and a bound that learns from latencies would learn nonsense. A fixed number of streams at once is a bulkhead's business.
+Unary calls are decided on as they arrive (`early_rejection`), since most of what a rejection costs later is the task made in vain; streams
+when their handler would begin. A stream is admitted like a call, but does not count as under way: how long it lasts says nothing of how
+long the server takes, and a bound that learns from latencies would learn nonsense. A bulkhead bounds how many streams there are at once.
 
-It refuses with RESOURCE_EXHAUSTED and a pushback, before any work, and never only to measure.
+It rejects with RESOURCE_EXHAUSTED and a pushback, before any work, and never only to measure.
 """
 
 import random
@@ -19,20 +20,24 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from towpath.core import clock
+from towpath.core.clock import TimeSource
 from towpath.core.context import Context
+from towpath.core.early_rejection import EarlyRejection
 from towpath.core.outcome import Outcome, classify
-from towpath.core.service import Door, Gate, Handler, MethodKind, MethodSpec
-from towpath.core.signals import Decision, Signal, unheard
+from towpath.core.server_call import ServerCallInfo
+from towpath.core.service import Handler, MethodKind, MethodSpec
+from towpath.core.signals import ADMISSION, Decision, Signal, unheard
 from towpath.layers.admission.adaptive_limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
+from towpath.layers.admission.early_rejection import MethodEarlyRejection
+from towpath.layers.admission.in_flight import InFlight
 from towpath.layers.admission.loop_lag import LagProbe
-from towpath.layers.admission.method_queue import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, ROLE, Lane
-from towpath.layers.admission.scheduler import Turns
-from towpath.layers.admission.wait_limits import QueueOptions
+from towpath.layers.admission.method_queue import MethodQueue
+from towpath.layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, Rejections
+from towpath.layers.admission.scheduler import Scheduler
+from towpath.layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
 
-_TELLING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
+_MEASURED: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
 """How calls end whose duration says how long the work takes."""
-
-DEFAULT_QUEUE: Final = QueueOptions()
 
 
 def default_limit(_: MethodSpec[Any, Any]) -> LimitOptions | None:
@@ -40,7 +45,7 @@ def default_limit(_: MethodSpec[Any, Any]) -> LimitOptions | None:
     return DEFAULT_LIMIT
 
 
-def _unseen(_: MethodSpec[Any, Any]) -> Callable[[float], None]:
+def _uncounted(_: MethodSpec[Any, Any]) -> Callable[[float], None]:
     return lambda _: None
 
 
@@ -48,13 +53,15 @@ class Admission:
     """The layer of one server; belongs to the loop that runs it.
 
     `limit_of` gives a method's limits, or None for a method that is always let in (health, say); it is asked once per composition. `queue`
-    holds for each of them. In `shadow` nothing waits and nothing is refused: `signal` is told of what would have been. A method that is
-    wrapped anew, since `shadow` was changed, keeps what was learned of it. `rng` is for the jitter of the pushback. `unseen` gives what is
-    told of a method's calls that are refused at the gate, in seconds from their arrival: no layer sees them, and they count as calls all
-    the same. A call that is cancelled or reaches its deadline while it waits leaves the queue at once.
+    holds for each of them. `signal` is told of each decision. `rng` is for the jitter of the pushback. `on_rejected` gives, for a method,
+    what is told of its calls that are rejected without a task, in seconds from their arrival: no layer sees them, and they count as calls
+    all the same. `scheduler` and `probe` are those of the loop, and `time` gives their time.
+
+    A method that is wrapped anew, since `shadow` was changed, keeps what was learned of it. A call that is cancelled or reaches its
+    deadline while it waits leaves the queue at once.
     """
 
-    role = ROLE
+    role = ADMISSION
 
     def __init__(
         self,
@@ -64,128 +71,149 @@ class Admission:
         shadow: bool = False,
         signal: Signal = unheard,
         rng: random.Random | None = None,
-        unseen: Callable[[MethodSpec[Any, Any]], Callable[[float], None]] = _unseen,
+        on_rejected: Callable[[MethodSpec[Any, Any]], Callable[[float], None]] = _uncounted,
+        scheduler: Scheduler | None = None,
+        probe: LagProbe | None = None,
+        time: TimeSource = clock,
     ) -> None:
         self._limit_of = limit_of
-        self._queue = queue
+        self._options = queue
         self.shadow = shadow
-        """Heeded when a method is wrapped and its gate asked for."""
+        """Whether nothing waits and nothing is rejected, and `signal` is told of what would have been. Heeded when a method is wrapped."""
         self._signal = signal
         self._rng = random.Random() if rng is None else rng  # spreads retries; nothing secret
-        self._unseen = unseen
-        self._turns = Turns()
-        self._lanes: dict[str, Lane] = {}
-        self._probe = LagProbe(self._busy, looked=self._looked)
+        self._on_rejected = on_rejected
+        self._time = time
+        self.scheduler = Scheduler(time=time) if scheduler is None else scheduler
+        """The turns of the loop, which all methods share."""
+        self.probe = LagProbe(time=time) if probe is None else probe
+        """Measures the loop."""
+        self.probe.watch(self._is_busy, self._loop_measured)
+        self._queues: dict[str, MethodQueue] = {}
 
-    def _busy(self) -> bool:
-        return any(lane.begun for lane in self._lanes.values())
+    @property
+    def in_flight(self) -> int:
+        """Calls under way, of all methods that have a limit; streams are none."""
+        return sum(queue.in_flight.count for queue in self._queues.values())
 
-    def _looked(self) -> None:
-        for lane in self._lanes.values():
-            lane.looked()
+    @property
+    def waiting(self) -> int:
+        """Calls that wait to begin, of all methods."""
+        return sum(len(queue.queue.entries) for queue in self._queues.values())
 
-    def gate(self, method: MethodSpec[Any, Any]) -> Gate | None:
-        """Refuses a call of `method` before it costs a task; None in shadow and for a method without a limit."""
-        lane = self._lanes.get(method.full_name)
-        return None if lane is None or self.shadow else lane.gate
+    def queue_of(self, method: MethodSpec[Any, Any]) -> MethodQueue:
+        """The queue of `method`. Raises KeyError for a method without a limit, or that was not wrapped yet."""
+        return self._queues[method.full_name]
 
-    def door(self, method: MethodSpec[Any, Any]) -> Door | None:
-        """Refuses a call of `method` that is in excess before anything is made of it; None where there is no gate."""
-        lane = self._lanes.get(method.full_name)
-        return None if lane is None or self.shadow else lane.door
+    def _is_busy(self) -> bool:
+        return any(queue.in_flight.count for queue in self._queues.values())
+
+    def _loop_measured(self) -> None:
+        for queue in self._queues.values():
+            queue.loop_measured()
+
+    def early_rejection(self, method: MethodSpec[Any, Any], /) -> EarlyRejection | None:
+        """Rejects calls of `method` before they cost a task; None in shadow and for a method without a limit."""
+        queue = self._queues.get(method.full_name)
+        return None if queue is None or self.shadow else MethodEarlyRejection(queue, self.scheduler, self.probe, self._time)
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without a limit."""
         options = self._limit_of(method)
         if options is None:
             return following
-        lane = self._lanes.get(method.full_name)
-        if lane is None:
-            limit = AdaptiveLimit(options)
-            lane = Lane(method, limit, self._turns, self._probe, self._queue, self._signal, self._rng, self._unseen(method))
-            self._lanes[method.full_name] = lane
+        queue = self._queues.get(method.full_name)
+        if queue is None:
+            queue = self._queues[method.full_name] = self._queue_of(method, options)
         if self.shadow:
-            return self._watching(method, lane, following)
-        return self._unary(lane, lane.limit, following) if method.kind is MethodKind.UNARY else _stream(lane, following)
+            return self._shadowed(method, queue, following)
+        return self._unary(queue, following) if method.kind is MethodKind.UNARY else _stream(queue, following, self._time)
 
-    def _unary(self, lane: Lane, limit: AdaptiveLimit, following: Handler) -> Handler:
-        turns, probe, queue = self._turns, self._probe, lane.queue
+    def _queue_of(self, method: MethodSpec[Any, Any], options: LimitOptions) -> MethodQueue:
+        rejections = Rejections(method, self._signal, self._rng)
+        in_flight = InFlight(AdaptiveLimit(options))
+        queue = MethodQueue(in_flight, self.scheduler, self.probe, rejections, self._options, self._time)
+        queue.on_rejected = self._on_rejected(method)
+        return queue
+
+    def _unary(self, queue: MethodQueue, following: Handler) -> Handler:
+        probe, time, limit = self.probe, self._time, queue.in_flight.limit
 
         # Every call runs this. With a function for each of its steps, it took a seventh of the default stack's throughput (measured).
         async def handle(request: Any, ctx: Context) -> Any:
-            if ctx.called:
-                lane.begun += 1
-                wait = clock.now() - ctx.called
-            elif lane.begun < lane.bound and (
-                (turns.quota > 0 and (ctx.gated or not queue)) or (ctx.gated and lane.calm and not probe.late and turns.brief())
-            ):
-                turns.quota -= 1
-                lane.begun += 1
-                if probe.idle:
-                    probe.start()
+            call = ctx.server
+            if call is None:  # it was not received
+                call = ctx.server = ServerCallInfo(time.now())
+            if call.chosen_from:
+                queue.in_flight.count += 1
+                wait = time.now() - call.chosen_from
+            elif queue.try_start(call):
                 if limit.skip:
                     limit.skip -= 1
+                    if probe.idle:
+                        probe.start()
                     try:
                         return await following(request, ctx)
                     finally:
-                        lane.begun -= 1
-                        if queue:
-                            turns.pick()
-                wait = clock.now() - (ctx.arrived or clock.now())
+                        queue.leave()
+                wait = time.now() - call.arrived
             else:
-                wait = await lane.enter(ctx)
+                wait = await queue.enter(ctx, call)
             if probe.idle:
                 probe.start()
-            return await _measured(lane, following, request, ctx, wait)
+            return await self._measured(queue, following, request, ctx, wait)
 
         return handle
 
-    def _watching(self, method: MethodSpec[Any, Any], lane: Lane, following: Handler) -> Handler:
-        name, signal, probe, options = method.full_name, self._signal, self._probe, self._queue
-        unary = method.kind is MethodKind.UNARY
+    def _shadowed(self, method: MethodSpec[Any, Any], queue: MethodQueue, following: Handler) -> Handler:
+        name, signal, probe, max_lag, time = method.full_name, self._signal, self.probe, self._options.max_lag, self._time
+        unary, in_flight, waits = method.kind is MethodKind.UNARY, queue.in_flight, queue.waits
 
         async def handle(request: Any, ctx: Context) -> Any:
-            begun = clock.now()
-            wait = begun - (ctx.arrived or begun)
-            lane.waits.given(ctx, begun)
-            if lane.begun >= lane.bound:
-                signal(Decision(name, ROLE, CONCURRENCY_LIMIT, True, ctx))
-            elif lane.waits.too_long(begun, wait):
-                signal(Decision(name, ROLE, QUEUE_DELAY, True, ctx))
-            elif probe.seconds > options.lag:
-                signal(Decision(name, ROLE, LOOP_LAG, True, ctx))
+            begun = time.now()
+            arrived = begun if ctx.server is None else ctx.server.arrived
+            wait = begun - arrived
+            waits.record_timeout(ctx.deadline, arrived)
+            if in_flight.count >= in_flight.max_count:
+                signal(Decision(name, ADMISSION, CONCURRENCY_LIMIT, True, ctx))
+            elif waits.is_too_long(begun, wait):
+                signal(Decision(name, ADMISSION, QUEUE_DELAY, True, ctx))
+            elif probe.seconds > max_lag:
+                signal(Decision(name, ADMISSION, LOOP_LAG, True, ctx))
             if not unary:
                 return await following(request, ctx)
-            lane.begun += 1
+            in_flight.count += 1
             if probe.idle:
                 probe.start()
-            return await _measured(lane, following, request, ctx, wait)
+            return await self._measured(queue, following, request, ctx, wait)
 
         return handle
 
+    async def _measured(self, queue: MethodQueue, following: Handler, request: Any, ctx: Context, wait: float) -> Any:
+        """Run a call that counts as under way and waited for `wait` seconds, and tell the limit how long it took."""
+        now, probe, in_flight = self._time.now, self.probe, queue.in_flight
+        begun = now()
+        try:
+            response = await following(request, ctx)
+        except BaseException as error:
+            if classify(error) in _MEASURED:
+                ended = now()
+                in_flight.record_end(ended, wait, ended - begun, late=probe.late)
+            raise
+        else:
+            ended = now()
+            in_flight.record_end(ended, wait, ended - begun, late=probe.late)
+            return response
+        finally:
+            queue.leave()
 
-async def _measured(lane: Lane, following: Handler, request: Any, ctx: Context, wait: float) -> Any:
-    """Run a call that has its place and waited for `wait` seconds, tell the limit how long it took, and give the place back."""
-    begun = clock.now()
-    try:
-        response = await following(request, ctx)
-    except BaseException as error:
-        if classify(error) in _TELLING:
-            now = clock.now()
-            lane.done(now, wait, now - begun)
-        raise
-    else:
-        now = clock.now()
-        lane.done(now, wait, now - begun)
-        return response
-    finally:
-        lane.leave()
 
-
-def _stream(lane: Lane, following: Handler) -> Handler:
+def _stream(queue: MethodQueue, following: Handler, time: TimeSource) -> Handler:
     async def handle(request: Any, ctx: Context) -> Any:
-        await lane.enter(ctx)
-        lane.leave()
+        if ctx.server is None:  # it was not received
+            ctx.server = ServerCallInfo(time.now())
+        await queue.enter(ctx, ctx.server)
+        queue.leave()
         return await following(request, ctx)
 
     return handle

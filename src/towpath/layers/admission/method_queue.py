@@ -1,68 +1,53 @@
-"""The calls of one method before they begin: who may, who waits, and who is refused.
+"""The calls of one method before they begin: which may begin, which wait, and which are rejected.
 
-A call begins at once while the turn of the loop is young; else it waits. The limit of calls under way binds only while the loop is late:
-calls that wait for somebody else cost a server that is in time nothing.
+A call begins at once while the turn of the loop is young; else it waits. The limit of calls under way binds only while the loop is late.
 
 A queue is served in order as long as its calls can wait: half of the time that their callers usually give them, less what the method
-usually takes. Only a queue that stands, as CoDel has it, and whose calls cannot wait any longer is an overload. The lane is tight then: no
-more wait than begin within CoDel's target, the most important first, and who will not begin in time is refused at the end of each turn.
-Of equals the oldest begins first while little is in excess, so that no place is idle; the newest while much is, since the next ones are
-there soon.
+usually takes. Only a queue that stands, as CoDel has it, and whose calls cannot wait any longer is an overload. In an overload no more
+calls wait than begin within CoDel's target, the most important first, and calls that will not begin in time are rejected at the end of each
+turn. Of equals the oldest begins first while few are shed, so that no place is idle; the newest begins first while many are, since the next
+ones are there soon.
 
-Calls that a gate holds back wait without a task and undecoded, so that to choose among them costs little more than to refuse them. Of what
-comes in excess a share, the least important, is turned away before that: as many as were lately more than began. Choosing in each turn
-would do it too, but not the same for all calls of one tree (see `towpath.layers.admission.priority`).
+Calls that were held back as they arrived wait without a task and undecoded, so that to choose among them costs little more than to reject
+them. `towpath.layers.admission.early_rejection` rejects the least important before that: as many as were lately more than began. Choosing
+in each turn would do it too, but not the same for all calls of one tree (see `towpath.layers.admission.priority`).
 """
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from copy import copy
-from math import inf
-from typing import Any, Final
+from typing import Final
 
 from towpath.core import clock
+from towpath.core.clock import TimeSource
 from towpath.core.context import Context
-from towpath.core.errors import RpcError
-from towpath.core.service import Arrival, Fields, Head, MethodSpec
-from towpath.core.signals import Signal
-from towpath.layers.admission.adaptive_limit import AdaptiveLimit
-from towpath.layers.admission.load_shedding import CLASS, Excess
+from towpath.core.early_rejection import PendingCall, Rejection
+from towpath.core.server_call import ServerCallInfo
+from towpath.layers.admission.admission_queue import AdmissionQueue, QueueEntry, WaitingTask
+from towpath.layers.admission.in_flight import InFlight
+from towpath.layers.admission.load_shedding import LEVELS_PER_CLASS, LoadShedding
 from towpath.layers.admission.loop_lag import LagProbe
-from towpath.layers.admission.priority import level, level_of
-from towpath.layers.admission.queue_order import Place, by_number, order_of
-from towpath.layers.admission.recovery_probe import Trial
-from towpath.layers.admission.rejections import Refusals
-from towpath.layers.admission.scheduler import MAX_AT_ONCE, SLICE, Turns
-from towpath.layers.admission.wait_limits import MIN_ROOM, QueueOptions, Waits
-from towpath.layers.admission.waiting_task import Waiter
+from towpath.layers.admission.overload import OverloadState
+from towpath.layers.admission.priority import level_of
+from towpath.layers.admission.rejections import (
+    CONCURRENCY_LIMIT,
+    LOOP_LAG,
+    PRIORITY,
+    QUEUE_DELAY,
+    QUEUE_FULL,
+    Reason,
+    Rejections,
+)
+from towpath.layers.admission.scheduler import MAX_BATCH, SLICE, Scheduler
+from towpath.layers.admission.wait_limits import DEFAULT_QUEUE, MIN_CAPACITY, QueueOptions, WaitLimits
 
 _log = logging.getLogger("towpath.server")
 
-ROLE: Final = "admission"
-CONCURRENCY_LIMIT: Final = "CONCURRENCY_LIMIT"
-QUEUE_DELAY: Final = "QUEUE_DELAY"
-PRIORITY: Final = "PRIORITY"
-LOOP_LAG: Final = "LOOP_LAG"
-QUEUE_FULL: Final = "QUEUE_FULL"
-"""The reasons of a refusal: no room to wait for a place; the wait is, or would be, too long; others matter more; the loop is late; as many
-wait as may at the most."""
-
-_CALM_AFTER: Final = 1.0
-"""Seconds without a refusal after which a queue may be long again."""
-
-_UNBOUND: Final = 1 << 62
-"""More calls than can be under way."""
-
-_STUCK_AFTER: Final = 1.0
-"""Seconds in which calls wait for a place and none becomes free, after which the limit grows."""
-
-_LOOKED_AFTER: Final = 0.02
-
-_GAPS: Final = 0.5
-"""How much of the time in which a call begins one may wait who is not chosen while much is in excess: as many come again in a turn."""
+_MAX_INTERVALS: Final = 0.5
+"""How much of the time between two starts a call may have waited that is not chosen while many calls are shed: as many come again in a
+turn."""
 
 _FEW: Final = 2
 """Calls of a turn, of which none is so cheap that its answer should wait for the other's."""
@@ -71,202 +56,176 @@ _CHOICE: Final = 64
 """Calls that may come in one turn, beyond those that may wait for another one, to be chosen from."""
 
 _KEPT: Final = 256
-"""Calls more important than those that are refused, which may wait in an overload as long as their deadlines allow. They are sorted in
-each turn."""
+"""Calls more important than those that are shed, which may wait in an overload as long as their deadlines allow. They are sorted in each
+turn."""
 
 
-class Lane:
-    """One method's calls. `begun` are under way, and `bound` may be: the limit while the loop is late, else any number. `calm` says that
-    nothing stands in a call's way but the bound and the turn."""
+def _ignore(_: float) -> None:
+    """The callback of a queue whose rejections nobody counts."""
+
+
+class MethodQueue:
+    """One method's calls. `scheduler` and `probe` are those of the server's loop, and `time` is their time."""
 
     __slots__ = (
-        "_excess",
-        "_looked",
-        "_moved",
-        "_number",
+        "_entries",
         "_probe",
-        "_refusals",
-        "_tight_until",
-        "_trial",
-        "_turns",
-        "begun",
-        "bound",
+        "_rejections",
+        "_scheduler",
+        "_time",
         "calm",
-        "limit",
+        "in_flight",
+        "on_rejected",
+        "overload",
         "queue",
-        "unseen",
+        "shedding",
         "waits",
     )
 
     def __init__(
         self,
-        method: MethodSpec[Any, Any],
-        limit: AdaptiveLimit,
-        turns: Turns,
+        in_flight: InFlight,
+        scheduler: Scheduler,
         probe: LagProbe,
-        options: QueueOptions,
-        signal: Signal,
-        rng: random.Random,
-        unseen: Callable[[float], None],
+        rejections: Rejections,
+        options: QueueOptions = DEFAULT_QUEUE,
+        time: TimeSource = clock,
     ) -> None:
-        self.unseen = unseen
-        """Told how many seconds a call took that was refused at the gate, before the layers that count calls have seen it."""
-        self._turns = turns
+        self._scheduler = scheduler
         self._probe = probe
-        self.queue: deque[Place] = deque()
-        self._number = 0
-        self._moved = -inf
-        self._tight_until = -inf
-        self._trial = Trial()
-        self._looked = -inf
-        self.limit = limit
-        self.waits = Waits(options, limit)
-        self._excess = Excess(probe, options.lag)
-        self._refusals = Refusals(method, ROLE, self._figures, signal, rng)
-        self.begun = 0
-        self.bound = _UNBOUND
+        self._rejections = rejections
+        self._time = time
+        self.in_flight = in_flight
+        """The calls that have begun."""
+        self.queue = AdmissionQueue()
+        """The calls that wait."""
+        self._entries = self.queue.entries
+        self.overload = OverloadState()
+        """Whether the method is overloaded."""
+        self.waits = WaitLimits(options, in_flight.limit)
+        """For how long calls may wait."""
+        self.shedding = LoadShedding(probe, options.max_lag)
+        """Which calls are rejected before they wait."""
         self.calm = True
+        """Whether nothing stands in a call's way but the calls under way and the turn."""
+        self.on_rejected: Callable[[float], None] = _ignore
+        """Told how many seconds a call took that was rejected without a task, since the layers that count calls have not seen it."""
 
-    # The loop was looked at, and a call has ended.
+    # The loop was measured, and a call has ended.
 
-    def looked(self) -> None:
-        """The probe has looked at the loop: the limit binds while that is late, and learns what is no harm while it is not."""
-        limit, before = self.limit, self.bound
-        if not self._probe.late:
-            limit.reach(self.begun)
-            self.bound = _UNBOUND
+    def loop_measured(self) -> None:
+        """Let the limit bind while the loop is late, and learn what does no harm while it is not."""
+        in_flight, before = self.in_flight, self.in_flight.max_count
+        if self._probe.late:
+            in_flight.bind(self._time.now(), waiting=bool(self._entries))
         else:
-            now = clock.now()
-            if not self.queue or self.begun < before:
-                self._moved = now
-            elif now - self._moved >= _STUCK_AFTER:
-                self._moved = now
-                limit.grow()
-            self.bound = limit.limit
-        if self.queue and self.bound > before:
-            self._turns.pick()
+            in_flight.release_bound()
+        if self._entries and in_flight.max_count > before:
+            self._scheduler.wake()
 
-    def done(self, now: float, wait: float, work: float) -> None:
-        """A call that was under way has ended, after `wait` seconds in which it had not begun and `work` in which it had. Never raises: a
-        fault of the limit is no fault of the call."""
-        late = self._probe.late
-        try:
-            self.limit.done(now, wait, work, self.begun, late=late)
-        except Exception:  # noqa: BLE001 # whatever it is, the call has its answer
-            _log.exception("the concurrency limit of a method failed; its calls go on")
-        if late:
-            self.bound = self.limit.limit
+    def leave(self) -> None:
+        """Count a call that has ended, so that another one may begin."""
+        self.in_flight.count -= 1
+        if self._entries:
+            self._scheduler.wake()
 
     # A call comes.
 
-    def door(self, head: Head, extra: Fields) -> RpcError | None:
-        """As a call's head comes, before anything is made of it: most of what is refused in an overload is refused here."""
-        if self.calm or not self.queue:
-            return None
-        now = clock.now()
-        if now >= self._tight_until or self._trial.running:
-            return None
-        importance = level(*head.standing(extra))
-        if self._excess.spares(importance, self._few_wait):
-            return None
-        self._excess.came(importance)
-        self.unseen(0.0)
-        return self.refuse(self._least_important(), now)
+    @property
+    def few_wait(self) -> bool:
+        """Whether the next turn may have room for all calls that wait."""
+        return len(self._entries) < MIN_CAPACITY
 
     @property
-    def _few_wait(self) -> bool:
-        """Whether the next turn may have room for all who do."""
-        return len(self.queue) < MIN_ROOM
+    def shed_reason(self) -> Reason:
+        """Why the least important calls are rejected."""
+        return LOOP_LAG if self.shedding.loop_is_late else PRIORITY
 
-    def _least_important(self) -> str:
-        return LOOP_LAG if self._excess.late else PRIORITY
-
-    def gate(self, ctx: Context, arrival: Arrival) -> RpcError | bool:
-        """As a call arrives, before it costs a task."""
-        turns = self._turns
-        # More than the limit if so many fit in a turn: they will have ended before others of them begin.
-        if self.calm and not turns.waiting and (turns.coming < self.limit.limit or turns.coming < turns.at_once):
-            # While the loop is in time nobody measures its turns, which costs another look at the sockets for each (a third of what a
-            # server with cheap handlers can do, measured).
-            if self._probe.late and turns.until == inf:
-                turns.begin(ctx.arrived)
-            turns.coming += 1
-            ctx.gated = True
-            return True
-        reason = self.hold(ctx, arrival, ctx.arrived)
-        if not reason:
-            return False
-        self.unseen(0.0)
-        return self.refuse(reason, ctx.arrived, ctx)
-
-    def hold(self, ctx: Context, arrival: Arrival, now: float) -> str:
-        """Have a call wait until it may begin; or, in words, why it may not."""
-        queue, excess, waits = self.queue, self._excess, self.waits
-        importance = level_of(ctx)
-        excess.came(importance)
-        waits.given(ctx, now)
-        if not queue:
-            self._moved = now
-            waits.began_anew(now)
-        room = waits.length
-        if now < self._tight_until and not self._trial.running:
-            room = min(room, waits.room(waits.short) + _CHOICE + (_KEPT if importance // CLASS > excess.refused_class else 0))
-            if queue and not (ctx.gated or excess.spares(importance, self._few_wait)):
-                return self._least_important()
-        full = self.begun >= self.bound
-        if len(queue) >= room and not self._forgot(now):
-            return QUEUE_FULL if room == waits.length else CONCURRENCY_LIMIT if full else QUEUE_DELAY
-        self._number += 1
-        queue.append(Place(importance, self._number, ctx.arrived or now, full, ctx, arrival))
-        if len(queue) == 1:
+    def put(self, ctx: Context, server_call: ServerCallInfo, call: PendingCall, now: float) -> Reason | None:
+        """Have a call wait until it may begin; returns why it may not, or None."""
+        entries, shedding, waits = self._entries, self.shedding, self.waits
+        level = level_of(ctx)
+        shedding.record_arrival(level)
+        waits.record_timeout(ctx.deadline, server_call.arrived)
+        if not entries:
+            self.in_flight.record_start(now)
+            waits.queue_began(now)
+        capacity = waits.max_length
+        if self.overload.is_rejecting(now):
+            matters = level // LEVELS_PER_CLASS > shedding.shed_class
+            capacity = min(capacity, waits.capacity(waits.overload_wait) + _CHOICE + (_KEPT if matters else 0))
+            if entries and not (server_call.admitted or shedding.admits(level, few_wait=self.few_wait)):
+                return self.shed_reason
+        blocked = self.in_flight.count >= self.in_flight.max_count
+        if len(entries) >= capacity and not self.queue.purge(now):
+            return QUEUE_FULL if capacity == waits.max_length else CONCURRENCY_LIMIT if blocked else QUEUE_DELAY
+        self.queue.append(level, ctx, server_call, call, blocked=blocked)
+        if len(entries) == 1:
             self.calm = False
-            self._turns.waiting[self] = None
-            self._turns.pick()
-        elif now < self._tight_until and len(queue) > room - _CHOICE:
-            self._turns.pick()  # though no place may be free: there are some to be refused
-        return ""
+            self._scheduler.queues[self] = None
+            self._scheduler.wake()
+        elif self.overload.is_active(now) and len(entries) > capacity - _CHOICE:
+            self._scheduler.wake()  # though nothing may begin: there are calls to be rejected
+        return None
 
-    async def enter(self, ctx: Context) -> float:
-        """A call that has a task begins, its place then taken, at once if there is one and the turn is young. Returns for how many seconds
-        it has waited for the loop, which is no time if it was a place that it waited for: a limit must not learn from the queue that it
-        makes. Raises RpcError if the call may not begin. Cancelled, it leaves no trace."""
-        now = clock.now()
-        arrived = ctx.arrived or now
-        turns = self._turns
-        full = self.begun >= self.bound
-        if not (full or now > turns.until or (turns.waiting and not ctx.gated)):
-            self.begun += 1
-            turns.begin(now)
+    def try_start(self, call: ServerCallInfo) -> bool:
+        """Begin a call at once if the limit allows and the turn of the loop surely has time for it; returns whether it has begun.
+
+        A turn that is measured has time while its quota lasts; calls that were admitted on arrival come before those that were not. A loop
+        that is in time measures no turns: it has time for admitted calls as long as `Scheduler.has_time` says so. A call that has not begun
+        is to `enter`.
+        """
+        scheduler, in_flight = self._scheduler, self.in_flight
+        if in_flight.count >= in_flight.max_count:
+            return False
+        in_quota = scheduler.quota > 0 and (call.admitted or not self._entries)
+        if not in_quota and not (call.admitted and self.calm and not self._probe.late and scheduler.has_time()):
+            return False
+        scheduler.quota -= 1
+        in_flight.count += 1
+        return True
+
+    async def enter(self, ctx: Context, server_call: ServerCallInfo) -> float:
+        """Begin a call that has a task, at once if the turn is young and the limit allows, else when it is chosen.
+
+        Returns for how many seconds it has waited for the loop. That is 0 if it waited for other calls to end: a limit must not learn from
+        the queue that it makes. Raises RpcError if the call is rejected. A cancelled call leaves no trace.
+        """
+        now = self._time.now()
+        arrived = server_call.arrived
+        scheduler, in_flight = self._scheduler, self.in_flight
+        blocked = in_flight.count >= in_flight.max_count
+        if not (blocked or now > scheduler.until or (scheduler.queues and not server_call.admitted)):
+            in_flight.count += 1
+            scheduler.start_turn(now)
             return now - arrived
-        waiter = Waiter(self)
-        reason = self.hold(ctx, waiter, now)
-        error = self.refuse(reason, now, ctx) if reason else None
-        if error is None:
+        task = WaitingTask(self)
+        reason = self.put(ctx, server_call, task, now)
+        rejection = None if reason is None else self.reject(reason, now, ctx)
+        if rejection is None:
             try:
-                error = await waiter.told
+                rejection = await task.outcome
             except asyncio.CancelledError:
-                waiter.leave()
+                task.cancelled()
                 raise
-        if error is not None:
-            raise copy(error)  # the one that others are told, too, must not be raised
-        return 0.0 if full else clock.now() - arrived
+        if rejection is not None:
+            raise copy(rejection.error)  # the one that others are told, too, must not be raised
+        return 0.0 if blocked else self._time.now() - arrived
 
-    # A call is refused.
-
-    def refuse(self, reason: str, now: float, ctx: Context | None = None) -> RpcError:
-        """The error that says so; one object for several calls, which nobody may raise. There is an overload as long as calls are refused,
-        but for those of which more came together than may wait."""
+    def reject(self, reason: Reason, now: float, ctx: Context | None = None) -> Rejection:
+        """The rejection of a call, which others get too. There is an overload as long as calls are
+        rejected, unless more came together than may wait."""
         self.calm = False
         if reason != QUEUE_FULL:
-            self._tighten(now)
-        return self._refusals.next(reason, self._excess.share, now, ctx)
+            self.overload.extend(now)
+        return self._rejections.next(reason, self.shedding.fraction, now, self._figures, ctx=ctx)
 
     def _figures(self) -> dict[str, str]:
         return {
-            "limit": str(self.limit.limit),
-            "under_way": str(self.begun),
-            "waiting": str(len(self.queue)),
-            "excess_share": f"{self._excess.share:.2f}",
+            "limit": str(self.in_flight.limit.limit),
+            "under_way": str(self.in_flight.count),
+            "waiting": str(len(self._entries)),
+            "excess_share": f"{self.shedding.fraction:.2f}",
             "loop_lag_ms": f"{self._probe.seconds * 1000:.1f}",
         }
 
@@ -274,123 +233,98 @@ class Lane:
 
     @property
     def oldest(self) -> float:
-        """When the first of those that wait arrived."""
-        return self.queue[0].arrived if self.queue else inf
+        """When the first call that waits arrived."""
+        return self.queue.oldest
 
-    def choose(self, now: float, most: int) -> list[Arrival]:
-        """Who begins in this turn, `most` at the most; who is left over then, and will not begin in time, is refused."""
-        queue = self.queue
-        tight = self._stands(now) or now < self._tight_until
+    def choose(self, now: float, max_calls: int) -> list[PendingCall]:
+        """Take the calls that begin in this turn, `max_calls` at most. In an overload, reject those of the others that will not begin in
+        time."""
+        entries = self._entries
+        overloaded = self._is_standing(now) or self.overload.is_active(now)
         # A turn is long also because much was read in it, which is no reason to begin fewer calls than fit. Rounded, since sockets that are
         # looked at after each millisecond instead of each second one take 8 % of what a server can do at ten times that (measured).
-        work = self.limit.baseline
+        work = self.in_flight.limit.baseline
         if work:
-            most = max(most, min(MAX_AT_ONCE, round(SLICE / work)))
-        most = min(most, self.bound - self.begun)
-        # Sorted once in a turn: to look for each of those who begin among thousands would hold the loop for longer than they wait.
-        waiting = deque(sorted(queue, key=order_of(self._excess), reverse=True)) if tight else queue
-        chosen: list[Arrival] = []
-        while waiting and len(chosen) < most:
-            place = waiting.popleft()
-            if not place.arrival.over:
-                place.ctx.called = now if place.full else place.arrived
+            max_calls = max(max_calls, min(MAX_BATCH, round(SLICE / work)))
+        max_calls = min(max_calls, self.in_flight.max_count - self.in_flight.count)
+        waiting = self.queue.by_importance(self.shedding) if overloaded else entries
+        chosen: list[PendingCall] = []
+        while waiting and len(chosen) < max_calls:
+            entry = waiting.popleft()
+            if not entry.call.over:
+                entry.server_call.chosen_from = now if entry.blocked else entry.arrived
                 # Each is worth a write: its answer would wait for as long as the other, and those of the next turn, compute.
-                place.ctx.alone = most <= _FEW
-                chosen.append(place.arrival)
+                entry.server_call.flush_alone = max_calls <= _FEW
+                chosen.append(entry.call)
         try:
-            self._chosen(now, len(chosen), waiting if tight else None)
+            self._record_turn(now, len(chosen), waiting if overloaded else None)
         except Exception:  # noqa: BLE001 # they have left the queue, and nobody else would begin them
             _log.exception("the figures of a queue failed; its calls go on")
-            self._keep([place for place in waiting if not place.arrival.over])
+            self.queue.keep([entry for entry in waiting if not entry.call.over])
         return chosen
 
-    def _chosen(self, now: float, calls: int, left: "deque[Place] | None") -> None:
-        """So many begin; `left` are those who do not, the most important first, in an overload, in which they may not all go on waiting."""
+    def _record_turn(self, now: float, calls: int, left: deque[QueueEntry] | None) -> None:
+        """Count `calls` that begin. In an overload `left` are the calls that do not, the most important first; else it is None."""
         if left is not None:
-            if self._trial.goes_on(now, self.waits.share(len(left))):
-                self._keep(sorted(left, key=by_number))
+            if self.overload.probe.update(now, self.waits.wait_fraction(len(left))):
+                self.queue.keep(left)
             else:
                 self._clear(left, now)
         if calls:
-            self._moved = now
-            self.waits.began(now, calls)
-        self._excess.began(now, calls)
-        if not self.queue:
+            self.in_flight.record_start(now)
+            self.waits.record_starts(now, calls)
+        self.shedding.record_starts(now, calls)
+        if not self._entries:
             self._emptied(now)
 
-    def leave(self) -> None:
-        """A call has ended; its place goes to who waits."""
-        self.begun -= 1
-        if self.queue:
-            self._turns.pick()
+    def discard(self) -> None:
+        """Forget calls that do not wait any more, and are `over` by now."""
+        self.queue.trim()
+        if not self._entries:
+            self._emptied(self._time.now())
 
-    def forget(self, arrival: Arrival) -> None:
-        """A call does not wait any more."""
-        queue = self.queue  # `arrival.over` by now, and passed over like a call at the gate that is: many may end at once
-        while queue and queue[0].arrival.over:
-            queue.popleft()
-        while queue and queue[-1].arrival.over:
-            queue.pop()
-        if not queue:
-            self._emptied(clock.now())
+    def _is_standing(self, now: float) -> bool:
+        """Whether the oldest call in the queue has waited for too long."""
+        standing = bool(self._entries) and self.waits.is_too_long(now, now - self._entries[0].arrived)
+        if standing:
+            self.overload.extend(now)
+        return standing
 
-    def _stands(self, now: float) -> bool:
-        """Whether the queue's oldest end has waited for too long."""
-        stands = bool(self.queue) and self.waits.too_long(now, now - self.queue[0].arrived)
-        if stands:
-            self._tighten(now)
-        return stands
+    def _clear(self, waiting: Iterable[QueueEntry], now: float) -> None:
+        """Reject the calls of those `waiting`, the most important first, that will not begin in time.
 
-    def _tighten(self, now: float) -> None:
-        if now >= self._tight_until:
-            self._trial.overloaded(now)
-        self._tight_until = now + _CALM_AFTER
-
-    def _clear(self, waiting: Iterable[Place], now: float) -> None:
-        """Refuse those `waiting`, the most important first, who will not begin in time: of the classes among whom some are refused, who
-        would wait for longer than the target, or have waited for more than a moment, since while the loop computes as many again come to
-        the sockets. The others may wait for as long as their deadlines allow."""
+        In the classes that are being shed, those are the calls that would wait for longer than the target. It is also the calls that have
+        waited for more than a moment: while the loop computes, as many again come to the sockets. Calls of other classes may wait for as
+        long as their deadlines allow.
+        """
         waits = self.waits
-        target, gap = waits.short, waits.gap
-        patience = _GAPS * gap if gap and not self._excess.light else target
-        refused = self._excess.refused_class
-        left = waits.room(target)
-        kept: list[Place] = []
-        for place in waiting:
-            waited = now - place.arrived
-            if place.level // CLASS > refused:
-                keeps = len(kept) < _KEPT and waits.in_time(place.ctx.deadline, place.arrived, now + gap * len(kept))
+        target, interval = waits.overload_wait, waits.start_interval
+        max_wait = _MAX_INTERVALS * interval if interval and not self.shedding.is_light else target
+        shed_class = self.shedding.shed_class
+        left = waits.capacity(target)
+        kept: list[QueueEntry] = []
+        for entry in waiting:
+            waited = now - entry.arrived
+            if entry.level // LEVELS_PER_CLASS > shed_class:
+                keeps = len(kept) < _KEPT and waits.meets_deadline(entry.ctx.deadline, entry.arrived, now + interval * len(kept))
             else:
-                keeps = left > 0 and waited <= (target if place.full else patience)
+                keeps = left > 0 and waited <= (target if entry.blocked else max_wait)
             left -= keeps
             if keeps:
-                kept.append(place)
+                kept.append(entry)
             else:
-                self._drop(place, now)
-        self._keep(sorted(kept, key=by_number))
+                self._drop(entry, now)
+        self.queue.keep(kept)
 
-    def _drop(self, place: Place, now: float) -> None:
-        arrival = place.arrival
-        if not arrival.over:
-            error = self.refuse(CONCURRENCY_LIMIT if place.full else QUEUE_DELAY, now, place.ctx)
-            if not isinstance(arrival, Waiter):
-                self.unseen(now - place.arrived)
-            arrival.refuse(error)
-
-    def _forgot(self, now: float) -> bool:
-        """Whether calls waited that are over, and do not any more. Looked for once in a while: a queue may be long."""
-        if now - self._looked < _LOOKED_AFTER:
-            return False
-        self._looked = now
-        before = len(self.queue)
-        self._keep([place for place in self.queue if not place.arrival.over])
-        return len(self.queue) < before
-
-    def _keep(self, places: list[Place]) -> None:
-        self.queue.clear()
-        self.queue.extend(places)
+    def _drop(self, entry: QueueEntry, now: float) -> None:
+        call = entry.call
+        if not call.over:
+            rejection = self.reject(CONCURRENCY_LIMIT if entry.blocked else QUEUE_DELAY, now, entry.ctx)
+            if not isinstance(call, WaitingTask):
+                self.on_rejected(now - entry.arrived)
+            call.reject(rejection)
 
     def _emptied(self, now: float) -> None:
-        self._turns.waiting.pop(self, None)
-        self.waits.emptied(now)
-        self.calm = now >= self._tight_until
+        self._scheduler.queues.pop(self, None)
+        self.waits.queue_emptied(now)
+        self.calm = not self.overload.is_active(now)

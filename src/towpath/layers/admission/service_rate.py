@@ -3,47 +3,48 @@
 Time in which nobody waits says nothing of what a server can do, and neither does a queue that is long past. Both sums, of seconds and of
 calls, fade at each turn: their ratio weighs a turn by how long it took, so that one long turn among many short ones is soon made up for.
 
-Pure: told of turns, asked for seconds.
+The rate is pure: it is told of turns and asked for seconds.
 """
 
 from math import inf
 from typing import Final
 
 _FADING: Final = 0.9
-"""What a turn leaves of the turns before it."""
+"""The part that a turn leaves of the turns before it."""
 
-_FORGOTTEN: Final = 1.0
-"""Seconds without a queue after which the next one is another one: of other calls, perhaps, and on a machine that does something else."""
+_STALE_AFTER: Final = 1.0
+"""Seconds without a queue after which the rate says nothing of the next one: its calls may be others, and the machine may do other work."""
 
 
-class Pace:
-    """One queue's. `gap` is how many seconds pass between two calls that begin, 0 as long as that is not known."""
+class ServiceRate:
+    """The rate of one queue."""
 
-    __slots__ = ("_calls", "_emptied", "_last", "_seconds", "gap")
+    __slots__ = ("_calls", "_emptied", "_last", "_seconds", "interval")
 
     def __init__(self) -> None:
-        self.gap = 0.0
+        self.interval = 0.0
+        """Seconds between two calls that begin; 0 as long as that is not known."""
         self._seconds = 0.0
         self._calls = 0.0
         self._last = 0.0
         self._emptied = -inf
 
-    def began(self, now: float, calls: int) -> None:
-        """So many `calls` of the queue, at least one, have begun together."""
+    def record_starts(self, now: float, calls: int) -> None:
+        """Count `calls` of the queue, at least one, that have begun together."""
         if self._last:
             self._seconds = _FADING * self._seconds + now - self._last
             self._calls = _FADING * self._calls + calls
-            self.gap = self._seconds / self._calls
+            self.interval = self._seconds / self._calls
         self._last = now
 
-    def emptied(self, now: float) -> None:
-        """Nobody waits any more."""
+    def queue_emptied(self, now: float) -> None:
+        """Stop the clock, since nobody waits any more."""
         self._last = 0.0
         self._emptied = now
 
-    def forget(self, now: float) -> bool:
-        """Somebody waits who found nobody waiting: start over, and say so, if that had been so for a second."""
-        if not self.gap or now - self._emptied < _FORGOTTEN:
+    def reset_if_stale(self, now: float) -> bool:
+        """Start over, as a queue begins, if there was none for a second; returns whether it did."""
+        if not self.interval or now - self._emptied < _STALE_AFTER:
             return False
-        self.gap = self._seconds = self._calls = 0.0
+        self.interval = self._seconds = self._calls = 0.0
         return True

@@ -100,4 +100,4 @@ class HostLink(Link[End]):
 
     @abstractmethod
     def _unbegun(self) -> list[Handling]:
-        """The calls that have no handler yet: their requests are still coming, or a gate holds them back."""
+        """The calls that have no handler yet: their requests are still coming, or they wait to be admitted."""

@@ -12,6 +12,7 @@ from typing import Any, Final, Self, cast
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
+from towpath.core.early_rejection import ADMIT, WAIT
 from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.service import MethodKind
@@ -235,15 +236,16 @@ class ServerExchange(Handling):
 
     def _start(self) -> None:
         method_route = self._method_route
-        if method_route.gate is not None and method_route.method.kind is MethodKind.UNARY:
+        early = method_route.early_rejection
+        if early is not None and method_route.method.kind is MethodKind.UNARY:
             try:
-                verdict = method_route.gate(self._ctx, Held(self))
-            except Exception as fault:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
+                verdict = early.on_arrival(self._ctx, Held(self))
+            except Exception as fault:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
                 self._report(fault)
-                verdict = True
-            if verdict is not True:
-                if verdict is not False:
-                    self.fail(verdict)
+                verdict = ADMIT
+            if verdict is not ADMIT:
+                if verdict is not WAIT:
+                    self.fail(verdict.error)
                 return
         self.let_in()
 
@@ -335,7 +337,8 @@ class ServerExchange(Handling):
         if answer.body:
             self._outlet.send_data(answer.body, end=True)
         self._outlet.abandon()
-        if self._ctx.alone:
+        server = self._ctx.server
+        if server is not None and server.flush_alone:
             self._link.flush()  # no other answer to share a write with
         else:
             self._link.schedule_flush()

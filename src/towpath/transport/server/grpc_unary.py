@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.deadline import NO_SLOT
+from towpath.core.early_rejection import ADMIT, WAIT, Rejection
 from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.metadata import EMPTY, Metadata, Pairs
 from towpath.transport.server.call import Carrier, Handling, expired, not_one_message
@@ -45,7 +46,7 @@ class ServerCall(Stream, Handling):
     __slots__ = ("_ctx", "_flag", "_link", "_message", "_over", "_reader", "_route", "_slot", "task")
 
     _ctx: Context  # set with the head, before anything reads it
-    _message: bytes  # set while a gate holds the call back
+    _message: bytes  # set while the call waits
 
     def __init__(self, link: Host, route: Route) -> None:
         Stream.__init__(self, link.connection)  # `super()` takes 0.1 us more (measured)
@@ -149,18 +150,18 @@ class ServerCall(Stream, Handling):
         self._start(message)
 
     def _start(self, message: bytes) -> None:
-        gate = self._route.method_route.gate
-        if gate is not None:
+        early = self._route.method_route.early_rejection
+        if early is not None:
             try:
-                verdict = gate(self._ctx, self)
-            except Exception as fault:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
+                verdict = early.on_arrival(self._ctx, self)
+            except Exception as fault:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
                 self._report(fault)
-                verdict = True
-            if verdict is not True:
-                if verdict is False:
+                verdict = ADMIT
+            if verdict is not ADMIT:
+                if verdict is WAIT:
                     self._message = message
                 else:
-                    self.refuse(verdict)
+                    self.reject(verdict)
                 return
         self._serve(message)
 
@@ -170,12 +171,12 @@ class ServerCall(Stream, Handling):
         return self._over
 
     def begin(self) -> None:
-        """The gate lets the call in that it had held back."""
+        """Begin a call that waited, in a task of its own."""
         self._serve(self._message)
         self._message = b""
 
     async def run(self) -> None:
-        """Likewise, in this task."""
+        """Begin a call that waited, in this task."""
         request = self._decoded(self._message)
         self._message = b""
         if request is not None:
@@ -183,11 +184,11 @@ class ServerCall(Stream, Handling):
             self.task = asyncio.current_task()
             await self._run(self._route.method_route, request, self._ctx)
 
-    def refuse(self, error: RpcError) -> None:
-        """The gate does not let it in."""
+    def reject(self, rejection: Rejection) -> None:
+        """End the call, which was not begun."""
         if not self._over:
             self._over = True
-            _end_with(self, self._link, self._route.method_route.refused.fields(error))
+            _end_with(self, self._link, self._route.method_route.refused.fields(rejection.error))
             self._ended()
 
     def _serve(self, message: bytes) -> None:
@@ -243,7 +244,7 @@ class ServerCall(Stream, Handling):
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
-            if len(link.calls) == 1 or ctx.alone:
+            if len(link.calls) == 1 or (ctx.server is not None and ctx.server.flush_alone):
                 link.flush()  # no other answer to share a write with
             else:
                 link.schedule_flush()

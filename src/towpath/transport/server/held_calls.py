@@ -1,7 +1,8 @@
-"""A unary call at its gate, in any protocol but gRPC, whose own calls stand there themselves."""
+"""A unary call that waits to be admitted, in any protocol but gRPC, whose own calls are such calls themselves."""
 
 from typing import Protocol
 
+from towpath.core.early_rejection import Rejection
 from towpath.core.errors import RpcError
 
 
@@ -27,7 +28,7 @@ class Call(Protocol):
 
 
 class Held:
-    """The call as a gate sees it (`towpath.core.service.Arrival`): a call's own `begin` is something else."""
+    """The call as early rejection has it (`towpath.core.early_rejection.PendingCall`): a call's own `begin` is something else."""
 
     __slots__ = ("_call",)
 
@@ -47,6 +48,6 @@ class Held:
         """Let it in, in this task."""
         await self._call.run()
 
-    def refuse(self, error: RpcError) -> None:
-        """End it."""
-        self._call.fail(error)
+    def reject(self, rejection: Rejection) -> None:
+        """End the call."""
+        self._call.fail(rejection.error)

@@ -102,16 +102,16 @@ class Http2Link(HostLink[ServerConnection]):
             self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
             return RefusedCall(self)
         if isinstance(route, Route):  # nearly always, for one look at the head
-            door = route.method_route.door
-            if door is not None:
+            early = route.method_route.early_rejection
+            if early is not None:
                 try:
-                    refusal = door(route, extra)
-                except Exception:  # noqa: BLE001 # a policy that fails turns nobody away, and ends no connection
-                    log.exception("the door of %s failed", route.method_route.name)
-                    refusal = None
-                if refusal is not None:
+                    rejection = early.on_headers(route, extra)
+                except Exception:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
+                    log.exception("the early rejection of %s failed", route.method_route.name)
+                    rejection = None
+                if rejection is not None:
                     self.unhurried += 1
-                    return self.connection.encode(HEAD, route.method_route.refused.fields(refusal))
+                    return self.connection.encode(HEAD, route.method_route.refused.fields(rejection.error))
             return ServerCall(self, route)
         if isinstance(route, Settled):
             return SettledCall(self, route)

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import Message
 
 from towpath.core.context import Criticality
+from towpath.core.early_rejection import EarlyRejection
 from towpath.core.errors import RpcError
-from towpath.core.service import Door, Gate, Handler, Idempotency, MethodKind, MethodSpec
+from towpath.core.service import Handler, Idempotency, MethodKind, MethodSpec
 from towpath.wire.codec import CODECS, PROTO, BodyCodec
 from towpath.wire.compression import (
     CONNECT_STREAM_FIELDS,
@@ -36,7 +37,7 @@ _MOST_REFUSED: Final = 8
 
 
 class Refused:
-    """The errors that a gate gave last, with what says each on the wire: an overloaded server says the same to thousands a second."""
+    """The errors of the last early rejections, and their bytes: an overloaded server says the same to thousands a second."""
 
     __slots__ = ("_fields",)
 
@@ -69,10 +70,8 @@ class MethodRoute:
     """How important calls are whose caller does not say."""
     message_limit: int
     """Bytes that a request message may have, before and after decompression."""
-    door: Door | None = None
-    """What may refuse unary calls over gRPC by their heads."""
-    gate: Gate | None = None
-    """What may refuse unary calls in any protocol as they arrive."""
+    early_rejection: EarlyRejection | None = None
+    """What is asked about unary calls before they cost a task."""
     refused: Refused = field(default_factory=Refused)
 
 

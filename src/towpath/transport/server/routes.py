@@ -6,8 +6,9 @@ from typing import Final
 
 from towpath.core.blocking import asynchronous
 from towpath.core.context import Criticality
+from towpath.core.early_rejection import early_rejection_of
 from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.service import Handler, Layer, MethodKind, Service, compose, door_of, gate_of
+from towpath.core.service import Handler, Layer, MethodKind, Service, compose
 from towpath.core.streaming import exchange_handler
 from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, MethodRoute, get_dialogue
 from towpath.transport.server.rest import RestRoutes
@@ -54,8 +55,8 @@ class Route:
         self.negotiation = negotiation
         self.inherited = Inherited(head.fields, method_route.criticality)
 
-    def standing(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
-        """How important a call with this head is, as `towpath.core.service.Head` says it."""
+    def priority(self, extra: Sequence[Field], /) -> tuple[Criticality, int, int]:
+        """How important a call with this head is, as `towpath.core.early_rejection.RequestHeaders` says it."""
         return standing(self.inherited, extra)
 
 
@@ -121,8 +122,7 @@ class Routes:
         for (method_route, _), handler in zip(self._innermost, composed, strict=True):
             method_route.handler = handler
             if method_route.method.kind is MethodKind.UNARY:
-                method_route.door = door_of(layers, method_route.method)
-                method_route.gate = gate_of(layers, method_route.method)
+                method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
     def resolve(self, head: Section) -> Route | Dialogue | Settled:
         """What becomes of a head, from now on remembered on it."""

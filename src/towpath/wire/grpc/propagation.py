@@ -15,6 +15,7 @@ from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.core.propagated import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
+from towpath.core.server_call import ServerCallInfo
 from towpath.core.trace import TraceContext, cohort_of
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import timeout as timeout_codec
@@ -266,5 +267,5 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
         ctx.own_trace = TraceContext.received(traceparent, base.tracestate)
     if started is not None and started[0] is extra:
         ctx.own_trace = started[1]
-    ctx.arrived = now
+    ctx.server = ServerCallInfo(now)
     return ctx

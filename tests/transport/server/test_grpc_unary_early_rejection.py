@@ -1,4 +1,4 @@
-"""A gate may hold a call back: what becomes of it then, over real sockets."""
+"""A layer may have a call wait or reject it early: what becomes of it then, over real sockets."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from tests.echo_service import Echo, turn_until
 from tests.transport.raw_peer import raw_client, request_head
 from towpath import connect
 from towpath.core.context import CallOptions, Context, Criticality, enter, leave
+from towpath.core.early_rejection import WAIT, Rejection
 from towpath.core.errors import Code, RpcError
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import Channel, Server
@@ -31,12 +32,15 @@ class Holding:
     def wrap(self, method, following):
         return following
 
-    def gate(self, method):
-        return self._hold if method is SAY else None
+    def early_rejection(self, method):
+        return self if method is SAY else None
 
-    def _hold(self, _ctx, arrival):
-        self.held.append(arrival)
-        return False
+    def on_headers(self, _headers, _extra):
+        return None
+
+    def on_arrival(self, _ctx, call):
+        self.held.append(call)
+        return WAIT
 
 
 class Nonsense:
@@ -78,7 +82,7 @@ async def test_a_call_that_is_let_in_later_is_served(how):
 async def test_a_call_that_is_refused_later_is_told_so():
     async with stage() as (layer, echo, client, _):
         task, held = await call(client, layer)
-        held.refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))
+        held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
         with pytest.raises(RpcError, match="no room"):
             await task
         assert held.over
@@ -90,7 +94,7 @@ async def test_a_call_that_was_cancelled_while_it_was_held_is_over():
         task, held = await call(client, layer)
         task.cancel()
         await turn_until(lambda: held.over)
-        held.refuse(RpcError(Code.RESOURCE_EXHAUSTED, "no room"))  # does nothing any more
+        held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))  # does nothing any more
 
 
 async def test_a_call_that_expired_while_it_was_held_is_over():
@@ -118,7 +122,7 @@ async def test_what_is_no_request_is_found_out_when_it_is_let_in(how):
 
 
 class Shut:
-    """A layer whose door is shut."""
+    """A layer that rejects every call of Say by its headers."""
 
     role = "shut"
 
@@ -130,12 +134,12 @@ class Shut:
     def wrap(self, method, following):
         return following
 
-    def door(self, method):
-        return self._ask if method is SAY else None
+    def early_rejection(self, method):
+        return self if method is SAY else None
 
-    def _ask(self, head, extra):
-        self.asked.append(head.standing(extra))
-        return self.refusal
+    def on_headers(self, headers, extra):
+        self.asked.append(headers.priority(extra))
+        return Rejection(self.refusal)
 
 
 async def test_a_call_may_be_refused_by_its_head_and_others_are_served():

@@ -5,12 +5,12 @@ from functools import partial
 
 from echo.v1.echo_towpath import SAY
 
-from tests.layers.admission.held import Held
+from tests.layers.admission.held import Headers, Held, put
 from towpath.core import clock
 from towpath.core.context import Context, Criticality
 from towpath.core.signals import Decision, reason_of
 from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.method_queue import PRIORITY, QUEUE_DELAY
+from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
 
 async def nobody(request, ctx):
@@ -21,50 +21,50 @@ async def test_who_is_in_excess_is_turned_away_at_the_door():
     told = []
     layer = Admission(signal=told.append)
     layer.wrap(SAY, nobody)
-    lane, door = layer.gate(SAY).__self__, layer.door(SAY)
+    queue, door = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
     low, high = (Context("a/b", criticality=level) for level in (Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
     now = clock.now()
-    assert door(low, ()) is None  # all is well
-    lane.refuse(QUEUE_DELAY, now)
-    assert door(low, ()) is None  # nobody waits
+    assert door(Headers(low), ()) is None  # all is well
+    queue.reject(QUEUE_DELAY, now)
+    assert door(Headers(low), ()) is None  # nobody waits
     for n in range(45):  # for less than a second, after which it is tried to refuse nobody
-        lane.hold(high if n % 2 else low, Held(), now + 0.02 * n)
-        lane.choose(now + 0.02 * n, 0)
-    lane.refuse(QUEUE_DELAY, now + 0.9)
-    lane.hold(high, Held(), now + 0.9)
+        put(queue, high if n % 2 else low, Held(), now + 0.02 * n)
+        queue.choose(now + 0.02 * n, 0)
+    queue.reject(QUEUE_DELAY, now + 0.9)
+    put(queue, high, Held(), now + 0.9)
     with clock.using(lambda: now + 0.9):
-        refusals = [door(low, ()) for _ in range(100)]
-    assert all(reason_of(refusal) == PRIORITY for refusal in refusals)
+        refusals = [door(Headers(low), ()) for _ in range(100)]
+    assert all(reason_of(refusal.error) == PRIORITY for refusal in refusals)
     with clock.using(lambda: now + 4.0):
-        assert door(low, ()) is None  # it is over
+        assert door(Headers(low), ()) is None  # it is over
     assert told[-1] == Decision(SAY.full_name, "admission", PRIORITY, shadow=False, ctx=None, rejected=True)
 
 
 async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_waits():
     layer = Admission()
     layer.wrap(SAY, nobody)
-    lane, door = layer.gate(SAY).__self__, layer.door(SAY)
+    queue, door = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
     first, again = (Context("a/b", attempt=attempt) for attempt in (0, 1))
 
     def one_waits():
-        lane.hold(first, Held(partial(asyncio.sleep, 0)), now)
+        put(queue, first, Held(partial(asyncio.sleep, 0)), now)
 
     now = clock.now()
     for turn in range(45):  # of nine calls that come eight begin
         now += 0.02
-        lane.refuse(QUEUE_DELAY, now)
+        queue.reject(QUEUE_DELAY, now)
         one_waits()
         with clock.using(lambda at=now: at):
             for n in range(8):
-                if door(again if n + turn == 25 else first, ()) is None:
+                if door(Headers(again if n + turn == 25 else first), ()) is None:
                     one_waits()
-        lane.choose(now, 8)
-    lane.choose(now, 9)
+        queue.choose(now, 8)
+    queue.choose(now, 9)
     one_waits()
     turned_away = []
     with clock.using(lambda: now):
         for _ in range(8):
-            turned_away.append(door(again, ()))
+            turned_away.append(door(Headers(again), ()))
             one_waits()
-    assert [refusal is None for refusal in turned_away] == [True] * 4 + [False] * 4
-    assert reason_of(turned_away[-1]) == PRIORITY
+    assert turned_away[0] is None
+    assert reason_of(turned_away[-1].error) == PRIORITY
