@@ -8,6 +8,7 @@ from echo.v1.echo_towpath import SAY
 from tests.layers.admission.held import Headers, Held, put
 from towpath.core import clock
 from towpath.core.context import Context, Criticality
+from towpath.core.early_rejection import ADMIT
 from towpath.core.signals import Decision, reason_of
 from towpath.layers.admission.admission import Admission
 from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
@@ -68,3 +69,12 @@ async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_
             one_waits()
     assert turned_away[0] is None
     assert reason_of(turned_away[-1].error) == PRIORITY
+
+
+def test_a_call_that_no_server_received_counts_as_just_arrived():
+    layer = Admission()
+    layer.wrap(SAY, nobody)
+    ctx, now = Context("a/b"), clock.now()
+    with clock.using(lambda: now):
+        assert layer.early_rejection(SAY).on_arrival(ctx, Held()) is ADMIT
+    assert (ctx.server.arrived, ctx.server.admitted) == (now, True)
