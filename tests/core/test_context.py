@@ -62,7 +62,7 @@ class TestChild:
 
     def test_does_not_inherit_what_belongs_to_the_hop(self) -> None:
         child = self.parent().child("d.E/F", deadline=None)
-        assert (child.metadata, child.peer, child.attempt, child.own_reply) == (EMPTY, "", 0, None)
+        assert (child.metadata, child.peer, child.attempt, child.cached_reply) == (EMPTY, "", 0, None)
 
     def test_takes_what_its_caller_gives(self) -> None:
         reply, metadata = Reply(), Metadata([("a", "b")])
@@ -77,15 +77,15 @@ class TestChild:
 class TestIdentity:
     def test_of_a_received_call_is_its_trace(self) -> None:
         ctx = Context("a.B/C", traceparent=TRACEPARENT)
-        assert ctx.own_trace is None
-        assert ctx.trace is ctx.trace is ctx.own_trace
+        assert ctx.cached_trace is None
+        assert ctx.trace is ctx.trace is ctx.cached_trace
         assert (ctx.trace.trace_id, ctx.request_id) == (TRACE_ID, TRACE_ID)
 
     def test_of_a_call_that_belongs_to_no_trace_is_made_when_asked_for(self) -> None:
         ctx = Context("a.B/C")
-        assert ctx.own_trace is None
+        assert ctx.cached_trace is None
         assert ctx.request_id == ctx.trace.trace_id
-        assert ctx.trace is ctx.own_trace
+        assert ctx.trace is ctx.cached_trace
 
     def test_of_a_call_made_here_is_given(self) -> None:
         trace = TraceContext.root()
@@ -105,9 +105,9 @@ class TestIdentity:
 class TestReply:
     def test_is_made_when_the_handler_asks_for_it(self) -> None:
         ctx = Context("a.B/C")
-        assert ctx.own_reply is None
+        assert ctx.cached_reply is None
         ctx.reply.trailers = Metadata([("a", "b")])
-        assert ctx.own_reply is ctx.reply
+        assert ctx.cached_reply is ctx.reply
         assert (ctx.reply.headers, ctx.reply.trailers) == (EMPTY, Metadata([("a", "b")]))
 
 
@@ -190,7 +190,7 @@ class TestAnotherAttempt:
         ctx.idempotency_key, ctx.wait_for_ready = "key", True
         again = ctx.again(2)
         assert (again.method, again.deadline, again.criticality, again.tenant) == ("a.B/C", 10.0, Criticality.SHEDDABLE, "acme")
-        assert (again.metadata, again.request_id, again.own_reply) == (ctx.metadata, "r", reply)
+        assert (again.metadata, again.request_id, again.cached_reply) == (ctx.metadata, "r", reply)
         assert (again.idempotency_key, again.wait_for_ready, again.attempt) == ("key", True, 2)
         assert (again.trace.trace_id, again.trace.parent_id) == (ctx.trace.trace_id, ctx.trace.span_id)
 

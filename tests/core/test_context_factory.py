@@ -19,8 +19,8 @@ def test_a_call_that_inherits_nothing_stands_alone_inside_of_another() -> None:
     token = enter(Context("a/b", deadline=NOW + 1, criticality=Criticality.SHEDDABLE, tenant="acme", request_id="r"))
     ctx = context_factory("c/d", 2.0, None, inherits=False)(None)
     leave(token)
-    assert (ctx.method, ctx.deadline, ctx.criticality, ctx.tenant, ctx.own_request_id) == ("c/d", NOW + 2, Criticality.CRITICAL, "", "")
-    assert ctx.own_trace is None
+    assert (ctx.method, ctx.deadline, ctx.criticality, ctx.tenant, ctx.given_request_id) == ("c/d", NOW + 2, Criticality.CRITICAL, "", "")
+    assert ctx.cached_trace is None
 
 
 @pytest.mark.parametrize("inherits", [False, True])

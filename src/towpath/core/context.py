@@ -127,10 +127,6 @@ class Context:
         "idempotency_key",
         "metadata",
         "method",
-        "own_reply",
-        "own_request_id",
-        "own_trace",
-        "own_traceparent",
         "peer",
         "server",
         "tenant",
@@ -168,16 +164,16 @@ class Context:
     wait_for_ready: bool
     """Whether a client's call waits for a target that cannot be reached."""
 
-    own_request_id: Final[str]
+    given_request_id: Final[str]
     """The `x-request-id` that came from outside; empty without one."""
 
-    own_traceparent: Final[bytes]
+    raw_traceparent: Final[bytes]
     """The raw `traceparent` of a received call; empty without one. Most calls never need it parsed."""
 
-    own_trace: TraceContext | None
+    cached_trace: TraceContext | None
     """The cache of `trace`; None until it is given or asked for."""
 
-    own_reply: Reply | None
+    cached_reply: Reply | None
     """The cache of `reply`; None until it is given or asked for."""
 
     _latest: "Context"
@@ -213,10 +209,10 @@ class Context:
         self.wait_for_ready = False
         self.idempotency_key = ""
         self.server = None
-        self.own_trace = trace
-        self.own_traceparent = traceparent
-        self.own_request_id = request_id
-        self.own_reply = reply
+        self.cached_trace = trace
+        self.raw_traceparent = traceparent
+        self.given_request_id = request_id
+        self.cached_reply = reply
 
     @staticmethod
     def root(
@@ -241,30 +237,30 @@ class Context:
     @property
     def trace(self) -> TraceContext:
         """This hop's trace identity; a call that arrived without one starts a trace."""
-        trace = self.own_trace
+        trace = self.cached_trace
         if trace is None:
-            raw = self.own_traceparent
-            trace = self.own_trace = TraceContext.received(raw) if raw else TraceContext.root()
+            raw = self.raw_traceparent
+            trace = self.cached_trace = TraceContext.received(raw) if raw else TraceContext.root()
         return trace
 
     @property
     def request_id(self) -> str:
         """The id that a caller should quote in a report: the `x-request-id` that came from outside, else the trace id."""
-        return self.own_request_id or self.trace.trace_id
+        return self.given_request_id or self.trace.trace_id
 
     @property
     def cohort(self) -> int:
         """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one."""
-        raw = self.own_traceparent
+        raw = self.raw_traceparent
         cohort = cohort_of(raw) if raw else None
         return self.trace.cohort if cohort is None else cohort
 
     @property
     def reply(self) -> Reply:
         """The answer's metadata, for the handler to fill."""
-        reply = self.own_reply
+        reply = self.cached_reply
         if reply is None:
-            reply = self.own_reply = Reply()
+            reply = self.cached_reply = Reply()
         return reply
 
     def remaining(self) -> float | None:
@@ -308,7 +304,7 @@ class Context:
             metadata=self.metadata,
             peer=before.peer,
             trace=self.trace.child(),
-            reply=self.own_reply,
+            reply=self.cached_reply,
             attempt=attempt,
         )
         for name in _REPEATED:

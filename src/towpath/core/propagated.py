@@ -167,7 +167,7 @@ IDEMPOTENCY_KEY: Final = PropagatedField(
 
 REQUEST_ID: Final = PropagatedField(
     name="x-request-id",
-    attribute="own_request_id",
+    attribute="given_request_id",
     absent="",
     parse=_parse_request_id,
     render=str.encode,

@@ -118,7 +118,7 @@ class _Standing:
 
     def _mark(self, ctx: Context, reason: str) -> None:
         self._signal(Decision(self._method.full_name, Fallback.role, reason, False, ctx))
-        reply = ctx.own_reply
+        reply = ctx.cached_reply
         if reply is not None:  # somebody asked for it
             reply.trailers = Metadata.received((*reply.trailers, (MARK, reason)))  # what came off the wire is not checked again
 

@@ -54,9 +54,9 @@ def test_a_context_crosses_the_wire_however_its_fields_are_split(ctx: Context, s
     assert got.criticality is ctx.criticality
     assert got.tenant == ctx.tenant
     assert got.metadata == ctx.metadata
-    assert got.own_request_id == ctx.own_request_id
-    assert bool(got.own_traceparent) == (ctx.own_trace is not None)
-    if ctx.own_trace is not None:
+    assert got.given_request_id == ctx.given_request_id
+    assert bool(got.raw_traceparent) == (ctx.cached_trace is not None)
+    if ctx.cached_trace is not None:
         assert (got.trace.trace_id, got.trace.parent_id) == (ctx.trace.trace_id, ctx.trace.span_id)
     assert (got.deadline is None) == (ctx.deadline is None)
     if got.deadline is not None and ctx.deadline is not None:
@@ -122,13 +122,13 @@ def test_what_a_stranger_says_badly_of_a_call_counts_as_not_said() -> None:
         )
     )
     assert got.criticality is Criticality.CRITICAL
-    assert got.own_request_id == ""
+    assert got.given_request_id == ""
     assert got.trace.parent_id == ""
 
 
 @pytest.mark.parametrize(("value", "expected"), [(b"r" * 128, "r" * 128), (b"a b", "a b"), (b"", ""), (b"\xff", ""), (b"a\tb", "")])
 def test_a_request_id_is_taken_whole_or_not_at_all(value: bytes, expected: str) -> None:
-    assert read(((b"x-request-id", value),)).own_request_id == expected
+    assert read(((b"x-request-id", value),)).given_request_id == expected
 
 
 TENANT, KEY = b"towpath-tenant", b"idempotency-key"
@@ -204,7 +204,7 @@ def test_what_describes_a_call_and_comes_twice_counts_as_not_sent(split: int) ->
     ):
         sent = tuple((name, value) for value in values)
         got = read(sent[:split], sent[split:])
-        assert (got.criticality, got.attempt, got.own_request_id, got.trace.parent_id) == (Criticality.CRITICAL, 0, "", "")
+        assert (got.criticality, got.attempt, got.given_request_id, got.trace.parent_id) == (Criticality.CRITICAL, 0, "", "")
         assert got.trace.trace_id.encode() not in one + other
         assert standing(Inherited(sent[:split]), sent[split:])[:2] == (got.criticality, got.attempt)
 
@@ -309,8 +309,8 @@ def outcome(head: list[Field], extra: list[Field]) -> tuple[object, ...]:
     except RpcError as error:
         return error.code, error.message
     traced = ctx.trace.parent_id and ctx.trace.trace_id
-    values = (ctx.criticality, ctx.tenant, ctx.attempt, ctx.idempotency_key, ctx.own_request_id, tuple(ctx.metadata))
-    return ctx.deadline, ctx.own_traceparent, traced, ctx.trace.state, values
+    values = (ctx.criticality, ctx.tenant, ctx.attempt, ctx.idempotency_key, ctx.given_request_id, tuple(ctx.metadata))
+    return ctx.deadline, ctx.raw_traceparent, traced, ctx.trace.state, values
 
 
 @given(SENT, st.integers(0, 6))
@@ -331,6 +331,6 @@ def test_a_trace_that_was_started_for_one_call_is_not_another_calls() -> None:
     base, one, other = Inherited(()), [(b"x", b"1")], [(b"x", b"1")]
     cohort = standing(base, one)[2]
     assert propagation.received("a.B/C", base, one, "peer", None, NOW).cohort == cohort
-    assert propagation.received("a.B/C", base, one, "peer", None, NOW).own_trace is None
+    assert propagation.received("a.B/C", base, one, "peer", None, NOW).cached_trace is None
     standing(base, one)
-    assert propagation.received("a.B/C", base, other, "peer", None, NOW).own_trace is None
+    assert propagation.received("a.B/C", base, other, "peer", None, NOW).cached_trace is None

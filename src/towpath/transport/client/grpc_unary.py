@@ -51,7 +51,7 @@ class GrpcUnaryStream(Stream):
             self._finish(head.fields, extra)
             return
         self._compression = facts.compression
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         if reply is not None:
             reply.headers = metadata.decode((*head.fields, *extra))
 
@@ -71,7 +71,7 @@ class GrpcUnaryStream(Stream):
         if trailers.says_ok and not extra and self._body is not None and self.state == CLOSED:
             if not self.answer.done():
                 self.answer.set_result(self._body)
-            if self._ctx.own_reply is None:
+            if self._ctx.cached_reply is None:
                 return
         if not extra and not trailers.says_ok and status.decode(trailers.fields) is None:
             trailers.says_ok = True
@@ -109,7 +109,7 @@ class GrpcUnaryStream(Stream):
 
     def _finish(self, fields: tuple[Field, ...], extra: Sequence[Field]) -> None:
         every = (*fields, *extra)
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         if reply is not None:
             reply.trailers = metadata.decode(every)
         error = status.decode(every)

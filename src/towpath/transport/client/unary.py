@@ -50,7 +50,7 @@ class UnaryStream(Stream):
         if end_stream and not reader.ends_in_body:
             self._finish(fields)
             return
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         if reply is not None:
             reply.headers = reader.headers
         if end_stream:
@@ -94,7 +94,7 @@ class UnaryStream(Stream):
             outcome: bytes | RpcError = self._reader.end(fields)
         except RpcError as error:
             outcome = error
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         if reply is not None:
             reply.trailers = self._reader.trailers
         self._settle(outcome)

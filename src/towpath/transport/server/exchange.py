@@ -291,7 +291,7 @@ class ServerExchange(Handling):
         self._check(response)
         dialect = self._dialect
         if not dialect.streams:
-            self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.own_reply))
+            self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.cached_reply))
             return
         dialect = self._streamed()
         head, fields = dialect.head(self._headers())
@@ -319,11 +319,11 @@ class ServerExchange(Handling):
             raise TypeError(f"{self._method_route.name} returned {type(message).__name__} instead of {expected.__name__}")
 
     def _headers(self) -> Metadata:
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         return EMPTY if reply is None else reply.headers
 
     def _trailers(self) -> Metadata:
-        reply = self._ctx.own_reply
+        reply = self._ctx.cached_reply
         return EMPTY if reply is None else reply.trailers
 
     def _send_head(self, dialect: StreamedDialect) -> None:
@@ -355,7 +355,7 @@ class ServerExchange(Handling):
         if self._head_sent:
             self._finish(self._streamed().end(error, EMPTY if bare else self._trailers()))
         else:
-            self._send_whole(self._dialect.refusal(error, None if bare else self._ctx.own_reply))
+            self._send_whole(self._dialect.refusal(error, None if bare else self._ctx.cached_reply))
         if not self._outlet.queued:  # else the deadline also holds for what waits
             self._ended()
 

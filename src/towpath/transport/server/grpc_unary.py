@@ -239,7 +239,7 @@ class ServerCall(Stream, Handling):
             raise TypeError(f"{ctx.method} returned {type(response).__name__} instead of {method_route.response.__name__}")
         link = self._link
         connection = link.connection
-        reply = ctx.own_reply
+        reply = ctx.cached_reply
         if reply is None and link.compression is None:
             message = response.SerializeToString()
             self._over = True
@@ -265,7 +265,7 @@ class ServerCall(Stream, Handling):
 
     def _with_reply(self, error: RpcError, ctx: Context) -> RpcError:
         """The error with the trailers that the handler set before it raised; those that the error brings come on top."""
-        reply = ctx.own_reply
+        reply = ctx.cached_reply
         if reply is None or reply.trailers is EMPTY:
             return error
         # Not made of both anew: what a gateway passes on, as it came, must not fail the stricter check of what applications set.

@@ -67,8 +67,8 @@ def connect_literals(ctx: Context, now: float, implied: Criticality = CRITICAL) 
 def _without_deadline(ctx: Context, implied: Criticality) -> bytes:
     """Every field but the deadline's, in any protocol. The trace goes along if the context was given one: a bare channel starts none."""
     out = b""
-    trace = ctx.own_trace
-    if trace is None and ctx.own_traceparent:
+    trace = ctx.cached_trace
+    if trace is None and ctx.raw_traceparent:
         trace = ctx.trace
     if trace is not None:
         out = _TRACEPARENT + trace.traceparent
@@ -264,8 +264,8 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     for attribute, value in base.said:
         setattr(ctx, attribute, value)
     if base.tracestate:
-        ctx.own_trace = TraceContext.received(traceparent, base.tracestate)
+        ctx.cached_trace = TraceContext.received(traceparent, base.tracestate)
     if started is not None and started[0] is extra:
-        ctx.own_trace = started[1]
+        ctx.cached_trace = started[1]
     ctx.server = ServerCallInfo(now)
     return ctx
