@@ -156,13 +156,16 @@ class Inherited:
         self.tracestate = ""
         self.fault = ""
         self.started = None
-        self.found = {}
+        found = self.found = {}
         self.said = []
         rest: list[Field] = []
         for name, value in fields:
             field = _BY_NAME.get(name)
             if field is not None:
-                _add(self.found, field, value)
+                if field in found:
+                    _add(found, field, value)
+                else:
+                    found[field] = value
             elif name == b"grpc-timeout":
                 self.timeout = value
             elif name == b"connect-timeout-ms":
@@ -175,13 +178,13 @@ class Inherited:
                 self.tracestate = f"{self.tracestate},{state}" if self.tracestate and state else self.tracestate or state
             else:
                 rest.append((name, value))
-        for field, value in self.found.items():
+        for field, value in found.items():
             parsed = field.parse(value)
             if parsed is not None:
                 self.said.append((field.attribute, parsed))
             elif field.rejects_malformed:
                 self.fault = f"{field.name} is not one field of {field.rule}"
-        self.criticality, self.attempt = _importance(self.found, implied)
+        self.criticality, self.attempt = _importance(found, implied) if CRITICALITY in found or ATTEMPT in found else (implied, 0)
         self.metadata = metadata_codec.decode(rest)
 
 
