@@ -7,8 +7,8 @@ imports a contract should not pay for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from towpath.core.blocking import blocking
-from towpath.core.calls import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
+from towpath.core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
+from towpath.core.calls.blocking import blocking
 from towpath.core.context import CallOptions, Context, Criticality, Reply, current
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.metadata import Metadata

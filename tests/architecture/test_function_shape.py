@@ -22,10 +22,6 @@ LONG: Mapping[str, int] = {
 """Functions above `MAX_LINES`, with the lines of each."""
 
 WIDE: Mapping[str, int] = {
-    # The hot path fills every slot of a context once per call, and keyword arguments cost there.
-    "src/towpath/core/context.py:Context.__init__": 11,
-    # One constructor of what admission is made of; its parts become parameters of their own when the queue is split.
-    "src/towpath/layers/admission/method_queue.py:Lane.__init__": 8,
     # The pool takes what its endpoints are made of, one by one.
     "src/towpath/transport/client/endpoints/pool.py:Pool.__init__": 7,
 }

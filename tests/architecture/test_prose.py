@@ -17,17 +17,11 @@ SHUNNED: Mapping[str, re.Pattern[str]] = {
 UNWRITTEN: frozenset[str] = frozenset(
     {
         "src/towpath/app/client.py",
-        "src/towpath/app/client_stack.py",
-        "src/towpath/app/settings/limits.py",
-        "src/towpath/app/settings/service_file.py",
         "src/towpath/app/sync_client.py",
-        "src/towpath/core/sync_calls.py",
+        "src/towpath/core/calls/synchronous.py",
         "src/towpath/layers/context.py",
         "src/towpath/layers/fallback.py",
-        "src/towpath/transport/client/channel.py",
-        "src/towpath/transport/client/load_balancing/endpoint_guard.py",
         "src/towpath/transport/connection_driver.py",
-        "src/towpath/transport/server/grpc_unary.py",
         "src/towpath/wire/http2/fields.py",
     }
 )

@@ -16,7 +16,7 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.conformance.connect_node_peer import NodeServer, client_report, install, node_serving, write_descriptors
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
-from towpath.core.calls import StreamingCall
+from towpath.core.calls.asynchronous import StreamingCall
 from towpath.core.context import CallOptions, Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata

@@ -20,7 +20,7 @@ from tests.conformance.stream_peer import grpcio_streaming
 from tests.conformance.test_interop_server import REQUEST_SIZES, RESPONSE_SIZES, SPECIAL
 from tests.echo_service import PATIENCE, turn_until
 from tests.stream_service import Streams, answers
-from towpath.core.calls import StreamingCall
+from towpath.core.calls.asynchronous import StreamingCall
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata

@@ -3,7 +3,7 @@
 import random
 
 from towpath.core import chance
-from towpath.core.trace import TraceContext
+from towpath.core.propagation.trace import TraceContext
 
 
 def drawn() -> tuple[int, float, bytes]:

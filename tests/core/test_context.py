@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from towpath.core import clock
 from towpath.core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
 from towpath.core.metadata import EMPTY, Metadata
-from towpath.core.trace import TraceContext
+from towpath.core.propagation.trace import TraceContext
 
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -9,7 +9,7 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import REPEAT
 
 from tests.layers.virtual_time import virtual
-from towpath.core.calls import ClientExchange
+from towpath.core.calls.asynchronous import ClientExchange
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.policies import RetryPolicy

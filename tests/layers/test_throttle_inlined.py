@@ -14,7 +14,7 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.outcome import Outcome
-from towpath.core.signals import ADMISSION, refusal
+from towpath.core.signals import ADMISSION, rejection
 from towpath.layers.throttle import AdaptiveThrottle, Throttle, ThrottleOptions
 
 OPTIONS = ThrottleOptions(least_calls=3)
@@ -29,7 +29,7 @@ def test_the_layer_drops_what_its_figures_drop(stretches: list[tuple[float, int,
 
     async def target(_request: object, _ctx: Context) -> str:
         if sheds:
-            raise refusal(Code.RESOURCE_EXHAUSTED, SAY, role=ADMISSION, reason="PRIORITY", why="too much")
+            raise rejection(Code.RESOURCE_EXHAUSTED, SAY, role=ADMISSION, reason="PRIORITY", why="too much")
         return "answer"
 
     async def main() -> None:

@@ -23,8 +23,8 @@ from towpath.app.settings.targets import ConfiguredTarget
 from towpath.app.standard.health import Health, ServingStatus
 from towpath.app.standard.reflection import reflection_services
 from towpath.app.sync_client import SyncChannel
+from towpath.core.calls.synchronous import LoopRunner
 from towpath.core.service import Layer, MethodSpec, Service
-from towpath.core.sync_calls import LoopRunner
 from towpath.layers.idempotency.store import IdempotencyStore
 from towpath.layers.rate import RateStore
 from towpath.telemetry.metrics import CallMetrics

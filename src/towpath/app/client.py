@@ -17,7 +17,7 @@ from towpath.app.settings.resilience import DEFAULT, Resilience, guards_of
 from towpath.app.settings.service_file import ServiceConfig
 from towpath.contracts.policy import MethodConfig
 from towpath.core import chance
-from towpath.core.calls import StreamOpener
+from towpath.core.calls.asynchronous import StreamOpener
 from towpath.core.service import MethodSpec, Req, Res, UnaryCall
 from towpath.core.signals import Signal
 from towpath.layers.fallback import Fallback, Source

@@ -15,7 +15,7 @@ from towpath.app.settings.method_names import with_full_names
 from towpath.app.settings.resilience import DEFAULT, Resilience
 from towpath.contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath.core import chance
-from towpath.core.calls import StreamOpener
+from towpath.core.calls.asynchronous import StreamOpener
 from towpath.core.context import Context
 from towpath.core.policies import HedgingPolicy, RetryPolicy
 from towpath.core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles

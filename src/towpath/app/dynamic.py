@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath.app.settings.method_names import UnknownService, find_method, find_service, find_services, split_name
-from towpath.core.calls import BidiStreamingCall, Binder, StreamOpener
+from towpath.core.calls.asynchronous import BidiStreamingCall, Binder, StreamOpener
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Idempotency, MethodKind, MethodSpec

@@ -9,9 +9,9 @@ of either side felt on the other.
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from towpath.core.calls import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
+from towpath.core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath.core.context import CallOptions, Context, Reply
-from towpath.core.propagated import PROPAGATED
+from towpath.core.propagation.fields import PROPAGATED
 from towpath.core.service import Handler, MethodKind, MethodSpec, Service
 
 _NOT_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.is_option and not field.inherited)

@@ -19,11 +19,11 @@ from towpath.app.client import Channel, connect
 from towpath.app.decision_callback import DecisionCallback
 from towpath.app.event_loop import new_loop
 from towpath.app.settings.service_file import ServiceConfig
-from towpath.core.calls import ClientExchange
+from towpath.core.calls.asynchronous import ClientExchange
+from towpath.core.calls.synchronous import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError
 from towpath.core.service import MethodSpec, Req, Res
-from towpath.core.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
 from towpath.telemetry.metrics import CallMetrics
 from towpath.transport import ChannelOptions
 from towpath.transport.tls import ClientTls

@@ -100,7 +100,7 @@ async def _run(channel: "Channel", method: str, data: str | None, options: "Call
 
 
 async def _call(channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | None, options: "CallOptions", codec: "JsonCodec") -> None:
-    from towpath.core.calls import BidiStreamingCall
+    from towpath.core.calls.asynchronous import BidiStreamingCall
     from towpath.core.errors import SetupError
     from towpath.core.service import MethodKind
 
@@ -155,7 +155,7 @@ def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "
     """The headers that stand for options of a call as options, and the others as metadata. Raises ValueError for a header that cannot be
     sent."""
     from towpath.core.context import CallOptions
-    from towpath.core.propagated import PROPAGATED
+    from towpath.core.propagation.fields import PROPAGATED
 
     fields = {field.name: field for field in PROPAGATED if field.is_option}
     options: dict[str, Any] = {}

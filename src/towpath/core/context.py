@@ -1,7 +1,7 @@
 """The request context: what a call knows of itself and hands down to every call made on its behalf.
 
-Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a
-handler inherits deadline, trace and the values that `towpath.core.propagated` marks as inherited. No argument is passed for them: the
+Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a handler
+inherits deadline, trace and the values that `towpath.core.propagation.fields` marks as inherited. No argument is passed for them: the
 current context is in a contextvar, and asyncio copies it into every task.
 
 Annotations are `Final`, so pyright rejects assignment. There is no `__setattr__` guard, because a context is made twice per hop and the
@@ -14,11 +14,11 @@ from operator import attrgetter
 from typing import Any, Final
 
 from towpath.core import clock
-from towpath.core.criticality import CRITICAL, Criticality
 from towpath.core.metadata import EMPTY, Metadata, Pairs
-from towpath.core.propagated import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
+from towpath.core.propagation.criticality import CRITICAL, Criticality
+from towpath.core.propagation.fields import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
+from towpath.core.propagation.trace import TraceContext, cohort_of
 from towpath.core.server_call import ServerCallInfo
-from towpath.core.trace import TraceContext, cohort_of
 
 __all__ = ["CRITICAL", "NO_OPTIONS", "CallOptions", "Context", "Criticality", "Reply", "current", "enter", "leave"]
 
@@ -121,13 +121,17 @@ class Context:
     __slots__ = (
         "_latest",
         "attempt",
+        "cached_reply",
+        "cached_trace",
         "caller",
         "criticality",
         "deadline",
+        "given_request_id",
         "idempotency_key",
         "metadata",
         "method",
         "peer",
+        "raw_traceparent",
         "server",
         "tenant",
         "wait_for_ready",

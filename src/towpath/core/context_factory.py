@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from towpath.core import clock
 from towpath.core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current
-from towpath.core.trace import TraceContext
+from towpath.core.propagation.trace import TraceContext
 
 ContextFactory = Callable[[CallOptions | None], Context]
 """Makes the context of one call; None stands for options that set nothing."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from towpath.core.propagated import PROPAGATED
+from towpath.core.propagation.fields import PROPAGATED
 
 Value = str | bytes
 Pairs = Iterable[tuple[str, Value]]

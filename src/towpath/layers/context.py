@@ -11,7 +11,7 @@ the stacks (`towpath.app.client_stack`, `towpath.app.server_stack`).
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from towpath.core.calls import ClientExchange, StreamOpener
+from towpath.core.calls.asynchronous import ClientExchange, StreamOpener
 from towpath.core.context import CallOptions, Context, Criticality, enter
 from towpath.core.context_factory import ContextFactory, context_factory
 from towpath.core.service import Handler, MethodSpec, Req, Res, UnaryCall

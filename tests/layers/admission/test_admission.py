@@ -17,10 +17,10 @@ from towpath.core import clock
 from towpath.core.context import Context
 from towpath.core.early_rejection import WAIT, Rejection, early_rejection_of
 from towpath.core.errors import Code, RpcError
+from towpath.core.propagation.trace import TraceContext
 from towpath.core.server_call import ServerCallInfo
 from towpath.core.service import MethodKind, MethodSpec
 from towpath.core.signals import reason_of
-from towpath.core.trace import TraceContext
 from towpath.layers.admission.adaptive_limit import LimitOptions
 from towpath.layers.admission.admission import Admission
 from towpath.layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL

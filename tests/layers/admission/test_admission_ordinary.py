@@ -355,7 +355,7 @@ async def test_an_important_call_that_fits_its_deadline_outlasts_an_overload_of_
         (for_ever, 4, None),
         *((each, 1, now + 10) for each in low),
     ):
-        put(queue, Context("a/b", deadline, criticality), held, now)
+        put(queue, Context("a/b", deadline, criticality=criticality), held, now)
     with clock.using(lambda: now + 0.5):
         assert queue.choose(now + 0.5, 1) == []
     assert fits.refusal is for_ever.refusal is None

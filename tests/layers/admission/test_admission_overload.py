@@ -11,8 +11,8 @@ from tests.layers.admission.held import Headers, Held
 from towpath.core.context import Context, Criticality
 from towpath.core.early_rejection import ADMIT, WAIT
 from towpath.core.errors import RpcError
+from towpath.core.propagation.trace import TraceContext
 from towpath.core.server_call import ServerCallInfo
-from towpath.core.trace import TraceContext
 from towpath.layers.admission.admission import Admission
 from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
 

@@ -12,8 +12,8 @@ from tests.layers.admission.late_loop import make_late
 from towpath.core.context import Context, Criticality
 from towpath.core.early_rejection import ADMIT, WAIT, Rejection
 from towpath.core.errors import RpcError
+from towpath.core.propagation.trace import TraceContext
 from towpath.core.server_call import ServerCallInfo
-from towpath.core.trace import TraceContext
 from towpath.layers.admission.adaptive_limit import LimitOptions
 from towpath.layers.admission.admission import Admission
 

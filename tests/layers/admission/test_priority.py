@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath.core.context import Context, Criticality
-from towpath.core.trace import TraceContext
+from towpath.core.propagation.trace import TraceContext
 from towpath.layers.admission.priority import COHORTS, Prioritizer, level_of
 
 classes = st.sampled_from(Criticality)

@@ -24,6 +24,7 @@ from towpath.core.context import Context
 from towpath.core.errors import RpcError
 from towpath.core.outcome import Outcome, classify
 from towpath.core.service import Handler
+from towpath.core.signals import Decision
 from towpath.transport import Channel, ChannelOptions
 from towpath.transport.client.endpoints.endpoint import State
 from towpath.transport.client.grpc_unary import grpc_unary_handler
@@ -45,11 +46,11 @@ GOOD = frame(pb.ListBooksResponse(books=[pb.Book()]).SerializeToString())
 
 def generic(channel: Channel) -> Handler:
     # The channel binds gRPC's unary methods to the other routine, so that this one is given the channel's pool and head here.
-    return unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(False)), GRPC, limit=LIMIT, gzip=False)
+    return unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(None)), GRPC, limit=LIMIT, compression=None)
 
 
 def unrolled(channel: Channel) -> Handler:
-    return grpc_unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(False)), limit=LIMIT, gzip=False)
+    return grpc_unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(None)), limit=LIMIT, compression=None)
 
 
 def without_trailers(peer: RawPeer, stream: int) -> None:
@@ -146,8 +147,8 @@ class Run:
         def guard(place: str) -> Guard:
             return guards.setdefault(place, Guard(place))
 
-        def signal(method: str, role: str, reason: str, shadow: bool) -> None:
-            self.signals.append(reason)
+        def signal(decision: Decision) -> None:
+            self.signals.append(decision.reason)
 
         self.now = asyncio.get_running_loop().time()
         options = ChannelOptions(backoff=EAGER, ejection=Ejection(interval=1e9))

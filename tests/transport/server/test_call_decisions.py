@@ -16,6 +16,7 @@ from towpath.core.errors import Code, RpcError
 from towpath.core.signals import Decision
 from towpath.transport import Channel, ChannelOptions
 from towpath.transport.server.call import MESSAGE_TOO_LARGE
+from towpath.wire.compression import GZIP
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.http2 import frames
 from towpath.wire.http2.frames import END_HEADERS, END_STREAM
@@ -52,7 +53,7 @@ async def test_a_call_with_too_large_a_message_is_told_with_its_context(protocol
 BODIES: dict[str, tuple[bytes, ...]] = {
     "announced": (b"\0\0\0\0\x65",),
     "announced in pieces": (b"\0\0", b"\0\0\x65"),
-    "once decompressed": (message_frame(pb.SayRequest(id="x" * 2 * LIMIT).SerializeToString(), gzip=True),),
+    "once decompressed": (message_frame(pb.SayRequest(id="x" * 2 * LIMIT).SerializeToString(), GZIP),),
 }
 
 

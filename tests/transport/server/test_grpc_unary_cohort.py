@@ -1,50 +1,48 @@
-"""The cohort of a call is one, whoever asks: the door by the head alone, the gate, the handler, and the calls that it makes."""
+"""The cohort of a call is one, whether its headers tell it, its arrival, its handler, or the calls that the handler makes."""
 
 import pytest
 
 from tests.echo_service import Echo, serving
 from tests.transport.raw_peer import raw_client
-from towpath.core.trace import TraceContext
+from towpath.core.early_rejection import ADMIT, EarlyRejection
+from towpath.core.propagation.trace import TraceContext
 from towpath.wire.http2 import frames
 
 HEADER = b"00-4bf92f3577b34da6a3ce929d0e0e47a5-00f067aa0ba902b7-01"
 COHORT = 0xA5 % 128
 
 
-class Asking:
-    """A layer that writes down the cohort of each call, at its door and at its gate, and lets everybody in."""
+class Asking(EarlyRejection):
+    """A layer that writes down the cohort of each call, by its headers and as it arrives, and admits every call."""
 
     role = "asking"
 
     def __init__(self):
-        self.door_heard, self.gate_heard = [], []
+        self.by_headers, self.on_arrivals = [], []
 
     def wrap(self, method, following):
         return following
 
-    def door(self, method):
-        return self._ask_door
+    def early_rejection(self, method):
+        return self
 
-    def gate(self, method):
-        return self._ask_gate
+    def on_headers(self, headers, extra, /):
+        self.by_headers.append(headers.priority(extra)[2])
 
-    def _ask_door(self, head, extra):
-        self.door_heard.append(head.standing(extra)[2])
-
-    def _ask_gate(self, ctx, _arrival):
-        self.gate_heard.append(ctx.cohort)
-        return True
+    def on_arrival(self, ctx, call, /):
+        self.on_arrivals.append(ctx.cohort)
+        return ADMIT
 
 
 async def cohorts(*fields, calls=3):
-    """What the door and the gate heard of equal calls in a row, and what the handlers had."""
+    """What was heard of equal calls in a row by their headers and on arrival, and what the handlers had."""
     layer, echo = Asking(), Echo()
     async with serving(echo, layers=(layer,)) as server, raw_client(server.address) as peer:
         for stream in range(1, 2 * calls, 2):
             peer.call(stream, b"Say", b"", *fields)
             await peer.until(frames.HEADERS, stream)
             await peer.until(frames.HEADERS, stream)
-    return layer.door_heard, layer.gate_heard, echo.contexts
+    return layer.by_headers, layer.on_arrivals, echo.contexts
 
 
 @pytest.mark.parametrize("header", [HEADER, b"01" + HEADER[2:] + b"-what-comes-later"], ids=["version 00", "long"])

@@ -5,6 +5,7 @@ import pytest
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
 from towpath.wire.answer import OneMessage
+from towpath.wire.compression import GZIP, Compression
 from towpath.wire.grpc.client import GrpcAnswer, ResponseHead, head_fields
 from towpath.wire.grpc.framing import frame, pack_prefix
 from towpath.wire.hpack import Decoder, literal
@@ -15,9 +16,9 @@ GZIP_HEAD = [*HEAD, (b"grpc-encoding", b"gzip")]
 OK = [(b"grpc-status", b"0"), (b"t-a", b"2")]
 
 
-@pytest.mark.parametrize("gzip", [False, True])
-def test_a_request_says_whether_it_is_compressed(gzip: bool) -> None:
-    assert ((b"grpc-encoding", b"gzip") in head_fields(gzip)) is gzip
+@pytest.mark.parametrize("compression", [None, GZIP])
+def test_a_request_says_whether_it_is_compressed(compression: Compression | None) -> None:
+    assert ((b"grpc-encoding", b"gzip") in head_fields(compression)) is (compression is GZIP)
 
 
 def test_a_head_is_judged_once() -> None:
@@ -30,7 +31,7 @@ def test_messages_come_out_and_metadata_on_both_sides_of_them() -> None:
     answer = GrpcAnswer(1000)
     assert not answer.ends_in_body
     answer.head(b"200", GZIP_HEAD)
-    answer.feed(frame(b"abc") + frame(b"de", gzip=True) + b"\0")
+    answer.feed(frame(b"abc") + frame(b"de", GZIP) + b"\0")
     assert answer.complete()
     assert [answer.next(), answer.next(), answer.next()] == [b"abc", b"de", None]
     assert answer.unread == answer.messages.unread == 1

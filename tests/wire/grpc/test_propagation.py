@@ -10,7 +10,7 @@ from towpath.core import clock
 from towpath.core.context import Context, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
-from towpath.core.trace import TraceContext
+from towpath.core.propagation.trace import TraceContext
 from towpath.wire.grpc import propagation
 from towpath.wire.grpc.propagation import Inherited, standing
 from towpath.wire.hpack import Decoder
@@ -315,7 +315,7 @@ def outcome(head: list[Field], extra: list[Field]) -> tuple[object, ...]:
 
 @given(SENT, st.integers(0, 6))
 def test_the_fields_of_each_call_are_read_as_those_of_a_head_are(sent: list[Field], split: int) -> None:
-    """The loop in `received` is a copy for speed: it must not differ from `Inherited`, which reads the whole table."""
+    """The loop in `received` is a copy for speed: it must not differ from `Inherited.__init__`, which reads the whole table."""
     assert outcome(sent[:split], sent[split:]) == outcome(sent, [])
 
 
@@ -324,7 +324,8 @@ def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent:
     base, extra = Inherited(sent[:split], Criticality.SHEDDABLE_PLUS), sent[split:]
     by_fields = standing(base, extra)
     with suppress(RpcError):
-        assert propagation.received("a.B/C", base, extra, "peer", None, NOW).standing() == by_fields
+        ctx = propagation.received("a.B/C", base, extra, "peer", None, NOW)
+        assert (ctx.criticality, ctx.attempt, ctx.cohort) == by_fields
 
 
 def test_a_trace_that_was_started_for_one_call_is_not_another_calls() -> None:

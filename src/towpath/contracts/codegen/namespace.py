@@ -10,10 +10,10 @@ from towpath.contracts.diagnostics import ContractError, Place
 from towpath.contracts.model import ContractModel, TypeRef
 from towpath.core.service import Idempotency, MethodKind
 
-_CALLS: Final = "towpath.core.calls"
+_CALLS: Final = "towpath.core.calls.asynchronous"
 _CONTEXT: Final = "towpath.core.context"
 _POLICIES: Final = "towpath.core.policies"
-_SYNC_CALLS: Final = "towpath.core.sync_calls"
+_SYNC_CALLS: Final = "towpath.core.calls.synchronous"
 _SERVICE: Final = "towpath.core.service"
 _FIXED: Final = {
     "abstractmethod": "abc",

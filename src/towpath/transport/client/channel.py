@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, Self
 
-from towpath.core.calls import ClientExchange, StreamOpener
+from towpath.core.calls.asynchronous import ClientExchange, StreamOpener
 from towpath.core.context import CallOptions
 from towpath.core.context_factory import ContextFactory, context_factory
 from towpath.core.errors import SetupError

@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError, Message
 
 from towpath.core import clock
-from towpath.core.calls import ClientExchange
+from towpath.core.calls.asynchronous import ClientExchange
 from towpath.core.context import Context
 from towpath.core.errors import Code, RpcError, deadline_exceeded
 from towpath.core.service import Handler, MethodSpec
@@ -32,7 +32,7 @@ MAX_QUEUED: Final = 64 * 1024
 
 
 class ClientStream(Stream):
-    """The `towpath.core.calls.ClientStreamTransport` of an exchange, whose responses and end `answer` reads.
+    """The `towpath.core.calls.asynchronous.ClientStreamTransport` of an exchange, whose responses and end `answer` reads.
 
     `over` is settled with the call: None if it ended well, else it raises RpcError. Requests are enveloped as gRPC's in every protocol.
     """

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from towpath.core.blocking import asynchronous
+from towpath.core.calls.blocking import asynchronous
+from towpath.core.calls.streaming import exchange_handler
 from towpath.core.context import Criticality
 from towpath.core.early_rejection import early_rejection_of
 from towpath.core.errors import Code, RpcError, SetupError
 from towpath.core.service import Handler, Layer, MethodKind, Service, compose
-from towpath.core.streaming import exchange_handler
 from towpath.transport.server.protocols import CONTENT_TYPES, Dialogue, MethodRoute, get_dialogue
 from towpath.transport.server.rest import RestRoutes
 from towpath.wire.codec import PROTO

@@ -1,4 +1,5 @@
-"""The request context on the wire: how a client writes the table of `towpath.core.propagated` as header fields, and how a server reads it.
+"""The request context on the wire: how a client writes the table of `towpath.core.propagation.fields` as header fields, and how a server
+reads it.
 
 Fields that vary from call to call are literals without indexing, so that they neither grow nor churn the peer's dynamic table. What a
 server reads is taken as it comes; what to believe of it is for the edge to decide (tenant and criticality from outside the trust boundary).
@@ -14,9 +15,9 @@ from typing import Any, Final
 from towpath.core.context import CRITICAL, Context, Criticality
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
-from towpath.core.propagated import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
+from towpath.core.propagation.fields import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
+from towpath.core.propagation.trace import TraceContext, cohort_of
 from towpath.core.server_call import ServerCallInfo
-from towpath.core.trace import TraceContext, cohort_of
 from towpath.wire.grpc import metadata as metadata_codec
 from towpath.wire.grpc import timeout as timeout_codec
 from towpath.wire.hpack import literal, literal_prefix

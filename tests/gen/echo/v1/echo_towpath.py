@@ -7,10 +7,10 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from echo.v1 import echo_pb2
-from towpath.core.calls import Binder
+from towpath.core.calls.asynchronous import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.sync_calls import SyncBinder
+from towpath.core.calls.synchronous import SyncBinder
 
 SAY: Final = MethodSpec(
     service="echo.v1.EchoService",

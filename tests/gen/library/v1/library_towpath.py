@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar, Final
 
 from library.v1 import library_pb2
-from towpath.core.calls import Binder, ServerStreamingCall
+from towpath.core.calls.asynchronous import Binder, ServerStreamingCall
 from towpath.core.context import CallOptions, Context
 from towpath.core.http import HttpBinding
 from towpath.core.service import (
@@ -18,7 +18,7 @@ from towpath.core.service import (
     Service,
     ServiceSpec,
 )
-from towpath.core.sync_calls import SyncBinder, SyncServerStreamingCall
+from towpath.core.calls.synchronous import SyncBinder, SyncServerStreamingCall
 
 GET_BOOK: Final = MethodSpec(
     service="library.v1.LibraryService",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import ClassVar, Final
 
 from stream.v1 import stream_pb2
-from towpath.core.calls import (
+from towpath.core.calls.asynchronous import (
     BidiStreamingCall,
     Binder,
     ClientStreamingCall,
@@ -17,7 +17,7 @@ from towpath.core.calls import (
 )
 from towpath.core.context import CallOptions, Context
 from towpath.core.service import MethodKind, MethodSpec, Service, ServiceSpec
-from towpath.core.sync_calls import (
+from towpath.core.calls.synchronous import (
     SyncBidiStreamingCall,
     SyncBinder,
     SyncClientStreamingCall,

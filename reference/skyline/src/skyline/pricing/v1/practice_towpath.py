@@ -7,10 +7,10 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.pricing.v1 import practice_pb2
-from towpath.core.calls import Binder
+from towpath.core.calls.asynchronous import Binder
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.sync_calls import SyncBinder
+from towpath.core.calls.synchronous import SyncBinder
 
 SET_DELAY: Final = MethodSpec(
     service="skyline.pricing.v1.PricingPracticeService",

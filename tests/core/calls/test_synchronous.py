@@ -19,10 +19,10 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving
 from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath.app.sync_client import SyncChannel, connect_sync
-from towpath.core import sync_calls
+from towpath.core.calls import synchronous
+from towpath.core.calls.synchronous import LoopRunner
 from towpath.core.context import CallOptions
 from towpath.core.errors import Code, RpcError
-from towpath.core.sync_calls import LoopRunner
 from towpath.telemetry.metrics import CallMetrics
 from towpath.wire.grpc.framing import frame as message_frame
 from towpath.wire.hpack import literal
@@ -351,7 +351,7 @@ def test_work_that_a_closing_loop_cancels_is_told() -> None:
 
 
 def test_a_loop_that_is_closed_before_or_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_calls, "_LOOK", 0.01)
+    monkeypatch.setattr(synchronous, "_LOOK", 0.01)
     begun = threading.Event()
 
     async def wait() -> None:

@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import pytest
 
+from towpath.core.calls.streaming import exchange_handler
 from towpath.core.context import Context
 from towpath.core.service import MethodKind
-from towpath.core.streaming import exchange_handler
 
 CTX = Context("test")
 

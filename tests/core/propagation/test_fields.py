@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from towpath.core.context import CallOptions, Context, Criticality
 from towpath.core.metadata import OWNED
-from towpath.core.propagated import ATTEMPT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
+from towpath.core.propagation.fields import ATTEMPT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
 
 VALUES: dict[PropagatedField, st.SearchStrategy[Any]] = {
     CRITICALITY: st.sampled_from(Criticality),

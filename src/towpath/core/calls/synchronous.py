@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from towpath.core.calls import ClientExchange, ClientStreamingCall, StreamingCall
+from towpath.core.calls.asynchronous import ClientExchange, ClientStreamingCall, StreamingCall
 from towpath.core.context import CallOptions, Reply
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import Metadata

@@ -9,7 +9,7 @@ Everything that handles such a value walks this table. A new header is one entry
 - `towpath.core.metadata.OWNED` keeps the headers from applications.
 
 Two parts of the context are not in the table. A deadline has a header in each protocol, written as the time that is left. A trace is
-another value at each hop and takes two headers (`towpath.core.trace`).
+another value at each hop and takes two headers (`towpath.core.propagation.trace`).
 """
 
 import re
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from towpath.core.criticality import CRITICAL, Criticality
+from towpath.core.propagation.criticality import CRITICAL, Criticality
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _TENANT: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")

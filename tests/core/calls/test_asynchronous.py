@@ -11,7 +11,7 @@ from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.stream_service import Streams, answers
-from towpath.core.calls import ClientStreamingCall
+from towpath.core.calls.asynchronous import ClientStreamingCall
 from towpath.core.context import CallOptions, Context
 from towpath.core.errors import Code, RpcError
 from towpath.core.metadata import EMPTY, Metadata
