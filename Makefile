@@ -15,7 +15,7 @@ help: ## Show this list
 # A stamp says that a lock file was installed. Its name holds the checksum of all that decides what is installed, so it is out of date
 # exactly when that changed, whatever git did to the files' times. The place counts too: an environment does not survive being moved.
 
-NATIVE := src/towpath/wire/json/_text.h src/towpath/wire/json/_writer.c
+NATIVE := src/towpath/_wire/json/_text.h src/towpath/_wire/json/_writer.c
 stamp = .venv/.installed-$(1)-$(shell { echo "$(CURDIR)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
 RUN := $(call stamp,run)
 DEV := $(call stamp,dev)

@@ -20,7 +20,7 @@ _PLUGINS: Final = {
 _TOWPATH_GEN: Final = """
 import sys
 from pathlib import Path
-from towpath.contracts.codegen.generator import GenerateOptions, generate
+from towpath.codegen import GenerateOptions, generate
 generate(GenerateOptions(paths=[Path(sys.argv[1])], out=Path(sys.argv[2])))
 """
 

@@ -13,7 +13,7 @@ from typing import Final
 from google.protobuf import json_format
 from items.v1.items_pb2 import Line, Order
 
-from towpath.wire.json import JsonCodec
+from towpath.wire import JsonCodec
 
 _TURNS: Final = 15
 _CALLS: Final = 400

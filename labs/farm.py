@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import WorkService
 from towpath import App, Context, Service
-from towpath.app.settings.service_file import ServiceConfig
+from towpath.settings import ServiceConfig
 from towpath.testing import Node
 
 PORT = 8080

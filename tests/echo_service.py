@@ -14,10 +14,10 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoService, EchoServiceClient
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.transport import Server
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._transport import Server
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; no test waits for them to pass."""

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from library.v1 import library_pb2 as pb
 from library.v1.library_towpath import LibraryService
 
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
 
 
 class Library(LibraryService):

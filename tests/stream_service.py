@@ -11,9 +11,9 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import StreamService
 
 from tests.echo_service import PATIENCE
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
 
 
 class Streams(StreamService):

@@ -16,8 +16,7 @@ from echo.v1.echo_towpath import EchoService, EchoServiceClient, StreamService
 
 from bench import payload
 from bench.load import Caller
-from towpath.core.calls.asynchronous import Binder
-from towpath.core.context import CallOptions, Context
+from towpath import Binder, CallOptions, Context
 
 DISTRIBUTIONS = ("towpath",)
 

@@ -11,7 +11,7 @@ from bench.load import Caller
 from bench.stacks.towpath_bare import serve
 from bench.stacks.towpath_echo import DISTRIBUTIONS
 from bench.suites import BIDI_STREAMING, BLOB, LARGE, MESSAGES, SERVER_STREAMING
-from towpath.core.context import CallOptions
+from towpath import CallOptions
 from towpath.transport import Channel
 
 __all__ = ["CONNECT", "DISTRIBUTIONS", "serve"]

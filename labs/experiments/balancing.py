@@ -13,11 +13,10 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import WorkServiceClient
 from towpath import CallOptions, RpcError, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.telemetry.metrics import CallMetrics
+from towpath.settings import ServiceConfig
+from towpath.telemetry import CallMetrics
 from towpath.testing import Cpu, Simulation, simulate
-from towpath.transport import ChannelOptions
-from towpath.transport.client.load_balancing.balancer import PICKERS
+from towpath.transport import PICKERS, ChannelOptions
 
 REPLICAS: Final = 20
 COST: Final = 0.01

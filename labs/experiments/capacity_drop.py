@@ -16,9 +16,7 @@ from labs.report import Claim, Finding, Panel, Report, Series
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import READ, WorkService, WorkServiceClient
 from towpath import App, CallOptions, Context, RpcError
-from towpath.app.settings.limits import NamedBulkhead
-from towpath.app.settings.service_file import AdmissionMode, ServiceConfig
-from towpath.layers.bulkhead import Compartment
+from towpath.settings import AdmissionMode, Compartment, NamedBulkhead, ServiceConfig
 from towpath.testing import Cpu, Simulation, simulate
 from towpath.transport import Channel
 

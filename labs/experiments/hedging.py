@@ -11,10 +11,9 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ, WorkServiceClient
 from towpath import CallOptions, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.contracts.policy import MethodConfig
-from towpath.core.policies import HedgingPolicy
-from towpath.telemetry.metrics import CallMetrics
+from towpath.generated import HedgingPolicy
+from towpath.settings import MethodConfig, ServiceConfig
+from towpath.telemetry import CallMetrics
 from towpath.testing import Node, Simulation, simulate
 
 REPLICAS: Final = 20

@@ -13,8 +13,8 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import WorkService, WorkServiceClient
 from towpath import App, CallOptions, Code, Context, Criticality, RpcError, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.telemetry.metrics import CallMetrics
+from towpath.settings import ServiceConfig
+from towpath.telemetry import CallMetrics
 from towpath.testing import Simulation, simulate
 
 COST: Final = 0.001

@@ -12,7 +12,7 @@ from labs.seeds import for_each
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import WorkServiceClient
 from towpath import CallOptions, Code, RpcError, connect
-from towpath.telemetry.metrics import CallMetrics
+from towpath.telemetry import CallMetrics
 from towpath.testing import Node, Simulation, simulate
 from towpath.transport import Channel, Server
 

@@ -7,20 +7,21 @@ imports a contract should not pay for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from towpath.core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
-from towpath.core.calls.blocking import blocking
-from towpath.core.context import CallOptions, Context, Criticality, Reply, current
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.metadata import Metadata
-from towpath.core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
-from towpath.core.signals import Decision
+import towpath._moved  # noqa: F401 # pyright: ignore[reportUnusedImport] # import paths of before go on leading somewhere
+from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
+from towpath._core.calls.blocking import blocking
+from towpath._core.context import CallOptions, Context, Criticality, Reply, current
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.metadata import Metadata
+from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
+from towpath._core.signals import Decision
 
 if TYPE_CHECKING:
-    from towpath.app.application import App
-    from towpath.app.client import connect
-    from towpath.app.forward import forward
-    from towpath.app.process.run import run
-    from towpath.app.sync_client import connect_sync
+    from towpath._app.application import App
+    from towpath._app.client import connect
+    from towpath._app.forward import forward
+    from towpath._app.process.run import run
+    from towpath._app.sync_client import connect_sync
 
 __all__ = [
     "App",
@@ -53,11 +54,11 @@ __all__ = [
 
 
 _LATER: Final = {
-    "App": "towpath.app.application",
-    "connect": "towpath.app.client",
-    "connect_sync": "towpath.app.sync_client",
-    "forward": "towpath.app.forward",
-    "run": "towpath.app.process.run",
+    "App": "towpath._app.application",
+    "connect": "towpath._app.client",
+    "connect_sync": "towpath._app.sync_client",
+    "forward": "towpath._app.forward",
+    "run": "towpath._app.process.run",
 }
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from towpath.cli.main import main
+from towpath._cli.main import main
 
 sys.exit(main())

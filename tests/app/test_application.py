@@ -15,10 +15,10 @@ import towpath
 from tests.echo_service import PATIENCE, Echo, Relay, turn_until
 from tests.library_service import Library
 from towpath import App, CallOptions, Code, Criticality, RpcError, SetupError, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core.context import Context, enter, leave
-from towpath.stores.sqlite import SqliteStore
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.context import Context, enter, leave
+from towpath._stores.sqlite import SqliteStore
+from towpath._telemetry.metrics import CallMetrics
 
 
 def counted(metrics: CallMetrics, side: str, method: str, code: str) -> float | None:
@@ -182,7 +182,7 @@ def test_towpath_offers_every_name_that_it_lists():
 
 
 def test_the_names_of_the_application_come_lazily():
-    script = "import sys, towpath; assert 'towpath.app' not in sys.modules; towpath.connect; assert 'towpath.app.client' in sys.modules"
+    script = "import sys, towpath; assert 'towpath.app' not in sys.modules; towpath.connect; assert 'towpath._app.client' in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

@@ -17,10 +17,10 @@ from tests.echo_service import Echo
 from tests.library_service import Library
 from tests.stream_service import Streams
 from towpath import App
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.transport import Channel, ChannelOptions
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, frame
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._transport import Channel, ChannelOptions
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, frame
 
 LIMIT: Final = 1000
 LARGE: Final = b"x" * LIMIT

@@ -13,19 +13,19 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.echo_service import FOREVER, Echo, Relay
 from tests.stream_service import Streams
 from towpath import App, CallOptions, Code, Context, RpcError, connect
-from towpath.app.client import Channel
-from towpath.app.client_stack import client_roles
-from towpath.app.settings.resilience import Resilience
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.contracts.policy import MethodConfig
-from towpath.core import clock
-from towpath.core.context import Reply
-from towpath.core.metadata import Metadata
-from towpath.core.policies import HedgingPolicy
-from towpath.layers.budget import BudgetOptions
-from towpath.layers.fallback import FixedAnswer
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import ChannelOptions
+from towpath._app.client import Channel
+from towpath._app.client_stack import client_roles
+from towpath._app.settings.resilience import Resilience
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._contracts.policy import MethodConfig
+from towpath._core import clock
+from towpath._core.context import Reply
+from towpath._core.metadata import Metadata
+from towpath._core.policies import HedgingPolicy
+from towpath._layers.budget import BudgetOptions
+from towpath._layers.fallback import FixedAnswer
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import ChannelOptions
 
 THREE = stream_pb.RepeatRequest(answers=[stream_pb.Answer(size=size) for size in (1, 2, 3)])
 SAY = "echo.v1.EchoService/Say"

@@ -10,14 +10,14 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
-from towpath.app.client import Channel
-from towpath.app.settings.limits import NamedQuota
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core import clock
-from towpath.core.signals import reason_of
-from towpath.layers.rate import Quota, Rate
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import ChannelOptions
+from towpath._app.client import Channel
+from towpath._app.settings.limits import NamedQuota
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core import clock
+from towpath._core.signals import reason_of
+from towpath._layers.rate import Quota, Rate
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import ChannelOptions
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
 PATIENT = CallOptions(timeout=PATIENCE, wait_for_ready=True)

@@ -16,14 +16,14 @@ from tests.echo_service import PATIENCE, Echo
 from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath import App, CallOptions, Code, RpcError, connect, connect_sync, forward
-from towpath.app.client import Channel
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.contracts.policy import MethodConfig
-from towpath.core.policies import RetryPolicy
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import ChannelOptions
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, frames
+from towpath._app.client import Channel
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._contracts.policy import MethodConfig
+from towpath._core.policies import RetryPolicy
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import ChannelOptions
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, frames
 
 Ending = Callable[[RawPeer, int], Awaitable[None]]
 

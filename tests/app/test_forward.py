@@ -18,9 +18,9 @@ from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.library_service import Library
 from tests.stream_service import Streams, answers
 from towpath import App, CallOptions, Code, Context, Metadata, Reply, RpcError, Service, connect, forward
-from towpath.app.client import Channel
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.client import Channel
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)
 CURL = shutil.which("curl")

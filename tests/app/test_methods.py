@@ -8,13 +8,13 @@ from echo.v1.echo_towpath import SAY, SLEEP, EchoServiceClient
 
 from tests.echo_service import FOREVER, Echo
 from towpath import App, Code, RpcError, connect
-from towpath.app.client_stack import client_roles
-from towpath.app.methods import configured_methods, loaded_methods
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.contracts.policy import MethodConfig
-from towpath.core.errors import SetupError
-from towpath.core.policies import FallbackPolicy
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.client_stack import client_roles
+from towpath._app.methods import configured_methods, loaded_methods
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._contracts.policy import MethodConfig
+from towpath._core.errors import SetupError
+from towpath._core.policies import FallbackPolicy
+from towpath._telemetry.metrics import CallMetrics
 
 LISTED = '[service]\ncontracts = ["echo.v1.echo_towpath"]\n'
 TARGET = '[targets]\necho = "127.0.0.1:1"\n'
@@ -23,7 +23,7 @@ ENTRY = '[[methodConfig]]\nname = [{{ service = "{service}", method = "{method}"
 SELDOM = """
 from dataclasses import replace
 from echo.v1.echo_towpath import SAY
-from towpath.core.service import Service, ServiceSpec
+from towpath._core.service import Service, ServiceSpec
 class SeldomService(Service):
     spec = ServiceSpec(name="seldom.v1.SeldomService", methods=(replace(SAY, service="seldom.v1.SeldomService"),), attributes={})
 """

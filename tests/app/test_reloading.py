@@ -17,13 +17,13 @@ from tests.app.process.test_workers import crew, team, until
 from tests.app.stage import PATIENCE, Watched, importable
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath.app import reloading
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.core.errors import SetupError
-from towpath.core.signals import reason_of
-from towpath.layers.fallback import LastAnswer
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import Channel
+from towpath._app import reloading
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.errors import SetupError
+from towpath._core.signals import reason_of
+from towpath._layers.fallback import LastAnswer
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import Channel
 
 NEVER = "per_second = 0.001\nburst = 1"
 

@@ -6,13 +6,13 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core.errors import SetupError
-from towpath.core.signals import reason_of
-from towpath.layers.bucket import Rate
-from towpath.layers.bulkhead import Bulkhead, Compartment
-from towpath.layers.rate import Quota, RateLimit
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.errors import SetupError
+from towpath._core.signals import reason_of
+from towpath._layers.bucket import Rate
+from towpath._layers.bulkhead import Bulkhead, Compartment
+from towpath._layers.rate import Quota, RateLimit
+from towpath._telemetry.metrics import CallMetrics
 
 
 async def test_a_server_in_admission_serves_what_it_can():

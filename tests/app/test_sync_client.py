@@ -14,8 +14,8 @@ from echo.v1.echo_towpath import EchoServiceClient, EchoServiceSyncClient
 from tests.app.stage import PATIENCE, importable
 from tests.echo_service import Echo, serving
 from towpath import App, CallOptions, Code, Context, RpcError, SetupError, blocking, connect, connect_sync
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

@@ -11,6 +11,18 @@ from tests.architecture.repository import GENERATED, ROOT, tracked
 
 SNAPSHOT = Path(__file__).with_name("public_names.txt")
 
+AUDIENCES = {
+    "services and clients": ("towpath", "towpath.transport"),
+    "code that `towpath gen` makes": ("towpath.generated",),
+    "tests": ("towpath.testing", "towpath.testing.fixtures"),
+    "operators: settings, stores and figures": ("towpath.settings", "towpath.stores", "towpath.telemetry"),
+    "authors of layers and of tools": ("towpath.layers", "towpath.wire", "towpath.codegen", "towpath.system"),
+}
+"""Who each public module is for. A module that nobody is named for is none."""
+
+MAX_NAMES = 250
+"""Of which a user can keep an overview, and we the promise."""
+
 
 def public_names(root: Path, paths: Iterable[str], *, sources: str = "src") -> list[str]:
     """Every public name as `package.module.name`, sorted. An `__init__.py` makes public what its `__all__` lists."""
@@ -45,7 +57,23 @@ def exported(tree: ast.Module) -> list[str]:
     return [name for name in defined if not name.startswith("_")]
 
 
+def grouped(names: Iterable[str]) -> str:
+    """The snapshot's text: each name under its audience, and at the end those of modules that are for nobody."""
+    left = list(names)
+    parts: list[str] = []
+    for audience, modules in AUDIENCES.items():
+        mine = [name for name in left if name.rpartition(".")[0] in modules]
+        left = [name for name in left if name not in mine]
+        parts.append("\n".join([f"# For {audience}", *mine]))
+    return "\n\n".join([*parts, *(["\n".join(["# For nobody", *left])] if left else [])]) + "\n"
+
+
+def listed(snapshot: str) -> list[str]:
+    """The names in the snapshot's text."""
+    return [line for line in snapshot.splitlines() if line and not line.startswith("#")]
+
+
 if __name__ == "__main__":
     today = public_names(ROOT, tracked())
-    SNAPSHOT.write_text("\n".join(today) + "\n")
+    SNAPSHOT.write_text(grouped(today))
     print(f"{SNAPSHOT.relative_to(ROOT)}: {len(today)} names")

@@ -23,7 +23,7 @@ LONG: Mapping[str, int] = {
 
 WIDE: Mapping[str, int] = {
     # The pool takes what its endpoints are made of, one by one.
-    "src/towpath/transport/client/endpoints/pool.py:Pool.__init__": 7,
+    "src/towpath/_transport/client/endpoints/pool.py:Pool.__init__": 7,
 }
 """Functions above `MAX_POSITIONAL`, with the positional parameters of each."""
 

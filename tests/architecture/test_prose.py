@@ -16,13 +16,13 @@ SHUNNED: Mapping[str, re.Pattern[str]] = {
 
 UNWRITTEN: frozenset[str] = frozenset(
     {
-        "src/towpath/app/client.py",
-        "src/towpath/app/sync_client.py",
-        "src/towpath/core/calls/synchronous.py",
-        "src/towpath/layers/context.py",
-        "src/towpath/layers/fallback.py",
-        "src/towpath/transport/connection_driver.py",
-        "src/towpath/wire/http2/fields.py",
+        "src/towpath/_app/client.py",
+        "src/towpath/_app/sync_client.py",
+        "src/towpath/_core/calls/synchronous.py",
+        "src/towpath/_layers/context.py",
+        "src/towpath/_layers/fallback.py",
+        "src/towpath/_transport/connection_driver.py",
+        "src/towpath/_wire/http2/fields.py",
     }
 )
 """Files whose prose is still to be rewritten."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.public_names import SNAPSHOT, public_names
+from tests.architecture.public_names import MAX_NAMES, SNAPSHOT, grouped, listed, public_names
 from tests.architecture.repository import ROOT, plant, tracked
 
 
@@ -19,8 +19,17 @@ def difference(snapshot: list[str], today: list[str]) -> str:
 
 
 def test_public_names_are_those_of_the_snapshot() -> None:
-    changed = difference(SNAPSHOT.read_text().split(), public_names(ROOT, tracked()))
+    today = public_names(ROOT, tracked())
+    changed = difference(listed(SNAPSHOT.read_text()), today)
     assert not changed, changed
+    assert len(today) <= MAX_NAMES
+
+
+def test_every_public_module_is_for_somebody() -> None:
+    text = grouped(public_names(ROOT, tracked()))
+    assert "# For nobody" not in text
+    assert listed(text) == listed(SNAPSHOT.read_text())
+    assert grouped(["towpath.App", "towpath.stray.X"]).endswith("# For nobody\ntowpath.stray.X\n")
 
 
 @pytest.mark.parametrize(

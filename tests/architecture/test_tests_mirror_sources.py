@@ -31,9 +31,11 @@ def astray(paths: Collection[str], trees: Mapping[str, tuple[str, ...]] = TREES)
             continue
         folder, words = path.relative_to(tests).parent, path.stem.removeprefix("test_").split("_")
         names = ["_".join(words[:length]) for length in range(1, len(words) + 1)]
-        wanted = [source / folder / f"{mark}{name}" for source in map(PurePosixPath, trees[tests]) for name in names for mark in ("", "_")]
+        folders = (folder, PurePosixPath(f"_{folder}"))  # tests/wire is about src/towpath/_wire
+        roots = [source / place for source in map(PurePosixPath, trees[tests]) for place in folders]
+        wanted = [root / f"{mark}{name}" for root in roots for name in names for mark in ("", "_")]
         if words[0] in TOGETHER and len(folder.parts) > 0:
-            wanted += [source / folder for source in map(PurePosixPath, trees[tests])]
+            wanted += roots
         if known.isdisjoint(wanted):
             module = PurePosixPath(trees[tests][0]) / folder / f"{names[-1]}.py"
             findings.append(f"{path} tests no module: there is no {module}; name it test_<module>.py or test_<module>_<aspect>.py")

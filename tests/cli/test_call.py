@@ -13,9 +13,9 @@ import pytest
 
 from tests.echo_service import PATIENCE, Echo, serving
 from tests.stream_service import Streams
-from towpath.app.application import App
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.cli.main import main
+from towpath._app.application import App
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._cli.main import main
 
 SAY = "echo.v1.EchoService/Say"
 
@@ -186,7 +186,7 @@ def test_a_server_without_reflection_is_told(capsys):
 
 
 def test_a_server_with_only_the_older_reflection_is_understood(capsys):
-    from towpath.app.standard.reflection import reflection_services
+    from towpath._app.standard.reflection import reflection_services
 
     async def serve(address: asyncio.Future[str], over: asyncio.Event) -> None:
         async with App(ServiceConfig(reflection=False)) as app:

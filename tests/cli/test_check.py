@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from towpath.cli.check import check
-from towpath.cli.main import main
+from towpath._cli.check import check
+from towpath._cli.main import main
 
 SKYLINE = Path(__file__).parents[2] / "reference/skyline/system.toml"
 ECHO = "contracts = ['echo.v1.echo_towpath']\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from towpath.cli.explain import explain
-from towpath.core.errors import SetupError
+from towpath._cli.explain import explain
+from towpath._core.errors import SetupError
 
 OR = "or what no handler began"
 

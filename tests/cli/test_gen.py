@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from towpath.cli.gen import gen
+from towpath._cli.gen import gen
 
 CONTRACT = 'syntax = "proto3";\npackage till.v1;\nmessage M {}\nservice TillService {\n  rpc Say(M) returns (M);\n}\n'
 

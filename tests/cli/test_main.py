@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from towpath.cli.main import main
-from towpath.core.errors import SetupError
+from towpath._cli.main import main
+from towpath._core.errors import SetupError
 
 
 def test_version(capsys):
@@ -46,13 +46,14 @@ def test_it_runs_as_a_module():
 
 def test_help_loads_neither_compiler_nor_server():
     script = (
-        "import sys; from towpath.cli.main import main; main(['--help'])\nassert not {'towpath.transport', 'grpc_tools'} & set(sys.modules)"
+        "import sys; from towpath._cli.main import main; main(['--help'])\n"
+        "assert not {'towpath._transport', 'grpc_tools'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 def test_a_reader_that_has_gone_ends_it_without_a_word():
-    script = "import sys; import towpath.cli.main as m; m._dispatch = lambda _: print('x' * 100_000, flush=True); sys.exit(m.main([]))"
+    script = "import sys; import towpath._cli.main as m; m._dispatch = lambda _: print('x' * 100_000, flush=True); sys.exit(m.main([]))"
     command = [sys.executable, "-c", script]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
@@ -65,7 +66,7 @@ def test_an_interrupt_is_status_130(monkeypatch):
     def interrupted(_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("towpath.cli.main._dispatch", interrupted)
+    monkeypatch.setattr("towpath._cli.main._dispatch", interrupted)
     assert main([]) == 130
 
 
@@ -73,6 +74,6 @@ def test_a_setup_error_of_a_command_is_told(monkeypatch, capsys):
     def wrong(_arguments):
         raise SetupError("x is wrong")
 
-    monkeypatch.setattr("towpath.cli.main._dispatch", wrong)
+    monkeypatch.setattr("towpath._cli.main._dispatch", wrong)
     assert main([]) == 2
     assert capsys.readouterr().err == "error: x is wrong\n"

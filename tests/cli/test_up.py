@@ -15,7 +15,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.app.stage import PATIENCE, Watched, importable, linux, system
 from towpath import RpcError, connect
-from towpath.telemetry.metrics import CallMetrics
+from towpath._telemetry.metrics import CallMetrics
 
 
 @pytest.fixture(autouse=True)

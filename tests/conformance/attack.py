@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from towpath.wire.http2.frames import FRAME_HEADER, FRAME_HEADER_SIZE, PREFACE, frame, settings
+from towpath._wire.http2.frames import FRAME_HEADER, FRAME_HEADER_SIZE, PREFACE, frame, settings
 
 MAX_NOISE = 400
 

@@ -25,11 +25,11 @@ from stream.v1.stream_towpath import StreamService
 
 from tests.echo_service import Echo
 from tests.stream_service import Streams
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import RpcError
-from towpath.core.metadata import Metadata, Value
-from towpath.core.service import MethodKind, MethodSpec
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import RpcError
+from towpath._core.metadata import Metadata, Value
+from towpath._core.service import MethodKind, MethodSpec
 
 _SHAPES = {
     MethodKind.UNARY: (StreamType.UNARY, Endpoint.unary),

@@ -11,18 +11,18 @@ from typing import Any
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoService
 
-from towpath.core.context import Context
-from towpath.layers import Idempotency, IdempotencyOptions
-from towpath.transport import Server
+from towpath._core.context import Context
+from towpath._layers import Idempotency, IdempotencyOptions
+from towpath._transport import Server
 
 
 def made(kind: str, place: str) -> Any:
     """The store of `kind` at `place`; only the driver that it needs is imported."""
     if kind == "sqlite":
-        from towpath.stores.sqlite import SqliteStore
+        from towpath._stores.sqlite import SqliteStore
 
         return SqliteStore(Path(place))
-    from towpath.stores.postgres import PostgresStore
+    from towpath._stores.postgres import PostgresStore
 
     return PostgresStore(place)
 

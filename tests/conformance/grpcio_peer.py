@@ -14,7 +14,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from towpath.core.service import MethodSpec
+from towpath._core.service import MethodSpec
 
 Pairs = Sequence[tuple[str, str | bytes]]
 

@@ -9,10 +9,10 @@ import grpc.aio
 from stream.v1.stream_towpath import StreamService
 
 from tests.stream_service import Streams
-from towpath.core.context import Context
-from towpath.core.errors import RpcError
-from towpath.core.metadata import Metadata
-from towpath.core.service import MethodSpec
+from towpath._core.context import Context
+from towpath._core.errors import RpcError
+from towpath._core.metadata import Metadata
+from towpath._core.service import MethodSpec
 
 
 class StreamStub:

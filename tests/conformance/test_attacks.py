@@ -15,12 +15,12 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.conformance.test_robustness import Hardy
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.transport.raw_peer import RawPeer, request_head
-from towpath.core.context import CallOptions
-from towpath.transport import Channel, Server
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
+from towpath._core.context import CallOptions
+from towpath._transport import Channel, Server
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

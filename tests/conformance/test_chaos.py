@@ -13,9 +13,9 @@ from stream.v1.stream_towpath import StreamService, StreamServiceClient
 
 from tests.conformance.chaos import Chaos, Fate
 from tests.echo_service import PATIENCE, turn_until
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Backoff, Channel, ChannelOptions, Server
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Backoff, Channel, ChannelOptions, Server
 
 CALLS = 10_000
 CALLERS = 24

@@ -16,12 +16,12 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.conformance.connectrpc_peer import connectrpc_serving
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
-from towpath.core.calls.asynchronous import StreamingCall
-from towpath.core.context import CallOptions, Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.core.service import MethodSpec
-from towpath.transport import Channel, ChannelOptions, Server
+from towpath._core.calls.asynchronous import StreamingCall
+from towpath._core.context import CallOptions, Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._core.service import MethodSpec
+from towpath._transport import Channel, ChannelOptions, Server
 
 
 @dataclass

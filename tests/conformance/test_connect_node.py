@@ -16,11 +16,11 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.conformance.connect_node_peer import NodeServer, client_report, install, node_serving, write_descriptors
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
-from towpath.core.calls.asynchronous import StreamingCall
-from towpath.core.context import CallOptions, Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.transport import Channel, ChannelOptions, Server
+from towpath._core.calls.asynchronous import StreamingCall
+from towpath._core.context import CallOptions, Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._transport import Channel, ChannelOptions, Server
 
 Protocol = Literal["grpc", "connect", "grpc-web"]
 Served = tuple[NodeServer, Channel]

@@ -22,7 +22,7 @@ from stream.v1.stream_towpath import COLLECT, CONVERSE, REPEAT
 from tests.conformance.connectrpc_peer import info
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
-from towpath.transport import Server
+from towpath._transport import Server
 
 
 @dataclass

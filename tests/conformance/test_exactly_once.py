@@ -18,9 +18,9 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.conformance.exactly_once_server import execute, made
 from tests.echo_service import PATIENCE
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Backoff, Channel, ChannelOptions
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Backoff, Channel, ChannelOptions
 
 CALLS = int(os.environ.get("TOWPATH_EXACTLY_ONCE_CALLS", "1000"))
 CALLERS = 32

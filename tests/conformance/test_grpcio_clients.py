@@ -14,10 +14,10 @@ from grpc_status import rpc_status
 
 from tests.conformance.grpcio_peer import Stub
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving
-from towpath.core.errors import Code
-from towpath.transport import Server
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath.wire.http2 import Limits
+from towpath._core.errors import Code
+from towpath._transport import Server
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http2 import Limits
 
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
 

@@ -10,12 +10,12 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from tests.conformance.grpcio_peer import GrpcioEcho, grpcio_serving
 from tests.echo_service import FOREVER, PATIENCE, request_of_size
-from towpath.core.context import CallOptions, Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.service import MethodSpec
-from towpath.transport import Channel
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath.wire.http2 import Limits
+from towpath._core.context import CallOptions, Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.service import MethodSpec
+from towpath._transport import Channel
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http2 import Limits
 
 PATIENT = CallOptions(timeout=PATIENCE)
 UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))

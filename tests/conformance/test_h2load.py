@@ -10,7 +10,7 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 
 from tests.echo_service import Echo, serving
-from towpath.wire.grpc.framing import frame
+from towpath._wire.grpc.framing import frame
 
 CALLS = 100_000
 H2LOAD = shutil.which("h2load")

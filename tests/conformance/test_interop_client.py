@@ -20,11 +20,11 @@ from tests.conformance.stream_peer import grpcio_streaming
 from tests.conformance.test_interop_server import REQUEST_SIZES, RESPONSE_SIZES, SPECIAL
 from tests.echo_service import PATIENCE, turn_until
 from tests.stream_service import Streams, answers
-from towpath.core.calls.asynchronous import StreamingCall
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.transport import Channel
+from towpath._core.calls.asynchronous import StreamingCall
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._transport import Channel
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

@@ -17,11 +17,11 @@ from echo.v1.echo_towpath import EchoService, EchoServiceClient
 from tests.conformance.attack import MemoryTransport, frames_of, mutated, noise, recording
 from tests.conformance.grpcio_peer import Stub
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel, Server
-from towpath.transport.server.grpc_unary import ServerCall
-from towpath.transport.server.http2_connection import Http2Link
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, Server
+from towpath._transport.server.grpc_unary import ServerCall
+from towpath._transport.server.http2_connection import Http2Link
 
 STRINGS = 10_000
 SESSIONS = 10_000

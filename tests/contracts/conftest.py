@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from towpath.contracts.codegen.generator import GenerateOptions, GenerateResult, generate
+from towpath._contracts.codegen.generator import GenerateOptions, GenerateResult, generate
 
 HEADER = 'syntax = "proto3";\npackage {package};\n'
 

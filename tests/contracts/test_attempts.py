@@ -5,11 +5,11 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2
 
+from towpath._contracts.attempts import hedging_policy, retry_policy
+from towpath._contracts.options import InvalidOptionError, declared
+from towpath._core.errors import Code
+from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._gen.towpath.v1 import options_pb2
-from towpath.contracts.attempts import hedging_policy, retry_policy
-from towpath.contracts.options import InvalidOptionError, declared
-from towpath.core.errors import Code
-from towpath.core.policies import HedgingPolicy, RetryPolicy
 
 
 def milliseconds(number: int) -> Duration:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.conftest import Workplace
-from towpath.contracts.diagnostics import ContractError
+from towpath._contracts.diagnostics import ContractError
 
 IMPORTS = 'import "google/api/annotations.proto";\n'
 
@@ -20,7 +20,7 @@ def test_bindings_are_part_of_the_generated_spec(workplace: Workplace) -> None:
     text = workplace.text("shop/v1/shop_towpath.py")
     assert 'method="POST",\n            path="/v1/do:it",\n            body="*",\n        ),' in text
     assert 'method="PURGE",\n            path="/v1/\'x\'",\n        ),\n    ),\n)' in text
-    assert "from towpath.core.http import HttpBinding" in text
+    assert "from towpath.generated import" in text
 
 
 @pytest.mark.parametrize(

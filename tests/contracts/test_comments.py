@@ -1,6 +1,6 @@
 """What of a comment is for readers."""
 
-from towpath.contracts.comments import documentation
+from towpath._contracts.comments import documentation
 
 
 def test_the_blank_after_the_slashes_goes_and_deeper_indentation_stays():

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from towpath.contracts.diagnostics import ContractError
-from towpath.contracts.lint import lint
-from towpath.contracts.sources import find_sources
-from towpath.core.errors import SetupError
+from towpath._contracts.diagnostics import ContractError
+from towpath._contracts.lint import lint
+from towpath._contracts.sources import find_sources
+from towpath._core.errors import SetupError
 
 REPOSITORY = Path(__file__).parents[2]
 CLEAN = """\

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.contracts.naming import attribute_name, constant_name, module_name, snake_case
-from towpath.core.service import Service
+from towpath._contracts.naming import attribute_name, constant_name, module_name, snake_case
+from towpath._core.service import Service
 
 proto_identifiers = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,24}", fullmatch=True)
 words = st.lists(st.text(string.ascii_lowercase, min_size=2, max_size=8), min_size=1, max_size=5)

@@ -6,10 +6,10 @@ from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
+from towpath._contracts.options import InvalidOptionError, declared
+from towpath._core.context import Criticality
+from towpath._core.service import Idempotency
 from towpath._gen.towpath.v1 import options_pb2
-from towpath.contracts.options import InvalidOptionError, declared
-from towpath.core.context import Criticality
-from towpath.core.service import Idempotency
 
 
 def with_timeout(seconds: int, nanos: int = 0) -> MethodOptions:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from towpath.contracts.own_package import importable, rewrite_imports
+from towpath._contracts.own_package import importable, rewrite_imports
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from towpath.contracts.own_package import importable, rewrite_imports
         ("from towpath.v1 import options_pb2 as x\n", "from towpath._gen.towpath.v1 import options_pb2 as x\n"),
         ("from towpath.v1.options_pb2 import *\n", "from towpath._gen.towpath.v1.options_pb2 import *\n"),
         ("from towpath.v1beta1 import a_pb2\n", "from towpath._gen.towpath.v1beta1 import a_pb2\n"),
-        ("from towpath.core import errors\n", "from towpath.core import errors\n"),
+        ("from towpath._core import errors\n", "from towpath._core import errors\n"),
         ("from towpaths.v1 import a_pb2\n", "from towpaths.v1 import a_pb2\n"),
         ("from echo.v1 import towpath_pb2\n", "from echo.v1 import towpath_pb2\n"),
         ("# from towpath.v1 import it\n", "# from towpath.v1 import it\n"),

@@ -7,11 +7,11 @@ import pytest
 from echo.v1.echo_towpath import FAIL, INSPECT, SAY, SLEEP
 from stream.v1.stream_towpath import COLLECT, REPEAT
 
-from towpath.contracts.policy import MethodConfig, MethodName, Resolved, by_method_name, matching, resolve
-from towpath.core.context import CallOptions, Criticality
-from towpath.core.errors import Code, SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
-from towpath.core.service import DEFAULT_TIMEOUT
+from towpath._contracts.policy import MethodConfig, MethodName, Resolved, by_method_name, matching, resolve
+from towpath._core.context import CallOptions, Criticality
+from towpath._core.errors import Code, SetupError
+from towpath._core.policies import HedgingPolicy, RetryPolicy
+from towpath._core.service import DEFAULT_TIMEOUT
 
 ECHO = "echo.v1.EchoService"
 SLEEP_ONLY = (ECHO, "Sleep")

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from towpath.contracts.diagnostics import ContractError, Place
-from towpath.contracts.protoc import fault
-from towpath.core.errors import SetupError
+from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.protoc import fault
+from towpath._core.errors import SetupError
 
 ROOTS = [Path("proto"), Path("shared")]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from towpath.contracts.diagnostics import ContractError
-from towpath.contracts.sources import Source, find_roots, find_sources
-from towpath.core.errors import SetupError
+from towpath._contracts.diagnostics import ContractError
+from towpath._contracts.sources import Source, find_roots, find_sources
+from towpath._core.errors import SetupError
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import random
 
-from towpath.core import chance
-from towpath.core.propagation.trace import TraceContext
+from towpath._core import chance
+from towpath._core.propagation.trace import TraceContext
 
 
 def drawn() -> tuple[int, float, bytes]:

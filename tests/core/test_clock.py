@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from towpath.core import clock
+from towpath._core import clock
 
 
 def test_the_default_clock_is_that_of_the_event_loops() -> None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core import clock
-from towpath.core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.core.propagation.trace import TraceContext
+from towpath._core import clock
+from towpath._core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.propagation.trace import TraceContext
 
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from towpath.core import clock
-from towpath.core.context import CallOptions, Context, Criticality, Reply, enter, leave
-from towpath.core.context_factory import context_factory
+from towpath._core import clock
+from towpath._core.context import CallOptions, Context, Criticality, Reply, enter, leave
+from towpath._core.context_factory import context_factory
 
 NOW = 1000.0
 

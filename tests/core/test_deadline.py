@@ -9,7 +9,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.deadline import DeadlineWheel, wheel_of
+from towpath._core.deadline import DeadlineWheel, wheel_of
 
 SLOT = 0.01
 """The promise: never early, and at most this late."""

@@ -6,9 +6,9 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
-from towpath.core.context import Context
-from towpath.core.early_rejection import ADMIT, EarlyRejection, PendingCall, Rejection, RequestHeaders, Verdict, early_rejection_of
-from towpath.core.service import Handler, MethodSpec
+from towpath._core.context import Context
+from towpath._core.early_rejection import ADMIT, EarlyRejection, PendingCall, Rejection, RequestHeaders, Verdict, early_rejection_of
+from towpath._core.service import Handler, MethodSpec
 
 SAY = MethodSpec(service="echo.v1.EchoService", name="Say", request=StringValue, response=StringValue)
 IMPORT = MethodSpec(service="echo.v1.EchoService", name="Import", request=StringValue, response=StringValue)

@@ -2,8 +2,8 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.metadata import EMPTY, Metadata
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.metadata import EMPTY, Metadata
 
 
 def test_codes_are_numbered_as_grpc_numbers_them() -> None:

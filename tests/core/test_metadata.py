@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Value
+from towpath._core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Value
 
 PAIRS: list[tuple[str, Value]] = [("a", "1"), ("b-bin", b"\x00\xff"), ("a", "2")]
 

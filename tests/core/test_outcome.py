@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
+from towpath._core.errors import Code, RpcError
+from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from towpath.core.errors import SetupError
-from towpath.core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy, backoff_range
+from towpath._core.errors import SetupError
+from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy, backoff_range
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import pytest
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
-from towpath.core.context import Context
-from towpath.core.service import (
+from towpath._core.context import Context
+from towpath._core.service import (
     DEFAULT_TIMEOUT,
     Handler,
     MethodKind,

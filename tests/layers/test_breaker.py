@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.errors import SetupError
-from towpath.core.outcome import BLAMES_SERVER, Outcome
-from towpath.layers.breaker import TRANSITIONS, Breaker, BreakerEvent, BreakerOptions, BreakerState
+from towpath._core import clock
+from towpath._core.errors import SetupError
+from towpath._core.outcome import BLAMES_SERVER, Outcome
+from towpath._layers.breaker import TRANSITIONS, Breaker, BreakerEvent, BreakerOptions, BreakerState
 
 CLOSED, OPEN, HALF_OPEN, PROBING = BreakerState
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.bucket import Rate, TokenBucket
+from towpath._layers.bucket import Rate, TokenBucket
 
 
 def test_a_burst_passes_at_once_and_the_next_is_told_when():

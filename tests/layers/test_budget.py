@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.errors import SetupError
-from towpath.core.outcome import Outcome
-from towpath.layers.budget import SECONDS, Allowance, BudgetOptions, RetryBudget
+from towpath._core import clock
+from towpath._core.errors import SetupError
+from towpath._core.outcome import Outcome
+from towpath._layers.budget import SECONDS, Allowance, BudgetOptions, RetryBudget
 
 EARNING = [Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL]
 

@@ -7,10 +7,10 @@ from echo.v1.echo_towpath import FAIL, INSPECT, SAY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.signals import Decision, reason_of
-from towpath.layers.bulkhead import BULKHEAD_FULL, Bulkhead, Compartment
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Decision, reason_of
+from towpath._layers.bulkhead import BULKHEAD_FULL, Bulkhead, Compartment
 
 CTX = Context("a/b")
 

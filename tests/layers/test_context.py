@@ -6,11 +6,11 @@ import pytest
 from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import SAY
 
-from towpath.core import clock
-from towpath.core.context import CallOptions, Context, Criticality, Reply, current, enter, leave
-from towpath.core.metadata import Metadata
-from towpath.core.service import MethodKind, MethodSpec
-from towpath.layers.context import ClientContext, ServerContext
+from towpath._core import clock
+from towpath._core.context import CallOptions, Context, Criticality, Reply, current, enter, leave
+from towpath._core.metadata import Metadata
+from towpath._core.service import MethodKind, MethodSpec
+from towpath._layers.context import ClientContext, ServerContext
 
 NOW = 1000.0
 

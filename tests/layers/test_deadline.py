@@ -5,11 +5,11 @@ from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import SAY
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.signals import Decision
-from towpath.layers.deadline import EXPIRED, Deadline
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Decision
+from towpath._layers.deadline import EXPIRED, Deadline
 
 NOW = 1000.0
 

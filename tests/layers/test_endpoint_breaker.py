@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.errors import Code, RpcError
-from towpath.core.signals import rejection
-from towpath.layers.endpoint_breaker import EndpointBreaker, Paces
+from towpath._core import clock
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import rejection
+from towpath._layers.endpoint_breaker import EndpointBreaker, Paces
 
 ONE, OTHER = SAY.full_name, FAIL.full_name
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import START, virtual
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.policies import HedgingPolicy
-from towpath.core.signals import Decision
-from towpath.layers.budget import BudgetOptions, RetryBudget
-from towpath.layers.hedge import Hedge
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.policies import HedgingPolicy
+from towpath._core.signals import Decision
+from towpath._layers.budget import BudgetOptions, RetryBudget
+from towpath._layers.hedge import Hedge
 
 
 def failure(code: Code = Code.UNAVAILABLE, pushback: float | None = None) -> RpcError:

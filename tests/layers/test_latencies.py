@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import START, Hand
-from towpath.core import clock
-from towpath.layers.latencies import RecentLatencies
+from towpath._core import clock
+from towpath._layers.latencies import RecentLatencies
 
 
 def latencies(quantile: float) -> RecentLatencies:

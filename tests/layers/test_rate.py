@@ -5,12 +5,12 @@ from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import FAIL, SAY
 from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
 
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.signals import Decision, reason_of
-from towpath.layers.bucket import Rate
-from towpath.layers.rate import RATE_LIMIT, LocalRates, Quota, RateLimit
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Decision, reason_of
+from towpath._layers.bucket import Rate
+from towpath._layers.rate import RATE_LIMIT, LocalRates, Quota, RateLimit
 
 NOW = 1000.0
 ONE_A_SECOND = Rate(per_second=1)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from stream.v1.stream_towpath import COLLECT, REPEAT
 
 from tests.layers.virtual_time import START, virtual
-from towpath.core import clock
-from towpath.core.context import Context, enter
-from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import Outcome
-from towpath.core.policies import RetryPolicy
-from towpath.core.signals import Decision, rejection
-from towpath.layers.budget import BudgetOptions, RetryBudget
-from towpath.layers.retry import PAUSE, VAIN, Retry
+from towpath._core import clock
+from towpath._core.context import Context, enter
+from towpath._core.errors import Code, RpcError
+from towpath._core.outcome import Outcome
+from towpath._core.policies import RetryPolicy
+from towpath._core.signals import Decision, rejection
+from towpath._layers.budget import BudgetOptions, RetryBudget
+from towpath._layers.retry import PAUSE, VAIN, Retry
 
 EVERY_CODE = frozenset(Code)
 ANSWER = SayResponse(id="x")

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.outcome import Outcome
-from towpath.core.policies import RetryPolicy
-from towpath.layers.budget import RetryBudget
-from towpath.layers.retry import Retry
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.outcome import Outcome
+from towpath._core.policies import RetryPolicy
+from towpath._layers.budget import RetryBudget
+from towpath._layers.retry import Retry
 
 
 def state(budget: RetryBudget) -> tuple[int, int, float, bool]:

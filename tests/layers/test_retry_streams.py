@@ -9,13 +9,13 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import REPEAT
 
 from tests.layers.virtual_time import virtual
-from towpath.core.calls.asynchronous import ClientExchange
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.policies import RetryPolicy
-from towpath.core.service import Idempotency
-from towpath.layers.budget import RetryBudget
-from towpath.layers.retry import Retry
+from towpath._core.calls.asynchronous import ClientExchange
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.policies import RetryPolicy
+from towpath._core.service import Idempotency
+from towpath._layers.budget import RetryBudget
+from towpath._layers.retry import Retry
 
 REPEATABLE = replace(REPEAT, idempotency=Idempotency.NO_SIDE_EFFECTS)
 

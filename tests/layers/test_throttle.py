@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.context import CRITICAL, Context, Criticality
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.outcome import Outcome
-from towpath.core.signals import ADMISSION, rejection
-from towpath.layers.admission.admission import Admission
-from towpath.layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
-from towpath.layers.window import SECONDS
+from towpath._core import clock
+from towpath._core.context import CRITICAL, Context, Criticality
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.outcome import Outcome
+from towpath._core.signals import ADMISSION, rejection
+from towpath._layers.admission.admission import Admission
+from towpath._layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
+from towpath._layers.window import SECONDS
 
 
 @pytest.fixture

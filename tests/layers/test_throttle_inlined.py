@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import Outcome
-from towpath.core.signals import ADMISSION, rejection
-from towpath.layers.throttle import AdaptiveThrottle, Throttle, ThrottleOptions
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.outcome import Outcome
+from towpath._core.signals import ADMISSION, rejection
+from towpath._layers.throttle import AdaptiveThrottle, Throttle, ThrottleOptions
 
 OPTIONS = ThrottleOptions(least_calls=3)
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
-from towpath.core import clock
-from towpath.layers.window import SECONDS, Window
+from towpath._core import clock
+from towpath._layers.window import SECONDS, Window
 
 
 @given(st.lists(st.one_of(st.booleans(), st.sampled_from(["clear"]), st.floats(0, 14)), max_size=80))

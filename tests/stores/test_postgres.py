@@ -1,16 +1,16 @@
 import pytest
 
 from tests.architecture.test_import_weight import loaded_by
-from towpath.core.errors import SetupError
-from towpath.layers.idempotency.store import StoreUnavailable
-from towpath.stores.postgres import PostgresStore
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.store import StoreUnavailable
+from towpath._stores.postgres import PostgresStore
 
 ABSENT = """
 import sys
 sys.modules[{driver!r}] = None
-from towpath.core.errors import SetupError
+from towpath._core.errors import SetupError
 try:
-    import towpath.stores.{module}
+    import towpath._stores.{module}
 except SetupError as error:
     assert "install towpath[{module}]" in str(error)
 else:
@@ -35,4 +35,4 @@ def test_without_its_driver_a_store_names_the_extra(module: str, driver: str) ->
 
 @pytest.mark.parametrize(("module", "others"), [("sqlite", ("asyncpg", "redis")), ("postgres", ("redis",)), ("redis", ("asyncpg",))])
 def test_a_store_loads_no_driver_but_its_own(module: str, others: tuple[str, ...]) -> None:
-    assert loaded_by(f"import towpath.stores.{module}", others) == []
+    assert loaded_by(f"import towpath._stores.{module}", others) == []

@@ -1,8 +1,8 @@
 import pytest
 
-from towpath.core.errors import SetupError
-from towpath.layers.idempotency.store import StoreUnavailable
-from towpath.stores.redis import RedisStore
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.store import StoreUnavailable
+from towpath._stores.redis import RedisStore
 
 
 async def test_a_server_that_does_not_answer_is_a_matter_of_setup_and_later_of_the_store() -> None:

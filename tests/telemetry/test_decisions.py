@@ -2,9 +2,9 @@
 
 from prometheus_client import CollectorRegistry
 
-from towpath.core.context import Context
-from towpath.core.signals import Decision
-from towpath.telemetry.decisions import Decisions
+from towpath._core.context import Context
+from towpath._core.signals import Decision
+from towpath._telemetry.decisions import Decisions
 
 
 def test_each_decision_is_counted_under_its_role_and_reason():

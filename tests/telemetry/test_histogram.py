@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from towpath.telemetry.histogram import DurationHistogram
+from towpath._telemetry.histogram import DurationHistogram
 
 BOUNDS = (0.001, 0.01, 0.1, 1.0)
 

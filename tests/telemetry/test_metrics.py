@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.telemetry.histogram import Series
-from towpath.telemetry.metrics import BUCKETS, CallMetrics, write_exposition
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._telemetry.histogram import Series
+from towpath._telemetry.metrics import BUCKETS, CallMetrics, write_exposition
 
 
 class Clock:

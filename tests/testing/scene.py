@@ -7,9 +7,9 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import SAY
 
 from tests.echo_service import Echo
-from towpath.core.context import CallOptions, Context
+from towpath._core.context import CallOptions, Context
+from towpath._transport import Channel, Server
 from towpath.testing import Node, Simulation
-from towpath.transport import Channel, Server
 
 PORT = 8080
 

@@ -7,11 +7,11 @@ from echo.v1.echo_towpath import INSPECT, SAY
 from stream.v1.stream_towpath import StreamService
 
 from tests.testing.scene import PORT, Working, channel_to, say
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Server
 from towpath.testing import Simulation, constant, simulate
-from towpath.testing.faults import Fault, Faults
-from towpath.transport import Server
+from towpath.testing._faults import Fault, Faults
 
 
 async def following(request: object, ctx: Context) -> object:

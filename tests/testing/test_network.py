@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.testing.scene import PORT, channel_to, say, serve
-from towpath.core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, ChannelOptions
 from towpath.testing import LinkOptions, Node, Simulation, constant, simulate
-from towpath.transport import Channel, ChannelOptions
 
 
 def echo(scenario, seconds: float = 0.001, link: LinkOptions | None = None, options: ChannelOptions | None = None) -> float:

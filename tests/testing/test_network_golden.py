@@ -6,8 +6,8 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.testing.scene import Record, Working
-from towpath.app.application import App
-from towpath.app.settings.service_file import ServiceConfig
+from towpath._app.application import App
+from towpath._app.settings.service_file import ServiceConfig
 from towpath.testing import Node, Simulation, simulate
 
 CONFIG = ServiceConfig(insecure=True, targets={"echo": "dns:///echo:8080"})

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from tests.testing.scene import Record, channel_to, say, serve
-from towpath.core import clock
-from towpath.core.propagation.trace import TraceContext
+from towpath._core import clock
+from towpath._core.propagation.trace import TraceContext
 from towpath.testing import LeakedTasks, LinkOptions, Simulation, lognormal, simulate
 
 LOSSY = LinkOptions(latency=lognormal(0.001, 0.02), loss=0.02)

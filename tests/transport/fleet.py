@@ -8,10 +8,10 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo, turn_until
-from towpath.core.context import CallOptions
-from towpath.core.service import Service
-from towpath.transport import Backoff, Channel, Server
-from towpath.transport.client.endpoints.endpoint import State
+from towpath._core.context import CallOptions
+from towpath._core.service import Service
+from towpath._transport import Backoff, Channel, Server
+from towpath._transport.client.endpoints.endpoint import State
 
 PATIENT = CallOptions(timeout=PATIENCE)
 WAITING = CallOptions(timeout=PATIENCE, wait_for_ready=True)

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from tests.echo_service import PATIENCE
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM, FRAME_HEADER, FRAME_HEADER_SIZE, PREFACE, Setting
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.hpack import Decoder, literal
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, FRAME_HEADER, FRAME_HEADER_SIZE, PREFACE, Setting
 
 Frame = tuple[int, int, int, bytes]
 """Type, flags, stream id, payload."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import SetupError
-from towpath.transport.address import Address, bind, bound, refused
+from towpath._core.errors import SetupError
+from towpath._transport.address import Address, bind, bound, refused
 
 
 @pytest.mark.parametrize(

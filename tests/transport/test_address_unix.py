@@ -12,11 +12,11 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo
 from towpath import App
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core.context import CallOptions
-from towpath.core.errors import SetupError
-from towpath.transport import Channel, Server
-from towpath.transport.address import UnixPath, bind
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.context import CallOptions
+from towpath._core.errors import SetupError
+from towpath._transport import Channel, Server
+from towpath._transport.address import UnixPath, bind
 
 PATIENT = CallOptions(timeout=PATIENCE)
 CURL = shutil.which("curl")

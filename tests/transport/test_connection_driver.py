@@ -9,12 +9,12 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.conformance.attack import MemoryTransport
 from tests.echo_service import PATIENCE, Echo, serving
 from tests.transport.raw_peer import request_head
-from towpath.core.context import CallOptions
-from towpath.transport import Channel, Server, connection_driver
-from towpath.transport.server.http2_connection import Http2Link
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
+from towpath._core.context import CallOptions
+from towpath._transport import Channel, Server, connection_driver
+from towpath._transport.server.http2_connection import Http2Link
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 
 
 class Recording(MemoryTransport):

@@ -13,14 +13,14 @@ import uvloop
 
 from tests.echo_service import PATIENCE, Echo, turn_until
 from tests.transport.test_connection_driver import connected, turns
-from towpath.transport import Server, ServerTls
-from towpath.transport.client.endpoints.connection import ClientLink
-from towpath.transport.server.http1_connection import Http1Link
-from towpath.transport.server.http2_connection import Http2Link
-from towpath.transport.tls import Rotating
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import PREFACE
-from towpath.wire.http2.limits import DEFAULT_LIMITS
+from towpath._transport import Server, ServerTls
+from towpath._transport.client.endpoints.connection import ClientLink
+from towpath._transport.server.http1_connection import Http1Link
+from towpath._transport.server.http2_connection import Http2Link
+from towpath._transport.tls import Rotating
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import PREFACE
+from towpath._wire.http2.limits import DEFAULT_LIMITS
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 LARGE = 250_000

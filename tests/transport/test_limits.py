@@ -2,7 +2,7 @@
 
 import random
 
-from towpath.transport.limits import jittered_age
+from towpath._transport.limits import jittered_age
 
 
 def test_the_ages_of_connections_differ_by_a_tenth_at_most():

@@ -22,10 +22,10 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.conformance.grpcio_peer import GrpcioEcho, Stub
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.transport import Channel, ClientTls, Server, ServerTls
-from towpath.transport.tls import Rotating
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._transport import Channel, ClientTls, Server, ServerTls
+from towpath._transport.tls import Rotating
 
 PATIENT = CallOptions(timeout=PATIENCE)
 SPIFFE = "spiffe://example.org/search"

@@ -21,8 +21,8 @@ from cryptography import x509
 
 from tests.echo_service import PATIENCE, Echo
 from tests.transport.test_tls import SPIFFE, Authority, failure, say, secured
-from towpath.transport import ServerTls
-from towpath.transport.tls import Rotating
+from towpath._transport import ServerTls
+from towpath._transport.tls import Rotating
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.wire.compression import CONNECT_STREAM_FIELDS, GRPC_FIELDS, GZIP, HTTP_FIELDS, REGISTRY, configured, negotiate
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._wire.compression import CONNECT_STREAM_FIELDS, GRPC_FIELDS, GZIP, HTTP_FIELDS, REGISTRY, configured, negotiate
 
 LIMIT = 1000
 

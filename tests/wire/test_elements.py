@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.wire.json.test_differential import messages
-from towpath.core.errors import Code, RpcError
-from towpath.wire import elements
-from towpath.wire.codec import JSON, PROTO
-from towpath.wire.elements import check_elements, json_elements
+from towpath._core.errors import Code, RpcError
+from towpath._wire import elements
+from towpath._wire.codec import JSON, PROTO
+from towpath._wire.elements import check_elements, json_elements
 
 LIMIT = 256 * 1024
 MOST = LIMIT // 8

@@ -8,11 +8,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.wire import elements
-from towpath.wire.codec import JSON, PROTO
-from towpath.wire.json import JsonCodec, JsonError, TooManyElementsError
-from towpath.wire.spread import MOST_STEPS, steps
+from towpath._core.errors import Code, RpcError
+from towpath._wire import elements
+from towpath._wire.codec import JSON, PROTO
+from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+from towpath._wire.spread import MOST_STEPS, steps
 
 LIMIT: Final = 4 * 1024 * 1024
 F: Final = descriptor_pb2.FieldDescriptorProto

@@ -26,13 +26,7 @@ import psutil
 from bench import loop
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ
-from towpath.core import clock
-from towpath.wire.client_protocol import request_head
-from towpath.wire.grpc.client import head_fields
-from towpath.wire.grpc.framing import pack_prefix
-from towpath.wire.hpack import literal
-from towpath.wire.http.fields import Field, Section, Template
-from towpath.wire.http2 import DEFAULT_LIMITS, ClientConnection, Stream
+from towpath.wire import DEFAULT_LIMITS, ClientConnection, Field, Section, Stream, Template, head_fields, literal, pack_prefix, request_head
 
 CLOSED: Final = 8
 TIMEOUT: Final = 1.0
@@ -116,7 +110,7 @@ class Wire(asyncio.Protocol):
 
     def now(self) -> float:
         """The time in seconds."""
-        return clock.now()
+        return perf_counter()
 
     def failed(self, reason: str) -> None:
         """The server broke the protocol."""

@@ -18,7 +18,7 @@ from labs.experiments.overload.burning import burn
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import READ, WorkService
 from towpath import App, Context
-from towpath.app.settings.service_file import ServiceConfig
+from towpath.settings import ServiceConfig
 
 
 class Burning(WorkService):

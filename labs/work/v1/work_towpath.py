@@ -7,10 +7,16 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from labs.work.v1 import work_pb2
-from towpath.core.calls.asynchronous import Binder
-from towpath.core.context import CallOptions, Context
-from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.calls.synchronous import SyncBinder
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    Idempotency,
+    MethodSpec,
+    Service,
+    ServiceSpec,
+    SyncBinder,
+)
 
 READ: Final = MethodSpec(
     service="labs.work.v1.WorkService",

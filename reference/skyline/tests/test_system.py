@@ -31,8 +31,8 @@ from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
 from towpath import App, CallOptions, Code, RpcError, Service, connect
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.telemetry.metrics import write_exposition
+from towpath.settings import ServiceConfig, load
+from towpath.telemetry import write_exposition
 
 SERVICES = Path(__file__).parents[1] / "services"
 Use = Callable[[dict[str, App]], Awaitable[None]]

@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from towpath.testing.link import LinkOptions
-from towpath.testing.simulation import Simulation, simulate
+from towpath.testing._link import LinkOptions
+from towpath.testing._simulation import Simulation, simulate
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.echo_service import Echo
 from towpath import App, SetupError, connect
-from towpath.app.process.admin_server import admin
-from towpath.transport import Address
+from towpath._app.process.admin_server import admin
+from towpath._transport import Address
 
 FREE = Address("127.0.0.1", 0)
 

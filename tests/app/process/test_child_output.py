@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.app.process.child_output import MOST_BYTES, Lines, prefixed
+from towpath._app.process.child_output import MOST_BYTES, Lines, prefixed
 
 
 class Terminal(io.StringIO):

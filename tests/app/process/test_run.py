@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.app.stage import PATIENCE, importable, refusal
 from towpath import CallOptions, Code, RpcError, connect
-from towpath.telemetry.metrics import CallMetrics
+from towpath._telemetry.metrics import CallMetrics
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from towpath.app.settings.service_file import load
-from towpath.contracts.policy import MethodConfig
-from towpath.core.errors import Code, SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath._app.settings.service_file import load
+from towpath._contracts.policy import MethodConfig
+from towpath._core.errors import Code, SetupError
+from towpath._core.policies import HedgingPolicy, RetryPolicy
 
 
 def read(folder: Path, policy: str) -> MethodConfig:

@@ -9,13 +9,13 @@ from stream.v1.stream_towpath import REPEAT
 
 from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
-from towpath.app.settings.fallback import source_of
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.contracts.policy import MethodConfig
-from towpath.core.errors import SetupError
-from towpath.core.policies import FallbackPolicy
-from towpath.layers.fallback import FixedAnswer, LastAnswer
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.settings.fallback import source_of
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._contracts.policy import MethodConfig
+from towpath._core.errors import SetupError
+from towpath._core.policies import FallbackPolicy
+from towpath._layers.fallback import FixedAnswer, LastAnswer
+from towpath._telemetry.metrics import CallMetrics
 
 NOBODY = "127.0.0.1:1"
 GIVEN = "fallback = { value = { id = 'given', n = 7 } }"

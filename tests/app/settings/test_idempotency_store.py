@@ -2,13 +2,13 @@
 
 import pytest
 
-from towpath.app.settings.idempotency_store import OpenableStore, store_of
-from towpath.app.settings.service_file import load
-from towpath.core.errors import SetupError
-from towpath.layers.idempotency.memory_store import MemoryStore
-from towpath.stores.postgres import PostgresStore
-from towpath.stores.redis import RedisStore
-from towpath.stores.sqlite import SqliteStore
+from towpath._app.settings.idempotency_store import OpenableStore, store_of
+from towpath._app.settings.service_file import load
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._stores.postgres import PostgresStore
+from towpath._stores.redis import RedisStore
+from towpath._stores.sqlite import SqliteStore
 
 
 @pytest.mark.parametrize(

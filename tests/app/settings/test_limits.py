@@ -10,13 +10,13 @@ from stream.v1.stream_towpath import StreamService
 
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath.app.settings.limits import by_method, rate_store_of
-from towpath.app.settings.service_file import load
-from towpath.core.errors import SetupError
-from towpath.core.signals import reason_of
-from towpath.layers.bucket import Rate
-from towpath.stores.redis_rates import RedisRates
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.settings.limits import by_method, rate_store_of
+from towpath._app.settings.service_file import load
+from towpath._core.errors import SetupError
+from towpath._core.signals import reason_of
+from towpath._layers.bucket import Rate
+from towpath._stores.redis_rates import RedisRates
+from towpath._telemetry.metrics import CallMetrics
 
 METHODS = (*EchoService.spec.methods, *StreamService.spec.methods)
 

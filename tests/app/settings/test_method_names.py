@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from echo.v1.echo_towpath import FAIL, SAY, SLEEP
 
-from towpath.app.settings.method_names import (
+from towpath._app.settings.method_names import (
     UnknownService,
     find_method,
     find_service,
@@ -13,8 +13,8 @@ from towpath.app.settings.method_names import (
     methods_of_service,
     with_full_names,
 )
-from towpath.contracts.policy import MethodConfig
-from towpath.core.errors import SetupError
+from towpath._contracts.policy import MethodConfig
+from towpath._core.errors import SetupError
 
 OTHER = replace(SAY, service="other.v1.EchoService")
 BARE = replace(SAY, service="EchoService")

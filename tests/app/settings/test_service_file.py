@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from towpath.app.settings.service_file import ServiceConfig, load
-from towpath.core.context import Criticality
-from towpath.core.errors import SetupError
-from towpath.transport import Address
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.context import Criticality
+from towpath._core.errors import SetupError
+from towpath._transport import Address
 
 WHOLE = """
 [service]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from towpath.app.settings.resilience import Resilience
-from towpath.app.settings.service_file import load
-from towpath.app.settings.targets import ConfiguredTarget
-from towpath.core.errors import SetupError
-from towpath.layers.budget import BudgetOptions
-from towpath.transport import Address, ChannelOptions
-from towpath.transport.address import UnixPath
+from towpath._app.settings.resilience import Resilience
+from towpath._app.settings.service_file import load
+from towpath._app.settings.targets import ConfiguredTarget
+from towpath._core.errors import SetupError
+from towpath._layers.budget import BudgetOptions
+from towpath._transport import Address, ChannelOptions
+from towpath._transport.address import UnixPath
 
 WHOLE = """
 [targets]

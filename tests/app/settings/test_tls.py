@@ -8,11 +8,11 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo
-from towpath.app.application import App
-from towpath.app.client import connect
-from towpath.app.settings.service_file import load
-from towpath.core.context import CallOptions
-from towpath.core.errors import SetupError
+from towpath._app.application import App
+from towpath._app.client import connect
+from towpath._app.settings.service_file import load
+from towpath._core.context import CallOptions
+from towpath._core.errors import SetupError
 
 
 @pytest.fixture

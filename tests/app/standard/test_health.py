@@ -10,8 +10,8 @@ import grpc.aio
 import pytest
 
 from tests.echo_service import PATIENCE, Echo, turn_until
-from towpath.app.application import App
-from towpath.app.standard.health import CHECK, WATCH, ServingStatus
+from towpath._app.application import App
+from towpath._app.standard.health import CHECK, WATCH, ServingStatus
 
 ECHO = "echo.v1.EchoService"
 

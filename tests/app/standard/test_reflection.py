@@ -12,9 +12,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from tests.echo_service import PATIENCE, Echo, turn_until
-from towpath.app.application import App
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.wire.grpc.standard import REFLECTION
+from towpath._app.application import App
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._wire.grpc.standard import REFLECTION
 
 VERSIONS = pytest.mark.parametrize("version", list(REFLECTION))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from towpath.app.settings.declarations import CallTable, WaiverTable
-from towpath.app.system.declared_calls import calls_of, waivers_of
-from towpath.core.errors import SetupError
+from towpath._app.settings.declarations import CallTable, WaiverTable
+from towpath._app.system.declared_calls import calls_of, waivers_of
+from towpath._core.errors import SetupError
 
 SOURCE = Path("a.toml")
 WAIVER = WaiverTable(rule="cycle", path="a *", until=date(2027, 3, 31), owner="us", why="soon")

@@ -7,11 +7,11 @@ import pytest
 from echo.v1.echo_towpath import EchoService
 from stream.v1.stream_towpath import StreamService
 
-from towpath.app.system.service_graph import DeclaredSystem, read_system
-from towpath.contracts.graph import Served, Step, check
-from towpath.core.context import Criticality
-from towpath.core.errors import Code, SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
+from towpath._app.system.service_graph import DeclaredSystem, read_system
+from towpath._contracts.graph import Served, Step, check
+from towpath._core.context import Criticality
+from towpath._core.errors import Code, SetupError
+from towpath._core.policies import HedgingPolicy, RetryPolicy
 
 ECHO, STREAM, LIBRARY = "echo.v1.echo_towpath", "stream.v1.stream_towpath", "library.v1.library_towpath"
 SAY, SLEEP, REPEAT = "echo.v1.EchoService/Say", "echo.v1.EchoService/Sleep", "stream.v1.StreamService/Repeat"

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.app.stage import Watched, exists, importable, linux, system
 from towpath import CallOptions, Code, RpcError, SetupError, connect
-from towpath.app.system.supervisor import ServiceDied, System
-from towpath.telemetry.metrics import CallMetrics
+from towpath._app.system.supervisor import ServiceDied, System
+from towpath._telemetry.metrics import CallMetrics
 
 
 @pytest.fixture(autouse=True)

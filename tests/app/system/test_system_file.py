@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from towpath.app.system.system_file import load
-from towpath.core.errors import SetupError
-from towpath.transport import Address
+from towpath._app.system.system_file import load
+from towpath._core.errors import SetupError
+from towpath._transport import Address
 
 
 def written(folder: Path, text: str) -> Path:

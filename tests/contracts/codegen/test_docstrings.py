@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.contracts.codegen.docstrings import docstring
+from towpath._contracts.codegen.docstrings import docstring
 
 
 def value_of(text: str, indent: str = "") -> str:

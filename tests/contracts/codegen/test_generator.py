@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from towpath.contracts.codegen.generator import GenerateOptions, generate
-from towpath.contracts.diagnostics import ContractError
-from towpath.core.context import Criticality
-from towpath.core.errors import Code, SetupError
-from towpath.core.policies import HedgingPolicy, RetryPolicy
-from towpath.core.service import DEFAULT_TIMEOUT, Idempotency, MethodKind
+from towpath._contracts.codegen.generator import GenerateOptions, generate
+from towpath._contracts.diagnostics import ContractError
+from towpath._core.context import Criticality
+from towpath._core.errors import Code, SetupError
+from towpath._core.policies import HedgingPolicy, RetryPolicy
+from towpath._core.service import DEFAULT_TIMEOUT, Idempotency, MethodKind
 
 REPOSITORY = Path(__file__).parents[3]
 OPTIONS = 'import "towpath/v1/options.proto";\n'

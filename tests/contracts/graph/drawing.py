@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from towpath.contracts.graph import Call, Graph, Served, Step
-from towpath.core.context import Criticality
+from towpath._contracts.graph import Call, Graph, Served, Step
+from towpath._core.context import Criticality
 
 
 def step(name: str) -> Step:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import Call, Graph
-from towpath.contracts.graph.chains import find_amplification, find_deep_chains
+from towpath._contracts.graph import Call, Graph
+from towpath._contracts.graph.chains import find_amplification, find_deep_chains
 
 
 def line(*attempts: int) -> Graph:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import RULES, Graph, Limits, Owned, Told, check
-from towpath.core.context import Criticality
-from towpath.core.errors import SetupError
+from towpath._contracts.graph import RULES, Graph, Limits, Owned, Told, check
+from towpath._core.context import Criticality
+from towpath._core.errors import SetupError
 
 
 def test_a_sound_graph_has_no_findings():

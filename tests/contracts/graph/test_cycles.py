@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import Severity
-from towpath.contracts.graph.cycles import components, find_cycles, shortest_cycle
+from towpath._contracts.graph import Severity
+from towpath._contracts.graph.cycles import components, find_cycles, shortest_cycle
 
 EDGES = st.integers(1, 9).flatmap(
     lambda size: st.fixed_dictionaries({node: st.lists(st.integers(0, size - 1), max_size=4) for node in range(size)})

@@ -3,15 +3,15 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import Graph, Owned, Served, Told
-from towpath.contracts.graph.edges import (
+from towpath._contracts.graph import Graph, Owned, Served, Told
+from towpath._contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
     find_shared_data,
     find_undeclared_calls,
     find_unsafe_repeats,
 )
-from towpath.core.context import Criticality
+from towpath._core.context import Criticality
 
 
 @pytest.mark.parametrize(

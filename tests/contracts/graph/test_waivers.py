@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from tests.contracts.graph.drawing import call, graph
-from towpath.contracts.graph import Waiver, apply, check
+from towpath._contracts.graph import Waiver, apply, check
 
 FINDINGS = check(graph(call("m > m"), call("n > n")))
 LAST = date(2027, 3, 31)

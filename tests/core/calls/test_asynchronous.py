@@ -11,11 +11,11 @@ from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.stream_service import Streams, answers
-from towpath.core.calls.asynchronous import ClientStreamingCall
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.transport import Channel
+from towpath._core.calls.asynchronous import ClientStreamingCall
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._transport import Channel
 
 PATIENT = CallOptions(timeout=PATIENCE)
 FOREVER = pb.RepeatRequest(answers=answers([1]), forever=True)

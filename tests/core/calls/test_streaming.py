@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import pytest
 
-from towpath.core.calls.streaming import exchange_handler
-from towpath.core.context import Context
-from towpath.core.service import MethodKind
+from towpath._core.calls.streaming import exchange_handler
+from towpath._core.context import Context
+from towpath._core.service import MethodKind
 
 CTX = Context("test")
 

@@ -18,16 +18,16 @@ from stream.v1.stream_towpath import StreamServiceSyncClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving
 from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.app.sync_client import SyncChannel, connect_sync
-from towpath.core.calls import synchronous
-from towpath.core.calls.synchronous import LoopRunner
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.telemetry.metrics import CallMetrics
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._app.sync_client import SyncChannel, connect_sync
+from towpath._core.calls import synchronous
+from towpath._core.calls.synchronous import LoopRunner
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._telemetry.metrics import CallMetrics
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 T = TypeVar("T")
 PATIENT = CallOptions(timeout=PATIENCE)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.metadata import OWNED
-from towpath.core.propagation.fields import ATTEMPT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
+from towpath._core.context import CallOptions, Context, Criticality
+from towpath._core.metadata import OWNED
+from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
 
 VALUES: dict[PropagatedField, st.SearchStrategy[Any]] = {
     CRITICALITY: st.sampled_from(Criticality),

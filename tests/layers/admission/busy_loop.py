@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from towpath.core import clock
+from towpath._core import clock
 
 
 class _Socket(selectors.DefaultSelector):

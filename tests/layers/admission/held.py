@@ -2,7 +2,7 @@
 
 import asyncio
 
-from towpath.core.server_call import ServerCallInfo
+from towpath._core.server_call import ServerCallInfo
 
 
 class Headers:

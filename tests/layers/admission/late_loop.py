@@ -1,6 +1,6 @@
 """A loop that is as late as a test wants it to be: the limit of calls under way binds only while it is late."""
 
-from towpath.layers.admission.loop_lag import simulated_lag
+from towpath._layers.admission.loop_lag import simulated_lag
 
 
 def make_late(layer, seconds=1.0):

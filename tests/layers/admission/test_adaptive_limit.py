@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions, correlation
+from towpath._layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions, correlation
 
 
 class Pool:

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.early_rejection import WAIT, Rejection, early_rejection_of
-from towpath.core.errors import Code, RpcError
-from towpath.core.propagation.trace import TraceContext
-from towpath.core.server_call import ServerCallInfo
-from towpath.core.service import MethodKind, MethodSpec
-from towpath.core.signals import reason_of
-from towpath.layers.admission.adaptive_limit import LimitOptions
-from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL
-from towpath.layers.admission.wait_limits import QueueOptions
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.early_rejection import WAIT, Rejection, early_rejection_of
+from towpath._core.errors import Code, RpcError
+from towpath._core.propagation.trace import TraceContext
+from towpath._core.server_call import ServerCallInfo
+from towpath._core.service import MethodKind, MethodSpec
+from towpath._core.signals import reason_of
+from towpath._layers.admission.adaptive_limit import LimitOptions
+from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL
+from towpath._layers.admission.wait_limits import QueueOptions
 
 WATCH = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=SayRequest, kind=MethodKind.SERVER_STREAMING)
 
@@ -384,13 +384,15 @@ async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
     layer.wrap(SAY, Handler())
     queue = layer.queue_of(SAY)
     held_back(layer, 1)
-    for _ in range(1200):  # more than may be chosen from
-        ctx = Context("a/b")
-        ctx.server = ServerCallInfo(clock.now())
-        verdict = layer.early_rejection(SAY).on_arrival(ctx, Held())
-    assert isinstance(verdict, Rejection)
-    before = len(counted)
-    assert set(counted) == {0.0}
-    assert queue.choose(clock.now() + 0.5, 1) == []
+    now = clock.now()
+    with clock.using(lambda: now):
+        for _ in range(1200):  # more than may be chosen from
+            ctx = Context("a/b")
+            ctx.server = ServerCallInfo(now)
+            verdict = layer.early_rejection(SAY).on_arrival(ctx, Held())
+        assert isinstance(verdict, Rejection)
+        before = len(counted)
+        assert set(counted) == {0.0}
+        assert queue.choose(now + 0.5, 1) == []
     assert len(counted) > before
     assert max(counted) > 0  # those that had waited first

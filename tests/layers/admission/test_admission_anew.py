@@ -5,9 +5,9 @@ import asyncio
 from echo.v1.echo_towpath import SAY
 
 from tests.layers.admission.late_loop import make_late
-from towpath.core.context import Context
-from towpath.layers.admission.adaptive_limit import LimitOptions
-from towpath.layers.admission.admission import Admission
+from towpath._core.context import Context
+from towpath._layers.admission.adaptive_limit import LimitOptions
+from towpath._layers.admission.admission import Admission
 
 
 async def test_what_runs_when_a_method_is_wrapped_anew_still_counts():

@@ -13,18 +13,18 @@ from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
 from towpath import App, CallOptions
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.early_rejection import ADMIT, WAIT
-from towpath.core.errors import RpcError
-from towpath.core.server_call import ServerCallInfo
-from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
-from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.rejections import QUEUE_DELAY
-from towpath.layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.early_rejection import ADMIT, WAIT
+from towpath._core.errors import RpcError
+from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
+from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.rejections import QUEUE_DELAY
+from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
+from towpath._transport import Channel
 from towpath.testing import simulate
-from towpath.transport import Channel
 
 
 def serving(main, seed=0):

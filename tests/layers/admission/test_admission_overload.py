@@ -8,13 +8,13 @@ from echo.v1.echo_towpath import SAY
 
 from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.held import Headers, Held
-from towpath.core.context import Context, Criticality
-from towpath.core.early_rejection import ADMIT, WAIT
-from towpath.core.errors import RpcError
-from towpath.core.propagation.trace import TraceContext
-from towpath.core.server_call import ServerCallInfo
-from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
+from towpath._core.context import Context, Criticality
+from towpath._core.early_rejection import ADMIT, WAIT
+from towpath._core.errors import RpcError
+from towpath._core.propagation.trace import TraceContext
+from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
 HALF_P99 = 0.0045
 """Of calls at half load in seconds; calls that compute for 1 ms and come at random wait for each other then, too."""

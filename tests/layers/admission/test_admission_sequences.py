@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.late_loop import make_late
-from towpath.core.context import Context, Criticality
-from towpath.core.early_rejection import ADMIT, WAIT, Rejection
-from towpath.core.errors import RpcError
-from towpath.core.propagation.trace import TraceContext
-from towpath.core.server_call import ServerCallInfo
-from towpath.layers.admission.adaptive_limit import LimitOptions
-from towpath.layers.admission.admission import Admission
+from towpath._core.context import Context, Criticality
+from towpath._core.early_rejection import ADMIT, WAIT, Rejection
+from towpath._core.errors import RpcError
+from towpath._core.propagation.trace import TraceContext
+from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.adaptive_limit import LimitOptions
+from towpath._layers.admission.admission import Admission
 
 STEPS = st.lists(
     st.tuples(

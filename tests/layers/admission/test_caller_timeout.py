@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.admission.caller_timeout import CallerTimeout
+from towpath._layers.admission.caller_timeout import CallerTimeout
 
 
 def of(*given_times):

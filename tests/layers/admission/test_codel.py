@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.admission.codel import CoDel
+from towpath._layers.admission.codel import CoDel
 
 TARGET, INTERVAL = 0.005, 0.1
 

@@ -6,12 +6,12 @@ from functools import partial
 from echo.v1.echo_towpath import SAY
 
 from tests.layers.admission.held import Headers, Held, put
-from towpath.core import clock
-from towpath.core.context import Context, Criticality
-from towpath.core.early_rejection import ADMIT
-from towpath.core.signals import Decision, reason_of
-from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.rejections import PRIORITY, QUEUE_DELAY
+from towpath._core import clock
+from towpath._core.context import Context, Criticality
+from towpath._core.early_rejection import ADMIT
+from towpath._core.signals import Decision, reason_of
+from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
 
 async def nobody(request, ctx):

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.layers.admission.busy_loop import BusyLoop
-from towpath.layers.admission.loop_lag import PERIOD, LagProbe, simulated_lag
+from towpath._layers.admission.loop_lag import PERIOD, LagProbe, simulated_lag
 
 
 def test_a_loop_that_computes_is_late_and_one_that_waits_is_not():
@@ -65,3 +65,16 @@ def test_a_late_loop_is_in_time_again_only_well_below_what_made_it_late():
 
     lag = 0.0
     loop.drive(main())
+
+
+def test_a_probe_that_nobody_watches_stops_after_one_look():
+    loop = BusyLoop()
+
+    async def main():
+        probe = LagProbe()
+        probe.start()
+        assert not probe.idle
+        await asyncio.sleep(2 * PERIOD)
+        return probe.idle
+
+    assert loop.drive(main())

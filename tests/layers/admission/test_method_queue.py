@@ -2,15 +2,18 @@
 
 import asyncio
 from functools import partial
+from math import inf
 
 import pytest
 from echo.v1.echo_towpath import SAY
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.layers.admission.held import Held, put
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.server_call import ServerCallInfo
-from towpath.layers.admission.admission import Admission
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.admission import Admission
 
 
 async def answer(request, _ctx):
@@ -60,3 +63,45 @@ async def test_a_call_that_was_admitted_comes_before_those_that_wait_and_no_othe
     for _ in range(5):
         await asyncio.sleep(0)
     assert layer.waiting == layer.in_flight == 0
+
+
+@given(st.integers(0, 2), st.integers(0, 2), st.integers(0, 1), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+def test_the_layer_begins_calls_as_the_queue_does(count, max_count, quota, admitted, waiting, calm, late):
+    """The layer has copies of `MethodQueue.try_start` and `MethodQueue.leave`."""
+
+    def state():
+        layer, began = Admission(), []
+
+        async def handler(_request, _ctx):
+            began.append(True)
+            await asyncio.get_running_loop().create_future()
+
+        handle = layer.wrap(SAY, handler)
+        queue, scheduler = layer.queue_of(SAY), layer.scheduler
+        ctx = Context("a/b")
+        ctx.server = received(admitted=admitted)
+        if waiting:
+            queue.queue.append(0, ctx, ctx.server, Held(), blocked=False)
+        queue.in_flight.count, queue.in_flight.max_count, queue.calm = count, max_count, calm
+        layer.probe.late, scheduler.quota, scheduler.admitted = late, quota, 1
+        scheduler.until = -inf  # no other way to begin at once
+        queue.in_flight.limit.skip = 1
+        return handle, queue, scheduler, ctx, began
+
+    async def main():
+        handle, queue, scheduler, ctx, began = state()
+        task = asyncio.create_task(handle(None, ctx))
+        await asyncio.sleep(0)
+        in_the_layer = (bool(began), queue.in_flight.count, scheduler.quota, scheduler.admitted)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        ended = queue.in_flight.count
+
+        _, queue, scheduler, ctx, _ = state()
+        begins = queue.try_start(ctx.server)
+        assert in_the_layer == (begins, queue.in_flight.count, scheduler.quota, scheduler.admitted)
+        if begins:
+            queue.leave()
+        assert ended == queue.in_flight.count
+
+    asyncio.run(main())

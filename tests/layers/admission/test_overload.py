@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.admission.overload import RecoveryProbe
+from towpath._layers.admission.overload import RecoveryProbe
 
 
 def spared(probe, now, seconds, share):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.context import Context, Criticality
-from towpath.core.propagation.trace import TraceContext
-from towpath.layers.admission.priority import COHORTS, Prioritizer, level_of
+from towpath._core.context import Context, Criticality
+from towpath._core.propagation.trace import TraceContext
+from towpath._layers.admission.priority import COHORTS, Prioritizer, level_of
 
 classes = st.sampled_from(Criticality)
 

@@ -7,16 +7,16 @@ from echo.v1.echo_towpath import FAIL, SAY
 
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.early_rejection import ADMIT, WAIT
-from towpath.core.server_call import ServerCallInfo
-from towpath.layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
-from towpath.layers.admission.admission import Admission
-from towpath.layers.admission.overload import RecoveryProbe
-from towpath.layers.admission.rejections import QUEUE_DELAY
-from towpath.layers.admission.scheduler import Scheduler
-from towpath.layers.admission.wait_limits import WaitLimits
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.early_rejection import ADMIT, WAIT
+from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.adaptive_limit import AdaptiveLimit, LimitOptions
+from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.overload import RecoveryProbe
+from towpath._layers.admission.rejections import QUEUE_DELAY
+from towpath._layers.admission.scheduler import Scheduler
+from towpath._layers.admission.wait_limits import WaitLimits
 
 
 async def _answer(request, _ctx):

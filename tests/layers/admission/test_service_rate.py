@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.layers.admission.service_rate import ServiceRate
+from towpath._layers.admission.service_rate import ServiceRate
 
 
 def serve(rate, now, turns, *, gap, calls):

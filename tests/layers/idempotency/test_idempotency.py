@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.echo_service import turn_until
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.service import Handler, MethodKind
-from towpath.core.signals import reason_of
-from towpath.layers.idempotency.idempotency import Idempotency, IdempotencyOptions, scope
-from towpath.layers.idempotency.memory_store import MemoryStore
-from towpath.layers.idempotency.store import Answer, Claim, StoreUnavailable, held
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.service import Handler, MethodKind
+from towpath._core.signals import reason_of
+from towpath._layers.idempotency.idempotency import Idempotency, IdempotencyOptions, scope
+from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable, held
 
 SAY, FAIL = EchoService.spec.methods[0], EchoService.spec.methods[1]
 

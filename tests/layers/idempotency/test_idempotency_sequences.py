@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.virtual_time import virtual
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.layers.idempotency.idempotency import Idempotency, definite
-from towpath.layers.idempotency.memory_store import MemoryStore
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._layers.idempotency.idempotency import Idempotency, definite
+from towpath._layers.idempotency.memory_store import MemoryStore
 
 FAIL = EchoService.spec.methods[1]
 ENDS = ("success", Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, "bug")

@@ -1,8 +1,8 @@
 import pytest
 
-from towpath.core import clock
-from towpath.layers.idempotency.memory_store import MemoryStore
-from towpath.layers.idempotency.store import Answer, StoreUnavailable
+from towpath._core import clock
+from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._layers.idempotency.store import Answer, StoreUnavailable
 
 ANSWER = Answer(code=0, body=b"x")
 

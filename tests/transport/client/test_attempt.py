@@ -19,21 +19,21 @@ from tests.transport.client.test_grpc_unary import GRPC as GRPC_HEAD
 from tests.transport.client.test_grpc_unary import head, whole
 from tests.transport.fleet import EAGER, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import RpcError
-from towpath.core.outcome import Outcome, classify
-from towpath.core.service import Handler
-from towpath.core.signals import Decision
-from towpath.transport import Channel, ChannelOptions
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.transport.client.grpc_unary import grpc_unary_handler
-from towpath.transport.client.load_balancing.outlier_ejection import Ejection
-from towpath.transport.client.unary import unary_handler
-from towpath.wire.client_protocol import GRPC
-from towpath.wire.grpc.framing import frame
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_STREAM
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import RpcError
+from towpath._core.outcome import Outcome, classify
+from towpath._core.service import Handler
+from towpath._core.signals import Decision
+from towpath._transport import Channel, ChannelOptions
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._transport.client.grpc_unary import grpc_unary_handler
+from towpath._transport.client.load_balancing.outlier_ejection import Ejection
+from towpath._transport.client.unary import unary_handler
+from towpath._wire.client_protocol import GRPC
+from towpath._wire.grpc.framing import frame
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_STREAM
 
 LIMIT = 100_000
 """The message limit in bytes."""

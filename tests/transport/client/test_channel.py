@@ -10,13 +10,13 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import WAITING
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.metadata import Metadata
-from towpath.transport import Channel, ChannelOptions, Server
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.wire.http2 import ErrorCode, Limits, frames
-from towpath.wire.http2.frames import Setting
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.metadata import Metadata
+from towpath._transport import Channel, ChannelOptions, Server
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._wire.http2 import ErrorCode, Limits, frames
+from towpath._wire.http2.frames import Setting
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

@@ -9,12 +9,12 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import Setting
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import Setting
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

@@ -17,9 +17,9 @@ from tests.echo_service import serving
 from tests.library_service import Library
 from tests.stream_service import Streams
 from tests.transport.server.test_held_calls import PROTOCOLS, exchange, options
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import RpcError
-from towpath.transport import Channel
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import RpcError
+from towpath._transport import Channel
 
 SMALL: Final = 100_000
 """A message limit in bytes that no message below reaches, and that 32 Ki messages within one go with."""

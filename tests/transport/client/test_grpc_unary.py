@@ -9,14 +9,14 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core.context import CallOptions, Reply
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel
-from towpath.wire.compression import GZIP
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions, Reply
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel
+from towpath._wire.compression import GZIP
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 ANSWER = pb.SayResponse(id="answer", payload=bytes(20))
 MESSAGE = message_frame(ANSWER.SerializeToString())

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from towpath.core.errors import SetupError
-from towpath.transport import ChannelOptions
+from towpath._core.errors import SetupError
+from towpath._transport import ChannelOptions
 
 
 @pytest.mark.parametrize(

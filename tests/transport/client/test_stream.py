@@ -13,14 +13,14 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.echo_service import PATIENCE
 from tests.transport.client.test_grpc_unary import Script, head
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core.context import CallOptions, Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.transport import Channel, ChannelOptions
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.grpc.framing import pack_prefix
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_STREAM
+from towpath._core.context import CallOptions, Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._transport import Channel, ChannelOptions
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.grpc.framing import pack_prefix
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_STREAM
 
 Protocol = Literal["grpc", "connect", "grpc-web"]
 SAID = echo_pb2.SayResponse(id="answer").SerializeToString()

@@ -9,12 +9,12 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.echo_service import PATIENCE
 from tests.transport.client.test_grpc_unary import GRPC, OK, Script, head
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_STREAM
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_STREAM
 
 MESSAGE = message_frame(pb.RepeatResponse(index=7).SerializeToString())
 

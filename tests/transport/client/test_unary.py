@@ -13,10 +13,10 @@ from tests.transport.client.test_grpc_unary import OK as GRPC_OK
 from tests.transport.client.test_stream import OK, PROTO, WEB, WEB_END, Protocol, answered, behaviour
 from tests.transport.fleet import PATIENT
 from tests.transport.raw_peer import raw_server
-from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import Outcome
-from towpath.transport import Channel, ChannelOptions
-from towpath.wire.grpc.framing import frame
+from towpath._core.errors import Code, RpcError
+from towpath._core.outcome import Outcome
+from towpath._transport import Channel, ChannelOptions
+from towpath._wire.grpc.framing import frame
 
 NO_MESSAGE = b"\xff"
 """Bytes that no message is read from."""

@@ -18,16 +18,16 @@ from library.v1.library_towpath import GET_BOOK, LibraryServiceClient
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.library_service import Library
 from tests.transport.raw_peer import raw_client
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.layers.admission.admission import Admission
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import Channel, ChannelOptions, Server
-from towpath.wire.grpc.framing import frame
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._layers.admission.admission import Admission
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import Channel, ChannelOptions, Server
+from towpath._wire.grpc.framing import frame
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 Trouble = Callable[[Context], Any]
 PATIENT = CallOptions(timeout=PATIENCE)

@@ -11,15 +11,15 @@ from tests.stream_service import Streams
 from tests.transport.raw_peer import raw_client, request_head
 from tests.transport.server.test_exchange import begin
 from tests.transport.server.test_grpc_unary import status_of
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.core.signals import Decision
-from towpath.transport import Channel, ChannelOptions
-from towpath.transport.server.call import MESSAGE_TOO_LARGE
-from towpath.wire.compression import GZIP
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Decision
+from towpath._transport import Channel, ChannelOptions
+from towpath._transport.server.call import MESSAGE_TOO_LARGE
+from towpath._wire.compression import GZIP
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 LIMIT = 100
 

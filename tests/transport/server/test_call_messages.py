@@ -9,8 +9,8 @@ from library.v1.library_towpath import LibraryServiceClient
 
 from tests.echo_service import serving
 from tests.transport.server.test_call import PATIENT, Troubled, asked, raising
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel, ChannelOptions
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, ChannelOptions
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])

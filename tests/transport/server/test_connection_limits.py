@@ -9,13 +9,13 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.raw_peer import raw_client
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
+from towpath._transport.server.connection_limits import Connections, affordable
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
-from towpath.transport import Channel, ChannelOptions, ConnectionLimits, Server
-from towpath.transport.server.connection_limits import Connections, affordable
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import PREFACE
 
 GREETING = PREFACE + frames.settings([])
 PATIENT = CallOptions(timeout=PATIENCE)

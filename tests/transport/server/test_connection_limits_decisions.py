@@ -9,10 +9,10 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
-from towpath.core.context import CallOptions
-from towpath.core.signals import Decision
-from towpath.transport import Channel, ConnectionLimits, Server
-from towpath.transport.server.connection_limits import (
+from towpath._core.context import CallOptions
+from towpath._core.signals import Decision
+from towpath._transport import Channel, ConnectionLimits, Server
+from towpath._transport.server.connection_limits import (
     HEAD_TIMEOUT,
     IDLE_TIMEOUT,
     MADE_ROOM,
@@ -21,8 +21,8 @@ from towpath.transport.server.connection_limits import (
     TOO_MANY_OF_PEER,
     UNUSED_TIMEOUT,
 )
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import PREFACE
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import PREFACE
 
 GREETING = PREFACE + frames.settings([])
 ANSWERED = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.layers.virtual_time import virtual
-from towpath.transport.server.deferred_writes import PATIENCE, Unhurried
+from towpath._transport.server.deferred_writes import PATIENCE, Unhurried
 
 
 class Writer:

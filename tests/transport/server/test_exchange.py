@@ -12,13 +12,13 @@ from tests.echo_service import PATIENCE, serving, turn_until
 from tests.stream_service import Streams, answers
 from tests.transport.raw_peer import RawPeer, raw_client
 from tests.transport.server.test_grpc_unary import status_of
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Limits, frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, Limits, frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 SERVICE = b"/stream.v1.StreamService/"
 

@@ -9,16 +9,16 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.layers import Deadline
-from towpath.transport import Channel, Server
-from towpath.transport.server.connection import HostLink
-from towpath.wire.grpc.framing import PREFIX_SIZE
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.http2 import ErrorCode, Limits, frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions, Context, Criticality
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._layers import Deadline
+from towpath._transport import Channel, Server
+from towpath._transport.server.connection import HostLink
+from towpath._wire.grpc.framing import PREFIX_SIZE
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.http2 import ErrorCode, Limits, frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 PATIENT = CallOptions(timeout=PATIENCE)
 SLEEP = pb.SleepRequest(seconds=FOREVER).SerializeToString()

@@ -4,9 +4,9 @@ import pytest
 
 from tests.echo_service import Echo, serving
 from tests.transport.raw_peer import raw_client
-from towpath.core.early_rejection import ADMIT, EarlyRejection
-from towpath.core.propagation.trace import TraceContext
-from towpath.wire.http2 import frames
+from towpath._core.early_rejection import ADMIT, EarlyRejection
+from towpath._core.propagation.trace import TraceContext
+from towpath._wire.http2 import frames
 
 HEADER = b"00-4bf92f3577b34da6a3ce929d0e0e47a5-00f067aa0ba902b7-01"
 COHORT = 0xA5 % 128

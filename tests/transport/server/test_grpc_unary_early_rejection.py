@@ -11,14 +11,14 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from tests.echo_service import Echo, turn_until
 from tests.transport.raw_peer import raw_client, request_head
 from towpath import connect
-from towpath.core.context import CallOptions, Context, Criticality, enter, leave
-from towpath.core.early_rejection import WAIT, Rejection
-from towpath.core.errors import Code, RpcError
-from towpath.telemetry.metrics import CallMetrics
-from towpath.transport import Channel, Server
-from towpath.transport.server.deferred_writes import MANY
-from towpath.wire.http2 import ErrorCode, frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.context import CallOptions, Context, Criticality, enter, leave
+from towpath._core.early_rejection import WAIT, Rejection
+from towpath._core.errors import Code, RpcError
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import Channel, Server
+from towpath._transport.server.deferred_writes import MANY
+from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 
 class Holding:

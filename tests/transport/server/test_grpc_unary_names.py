@@ -17,10 +17,10 @@ from tests.transport.raw_peer import raw_client
 from tests.transport.server.test_exchange import begin
 from tests.transport.server.test_grpc_unary import status_of
 from towpath import App, Context
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.core.errors import Code
-from towpath.transport import Server
-from towpath.wire.grpc.framing import frame
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.errors import Code
+from towpath._transport import Server
+from towpath._wire.grpc.framing import frame
 
 Fields = tuple[tuple[bytes, bytes], ...]
 

@@ -13,13 +13,13 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import Echo, turn_until
 from tests.library_service import Library
 from tests.transport.raw_peer import raw_client, request_head
-from towpath.core import clock
-from towpath.core.context import CallOptions
-from towpath.core.early_rejection import ADMIT, WAIT, Rejection
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel, ChannelOptions, Server
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core import clock
+from towpath._core.context import CallOptions
+from towpath._core.early_rejection import ADMIT, WAIT, Rejection
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, ChannelOptions, Server
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 GARBAGE: Final = b"\x1f\x8b garbage"
 """What says that it is gzip, and is not."""

@@ -9,11 +9,11 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, turn_until
 from tests.transport.server.test_held_calls import PROTOCOLS, SAY, options, stage
-from towpath.core import clock
-from towpath.core.context import CallOptions
-from towpath.core.early_rejection import Rejection
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Channel, Server
+from towpath._core import clock
+from towpath._core.context import CallOptions
+from towpath._core.early_rejection import Rejection
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Channel, Server
 
 WEB = "application/grpc-web+proto"
 PATIENT = CallOptions(timeout=PATIENCE)

@@ -14,10 +14,10 @@ from stream.v1 import stream_pb2 as pb
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
-from towpath.core import clock
-from towpath.transport import Channel, ConnectionLimits, Server
-from towpath.wire.grpc.framing import frame
-from towpath.wire.json import JsonCodec
+from towpath._core import clock
+from towpath._transport import Channel, ConnectionLimits, Server
+from towpath._wire.grpc.framing import frame
+from towpath._wire.json import JsonCodec
 
 SAY = "/echo.v1.EchoService/Say"
 JSON = {"Content-Type": "application/json"}

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
-from towpath.transport import ConnectionLimits, Server
-from towpath.wire.http2.frames import PREFACE, SETTINGS, frame
+from towpath._transport import ConnectionLimits, Server
+from towpath._wire.http2.frames import PREFACE, SETTINGS, frame
 
 
 async def opened(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

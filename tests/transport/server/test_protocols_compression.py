@@ -12,11 +12,11 @@ from tests.echo_service import Echo
 from tests.library_service import Library
 from tests.stream_service import Streams
 from tests.transport.raw_peer import raw_client, request_head
-from towpath.core.errors import SetupError
-from towpath.transport import Channel, Server
-from towpath.wire.grpc.framing import frame
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core.errors import SetupError
+from towpath._transport import Channel, Server
+from towpath._wire.grpc.framing import frame
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 SAY: Final = "/echo.v1.EchoService/Say"
 REPEAT: Final = "/stream.v1.StreamService/Repeat"

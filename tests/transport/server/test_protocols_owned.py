@@ -5,10 +5,10 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo, serving
-from towpath.core.context import CallOptions
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import OWNED, OWNED_PREFIXES
-from towpath.transport import Channel, ChannelOptions
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import OWNED, OWNED_PREFIXES
+from towpath._transport import Channel, ChannelOptions
 
 NAMES = sorted({*OWNED, *(prefix + "anything" for prefix in OWNED_PREFIXES)})
 """The whole table, and a key for each of its prefixes."""

@@ -15,16 +15,16 @@ from library.v1.library_towpath import GET_BOOK, LibraryService
 from tests.echo_service import PATIENCE, Echo, serving
 from tests.library_service import Library
 from tests.transport.raw_peer import raw_client, request_head
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import SetupError
-from towpath.core.http import HttpBinding
-from towpath.core.service import MethodSpec, ServiceSpec
-from towpath.transport import Server
-from towpath.transport.server.routes import Document
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import SetupError
+from towpath._core.http import HttpBinding
+from towpath._core.service import MethodSpec, ServiceSpec
+from towpath._transport import Server
+from towpath._transport.server.routes import Document
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 T = TypeVar("T")
 JSON = {"content-type": "application/json"}

@@ -7,17 +7,17 @@ import pytest
 from echo.v1.echo_towpath import SAY, SLEEP
 
 from tests.echo_service import Echo
-from towpath.core.context import Context
-from towpath.core.errors import Code, SetupError
-from towpath.core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
-from towpath.transport.server.protocols import Dialogue
-from towpath.transport.server.routes import Route, Routes, Settled
-from towpath.wire.compression import GZIP, Compression
-from towpath.wire.grpc import status
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http.fields import Section
-from towpath.wire.http2 import fields
+from towpath._core.context import Context
+from towpath._core.errors import Code, SetupError
+from towpath._core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
+from towpath._transport.server.protocols import Dialogue
+from towpath._transport.server.routes import Route, Routes, Settled
+from towpath._wire.compression import GZIP, Compression
+from towpath._wire.grpc import status
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.hpack import Decoder, literal
+from towpath._wire.http.fields import Section
+from towpath._wire.http2 import fields
 
 
 class Marked:

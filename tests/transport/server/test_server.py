@@ -11,13 +11,13 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.raw_peer import raw_client, request_head
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.signals import Decision
-from towpath.transport import Channel, Server
-from towpath.transport.server.http2_connection import TOO_MANY_CALLS
-from towpath.wire.http2 import ErrorCode, Limits, frames
-from towpath.wire.http2.frames import END_HEADERS, Setting
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.signals import Decision
+from towpath._transport import Channel, Server
+from towpath._transport.server.http2_connection import TOO_MANY_CALLS
+from towpath._wire.http2 import ErrorCode, Limits, frames
+from towpath._wire.http2.frames import END_HEADERS, Setting
 
 PATIENT = CallOptions(timeout=PATIENCE)
 

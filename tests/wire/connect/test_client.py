@@ -9,18 +9,18 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.wire.compression import GZIP
-from towpath.wire.connect.client import (
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._wire.compression import GZIP
+from towpath._wire.connect.client import (
     ConnectStreamAnswer,
     ConnectUnaryAnswer,
     stream_head_fields,
     unary_body,
     unary_head_fields,
 )
-from towpath.wire.connect.errors import CODES, HTTP_STATUS, end_body, error_body, read_end, read_error
-from towpath.wire.grpc.framing import frame, pack_prefix
+from towpath._wire.connect.errors import CODES, HTTP_STATUS, end_body, error_body, read_end, read_error
+from towpath._wire.grpc.framing import frame, pack_prefix
 
 PROTO = (b"content-type", b"application/proto")
 JSON = (b"content-type", b"application/json; charset=utf-8")

@@ -9,14 +9,14 @@ from echo.v1 import echo_pb2 as pb
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from towpath.core.context import Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.codec import JSON, PROTO
-from towpath.wire.compression import GZIP, Compression
-from towpath.wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
-from towpath.wire.connect.errors import CODES, HTTP_STATUS, end_body, error_object
-from towpath.wire.grpc.framing import frame
+from towpath._core.context import Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.codec import JSON, PROTO
+from towpath._wire.compression import GZIP, Compression
+from towpath._wire.connect import ConnectStreamDialect, ConnectUnaryDialect, GetRequest
+from towpath._wire.connect.errors import CODES, HTTP_STATUS, end_body, error_object
+from towpath._wire.grpc.framing import frame
 
 REPLY = Reply()
 REPLY.headers = Metadata([("head-a", "1")])

@@ -2,14 +2,14 @@
 
 import pytest
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.answer import OneMessage
-from towpath.wire.compression import GZIP, Compression
-from towpath.wire.grpc.client import GrpcAnswer, ResponseHead, head_fields
-from towpath.wire.grpc.framing import frame, pack_prefix
-from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http2.fields import response
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.answer import OneMessage
+from towpath._wire.compression import GZIP, Compression
+from towpath._wire.grpc.client import GrpcAnswer, ResponseHead, head_fields
+from towpath._wire.grpc.framing import frame, pack_prefix
+from towpath._wire.hpack import Decoder, literal
+from towpath._wire.http2.fields import response
 
 HEAD = [(b"content-type", b"application/grpc+proto"), (b"x-a", b"1")]
 GZIP_HEAD = [*HEAD, (b"grpc-encoding", b"gzip")]

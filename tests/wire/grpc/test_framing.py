@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.wire.compression import GZIP
-from towpath.wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE, MessageReader, frame
+from towpath._core.errors import Code, RpcError
+from towpath._wire.compression import GZIP
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT, PREFIX_SIZE, MessageReader, frame
 
 LIMIT = 1000
 MESSAGES = st.lists(st.tuples(st.binary(max_size=300), st.booleans()), max_size=6)

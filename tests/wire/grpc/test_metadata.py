@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import RpcError
-from towpath.core.metadata import Metadata
-from towpath.wire.grpc import metadata
-from towpath.wire.hpack import Decoder
+from towpath._core.errors import RpcError
+from towpath._core.metadata import Metadata
+from towpath._wire.grpc import metadata
+from towpath._wire.hpack import Decoder
 
 ASCII_KEYS = st.from_regex(r"x[0-9a-z_.-]{0,12}", fullmatch=True).filter(lambda key: not key.endswith("-bin") and key != "x-request-id")
 ASCII_PAIRS = st.tuples(ASCII_KEYS, st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300).map(str.strip))

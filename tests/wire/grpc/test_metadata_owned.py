@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata
-from towpath.wire import connect, grpc, http2
-from towpath.wire.connect.client import ConnectStreamAnswer, ConnectUnaryAnswer
-from towpath.wire.connect.errors import read_end
-from towpath.wire.grpc import metadata, status
-from towpath.wire.grpc.framing import pack_prefix
-from towpath.wire.grpc.propagation import Inherited
-from towpath.wire.grpc.web_client import GrpcWebAnswer
-from towpath.wire.http2 import fields as http2_fields
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata
+from towpath._wire import connect, grpc, http2
+from towpath._wire.connect.client import ConnectStreamAnswer, ConnectUnaryAnswer
+from towpath._wire.connect.errors import read_end
+from towpath._wire.grpc import metadata, status
+from towpath._wire.grpc.framing import pack_prefix
+from towpath._wire.grpc.propagation import Inherited
+from towpath._wire.grpc.web_client import GrpcWebAnswer
+from towpath._wire.http2 import fields as http2_fields
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -176,7 +176,7 @@ def names_in(source: str) -> set[str]:
 
 def test_every_name_that_is_written_or_read_is_in_the_table() -> None:
     package = Path(grpc.__file__).parents[2]
-    modules = [path for part in ("wire", "transport") for path in (package / part).rglob("*.py") if path.name != "static_table.py"]
+    modules = [path for part in ("_wire", "_transport") for path in (package / part).rglob("*.py") if path.name != "static_table.py"]
     assert {Path(module.__file__) for module in (connect, grpc, http2)} < set(modules)
     found = {name for path in modules for name in names_in(path.read_text(encoding="utf-8"))}
     assert {"grpc-status", "content-length", "transfer-encoding", "traceparent", "x-grpc-web", "content-encoding", "allow"} < found

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core import clock
-from towpath.core.context import Context, Criticality
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.core.propagation.trace import TraceContext
-from towpath.wire.grpc import propagation
-from towpath.wire.grpc.propagation import Inherited, standing
-from towpath.wire.hpack import Decoder
+from towpath._core import clock
+from towpath._core.context import Context, Criticality
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.propagation.trace import TraceContext
+from towpath._wire.grpc import propagation
+from towpath._wire.grpc.propagation import Inherited, standing
+from towpath._wire.hpack import Decoder
 
 NOW = 5000.0
 Field = tuple[bytes, bytes]

@@ -13,10 +13,10 @@ from grpc_status import rpc_status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.grpc import metadata, status
-from towpath.wire.http2 import LOST, ErrorCode
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.grpc import metadata, status
+from towpath._wire.http2 import LOST, ErrorCode
 
 UNESCAPED = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))
 DETAILS = (

@@ -5,14 +5,14 @@ from base64 import b64decode, b64encode
 import pytest
 from echo.v1 import echo_pb2 as pb
 
-from towpath.core.context import Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.codec import PROTO
-from towpath.wire.compression import GZIP, Compression
-from towpath.wire.grpc.framing import frame
-from towpath.wire.grpc.web import GrpcWebDialect
-from towpath.wire.http.fields import Template
+from towpath._core.context import Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.codec import PROTO
+from towpath._wire.compression import GZIP, Compression
+from towpath._wire.grpc.framing import frame
+from towpath._wire.grpc.web import GrpcWebDialect
+from towpath._wire.http.fields import Template
 
 HEAD = Template((b":status", b"200"), (b"content-type", b"application/grpc-web-text+proto"))
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.metadata import Metadata
-from towpath.wire.answer import OneMessage
-from towpath.wire.compression import GZIP
-from towpath.wire.grpc.framing import frame, pack_prefix
-from towpath.wire.grpc.web_client import GrpcWebAnswer, head_fields
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._wire.answer import OneMessage
+from towpath._wire.compression import GZIP
+from towpath._wire.grpc.framing import frame, pack_prefix
+from towpath._wire.grpc.web_client import GrpcWebAnswer, head_fields
 
 HEAD = [(b"content-type", b"application/grpc-web+proto"), (b"x-a", b"1")]
 GZIP_HEAD = [*HEAD, (b"grpc-encoding", b"gzip")]

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarge, HpackError, literal
-from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_NAMES, STATIC_TABLE
-from towpath.wire.http.fields import Field
+from towpath._wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarge, HpackError, literal
+from towpath._wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_NAMES, STATIC_TABLE
+from towpath._wire.http.fields import Field
 
 HEAD: list[Field] = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/echo.v1.Echo/Say"), (b"te", b"trailers")]
 TIMEOUT: Field = (b"grpc-timeout", b"1999m")

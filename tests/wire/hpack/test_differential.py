@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from towpath.wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarge, HpackError, literal
-from towpath.wire.hpack.integers import encode_integer
-from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_TABLE
-from towpath.wire.http.fields import Field
+from towpath._wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarge, HpackError, literal
+from towpath._wire.hpack.integers import encode_integer
+from towpath._wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_TABLE
+from towpath._wire.http.fields import Field
 
 LARGEST_TABLE = 8192
 LIST_LIMIT = 2000

@@ -1,8 +1,8 @@
 import hpack
 import pytest
 
-from towpath.wire.hpack import Encoder
-from towpath.wire.http.fields import Field
+from towpath._wire.hpack import Encoder
+from towpath._wire.http.fields import Field
 
 HEAD: list[Field] = [(b":method", b"POST"), (b":path", b"/echo.v1.Echo/Say"), (b"te", b"trailers")]
 

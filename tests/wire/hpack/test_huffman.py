@@ -6,9 +6,9 @@ from hpack.huffman_table import decode_huffman as reference_decode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack.errors import HpackError
-from towpath.wire.hpack.huffman import decode_huffman, encode_huffman, huffman_length
-from towpath.wire.hpack.huffman_code import EOS, code_bits
+from towpath._wire.hpack.errors import HpackError
+from towpath._wire.hpack.huffman import decode_huffman, encode_huffman, huffman_length
+from towpath._wire.hpack.huffman_code import EOS, code_bits
 
 reference = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack.errors import HpackError
-from towpath.wire.hpack.integers import decode_integer, encode_integer
+from towpath._wire.hpack.errors import HpackError
+from towpath._wire.hpack.integers import decode_integer, encode_integer
 
 MASKS = [2**bits - 1 for bits in range(1, 9)]
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack import SHORT_LENGTHS, Decoder, literal, literal_prefix
+from towpath._wire.hpack import SHORT_LENGTHS, Decoder, literal, literal_prefix
 
 names = st.one_of(st.binary(min_size=1, max_size=20), st.binary(min_size=120, max_size=300))
 values = st.one_of(st.binary(max_size=20), st.binary(min_size=120, max_size=300))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from towpath.wire.hpack import Decoder, Encoder, HeaderBlock
-from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX
-from towpath.wire.http.fields import Field
+from towpath._wire.hpack import Decoder, Encoder, HeaderBlock
+from towpath._wire.hpack.static_table import FIRST_DYNAMIC_INDEX
+from towpath._wire.http.fields import Field
 
 DATE_21 = (b"date", b"Mon, 21 Oct 2013 20:13:21 GMT")
 DATE_22 = (b"date", b"Mon, 21 Oct 2013 20:13:22 GMT")

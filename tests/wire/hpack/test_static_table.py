@@ -1,6 +1,6 @@
 from hpack.table import HeaderTable
 
-from towpath.wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_INDEX, STATIC_NAME_INDEX, STATIC_NAMES, STATIC_TABLE
+from towpath._wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_INDEX, STATIC_NAME_INDEX, STATIC_NAMES, STATIC_TABLE
 
 
 def test_entries_are_those_of_the_reference() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from towpath.wire.http import Section, Template
-from towpath.wire.http.fields import REQUEST, RESPONSE, TRAILERS, is_bad, is_field, is_good
+from towpath._wire.http import Section, Template
+from towpath._wire.http.fields import REQUEST, RESPONSE, TRAILERS, is_bad, is_field, is_good
 
 
 @pytest.mark.parametrize("name", [b"a", b"x-a.b_c", b"!#$%&'*+-.^_`|~09az"])

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from towpath.wire.http.fields import Section
-from towpath.wire.http1 import Http1Connection, Http1Limits
+from towpath._wire.http.fields import Section
+from towpath._wire.http1 import Http1Connection, Http1Limits
 
 Answering = Callable[["Request"], None]
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Answering, Request, Server, answer, echo, in_pieces, silent
-from towpath.wire.http.fields import Section
-from towpath.wire.http1 import Http1Limits
+from towpath._wire.http.fields import Section
+from towpath._wire.http1 import Http1Limits
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000])

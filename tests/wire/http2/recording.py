@@ -7,11 +7,11 @@ brings its own encoder. `End.sent` parses what the connection answers.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from towpath.wire.hpack import literal
-from towpath.wire.http.fields import Field, Section, Template
-from towpath.wire.http2 import ClientConnection, ErrorCode, Limits, ServerConnection, Stream
-from towpath.wire.http2.connection import Connection
-from towpath.wire.http2.frames import (
+from towpath._wire.hpack import literal
+from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http2 import ClientConnection, ErrorCode, Limits, ServerConnection, Stream
+from towpath._wire.http2.connection import Connection
+from towpath._wire.http2.frames import (
     ACK,
     CONTINUATION,
     DATA,
@@ -27,7 +27,7 @@ from towpath.wire.http2.frames import (
     frame,
     settings,
 )
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2.states import ConnectionState
 
 Event = tuple[Any, ...]
 

@@ -14,12 +14,12 @@ from tests.wire.http2.recording import (
     headers,
     parse,
 )
-from towpath.wire.hpack import Encoder
-from towpath.wire.http.fields import Field
-from towpath.wire.http2 import LOST, ClientConnection, ErrorCode, Limits
-from towpath.wire.http2.errors import ConnectionFault
-from towpath.wire.http2.frames import END_HEADERS, HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
-from towpath.wire.http2.states import ConnectionState, StreamState
+from towpath._wire.hpack import Encoder
+from towpath._wire.http.fields import Field
+from towpath._wire.http2 import LOST, ClientConnection, ErrorCode, Limits
+from towpath._wire.http2.errors import ConnectionFault
+from towpath._wire.http2.frames import END_HEADERS, HEADERS, PREFACE, SETTINGS, Setting, frame, goaway, read_settings, settings
+from towpath._wire.http2.states import ConnectionState, StreamState
 
 MOST = 2**31 - 1
 HEAD: list[Field] = [*RESPONSE, (b"content-type", b"application/grpc")]

@@ -15,8 +15,8 @@ from tests.wire.http2.recording import (
     goaway_last,
     headers,
 )
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import (
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import (
     ACK,
     CONTINUATION,
     DATA,
@@ -34,7 +34,7 @@ from towpath.wire.http2.frames import (
     settings,
     window_update,
 )
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2.states import ConnectionState
 
 BOTH = pytest.mark.parametrize("end", [ServerEnd, ClientEnd])
 

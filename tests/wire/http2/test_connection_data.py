@@ -3,8 +3,8 @@
 import pytest
 
 from tests.wire.http2.recording import REQUEST, RESPONSE, TRAILERS, ClientEnd, Frame, ServerEnd, block, data, headers
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import DATA, PADDED, WINDOW_UPDATE, frame, rst_stream
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import DATA, PADDED, WINDOW_UPDATE, frame, rst_stream
 
 SMALL = Limits(stream_window=65_535, connection_window=65_535)
 LENGTH = (b"content-length", b"10")

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.wire.http2.recording import REQUEST, RESPONSE, TRAILERS, ClientEnd, ServerEnd, block, data, headers
-from towpath.wire.hpack import Encoder
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import PADDED, PRIORITIZED, rst_stream
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.hpack import Encoder
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import PADDED, PRIORITIZED, rst_stream
+from towpath._wire.http2.states import ConnectionState
 
 PATH = REQUEST[2][1]
 BAD_BLOCK = b"\x80"  # index 0 (RFC 7541 6.1)

@@ -20,8 +20,8 @@ from tests.wire.http2.recording import (
     RecordingStream,
     ServerEnd,
 )
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import AnswerTemplate, ClientConnection, Limits
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import AnswerTemplate, ClientConnection, Limits
 
 ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
 LITERALS = literal(b"grpc-timeout", b"1S")

@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 )
 
 from tests.wire.http2.recording import REQUEST_TEMPLATE, RESPONSE_TEMPLATE, TRAILERS_TEMPLATE, ClientEnd, End, RecordingStream, ServerEnd
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Limits, Stream
-from towpath.wire.http2.states import AFTER_SEND_FRAME, IDLE, ILLEGAL, ConnectionState
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, Limits, Stream
+from towpath._wire.http2.states import AFTER_SEND_FRAME, IDLE, ILLEGAL, ConnectionState
 
 STEPS = int(os.environ.get("TOWPATH_FUZZ_STEPS", "100000"))
 STEPS_AT_ONCE = 100

@@ -10,8 +10,8 @@ from typing import Final, Literal
 import pytest
 
 from tests.wire.http2.recording import REQUEST, ClientEnd, ServerEnd, block, continuation, data, headers
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import (
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import (
     ACK,
     CONTINUATION,
     DATA,

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.wire.http2.recording import REQUEST_TEMPLATE, RESPONSE, ClientEnd, End, Frame, ServerEnd, block, body_of, headers
-from towpath.wire.http2 import ErrorCode
-from towpath.wire.http2.frames import (
+from towpath._wire.http2 import ErrorCode
+from towpath._wire.http2.frames import (
     ACK,
     DATA,
     GOAWAY,
@@ -20,7 +20,7 @@ from towpath.wire.http2.frames import (
     settings,
     window_update,
 )
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2.states import ConnectionState
 
 MOST = 2**31 - 1
 BOTH = pytest.mark.parametrize("end", [ServerEnd, ClientEnd])

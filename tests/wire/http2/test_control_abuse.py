@@ -12,9 +12,9 @@ from tests.wire.http2.recording import (
     block,
     headers,
 )
-from towpath.wire.http2 import LOST, ErrorCode, Limits, frames
-from towpath.wire.http2.frames import ACK, PING, PRIORITY, SETTINGS, Setting, frame, settings
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2 import LOST, ErrorCode, Limits, frames
+from towpath._wire.http2.frames import ACK, PING, PRIORITY, SETTINGS, Setting, frame, settings
+from towpath._wire.http2.states import ConnectionState
 
 BOTH = pytest.mark.parametrize("end", [ServerEnd, ClientEnd])
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.http2.recording import RESPONSE, ClientEnd, RecordingStream, ServerEnd, block, body_of, goaway_code
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import DATA, DEFAULT_WINDOW, MAX_WINDOW, Setting, rst_stream, settings, window_update
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import DATA, DEFAULT_WINDOW, MAX_WINDOW, Setting, rst_stream, settings, window_update
+from towpath._wire.http2.states import ConnectionState
 
 GENEROUS = Limits(settings_burst=1_000_000, reset_burst=1_000_000)
 

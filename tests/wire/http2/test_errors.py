@@ -1,7 +1,7 @@
 import pytest
 
-from towpath.wire.http2 import ErrorCode, error_name
-from towpath.wire.http2.errors import ConnectionFault, StreamFault
+from towpath._wire.http2 import ErrorCode, error_name
+from towpath._wire.http2.errors import ConnectionFault, StreamFault
 
 
 def test_registered_codes_have_the_names_of_the_rfc() -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.hpack import Decoder, Encoder, HeaderBlock, literal
-from towpath.wire.http.fields import REQUEST, RESPONSE, TRAILERS, Field, MalformedSection, Section
-from towpath.wire.http2 import fields
+from towpath._wire.hpack import Decoder, Encoder, HeaderBlock, literal
+from towpath._wire.http.fields import REQUEST, RESPONSE, TRAILERS, Field, MalformedSection, Section
+from towpath._wire.http2 import fields
 
 GET: tuple[Field, ...] = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/x"))
 OK: tuple[Field, ...] = ((b":status", b"200"),)

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.http2.recording import Frame, parse
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, Setting
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, Setting
 
 
 def test_a_frame_begins_with_length_type_flags_and_stream() -> None:

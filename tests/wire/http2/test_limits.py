@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from towpath.wire.http2 import DEFAULT_LIMITS, Limits
-from towpath.wire.http2.frames import Setting
+from towpath._wire.http2 import DEFAULT_LIMITS, Limits
+from towpath._wire.http2.frames import Setting
 
 
 def test_the_defaults_are_what_is_announced() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.http2.resets import ResetBudget
+from towpath._wire.http2.resets import ResetBudget
 
 BURST = 1000
 RATE = 100.0

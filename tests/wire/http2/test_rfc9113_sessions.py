@@ -14,9 +14,9 @@ from tests.wire.http2.recording import (
     ServerEnd,
     exchange,
 )
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.states import ConnectionState, StreamState
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.states import ConnectionState, StreamState
 
 SMALL = Limits(stream_window=65_535, connection_window=65_535)
 BODY = bytes(range(256)) * 4096

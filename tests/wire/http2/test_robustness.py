@@ -21,9 +21,9 @@ from tests.wire.http2.recording import (
     block,
     parse,
 )
-from towpath.wire.http2 import ClientConnection, ErrorCode, ServerConnection, frames
-from towpath.wire.http2.frames import PREFACE, RST_STREAM, Setting
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.http2 import ClientConnection, ErrorCode, ServerConnection, frames
+from towpath._wire.http2.frames import PREFACE, RST_STREAM, Setting
+from towpath._wire.http2.states import ConnectionState
 
 GREETING = PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 100_000), (Setting.HEADER_TABLE_SIZE, 100)])
 

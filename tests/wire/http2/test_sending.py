@@ -15,10 +15,10 @@ from tests.wire.http2.recording import (
     ServerEnd,
     body_of,
 )
-from towpath.wire.hpack import Decoder, literal
-from towpath.wire.http.fields import Template
-from towpath.wire.http2 import ErrorCode, IllegalSend
-from towpath.wire.http2.frames import (
+from towpath._wire.hpack import Decoder, literal
+from towpath._wire.http.fields import Template
+from towpath._wire.http2 import ErrorCode, IllegalSend
+from towpath._wire.http2.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -30,7 +30,7 @@ from towpath.wire.http2.frames import (
     settings,
     window_update,
 )
-from towpath.wire.http2.states import StreamState
+from towpath._wire.http2.states import StreamState
 
 LARGE = b"x" * 20_000
 """Larger than a frame may be."""

@@ -17,10 +17,10 @@ from tests.wire.http2.recording import (
     goaway_last,
     headers,
 )
-from towpath.wire.hpack import Encoder, literal
-from towpath.wire.http2 import ErrorCode, Limits
-from towpath.wire.http2.frames import ACK, GOAWAY, PING, PREFACE, frame, settings
-from towpath.wire.http2.states import ConnectionState
+from towpath._wire.hpack import Encoder, literal
+from towpath._wire.http2 import ErrorCode, Limits
+from towpath._wire.http2.frames import ACK, GOAWAY, PING, PREFACE, frame, settings
+from towpath._wire.http2.states import ConnectionState
 
 PATH = REQUEST[2][1]
 GET = ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"))

@@ -16,9 +16,9 @@ from tests.wire.http2.recording import (
     exchange,
     headers,
 )
-from towpath.wire.http2 import AnswerTemplate, ErrorCode, IllegalSend, Limits
-from towpath.wire.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Setting, settings
-from towpath.wire.http2.states import ConnectionState, StreamState
+from towpath._wire.http2 import AnswerTemplate, ErrorCode, IllegalSend, Limits
+from towpath._wire.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Setting, settings
+from towpath._wire.http2.states import ConnectionState, StreamState
 
 ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
 

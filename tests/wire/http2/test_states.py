@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.http2 import states
-from towpath.wire.http2.states import (
+from towpath._wire.http2 import states
+from towpath._wire.http2.states import (
     CONNECTION_TRANSITIONS,
     ILLEGAL,
     STREAM_TRANSITIONS,

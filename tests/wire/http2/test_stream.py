@@ -1,9 +1,9 @@
 import pytest
 
 from tests.wire.http2.recording import RESPONSE, TRAILERS, ClientEnd, Frame, ServerEnd, block, data, headers
-from towpath.wire.http2 import ErrorCode, Stream
-from towpath.wire.http2.frames import RST_STREAM
-from towpath.wire.http2.states import StreamState
+from towpath._wire.http2 import ErrorCode, Stream
+from towpath._wire.http2.frames import RST_STREAM
+from towpath._wire.http2.states import StreamState
 
 
 def test_a_stream_begins_idle_without_an_id_and_with_both_initial_windows() -> None:

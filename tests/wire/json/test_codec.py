@@ -10,7 +10,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Value
 
-from towpath.wire.json import JsonCodec, JsonError
+from towpath._wire.json import JsonCodec, JsonError
 
 CODEC = JsonCodec()
 IGNORING = JsonCodec(unknown_fields="ignore")

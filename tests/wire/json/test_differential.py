@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.json.writers import EITHER, pure, quick
-from towpath.wire.json import JsonCodec, JsonError
+from towpath._wire.json import JsonCodec, JsonError
 
 CODEC = JsonCodec()
 CODECS = {make: make() for make in (quick, pure)}
@@ -204,7 +204,7 @@ def test_a_document_is_read_and_refused_as_json_format_does(document: dict[str, 
 
 
 def stricter(value: Any) -> bool:
-    """Whether a document has what this codec refuses on purpose (docstring of `towpath.wire.json.codec`)."""
+    """Whether a document has what this codec refuses on purpose (docstring of `towpath._wire.json.codec`)."""
     if isinstance(value, dict):
         return any(key in _DIFFERENT or stricter(item) for key, item in value.items()) or "@type" in value
     if isinstance(value, list):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.wire.json.test_differential import messages, same
 from tests.wire.json.test_plans_types import types
-from towpath.wire.json import JsonCodec, JsonError, TooManyElementsError, filling
-from towpath.wire.json.elements import needs_budget
+from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError, filling
+from towpath._wire.json.elements import needs_budget
 
 CODEC = JsonCodec()
 LENIENT = JsonCodec(unknown_fields="ignore")

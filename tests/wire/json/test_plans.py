@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.wire.json.test_differential import messages
 from tests.wire.json.writers import BUILT, outcome, plans_in_c, pure, quick, same
-from towpath.wire.json import plans
-from towpath.wire.json.encoding import Encoders
-from towpath.wire.json.wellknown import Resolver
+from towpath._wire.json import plans
+from towpath._wire.json.encoding import Encoders
+from towpath._wire.json.wellknown import Resolver
 
 QUICK, PURE = quick(), pure()
 PLANS = plans_in_c()
@@ -134,7 +134,7 @@ def test_what_nests_deeper_than_the_writer_in_c_goes_is_written_all_the_same(dep
 
 
 def test_without_the_extension_all_is_written_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "towpath.wire.json._writer", None)  # an import of it fails
+    monkeypatch.setitem(sys.modules, "towpath._wire.json._writer", None)  # an import of it fails
     spec = importlib.util.spec_from_file_location("plans_alone", plans.__file__)
     assert spec is not None
     assert spec.loader is not None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.json.writers import BUILT, outcome, plans_in_c, pure, quick, same
-from towpath.wire.json import plans
+from towpath._wire.json import plans
 
 QUICK, PURE = quick(), pure()
 PLANS = plans_in_c()

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.wire.json.writers import BUILT, plans_in_c, pure, quick, same
-from towpath.wire.json import plans
+from towpath._wire.json import plans
 
 F: Final = descriptor_pb2.FieldDescriptorProto
 OPTIONS: Final = [

@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.wire.json import timestamps
-from towpath.wire.json.errors import JsonError
+from towpath._wire.json import timestamps
+from towpath._wire.json.errors import JsonError
 
 FIRST, LAST = -62_135_596_800, 253_402_300_799
 

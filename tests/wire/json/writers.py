@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pool
 
-from towpath.wire.json import JsonCodec, JsonError, plans
-from towpath.wire.json.encoding import Encoders
-from towpath.wire.json.wellknown import Resolver
+from towpath._wire.json import JsonCodec, JsonError, plans
+from towpath._wire.json.encoding import Encoders
+from towpath._wire.json.wellknown import Resolver
 
 BUILT = pytest.mark.skipif(plans.COMPILED is None, reason="the extension in C is not built: there was no compiler, or no Python.h")
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library.v1 import library_pb2 as pb
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.http import HttpBinding
-from towpath.wire.rest import Binding
+from towpath._core.errors import Code, RpcError
+from towpath._core.http import HttpBinding
+from towpath._wire.rest import Binding
 
 LIST = Binding(HttpBinding(method="GET", path="/v1/{parent=shelves/*}/books"), pb.ListBooksRequest, pb.ListBooksResponse)
 CREATE = Binding(HttpBinding(method="POST", path="/v1/{parent}/books", body="book"), pb.CreateBookRequest, pb.CreateBookResponse)

@@ -9,13 +9,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from library.v1 import library_pb2 as pb
 
-from towpath.core.context import Reply
-from towpath.core.errors import Code, RpcError
-from towpath.core.http import HttpBinding
-from towpath.core.metadata import EMPTY, Metadata
-from towpath.wire.compression import GZIP, Compression
-from towpath.wire.rest import Binding, RestStreamDialect, RestUnaryDialect, refusal
-from towpath.wire.rest.problem import problem, problem_fields
+from towpath._core.context import Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.http import HttpBinding
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.compression import GZIP, Compression
+from towpath._wire.rest import Binding, RestStreamDialect, RestUnaryDialect, refusal
+from towpath._wire.rest.problem import problem, problem_fields
 
 CREATE = Binding(HttpBinding(method="POST", path="/v1/books", body="book"), pb.CreateBookRequest, pb.CreateBookResponse)
 READ = Binding(HttpBinding(method="GET", path="/v1/book:read"), pb.ReadPagesRequest, pb.ReadPagesResponse)

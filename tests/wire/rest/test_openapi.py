@@ -11,9 +11,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.echo_service import Echo
 from tests.library_service import Library
-from towpath.core.http import HttpBinding
-from towpath.core.service import MethodSpec, Service, ServiceSpec
-from towpath.wire.rest.openapi import openapi
+from towpath._core.http import HttpBinding
+from towpath._core.service import MethodSpec, Service, ServiceSpec
+from towpath._wire.rest.openapi import openapi
 
 
 def document(service: Service) -> dict[str, Any]:

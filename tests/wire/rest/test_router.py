@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core.errors import Code, RpcError
-from towpath.core.http import HttpBinding
-from towpath.wire.rest import Match, NoMatch, Router
+from towpath._core.errors import Code, RpcError
+from towpath._core.http import HttpBinding
+from towpath._wire.rest import Match, NoMatch, Router
 
 
 def router(*templates: str) -> Router[str]:

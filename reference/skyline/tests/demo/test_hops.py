@@ -8,7 +8,7 @@ import pytest
 from skyline.demo.hops import read_hops
 from skyline.flights.v1.flights_towpath import GET_FLIGHT, LIST_FLIGHTS
 from towpath import Code, Context, RpcError, SetupError
-from towpath.telemetry.metrics import CallMetrics, write_exposition
+from towpath.telemetry import CallMetrics, write_exposition
 
 
 async def answer(request: object, ctx: Context) -> str:

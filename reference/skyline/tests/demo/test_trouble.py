@@ -12,9 +12,8 @@ from skyline.inventory.v1.inventory_pb2 import CreateHoldResponse
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from skyline.search.v1.search_pb2 import SearchFlightsResponse
 from skyline.search.v1.search_towpath import SearchServiceClient
-from towpath import SetupError
-from towpath.core.signals import Decision
-from towpath.telemetry.metrics import CallMetrics, write_exposition
+from towpath import Decision, SetupError
+from towpath.telemetry import CallMetrics, write_exposition
 
 
 def test_decisions_are_summed_over_processes_and_methods_without_those_in_shadow(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from skyline.inventory.holds import Holds
 from skyline.inventory.v1.inventory_pb2 import Hold
-from towpath.stores.sqlite import SqliteStore
+from towpath.stores import SqliteStore
 
 
 def test_a_hold_that_is_rolled_back_was_never_seen(tmp_path: Path) -> None:

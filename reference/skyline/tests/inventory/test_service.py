@@ -12,8 +12,8 @@ from skyline.inventory.__main__ import main as add_inventory
 from skyline.inventory.v1 import inventory_pb2 as pb
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from towpath import App, CallOptions, Code, RpcError, SetupError, connect
-from towpath.app.settings.service_file import ServiceConfig
-from towpath.telemetry.metrics import CallMetrics
+from towpath.settings import ServiceConfig
+from towpath.telemetry import CallMetrics
 
 FLIGHT, OTHER = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK"
 SEATS = 149  # of FLIGHT's aircraft, N14228

@@ -13,7 +13,7 @@ from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.pricing.v1.pricing_pb2 import BatchGetFaresRequest
 from skyline.pricing.v1.pricing_towpath import PricingServiceClient
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath.telemetry.metrics import CallMetrics
+from towpath.telemetry import CallMetrics
 
 FLIGHT, OTHER, NONE = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK", "flights/2013-01-01-UA1-JFK"
 

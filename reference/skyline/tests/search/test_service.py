@@ -21,8 +21,7 @@ from skyline.search.service import Search
 from skyline.search.v1 import search_pb2 as pb
 from skyline.weather.service import Weather
 from skyline.weather.v1.weather_towpath import WeatherServiceClient
-from towpath import CallOptions, Code, Context, RpcError
-from towpath.core.service import MethodSpec, Service
+from towpath import CallOptions, Code, Context, MethodSpec, RpcError, Service
 
 CTX = Context("/test")
 

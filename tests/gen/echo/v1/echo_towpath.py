@@ -7,10 +7,17 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from echo.v1 import echo_pb2
-from towpath.core.calls.asynchronous import Binder
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.calls.synchronous import SyncBinder
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    Criticality,
+    Idempotency,
+    MethodSpec,
+    Service,
+    ServiceSpec,
+    SyncBinder,
+)
 
 SAY: Final = MethodSpec(
     service="echo.v1.EchoService",

@@ -8,17 +8,20 @@ from collections.abc import AsyncIterator
 from typing import ClassVar, Final
 
 from library.v1 import library_pb2
-from towpath.core.calls.asynchronous import Binder, ServerStreamingCall
-from towpath.core.context import CallOptions, Context
-from towpath.core.http import HttpBinding
-from towpath.core.service import (
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    HttpBinding,
     Idempotency,
     MethodKind,
     MethodSpec,
+    ServerStreamingCall,
     Service,
     ServiceSpec,
+    SyncBinder,
+    SyncServerStreamingCall,
 )
-from towpath.core.calls.synchronous import SyncBinder, SyncServerStreamingCall
 
 GET_BOOK: Final = MethodSpec(
     service="library.v1.LibraryService",

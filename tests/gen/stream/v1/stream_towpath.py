@@ -8,16 +8,18 @@ from collections.abc import AsyncIterator, Iterable
 from typing import ClassVar, Final
 
 from stream.v1 import stream_pb2
-from towpath.core.calls.asynchronous import (
+from towpath.generated import (
     BidiStreamingCall,
     Binder,
+    CallOptions,
     ClientStreamingCall,
+    Context,
+    MethodKind,
+    MethodSpec,
     Requests,
     ServerStreamingCall,
-)
-from towpath.core.context import CallOptions, Context
-from towpath.core.service import MethodKind, MethodSpec, Service, ServiceSpec
-from towpath.core.calls.synchronous import (
+    Service,
+    ServiceSpec,
     SyncBidiStreamingCall,
     SyncBinder,
     SyncClientStreamingCall,

@@ -12,15 +12,15 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import EAGER, PATIENT, WAITING, all_ready, fleet, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.app.standard.health import Health
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Backoff, Channel, ChannelOptions, Server
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.wire.grpc.framing import frame as message_frame
-from towpath.wire.grpc.standard import HEALTH, ServingStatus
-from towpath.wire.hpack import literal
-from towpath.wire.http2 import frames
-from towpath.wire.http2.frames import END_HEADERS, END_STREAM, Setting
+from towpath._app.standard.health import Health
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Backoff, Channel, ChannelOptions, Server
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._wire.grpc.framing import frame as message_frame
+from towpath._wire.grpc.standard import HEALTH, ServingStatus
+from towpath._wire.hpack import literal
+from towpath._wire.http2 import frames
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, Setting
 
 ECHO = "echo.v1.EchoService"
 ASKING = ChannelOptions(health_service=ECHO, backoff=EAGER)

@@ -14,16 +14,16 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import EAGER, PATIENT, WAITING, Named, all_ready, fleet, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath.core import clock
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.transport import Address, Channel, ChannelOptions, Server
-from towpath.transport.address import Place
-from towpath.transport.client.backoff import Backoff
-from towpath.transport.client.endpoints.endpoint import Endpoint, State
-from towpath.transport.client.load_balancing.balancer import PICKERS
-from towpath.transport.client.load_balancing.load import Choice
-from towpath.wire.http2 import Limits, frames
+from towpath._core import clock
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport import Address, Channel, ChannelOptions, Server
+from towpath._transport.address import Place
+from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.endpoints.endpoint import Endpoint, State
+from towpath._transport.client.load_balancing.balancer import PICKERS
+from towpath._transport.client.load_balancing.load import Choice
+from towpath._wire.http2 import Limits, frames
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
 

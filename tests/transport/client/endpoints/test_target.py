@@ -8,12 +8,12 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.transport.raw_peer import RawPeer, http2_preface
-from towpath.core.context import CallOptions
-from towpath.core.errors import RpcError, SetupError
-from towpath.transport import Address, Channel
-from towpath.transport.address import UnixPath
-from towpath.transport.client.endpoints.target import Target
-from towpath.wire.http2 import ErrorCode, frames
+from towpath._core.context import CallOptions
+from towpath._core.errors import RpcError, SetupError
+from towpath._transport import Address, Channel
+from towpath._transport.address import UnixPath
+from towpath._transport.client.endpoints.target import Target
+from towpath._wire.http2 import ErrorCode, frames
 
 
 @pytest.mark.parametrize(

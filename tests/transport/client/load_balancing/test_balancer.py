@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath.core import clock
-from towpath.core.context import Context
-from towpath.core.errors import Code, RpcError
-from towpath.transport.client.load_balancing.balancer import PICKERS, subset
-from towpath.transport.client.load_balancing.load import Load
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._transport.client.load_balancing.balancer import PICKERS, subset
+from towpath._transport.client.load_balancing.load import Load
 
 CALL = Context("a/b")
 

@@ -13,13 +13,13 @@ from stream.v1.stream_towpath import StreamServiceClient
 from tests.echo_service import FOREVER, Echo, serving, turn_until
 from tests.stream_service import Streams
 from tests.transport.fleet import PATIENT, WAITING, all_ready, fleet, states
-from towpath.core.context import CallOptions, Context
-from towpath.core.errors import Code, RpcError
-from towpath.core.outcome import BLAMES_SERVER, Outcome, classify
-from towpath.core.signals import Decision
-from towpath.transport import Channel, ChannelOptions, Server
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.wire.http2 import Limits
+from towpath._core.context import CallOptions, Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
+from towpath._core.signals import Decision
+from towpath._transport import Channel, ChannelOptions, Server
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._wire.http2 import Limits
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
 

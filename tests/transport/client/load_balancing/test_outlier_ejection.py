@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from tests.echo_service import turn_until
 from tests.transport.fleet import WAITING, Named, states
-from towpath.core import clock
-from towpath.core.errors import Code, RpcError, SetupError
-from towpath.core.outcome import BLAMES_SERVER, Outcome
-from towpath.transport import Channel, ChannelOptions, Ejection, Server
-from towpath.transport.client.endpoints.endpoint import State
-from towpath.transport.client.load_balancing.outlier_ejection import Ejector, Tally
+from towpath._core import clock
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.outcome import BLAMES_SERVER, Outcome
+from towpath._transport import Channel, ChannelOptions, Ejection, Server
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._transport.client.load_balancing.outlier_ejection import Ejector, Tally
 
 DEFAULT = Ejection()
 

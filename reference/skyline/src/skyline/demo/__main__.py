@@ -13,8 +13,7 @@ from rich.console import Console
 
 from skyline.demo.performance import Options, perform
 from towpath import SetupError
-from towpath.app.process.signals import stopping
-from towpath.app.system.supervisor import ServiceDied
+from towpath.system import ServiceDied, stopping
 
 _INTERRUPTED = 130
 

@@ -20,7 +20,7 @@ from skyline.demo.traffic import Query, queries
 from skyline.demo.trouble import CRASHED, SLOW, STOPPED, Maker, Trouble, decisions
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import connect
-from towpath.app.system.supervisor import System
+from towpath.system import System
 
 SYSTEM_FILE: Final = Path(__file__).resolve().parents[3] / "system.toml"
 """What `towpath up` starts as Skyline."""

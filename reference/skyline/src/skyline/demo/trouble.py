@@ -27,7 +27,7 @@ from skyline.pricing.v1.practice_pb2 import SetDelayRequest
 from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import SetupError, connect
-from towpath.app.system.supervisor import System
+from towpath.system import System
 
 STOPPED: Final = "weather"
 SLOW: Final = "pricing"

@@ -5,7 +5,7 @@ from skyline.inventory.holds import Holds
 from skyline.inventory.seats import Seats
 from skyline.inventory.service import Inventory
 from towpath import App, SetupError, run
-from towpath.stores.sqlite import SqliteStore
+from towpath.stores import SqliteStore
 
 
 async def main(app: App) -> None:

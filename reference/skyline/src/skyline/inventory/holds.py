@@ -12,7 +12,7 @@ from uuid import uuid4
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from skyline.inventory.v1 import inventory_pb2 as pb
-from towpath.stores.sqlite import SqliteStore, SqliteTransaction
+from towpath.stores import SqliteStore, SqliteTransaction
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS holds (

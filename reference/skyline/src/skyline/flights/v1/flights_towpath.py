@@ -8,17 +8,21 @@ from collections.abc import AsyncIterator
 from typing import ClassVar, Final
 
 from skyline.flights.v1 import flights_pb2
-from towpath.core.calls.asynchronous import Binder, ServerStreamingCall
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.http import HttpBinding
-from towpath.core.service import (
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    Criticality,
+    HttpBinding,
     Idempotency,
     MethodKind,
     MethodSpec,
+    ServerStreamingCall,
     Service,
     ServiceSpec,
+    SyncBinder,
+    SyncServerStreamingCall,
 )
-from towpath.core.calls.synchronous import SyncBinder, SyncServerStreamingCall
 
 GET_FLIGHT: Final = MethodSpec(
     service="skyline.flights.v1.FlightsService",

@@ -7,11 +7,18 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.inventory.v1 import inventory_pb2
-from towpath.core.calls.asynchronous import Binder
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.http import HttpBinding
-from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.calls.synchronous import SyncBinder
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    Criticality,
+    HttpBinding,
+    Idempotency,
+    MethodSpec,
+    Service,
+    ServiceSpec,
+    SyncBinder,
+)
 
 CREATE_HOLD: Final = MethodSpec(
     service="skyline.inventory.v1.InventoryService",

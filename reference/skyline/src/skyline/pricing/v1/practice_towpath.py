@@ -7,10 +7,17 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from skyline.pricing.v1 import practice_pb2
-from towpath.core.calls.asynchronous import Binder
-from towpath.core.context import CallOptions, Context, Criticality
-from towpath.core.service import Idempotency, MethodSpec, Service, ServiceSpec
-from towpath.core.calls.synchronous import SyncBinder
+from towpath.generated import (
+    Binder,
+    CallOptions,
+    Context,
+    Criticality,
+    Idempotency,
+    MethodSpec,
+    Service,
+    ServiceSpec,
+    SyncBinder,
+)
 
 SET_DELAY: Final = MethodSpec(
     service="skyline.pricing.v1.PricingPracticeService",

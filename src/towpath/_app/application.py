@@ -1,0 +1,227 @@
+"""`App`: the services of one process, the channels that they call through, and the server that serves them.
+
+In production `towpath.run` makes it from configuration and decides when it starts and stops. A test makes one itself, starts it on a free
+port and gets exactly the stack that production has. An `App` reads neither files nor environment; whoever makes it does.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Self
+
+from prometheus_client import CollectorRegistry
+
+from towpath._app.client import Channel
+from towpath._app.decision_callback import DecisionCallback, with_callback
+from towpath._app.methods import configured_methods
+from towpath._app.reloading import taken_over
+from towpath._app.server_stack import ServerStack
+from towpath._app.settings.idempotency_store import OpenableStore, store_of
+from towpath._app.settings.limits import rate_store_of
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.settings.targets import ConfiguredTarget
+from towpath._app.standard.health import Health, ServingStatus
+from towpath._app.standard.reflection import reflection_services
+from towpath._app.sync_client import SyncChannel
+from towpath._core.calls.synchronous import LoopRunner
+from towpath._core.service import Layer, MethodSpec, Service
+from towpath._layers.idempotency.store import IdempotencyStore
+from towpath._layers.rate import RateStore
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import Address, Server
+from towpath._transport.address import bind
+from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
+from towpath._wire.rest import openapi
+
+
+class App:
+    """Add services, ask for channels, start, close. Bound to the loop that starts it; `async with` closes it.
+
+    `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart. `layers` stand
+    between quotas and bulkheads and the handlers, the first of them outermost: what else a service wants around its calls. `idempotency` is
+    where answers by idempotency key are kept; without it, where `service.idempotency` says. It is opened with the application, and closed.
+    `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`): it must be a plain
+    function, and quick; what it raises is logged and fails no call. Raises SetupError if it is async.
+    """
+
+    def __init__(
+        self,
+        config: ServiceConfig | None = None,
+        *,
+        registry: CollectorRegistry | None = None,
+        layers: Sequence[Layer] = (),
+        idempotency: IdempotencyStore | None = None,
+        on_decision: DecisionCallback | None = None,
+    ) -> None:
+        self.config = config or ServiceConfig()
+        self._store = store_of(self.config.idempotency, self.config.idempotency_where) if idempotency is None else idempotency
+        self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
+        self.metrics = CallMetrics(registry)
+        self._signal = with_callback(self.metrics.decisions, on_decision)
+        self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates, signal=self._signal)
+        self.health: Health | None = None
+        """What `grpc.health.v1.Health` tells, once the application has started."""
+        self.state: Literal["starting", "serving", "stopping"] = "starting"
+        """Calls are wanted while it is "serving"."""
+        self._services: list[Service] = []
+        self._channels: dict[ConfiguredTarget, Channel] = {}
+        self._server: Server | None = None
+        self._opened: list[OpenableStore] = []
+        self._names_checked = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """What was added, in order."""
+        return tuple(self._services)
+
+    @property
+    def address(self) -> str:
+        """`host:port` or `unix:path` as bound; empty before `start`."""
+        return self._server.address if self._server is not None else ""
+
+    def add(self, *services: Service) -> None:
+        """Serve `services` too. Raises RuntimeError once the application has started: a server's methods are fixed then."""
+        if self._server is not None:
+            raise RuntimeError("the application has started; add every service before")
+        self._services.extend(services)
+
+    async def store(self) -> IdempotencyStore | None:
+        """Where answers by idempotency key are kept, opened: for handlers that have their effects in its transactions, so that effect and
+        answer are one (`docs/howto/idempotency.md`). None if that is off. Raises SetupError if it cannot be opened."""
+        await self._open_stores()
+        return self._store
+
+    def channel(self, name: str) -> Channel:
+        """The channel to the target with the logical name `name`, made on first use and closed with the application.
+
+        Raises SetupError that lists the known targets if `name` is not one, and for a name in `[[methodConfig]]` that no method has.
+        """
+        target = self.config.target(name)
+        channel = self._channels.get(target)
+        if channel is None:
+            self._check_names()
+            channel = self._channels[target] = Channel(
+                target.address,
+                config=self.config,
+                metrics=self.metrics,
+                tls=self.config.client_tls,
+                insecure=self.config.insecure,
+                options=target.options,
+                resilience=target.resilience,
+                signal=self._signal,
+            )
+        return channel
+
+    def sync_channel(self, name: str) -> SyncChannel:
+        """The same for handlers that run in threads: what generated sync clients are made with. The loop that runs now makes its calls,
+        over the connections of `channel`, and they carry on the context of the call that is being handled."""
+        channel, runner = self.channel(name), LoopRunner(asyncio.get_running_loop())
+        return SyncChannel(lambda: channel, lambda: runner)
+
+    async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
+        """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each
+        of which defaults to the configured one. `grpc.health.v1` is served too, and unless they are configured off `grpc.reflection` and,
+        where a contract has bindings of `google.api.http`, the OpenAPI document of them at `/openapi.json`.
+
+        Raises SetupError if the address cannot be had, if a service was added twice, or if the configuration speaks of a method that is
+        not among theirs.
+        """
+        if self._server is not None:
+            raise RuntimeError("the application has started already; make another one")
+        self._check_names()
+        health = Health(service.spec.name for service in self._services)
+        standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
+        layers = self._stack.layers(self.config, self._methods())
+        services = [*self._services, *standard]
+        limit = self.config.message_limit
+        server = Server(services, layers=layers, message_limit=limit, documents=self._documents(), signal=self._signal)
+        await self._open_stores()
+        if sock is None:
+            configured = self.config.listen
+            if host is None and port is None:
+                sock = bind(configured, self.config.listen_where)
+            else:
+                near = configured if isinstance(configured, Address) else Address("127.0.0.1", 0)
+                address = Address(near.host if host is None else host, near.port if port is None else port)
+                sock = bind(address, "the address to start on")
+        self._server = server
+        await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
+        self.health = health
+        health.set_all(ServingStatus.SERVING)
+        self.state = "serving"
+
+    def reload(self, config: ServiceConfig) -> None:
+        """Take over what of `config` can change while calls are under way (see `towpath._app.reloading`), for those that begin from now on,
+        by clients that were made before, too. Raises SetupError for what cannot hold here, and then nothing has changed."""
+        configured_methods(config)
+        settings = taken_over(self.config, config)
+        for channel in self._channels.values():
+            channel.check(settings.methods)
+        if self._server is not None:
+            self._server.recompose(self._stack.layers(settings, self._methods()))
+        for channel in self._channels.values():
+            channel.reload(settings.methods)
+        self.config = settings
+
+    def _check_names(self) -> None:
+        """Whether `[[methodConfig]]` names methods that there are; once, so that the log has each warning once."""
+        if not self._names_checked:
+            configured_methods(self.config)
+            self._names_checked = True
+
+    def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
+        """What a service file may speak of."""
+        for service in self._services:
+            yield from service.spec.methods
+
+    async def _open_stores(self) -> None:
+        for store in self._stores():
+            if store not in self._opened:
+                await store.open()
+                self._opened.append(store)
+
+    def _stores(self) -> Iterator[OpenableStore]:
+        """Those that are opened with the application, and closed."""
+        stores: tuple[IdempotencyStore | RateStore | None, ...] = self._store, self._rates
+        yield from (store for store in stores if isinstance(store, OpenableStore))
+
+    def _documents(self) -> Documents:
+        document = openapi.openapi(self._services) if self.config.openapi else None
+        if document is None:
+            return NO_DOCUMENTS
+        described = Document("application/json", document)
+        return {openapi.PATH: lambda: described}
+
+    async def close(self, grace: float | None = None) -> None:
+        """Say that no more calls are wanted, serve them all the same for the configured settle time, stop accepting, let calls under way
+        finish, then close the channels that they may need until then.
+
+        After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled. With a
+        grace of 0 nothing is waited for, the settle time included.
+        """
+        grace = self.config.grace if grace is None else grace
+        wanted = self.state == "serving"
+        if self.health is not None:
+            self.health.shut_down()
+        self.state = "stopping"
+        try:
+            if self._server is not None:
+                try:
+                    if wanted and grace:
+                        await asyncio.sleep(self.config.settle)
+                except asyncio.CancelledError:
+                    await self._server.close(0)
+                    raise
+                await self._server.close(grace)
+        finally:
+            channels, self._channels = self._channels, {}
+            for channel in channels.values():
+                await channel.close()
+            for store in self._stores():
+                await store.close()

@@ -1,0 +1,154 @@
+"""A client's default stack: which layers stand before the transport, in which order, and with which of the method's values. `towpath
+explain` prints what is composed here.
+
+Outermost first: the context comes before everything that reads it; metrics count what the layers below them refuse, too. What stands below
+`retry` runs once per attempt, so that the throttle hears of each of them.
+"""
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from towpath._app.methods import loaded_methods
+from towpath._app.settings.fallback import source_of
+from towpath._app.settings.method_names import with_full_names
+from towpath._app.settings.resilience import DEFAULT, Resilience
+from towpath._contracts.policy import MethodConfig, MethodPolicy, resolve
+from towpath._core import chance
+from towpath._core.calls.asynchronous import StreamOpener
+from towpath._core.context import Context
+from towpath._core.policies import HedgingPolicy, RetryPolicy
+from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
+from towpath._core.signals import BREAKER, Signal
+from towpath._layers.budget import RetryBudget
+from towpath._layers.context import ClientContext, Opened
+from towpath._layers.deadline import Deadline
+from towpath._layers.fallback import Fallback, Source
+from towpath._layers.hedge import Hedge
+from towpath._layers.retry import Retry
+from towpath._layers.throttle import Throttle, ThrottleOptions
+from towpath._telemetry.metrics import CallMetrics
+
+CLIENT_END: Final = "transport"
+"""What stands at the end of the stack and is no layer."""
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+class ClientStack:
+    """The layers between the calls to one target and its transport. Their objects outlive a change of settings, and what is known of the
+    target with them. `methods` are the service file's entries. `signal` is told of each decision, and is the metrics' own counter by
+    default."""
+
+    def __init__(
+        self,
+        metrics: CallMetrics,
+        methods: Sequence[MethodConfig] = (),
+        resilience: Resilience = DEFAULT,
+        *,
+        signal: Signal | None = None,
+    ) -> None:
+        self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
+        self._as_written = methods
+        self._methods = self._with_full_names(methods)
+        self._signal = signal = metrics.decisions if signal is None else signal
+        source = chance.generator()  # jitter; nothing here is a secret
+        budget = RetryBudget(resilience.budget)
+        throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
+        # A method has hedges or retries, and pays for either from the same budget.
+        hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
+        retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
+        self._fallback = Fallback(source_of=self._source, signal=signal)
+        layers = (metrics.client, Deadline("client", signal=signal), hedge, retry)
+        self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
+
+    def fallback(self, sources: Mapping[str, Source]) -> Fallback:
+        """Answers that are good enough where the right one cannot be had, by method; where there is none, what the service file says."""
+        return Fallback(source_of=lambda method: sources.get(method.full_name) or self._source(method), signal=self._signal)
+
+    def open(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> UnaryCall[Req, Res]:
+        """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` (default: the
+        service file's) stands inside the metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method`
+        cannot have."""
+        self._methods = self._with_full_names(self._as_written, method)
+        return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
+
+    def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
+        """As `open`, for a method that streams."""
+        self._methods = self._with_full_names(self._as_written, method)
+        return self._kept(method, transport, fallback, self._door(method).open_stream(method, self._composed(method, transport, fallback)))
+
+    def check(self, methods: Sequence[MethodConfig]) -> None:
+        """Whether every method that is open here can have what `methods` say of it. Raises SetupError that names the entry."""
+        methods = self._with_full_names(methods)
+        for method, _ in list(self._opened.values()):
+            fallback = resolve(method, methods).fallback
+            if fallback.value is not None:
+                source_of(method, fallback.value, fallback.source)
+
+    def reload(self, methods: Sequence[MethodConfig]) -> None:
+        """Have `methods`, which `check` has found to be sound, hold for the calls that begin from now on, of whichever client."""
+        self._as_written = methods
+        self._methods = self._with_full_names(methods)
+        for _, recompose in list(self._opened.values()):
+            recompose()
+
+    def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
+        """The roles really in the stack of `method`, in order."""
+        self._methods = self._with_full_names(self._as_written, method)
+        return [ClientContext.role, *roles(self._all(self._fallback), method, _end)]
+
+    def _with_full_names(self, methods: Sequence[MethodConfig], *bound: MethodSpec[Any, Any]) -> Sequence[MethodConfig]:
+        """The entries with full names, as far as the contracts are known by now: a client may be imported after its channel was made."""
+        if not methods:
+            return ()
+        opened = (method for method, _ in list(self._opened.values()))
+        return with_full_names(methods, [*loaded_methods(), *opened, *bound])[0]
+
+    def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
+        return resolve(method, self._methods)
+
+    def _source(self, method: MethodSpec[Any, Any]) -> Source | None:
+        fallback = self._policy(method).fallback
+        return None if fallback.value is None else source_of(method, fallback.value, fallback.source)
+
+    def _hedges(self, method: MethodSpec[Any, Any]) -> HedgingPolicy | None:
+        return self._policy(method).hedge.value
+
+    def _retries(self, method: MethodSpec[Any, Any]) -> RetryPolicy | None:
+        """None for a call that is hedged: whatever is lost of one attempt, another is there for it."""
+        policy = self._policy(method)
+        return None if policy.hedge.value is not None and policy.retry.value.max_attempts == 1 else policy.retry.value
+
+    def _door(self, method: MethodSpec[Any, Any]) -> ClientContext:
+        policy = self._policy(method)
+        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
+
+    def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None) -> Handler:
+        return compose(self._all(fallback or self._fallback), method, transport)
+
+    def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
+        metrics, *inner = self._layers
+        return metrics, fallback, *inner
+
+    def _kept(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, opened: Opened[_Call]) -> _Call:
+        become = opened.become  # and not `opened`, which would keep the call alive that is the key
+
+        def recompose() -> None:
+            become(self._door(method), self._composed(method, transport, fallback))
+
+        self._opened[opened.call] = method, recompose
+        return opened.call
+
+
+def client_roles(
+    method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT
+) -> list[str]:
+    """The roles really in the client's stack of `method`, in order, the transport's among them."""
+    breaker = [] if resilience.breaker == "off" else [BREAKER]
+    return [*ClientStack(metrics, methods, resilience).roles(method), *breaker, CLIENT_END]
+
+
+async def _end(request: Any, _: Context) -> Any:
+    """Stands in for the transport in a stack that is composed to be looked at."""
+    return request

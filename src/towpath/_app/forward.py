@@ -1,0 +1,107 @@
+"""Serving a contract by calling it elsewhere: what an edge is made of.
+
+A gateway that forwards a service speaks everything that a towpath server speaks for it (gRPC, gRPC-Web, Connect, REST, OpenAPI), whatever
+those behind it speak, and every call keeps its deadline, tenant, trace and criticality on the way. Metadata pass in both directions, and
+errors whole; so do idempotency keys, by which the server behind keeps its answers. Streams pass message by message, with the back pressure
+of either side felt on the other.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
+from towpath._core.context import CallOptions, Context, Reply
+from towpath._core.propagation.fields import PROPAGATED
+from towpath._core.service import Handler, MethodKind, MethodSpec, Service
+
+_NOT_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.is_option and not field.inherited)
+
+
+def forward(service: type[Service], channel: Binder) -> Service:
+    """The contract of `service`, a generated class, served by calling each of its methods over `channel`.
+
+    A call that is cancelled, or whose deadline passes, is cancelled behind too. The deadline is the caller's, or the method's where that is
+    sooner; nothing is retried here that the channel does not retry.
+    """
+    kind: type[_Forwarded] = type(f"Forwarded{service.__name__}", (_Forwarded,), {"spec": service.spec})
+    return kind(channel)
+
+
+class _Forwarded(Service):
+    def __init__(self, channel: Binder) -> None:
+        self._handlers = [(method, _handler(method, channel)) for method in self.spec.methods]
+
+    def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
+        return self._handlers
+
+
+def _handler(method: MethodSpec[Any, Any], channel: Binder) -> Any:
+    if method.kind is MethodKind.UNARY:
+        return _unary(method, channel)
+    if method.kind is MethodKind.SERVER_STREAMING:
+        return _server_streaming(method, channel)
+    if method.kind is MethodKind.CLIENT_STREAMING:
+        return _client_streaming(method, channel)
+    return _bidi_streaming(method, channel)
+
+
+def _unary(method: MethodSpec[Any, Any], channel: Binder) -> Any:
+    call = channel.bind(method)
+
+    async def handle(request: Any, ctx: Context) -> Any:
+        options = _options(ctx)
+        reply = options.reply
+        response = await call(request, options)
+        _pass_on(reply, ctx)
+        return response
+
+    return handle
+
+
+def _server_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
+    begin = channel.bind_stream(method)
+
+    async def handle(request: Any, ctx: Context) -> AsyncIterator[Any]:
+        async with ServerStreamingCall[Any](begin(request, _options(ctx))) as call:
+            ctx.reply.headers = await call.headers()
+            async for response in call:
+                yield response
+            _pass_on(call.reply, ctx)
+
+    return handle
+
+
+def _client_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
+    begin = channel.bind_stream(method)
+
+    async def handle(requests: AsyncIterator[Any], ctx: Context) -> Any:
+        async with ClientStreamingCall[Any, Any](begin(None, _options(ctx)), requests) as call:
+            response = await call
+            _pass_on(call.reply, ctx)
+            return response
+
+    return handle
+
+
+def _bidi_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
+    begin = channel.bind_stream(method)
+
+    async def handle(requests: AsyncIterator[Any], ctx: Context) -> AsyncIterator[Any]:
+        async with BidiStreamingCall[Any, Any](begin(None, _options(ctx)), requests) as call:
+            ctx.reply.headers = await call.headers()
+            async for response in call:
+                yield response
+            _pass_on(call.reply, ctx)
+
+    return handle
+
+
+def _options(ctx: Context) -> CallOptions:
+    """The metadata, and of the propagated context what a call inside another does not inherit: a forwarded call is the same call."""
+    return CallOptions(metadata=ctx.metadata, reply=Reply(), **{name: getattr(ctx, name) for name in _NOT_INHERITED})
+
+
+def _pass_on(reply: Reply | None, ctx: Context) -> None:
+    if reply is not None and (reply.headers or reply.trailers):
+        ctx.reply.headers = reply.headers
+        ctx.reply.trailers = reply.trailers

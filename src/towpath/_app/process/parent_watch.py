@@ -1,0 +1,86 @@
+"""A child's end of the socket to the process that started it. The child says READY=1 here, and learns here that its parent is gone.
+
+A parent that is killed with SIGKILL cannot stop its children, but the system closes its end, and every child sees that. A thread watches
+the socket and not the loop, so that a handler that blocks the loop cannot outlive the parent. Asking the kernel for a signal on the
+parent's death would do the same, on Linux only, and fires when the parent's *thread* ends.
+"""
+
+import contextlib
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from typing import Final, Self
+
+from towpath._core.errors import SetupError
+
+READY: Final = b"READY=1\n"
+
+_GAVE_UP: Final = 70
+"""Exit status of a process that did not stop in time after its parent had gone (EX_SOFTWARE of sysexits.h)."""
+
+
+class Lifeline:
+    """Wraps the inherited descriptor `fd`; use with `with`. A plain pipe will do for READY=1, but only a socket tells of the parent's end.
+
+    When the parent is gone, another thread calls `lost`. If the `with` block has not ended `patience` seconds later, the process ends with
+    status 70, together with all processes that it started. Raises SetupError if `fd` is neither pipe nor socket.
+    """
+
+    def __init__(self, fd: int, lost: Callable[[], object], *, patience: float) -> None:
+        try:
+            kind = os.fstat(fd).st_mode
+            # The children of this process must not hold the parent's lifeline.
+            os.set_inheritable(fd, False)
+        except OSError as error:
+            raise SetupError(f"TOWPATH_NOTIFY_FD: {fd} is not an open descriptor; it is set by whoever starts the process") from error
+        if not (stat.S_ISSOCK(kind) or stat.S_ISFIFO(kind)):
+            raise SetupError(f"TOWPATH_NOTIFY_FD: descriptor {fd} is neither pipe nor socket; it is set by whoever starts the process")
+        self._fd = fd
+        self._socket = socket.socket(fileno=fd) if stat.S_ISSOCK(kind) else None
+        self._lost = lost
+        self._patience = patience
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self._socket is not None:
+            self._socket.setblocking(True)
+            self._thread = threading.Thread(target=self._watch, args=(self._socket,), name="towpath-lifeline", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._socket is None:
+            os.close(self._fd)
+            return
+        with contextlib.suppress(OSError):  # the parent may have closed its end already
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._thread is not None:
+            self._thread.join()
+        self._socket.close()
+
+    def ready(self) -> None:
+        """Tell the parent that calls are accepted. If the parent no longer listens, nothing happens; its end shows elsewhere."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._fd, READY)
+
+    def _watch(self, parent: socket.socket) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            while parent.recv(64):
+                continue  # a parent sends nothing; its end is all it tells
+        if self._over.is_set():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop closed in the same moment, so the process ends anyway
+            self._lost()
+        if not self._over.wait(self._patience):
+            _end_group()
+
+
+def _end_group() -> None:
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        # The leader of a group of its own takes its children with it.
+        os.killpg(0, 9)
+    os._exit(_GAVE_UP)

@@ -1,0 +1,119 @@
+"""`run`: a service as a process, from its configuration to its last call.
+
+The order is fixed: read the configuration, answer probes, call the program's `main`, listen, say READY=1, serve until told to stop, let
+running calls end, write the metrics. A signal stops the process in an orderly way at any of these points, and a second one at once. The end
+of the process that started it has the same effect (`towpath._app.process.parent_watch`). A mistake that a person can mend is printed
+without a traceback, and the process exits with status 2."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NoReturn
+
+from towpath._app.application import App
+from towpath._app.decision_callback import DecisionCallback
+from towpath._app.event_loop import new_loop
+from towpath._app.process.admin_server import admin
+from towpath._app.process.inherited_socket import inherited
+from towpath._app.process.parent_watch import Lifeline
+from towpath._app.process.signals import stopping
+from towpath._app.reloading import reread
+from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.errors import RpcError, SetupError
+from towpath._telemetry.metrics import write_exposition
+
+Main = Callable[[App], Awaitable[None]]
+"""A service's program: it adds services and takes channels, and returns when all of them are there."""
+
+_PATIENCE: Final = 2.0
+"""Seconds beyond the grace that a process whose parent is gone may take to stop."""
+
+_OWN: Final = ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_WORKER")
+
+_OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
+"""Variables that a supervisor sets for one worker alone."""
+
+log = logging.getLogger("towpath.app")
+
+
+def run(main: Main, *, config: str | Path | None = None, on_decision: DecisionCallback | None = None) -> None:
+    """Run `main` and serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone; then return. A `main` that
+    adds no service is a job: the process ends when it returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`);
+    an invalid file is logged and changes nothing.
+
+    `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. `App` calls
+    `on_decision` with each decision; each worker calls its own. The loop is uvloop's if that is installed. A SetupError exits with status
+    2, an RpcError that `main` lets through with status 1.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        environ = dict(os.environ)
+        settings = load(None if config is None else Path(config), environ)
+        read = partial(load, settings.source, environ)  # the file may be gone by then
+        # They are this process's own; a child would take them for its own.
+        for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
+            os.environ.pop(variable, None)
+        if settings.workers > 1 and settings.worker is None:
+            _supervise(settings, read)
+            return
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_live(main, settings, read, on_decision))
+    except SetupError as error:
+        _fail(error, 2)
+    except RpcError as error:
+        _fail(error, 1)
+    except asyncio.CancelledError:
+        _fail("stopped before running calls had ended", 1)
+
+
+def _supervise(settings: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+    from towpath._app.process.workers import WorkerFailed, supervise  # noqa: PLC0415 - most services have one worker, and need none of it
+
+    try:
+        asyncio.run(supervise(settings, read))
+    except WorkerFailed as error:
+        _fail(error, error.status)
+
+
+def _fail(reason: object, status: int) -> NoReturn:
+    sys.stderr.write(f"error: {reason}\n")
+    sys.exit(status)
+
+
+async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceConfig], on_decision: DecisionCallback | None) -> None:
+    loop = asyncio.get_running_loop()
+    app = App(config, on_decision=on_decision)
+    with contextlib.ExitStack() as stack:
+        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
+        sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
+        lifeline: Lifeline | None = None
+        if config.notify_fd is not None:
+            lost = partial(loop.call_soon_threadsafe, asked.stop)
+            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
+        async with contextlib.AsyncExitStack() as probes:
+            try:
+                if config.admin is not None:
+                    address = await probes.enter_async_context(admin(app, config.admin))
+                    log.info("%s answers probes on %s", config.name, address)
+                await main(app)
+                if app.services:
+                    await app.start(sock=sock)
+                    names = ", ".join(service.spec.name for service in app.services)
+                    log.info("%s serves %s on %s", config.name, names, app.address)
+                    if lifeline is not None:
+                        lifeline.ready()
+                    await loop.create_future()
+            except asyncio.CancelledError:
+                if not asked:
+                    raise
+            finally:
+                try:
+                    await app.close()
+                finally:
+                    if config.metrics_dump is not None:
+                        write_exposition(app.metrics.registry, config.metrics_dump)

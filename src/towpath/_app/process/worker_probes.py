@@ -1,0 +1,115 @@
+"""The admin listener of a service with several workers: it answers for all of them as `towpath._app.process.admin_server` does for one
+process.
+
+It asks the workers, each on a socket in the file system, in threads of its own. So it is served by the standard library's HTTP server,
+which is made of threads: a worker that does not answer costs a scrape its time and nothing else.
+"""
+
+import http.client
+import logging
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Final, Literal, cast
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+
+from towpath._app.process.admin_server import LIVE, TEXT
+from towpath._transport.address import Place, UnixPath, bind, place_of
+from towpath._transport.server.routes import Document
+
+State = Literal["starting", "serving", "stopping"]
+
+log = logging.getLogger("towpath.app")
+
+_TIMEOUT: Final = 2.0
+"""Seconds that a worker may take to send its metrics, of the ten that Prometheus waits."""
+
+
+@contextmanager
+def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry) -> Generator[str]:
+    """Answer at `place` until the `with` block ends; yields the address as text. Raises SetupError if the address cannot be had."""
+
+    def ready() -> Document:
+        now = state()
+        return Document(TEXT, f"{now}\n".encode(), status=200 if now == "serving" else 503)
+
+    def metrics() -> Document:
+        return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry))
+
+    listener = bind(place, "service.admin")
+    listener.setblocking(True)
+    with _Server(listener, {"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics}) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="towpath-probes", daemon=True)
+        thread.start()
+        try:
+            yield str(place_of(listener))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def fetched(place: UnixPath, path: str) -> str | None:
+    """The answer of the HTTP server at `place` to a GET of `path`; None if it does not answer within 2 s, or with anything but 200."""
+    connection = _Connection(place)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        text = response.read().decode()
+    except (OSError, http.client.HTTPException, UnicodeDecodeError):
+        return None  # the worker is starting or stopping
+    finally:
+        connection.close()
+    return text if response.status == http.client.OK else None
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, place: UnixPath) -> None:
+        super().__init__(place.host, timeout=_TIMEOUT)
+        self._path = place.path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(self._path)
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, listener: socket.socket, documents: dict[str, Callable[[], Document]]) -> None:
+        super().__init__(("", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.documents = documents
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a prober that hangs up, and report all other errors."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.error("a probe was not answered", exc_info=error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = 10
+
+    def do_GET(self) -> None:
+        make = cast("_Server", self.server).documents.get(self.path.partition("?")[0])
+        document = Document(TEXT, b"not found\n", status=404) if make is None else make()
+        self.send_response(document.status)
+        self.send_header("content-type", document.content_type)
+        self.send_header("content-length", str(len(document.body)))
+        self.send_header("cache-control", "no-store")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(document.body)
+
+    do_HEAD = do_GET  # noqa: N815 - as the base class wants it
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
+        """Log nothing: probes come every few seconds."""

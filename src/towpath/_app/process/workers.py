@@ -1,0 +1,288 @@
+"""Several worker processes on one port, and the process that keeps them alive.
+
+A Python process uses one core; `service.workers` of them use as many. Each has a listening socket of its own at the one address
+(SO_REUSEPORT), over which the system spreads connections. Where that is impossible they share one: a socket in the file system, or a socket
+that this process was itself started with. The supervisor holds the sockets and never accepts. When a worker dies, callers that connect
+meanwhile wait in its queue until the successor is there. A worker that dies again before it is ready has its socket closed until it is, so
+that a share of the connections is not left to hang.
+
+Every worker runs the program from its beginning, since a fork would share loops, connections and random state. The first worker starts
+alone, and the others once it is ready, so a mistake in the setup is reported once. The supervisor answers the admin listener; see
+`towpath._app.process.worker_probes`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from towpath._app.process.child import Child, ending, stop_all
+from towpath._app.process.inherited_socket import inherited
+from towpath._app.process.parent_watch import Lifeline
+from towpath._app.process.signals import Asked, stopping
+from towpath._app.process.worker_probes import State, fetched, probes
+from towpath._app.reloading import reread
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core import clock
+from towpath._core.errors import SetupError
+from towpath._telemetry.merging import LABEL, merged
+from towpath._telemetry.metrics import write_exposition
+from towpath._transport.address import UnixPath, bind, place_of
+from towpath._transport.client.backoff import Backoff
+
+_PATIENCE: Final = 2.0
+"""Seconds beyond settle time and grace that a worker may take to end."""
+
+_SETTLED: Final = 10.0
+"""Seconds after which the death of a worker counts as its first."""
+
+_BACKOFF: Final = Backoff()
+
+log = logging.getLogger("towpath.app")
+
+
+class WorkerFailed(Exception):
+    """A worker ended before it was ready. This process should exit with `status`."""
+
+    def __init__(self, name: str, status: int) -> None:
+        self.status = status if status > 0 else 1
+        hint = "; its main added no service, and a job needs no workers: set service.workers to 1" if status == 0 else ""
+        super().__init__(f"{name} {ending(status)} before it was ready{hint}")
+
+
+class Listeners:
+    """The sockets of the workers: one for each, or one for all."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._where = config.listen_where
+        self.shared: socket.socket | None = None
+        if config.listen_fd is not None:
+            self.shared = inherited(config.listen_fd)
+        elif isinstance(config.listen, UnixPath) or not hasattr(socket, "SO_REUSEPORT"):
+            self.shared = bind(config.listen, self._where)
+        self._own: dict[int, socket.socket] = {}
+        if self.shared is None:
+            # Without SO_REUSEPORT first: with it, a second start of the same service would share the port with the first one unnoticed.
+            with bind(config.listen, self._where) as probe:
+                self.place = place_of(probe)
+        else:
+            self.place = place_of(self.shared)
+
+    def of(self, worker: int) -> socket.socket:
+        """The socket of one worker, bound if need be. Raises SetupError."""
+        if self.shared is not None:
+            return self.shared
+        if worker not in self._own:
+            self._own[worker] = bind(self.place, self._where, reuse_port=True)
+        return self._own[worker]
+
+    def drop(self, worker: int) -> None:
+        """Close one worker's socket, so that its connections are refused."""
+        listener = self._own.pop(worker, None)
+        if listener is not None:
+            listener.close()
+
+    def close(self) -> None:
+        """Close the supervisor's sockets; the workers go on accepting at theirs."""
+        for worker in list(self._own):
+            self.drop(worker)
+        if self.shared is not None:
+            self.shared.close()
+
+
+class Worker:
+    """One of the processes, and after its death its successor."""
+
+    def __init__(self, index: int, config: ServiceConfig, listeners: Listeners, folder: Path) -> None:
+        self.index = index
+        self.name = f"worker {index}"
+        self.ready = False
+        self.restarts = 0
+        self.admin = None if config.admin is None else UnixPath(str(folder / f"{index}.sock"))
+        self.dump = None if config.metrics_dump is None else folder / f"{index}.prom"
+        self.child: Child | None = None
+        self._stale = False
+        self._listeners = listeners
+        self._since = 0.0
+
+    def metrics(self) -> str | None:
+        """The metrics of the process now; None if it does not answer."""
+        return None if self.admin is None else fetched(self.admin, "/metrics")
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready. Raises WorkerFailed, or SetupError if it cannot be started at all."""
+        env = {**os.environ, "TOWPATH_WORKER": str(self.index)}
+        if self.admin is not None:
+            env["TOWPATH_ADMIN"] = str(self.admin)
+        if self.dump is not None:
+            env["TOWPATH_METRICS_DUMP"] = str(self.dump)
+        listener = self._listeners.of(self.index)
+        child = self.child = await Child.spawn(self.name, (sys.executable, *sys.orig_argv[1:]), env, listener)
+        self._since = clock.now()
+        if not await child.ready():
+            raise WorkerFailed(self.name, await asyncio.shield(child.exited))
+        self.ready = True
+        if self._stale:
+            self.reload()
+
+    def reload(self) -> None:
+        """Have the process read the service file anew, once it is ready: before that the signal would end it."""
+        self._stale = not self.ready
+        if self.ready and self.child is not None:
+            self.child.tell(signal.SIGHUP)
+
+    async def keep(self) -> None:
+        """Replace the process whenever it dies; never returns."""
+        source = random.Random()
+        failures = 0
+        while self.child is not None:
+            status = await asyncio.shield(self.child.exited)
+            await self.child.stop(0)  # and all processes that it started
+            failures = 1 if self.ready and clock.now() - self._since >= _SETTLED else failures + 1
+            self.ready = False
+            self.child = None
+            log.error("%s %s; another one takes its place", self.name, ending(status))
+            if failures > 1:
+                self._listeners.drop(self.index)
+            while self.child is None:
+                await asyncio.sleep(_BACKOFF.delay(failures, source))
+                self.restarts += 1
+                try:
+                    await self.start()
+                except WorkerFailed:
+                    break  # the new child is there; the loop waits for its end
+                except SetupError as error:
+                    failures += 1
+                    log.error("%s cannot be started: %s", self.name, error)  # noqa: TRY400 - a person can mend it, and needs no traceback
+
+
+class Crew:
+    """All workers of a service, and the state of the service as a whole."""
+
+    def __init__(self, config: ServiceConfig, folder: Path, asked: Asked) -> None:
+        self.listeners = Listeners(config)
+        self.workers = [Worker(index, config, self.listeners, folder) for index in range(config.workers)]
+        self._asked = asked
+        self._complete = False
+
+    @property
+    def state(self) -> State:
+        """The service serves from when all of its workers are ready, and then as long as any is."""
+        if self._asked:
+            return "stopping"
+        return "serving" if self._complete and any(worker.ready for worker in self.workers) else "starting"
+
+    async def start(self) -> None:
+        """Start the workers and wait until they are ready. Raises what `Worker.start` raises for the first one that fails."""
+        first, *others = self.workers
+        await first.start()
+        starting = [asyncio.create_task(worker.start()) for worker in others]
+        try:
+            await asyncio.gather(*starting)
+        except BaseException:
+            for task in starting:
+                task.cancel()
+            await asyncio.wait(starting)
+            raise
+        self._complete = True
+
+    async def keep(self) -> None:
+        """Replace each worker that dies; never returns."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self.workers:
+                group.create_task(worker.keep())
+
+    def reload(self, _: ServiceConfig) -> None:
+        """Have each worker read the service file anew. The workers judge what is in it."""
+        for worker in self.workers:
+            worker.reload()
+
+    async def stop(self, patience: float) -> None:
+        """End all workers; see `Child.stop`."""
+        self.listeners.close()
+        await stop_all([worker.child for worker in self.workers if worker.child is not None], patience)
+
+    def registry(self) -> CollectorRegistry:
+        """The metrics of all workers, and how often each was replaced."""
+        registry = merged(self.metrics)
+        registry.register(_Restarts(self.workers))
+        return registry
+
+    def metrics(self) -> dict[str, str]:
+        """The metrics of each worker that answers. All are asked at once, so one that does not answer delays no other."""
+        with ThreadPoolExecutor(len(self.workers)) as threads:
+            return _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
+
+    def last_metrics(self) -> dict[str, str]:
+        """The last metrics of each worker."""
+        return _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
+
+
+class _Restarts(Collector):
+    def __init__(self, workers: Iterable[Worker]) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterable[Metric]:
+        """The counter `towpath_worker_restarts_total`, by worker."""
+        found = CounterMetricFamily("towpath_worker_restarts", "How often another process took a worker's place.", labels=[LABEL])
+        for worker in self._workers:
+            found.add_metric([str(worker.index)], worker.restarts)
+        return [found]
+
+
+def _told(texts: Iterable[tuple[Worker, str | None]]) -> dict[str, str]:
+    return {str(worker.index): text for worker, text in texts if text is not None}
+
+
+async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+    """Run `config.workers` copies of this program until asked to stop, and end them in order. `read` reads the service file anew.
+
+    Raises SetupError if the address cannot be had, and WorkerFailed if a worker does not come up at the start.
+    """
+    loop = asyncio.get_running_loop()
+    patience = config.settle + config.grace + _PATIENCE
+    with contextlib.ExitStack() as stack:
+        crew: Crew | None = None
+
+        def reload(read_now: ServiceConfig) -> None:
+            if crew is not None:
+                crew.reload(read_now)
+
+        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
+        lifeline: Lifeline | None = None
+        if config.notify_fd is not None:
+            lost = partial(loop.call_soon_threadsafe, asked.stop)
+            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=patience + _PATIENCE))
+        crew = Crew(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), asked)
+        try:
+            if config.admin is not None:
+                address = stack.enter_context(probes(config.admin, lambda: crew.state, crew.registry()))
+                log.info("%s answers probes on %s", config.name, address)
+            await crew.start()
+            log.info("%s: %d workers serve on %s", config.name, config.workers, crew.listeners.place)
+            if lifeline is not None:
+                lifeline.ready()
+            await crew.keep()
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+        finally:
+            try:
+                await crew.stop(patience)
+            finally:
+                if config.metrics_dump is not None:
+                    write_exposition(merged(crew.last_metrics), config.metrics_dump)

@@ -1,0 +1,67 @@
+"""`retryPolicy` and `hedgingPolicy` of a `[[methodConfig]]`, as gRPC's service config has them.
+
+    [[methodConfig]]
+    name = [{ service = "skyline.flights.v1.FlightsService" }]
+    retryPolicy = { maxAttempts = 4, initialBackoff = "0.05s", maxBackoff = "1s", retryableStatusCodes = ["UNAVAILABLE", "ABORTED"] }
+
+    [[methodConfig]]
+    name = [{ service = "skyline.weather.v1.WeatherService" }]
+    hedgingPolicy = { maxAttempts = 2, hedgingDelay = "0.02s", extraLoad = 0.02 }
+
+What is left out has the default of `towpath._core.policies`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from towpath._app.settings import toml
+from towpath._app.settings.duration import parse_duration
+from towpath._app.settings.suggest import suggestion
+from towpath._core.errors import Code, SetupError
+from towpath._core.policies import HedgingPolicy, RetryPolicy, backoff_range
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A `retryPolicy`, as it is written."""
+
+    max_attempts: int | None = None
+    initial_backoff: str | None = None
+    max_backoff: str | None = None
+    backoff_multiplier: float | None = None
+    retryable_status_codes: tuple[str, ...] | None = None
+
+    def policy(self, where: str) -> RetryPolicy:
+        """What it means. Raises SetupError that names `where` and what is wrong."""
+        initial = None if self.initial_backoff is None else parse_duration(self.initial_backoff, f"{where}.initialBackoff")
+        longest = None if self.max_backoff is None else parse_duration(self.max_backoff, f"{where}.maxBackoff")
+        given: dict[str, Any] = {"max_attempts": self.max_attempts, "backoff_multiplier": self.backoff_multiplier}
+        given["initial_backoff"], given["max_backoff"] = backoff_range(initial, longest)
+        if self.retryable_status_codes is not None:
+            given["retryable_codes"] = _codes(self.retryable_status_codes, f"{where}.retryableStatusCodes")
+        return toml.policy(RetryPolicy, given, self, where)
+
+
+class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A `hedgingPolicy`, as it is written."""
+
+    max_attempts: int | None = None
+    hedging_delay: str | None = None
+    extra_load: float | None = None
+    non_fatal_status_codes: tuple[str, ...] | None = None
+
+    def policy(self, where: str) -> HedgingPolicy:
+        """What it means. Raises SetupError that names `where` and what is wrong."""
+        given: dict[str, Any] = {"max_attempts": self.max_attempts, "extra_load": self.extra_load}
+        if self.hedging_delay is not None:
+            given["hedging_delay"] = parse_duration(self.hedging_delay, f"{where}.hedgingDelay")
+        if self.non_fatal_status_codes is not None:
+            given["non_fatal_codes"] = _codes(self.non_fatal_status_codes, f"{where}.nonFatalStatusCodes")
+        return toml.policy(HedgingPolicy, given, self, where)
+
+
+def _codes(names: tuple[str, ...], where: str) -> frozenset[Code]:
+    for name in names:
+        if name not in Code.__members__:
+            raise SetupError(f"{where}: {name!r} is not a status code; {suggestion(name, Code.__members__, kind='codes')}")
+    return frozenset(Code[name] for name in names)

@@ -1,0 +1,65 @@
+"""The part of a service file that only `towpath check` reads: what data the service owns, what it calls, what is excused.
+
+    [service]
+    owns = ["seats", "holds"]                             # data of which it alone has the truth
+
+    [[calls]]
+    from = "SearchService/SearchFlights"                  # the calling method; by default each method that is served here
+    to = "skyline.flights.v1.FlightsService/ListFlights"  # a method of one of service.contracts
+    optional = true                                       # the caller has a fallback and answers without this call, too
+    parallel = true                                       # made at once with the other parallel calls; one after another by default
+    times = 2                                             # how often one request makes the call; 1 by default
+
+    [[calls]]
+    to = "skyline.fleet.v1.FleetService"                  # every method of it is served by calling the same one there,
+    forward = true                                        # as `towpath.forward` does
+
+    [[waivers]]
+    rule = "depth"
+    path = "gateway *"                                    # the path of the finding, with * and ? as for file names
+    until = 2027-03-31                                    # the last day
+    owner = "search team"
+    why = "the cache that makes it short is being built"
+
+This module only reads the tables. `towpath._app.system.service_graph` checks them against contracts, and only for `towpath check`: a
+service that starts must not load the contracts of its whole system."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+
+class CallTable(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `[[calls]]`, as it is written."""
+
+    to: str
+    caller: str | None = msgspec.field(default=None, name="from")
+    optional: bool = False
+    parallel: bool = False
+    times: int = 1
+    forward: bool = False
+
+
+class WaiverTable(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `[[waivers]]`, as it is written."""
+
+    rule: str
+    path: str
+    until: date
+    owner: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declarations:
+    """What one service file declares, unchecked."""
+
+    owns: tuple[str, ...] = ()
+    """The data of which the service alone has the truth."""
+    calls: tuple[CallTable, ...] = ()
+    waivers: tuple[WaiverTable, ...] = ()
+
+
+NOTHING = Declarations()
+"""The declarations of a file that has none."""

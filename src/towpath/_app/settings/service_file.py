@@ -1,0 +1,330 @@
+"""The service file, `towpath.toml`, and the environment that overrides it.
+
+    [service]
+    name = "search"
+    listen = "127.0.0.1:8080"                            # or "unix:///run/search.sock"
+    contracts = ["skyline.search.v1.search_towpath"]     # generated modules: the contracts that this file's names are from
+    admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
+    workers = 2                                          # processes that serve, of which each may use one core; 1 without it
+    settle = "0s"                                        # how long to go on serving after SIGTERM, while callers learn of it
+    grace = "5s"                                         # how long running calls may then take to end
+    reflection = true                                    # whether clients may read the service's contracts from it
+    openapi = true                                       # whether its REST API is described, at /openapi.json
+    idempotency = "sqlite:///run/keys.db"                # where answers by key are kept; "memory" without it
+    message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
+    admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
+
+    quota_store = "redis://cache:6379/0"                 # counts calls for all processes; "local" without
+
+    [service.tls]                                        # the service's own certificate; paths are relative to this file
+    certificate = "tls.crt"
+    key = "tls.key"
+    client_ca = "clients.crt"                            # callers need a certificate that one of these signed
+
+    [targets]
+    flights = "127.0.0.1:8081"                           # or "dns:///flights:8081", "static:///a:1,b:2", "unix:///run/flights.sock"
+
+    [targets.airports]                                   # a target with settings (see `towpath._app.settings.targets`)
+    address = "dns:///airports:8081"
+    balancer = "round_robin"
+    health_service = "skyline.airports.v1.AirportsService"
+
+    [tls]                                                # whom its calls trust, and how they identify themselves
+    ca = "ca.crt"                                        # the system's authorities without it
+    certificate = "tls.crt"
+    key = "tls.key"
+
+    [[methodConfig]]                                     # the shape of gRPC's service config
+    name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
+    timeout = "0.5s"
+    criticality = "SHEDDABLE"
+    retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath._app.settings.attempts`)
+    fallback = { maxAge = "60s" }                        # the last good answer, or a value (see `towpath._app.settings.fallback`)
+
+Each table that names methods or services takes a service without its package where that is clear (`towpath._app.settings.method_names`). A
+name that no contract has is an error. Only a service in `[[methodConfig]]` that is not known here, in a file that lists no contracts, is a
+warning in the log, since its client may be imported later (`towpath._app.methods`).
+
+What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath._app.settings.limits`. What a service owns
+and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath._app.settings.declarations`. Plaintext
+is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a mesh's
+sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS,
+TOWPATH_TARGET_<NAME>, TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a password belongs there). Four variables belong
+to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
+say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker). A service that is
+given no address listens on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing
+is guessed."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from towpath._app.settings import toml
+from towpath._app.settings.attempts import HedgingSettings, RetrySettings
+from towpath._app.settings.declarations import NOTHING, CallTable, Declarations, WaiverTable
+from towpath._app.settings.duration import parse_duration
+from towpath._app.settings.fallback import FallbackSettings
+from towpath._app.settings.limits import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
+from towpath._app.settings.suggest import suggestion
+from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
+from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
+from towpath._contracts.policy import MethodConfig, by_method_name
+from towpath._core.context import Criticality
+from towpath._core.errors import SetupError
+from towpath._transport.address import Address, Place, parse_place
+from towpath._transport.tls import ClientTls, ServerTls
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+
+DEFAULT_FILE: Final = "towpath.toml"
+"""Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
+
+DEFAULT_GRACE: Final = 5.0
+"""Seconds that running calls may take to end once a service has been asked to stop."""
+
+DEFAULT_NAME: Final = "towpath"
+"""The name of a service whose file gives it none."""
+
+AdmissionMode = Literal["off", "shadow", "on"]
+"""Whether a server refuses calls that it could not serve in time, or only counts those that it would refuse."""
+
+_ANYWHERE: Final = Address("127.0.0.1", 0)
+
+
+class _Service(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+    listen: str | None = None
+    contracts: tuple[str, ...] = ()
+    admin: str | None = None
+    settle: str | None = None
+    grace: str | None = None
+    reflection: bool = True
+    openapi: bool = True
+    message_limit: int = DEFAULT_MESSAGE_LIMIT
+    admission: AdmissionMode = "on"
+    idempotency: str = "memory"
+    quota_store: str = LOCAL
+    insecure: bool = False
+    workers: int = 1
+    owns: tuple[str, ...] = ()
+    tls: ServerTlsSettings | None = None
+
+
+class _Name(msgspec.Struct, frozen=True, kw_only=True):
+    service: str = ""
+    method: str = ""
+
+
+class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    name: tuple[_Name, ...]
+    timeout: str | None = None
+    criticality: str | None = None
+    retry_policy: RetrySettings | None = None
+    hedging_policy: HedgingSettings | None = None
+    fallback: FallbackSettings | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    service: _Service = _Service()
+    tls: ClientTlsSettings | None = None
+    targets: dict[str, str | TargetSettings] = {}
+    method_config: tuple[_Method, ...] = ()
+    quotas: dict[str, QuotaTable] = {}
+    bulkheads: dict[str, BulkheadTable] = {}
+    calls: tuple[CallTable, ...] = ()
+    waivers: tuple[WaiverTable, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What one process runs with, file and environment already merged."""
+
+    name: str = DEFAULT_NAME
+    """What the service is called, in its log and by `towpath check`."""
+    listen: Place = _ANYWHERE
+    """Where the service listens."""
+    listen_where: str = "the default address"
+    """Where `listen` was set, for messages."""
+    admin: Place | None = None
+    """Where probes and scrapers ask; None for nowhere."""
+    settle: float = 0.0
+    """Seconds for which the service goes on serving after SIGTERM, while callers learn that it ends."""
+    grace: float = DEFAULT_GRACE
+    """Seconds that running calls may take to end after `settle`."""
+    reflection: bool = True
+    """Whether `grpc.reflection` is served."""
+    openapi: bool = True
+    """Whether the OpenAPI document is served, at `/openapi.json`."""
+    message_limit: int = DEFAULT_MESSAGE_LIMIT
+    """Bytes that a request message may have, before and after decompression."""
+    admission: AdmissionMode = "on"
+    """Whether calls that cannot be done in time are refused."""
+    idempotency: str = field(default="memory", repr=False)  # it may hold a password
+    """Where answers by idempotency key are kept (see `towpath._app.settings.idempotency_store`)."""
+    idempotency_where: str = "idempotency"
+    """Where `idempotency` was set, for messages."""
+    quota_store: str = field(default=LOCAL, repr=False)  # it may hold a password
+    """Where calls are counted for quotas (see `towpath._app.settings.limits`)."""
+    quota_store_where: str = "quota_store"
+    """Where `quota_store` was set, for messages."""
+    quotas: tuple[NamedQuota, ...] = ()
+    """The tables of `[quotas]`."""
+    bulkheads: tuple[NamedBulkhead, ...] = ()
+    """The tables of `[bulkheads]`."""
+    insecure: bool = False
+    """Whether plaintext is spoken beyond the loopback address."""
+    workers: int = 1
+    """How many processes serve."""
+    tls: ServerTls | None = None
+    """The certificate of the service; None for plaintext."""
+    client_tls: ClientTls | None = None
+    """Whom the service's own calls trust, and how they identify themselves."""
+    contracts: tuple[str, ...] = ()
+    """The generated modules whose methods the file names."""
+    targets: Mapping[str, str | ConfiguredTarget] = field(default_factory=dict[str, str | ConfiguredTarget])
+    """Whom the service calls, by the normal form of the logical name."""
+    methods: tuple[MethodConfig, ...] = ()
+    """The entries of `[[methodConfig]]`, with names as the file has them."""
+    declares: Declarations = NOTHING
+    """What only `towpath check` reads."""
+    listen_fd: int | None = None
+    """The file descriptor of an inherited listening socket, if the environment gives one."""
+    notify_fd: int | None = None
+    """The file descriptor on which to say READY=1, if the environment gives one."""
+    metrics_dump: Path | None = None
+    """Where to write the metrics at exit, if the environment says so."""
+    worker: int | None = None
+    """The number of this worker among several, if the environment gives one."""
+    source: Path | None = None
+    """The file that was read; None for no file."""
+
+    def target(self, name: str) -> ConfiguredTarget:
+        """What the logical name `name` stands for; raises SetupError that lists the known names."""
+        target = self.targets.get(normal_name(name))
+        if target is None:
+            file = self.source or DEFAULT_FILE
+            known = suggestion(normal_name(name), self.targets, kind="targets")
+            variable = f"{VARIABLE}{normal_name(name).upper()}"
+            raise SetupError(f"unknown target {name!r}; {known}; set targets.{name} in {file}, or {variable}")
+        return ConfiguredTarget(target) if isinstance(target, str) else target
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> ServiceConfig:
+    """The configuration of this process. TOWPATH_CONFIG wins over `path`; with neither, `towpath.toml` is read if it is there.
+
+    `environ` defaults to the process environment. Raises SetupError for anything that is wrong in either.
+    """
+    env = os.environ if environ is None else environ
+    if env.get("TOWPATH_CONFIG"):
+        source = Path(env["TOWPATH_CONFIG"])
+    elif path is not None:
+        source = path
+    else:
+        source = Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
+    file = _File() if source is None else toml.read(source, _File)
+
+    listen, listen_where = _listen(file.service.listen, source, env)
+    grace, settle = file.service.grace, file.service.settle
+    methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
+    by_method_name(methods)  # two entries for one name are refused now, and not when the first client is made
+    return ServiceConfig(
+        name=file.service.name or DEFAULT_NAME,
+        listen=listen,
+        listen_where=listen_where,
+        admin=_admin(file.service.admin, source, env),
+        settle=0.0 if settle is None else parse_duration(settle, f"{source}: service.settle"),
+        grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace"),
+        reflection=file.service.reflection,
+        openapi=file.service.openapi,
+        message_limit=_message_limit(file.service.message_limit, source),
+        admission=file.service.admission,
+        idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
+        idempotency_where=_where("idempotency", source, env),
+        quota_store=env.get("TOWPATH_QUOTA_STORE") or file.service.quota_store,
+        quota_store_where=_where("quota_store", source, env),
+        quotas=quotas_of(file.quotas, source),
+        bulkheads=bulkheads_of(file.bulkheads, source),
+        insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
+        workers=_workers(file.service.workers, source, env),
+        tls=None if source is None or file.service.tls is None else file.service.tls.resolved(source),
+        client_tls=None if source is None or file.tls is None else file.tls.resolved(source),
+        contracts=file.service.contracts,
+        targets=configured(file.targets, source, env),
+        methods=methods,
+        declares=Declarations(owns=file.service.owns, calls=file.calls, waivers=file.waivers),
+        listen_fd=_number("TOWPATH_LISTEN_FD", env, "a file descriptor"),
+        notify_fd=_number("TOWPATH_NOTIFY_FD", env, "a file descriptor"),
+        metrics_dump=Path(env["TOWPATH_METRICS_DUMP"]) if env.get("TOWPATH_METRICS_DUMP") else None,
+        worker=_number("TOWPATH_WORKER", env, "a worker's number"),
+        source=source,
+    )
+
+
+def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) -> tuple[Place, str]:
+    if env.get("TOWPATH_LISTEN"):
+        return parse_place(env["TOWPATH_LISTEN"], "TOWPATH_LISTEN"), "TOWPATH_LISTEN"
+    if setting is not None:
+        where = f"{source}: service.listen"
+        return parse_place(setting, where), where
+    return _ANYWHERE, "the default address"
+
+
+def _where(setting: str, source: Path | None, env: Mapping[str, str]) -> str:
+    """Where a setting of the table `service` comes from that a variable may override."""
+    variable = f"TOWPATH_{setting.upper()}"
+    if env.get(variable):
+        return variable
+    return setting if source is None else f"{source}: service.{setting}"
+
+
+def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> Place | None:
+    if env.get("TOWPATH_ADMIN"):
+        return parse_place(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
+    return None if setting is None else parse_place(setting, f"{source}: service.admin")
+
+
+def _message_limit(setting: int, source: Path | None) -> int:
+    if setting < 1:
+        raise SetupError(f"{source}: service.message_limit: {setting} is no size of a message; write a number of bytes, 1 or more")
+    return setting
+
+
+def _method(item: _Method, where: str) -> MethodConfig:
+    timeout = None if item.timeout is None else parse_duration(item.timeout, f"{where}.timeout")
+    criticality = None
+    if item.criticality is not None:
+        if item.criticality not in Criticality.__members__:
+            near = suggestion(item.criticality, Criticality.__members__, kind="values")
+            raise SetupError(f"{where}.criticality: {item.criticality!r} is not a criticality; {near}")
+        criticality = Criticality[item.criticality]
+    names = tuple((name.service, name.method) for name in item.name)
+    return MethodConfig(
+        names=names,
+        timeout=timeout,
+        criticality=criticality,
+        retry=None if item.retry_policy is None else item.retry_policy.policy(f"{where}.retryPolicy"),
+        hedge=None if item.hedging_policy is None else item.hedging_policy.policy(f"{where}.hedgingPolicy"),
+        fallback=None if item.fallback is None else item.fallback.policy(f"{where}.fallback"),
+        source=where,
+    )
+
+
+def _workers(setting: int, source: Path | None, env: Mapping[str, str]) -> int:
+    where, text = f"{source}: service.workers", env.get("TOWPATH_WORKERS")
+    if text:
+        where, setting = "TOWPATH_WORKERS", int(text) if text.isascii() and text.isdigit() else 0
+    if setting < 1:
+        raise SetupError(f"{where}: {text or setting!r} is no number of processes; write 1 or more, such as the number of cores")
+    return setting
+
+
+def _number(variable: str, env: Mapping[str, str], what: str) -> int | None:
+    text = env.get(variable)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise SetupError(f"{variable}: {text!r} is not {what}; it is set by whoever starts the process, and a number")
+    return int(text)

@@ -1,0 +1,105 @@
+"""TOML into typed, frozen structs, with errors that a person can act on: every one names the file and the field.
+
+msgspec converts the values; the tables are walked here, because msgspec says neither which of several tables was wrong nor which
+known key an unknown one resembles. An unknown key is an error: a setting that is misspelt and therefore silently not in force is worse
+than a service that does not start.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, TypeVar, cast, get_args, get_origin
+
+import msgspec
+
+from towpath._app.settings.suggest import suggestion
+from towpath._core.errors import SetupError
+from towpath._core.policies import InvalidField
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+Policy = TypeVar("Policy")
+
+_KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "list": "an array", "float": "a number"}
+
+
+def read(path: Path, into: type[Table]) -> Table:
+    """The file at `path` as an `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of that shape."""
+    return _struct(_table(path), into, path, "")
+
+
+def has_table(path: Path, name: str) -> bool:
+    """Whether the file at `path` has a table `name`, by which kinds of files are told apart. Raises SetupError as `read` does."""
+    return name in _table(path)
+
+
+def policy(into: Callable[..., Policy], given: Mapping[str, Any], written: msgspec.Struct, where: str) -> Policy:
+    """An `into` of what is `given` and not None. Raises SetupError that names `where`, and the field as the table `written` spells it."""
+    try:
+        return into(**{name: value for name, value in given.items() if value is not None})
+    except InvalidField as error:
+        spelling = {field.name: field.encode_name for field in msgspec.structs.fields(type(written))}
+        raise SetupError(f"{where}: {spelling[error.field]} {error.reason}") from None
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SetupError(f"{path}: no such file; check the path") from error
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{path}: is not UTF-8 text (byte {error.start}); TOML files are") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError(f"{path}: is not valid TOML: {error}") from error
+
+
+def _struct(value: object, into: type[Table], path: Path, where: str) -> Table:
+    if not isinstance(value, dict):
+        raise SetupError(f"{path}: {where} must be a table, not {_kind(value)}")
+    table = cast("dict[str, object]", value)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
+    for key in table:
+        if key not in fields:
+            raise SetupError(f"{path}: unknown key {_join(where, key)}; {suggestion(key, fields, kind='keys here')}")
+    given: dict[str, Any] = {}
+    for key, field in fields.items():
+        if key in table:
+            given[field.name] = _convert(table[key], field.type, path, _join(where, key))
+        elif field.required:
+            raise SetupError(f"{path}: {_join(where, key)} is missing; add it")
+    return into(**given)
+
+
+def _convert(value: object, into: Any, path: Path, where: str) -> Any:
+    if _is_struct(into):
+        return _struct(value, into, path, where)
+    origin, arguments = get_origin(into), get_args(into)
+    if origin is UnionType and isinstance(value, dict) and (struct := next(filter(_is_struct, arguments), None)):
+        return _struct(cast("object", value), struct, path, where)
+    if origin is dict and isinstance(value, dict):
+        return {key: _convert(item, arguments[1], path, _join(where, key)) for key, item in cast("dict[str, object]", value).items()}
+    if origin is tuple and _is_struct(arguments[0]) and isinstance(value, list):
+        items = cast("list[object]", value)
+        return tuple(_struct(item, arguments[0], path, f"{where}[{index}]") for index, item in enumerate(items))
+    try:
+        return msgspec.convert(value, into)
+    except msgspec.ValidationError as error:
+        reason, _, inside = str(error).partition(" - at `$")
+        reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table")
+        raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason}") from error
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value).__name__, type(value).__name__)

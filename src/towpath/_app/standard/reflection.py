@@ -1,0 +1,110 @@
+"""`grpc.reflection`, v1 and v1alpha: a server sends its contracts, so that `grpcurl` and `towpath call` can call it without having them.
+
+Answers come from the descriptors of the generated code. With a file come all files that it imports, so a client needs one question per
+service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from towpath._core.context import Context
+from towpath._core.errors import Code
+from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
+from towpath._wire.grpc.standard import POOL, REFLECTION
+
+
+def reflection_services(services: Sequence[Service]) -> list[Service]:
+    """The services that describe `services`, one for each version of the protocol."""
+    names = [service.spec.name for service in services]
+    kinds = [_service_class(version) for version in REFLECTION]
+    every = [*names, *(kind.spec.name for kind in kinds)]
+    return [kind(every) for kind in kinds]
+
+
+def _service_class(version: str) -> type["_Reflection"]:
+    types = REFLECTION[version]
+    name = f"grpc.reflection.{version}.ServerReflection"
+    method: MethodSpec[Any, Any] = MethodSpec(
+        service=name,
+        name="ServerReflectionInfo",
+        request=types["ServerReflectionRequest"],
+        response=types["ServerReflectionResponse"],
+        kind=MethodKind.BIDI_STREAMING,
+    )
+    spec = ServiceSpec(name=name, methods=(method,), attributes={method.name: "info"})
+    return type(f"Reflection_{version}", (_Reflection,), {"spec": spec, "types": types})
+
+
+class _Reflection(Service):
+    """One version of the protocol; made by `_service_class`."""
+
+    types: dict[str, type[Any]]
+
+    def __init__(self, services: Sequence[str]) -> None:
+        self._services = services
+        self._answers: dict[str, Callable[[Any, Any], None]] = {
+            "list_services": self._list_services,
+            "file_by_filename": self._file_by_filename,
+            "file_containing_symbol": self._file_containing_symbol,
+            "file_containing_extension": self._file_containing_extension,
+            "all_extension_numbers_of_type": self._all_extension_numbers_of_type,
+        }
+
+    async def info(self, requests: AsyncIterator[Any], ctx: Context) -> AsyncIterator[Any]:
+        """An answer for each question. A question without an answer gets an error, and the stream goes on."""
+        async for request in requests:
+            response = self.types["ServerReflectionResponse"](valid_host=request.host, original_request=request)
+            asked = request.WhichOneof("message_request")
+            try:
+                if asked is None:
+                    raise KeyError("the request asks nothing")
+                self._answers[asked](getattr(request, asked), response)
+            except KeyError as error:
+                response.error_response.error_code = Code.NOT_FOUND
+                response.error_response.error_message = str(error.args[0])
+            yield response
+
+    def _list_services(self, _asked: str, response: Any) -> None:
+        for name in self._services:
+            response.list_services_response.service.add(name=name)
+
+    def _file_by_filename(self, asked: str, response: Any) -> None:
+        self._tell(_first(lambda pool: pool.FindFileByName(asked)), response)
+
+    def _file_containing_symbol(self, asked: str, response: Any) -> None:
+        self._tell(_first(lambda pool: pool.FindFileContainingSymbol(asked)), response)
+
+    def _file_containing_extension(self, asked: Any, response: Any) -> None:
+        pool: Any = descriptor_pool.Default()  # the stubs of DescriptorPool do not know the file of an extension
+        message = pool.FindMessageTypeByName(asked.containing_type)
+        self._tell(pool.FindExtensionByNumber(message, asked.extension_number).file, response)
+
+    def _all_extension_numbers_of_type(self, asked: str, response: Any) -> None:
+        pool = descriptor_pool.Default()
+        message = pool.FindMessageTypeByName(asked)
+        found = response.all_extension_numbers_response
+        found.base_type_name = asked
+        found.extension_number.extend(extension.number for extension in pool.FindAllExtensions(message))
+
+    def _tell(self, file: FileDescriptor, response: Any) -> None:
+        response.file_descriptor_response.file_descriptor_proto.extend(one.serialized_pb for one in _with_imports(file, set()))
+
+
+def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:
+    """The file that the application's contracts or the standard services have. Raises KeyError."""
+    try:
+        return find(descriptor_pool.Default())
+    except KeyError:
+        return find(POOL)
+
+
+def _with_imports(file: FileDescriptor, seen: set[str]) -> Iterator[FileDescriptor]:
+    if file.name not in seen:
+        seen.add(file.name)
+        yield file
+        for imported in file.dependencies:
+            yield from _with_imports(imported, seen)

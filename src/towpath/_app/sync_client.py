@@ -1,0 +1,205 @@
+"""The client's golden path for code without asyncio: `connect_sync`, and what generated sync clients need of it.
+
+All calls of a process run on one event loop in one thread, which the first of them starts: connections are shared by all threads, and calls
+made at once share writes. A process that was forked from one that has made calls has neither that thread nor its connections, and gets its
+own with its first call; so a channel may be made when a module is loaded, whatever forks afterwards (gunicorn, uWSGI, multiprocessing).
+"""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Final, Self, TypeVar
+from weakref import WeakSet
+
+from towpath._app.client import Channel, connect
+from towpath._app.decision_callback import DecisionCallback
+from towpath._app.event_loop import new_loop
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.calls.asynchronous import ClientExchange
+from towpath._core.calls.synchronous import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
+from towpath._core.context import CallOptions
+from towpath._core.errors import Code, RpcError
+from towpath._core.service import MethodSpec, Req, Res
+from towpath._telemetry.metrics import CallMetrics
+from towpath._transport import ChannelOptions
+from towpath._transport.tls import ClientTls
+
+_Opener = TypeVar("_Opener")
+
+_PATIENCE: Final = 2.0
+"""Seconds that the end of the process waits for connections to be closed."""
+
+
+class SyncChannel:
+    """The way to one target, connected when first used; hand it to generated sync clients. Safe to share among threads.
+
+    Calls raise RuntimeError in a thread that runs an event loop, which they would block: there the asynchronous client is at home.
+    """
+
+    def __init__(self, make: Callable[[], Channel], runner: Callable[[], LoopRunner]) -> None:
+        """`runner` tells what has calls done, now; `make` makes the channel for it, and is called again when that is another one."""
+        self._make = make
+        self._runner = runner
+        self._channel = make()
+        self._used_by: LoopRunner | None = None
+        self._closed = False
+
+    @property
+    def target(self) -> str:
+        """What it calls."""
+        return self._channel.target
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its connections; calls under way end with UNAVAILABLE, later ones with CANCELLED."""
+        self._closed = True
+        if self._used_by is not None and self._used_by is self._runner():
+            self._used_by.run(self.aclose)
+
+    async def aclose(self) -> None:
+        """Likewise, in the loop that makes the calls."""
+        self._closed = True
+        await self._channel.close()
+
+    def bind(self, method: MethodSpec[Req, Res]) -> SyncUnaryCall[Req, Res]:
+        """The callable for the unary `method`, with the stack that the asynchronous client has."""
+        current = self._current(lambda channel: channel.bind(method))
+
+        def call(request: Req, options: CallOptions | None) -> Res:
+            runner, bound = current()
+            return runner.run(partial(bound, request, options))
+
+        return call
+
+    def bind_stream(self, method: MethodSpec[Req, Res]) -> SyncStreamOpener[Req, Res]:
+        """What begins a call of `method`, which streams; likewise."""
+        current = self._current(lambda channel: channel.bind_stream(method))
+
+        def start(request: Req | None, options: CallOptions | None) -> SyncExchange[Req, Res]:
+            runner, begin = current()
+
+            async def begun() -> ClientExchange[Req, Res]:
+                return begin(request, options)
+
+            return SyncExchange(runner, runner.run(begun))
+
+        return start
+
+    def _current(self, bind: Callable[[Channel], _Opener]) -> Callable[[], tuple[LoopRunner, _Opener]]:
+        """What tells whom to ask and what for, and binds once for each runner."""
+        held: tuple[LoopRunner, _Opener] | None = None
+
+        def current() -> tuple[LoopRunner, _Opener]:
+            nonlocal held
+            runner = self._runner()
+            if held is None or held[0] is not runner:
+                held = runner, bind(self._channel_for(runner))
+            return held
+
+        return current
+
+    def _channel_for(self, runner: LoopRunner) -> Channel:
+        with _Process.lock:  # and no lock of its own, which a fork could leave locked for ever
+            if self._closed:
+                raise RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
+            if self._used_by is not None and self._used_by is not runner:
+                # Its connections are also the parent's, and are left to it: nothing of theirs may be closed, or written to, from here.
+                _ABANDONED.append(self._channel)
+                self._channel = self._make()
+            self._used_by = runner
+            _OPEN.add(self)
+            return self._channel
+
+
+def connect_sync(
+    target: str,
+    *,
+    config: ServiceConfig | None = None,
+    metrics: CallMetrics | None = None,
+    tls: ClientTls | None = None,
+    insecure: bool = False,
+    options: ChannelOptions | None = None,
+    on_decision: DecisionCallback | None = None,
+) -> SyncChannel:
+    """A channel to `target` for code without asyncio; everything else is as `towpath.connect` has it. Close it, or use it with `with`;
+    what is still open is closed at the end of the process. `on_decision` is called in the thread of the loop that makes the calls, which is
+    none of those that ask for them. Raises SetupError."""
+    make = partial(
+        connect,
+        target,
+        config=config,
+        metrics=metrics,
+        tls=tls,
+        insecure=insecure,
+        options=options,
+        on_decision=on_decision,
+    )
+    return SyncChannel(make, process_runner)
+
+
+def process_runner() -> LoopRunner:
+    """What has calls done in this process; started on first use."""
+    runner = _Process.runner
+    if runner is None:
+        with _Process.lock:
+            runner = _Process.runner
+            if runner is None:
+                loop = new_loop()
+                _Process.thread = threading.Thread(target=_turn, args=(loop,), name="towpath-calls", daemon=True)
+                _Process.thread.start()
+                runner = _Process.runner = LoopRunner(loop)
+    return runner
+
+
+class _Process:
+    """What there is of one process."""
+
+    runner: LoopRunner | None = None
+    thread: threading.Thread | None = None
+    lock = threading.Lock()
+
+
+_OPEN: Final[WeakSet[SyncChannel]] = WeakSet()
+_ABANDONED: Final[list[Channel]] = []
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+
+
+def _forked() -> None:
+    _Process.runner = None
+    _Process.lock = threading.Lock()  # the other one may have been held by a thread that is not here
+    _OPEN.clear()
+
+
+def _end() -> None:
+    runner, thread = _Process.runner, _Process.thread
+    if runner is None or thread is None:
+        return
+
+    async def close(channels: list[SyncChannel]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.gather(*(channel.aclose() for channel in channels))
+
+    runner.run(partial(close, list(_OPEN)))
+    runner.soon(runner.loop.stop)
+    thread.join(_PATIENCE)
+    if not thread.is_alive():
+        runner.loop.close()  # so that who calls even later is told, and does not wait
+
+
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

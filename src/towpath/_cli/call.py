@@ -1,0 +1,202 @@
+"""`towpath call`: calls any gRPC server from a shell, by what the server says of its own contracts."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._core.context import CallOptions
+    from towpath._core.errors import RpcError
+    from towpath._core.service import MethodSpec
+    from towpath._transport import Channel
+    from towpath._wire.json import JsonCodec
+
+_STATUS: Final = 64
+"""The sum of this and gRPC's code is the exit status, as in grpcurl, so that it is not taken for a command's own."""
+
+
+def call(
+    target: str,
+    method: str = "",
+    data: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    /,
+    *,
+    header: Annotated[tuple[str, ...], Parameter(name=("--header", "-H"), negative="")] = (),
+    timeout: Annotated[str, Parameter(negative="")] = "10s",
+    tls: Annotated[bool, Parameter(negative="")] = False,
+    ca: Annotated[Path | None, Parameter(negative="")] = None,
+    cert: Annotated[Path | None, Parameter(negative="")] = None,
+    key: Annotated[Path | None, Parameter(negative="")] = None,
+    insecure: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Call a method with JSON and print what it answers as JSON, one line for each response.
+
+    The exit status is 0 if the call succeeds, else 64 and gRPC's code (69 for NOT_FOUND).
+
+    Parameters
+    ----------
+    target
+        HOST:PORT. Alone, it lists the services there.
+    method
+        SERVICE/METHOD, such as echo.v1.EchoService/Say; the package may be left out where that is clear. A SERVICE alone lists its methods.
+    data
+        The request as JSON, @FILE or - for standard input; {} without it. Several requests of a stream follow each other, one a line.
+    header
+        Metadata to send, as 'name: value', base64 for a name that ends in -bin; may be repeated. towpath-tenant, towpath-criticality and
+        idempotency-key may be given too, once each.
+    timeout
+        How long the call may take, such as 0.5s or 60s; 0s for no end.
+    tls
+        Speak TLS, and trust the system's authorities. Implied by --ca, --cert and --key.
+    ca
+        Trust these certification authorities (PEM) instead.
+    cert
+        Show this certificate (PEM).
+    key
+        The key of the certificate (PEM).
+    insecure
+        Speak plaintext although the target is not on this machine.
+    """
+    from towpath._app.settings.duration import parse_duration
+    from towpath._core.errors import RpcError, SetupError
+    from towpath._transport import Channel, ClientTls
+
+    seconds = parse_duration(timeout, "--timeout") if timeout not in ("0", "0s") else None
+    try:
+        options = _options(seconds, [_header(text) for text in header])
+    except ValueError as error:
+        raise SetupError(f"--header: {error}") from None
+    secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
+    channel = Channel(target, tls=secured, insecure=insecure)
+    try:
+        return asyncio.run(_run(channel, method, data, options))
+    except RpcError as error:
+        _complain(error)
+        return _STATUS + error.code
+
+
+async def _run(channel: "Channel", method: str, data: str | None, options: "CallOptions") -> int:
+    from towpath._app.dynamic import reflect, signatures
+    from towpath._wire.json import JsonCodec
+
+    async with channel:
+        reflected = await reflect(channel, options)
+        try:
+            if not method:
+                print("\n".join(await reflected.services()))
+                return 0
+            if "/" not in method.removeprefix("/"):
+                print("\n".join(signatures(await reflected.service(method))))
+                return 0
+            spec = await reflected.method(method)
+        finally:
+            await reflected.close()
+        await _call(channel, spec, data, options, JsonCodec(print_defaults=True, pool=reflected.pool))
+    return 0
+
+
+async def _call(channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | None, options: "CallOptions", codec: "JsonCodec") -> None:
+    from towpath._core.calls.asynchronous import BidiStreamingCall
+    from towpath._core.errors import SetupError
+    from towpath._core.service import MethodKind
+
+    requests = _requests(spec, data, codec)
+    if spec.kind.requests_stream:
+        call = BidiStreamingCall(channel.bind_stream(spec)(None, options), requests)
+    else:
+        every = list(requests)
+        if len(every) != 1:
+            raise SetupError(f"{spec.full_name} takes one request, and {len(every)} were given")
+        if spec.kind is MethodKind.UNARY:
+            _show(await channel.bind(spec)(every[0], options), codec)
+            return
+        call = BidiStreamingCall(channel.bind_stream(spec)(every[0], options))
+    async with call:
+        async for response in call:
+            _show(response, codec)
+
+
+def _requests(spec: "MethodSpec[Any, Any]", data: str | None, codec: "JsonCodec") -> Iterator[Any]:
+    from towpath._core.errors import SetupError
+    from towpath._wire.json import JsonError
+
+    for number, document in enumerate(_documents(data, several=spec.kind.requests_stream), 1):
+        try:
+            yield codec.decode(document.encode(), spec.request)
+        except JsonError as error:
+            which = f"request {number}" if spec.kind.requests_stream else "the request"
+            raise SetupError(f"{which} is not the JSON of a {spec.request.DESCRIPTOR.full_name}: {error}") from None
+
+
+def _documents(data: str | None, *, several: bool) -> Iterator[str]:
+    from towpath._core.errors import SetupError
+
+    if data is None:
+        yield from () if several else ("{}",)
+        return
+    if data == "-":
+        lines = sys.stdin if several else [sys.stdin.read()]
+    elif data.startswith("@"):
+        try:
+            text = Path(data[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SetupError(f"{data[1:]} cannot be read: {error}") from error
+        lines = text.splitlines() if several else [text]
+    else:
+        lines = data.splitlines() if several else [data]
+    yield from (line for line in lines if line.strip())
+
+
+def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "CallOptions":
+    """The headers that stand for options of a call as options, and the others as metadata. Raises ValueError for a header that cannot be
+    sent."""
+    from towpath._core.context import CallOptions
+    from towpath._core.propagation.fields import PROPAGATED
+
+    fields = {field.name: field for field in PROPAGATED if field.is_option}
+    options: dict[str, Any] = {}
+    metadata: list[tuple[str, str | bytes]] = []
+    for name, value in headers:
+        field = fields.get(name)
+        if field is None:
+            metadata.append((name, value))
+        elif field.attribute in options or not value:
+            raise ValueError(f"{name} needs one value; give it once")
+        else:
+            parsed = field.parse(str(value).encode())
+            if parsed is None:
+                raise ValueError(f"{name} is {value!r}; give {field.rule}")
+            options[field.attribute] = parsed
+    return CallOptions(timeout=timeout, metadata=metadata, **options)
+
+
+def _header(text: str) -> tuple[str, str | bytes]:
+    import base64
+
+    from towpath._core.errors import SetupError
+
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise SetupError(f"--header: {text!r} is not 'name: value'")
+    name, value = name.strip().lower(), value.strip()
+    return (name, base64.b64decode(value, validate=True)) if name.endswith("-bin") else (name, value)
+
+
+def _show(response: Any, codec: "JsonCodec") -> None:
+    print(codec.encode(response).decode(), flush=True)
+
+
+def _complain(error: "RpcError") -> None:
+    from towpath._wire.json import JsonCodec, JsonError
+
+    sys.stderr.write(f"{error}\n")
+    for detail in error.details:
+        try:
+            text = JsonCodec().encode(detail).decode()
+        except JsonError as fault:  # an Any of a type that this process does not know
+            text = str(fault)
+        sys.stderr.write(f"  {detail.DESCRIPTOR.full_name} {text}\n")

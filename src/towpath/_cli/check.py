@@ -1,0 +1,67 @@
+"""`towpath check`: finds faults in the graph of a system's services, before any of them runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._contracts.graph import Finding, Graph
+
+Format = Literal["text", "json"]
+
+
+def check(
+    paths: list[Path],
+    /,
+    *,
+    format: Annotated[Format, Parameter(negative="")] = "text",  # noqa: A002 # the option is called --format
+    depth: int = 5,
+    attempts: int = 9,
+) -> int:
+    """Check who calls whom, as service files declare it, and exit with status 1 if anything is found.
+
+    Parameters
+    ----------
+    paths
+        A system file, or the service files of a system.
+    format
+        How findings are printed.
+    depth
+        How many calls may wait for each other.
+    attempts
+        How many attempts one request may become at the end of a chain of calls that are tried again.
+    """
+    # Each command loads only what it needs.
+    from datetime import UTC, datetime
+
+    from towpath._app.system.service_graph import read_system
+    from towpath._contracts import graph
+
+    declared = read_system(paths)
+    limits = graph.Limits(depth=depth, attempts=attempts)
+    findings = graph.apply(declared.waivers, graph.check(declared.graph, limits), datetime.now(UTC).date())
+    if format == "json":
+        print(json.dumps({"findings": [_fields(finding) for finding in findings]}, indent=2))
+    elif findings:
+        print("\n\n".join(map(str, findings)))
+    else:
+        print(_summary(declared.graph))
+    return 1 if findings else 0
+
+
+def _fields(finding: "Finding") -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "path": finding.path,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "where": finding.where,
+    }
+
+
+def _summary(graph: "Graph") -> str:
+    services = {step.service for step in graph.served}
+    return f"{len(services)} services, {len(graph.served)} methods, {len(graph.calls)} calls: nothing found"

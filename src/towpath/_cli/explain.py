@@ -1,0 +1,207 @@
+"""`towpath explain`: a method's stack and values, each with its source, as the running service would use them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._app.settings.service_file import ServiceConfig
+    from towpath._contracts.policy import MethodConfig
+    from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
+    from towpath._core.service import MethodSpec
+    from towpath._layers.idempotency.store import IdempotencyStore
+
+Side = Literal["client", "server"]
+
+
+def explain(
+    method: str,
+    /,
+    *,
+    config: Annotated[Path | None, Parameter(negative="")] = None,
+    side: Annotated[Side | None, Parameter(negative="")] = None,
+) -> int:
+    """Print the stack of a method, in order, and its resolved values with their sources.
+
+    Parameters
+    ----------
+    method
+        SERVICE/METHOD, such as echo.v1.EchoService/Say; the package may be left out where that is clear.
+    config
+        The service file; without it, TOWPATH_CONFIG, else towpath.toml in this folder.
+    side
+        Only this side of the call; both without it.
+    """
+    # Each command loads only what it needs.
+    from towpath._app.methods import configured_methods, methods_of, where_contracts_are
+    from towpath._app.settings.idempotency_store import store_of
+    from towpath._app.settings.method_names import UnknownService, find_method
+    from towpath._app.settings.service_file import load
+    from towpath._core.errors import SetupError
+
+    # A file named here wins over the environment, which was set for something else.
+    environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
+    settings = load(config, environ)
+    methods = list(methods_of(settings.contracts, settings.source))
+    try:
+        spec = find_method(method, methods)
+    except UnknownService as error:
+        raise SetupError(f"{error}; {where_contracts_are(settings.source)}") from None
+    settings = replace(settings, methods=configured_methods(settings, methods))
+    sides: Sequence[Side] = ("client", "server") if side is None else (side,)
+    store = store_of(settings.idempotency, settings.idempotency_where)
+    described = (_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides)
+    print("\n\n".join(described))
+    return 0
+
+
+def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> str:
+    from towpath._app.client_stack import client_roles
+    from towpath._telemetry.metrics import CallMetrics
+
+    stack = client_roles(spec, CallMetrics(), settings.methods)
+    return _told(f"{spec.full_name}, client side", stack, _client_values(spec, settings.methods))
+
+
+def _server(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig", store: "IdempotencyStore | None"
+) -> str:
+    from towpath._app.server_stack import server_roles
+
+    return _told(f"{spec.full_name}, server side", server_roles(spec, methods, settings, store), _server_values(spec, methods, settings))
+
+
+def _told(title: str, stack: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    values = (f"  {name:<{widths[0]}}   {value:<{widths[1]}}   {origin}" for name, value, origin in rows)
+    return "\n".join([title, f"  stack   {' -> '.join(stack)}", *values])
+
+
+def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig"]) -> list[tuple[str, str, str]]:
+    from towpath._contracts.policy import resolve
+
+    policy = resolve(spec, methods)
+    criticality = policy.criticality.value
+    return [
+        ("timeout", f"{_seconds(policy.timeout.value)}, or what the caller has left if that is less", policy.timeout.source),
+        (
+            "criticality",
+            "the caller's; CRITICAL without one" if criticality is None else f"{criticality.name}, or the caller's if that is lower",
+            policy.criticality.source,
+        ),
+        ("retry", _retries(policy.retry.value, spec, policy.hedge.value), policy.retry.source),
+        ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
+        ("fallback", _fallback(policy.fallback.value), policy.fallback.source),
+        *_about_targets(),
+        *_declared(spec),
+    ]
+
+
+def _about_targets() -> list[tuple[str, str, str]]:
+    """The values that hold for a target and all its methods: `[targets]` of the service file may set others."""
+    from towpath._contracts.policy import DEFAULT
+    from towpath._layers.breaker import BreakerOptions
+    from towpath._layers.budget import BudgetOptions
+    from towpath._layers.throttle import ThrottleOptions
+    from towpath._layers.window import SECONDS
+
+    budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
+    earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
+    at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
+    dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.most:.0%}"
+    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in {SECONDS} s"
+    return [
+        ("budget", f"{earned}, {at_once}", f"{DEFAULT} for each target"),
+        ("throttle", dropped, f"{DEFAULT} for each target"),
+        (
+            "breaker",
+            f"{trips}; open for {breaker.shortest:g} to {breaker.longest:g} s, not heeded where most are",
+            f"{DEFAULT} for each method of several endpoints",
+        ),
+    ]
+
+
+def _server_values(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
+) -> list[tuple[str, str, str]]:
+    from towpath._contracts.policy import DEFAULT, resolve
+    from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT
+    from towpath._layers.admission.wait_limits import DEFAULT_QUEUE
+
+    # A service file's entry for a method is for calls of it, as in gRPC: a server takes the values that a call brings.
+    policy = resolve(spec)
+    limit = f"{DEFAULT_LIMIT.initial} calls at first while the loop is late, then what serves best"
+    kept = settings.idempotency.partition(":")[0]  # the rest may hold a password
+    queue = f"half the callers' time in a queue, {DEFAULT_QUEUE.target * 1000:g} ms in an overload"
+    return [
+        ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
+        ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
+        ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
+        *_shares(spec, methods, settings),
+        ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
+        *_declared(spec),
+    ]
+
+
+def _shares(
+    spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
+) -> Iterator[tuple[str, str, str]]:
+    """The quota and the bulkhead of a method, where the service file has them."""
+    from towpath._app.settings.limits import LOCAL, by_method
+
+    entry = by_method(settings.quotas, methods).get(spec.full_name)
+    if entry is not None:
+        rate = entry.quota.rate
+        where = "in each process" if settings.quota_store == LOCAL else "for all processes together"
+        most = f"{rate.per_second:g} calls a second for each tenant, {rate.depth:g} at once, counted {where}"
+        yield "quota", most + _shadow(entry.quota.shadow), entry.where
+    bulkhead = by_method(settings.bulkheads, methods).get(spec.full_name)
+    if bulkhead is not None:
+        compartment = bulkhead.compartment
+        yield "bulkhead", f"{compartment.most} calls of {compartment.group} at once{_shadow(compartment.shadow)}", bulkhead.where
+
+
+def _shadow(shadow: bool) -> str:
+    return "; shadow: all pass" if shadow else ""
+
+
+def _retries(policy: "RetryPolicy", spec: "MethodSpec[Any, Any]", hedge: "HedgingPolicy | None") -> str:
+    if policy.max_attempts == 1:
+        return "none" if hedge is not None or spec.kind.requests_stream else "once, of what no server has seen"
+    codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
+    wait = f"a random part of {policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms apart"
+    if spec.repeatable:
+        return f"up to {policy.max_attempts} attempts after {codes} or what no handler began, {wait}"
+    return f"up to {policy.max_attempts} attempts after what no handler began, with an idempotency key after {codes} too, {wait}"
+
+
+def _fallback(policy: "FallbackPolicy | None") -> str:
+    if policy is None:
+        return "none"
+    if policy.value is None:
+        return f"the last good answer to the same request, up to {policy.max_age:g} s old"
+    return f"{policy.value.decode()}{'; the call is skipped when it would come too late' if policy.skip else ''}"
+
+
+def _hedges(policy: "HedgingPolicy | None") -> str:
+    if policy is None:
+        return "none"
+    delay = policy.hedging_delay
+    late = f"all but {policy.extra_load:.0%} of the calls take" if delay is None else f"{delay * 1000:g} ms"
+    return f"up to {policy.max_attempts} attempts, each after {late}, for at most {policy.extra_load:.0%} of the calls"
+
+
+def _seconds(timeout: float | None) -> str:
+    return "no end" if timeout is None else f"{timeout:g} s"
+
+
+def _declared(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:
+    from towpath._contracts.policy import CONTRACT_OPTION, DEFAULT
+    from towpath._core.service import Idempotency
+
+    source = DEFAULT if spec.idempotency is Idempotency.UNKNOWN else CONTRACT_OPTION
+    return [("idempotency", spec.idempotency.value, source), ("kind", spec.kind.value, "contract")]

@@ -1,0 +1,66 @@
+"""The `towpath` command: finds the command by its name, and turns an error into a message and an exit status.
+
+Status 0 is success, 1 a command's own "no" (a check that failed, a service that died), 2 a mistake that a person has to mend first. Each
+command's module is imported when it is called, so that `towpath explain` does not load a compiler.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from towpath._core.errors import SetupError
+
+_COMMANDS: Final = {
+    "call": "towpath._cli.call:call",
+    "check": "towpath._cli.check:check",
+    "explain": "towpath._cli.explain:explain",
+    "gen": "towpath._cli.gen:gen",
+    "up": "towpath._cli.up:up",
+}
+
+
+_PIPE: Final = 141
+"""The exit status that a shell gives to a command that SIGPIPE ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command in `arguments` (default: those of the process) and return its exit status."""
+    missing = [package for package in ("cyclopts", "rich") if importlib.util.find_spec(package) is None]
+    if missing:
+        sys.stderr.write(f"error: the command line needs {' and '.join(missing)}; install with: pip install 'towpath[cli]'\n")
+        return 2
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except SetupError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of the output has gone, as `head` does. The rest of the buffer must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    from cyclopts import App, CycloptsError
+
+    app = App(name="towpath", help="The golden path for Python services.", version=_version, result_action="return_value")
+    for name, where in _COMMANDS.items():
+        app.command(where, name=name)
+    app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType] # its **kwargs have no type
+    try:
+        status = app(list(arguments), exit_on_error=False)
+    except CycloptsError:
+        return 2  # cyclopts has printed what is wrong with the arguments
+    return status if isinstance(status, int) else 0
+
+
+def _version() -> str:
+    try:
+        return f"towpath {version('towpath')}"
+    except PackageNotFoundError:
+        return "towpath, run from its sources without being installed"

@@ -1,0 +1,74 @@
+"""`towpath up`: run a whole system on this machine until Ctrl-C, or until one of its services dies."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def up(
+    system: Path = Path("system.toml"),
+    /,
+    *,
+    metrics: Annotated[Path | None, Parameter(negative="")] = None,
+    listen: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+) -> int:
+    """Start every service of a system file and stop them together.
+
+    Parameters
+    ----------
+    system
+        The system file.
+    metrics
+        Folder in which each service leaves its metrics as NAME.prom when it stops.
+    listen
+        NAME=HOST:PORT: where the service NAME is to listen, whatever the file says. May be given for several.
+    """
+    # Each command loads only what it needs.
+    from towpath._core.errors import SetupError
+
+    if metrics is not None and not metrics.is_dir():
+        raise SetupError(f"--metrics: {metrics} is not a folder; create it first")
+    try:
+        return asyncio.run(_up(system, metrics, _places(listen)))
+    except BrokenPipeError:
+        # The reader of our output has gone, so there is nowhere to say so. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _places(given: tuple[str, ...]) -> dict[str, str]:
+    from towpath._core.errors import SetupError
+
+    places: dict[str, str] = {}
+    for text in given:
+        name, equals, address = text.partition("=")
+        if not equals:
+            raise SetupError(f"--listen: {text!r} names no service; write NAME=HOST:PORT")
+        places[name] = address
+    return places
+
+
+async def _up(path: Path, metrics: Path | None, listen: dict[str, str]) -> int:
+    from towpath._app.process.child_output import prefixed
+    from towpath._app.process.signals import stopping
+    from towpath._app.system.supervisor import SELF, ServiceDied, System
+    from towpath._app.system.system_file import load
+
+    emit = prefixed([SELF, *load(path).services], sys.stdout)
+    with stopping() as asked:
+        try:
+            async with System.start(path, emit=emit, metrics=metrics, listen=listen) as system:
+                emit(SELF, f"{system.file.name} is up; Ctrl-C stops it")
+                await system.wait()
+        except asyncio.CancelledError:
+            if not asked:
+                raise
+            emit(SELF, "stopped")
+        except ServiceDied as died:
+            sys.stderr.write(f"error: {died}\n")
+            return 1
+    return 0

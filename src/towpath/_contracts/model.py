@@ -1,0 +1,64 @@
+"""A contract's services as the emitters see them: names settled, options read, places kept for errors.
+
+The model is derived from descriptors, with everything that Python code needs worked out. Emitters turn it into text and decide nothing.
+"""
+
+from dataclasses import dataclass
+
+from towpath._contracts.diagnostics import Place
+from towpath._contracts.options import Declared
+from towpath._core.http import HttpBinding
+from towpath._core.service import MethodKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRef:
+    """A generated message class: the module that has it and its name there, dotted if it is nested."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One RPC. `attribute` and `constant` are its names in Python; `doc` is its comment in the contract, or empty."""
+
+    name: str
+    attribute: str
+    constant: str
+    request: TypeRef
+    response: TypeRef
+    declared: Declared
+    doc: str
+    place: Place
+    kind: MethodKind = MethodKind.UNARY
+    http: tuple[HttpBinding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceModel:
+    """One service. `full_name` has the package in front."""
+
+    name: str
+    full_name: str
+    methods: tuple[Method, ...]
+    doc: str
+    place: Place
+
+    @property
+    def client_name(self) -> str:
+        """The class that calls the service."""
+        return f"{self.name}Client"
+
+    @property
+    def sync_client_name(self) -> str:
+        """The class that calls the service from code without asyncio."""
+        return f"{self.name}SyncClient"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractModel:
+    """One `.proto` file that has services. `name` is how it is imported (`echo/v1/echo.proto`)."""
+
+    name: str
+    services: tuple[ServiceModel, ...]

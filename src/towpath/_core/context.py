@@ -1,0 +1,353 @@
+"""The request context: what a call knows of itself and hands down to every call made on its behalf.
+
+Immutable, and one per call. A handler receives it as `ctx`; code below a handler reads `current()`. A client call made inside a handler
+inherits deadline, trace and the values that `towpath._core.propagation.fields` marks as inherited. No argument is passed for them: the
+current context is in a contextvar, and asyncio copies it into every task.
+
+Annotations are `Final`, so pyright rejects assignment. There is no `__setattr__` guard, because a context is made twice per hop and the
+guard would make each of its assignments a call.
+"""
+
+from contextvars import ContextVar, Token
+from math import inf
+from operator import attrgetter
+from typing import Any, Final
+
+from towpath._core import clock
+from towpath._core.metadata import EMPTY, Metadata, Pairs
+from towpath._core.propagation.criticality import CRITICAL, Criticality
+from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
+from towpath._core.propagation.trace import TraceContext, cohort_of
+from towpath._core.server_call import ServerCallInfo
+
+__all__ = ["CRITICAL", "NO_OPTIONS", "CallOptions", "Context", "Criticality", "Reply", "current", "enter", "leave"]
+
+_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.inherited)
+_inherited_of: Final = attrgetter(*_INHERITED)
+_NOTHING_INHERITED: Final = tuple(field.absent for field in PROPAGATED if field.inherited)
+_REPEATED: Final = tuple(field.attribute for field in PROPAGATED if field is not ATTEMPT)
+_SETTABLE: Final = tuple(field.attribute for field in PROPAGATED if field.is_option)
+_set_in: Final = attrgetter(*_SETTABLE)
+_NOTHING_SET: Final = tuple(None if field.inherited else field.absent for field in PROPAGATED if field.is_option)
+
+
+class Reply:
+    """The metadata of the answer. A handler fills it through `ctx.reply`; a caller passes one in `CallOptions` to receive it.
+
+    `headers` go before the first message, `trailers` after the last. Filling `headers` after they were sent has no effect.
+    """
+
+    __slots__ = ("headers", "trailers")
+
+    def __init__(self) -> None:
+        self.headers: Metadata = EMPTY
+        self.trailers: Metadata = EMPTY
+
+
+class CallOptions:
+    """What one client call may set for itself; whatever is None comes from the service file, the contract, or the default.
+
+    Immutable: one instance may serve any number of calls, unless it carries a `reply` or a key.
+    """
+
+    __slots__ = ("criticality", "idempotency_key", "metadata", "propagated", "reply", "tenant", "timeout", "wait_for_ready")
+
+    timeout: Final[float | None]
+    """Seconds until the deadline. It replaces the method's timeout, and can only shorten what is inherited."""
+
+    criticality: Final[Criticality | None]
+    """How important the call is."""
+
+    tenant: Final[str | None]
+    """Whom the call is made for (at most 128 bytes of UTF-8), or "" for nobody."""
+
+    metadata: Final[Metadata]
+    """What goes along with the request."""
+
+    reply: Final[Reply | None]
+    """Receives the metadata of the answer."""
+
+    wait_for_ready: Final[bool]
+    """Whether a call whose target cannot be reached waits for it until its deadline, or fails at once (the default, as in gRPC)."""
+
+    idempotency_key: Final[str]
+    """Makes another attempt safe where the server keeps answers by key (printable ASCII without spaces, at most 255 characters). Choose one
+    per effect that is wanted, a UUID say."""
+
+    propagated: Final[tuple[tuple[str, Any], ...]]
+    """The propagated attributes of the call's context that these options set, with their values."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        criticality: Criticality | None = None,
+        tenant: str | None = None,
+        metadata: Metadata | Pairs = EMPTY,
+        reply: Reply | None = None,
+        wait_for_ready: bool = False,
+        idempotency_key: str = "",
+    ) -> None:
+        """Raises ValueError for a timeout that is negative, infinite or not a number, for a malformed key or tenant, and for metadata
+        that gRPC would not carry."""
+        if timeout is not None and not 0 <= timeout < inf:
+            raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
+        self.timeout = timeout
+        if idempotency_key and not is_key(idempotency_key):
+            raise ValueError(f"idempotency_key is {idempotency_key[:32]!r}; give {KEY_RULE}")
+        if tenant and not is_tenant(tenant):
+            raise ValueError(f"tenant is {tenant[:32]!r}; give {TENANT_RULE}")
+        self.wait_for_ready = wait_for_ready
+        self.idempotency_key = idempotency_key
+        self.criticality = criticality
+        self.tenant = tenant
+        self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)
+        self.reply = reply
+        values = _set_in(self)
+        if values == _NOTHING_SET:
+            self.propagated = ()
+        else:
+            table = zip(_SETTABLE, values, _NOTHING_SET, strict=True)
+            self.propagated = tuple((name, value) for name, value, unset in table if value != unset)
+
+
+NO_OPTIONS: Final = CallOptions()
+"""The options of a call that sets nothing for itself."""
+
+
+class Context:
+    """One call, seen from inside it."""
+
+    __slots__ = (
+        "_latest",
+        "attempt",
+        "cached_reply",
+        "cached_trace",
+        "caller",
+        "criticality",
+        "deadline",
+        "given_request_id",
+        "idempotency_key",
+        "metadata",
+        "method",
+        "peer",
+        "raw_traceparent",
+        "server",
+        "tenant",
+        "wait_for_ready",
+    )
+
+    method: Final[str]
+    """The method's full name."""
+
+    deadline: Final[float | None]
+    """When nobody waits for the answer any more, in seconds of `towpath._core.clock`; None without an end."""
+
+    criticality: Final[Criticality]
+    """How important the call is."""
+
+    tenant: Final[str]
+    """Whom the call is made for; empty if unknown."""
+
+    metadata: Final[Metadata]
+    """What the application sent along, without the headers that the protocol and towpath own."""
+
+    peer: str
+    """The address of the other side; empty if unknown. A client's call learns it when it is sent."""
+
+    attempt: Final[int]
+    """How many attempts came before this one."""
+
+    idempotency_key: str
+    """Names the effect that is wanted, the same for each attempt at it; empty without one. No call inherits it: a handler that calls one
+    method twice wants two effects."""
+
+    caller: str
+    """The name in the caller's verified certificate (a SPIFFE id or a DNS name); empty without one. The transport sets it."""
+
+    wait_for_ready: bool
+    """Whether a client's call waits for a target that cannot be reached."""
+
+    given_request_id: Final[str]
+    """The `x-request-id` that came from outside; empty without one."""
+
+    raw_traceparent: Final[bytes]
+    """The raw `traceparent` of a received call; empty without one. Most calls never need it parsed."""
+
+    cached_trace: TraceContext | None
+    """The cache of `trace`; None until it is given or asked for."""
+
+    cached_reply: Reply | None
+    """The cache of `reply`; None until it is given or asked for."""
+
+    _latest: "Context"
+    """The attempt that was made last; not set before there is a second one."""
+
+    server: ServerCallInfo | None
+    """What the server knows of a received call; None for a call that was not received."""
+
+    def __init__(
+        self,
+        method: str,
+        deadline: float | None = None,
+        *,
+        criticality: Criticality = CRITICAL,
+        tenant: str = "",
+        metadata: Metadata = EMPTY,
+        peer: str = "",
+        trace: TraceContext | None = None,
+        traceparent: bytes = b"",
+        request_id: str = "",
+        reply: Reply | None = None,
+        attempt: int = 0,
+    ) -> None:
+        """`traceparent` is the raw header of a received call: it is parsed when `trace` is first read."""
+        self.method = method
+        self.deadline = deadline
+        self.criticality = criticality
+        self.tenant = tenant
+        self.metadata = metadata
+        self.peer = peer
+        self.attempt = attempt
+        self.caller = ""
+        self.wait_for_ready = False
+        self.idempotency_key = ""
+        self.server = None
+        self.cached_trace = trace
+        self.raw_traceparent = traceparent
+        self.given_request_id = request_id
+        self.cached_reply = reply
+
+    @staticmethod
+    def root(
+        method: str, deadline: float | None, criticality: Criticality, options: CallOptions = NO_OPTIONS, trace: TraceContext | None = None
+    ) -> "Context":
+        """The context of a call that is made on behalf of no other: `criticality` holds unless `options` name one."""
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, criticality=criticality, metadata=options.metadata, trace=trace, reply=options.reply)
+        if options is not NO_OPTIONS:
+            _take(ctx, options)
+        return ctx
+
+    @staticmethod
+    def received(
+        method: str, deadline: float | None, criticality: Criticality, metadata: Metadata, peer: str, traceparent: bytes
+    ) -> "Context":
+        """The context of a call that came off the wire. Whoever makes it sets the propagated attributes that were sent."""
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, criticality=criticality, metadata=metadata, peer=peer, traceparent=traceparent)
+        return ctx
+
+    @property
+    def trace(self) -> TraceContext:
+        """This hop's trace identity; a call that arrived without one starts a trace."""
+        trace = self.cached_trace
+        if trace is None:
+            raw = self.raw_traceparent
+            trace = self.cached_trace = TraceContext.received(raw) if raw else TraceContext.root()
+        return trace
+
+    @property
+    def request_id(self) -> str:
+        """The id that a caller should quote in a report: the `x-request-id` that came from outside, else the trace id."""
+        return self.given_request_id or self.trace.trace_id
+
+    @property
+    def cohort(self) -> int:
+        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one."""
+        raw = self.raw_traceparent
+        cohort = cohort_of(raw) if raw else None
+        return self.trace.cohort if cohort is None else cohort
+
+    @property
+    def reply(self) -> Reply:
+        """The answer's metadata, for the handler to fill."""
+        reply = self.cached_reply
+        if reply is None:
+            reply = self.cached_reply = Reply()
+        return reply
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, negative once it has passed; None without a deadline."""
+        deadline = self.deadline
+        return None if deadline is None else deadline - clock.now()
+
+    def expired(self) -> bool:
+        """Whether the deadline has passed: nobody waits for the answer any more."""
+        deadline = self.deadline
+        return deadline is not None and clock.now() >= deadline
+
+    def child(
+        self, method: str, deadline: float | None, options: CallOptions = NO_OPTIONS, declared: Criticality | None = None
+    ) -> "Context":
+        """The context of a call made on behalf of this one: the earlier deadline wins, the trace gains a hop, and what the table of
+        propagated context says is inherited unless `options` name it. A call cannot matter more than the work it is done for, so the
+        criticality `declared` for its method holds only where it is the less important one. Metadata is never forwarded silently."""
+        own = self.deadline
+        if own is not None and (deadline is None or own < deadline):
+            deadline = own
+        ctx = _blank(Context)
+        _fill(ctx, method, deadline, metadata=options.metadata, trace=self.trace.child(), reply=options.reply)
+        inherited = _inherited_of(self)
+        if inherited != _NOTHING_INHERITED:
+            for name, value in zip(_INHERITED, inherited, strict=True):
+                setattr(ctx, name, value)
+        if declared is not None and declared < self.criticality:
+            setattr(ctx, CRITICALITY.attribute, declared)
+        if options is not NO_OPTIONS:
+            _take(ctx, options)
+        return ctx
+
+    def again(self, attempt: int) -> "Context":
+        """The context of another attempt at the same call, with `attempt` before it: the trace gains a hop beside the first one, and the
+        answer's metadata go to the same place. Its `peer` is that of the attempt before, for a channel to prefer another."""
+        before = getattr(self, "_latest", self)  # not set until now, since few calls have another attempt
+        ctx = Context(
+            self.method,
+            self.deadline,
+            metadata=self.metadata,
+            peer=before.peer,
+            trace=self.trace.child(),
+            reply=self.cached_reply,
+            attempt=attempt,
+        )
+        for name in _REPEATED:
+            setattr(ctx, name, getattr(self, name))
+        ctx.wait_for_ready = self.wait_for_ready
+        self._latest = ctx
+        return ctx
+
+    def __repr__(self) -> str:
+        remaining = self.remaining()
+        left = "none" if remaining is None else f"{remaining:.3f}s left"
+        return f"Context({self.method!r}, deadline={left}, {self.criticality.name}, tenant={self.tenant!r})"
+
+
+# Calling the class with keywords takes 1.2 us, and these two 0.3 us (CPython 3.11, measured): a Python function takes keywords for nothing.
+_blank: Final = object.__new__
+_fill: Final = Context.__init__
+
+
+def _take(ctx: Context, options: CallOptions) -> None:
+    """Set what is the call's own by `options`; metadata and reply have been given to `_fill`."""
+    for name, value in options.propagated:
+        setattr(ctx, name, value)
+    ctx.wait_for_ready = options.wait_for_ready
+
+
+_current: ContextVar[Context | None] = ContextVar("towpath_context", default=None)
+
+
+def current() -> Context | None:
+    """The context of the call being handled by this task, or None outside any."""
+    return _current.get()
+
+
+def enter(ctx: Context) -> Token[Context | None]:
+    """Make `ctx` the current one for this task and the tasks that it starts; `leave` with the token takes it back."""
+    return _current.set(ctx)
+
+
+def leave(token: Token[Context | None]) -> None:
+    """Undo an `enter`."""
+    _current.reset(token)

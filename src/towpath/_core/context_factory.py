@@ -1,0 +1,33 @@
+"""The context of a client's call, made from its options: the one routine for bare channels and for client stacks."""
+
+from collections.abc import Callable
+
+from towpath._core import clock
+from towpath._core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Criticality, current
+from towpath._core.propagation.trace import TraceContext
+
+ContextFactory = Callable[[CallOptions | None], Context]
+"""Makes the context of one call; None stands for options that set nothing."""
+
+
+def context_factory(method: str, timeout: float | None, criticality: Criticality | None, *, inherits: bool) -> ContextFactory:
+    """What makes the context of each call of `method`, whose timeout (seconds; None: no end of its own) and criticality are given.
+
+    With `inherits` a call is a child of the current context, and starts a trace outside of any. Without, it stands alone and has no trace.
+    The deadline is the earliest of the inherited one and `now + timeout`; a timeout in the options replaces `timeout`. The criticality is
+    the one that the options name; else the less important of what is inherited and `criticality`, where None declares nothing.
+    """
+    at_root = CRITICAL if criticality is None else criticality
+
+    def context(options: CallOptions | None) -> Context:
+        given = NO_OPTIONS if options is None else options
+        seconds = timeout if given.timeout is None else given.timeout
+        deadline = None if seconds is None else clock.now() + seconds
+        if not inherits:
+            return Context.root(method, deadline, at_root, given)
+        parent = current()
+        if parent is None:
+            return Context.root(method, deadline, at_root, given, TraceContext.root())
+        return parent.child(method, deadline, given, criticality)
+
+    return context

@@ -1,0 +1,111 @@
+"""What may be said of a method's retries and hedges, in the terms of gRPC's service config (gRFC A6), and of its fallback.
+
+Values only: the roles of these names in `towpath._layers` act on them, contracts and service files give them.
+"""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final
+
+from towpath._core.errors import Code, SetupError
+
+MOST_ATTEMPTS: Final = 5
+"""More attempts than these are refused, as gRFC A6 does."""
+
+
+class InvalidField(SetupError):
+    """A value that cannot be meant. A reader of files puts its own spelling of the field before the reason."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        """The field of the policy, as Python and contracts spell it."""
+        self.reason = reason
+        """The rest of the message: the value, and what to give."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How a failed attempt is tried again.
+
+    The n-th retry waits a random time from 0 to `initial_backoff * backoff_multiplier ** (n - 1)`, capped at `max_backoff`: full jitter, as
+    in "Exponential Backoff and Jitter" (AWS, 2015), over Envoy's 25 ms. Raises InvalidField for what cannot be meant.
+    """
+
+    max_attempts: int = 3
+    """Attempts in all, the first one among them, at most 5. 1 switches retries off."""
+    initial_backoff: float = 0.025
+    """The longest wait before the first retry, in seconds."""
+    max_backoff: float = 0.25
+    """The longest wait before any retry, in seconds."""
+    backoff_multiplier: float = 2.0
+    """How many times longer the next wait may be, 1 or more."""
+    retryable_codes: frozenset[Code] = frozenset({Code.UNAVAILABLE})
+    """What is tried again although the server may have processed the attempt. This holds for idempotent methods and for calls with an
+    idempotency key. Any other call is tried again only if no handler began with it, whatever the codes are."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise InvalidField("max_attempts", f"is {self.max_attempts}; give 1 (no retries) to {MOST_ATTEMPTS}")
+        if not 0 < self.initial_backoff < float("inf"):
+            raise InvalidField("initial_backoff", f"is {self.initial_backoff:g} s; give more than 0")
+        if not self.initial_backoff <= self.max_backoff < float("inf"):
+            raise InvalidField("max_backoff", f"is {self.max_backoff:g} s; give {self.initial_backoff:g} s, the first backoff, or more")
+        if not (isfinite(self.backoff_multiplier) and self.backoff_multiplier >= 1):
+            raise InvalidField("backoff_multiplier", f"is {self.backoff_multiplier:g}; give 1 or more")
+
+
+def backoff_range(initial: float | None, longest: float | None) -> tuple[float, float]:
+    """A policy's `initial_backoff` and `max_backoff`, in seconds, if either is left out (None): the default, or the other one where the
+    default would be on the wrong side of it."""
+    if initial is None:
+        initial = RetryPolicy.initial_backoff if longest is None else min(RetryPolicy.initial_backoff, longest)
+    return initial, max(RetryPolicy.max_backoff, initial) if longest is None else longest
+
+
+@dataclass(frozen=True, kw_only=True)
+class HedgingPolicy:
+    """How a second attempt is sent while the first has not been answered yet; for idempotent methods only. Raises InvalidField for what
+    cannot be meant."""
+
+    max_attempts: int = 2
+    """Attempts in all, the first one among them, at most 5."""
+    hedging_delay: float | None = None
+    """Seconds from one attempt to the next. None takes the latency that all but `extra_load` of the calls stay below."""
+    extra_load: float = 0.01
+    """The largest share of calls that get a second attempt, at most 0.05."""
+    non_fatal_codes: frozenset[Code] = frozenset({Code.UNAVAILABLE})
+    """Errors of one attempt that let the other attempts go on. Any other error ends the call."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise InvalidField("max_attempts", f"of a hedge is {self.max_attempts}; give 2 to {MOST_ATTEMPTS}")
+        if self.hedging_delay is not None and not 0 <= self.hedging_delay < float("inf"):
+            raise InvalidField("hedging_delay", f"is {self.hedging_delay:g} s; give 0 or more, or leave it out")
+        if not 0 < self.extra_load <= 0.05:
+            raise InvalidField("extra_load", f"is {self.extra_load:g}; give more than 0 and at most 0.05")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackPolicy:
+    """What stands in for an answer that the server cannot give. Raises InvalidField for what cannot be meant."""
+
+    value: bytes | None = None
+    """A response as JSON. Without it the last good answer to the same request stands in."""
+    skip: bool = False
+    """Whether a call with a `value` is not even made while it would come too late."""
+    max_age: float = 60.0
+    """Seconds for which a last good answer stands in."""
+    size: int = 1000
+    """How many requests' last good answers are remembered: those that were asked most recently."""
+
+    def __post_init__(self) -> None:
+        check_last_answers(self.max_age, self.size)
+
+
+def check_last_answers(max_age: float, size: int) -> None:
+    """Whether last good answers can be kept for `max_age` seconds, of `size` requests. Raises InvalidField."""
+    if not 0 < max_age < float("inf"):
+        raise InvalidField("max_age", f"of a fallback is {max_age:g} s; give more than 0")
+    if size < 1:
+        raise InvalidField("size", f"of a fallback is {size}; give 1 or more")

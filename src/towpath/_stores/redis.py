@@ -1,0 +1,92 @@
+"""Idempotency keys in Redis or Valkey, for any number of processes: quick, and with a smaller promise.
+
+The store needs the extra `redis`. A claim is SET NX PX, so the lease ends by the server's own clock. A script stores the answer or releases
+the key, after it has looked whether the holder still holds it. Effect and key are never in one transaction here. A crash between the two
+runs the effect again, and a server that loses memory, or fails over to a replica that is behind, forgets keys. Where an effect must happen
+exactly once, keep its keys in the database that holds the effect.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
+
+try:
+    import redis.asyncio as driver
+    from redis.exceptions import RedisError
+except ImportError as error:
+    raise SetupError("the Redis store needs redis; install towpath[redis]") from error
+
+_PREFIX: Final = "towpath:idempotency:1:"
+"""The 1 is the version of the records' form: a towpath with another version sees none of these records."""
+
+# A record is the form's letter, the fingerprint (32 bytes) and then the holder, or the code (1 byte) and the body.
+_RUNNING: Final = b"r"
+_ANSWERED: Final = b"a"
+_FINGERPRINT: Final = slice(1, 33)
+
+_COMPLETE: Final = """
+local found = redis.call('GET', KEYS[1])
+if not found or found:sub(1, 1) ~= 'r' or found:sub(34) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], 'a' .. found:sub(2, 33) .. ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+_RELEASE: Final = """
+local found = redis.call('GET', KEYS[1])
+if found and found:sub(1, 1) == 'r' and found:sub(34) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+class RedisStore:
+    """An `IdempotencyStore`. `url` is `redis://`, `rediss://` or `unix://`; the server deletes expired keys."""
+
+    def __init__(self, url: str) -> None:
+        untyped: Any = driver.Redis  # the types of its options are not all known
+        self._client: Any = untyped.from_url(url)
+
+    async def open(self) -> None:
+        """Connect. Raises SetupError if the server does not answer."""
+        try:
+            await self._client.ping()
+        except (OSError, RedisError) as error:
+            raise SetupError(f"the Redis store could not be reached: {error}; check its address") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
+        name = _PREFIX + key
+        with _reported():
+            if await self._client.set(name, _RUNNING + fingerprint + holder.encode(), nx=True, px=_milliseconds(lease)):
+                return Claim(mine=True, fingerprint=fingerprint)
+            async with self._client.pipeline() as pipeline:
+                found, left = await pipeline.get(name).pttl(name).execute()
+        if found is None:  # the lease ended between the two commands: the next claim gets the key
+            return Claim(mine=False, fingerprint=fingerprint)
+        answer = Answer(code=found[33], body=found[34:]) if found[:1] == _ANSWERED else None
+        return Claim(mine=False, fingerprint=found[_FINGERPRINT], answer=answer, lease_left=max(0, left) / 1000)
+
+    async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
+        with _reported():
+            record = bytes((answer.code,)) + answer.body
+            return await self._client.eval(_COMPLETE, 1, _PREFIX + key, holder, record, _milliseconds(ttl)) == 1
+
+    async def release(self, key: str, holder: str) -> None:
+        with _reported():
+            await self._client.eval(_RELEASE, 1, _PREFIX + key, holder)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))  # Redis takes no 0
+
+
+@contextmanager
+def _reported() -> Generator[None]:
+    try:
+        yield
+    except (OSError, RedisError) as error:
+        raise StoreUnavailable(f"Redis: {error}") from error

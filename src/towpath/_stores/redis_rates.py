@@ -1,0 +1,109 @@
+"""Quotas in Redis or Valkey: one bucket per tenant and method for all processes of a service.
+
+The store needs the extra `redis`. A bucket is the time at which it will be full again, by the server's own clock, under a key that the
+server forgets once the bucket is full (the form of `towpath._layers.bucket`). One script takes a token, so that two processes cannot take
+the same one.
+
+A server that cannot be reached stops nothing. While it is away each process keeps the quotas by itself, so a tenant gets at most its rate
+from each. Then one call in a second looks whether the server is back; the others do not wait for it.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from towpath._core import clock
+from towpath._core.errors import SetupError
+from towpath._layers.bucket import Rate
+from towpath._layers.rate import LocalRates
+
+try:
+    import redis.asyncio as driver
+    from redis.exceptions import RedisError
+except ImportError as error:
+    raise SetupError("quotas in Redis need redis; install towpath[redis]") from error
+
+DEFAULT_PATIENCE: Final = 0.05
+"""Seconds that a call waits for its token."""
+
+_PAUSE: Final = 1.0
+"""Seconds for which a server that did not answer is not asked."""
+
+_CONNECTIONS: Final = 16
+"""The size of the pool. More connections add nothing, since a server answers one command after the other."""
+
+_PREFIX: Final = "towpath:quota:1:"
+"""The 1 is the version of the records' form."""
+
+# Times are in seconds, and `late` below is the wait; less than a microsecond of it is rounding.
+_TAKE: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local interval, slack = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local late = full_at - now - slack
+if late > 0.000001 then return string.format('%.6f', late) end
+full_at = full_at + interval
+redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - now) * 1000))
+return '0'
+"""
+
+log = logging.getLogger("towpath.stores")
+
+
+class RedisRates:
+    """A `RateStore`. `url` is `redis://`, `rediss://` or `unix://`; `patience` is in seconds (0.05). It belongs to the loop that uses
+    it."""
+
+    def __init__(self, url: str, *, patience: float = DEFAULT_PATIENCE) -> None:
+        untyped: Any = driver  # the types of its options are not all known
+        pool = untyped.BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=patience)
+        self._client: Any = untyped.Redis.from_pool(pool)
+        self._script: Any = self._client.register_script(_TAKE)
+        self._patience = patience
+        self._local = LocalRates()
+        self._away = False
+        self._asked_again_at = 0.0
+
+    @property
+    def away(self) -> bool:
+        """Whether this process keeps the quotas by itself now, because the server did not answer the last question."""
+        return self._away
+
+    async def open(self) -> None:
+        """Look whether the server is there. A missing server is logged and does not keep the service from starting."""
+        try:
+            async with asyncio.timeout(self._patience * 10):  # a connection has to be made first
+                await self._client.ping()
+        except (OSError, RedisError, TimeoutError) as error:
+            self._lost(error)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def take(self, key: str, rate: Rate) -> float:
+        """Take a token from the bucket of `key`, and wait no longer than `patience` for the server. Cancellation may lose a token."""
+        if self._away:
+            now = clock.now()
+            if now < self._asked_again_at:
+                return self._local.take(key, rate)
+            self._asked_again_at = now + _PAUSE  # calls that come meanwhile do not ask
+        interval = 1 / rate.per_second
+        try:
+            async with asyncio.timeout(self._patience):
+                answer = await self._script(keys=[_PREFIX + key], args=[interval, (rate.depth - 1) * interval])
+        except (OSError, RedisError, TimeoutError) as error:
+            self._lost(error)
+            return self._local.take(key, rate)
+        if self._away:
+            self._away = False
+            log.warning("quotas: the Redis server is back, and keeps them again")
+        return float(answer)
+
+    def _lost(self, error: Exception) -> None:
+        self._asked_again_at = clock.now() + _PAUSE
+        if not self._away:
+            self._away = True
+            reason = str(error) or f"no answer within {self._patience:g} s"
+            log.warning("quotas: the Redis server cannot be asked (%s); until it can, each process keeps them by itself", reason)

@@ -1,0 +1,187 @@
+"""Idempotency keys in an SQLite file, beside the data of the service: effect and answer in one transaction, for any number of processes on
+one machine.
+
+The standard library's driver blocks, so every statement runs in the store's one writer thread, in the order of the requests. The statement
+of a cancelled caller finishes there. The file is in WAL mode, so that readers elsewhere never wait. `synchronous` is FULL: a commit
+survives the loss of power, at one fsync each. The clock is SQLite's own, which is the system's; a jump of it moves leases.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from towpath._core.errors import SetupError
+from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
+from towpath._stores.transaction import Answering, holding, overtaken
+
+T = TypeVar("T")
+
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS towpath_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL);
+INSERT OR IGNORE INTO towpath_schema VALUES ('idempotency', 1);
+CREATE TABLE IF NOT EXISTS towpath_idempotency (
+    key TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL, code INTEGER, body BLOB
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS towpath_idempotency_until ON towpath_idempotency (until);
+"""
+_NOW: Final = "((julianday('now') - 2440587.5) * 86400.0)"
+"""Seconds since 1970 for any SQLite; `unixepoch('subsec')` came with 3.42. It replaces `:now` below."""
+_CLAIM: Final = """
+INSERT INTO towpath_idempotency (key, fingerprint, holder, until) VALUES (?, ?, ?, :now + ?)
+ON CONFLICT (key) DO UPDATE
+SET fingerprint = excluded.fingerprint, holder = excluded.holder, until = excluded.until, code = NULL, body = NULL
+WHERE towpath_idempotency.until <= :now
+""".replace(":now", _NOW)
+_LOOK: Final = "SELECT holder, fingerprint, code, body, until - :now FROM towpath_idempotency WHERE key = ?".replace(":now", _NOW)
+_COMPLETE: Final = (
+    "UPDATE towpath_idempotency SET code = ?, body = ?, until = :now + ? WHERE key = ? AND holder = ? AND code IS NULL".replace(
+        ":now", _NOW
+    )
+)
+_RELEASE: Final = "DELETE FROM towpath_idempotency WHERE key = ? AND holder = ? AND code IS NULL"
+_EXPIRE: Final = "DELETE FROM towpath_idempotency WHERE key IN (SELECT key FROM towpath_idempotency WHERE until <= :now LIMIT ?)".replace(
+    ":now", _NOW
+)
+_EVERY: Final = 256
+_BATCH: Final = 1024
+"""Each `_EVERY`th claim deletes at most `_BATCH` expired keys: they go faster than they come, and no claim waits long."""
+
+
+class SqliteTransaction(Answering):
+    """One open transaction of the store's connection."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: "SqliteStore", answering: Any) -> None:
+        super().__init__(answering)
+        self._store = store
+
+    async def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement in the writer thread; returns its rows. Raises sqlite3.Error."""
+        return await self._store.run(lambda connection: connection.execute(sql, parameters).fetchall())
+
+
+class SqliteStore:
+    """An `IdempotencyStore` in the file `path`. A statement waits up to `busy_timeout` (seconds, default 5) for another process that
+    writes."""
+
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="towpath-sqlite")
+        self._turn = asyncio.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._claims = 0
+
+    async def open(self) -> None:
+        """Open the file and make the tables if they are missing. Raises SetupError if it cannot be opened or a newer towpath has written
+        it."""
+        try:
+            self._connection = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._opened))
+        except sqlite3.Error as error:
+            raise SetupError(f"the store {self._path} could not be opened: {error}; name a file in a folder that can be written") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_SCHEMA)
+            (version,) = connection.execute("SELECT version FROM towpath_schema WHERE part = 'idempotency'").fetchone()
+            if version != _VERSION:
+                raise SetupError(
+                    f"the store {self._path} has schema {version}, this towpath knows {_VERSION}: use the towpath that wrote it"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def close(self) -> None:
+        """Close the file once the running statements are done; an open transaction is rolled back."""
+        async with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, connection.close))
+            self._thread.shutdown(wait=False)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in the writer thread. A cancelled caller does not wait, but the work is done in its order."""
+        connection = self._connection
+        if connection is None:
+            raise StoreUnavailable(f"the store {self._path} is not open")
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work, connection))
+
+    async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
+        self._claims += 1
+        batch = _BATCH if self._claims % _EVERY == 0 else 0
+
+        def work(connection: sqlite3.Connection) -> Claim:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                if batch:
+                    connection.execute(_EXPIRE, (batch,))
+                connection.execute(_CLAIM, (key, fingerprint, holder, lease))
+                found, first, code, body, left = connection.execute(_LOOK, (key,)).fetchone()
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            answer = None if code is None else Answer(code=code, body=body)
+            return Claim(mine=found == holder and answer is None, fingerprint=first, answer=answer, lease_left=max(0.0, left))
+
+        return await self._alone(work)
+
+    async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
+        return await self._alone(
+            lambda connection: connection.execute(_COMPLETE, (answer.code, answer.body, ttl, key, holder)).rowcount == 1
+        )
+
+    async def release(self, key: str, holder: str) -> None:
+        await self._alone(lambda connection: connection.execute(_RELEASE, (key, holder)))
+
+    async def expire(self, batch: int = _BATCH) -> int:
+        """Delete at most `batch` expired keys; returns how many. Claims do it too."""
+        return await self._alone(lambda connection: connection.execute(_EXPIRE, (batch,)).rowcount)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[SqliteTransaction]:
+        """A transaction for the effect of the call that is being handled; see `towpath._stores.transaction`. Other transactions wait
+        meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over, and
+        sqlite3.Error from SQLite. If the block raises or is cancelled, nothing is written."""
+        tx = SqliteTransaction(self, holding(self))
+        async with self._turn:
+            try:
+                await self.run(_begin)
+                yield tx
+                due = tx.due()
+                if due is not None:
+                    key, answer = due
+                    if not await tx.execute(f"{_COMPLETE} RETURNING 1", (answer.code, answer.body, key.ttl, key.key, key.holder)):
+                        raise overtaken()
+                await self.run(lambda connection: connection.execute("COMMIT"))
+                if due is not None:
+                    due[0].answered = True
+            except BaseException:
+                # After a commit whose waiter was cancelled there is nothing to roll back, and the statement does nothing.
+                await self.run(lambda connection: connection.rollback())
+                raise
+
+    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._turn:
+            try:
+                return await self.run(work)
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:  # another process writes for longer than the busy timeout
+        raise StoreUnavailable(f"SQLite: {error}") from error

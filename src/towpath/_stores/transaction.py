@@ -1,0 +1,55 @@
+"""The part that the transactions of all databases share: the answer, which is committed together with the effect.
+
+A handler writes its effect in `async with store.transaction() as tx:` and ends the block with `return tx.answer(response)`. In a call with
+a key, the commit also stores the answer, and only if this attempt still holds the key: an attempt that was overtaken, because its lease
+ended, is rolled back. Without a key it is a plain transaction.
+"""
+
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from towpath._core.errors import Code, RpcError
+from towpath._layers.idempotency.store import Answer, Held, IdempotencyStore, held
+
+Res = TypeVar("Res", bound=Message)
+
+
+def holding(store: IdempotencyStore) -> Held | None:
+    """The key that this call holds in `store`, or None. Raises RuntimeError once it is answered: one key is one transaction."""
+    found = held.get()
+    if found is None or found.store is not store:
+        return None
+    if found.answered:
+        raise RuntimeError("the call's key is answered already; write all that belongs to one effect in one transaction")
+    return found
+
+
+class Answering:
+    """The end of a transaction. Nothing is committed if the block raises, or if a call with a key gives no answer."""
+
+    __slots__ = ("_answer", "_held")
+
+    def __init__(self, found: Held | None) -> None:
+        self._held = found
+        self._answer: Answer | None = None
+
+    def answer(self, response: Res) -> Res:
+        """Store `response` as the call's answer when the transaction commits; returns it."""
+        self._answer = Answer.of(response)
+        return response
+
+    def due(self) -> tuple[Held, Answer] | None:
+        """The key and the answer to commit, or None without a key. Raises RuntimeError if the handler gave no answer."""
+        if self._held is None:
+            return None
+        if self._answer is None:
+            raise RuntimeError("a transaction of a call with a key must end with tx.answer(response), or an effect would have no answer")
+        return self._held, self._answer
+
+
+def overtaken() -> RpcError:
+    """The error of an attempt whose key another attempt has taken over; nothing of it is committed."""
+    error = RpcError(Code.ABORTED, "another attempt has taken over this call's idempotency key; nothing was written")
+    error.pushback = 0.1
+    return error

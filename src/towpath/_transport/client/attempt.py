@@ -1,0 +1,72 @@
+"""One attempt at a call, on one connection: what happens around the wait for its outcome.
+
+Calls of every protocol and kind run through here, so that all of them tell a breaker, outlier ejection and the balancer the same. The one
+exception is a unary call over gRPC, see `towpath._transport.client.grpc_unary`.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Protocol
+
+from towpath._core.context import Context
+from towpath._core.deadline import NO_SLOT, Slot
+from towpath._core.errors import RpcError
+from towpath._core.service import MethodKind, MethodSpec
+from towpath._transport.client.endpoints.connection import ClientLink
+from towpath._wire.http2 import ErrorCode
+
+
+class AttemptStream(Protocol):
+    """The HTTP/2 stream of an attempt."""
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        ...
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the stream; does nothing if it has ended."""
+        ...
+
+
+class Attempt:
+    """Enter it with the request of `stream` handed to `link`; the body waits for the outcome and decodes the answer.
+
+    The request leaves with what else is written in this turn of the loop. `stream` expires at the deadline of `ctx`. The load of the
+    endpoint is told how the attempt ended: an exception that leaves the body is its failure. After a failure the stream is reset.
+    """
+
+    __slots__ = ("_begun", "_ctx", "_link", "_load", "_method", "_slot", "_stream")
+
+    _begun: Any
+    _slot: Slot
+
+    def __init__(self, link: ClientLink, stream: AttemptStream, ctx: Context, method: MethodSpec[Any, Any]) -> None:
+        self._link = link
+        self._stream = stream
+        self._ctx = ctx
+        self._method = method
+        self._load = link.load
+
+    def __enter__(self) -> None:
+        link = self._link
+        deadline = self._ctx.deadline
+        link.schedule_flush()
+        self._slot = NO_SLOT if deadline is None else link.wheel.add(deadline, self._stream)
+        self._begun = None if self._load is None else self._load.begin(self._method.full_name)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        link = self._link
+        load = self._load
+        if load is not None:
+            if self._method.kind is not MethodKind.UNARY:
+                load.streamed(self._begun, error)
+            elif error is None:
+                load.succeeded(self._begun)
+            else:
+                load.failed(self._begun, error)
+        if isinstance(error, (asyncio.CancelledError, RpcError)):
+            self._stream.reset(ErrorCode.CANCEL)
+            link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
+        self._slot.pop(self._stream, None)
+        if link.needs_attention:
+            link.stream_ended()

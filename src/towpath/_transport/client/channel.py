@@ -1,0 +1,125 @@
+"""The channel: a client's way to one target. Connects when first used, and gives each call a connection that takes it."""
+
+from collections.abc import Coroutine
+from typing import Any, Self
+
+from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
+from towpath._core.context import CallOptions
+from towpath._core.context_factory import ContextFactory, context_factory
+from towpath._core.errors import SetupError
+from towpath._core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
+from towpath._core.signals import Signal, unheard
+from towpath._transport.client.endpoints.dialer import Dialer
+from towpath._transport.client.endpoints.health_check import HealthCheck
+from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.client.endpoints.resolver import Resolver, resolver_of
+from towpath._transport.client.endpoints.target import Target
+from towpath._transport.client.grpc_unary import grpc_unary_handler
+from towpath._transport.client.load_balancing.endpoint_guard import Guards
+from towpath._transport.client.options import ChannelOptions
+from towpath._transport.client.stream import stream_handler
+from towpath._transport.client.unary import unary_handler
+from towpath._transport.tls import ClientTls
+from towpath._wire.client_protocol import CLIENT_PROTOCOLS, GRPC, request_head
+from towpath._wire.compression import CompressionName, configured
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http.fields import Field, Template
+from towpath._wire.http2 import DEFAULT_LIMITS, Limits
+
+
+class Channel:
+    """Calls to `target` (see `towpath._transport.client.endpoints.target`) over gRPC on HTTP/2, or in the protocol of `options`: the bare
+    path, no layers.
+
+    Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression,
+    and how many messages are within one, as it does on a server (`towpath.transport.Server`); `compression` is applied to requests. A call
+    on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options say `wait_for_ready`: then it waits until
+    its deadline. Nothing is retried.
+
+    `guards` make what each of several endpoints is guarded by, see `towpath._transport.client.load_balancing.endpoint_guard`. Where fewer
+    than half of them allow a call, they are not heeded, of which `signal` is told with the reason PANIC.
+
+    `resolver` finds the endpoints in place of the one that goes with the scheme of `target`.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        compression: CompressionName | None = None,
+        options: ChannelOptions | None = None,
+        tls: ClientTls | None = None,
+        insecure: bool = False,
+        guards: Guards | None = None,
+        signal: Signal = unheard,
+        resolver: Resolver | None = None,
+    ) -> None:
+        """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
+        target, or needs TLS, or a file of `tls` cannot be used."""
+        self.target = target
+        where = Target.parse(target, "a channel's target")
+        if tls is None and not insecure and not where.loopback:
+            raise SetupError(f"a channel to {target} has no TLS: give tls=, or insecure=True if plaintext is meant")
+        self._scheme = b"http" if tls is None else b"https"
+        self._authority = where.authority.encode()
+        self._message_limit = message_limit
+        self._compression = configured(compression)
+        settings = options or ChannelOptions()
+        self._protocol = CLIENT_PROTOCOLS[settings.protocol]
+        named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
+        dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
+        asked = settings.health_service
+        health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
+        self._pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards, signal)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End its connections; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
+        await self._pool.close()
+
+    def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
+        """The callable for the unary `method`: context from the options alone, nothing inherited."""
+        handler = self.handler(method)
+        context = _contexts(method)
+
+        def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
+            return handler(request, context(options))
+
+        return call
+
+    def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
+        """What begins a call of the streaming `method`, with its context from the options alone."""
+        handler = self.handler(method)
+        context = _contexts(method)
+
+        def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
+            return ClientExchange[Req, Res].start(handler, context(options), request)
+
+        return start
+
+    def handler(self, method: MethodSpec[Any, Any]) -> Handler:
+        """The innermost handler of the method's stack: one attempt over the network."""
+        compression = self._compression
+        limit = self._message_limit
+        protocol = self._protocol
+        unary = method.kind is MethodKind.UNARY
+        head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))
+        if not unary:
+            return stream_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
+        if protocol is GRPC:
+            return grpc_unary_handler(self._pool, method, head, limit=limit, compression=compression)
+        return unary_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
+
+    def _head(self, method: MethodSpec[Any, Any], own: list[Field]) -> Template:
+        return Template(*request_head(method.path, self._scheme, self._authority, own))
+
+
+def _contexts(method: MethodSpec[Any, Any]) -> ContextFactory:
+    return context_factory(method.full_name, method.default_timeout, method.default_criticality, inherits=False)

@@ -1,0 +1,112 @@
+"""One connection of a channel: knows when it takes another call, and tells the channel when it does not any more."""
+
+import asyncio
+from typing import Protocol
+
+from towpath._core import clock
+from towpath._core.deadline import DeadlineWheel, wheel_of
+from towpath._transport.client.load_balancing.load import Load
+from towpath._transport.connection_driver import Link
+from towpath._wire.http2 import ClientConnection, Limits
+
+
+class Owner(Protocol):
+    """The endpoint, as its connections see it."""
+
+    def retire(self, link: "ClientLink") -> None:
+        """Send no new calls over `link`."""
+        ...
+
+    def forget(self, link: "ClientLink") -> None:
+        """`link` has ended."""
+        ...
+
+    def wake_one(self) -> None:
+        """A call has ended: one that waits may take its place."""
+        ...
+
+    def wake_all(self) -> None:
+        """The server's settings have come, or have changed: every call that waits looks again."""
+        ...
+
+
+class ConnectionLost(Exception):
+    """The connection ended before it was ready."""
+
+
+class ClientLink(Link[ClientConnection]):
+    """One connection of a channel."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, limits: Limits) -> None:
+        super().__init__(loop)
+        self.wheel: DeadlineWheel = wheel_of(loop)
+        self._owner = owner
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._finishing = False
+        self.fault = ""
+        self.load: Load | None = None
+        """What its endpoint's load is kept in, if anybody chooses by it."""
+        # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.
+        self.needs_attention = False
+        self.connection = ClientConnection(self, limits)
+
+    async def wait_ready(self) -> None:
+        """Until the server's settings have come. Raises ConnectionLost."""
+        await self._ready
+
+    def stream_ended(self) -> None:
+        """A stream has ended: the next call in line may take its place."""
+        self._owner.wake_one()
+        if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
+            self.close()
+
+    def finish(self) -> None:
+        """Close once the calls under way have ended. No new ones may be sent."""
+        self._finishing = True
+        self.needs_attention = True
+        self.stream_ended()
+
+    def eof_received(self) -> None:
+        """The server sends nothing more, so that nothing is answered any more: calls end now, and what was not yet written never is."""
+        connection = self.connection
+        connection.lost(f"the connection to {self.peer} was lost")
+        connection.out.clear()
+        self._owner.retire(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server is gone; calls under way end with UNAVAILABLE."""
+        super().connection_lost(exc)
+        self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
+
+    def _end(self, reason: str) -> None:
+        self._owner.forget(self)
+        if not self._ready.done():
+            self._ready.set_exception(ConnectionLost(reason))
+
+    # What the connection tells.
+
+    def ready(self) -> None:
+        """The server's settings are known, or have changed."""
+        if not self._ready.done():
+            self._ready.set_result(None)
+        self._owner.wake_all()
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return clock.now()
+
+    def going_away(self, reason: str) -> None:
+        """The server wants no more calls here: the next one connects anew."""
+        self.fault = reason
+        self.needs_attention = True
+        self._owner.retire(self)
+        self.stream_ended()
+
+    def pinged(self, payload: bytes) -> None:
+        """Nothing is asked by pings here; see `towpath._transport.client.endpoints.keepalive`."""
+
+    def failed(self, reason: str) -> None:
+        """The server broke the protocol."""
+        self.fault = reason
+        self._owner.retire(self)
+        super().failed(reason)

@@ -1,0 +1,313 @@
+"""The endpoints of a channel: kept as the target resolves, connected, and chosen from."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from towpath._core import chance, clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.service import MethodSpec
+from towpath._core.signals import BREAKER, Decision, Signal, unheard
+from towpath._transport.address import Place
+from towpath._transport.client.endpoints.connection import ClientLink
+from towpath._transport.client.endpoints.dialer import Dialer
+from towpath._transport.client.endpoints.endpoint import Endpoint, State
+from towpath._transport.client.endpoints.health_check import HealthCheck
+from towpath._transport.client.endpoints.resolver import Resolver
+from towpath._transport.client.load_balancing.balancer import PICKERS, subset
+from towpath._transport.client.load_balancing.endpoint_guard import Guards
+from towpath._transport.client.load_balancing.outlier_ejection import Ejector
+from towpath._transport.client.options import ChannelOptions
+
+_CLOSE_TIMEOUT: Final = 1.0
+"""Seconds that a server is given to read what was written before the channel was closed."""
+
+PANIC: Final = "PANIC"
+"""Signal: a call goes where its guard would keep it away, since most endpoints look ill or no other has room."""
+
+_MIN_RESOLVE_PAUSE: Final = 1.0
+"""Seconds between two resolutions, whatever happens."""
+
+
+class Pool:
+    """Does nothing until the first call asks for a connection."""
+
+    def __init__(
+        self,
+        target: str,
+        resolver: Resolver,
+        dialer: Dialer,
+        options: ChannelOptions,
+        health: HealthCheck | None,
+        guards: Guards | None = None,
+        signal: Signal = unheard,
+    ) -> None:
+        source = chance.generator()  # who gets the next call is no secret
+        self.sole: ClientLink | None = None
+        """The connection, where there is but one endpoint: then nobody has to be asked. The call path looks here first."""
+        self._target = target
+        self._resolver = resolver
+        self._dialer = dialer
+        self._options = options
+        self._health = health
+        self._guards = guards
+        self._signal = signal
+        self._ejector = None if options.ejection is None else Ejector(options.ejection, clock.now())
+        self._source = source
+        self._picker = PICKERS[options.balancer](slow_start=options.slow_start, source=source)
+        self._endpoints: dict[Place, Endpoint] = {}
+        self._leaving: set[Endpoint] = set()
+        self._ready: list[Endpoint] = []
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._resolving: asyncio.Task[None] | None = None
+        self._resolve_now: asyncio.Event | None = None
+        self._fault = ""
+        self._closed = False
+
+    def available(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
+        """A connection that takes a stream now: the sole endpoint's, else what `pick` finds. Raises RpcError as it does."""
+        link = self.sole
+        return self.pick(ctx, method) if link is None or not link.connection.can_open() else link
+
+    def pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
+        """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
+        if one takes it. Raises RpcError: CANCELLED once the pool is closed."""
+        if self._closed:
+            raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+        ejector = self._ejector
+        if ejector is not None and len(self._endpoints) > 1 and (now := clock.now()) >= ejector.due:
+            self._sweep(ejector, now)
+        ready = self._ready
+        if not ready:
+            return None
+        if ctx.attempt:
+            others = [endpoint for endpoint in ready if endpoint.name != ctx.peer]
+            choice = self._choose(others, ctx, method.full_name, fewer=True) if others else None
+            if choice is not None:
+                ctx.peer = choice.name
+                return choice.link
+        choice = self._choose(ready, ctx, method.full_name)
+        if choice is None:
+            return None
+        ctx.peer = choice.name
+        return choice.link
+
+    async def link_for(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink:
+        """What `pick` finds, waited for within the call's deadline. Raises RpcError as it does: UNAVAILABLE also if no endpoint can be
+        reached, unless the call waits for one; DEADLINE_EXCEEDED."""
+        link = self.pick(ctx, method)
+        if link is not None:
+            return link
+        remaining = ctx.remaining()
+        try:
+            async with asyncio.timeout(None if remaining is None else max(0.0, remaining)):
+                while True:
+                    self._ensure_connecting()
+                    if not ctx.wait_for_ready:
+                        self._refuse_if_hopeless()
+                    await self._change()
+                    link = self.pick(ctx, method)
+                    if link is not None:
+                        return link
+        except TimeoutError:
+            reason = self._faults()
+            text = f"{ctx.method}: no connection to {self._target} within the deadline" + (f" ({reason})" if reason else "")
+            raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
+
+    async def close(self) -> None:
+        """End every connection; calls that wait for one end with CANCELLED."""
+        self._closed = True
+        self.sole = None
+        endpoints = [*self._endpoints.values(), *self._leaving]
+        self._endpoints.clear()
+        self._ready.clear()
+        tasks = {task for endpoint in endpoints for task in endpoint.tasks}
+        if self._resolving is not None:
+            self._resolving.cancel()
+            tasks.add(self._resolving)
+        for endpoint in endpoints:
+            if endpoint.state is not State.SHUTDOWN:
+                endpoint.shut_down()
+        self.wake_all()
+        if tasks:
+            await asyncio.wait(tasks)
+        links = [link for endpoint in endpoints for link in endpoint.links]
+        for link in links:
+            link.close()
+        if links:
+            _, stuck = await asyncio.wait([link.closed for link in links], timeout=_CLOSE_TIMEOUT)
+            if stuck:  # the server does not read
+                for link in links:
+                    link.abort()
+                await asyncio.wait(stuck)
+
+    # What endpoints tell.
+
+    def changed(self, endpoint: Endpoint) -> None:
+        """The endpoint's state, or its connection, is another one."""
+        if self._closed or endpoint.state is State.SHUTDOWN:
+            return
+        self._refresh_ready()
+        if len(self._endpoints) > 1 and endpoint.state is State.IDLE:
+            endpoint.connect()  # one alone waits until it is needed; of several each is worth having
+        if endpoint.state in (State.IDLE, State.TRANSIENT_FAILURE) and self._resolve_now is not None:
+            self._resolve_now.set()
+        self.wake_all()
+
+    def wake_one(self) -> None:
+        """A connection may have room for one more call: the first that waits looks again."""
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+
+    def wake_all(self) -> None:
+        """Every call that waits looks again."""
+        while self._waiters:
+            self.wake_one()
+
+    # Choosing and waiting.
+
+    def _choose(self, among: Sequence[Endpoint], ctx: Context, method: str, *, fewer: bool = False) -> Endpoint | None:
+        """One of these that has room and whose guard allows the call. Guards are not heeded where most endpoints look ill, nor where they
+        are all that is in the way, unless these are `fewer` than there are."""
+        choice = self._one_of(among, ctx)
+        has_room = _has_room(choice)
+        if has_room and choice.load.allows(method):
+            return choice
+        able = [endpoint for endpoint in among if _has_room(endpoint)]
+        if not self._most_ill(method):
+            allowed = [endpoint for endpoint in able if endpoint.load.allows(method)]
+            if allowed or fewer:
+                return self._one_of(allowed, ctx) if allowed else None
+        if not able:
+            return None
+        if not has_room:
+            choice = self._one_of(able, ctx)
+        if not choice.load.allows(method):
+            self._signal(Decision(method, BREAKER, PANIC, False, ctx))
+        return choice
+
+    def _one_of(self, among: Sequence[Endpoint], ctx: Context) -> Endpoint:
+        return among[0] if len(among) == 1 else self._picker.pick(among, ctx)
+
+    def _most_ill(self, method: str) -> bool:
+        """Whether the guards of more than half of the endpoints would keep a call of `method` away."""
+        ready = self._ready
+        return 2 * sum(endpoint.load.allows(method) for endpoint in ready) < len(ready)
+
+    def _sweep(self, ejector: Ejector, now: float) -> None:
+        """Compare the endpoints, as an interval has passed."""
+        if ejector.sweep([endpoint.load.tally for endpoint in self._endpoints.values()], now):
+            self._refresh_ready()
+
+    def _refresh_ready(self) -> None:
+        """Find the endpoints that take calls: those that are ready, without the ejected, unless all of these are ejected."""
+        ready = [known for known in self._endpoints.values() if known.state is State.READY]
+        self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
+        self.sole = ready[0].link if len(self._endpoints) == 1 and ready else None
+
+    async def _change(self) -> None:
+        """Wait until something has changed that is worth another look."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        for endpoint in self._ready:
+            if endpoint.link is not None:
+                endpoint.link.needs_attention = True
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():  # the place was this call's already: pass it on
+                self.wake_one()
+            raise
+
+    def _ensure_connecting(self) -> None:
+        """Begin what has to be done before there can be a connection: resolve the target, connect its endpoints."""
+        if self._resolving is None:
+            self._resolving = asyncio.get_running_loop().create_task(self._keep_resolved())
+        for endpoint in self._endpoints.values():
+            endpoint.needed()
+
+    def _refuse_if_hopeless(self) -> None:
+        endpoints = self._endpoints.values()
+        if any(endpoint.state is not State.TRANSIENT_FAILURE for endpoint in endpoints) or not (endpoints or self._fault):
+            return
+        raise _unsent(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
+
+    def _faults(self) -> str:
+        failed = [endpoint for endpoint in self._endpoints.values() if endpoint.fault]
+        if len(self._endpoints) == 1:
+            return failed[0].fault if failed else ""
+        return "; ".join(f"{endpoint.place}: {endpoint.fault}" for endpoint in failed) or self._fault
+
+    # Resolving.
+
+    async def _keep_resolved(self) -> None:
+        """Resolve, and again for as long as the answer may change."""
+        resolve_now = self._resolve_now = asyncio.Event()
+        while True:
+            try:
+                self._install(await self._resolver.resolve())
+                self._fault = ""
+            except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
+                # What was known before stays: a name server that fails takes no service with it.
+                self._fault = f"the name cannot be resolved ({getattr(error, 'strerror', None) or error})"
+            self.wake_all()
+            if not self._resolver.changes:
+                return
+            await asyncio.sleep(_MIN_RESOLVE_PAUSE)
+            if not self._endpoints:
+                break
+            resolve_now.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.resolve_interval):
+                    await resolve_now.wait()
+        self._fault = ""
+        self._resolving = None  # the next call that needs it begins anew
+        self.wake_all()
+
+    def _install(self, places: Sequence[Place]) -> None:
+        size = self._options.subset_size
+        wanted = places if size is None else subset(places, size, self._options.subset_client)
+        for place in [place for place in self._endpoints if place not in wanted]:
+            endpoint = self._endpoints.pop(place)
+            self._leaving.add(endpoint)
+            endpoint.shut_down()
+        self._leaving = {endpoint for endpoint in self._leaving if endpoint.links or endpoint.tasks}
+        weighed = len(wanted) > 1 or self._resolver.changes
+        options = self._options
+        fresh = [
+            Endpoint(
+                place,
+                self,
+                self._dialer,
+                backoff=options.backoff,
+                max_age=options.max_age,
+                source=self._source,
+                weighed=weighed,
+                health=self._health,
+                guards=self._guards,
+            )
+            for place in wanted
+            if place not in self._endpoints
+        ]
+        self._endpoints.update((endpoint.place, endpoint) for endpoint in fresh)
+        self._refresh_ready()
+        for endpoint in fresh:
+            endpoint.connect()
+
+
+def _has_room(endpoint: Endpoint) -> bool:
+    link = endpoint.link
+    return link is not None and link.connection.can_open()
+
+
+def _unsent(code: Code, text: str) -> RpcError:
+    error = RpcError(code, text)
+    error.unprocessed = True
+    return error

@@ -1,0 +1,278 @@
+"""One streaming call on the client, in any protocol: an HTTP/2 stream on one side, the call's exchange on the other.
+
+Responses are cut out of the body when they are read, and only what was read gives the server room for more: a client that does not read
+holds no more than a window, and the part of a message that is under way, which the message limit bounds.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath._core import clock
+from towpath._core.calls.asynchronous import ClientExchange
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.service import Handler, MethodSpec
+from towpath._transport.client.attempt import Attempt
+from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.connection_driver import Link
+from towpath._wire.answer import MessageSource, StreamedAnswer
+from towpath._wire.client_protocol import ClientProtocol
+from towpath._wire.compression import Compression
+from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.grpc import framing, status
+from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
+from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
+
+MAX_QUEUED: Final = 64 * 1024
+"""Bytes that a call may have waiting for its peer's window before its sender has to wait too."""
+
+
+class ClientStream(Stream):
+    """The `towpath._core.calls.asynchronous.ClientStreamTransport` of an exchange, whose responses and end `answer` reads.
+
+    `over` is settled with the call: None if it ended well, else it raises RpcError. Requests are enveloped as gRPC's in every protocol.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_compression",
+        "_exchange",
+        "_half_closed",
+        "_limit",
+        "_link",
+        "_owed",
+        "_reader",
+        "_response",
+        "_room",
+        "over",
+    )
+
+    def __init__(
+        self,
+        link: Link[ClientConnection],
+        exchange: ClientExchange[Any, Any],
+        response: type[Message],
+        limit: int,
+        answer: StreamedAnswer,
+        *,
+        compression: Compression | None,
+    ) -> None:
+        Stream.__init__(self, link.connection)
+        self.over: asyncio.Future[None] = link.loop.create_future()
+        self._link = link
+        self._exchange = exchange
+        self._response = response
+        self._limit = limit
+        self._compression = compression
+        self._answer = answer
+        self._reader: MessageSource | None = None
+        self._owed = 0
+        self._room: asyncio.Future[None] | None = None
+        self._half_closed = False
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The answer begins; a head that also ends it may carry the status."""
+        answer = self._answer
+        fields = (*head.fields, *extra)
+        try:
+            answer.head(head.status, fields)
+        except RpcError as error:
+            self._fail(error)
+            return
+        if end_stream and not answer.ends_in_body:
+            self._finish(fields)
+            return
+        self._reader = answer.messages
+        self._exchange.ctx.reply.headers = answer.headers
+        if end_stream:
+            self._body_ended()
+        else:
+            self._exchange.wake()
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the responses."""
+        reader = self._reader
+        if reader is None or self.over.done():
+            return
+        self._owed += len(data)
+        try:
+            reader.feed(data)
+            complete = reader.complete()
+        except RpcError as error:
+            self._fail(error)
+            return
+        if complete:
+            self._exchange.wake()
+        elif not end_stream:
+            self._give_room(self._owed)  # for the rest of a message, which the limit bounds
+        if end_stream:
+            self._body_ended()
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The end of the answer."""
+        self._finish((*trailers.fields, *extra))
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The call is over before its end."""
+        self._settle(status.from_reset(code, reason, answering=self.head_seen))
+
+    def drained(self) -> None:
+        """What was sent has gone."""
+        self._let_send()
+
+    def expire(self) -> None:
+        """The deadline has passed: stop waiting, and tell the server to stop working."""
+        self._fail(deadline_exceeded(self._exchange.ctx.method))
+
+    # What the exchange does.
+
+    def take(self) -> Message | None:
+        """The next response that has come, or None."""
+        reader = self._reader
+        if reader is None:
+            return None
+        before = reader.unread
+        try:
+            raw = reader.next()
+        except RpcError as error:
+            self._fail(error)
+            raise
+        if raw is None:
+            # What is there of a message came behind another one, and was not given back with it.
+            self._give_room(self._owed)
+            over = self.over
+            if reader.unread and over.done() and not over.cancelled() and over.exception() is None:
+                raise framing.ended_within_message(self._exchange.ctx.method)
+            return None
+        self._give_room(min(before - reader.unread, self._owed))
+        try:
+            if len(raw) > UNCHECKED:
+                check_elements(self._response, raw, self._limit)
+            return self._response.FromString(raw)
+        except RpcError as error:
+            self._fail(error)
+            raise
+        except DecodeError as error:
+            fault = RpcError(Code.INTERNAL, f"a response is not a {self._response.DESCRIPTOR.full_name}: {error}")
+            self._fail(fault)
+            raise fault from None
+
+    def write(self, message: Message) -> bool:
+        """Send a request, unless the call is over; whether there is room for more."""
+        if self._half_closed:
+            raise RuntimeError(f"the call of {self._exchange.ctx.method} was half-closed; nothing more can be sent on it")
+        if AFTER_SEND_FRAME[self.state] == ILLEGAL:
+            return False
+        raw = message.SerializeToString()
+        body = framing.frame(raw, self._compression) if self._compression is not None else framing.pack_prefix(0, len(raw)) + raw
+        self._link.connection.send_piece(self, body)
+        self._link.gather()
+        return self.queued < MAX_QUEUED and not self._link.paused
+
+    async def room(self) -> None:
+        """Until what was sent has gone, or the call is over."""
+        if self._link.paused:
+            await self._link.writable()
+        if self.queued < MAX_QUEUED or self.over.done():
+            await asyncio.sleep(0)  # who never waits would keep everybody else from working
+            return
+        if self._room is not None:
+            raise RuntimeError(f"two tasks send on the same call of {self._exchange.ctx.method}; let one send for both")
+        room = self._room = self._link.loop.create_future()
+        try:
+            await room
+        finally:
+            self._room = None
+
+    def half_close(self) -> None:
+        """No more requests."""
+        if AFTER_SEND_FRAME[self.state] != ILLEGAL and not self._half_closed:
+            self._half_closed = True
+            self._link.connection.send_body(self, b"", end_stream=True)
+            self._link.schedule_flush()
+
+    def answering(self) -> bool:
+        """Whether a response has begun; an answer that is nothing but its end is none."""
+        return self._reader is not None
+
+    def reset(self, code: ErrorCode) -> None:
+        """End the call; a sender that waits for room is woken."""
+        Stream.reset(self, code)
+        self._let_send()
+
+    # What becomes of it.
+
+    def _give_room(self, size: int) -> None:
+        self._owed -= size
+        before = self.unconsumed
+        self.consumed(size)
+        if self.unconsumed < before:
+            self._link.schedule_flush()
+
+    def _let_send(self) -> None:
+        room = self._room
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _body_ended(self) -> None:
+        if self._answer.ends_in_body:
+            self._finish(())
+        else:
+            self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
+
+    def _finish(self, fields: Sequence[Field]) -> None:
+        error: RpcError | None = None
+        try:
+            self._answer.end(fields)
+        except RpcError as fault:
+            error = fault
+        self._exchange.ctx.reply.trailers = self._answer.trailers
+        self._settle(error)
+        if self.state != CLOSED:
+            self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read all requests
+
+    def _fail(self, error: RpcError) -> None:
+        self._settle(error)
+        self.reset(ErrorCode.CANCEL)
+        self._link.schedule_flush()
+
+    def _settle(self, error: RpcError | None) -> None:
+        if not self.over.done():
+            if error is None:
+                self.over.set_result(None)
+            else:
+                self.over.set_exception(error)
+        self._let_send()
+        self._exchange.wake()
+
+
+def stream_handler(
+    pool: Pool, method: MethodSpec[Any, Any], head: Template, protocol: ClientProtocol, *, limit: int, compression: Compression | None
+) -> Handler:
+    """The innermost handler of a streaming `method`: one attempt in `protocol`, as long as the stream."""
+    response_type: type[Message] = method.response
+    implied = method.default_criticality
+
+    async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
+        request = exchange.request
+        body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
+        link = pool.available(ctx, method) or await pool.link_for(ctx, method)
+        connection = link.connection
+        stream = ClientStream(link, exchange, response_type, limit, protocol.stream_answer(limit), compression=compression)
+        literals = protocol.literals(ctx, clock.now(), implied)  # what may raise comes before the stream exists, or its place would be lost
+        if request is None:
+            connection.open(stream)
+            connection.send_head(stream, connection.encode(head, literals), end_stream=False)
+        else:
+            connection.request(stream, head, literals, body)
+        with Attempt(link, stream, ctx, method):
+            exchange.attached(stream)
+            await stream.over
+
+    return attempt

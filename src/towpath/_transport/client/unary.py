@@ -1,0 +1,149 @@
+"""One unary call on the client, in any protocol: the answer is gathered by its reader and settled when the response has ended.
+
+Over gRPC a call takes `towpath._transport.client.grpc_unary` instead, which does the same in fewer steps.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.service import Handler, MethodSpec
+from towpath._transport.client.attempt import Attempt
+from towpath._transport.client.endpoints.pool import Pool
+from towpath._wire.answer import WholeAnswer
+from towpath._wire.client_protocol import ClientProtocol
+from towpath._wire.compression import Compression
+from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.grpc import status
+from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http2 import ErrorCode, Stream
+from towpath._wire.http2.connection import Connection
+from towpath._wire.http2.states import CLOSED
+
+
+class UnaryStream(Stream):
+    """Await `answer` for the response message's bytes; it raises RpcError."""
+
+    __slots__ = ("_ctx", "_reader", "answer")
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, reader: WholeAnswer) -> None:
+        Stream.__init__(self, connection)
+        self.answer: asyncio.Future[bytes] = loop.create_future()
+        self._ctx = ctx
+        self._reader = reader
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The answer begins."""
+        reader = self._reader
+        fields = (*head.fields, *extra)
+        try:
+            reader.head(head.status, fields)
+        except RpcError as error:
+            self._fail(error)
+            return
+        if end_stream and not reader.ends_in_body:
+            self._finish(fields)
+            return
+        reply = self._ctx.cached_reply
+        if reply is not None:
+            reply.headers = reader.headers
+        if end_stream:
+            self._body_ended()
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the answer."""
+        if self.answer.done():
+            return
+        try:
+            self._reader.feed(data)
+        except RpcError as error:
+            self._fail(error)
+            return
+        self.consumed(len(data))
+        if end_stream:
+            self._body_ended()
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The end of the answer by HTTP's own trailers."""
+        self._finish((*trailers.fields, *extra))
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The call is over before its end."""
+        self._settle(status.from_reset(code, reason, answering=self.head_seen))
+
+    def expire(self) -> None:
+        """The deadline has passed: stop waiting, and tell the server to stop working."""
+        self._fail(deadline_exceeded(self._ctx.method))
+
+    # What becomes of it.
+
+    def _body_ended(self) -> None:
+        if self._reader.ends_in_body:
+            self._finish(())
+        else:
+            self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
+
+    def _finish(self, fields: Sequence[Field]) -> None:
+        try:
+            outcome: bytes | RpcError = self._reader.end(fields)
+        except RpcError as error:
+            outcome = error
+        reply = self._ctx.cached_reply
+        if reply is not None:
+            reply.trailers = self._reader.trailers
+        self._settle(outcome)
+        if self.state != CLOSED:
+            self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read the whole request
+
+    def _fail(self, error: RpcError) -> None:
+        self._settle(error)
+        self.reset(ErrorCode.CANCEL)
+
+    def _settle(self, outcome: bytes | RpcError) -> None:
+        answer = self.answer
+        if answer.done():
+            return
+        if isinstance(outcome, RpcError):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+
+def unary_handler(
+    pool: Pool,
+    method: MethodSpec[Message, Message],
+    head: Template,
+    protocol: ClientProtocol,
+    *,
+    limit: int,
+    compression: Compression | None,
+) -> Handler:
+    """The innermost handler of a unary `method`: one attempt in `protocol`."""
+    response_type = method.response
+    implied = method.default_criticality
+
+    async def attempt(request: Message, ctx: Context) -> Message:
+        body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
+        link = pool.available(ctx, method) or await pool.link_for(ctx, method)
+        stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_answer(limit))
+        link.connection.request(stream, head, protocol.literals(ctx, clock.now(), implied), body)
+        with Attempt(link, stream, ctx, method):
+            return decoded(response_type, await stream.answer, limit)
+
+    return attempt
+
+
+def decoded(response_type: type[Message], answer: bytes, limit: int) -> Message:
+    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message, or of one with too many elements."""
+    if len(answer) > UNCHECKED:
+        check_elements(response_type, answer, limit)
+    try:
+        return response_type.FromString(answer)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None

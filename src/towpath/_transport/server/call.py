@@ -1,0 +1,180 @@
+"""What every call on a server has in common, in whichever protocol: a task that may be stopped, and errors that must not tell too much."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.deadline import DeadlineWheel, Slot
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Decision, Signal
+from towpath._wire.compression import Compression
+
+ROLE: Final = "transport"
+"""The role of the limits that hold for every call before any layer sees it."""
+
+MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
+"""A message is larger than the server's limit, or has more elements than go with it."""
+
+log = logging.getLogger("towpath.server")
+
+
+class Host(Protocol):
+    """What a call needs of the connection that it came over."""
+
+    loop: asyncio.AbstractEventLoop
+    wheel: DeadlineWheel
+    peer: str
+    calls: "dict[Handling, None]"
+    create_task: "Callable[..., asyncio.Task[Any]]"
+    draining: bool
+    caller: str
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        ...
+
+    def schedule_flush(self) -> None:
+        """Write what waits at the end of this turn of the loop."""
+        ...
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+        ...
+
+
+class Carrier(Host, Protocol):
+    """A connection, with what applies to every call that comes over it."""
+
+    signal: Signal
+    compression: Compression | None
+    paused: bool
+
+    def gather(self) -> None:
+        """Write what waits at the end of this turn of the loop, or once much has gathered."""
+        ...
+
+    async def writable(self) -> None:
+        """Until the peer reads what it is sent, or is gone."""
+        ...
+
+
+class Handling:
+    """The end of a call: whoever derives from it says how an error is sent (`_tell`) and keeps the attributes."""
+
+    __slots__ = ()
+
+    _ctx: Context
+    _link: Any
+    _over: bool
+    _slot: Slot
+    task: asyncio.Task[None] | None
+
+    def _tell(self, error: RpcError, *, bare: bool) -> None:
+        """Send the end of a call that failed; `bare` leaves out what the handler has set of the reply. Encodes all before it sends any of
+        it, so that what it raises leaves the call as it was."""
+        raise NotImplementedError
+
+    def _fail(self, error: RpcError, *, reported: bool = False) -> None:
+        """End the call with an error; does nothing if it has ended. An error that cannot be written, for itself or for what the handler has
+        set of the reply, is a bug and ends the call like any other; it is logged unless what led here is `reported`."""
+        if self._over:
+            return
+        try:
+            self._tell(error, bare=False)
+        except Exception as fault:  # noqa: BLE001 # whatever it is, the caller waits for an answer
+            self._tell(_internal(self._ctx), bare=True)
+            if not reported:
+                self._report(fault)
+
+    def _unreadable(self, error: RpcError) -> None:
+        """End a call of whose request a message cannot be read: because it is malformed, or because a limit of the server rejects it."""
+        if error.code is Code.RESOURCE_EXHAUSTED and not self._over:
+            self._link.signal(Decision(self._ctx.method, ROLE, MESSAGE_TOO_LARGE, False, self._ctx, True))
+        self._fail(error)
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        raise NotImplementedError
+
+    def cancel(self, error: RpcError) -> None:
+        """The server ends the call: it is shutting down, and the grace period is over."""
+        if not self._over:
+            self._fail(error)
+        self._stop(error.message)
+
+    def _ended(self) -> None:
+        """Nothing more will be sent."""
+        self._slot.pop(self, None)
+        if self._link.draining:
+            self._link.close_if_idle()
+
+    def _stop(self, reason: str) -> None:
+        task = self.task
+        if task is not None:
+            task.cancel(reason)
+            # Cancelled before its first step, as when a request and its cancellation come in one read, nothing of it runs, not even its
+            # `finally`.
+            task.add_done_callback(self._forget)
+
+    def _forget(self, _: asyncio.Task[None]) -> None:
+        self._left()
+
+    def _left(self) -> None:
+        """The handler is not running any more."""
+        link = self._link
+        link.calls.pop(self, None)
+        if link.draining:
+            link.close_if_idle()
+
+    def _failed(self, error: BaseException) -> None:
+        """The handler has ended with `error`. What is not an RpcError is a bug, whatever it derives from: its caller is told without its
+        text, it is logged whole, and nothing but its call ends. So sys.exit() in a handler is a bug too, and no way to stop a server."""
+        ctx, link = self._ctx, self._link
+        if isinstance(error, RpcError):
+            self._fail(error)
+            return
+        if isinstance(error, GeneratorExit) and link.loop.is_closed():
+            raise error  # what is left of a call whose loop is gone
+        if not isinstance(error, asyncio.CancelledError):
+            self._fail(_internal(ctx), reported=True)
+        elif self._over:
+            return  # ours
+        else:  # the handler cancelled itself, or let a cancelled task of its own show through
+            self._fail(RpcError(Code.CANCELLED, f"{ctx.method} was cancelled by its server"), reported=True)
+        self._report(error)
+        if isinstance(error, KeyboardInterrupt) and _ctrl_c_raises():
+            link.flush()
+            raise error
+
+    def _report(self, fault: BaseException) -> None:
+        """Log what is a bug."""
+        ctx = self._ctx
+        try:
+            log.error("%s failed, request id %s", ctx.method, ctx.request_id, exc_info=fault)
+        except Exception as lost:  # noqa: BLE001 # from a handler of the application's logging; `fault` is its context
+            self._link.loop.call_exception_handler({"message": f"the log did not take how {ctx.method} failed", "exception": lost})
+
+
+def _internal(ctx: Context) -> RpcError:
+    return RpcError(Code.INTERNAL, f"internal error, request id {ctx.request_id}")
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether a KeyboardInterrupt may be Ctrl-C and must reach the program. `towpath.run` and asyncio.run have the signal cancel their main
+    task instead, so that there it can only be the handler's own, or a second Ctrl-C, which a handler that blocked the loop has taken."""
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def not_one_message(method: str) -> RpcError:
+    """What a call of a unary method ends in whose request is no message, half of one, or several."""
+    return RpcError(Code.INTERNAL, f"{method} takes exactly one message, whole")
+
+
+def expired(ctx: Context) -> bool:
+    """Whether a call's deadline has passed, though the wheel may not have come round to it: what is large is then not read any more."""
+    return ctx.deadline is not None and clock.now() >= ctx.deadline

@@ -1,0 +1,103 @@
+"""A server's connection, of whichever HTTP: what its calls need of it, and how it ends without losing one."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from towpath._core.deadline import wheel_of
+from towpath._core.errors import Code, RpcError
+from towpath._core.signals import Signal
+from towpath._transport.connection_driver import Link, SansIO
+from towpath._transport.server.call import Handling
+from towpath._transport.server.connection_limits import Connections
+from towpath._transport.server.deferred_writes import Unhurried
+from towpath._transport.server.routes import Routes
+from towpath._transport.tls import caller_of
+from towpath._wire.compression import Compression
+from towpath._wire.http2 import Limits
+
+End = TypeVar("End", bound=SansIO)
+
+
+class Site(Protocol):
+    """The server, as its connections see it."""
+
+    routes: Routes
+    limits: Limits
+    compression: Compression | None
+    links: "dict[HostLink[Any], None]"
+    connections: Connections
+    signal: Signal
+    unhurried: Unhurried
+
+
+class HostLink(Link[End]):
+    """One client's connection and its calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        super().__init__(loop)
+        self.site = site
+        self.wheel = wheel_of(loop)
+        self.calls: dict[Handling, None] = {}
+        self.draining = False
+        self.caller = ""
+        """Who the client is by its certificate."""
+        self.compression = site.compression
+        self.signal = site.signal
+        # Without a factory, `loop.create_task` only adds to the time of making a task: 1.3 us against 0.9, measured.
+        own_tasks = loop.get_task_factory() is not None
+        task_type: type[asyncio.Task[Any]] = asyncio.Task
+        self.create_task: Callable[..., asyncio.Task[Any]] = loop.create_task if own_tasks else partial(task_type, loop=loop)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self.site.links[self] = None
+        self.caller = caller_of(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone; its calls are cancelled."""
+        self.site.links.pop(self, None)
+        super().connection_lost(exc)
+
+    @property
+    @abstractmethod
+    def asked(self) -> int:
+        """How many requests have come; only whether that changes matters, and whether it is 0."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+
+    def begun(self) -> object:
+        """What has begun to come and is not there whole, but for bodies: equal to what this was before as long as it is the same. None if
+        there is nothing, or if the rest is not read."""
+        return None if self._held else self._begun()
+
+    @abstractmethod
+    def _begun(self) -> object:
+        """The same, where all is read."""
+
+    @abstractmethod
+    def give_up(self, reason: str) -> None:
+        """Tell the client why, and close."""
+
+    @abstractmethod
+    def drain(self) -> None:
+        """Ask the client to go elsewhere, and close once nothing is under way."""
+
+    @abstractmethod
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+
+    def cancel_calls(self) -> None:
+        """End what is still running."""
+        for call in [*self.calls, *self._unbegun()]:
+            call.cancel(RpcError(Code.UNAVAILABLE, "the server is shutting down"))
+
+    @abstractmethod
+    def _unbegun(self) -> list[Handling]:
+        """The calls that have no handler yet: their requests are still coming, or they wait to be admitted."""

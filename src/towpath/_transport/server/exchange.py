@@ -1,0 +1,386 @@
+"""One call on the server, in any protocol over any HTTP: requests in through a dialect, the handler in a task, responses out.
+
+It is what a streaming handler iterates over and sends through (`towpath._core.calls.streaming.Exchange`). A request message is cut out of
+the body when the handler asks for it, and only then does its caller get room for more; a response that its caller does not read makes
+`send` wait. A call ends exactly once, by whichever comes first: the handler's end, the deadline, or the end of the connection's interest in
+it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Self, cast
+
+from towpath._core import clock
+from towpath._core.context import Context
+from towpath._core.deadline import NO_SLOT
+from towpath._core.early_rejection import ADMIT, WAIT
+from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.service import MethodKind
+from towpath._transport.limits import SEND_QUEUE_LIMIT
+from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
+from towpath._transport.server.held_calls import Held
+from towpath._transport.server.protocols import Dialogue, MethodRoute
+from towpath._transport.server.response_writer import Outlet
+from towpath._wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
+from towpath._wire.grpc import propagation
+from towpath._wire.http.fields import Field
+
+_BURST: Final = 64
+"""Responses that a handler may send before everybody else on the loop has a turn."""
+
+
+class ServerExchange(Handling):
+    """A call, from its head to its end."""
+
+    __slots__ = (
+        "_burst",
+        "_changed",
+        "_ctx",
+        "_dialect",
+        "_head_sent",
+        "_link",
+        "_message",
+        "_method_route",
+        "_outlet",
+        "_over",
+        "_owed",
+        "_request_over",
+        "_room",
+        "_slot",
+        "task",
+    )
+
+    def __init__(self, link: Carrier, outlet: Outlet, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
+        self._link = link
+        self._outlet = outlet
+        self._method_route = method_route
+        self._dialect = dialect
+        self._message: Callable[[Any], bytes] | None = cast("StreamedDialect", dialect).message if dialect.streams else None
+        self._ctx = ctx
+        self._slot = NO_SLOT
+        self._over = False
+        self.task = None
+        self._changed: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._owed = 0
+        self._request_over = False
+        self._head_sent = False
+        self._burst = 0
+
+    # What the HTTP exchange tells.
+
+    def begin(self, *, end: bool) -> None:
+        """The head has come. A method that streams starts now, another one with its whole request."""
+        if self._ctx.deadline is not None:
+            self._slot = self._link.wheel.add(self._ctx.deadline, self)
+        if self._method_route.method.kind is not MethodKind.UNARY:
+            self._start()
+        if end:
+            self.request_over()
+
+    def data(self, data: bytes, *, end: bool) -> None:
+        """A piece of the request's body."""
+        if self._over:
+            return
+        self._owed += len(data)
+        try:
+            self._dialect.feed(data)
+            complete = self._dialect.complete()
+        except RpcError as error:
+            self._unreadable(error)
+            self._stop(error.message)
+            return
+        if end:
+            self.request_over()
+        elif complete:
+            self._wake()
+        else:
+            self._give_room(self._owed)  # for the rest of a message, which the limit bounds
+
+    def request_over(self) -> None:
+        """The request's body has ended."""
+        if self._over or self._request_over:
+            return
+        self._request_over = True
+        try:
+            self._dialect.finish()
+        except RpcError as error:
+            self._unreadable(error)
+            self._stop(error.message)
+            return
+        self._wake()
+        if self._method_route.method.kind is MethodKind.UNARY:
+            self._start()
+
+    def lost(self, reason: str) -> None:
+        """The caller cancelled the call or is gone: nobody waits for the answer."""
+        self._over = True
+        self._ended()
+        self._stop(reason)
+
+    def drained(self) -> None:
+        """What waited for the caller has gone."""
+        room = self._room
+        if room is not None and not room.done():
+            room.set_result(None)
+        if self._over:
+            self._ended()
+
+    # What the wheel and the server tell.
+
+    def expire(self) -> None:
+        """The deadline has passed: tell the caller, who may not have noticed, and stop the handler."""
+        if self._outlet.queued:  # the caller makes no room for the answer, and must not hold it for ever
+            self._over = True
+            self._outlet.cut()
+            self._link.schedule_flush()
+            self._ended()
+            self._stop("deadline exceeded")
+        elif not self._over:
+            self.fail(deadline_exceeded(self._method_route.name))
+
+    def fail(self, error: RpcError) -> None:
+        """End the call with an error, and its handler."""
+        self._fail(error)
+        self._stop(error.message)
+
+    # What the handler does.
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next request."""
+        while True:
+            if self._over:
+                raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
+            message = self._take()
+            if message is not None:
+                return message
+            if self._request_over:
+                raise StopAsyncIteration
+            if self._changed is not None:
+                raise RuntimeError(f"two tasks iterate over the requests of {self._method_route.name}; let one hand out what comes")
+            changed = self._changed = self._link.loop.create_future()
+            try:
+                await changed
+            finally:
+                self._changed = None
+
+    async def only(self) -> Any:
+        """The one request."""
+        message = await anext(self, None)
+        if message is None or await anext(self, None) is not None:
+            raise not_one_message(self._method_route.name)
+        return message
+
+    async def send(self, message: Any) -> None:
+        """Send a response; waits while the caller does not read."""
+        if self._over:
+            raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
+        encode = self._message
+        if encode is not None and self._head_sent and isinstance(message, self._method_route.response):
+            self._outlet.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
+        else:
+            self._write(message)
+        link = self._link
+        link.gather()
+        if link.paused:
+            await link.writable()
+        if self._outlet.queued >= SEND_QUEUE_LIMIT and not self._over:
+            if self._room is not None:
+                raise RuntimeError(f"two tasks send the responses of {self._method_route.name}; let one send for both")
+            room = self._room = link.loop.create_future()
+            try:
+                await room
+            finally:
+                self._room = None
+            return
+        self._burst += 1
+        if self._burst >= _BURST:
+            self._burst = 0
+            await asyncio.sleep(0)
+
+    # In between.
+
+    def _whole(self) -> Any:
+        """`only`, of a method that does not stream: it starts with its whole request, so there is nothing to wait for."""
+        message = self._take()
+        if message is None or self._take() is not None:
+            raise not_one_message(self._method_route.name)
+        return message
+
+    def _take(self) -> Any:
+        dialect = self._dialect
+        before = dialect.unread
+        try:
+            message = dialect.next()
+            if message is None and self._request_over:
+                dialect.finish()
+        except RpcError as error:
+            self._unreadable(error)
+            raise
+        if self._owed:
+            # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.
+            self._give_room(self._owed if message is None else min(before - dialect.unread, self._owed))
+        return message
+
+    def _give_room(self, size: int) -> None:
+        self._owed -= size
+        self._outlet.consumed(size)
+
+    def _wake(self) -> None:
+        changed = self._changed
+        if changed is not None and not changed.done():
+            changed.set_result(None)
+
+    def _start(self) -> None:
+        method_route = self._method_route
+        early = method_route.early_rejection
+        if early is not None and method_route.method.kind is MethodKind.UNARY:
+            try:
+                verdict = early.on_arrival(self._ctx, Held(self))
+            except Exception as fault:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
+                self._report(fault)
+                verdict = ADMIT
+            if verdict is not ADMIT:
+                if verdict is not WAIT:
+                    self.fail(verdict.error)
+                return
+        self.let_in()
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._over
+
+    def let_in(self) -> None:
+        """Run the handler, in a task of its own."""
+        link = self._link
+        link.calls[self] = None
+        self.task = link.create_task(self._run(), name=self._method_route.name)
+
+    async def run(self) -> None:
+        """Run the handler in the task that calls this."""
+        self._link.calls[self] = None
+        self.task = asyncio.current_task()
+        await self._run()
+
+    async def _run(self) -> None:
+        method_route = self._method_route
+        try:
+            if method_route.method.kind is MethodKind.UNARY:
+                if expired(self._ctx):
+                    raise deadline_exceeded(method_route.name)
+                response = await method_route.handler(self._whole(), self._ctx)
+                if not self._over:
+                    self._answer(response)
+            else:
+                await method_route.handler(self, self._ctx)
+                if not self._over:
+                    self._complete()
+        except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
+            self._failed(error)
+        finally:
+            if not self._outlet.queued:  # else the deadline also holds for what waits
+                self._slot.pop(self, None)
+            self._left()
+
+    def _answer(self, response: Any) -> None:
+        """A unary call has succeeded. All is encoded before any of it is sent: what cannot be is an error, and not half an answer."""
+        self._check(response)
+        dialect = self._dialect
+        if not dialect.streams:
+            self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.cached_reply))
+            return
+        dialect = self._streamed()
+        head, fields = dialect.head(self._headers())
+        message = dialect.message(response)
+        ending = dialect.end(None, self._trailers())
+        self._head_sent = True
+        self._outlet.send_head(head, fields, end=False)
+        self._outlet.send_data(message, end=False)
+        self._finish(ending)
+
+    def _write(self, message: Any) -> None:
+        self._check(message)
+        dialect = self._streamed()
+        data = dialect.message(message)
+        if not self._head_sent:
+            self._send_head(dialect)
+        self._outlet.send_data(data, end=False)
+
+    def _streamed(self) -> StreamedDialect:
+        return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
+
+    def _check(self, message: Any) -> None:
+        expected = self._method_route.response
+        if not isinstance(message, expected):
+            raise TypeError(f"{self._method_route.name} returned {type(message).__name__} instead of {expected.__name__}")
+
+    def _headers(self) -> Metadata:
+        reply = self._ctx.cached_reply
+        return EMPTY if reply is None else reply.headers
+
+    def _trailers(self) -> Metadata:
+        reply = self._ctx.cached_reply
+        return EMPTY if reply is None else reply.trailers
+
+    def _send_head(self, dialect: StreamedDialect) -> None:
+        head, fields = dialect.head(self._headers())
+        self._head_sent = True
+        self._outlet.send_head(head, fields, end=False)
+
+    def _send_whole(self, answer: Answer) -> None:
+        self._over = self._head_sent = True
+        self._outlet.send_head(answer.head, answer.fields, end=not answer.body)
+        if answer.body:
+            self._outlet.send_data(answer.body, end=True)
+        self._outlet.abandon()
+        server = self._ctx.server
+        if server is not None and server.flush_alone:
+            self._link.flush()  # no other answer to share a write with
+        else:
+            self._link.schedule_flush()
+
+    def _complete(self) -> None:
+        """The handler of a stream has ended well."""
+        dialect = self._streamed()
+        ending = dialect.end(None, self._trailers())
+        if not self._head_sent:  # a stream without a message
+            self._send_head(dialect)
+        self._finish(ending)
+
+    def _tell(self, error: RpcError, *, bare: bool) -> None:
+        if self._head_sent:
+            self._finish(self._streamed().end(error, EMPTY if bare else self._trailers()))
+        else:
+            self._send_whole(self._dialect.refusal(error, None if bare else self._ctx.cached_reply))
+        if not self._outlet.queued:  # else the deadline also holds for what waits
+            self._ended()
+
+    def _finish(self, ending: Ending) -> None:
+        self._over = True
+        outlet = self._outlet
+        if ending.trailers is None:
+            outlet.send_data(ending.body, end=True)
+        else:
+            outlet.send_trailers(ending.trailers)
+        outlet.abandon()
+        self._link.schedule_flush()
+
+
+def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence[Field]) -> ServerExchange | Answer:
+    """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
+    not in the dialogue's."""
+    method_route = dialogue.method_route
+    negotiation = dialogue.negotiation(extra)
+    dialect = dialogue.dialect(negotiation, link.compression)
+    if negotiation.fault is not None:
+        return dialogue.refusal(dialect, negotiation.fault)
+    try:
+        ctx = propagation.received(method_route.name, dialogue.inherited, extra, link.peer, method_route.timeout, clock.now())
+    except RpcError as error:
+        return dialect.refusal(error, None)
+    ctx.caller = link.caller
+    return ServerExchange(link, outlet, method_route, dialect, ctx)

@@ -1,0 +1,135 @@
+"""A client's connection over HTTP/2 on the server."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from towpath._core import clock
+from towpath._core.signals import Decision
+from towpath._transport.connection_driver import UNREAD
+from towpath._transport.server.call import ROLE, Handling, log
+from towpath._transport.server.connection import HostLink, Site
+from towpath._transport.server.deferred_writes import MANY
+from towpath._transport.server.grpc_unary import RefusedCall, ServerCall, SettledCall
+from towpath._transport.server.http2_exchange import Http2Exchange
+from towpath._transport.server.protocols import Dialogue
+from towpath._transport.server.routes import Route, Settled
+from towpath._wire.grpc.dialect import HEAD
+from towpath._wire.http.fields import Field, Section
+from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
+
+TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
+"""A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
+
+_SHUTDOWN_PING: Final = b"goodbye!"
+
+
+class Http2Link(HostLink[ServerConnection]):
+    """One client's connection and its calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        super().__init__(loop, site)
+        # As many again as may be under way still clean up after their streams were reset.
+        self.most_calls = 2 * site.limits.max_concurrent_streams
+        self.connection = ServerConnection(self, site.limits)
+        self._unhurried = site.unhurried
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        connection = self.connection
+        connection.receive(data)
+        out = connection.out
+        if out and not self._flush_scheduled:
+            if len(out) == self.unhurried < MANY:
+                self._unhurried.add(self)
+            else:
+                self._flush_scheduled = True
+                self.loop.call_soon(self.flush)
+        if len(data) >= self._full_read:
+            self.give_way()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: take no more requests from it."""
+        super().pause_writing()
+        self.hold(UNREAD)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self.release(UNREAD)
+
+    @property
+    def asked(self) -> int:
+        """The last stream's id."""
+        return self.connection.last_peer_stream
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way, or its handler still cleans up."""
+        return bool(self.connection.streams or self.calls)
+
+    def _begun(self) -> object:
+        """The greeting, a header block, or a frame that is none of a body."""
+        return self.connection.begun()
+
+    def give_up(self, reason: str) -> None:
+        """GOAWAY, from which the client also knows that nothing it has sent since was begun."""
+        self.connection.fail(ErrorCode.NO_ERROR, reason)
+
+    def drain(self) -> None:
+        """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""
+        self.connection.announce_shutdown()
+        self.connection.ping(_SHUTDOWN_PING)
+        self.flush()
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
+        if not self.calls and not self.connection.streams:
+            self.close()
+
+    def _unbegun(self) -> list[Handling]:
+        found = [stream.call for stream in self.connection.streams.values() if isinstance(stream, (ServerCall, Http2Exchange))]
+        return [call for call in found if call is not None and call.task is None]
+
+    # What the connection tells.
+
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
+        """A request begins."""
+        route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
+        if len(self.calls) >= self.most_calls:
+            # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
+            method = "" if isinstance(route, Settled) else route.method_route.name
+            self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
+            return RefusedCall(self)
+        if isinstance(route, Route):  # nearly always, for one look at the head
+            early = route.method_route.early_rejection
+            if early is not None:
+                try:
+                    rejection = early.on_headers(route, extra)
+                except Exception:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
+                    log.exception("the early rejection of %s failed", route.method_route.name)
+                    rejection = None
+                if rejection is not None:
+                    self.unhurried += 1
+                    return self.connection.encode(HEAD, route.method_route.refused.fields(rejection.error))
+            return ServerCall(self, route)
+        if isinstance(route, Settled):
+            return SettledCall(self, route)
+        return Http2Exchange(self, self.connection, route)
+
+    def now(self) -> float:
+        """The time in seconds."""
+        return clock.now()
+
+    def ready(self) -> None:
+        """The client's settings are known; a server need not wait for them."""
+
+    def going_away(self, reason: str) -> None:
+        """The client will open no more streams; it closes the connection once those it has are answered."""
+
+    def pinged(self, payload: bytes) -> None:
+        """The client has heard that we are going."""
+        if payload == _SHUTDOWN_PING:
+            self.connection.stop_accepting()
+            self.draining = True
+            self.close_if_idle()

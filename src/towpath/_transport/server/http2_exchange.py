@@ -1,0 +1,110 @@
+"""The HTTP/2 stream that carries a call of any protocol: events in one direction, frames in the other."""
+
+from collections.abc import Sequence
+
+from towpath._transport.server.call import Carrier
+from towpath._transport.server.exchange import ServerExchange, open_call
+from towpath._transport.server.protocols import Dialogue
+from towpath._wire.dialect import Answer
+from towpath._wire.hpack import literal
+from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
+from towpath._wire.http2.states import CLOSED
+
+
+class Http2Exchange(Stream):
+    """The `towpath._transport.server.response_writer.Outlet` of a call over HTTP/2."""
+
+    __slots__ = ("_call", "_connection", "_dialogue", "_finished", "_link")
+
+    def __init__(self, link: Carrier, connection: ServerConnection, dialogue: Dialogue) -> None:
+        Stream.__init__(self, connection)
+        self._link = link
+        self._connection = connection
+        self._dialogue = dialogue
+        self._call: ServerExchange | None = None
+        self._finished = False
+
+    @property
+    def call(self) -> ServerExchange | None:
+        """The call, once it has begun to come."""
+        return self._call
+
+    # What the connection tells.
+
+    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
+        """The call begins, or is answered at once."""
+        call = open_call(self._link, self, self._dialogue, extra)
+        if isinstance(call, Answer):
+            self.send_head(call.head, call.fields, end=not call.body)
+            if call.body:
+                self.send_data(call.body, end=True)
+            self.abandon()
+            self._link.schedule_flush()
+            return
+        self._call = call
+        call.begin(end=end_stream)
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the request."""
+        if self._call is not None:
+            self._call.data(data, end=end_stream)
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """Trailers of a request mean nothing in any of the protocols, but they end it."""
+        if self._call is not None:
+            self._call.request_over()
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The caller cancelled the call or is gone."""
+        if self._call is not None:
+            self._call.lost(reason)
+
+    def drained(self) -> None:
+        """What waited for the caller's window has gone."""
+        if self._call is not None:
+            self._call.drained()
+        if self._finished:
+            self.abandon()
+
+    # What the call does.
+
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+        """HEADERS."""
+        literals = b"".join(literal(name, value) for name, value in fields)
+        self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
+
+    def send_data(self, data: bytes, *, end: bool) -> None:
+        """DATA."""
+        if self._dialogue.head.method == b"HEAD":
+            if end:
+                self._connection.send_body(self, b"", end_stream=True)
+        elif end:
+            self._connection.send_body(self, data, end_stream=True)
+        else:
+            self._connection.send_piece(self, data)
+
+    def send_trailers(self, fields: Sequence[Field]) -> None:
+        """HEADERS that end the stream, after the data that waits."""
+        block = b"".join(literal(name, value) for name, value in fields)
+        if self.queue:
+            self._connection.send_body(self, b"", end_stream=False, trailers=block)
+        else:
+            self._connection.send_head(self, block, end_stream=True)
+
+    def abandon(self) -> None:
+        """The caller may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1)."""
+        self._finished = True
+        if self.state != CLOSED and not self.queue:
+            self.reset(ErrorCode.NO_ERROR)
+
+    def cut(self) -> None:
+        """RST_STREAM; what waits is dropped."""
+        self.reset(ErrorCode.CANCEL)
+
+    def consumed(self, size: int) -> None:
+        """WINDOW_UPDATE, once enough has gathered."""
+        before = self.unconsumed
+        Stream.consumed(self, size)
+        if self.unconsumed < before:
+            self._link.schedule_flush()

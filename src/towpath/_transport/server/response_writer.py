@@ -1,0 +1,39 @@
+"""Where the answer of a call on the server goes, whichever HTTP carries it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from towpath._wire.http.fields import Field, Template
+
+
+class Outlet(Protocol):
+    """The HTTP exchange that carries a call, as the call sees it."""
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for the caller."""
+        ...
+
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+        """The response's head; its end too, if it has no body."""
+        ...
+
+    def send_data(self, data: bytes, *, end: bool) -> None:
+        """A piece of the response's body."""
+        ...
+
+    def send_trailers(self, fields: Sequence[Field]) -> None:
+        """The end, with trailers."""
+        ...
+
+    def abandon(self) -> None:
+        """The response is over; nothing more of the request is wanted."""
+        ...
+
+    def cut(self) -> None:
+        """Drop what waits, and make the caller notice that the response is not whole."""
+        ...
+
+    def consumed(self, size: int) -> None:
+        """Give the caller room for `size` bytes more of its request."""
+        ...

@@ -1,0 +1,147 @@
+"""The server: listens, gives each connection a link, and ends without losing a call."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+from towpath._core.errors import SetupError
+from towpath._core.service import Layer, Service
+from towpath._core.signals import Signal, unheard
+from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
+from towpath._transport.server.connection import HostLink
+from towpath._transport.server.connection_limits import ConnectionLimits, Connections
+from towpath._transport.server.deferred_writes import Unhurried
+from towpath._transport.server.protocol_detection import Front
+from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
+from towpath._transport.socket_options import set_keepalive
+from towpath._transport.tls import Rotating, ServerTls
+from towpath._wire.compression import CompressionName, configured
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http2 import DEFAULT_LIMITS, Limits
+
+_LAST_WORDS: Final = 1.0
+"""Seconds that cancelled handlers and slow clients are given before connections are cut."""
+
+_ACCEPTED: Final = 16
+"""Connections that asyncio accepts in a row, and calls its backlog. All of them have their sockets before the first is counted."""
+
+
+class Server:
+    """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
+
+    `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
+    for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
+    8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
+    applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
+    `signal` is told of the connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        *,
+        layers: Sequence[Layer] = (),
+        limits: Limits = DEFAULT_LIMITS,
+        message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        compression: CompressionName | None = None,
+        connections: ConnectionLimits | None = None,
+        documents: Documents = NO_DOCUMENTS,
+        signal: Signal = unheard,
+    ) -> None:
+        self.routes = Routes(services, layers, documents, message_limit=message_limit)
+        self.limits = limits
+        self.compression = configured(compression)
+        self.links: dict[HostLink[Any], None] = {}
+        self.signal = signal
+        self.connections = Connections(connections or ConnectionLimits(), signal)
+        self.unhurried = Unhurried()
+        self._listener: asyncio.Server | None = None
+        self._rotating: Rotating | None = None
+        self._address = ""
+
+    @property
+    def address(self) -> str:
+        """`host:port` or `unix:path` as bound, once started; empty before."""
+        return self._address
+
+    def recompose(self, layers: Sequence[Layer]) -> None:
+        """Put `layers` around every handler, in place of those that are there, for calls that begin from now on. What `wrap` raises leaves
+        all as it was."""
+        self.routes.compose(layers)
+
+    async def start(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        sock: socket.socket | None = None,
+        tls: ServerTls | None = None,
+        insecure: bool = False,
+    ) -> None:
+        """Listen on `host:port` (port 0: a free one), or on `sock`, a listening socket that the server then owns.
+
+        Without `tls` only on the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if the address cannot
+        be had or a file of `tls` cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        rotating = None if tls is None else Rotating(tls)
+        if sock is None:
+            sock = bind(Address(host, port), "the server's address")
+        address = place_of(sock)
+        if tls is None and not insecure and not address.loopback:
+            sock.close()
+            raise SetupError(
+                f"{address} can be reached by others, and has no TLS: give a certificate ([service.tls]), or set service.insecure = true "
+                "if plaintext is meant, as behind a proxy that speaks TLS"
+            )
+        self._address = str(address)
+        options: dict[str, Any] = {}
+        if isinstance(loop, asyncio.BaseEventLoop):
+            options["backlog"] = _ACCEPTED
+        if tls is not None and rotating is not None:
+            self._rotating = rotating
+            rotating.watch(loop)
+            options |= {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
+        set_keepalive(sock)
+        listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
+        self._listener = await listen(lambda: Front(loop, self), sock=sock, **options)
+        sock.listen(BACKLOG)  # loops make it their own default of 100
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.
+
+        If this coroutine is cancelled, the rest are cancelled at once. Calling it twice, or before `start`, does nothing.
+        """
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.close()
+        if self._rotating is not None:
+            self._rotating.close()
+        for newcomer in list(self.connections.newcomers):
+            newcomer.abort()
+        links = list(self.links)
+        for link in links:
+            link.drain()
+        try:
+            if links:
+                await asyncio.wait([link.closed for link in links], timeout=grace)
+        finally:
+            try:
+                # A handler may have something to put away when it is cancelled; one that refuses to die is not waited for.
+                if leftover := self._cancel_calls():
+                    await asyncio.wait(leftover, timeout=_LAST_WORDS)
+            finally:
+                for link in list(self.links):
+                    link.abort()
+
+    def _cancel_calls(self) -> list[asyncio.Future[None]]:
+        """End what is still running; returns what tells when it has ended."""
+        leftover: list[asyncio.Future[None]] = []
+        for link in list(self.links):
+            leftover += (call.task for call in link.calls if call.task is not None)
+            leftover.append(link.closed)
+            link.cancel_calls()
+            link.close()
+        return leftover

@@ -1,0 +1,65 @@
+"""A request that is one body, as Connect's unary calls and REST have it: gathered whole, decompressed, read once."""
+
+from abc import abstractmethod
+from typing import Any
+
+from towpath._core.errors import Code, RpcError
+from towpath._wire.compression import Compression
+from towpath._wire.dialect import Dialect
+
+
+class OneBodyDialect(Dialect):
+    """The request's side. `limit` is the message limit in bytes, before and after decompression."""
+
+    __slots__ = ("_compression", "_ended", "_limit", "_pieces", "_taken", "_unread", "too_large")
+
+    def __init__(self, *, limit: int, compression: Compression | None) -> None:
+        self._limit = limit
+        self._compression = compression
+        self._pieces: list[bytes] = []
+        self._unread = 0
+        self._ended = False
+        self._taken = False
+        self.too_large = False
+        """Whether the body went over the limit, or is more messages than go with it, which the error's code alone does not tell."""
+
+    @abstractmethod
+    def read(self, body: bytes) -> Any:
+        """The message that a whole body is. Raises RpcError."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were not yet handed on."""
+        return self._unread
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._unread += len(data)
+        if self._unread > self._limit:
+            self.too_large = True
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
+        self._pieces.append(data)
+
+    def complete(self) -> bool:
+        """Whether the body has ended."""
+        return self._ended and not self._taken
+
+    def next(self) -> Any:
+        """The message, once."""
+        if not self.complete():
+            return None
+        self._taken = True
+        raw = b"".join(self._pieces)
+        self._pieces.clear()
+        self._unread = 0
+        try:
+            if self._compression is not None and raw:
+                raw = self._compression.decompress(raw, self._limit)
+            return self.read(raw)
+        except RpcError as error:
+            self.too_large = error.code is Code.RESOURCE_EXHAUSTED
+            raise
+
+    def finish(self) -> None:
+        """Whatever came is the body."""
+        self._ended = True

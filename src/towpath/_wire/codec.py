@@ -1,0 +1,76 @@
+"""How a protocol's bodies carry messages: as protobuf's bytes, or as its JSON."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Final
+
+from google.protobuf.message import DecodeError, Message
+
+from towpath._core.errors import Code, RpcError
+from towpath._wire.elements import UNCHECKED, check_elements, json_elements, too_many_elements
+from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+
+
+class BodyCodec(ABC):
+    """One encoding of messages. `subtype` is its name in content types (`application/grpc+proto`)."""
+
+    subtype: ClassVar[bytes]
+
+    @abstractmethod
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
+        """The message; raises RpcError if `raw` is none of its type, and if it has more messages within it than go with a message limit of
+        `limit` bytes (RESOURCE_EXHAUSTED, see `towpath._wire.elements`)."""
+
+    @abstractmethod
+    def encode(self, message: Any) -> bytes:
+        """The message's bytes."""
+
+
+class ProtoCodec(BodyCodec):
+    """Protobuf's own. What is not of the type is INTERNAL, as in gRPC: it is a bug of whoever sent it."""
+
+    subtype = b"proto"
+
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
+        """The message."""
+        if len(raw) > UNCHECKED:
+            check_elements(message_type, raw, limit)
+        try:
+            return message_type.FromString(raw)
+        except DecodeError as error:
+            raise RpcError(Code.INTERNAL, f"the request is not a {message_type.DESCRIPTOR.full_name}: {error}") from None
+
+    def encode(self, message: Any) -> bytes:
+        """The message's bytes."""
+        return message.SerializeToString()
+
+
+class JsonBodyCodec(BodyCodec):
+    """The JSON mapping. What is not of the type is INVALID_ARGUMENT: people write JSON. Fields that the type does not have are ignored, so
+    that a newer client may call an older server, as with protobuf's own encoding."""
+
+    subtype = b"json"
+
+    def __init__(self, codec: JsonCodec) -> None:
+        self._codec = codec
+
+    def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
+        """The message."""
+        try:
+            return self._codec.decode(raw, message_type, elements=json_elements(limit))
+        except TooManyElementsError:
+            raise too_many_elements(json_elements(limit), limit) from None
+        except JsonError as error:
+            raise RpcError(
+                Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"
+            ) from None
+
+    def encode(self, message: Any) -> bytes:
+        """The message's JSON."""
+        return self._codec.encode(message)
+
+
+PROTO: Final = ProtoCodec()
+JSON: Final = JsonBodyCodec(JsonCodec(unknown_fields="ignore"))
+"""Shared, because a codec keeps what it compiled per message type."""
+
+CODECS: Final[dict[bytes, BodyCodec]] = {codec.subtype: codec for codec in (PROTO, JSON)}

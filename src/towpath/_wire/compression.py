@@ -1,0 +1,171 @@
+"""Compression of messages: the algorithms, and the one rule by which two sides agree on one.
+
+An algorithm is an entry of `REGISTRY`; every protocol, on the server and on the client, takes what it can do from there. Protocols differ
+in nothing but the header fields that name an algorithm (`EncodingFields`). Whole messages are compressed, each by itself.
+"""
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._wire.http.fields import Field
+
+IDENTITY: Final = b"identity"
+"""The name of no compression."""
+
+_LEVEL: Final = 6
+_MAX_MEMBERS: Final = 1024
+"""Gzip members in one message. An empty member takes 20 bytes, and some microseconds."""
+
+_WEIGHT_ZERO: Final = re.compile(rb"[qQ]=0(\.0*)?")
+
+
+class Compression(ABC):
+    """One algorithm, without state."""
+
+    name: bytes
+    """What header fields call it."""
+
+    @abstractmethod
+    def compress(self, data: bytes) -> bytes:
+        """The compressed form of a whole message."""
+
+    @abstractmethod
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        """The message that `compress` was given. Raises RpcError for data of another form (INTERNAL), and for a message larger than `limit`
+        bytes (RESOURCE_EXHAUSTED), of which never more than the limit is made."""
+
+
+class _Zlib(Compression):
+    """An algorithm of zlib. `window_bits` choose the container: 31 for gzip, 15 for zlib's own. A message may be up to `max_members` of
+    them in a row, as gzip allows (RFC 1952, section 2.2)."""
+
+    def __init__(self, name: bytes, window_bits: int, max_members: int) -> None:
+        self.name = name
+        self._text = name.decode()
+        self._window_bits = window_bits
+        self._max_members = max_members
+
+    def compress(self, data: bytes) -> bytes:
+        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, self._window_bits)
+        return compressor.compress(data) + compressor.flush()
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        parts: list[bytes] = []
+        left = limit
+        for _ in range(self._max_members):
+            decompressor = zlib.decompressobj(self._window_bits)
+            try:
+                # One byte over the limit suffices to know, so that a bomb never unfolds.
+                plain = decompressor.decompress(data, left + 1)
+            except zlib.error as error:
+                raise RpcError(Code.INTERNAL, f"a message is not valid {self._text}: {error}") from None
+            left -= len(plain)
+            if left < 0:
+                raise RpcError(Code.RESOURCE_EXHAUSTED, f"a message is, once decompressed, larger than the limit of {limit} bytes")
+            if not decompressor.eof:
+                raise RpcError(Code.INTERNAL, f"a message's {self._text} data ends too early")
+            data = decompressor.unused_data
+            if not data:
+                return b"".join((*parts, plain)) if parts else plain
+            parts.append(plain)
+        raise RpcError(Code.INTERNAL, f"a message's {self._text} data has more than {self._max_members} members")
+
+
+GZIP: Final[Compression] = _Zlib(b"gzip", 31, _MAX_MEMBERS)
+
+CompressionName = Literal["gzip"]
+"""What a user may call a compression: the names in `REGISTRY`."""
+
+REGISTRY: Final[Mapping[bytes, Compression]] = {known.name: known for known in (GZIP,)}
+"""The algorithms by name. Those that come first are offered first."""
+
+_CHOICE: Final = " or ".join(name.decode() for name in REGISTRY)
+
+
+class EncodingFields(NamedTuple):
+    """The two header fields in which a protocol names compressions."""
+
+    sent: bytes
+    """The field that names the compression of the messages that follow."""
+    accepted: bytes
+    """The field that lists the compressions that an answer may have."""
+    offer: bytes
+    """What a client of ours says in `accepted`."""
+
+    def request(self, compression: Compression | None) -> list[Field]:
+        """The fields of a request whose messages are compressed so."""
+        offered = (self.accepted, self.offer)
+        return [offered] if compression is None else [offered, (self.sent, compression.name)]
+
+    def announced(self, fields: Mapping[bytes, bytes]) -> Compression | None:
+        """The compression that a head announces; None for an unknown one too, whose messages then cannot be read."""
+        return REGISTRY.get(fields.get(self.sent, IDENTITY))
+
+
+_ALL: Final = b",".join(REGISTRY)
+GRPC_FIELDS: Final = EncodingFields(sent=b"grpc-encoding", accepted=b"grpc-accept-encoding", offer=IDENTITY + b"," + _ALL)
+CONNECT_STREAM_FIELDS: Final = EncodingFields(sent=b"connect-content-encoding", accepted=b"connect-accept-encoding", offer=_ALL)
+HTTP_FIELDS: Final = EncodingFields(sent=b"content-encoding", accepted=b"accept-encoding", offer=_ALL)
+"""Those of ordinary requests: REST, and Connect's unary calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """What a request's head says of compression."""
+
+    request: Compression | None
+    """What the request's messages are compressed with."""
+    accepted: frozenset[bytes]
+    """Names that the caller accepts for the answer, known here or not."""
+    fault: RpcError | None
+    """UNIMPLEMENTED if the request is compressed in an unknown way."""
+
+    def response(self, preferred: Compression | None) -> Compression | None:
+        """What the answer is compressed with: what the server prefers, if the caller accepts that."""
+        return preferred if preferred is not None and preferred.name in self.accepted else None
+
+
+def negotiate(names: EncodingFields, fields: Mapping[bytes, bytes]) -> Negotiation:
+    """What the head with these fields says, in the protocol whose encoding fields are `names`.
+
+    `accepted` is a list as RFC 9110, section 12.5.3, has it. A name with the weight 0 is not accepted; other weights are not compared.
+    """
+    request, fault = None, None
+    try:
+        request = named(names.sent.decode(), fields.get(names.sent, IDENTITY))
+    except RpcError as error:
+        fault = error
+    return Negotiation(request, _accepted(fields.get(names.accepted, b"")), fault)
+
+
+def named(where: str, name: bytes) -> Compression | None:
+    """The compression that a request calls by `name`, None for "identity". Raises RpcError (UNIMPLEMENTED) for an unknown one, which names
+    the field or parameter that has it."""
+    compression = REGISTRY.get(name)
+    if compression is None and name != IDENTITY:
+        raise RpcError(Code.UNIMPLEMENTED, f"{where} {name.decode('latin-1')!r} is not supported; use {_CHOICE}")
+    return compression
+
+
+def configured(name: CompressionName | None) -> Compression | None:
+    """The compression that a user chose by `name`. Raises SetupError for an unknown one."""
+    if name is None:
+        return None
+    compression = REGISTRY.get(name.encode())
+    if compression is None:
+        raise SetupError(f"compression={name!r} is not known; use {_CHOICE}, or None")
+    return compression
+
+
+def _accepted(value: bytes) -> frozenset[bytes]:
+    names: set[bytes] = set()
+    for item in value.split(b","):
+        name, *parameters = (part.strip() for part in item.split(b";"))
+        if not any(_WEIGHT_ZERO.fullmatch(parameter) for parameter in parameters):
+            names.add(name)
+    return frozenset(names)

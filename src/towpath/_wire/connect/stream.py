@@ -1,0 +1,87 @@
+"""A stream over Connect: enveloped messages both ways, and a last envelope that says how it ended. The HTTP status is always 200."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from towpath._core.context import Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.codec import CODECS, BodyCodec
+from towpath._wire.compression import CONNECT_STREAM_FIELDS, Compression
+from towpath._wire.connect.errors import end_body
+from towpath._wire.dialect import Answer, Ending, StreamedDialect
+from towpath._wire.grpc import framing, metadata
+from towpath._wire.http.fields import Field, Template
+
+_ACCEPTED: Final = (CONNECT_STREAM_FIELDS.accepted, CONNECT_STREAM_FIELDS.offer)
+_HEADS: Final = {
+    subtype: Template((b":status", b"200"), (b"content-type", b"application/connect+" + subtype), _ACCEPTED) for subtype in CODECS
+}
+_END: Final = 2
+
+
+class ConnectStreamDialect(StreamedDialect):
+    """A call over `application/connect+proto` or `+json`. The request announced `request_compression`, responses get
+    `response_compression`; `limit` is the message limit in bytes."""
+
+    __slots__ = ("_codec", "_compression", "_limit", "_reader", "_request")
+
+    def __init__(
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+    ) -> None:
+        self._request = request
+        self._codec = codec
+        self._limit = limit
+        self._reader = framing.MessageReader(limit, request_compression)
+        self._compression = response_compression
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were not yet handed on."""
+        return self._reader.unread
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._reader.feed(data)
+
+    def complete(self) -> bool:
+        """Whether a whole message has come."""
+        return self._reader.complete()
+
+    def next(self) -> Message | None:
+        """The next message."""
+        raw = self._reader.next()
+        return None if raw is None else self._codec.decode(raw, self._request, self._limit)
+
+    def finish(self) -> None:
+        """A body may end between messages."""
+        if not self._reader.finished() and not self._reader.complete():
+            raise framing.ended_within_message("the request", Code.INVALID_ARGUMENT)
+
+    def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
+        """200, whatever comes."""
+        fields = metadata.encoded_fields(headers)
+        compression = self._compression
+        return _HEADS[self._codec.subtype], fields if compression is None else [(CONNECT_STREAM_FIELDS.sent, compression.name), *fields]
+
+    def message(self, response: Any) -> bytes:
+        """An enveloped message."""
+        return framing.frame(self._codec.encode(response), self._compression)
+
+    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+        """The last envelope; never compressed, so that everybody can read it."""
+        body = end_body(error, trailers)
+        return Ending(framing.pack_prefix(_END, len(body)) + body, None)
+
+    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+        """A stream of the last envelope alone."""
+        head, fields = self.head(EMPTY if reply is None else reply.headers)
+        return Answer(head, fields, self.end(error, EMPTY if reply is None else reply.trailers).body)

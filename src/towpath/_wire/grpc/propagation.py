@@ -1,0 +1,275 @@
+"""The request context on the wire: how a client writes the table of `towpath._core.propagation.fields` as header fields, and how a server
+reads it.
+
+Fields that vary from call to call are literals without indexing, so that they neither grow nor churn the peer's dynamic table. What a
+server reads is taken as it comes; what to believe of it is for the edge to decide (tenant and criticality from outside the trust boundary).
+
+A tenant or an idempotency key that is malformed, or comes twice, rejects the call: cut, mended or chosen it could be another's, and with it
+the answer. What only describes a call (criticality, attempts, request id, trace) counts as not sent if it is malformed or comes twice.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+from towpath._core.context import CRITICAL, Context, Criticality
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
+from towpath._core.propagation.trace import TraceContext, cohort_of
+from towpath._core.server_call import ServerCallInfo
+from towpath._wire.grpc import metadata as metadata_codec
+from towpath._wire.grpc import timeout as timeout_codec
+from towpath._wire.hpack import literal, literal_prefix
+from towpath._wire.http.fields import Field
+
+_timeouts: dict[int, bytes] = {}
+_MAX_TIMEOUTS: Final = 1024
+_TIMEOUT_OF_LENGTH: Final = [literal_prefix(b"grpc-timeout") + bytes((length,)) for length in range(10)]
+_TRACEPARENT: Final = literal_prefix(b"traceparent") + bytes((55,))  # version 00 has one length
+_MAX_TIMEOUT_DIGITS: Final = 8
+_MAX_CONNECT_TIMEOUT: Final = 10**10 - 1  # milliseconds; Connect has ten digits
+
+_BY_NAME: Final = {field.name.encode(): field for field in PROPAGATED}
+_WRITTEN: Final = tuple((name, field.render) for name, field in _BY_NAME.items())
+_values_of: Final = attrgetter(*(field.attribute for field in PROPAGATED))
+
+
+def _unsaid(implied: Criticality) -> tuple[Any, ...]:
+    return tuple(implied if field is CRITICALITY else field.absent for field in PROPAGATED)
+
+
+_UNSAID: Final = [_unsaid(CRITICAL), *map(_unsaid, Criticality)]
+"""The values for which nothing is written, by the number of the criticality that the contract implies."""
+
+
+def literals(ctx: Context, now: float, implied: Criticality = CRITICAL) -> bytes:
+    """The context as literal fields, in the order in which a server finds them fastest. `now` is the time in seconds of the clock. A
+    deadline that has passed goes out as zero, for the server to reject. `implied` is the criticality that the contract gives the method: a
+    server that hears of none takes that one."""
+    deadline = ctx.deadline
+    if deadline is None:
+        return _without_deadline(ctx, implied)
+    seconds = deadline - now
+    milliseconds = int(seconds * 1e3)
+    return (_timeouts.get(milliseconds) or _timeout(seconds, milliseconds)) + _without_deadline(ctx, implied)
+
+
+def connect_literals(ctx: Context, now: float, implied: Criticality = CRITICAL) -> bytes:
+    """The same for Connect, which has a field of its own for the deadline: whole milliseconds, rounded up as gRPC's are."""
+    deadline = ctx.deadline
+    if deadline is None:
+        return _without_deadline(ctx, implied)
+    seconds = deadline - now
+    milliseconds = min(int(seconds * 1e3) + 1, _MAX_CONNECT_TIMEOUT) if seconds > 0 else 0
+    return literal(b"connect-timeout-ms", b"%d" % milliseconds) + _without_deadline(ctx, implied)
+
+
+def _without_deadline(ctx: Context, implied: Criticality) -> bytes:
+    """Every field but the deadline's, in any protocol. The trace goes along if the context was given one: a bare channel starts none."""
+    out = b""
+    trace = ctx.cached_trace
+    if trace is None and ctx.raw_traceparent:
+        trace = ctx.trace
+    if trace is not None:
+        out = _TRACEPARENT + trace.traceparent
+        if trace.state:
+            out += literal(b"tracestate", trace.state.encode("latin-1"))
+    values = _values_of(ctx)
+    unsaid = _UNSAID[implied]
+    if values != unsaid:
+        for (name, render), value, absent in zip(_WRITTEN, values, unsaid, strict=True):
+            if value != absent:
+                out += literal(name, render(value))
+    if ctx.metadata is not EMPTY:
+        out += metadata_codec.encode(ctx.metadata)
+    return out
+
+
+def _timeout(seconds: float, milliseconds: int) -> bytes:
+    """The field for a remaining time, remembered where the time in milliseconds says all: most calls have a method's whole timeout left."""
+    value = timeout_codec.encode(seconds)
+    field = _TIMEOUT_OF_LENGTH[len(value)] + value
+    if value.endswith(b"m") and len(_timeouts) < _MAX_TIMEOUTS:
+        _timeouts[milliseconds] = field
+    return field
+
+
+class Inherited:
+    """What the fields of a head say about the context. It is kept with a head that recurs, and each call adds its literals to it."""
+
+    __slots__ = (
+        "attempt",
+        "criticality",
+        "fault",
+        "fields",
+        "found",
+        "implied",
+        "metadata",
+        "said",
+        "started",
+        "timeout",
+        "traceparent",
+        "tracestate",
+    )
+
+    fields: Final[Sequence[Field]]
+    """The fields, as they came."""
+
+    implied: Final[Criticality]
+    """The criticality of a call whose fields name none, or none that is known."""
+
+    found: dict[PropagatedField, bytes]
+    """The raw values of the propagated context."""
+
+    said: list[tuple[str, Any]]
+    """The attributes of the context that the fields set, with their values."""
+
+    criticality: Criticality
+    """How important the call is."""
+
+    attempt: int
+    """How many attempts came before."""
+
+    fault: str
+    """What is wrong with the tenant or the idempotency key; empty if nothing is."""
+
+    timeout: bytes
+    """The time that is left, as gRPC writes it; empty if there is no end."""
+
+    traceparent: bytes
+    """The header of this name; empty without one."""
+
+    tracestate: str
+    """The header of this name; empty without one."""
+
+    metadata: Final[Metadata]
+    """What the application sent."""
+
+    started: tuple[Sequence[Field], TraceContext] | None
+    """The trace that `standing` started for the call with these literals."""
+
+    def __init__(self, fields: Sequence[Field], implied: Criticality = CRITICAL) -> None:
+        self.fields = fields
+        self.implied = implied
+        self.timeout = b""
+        self.traceparent = b""
+        self.tracestate = ""
+        self.fault = ""
+        self.started = None
+        found = self.found = {}
+        self.said = []
+        rest: list[Field] = []
+        for name, value in fields:
+            field = _BY_NAME.get(name)
+            if field is not None:
+                if field in found:
+                    _add(found, field, value)
+                else:
+                    found[field] = value
+            elif name == b"grpc-timeout":
+                self.timeout = value
+            elif name == b"connect-timeout-ms":
+                # Up to ten digits, two more than gRPC has.
+                self.timeout = value + b"m" if len(value) <= _MAX_TIMEOUT_DIGITS else value[:-3] + b"S"
+            elif name == b"traceparent":
+                self.traceparent = _joined(self.traceparent, value)
+            elif name == b"tracestate":
+                state = value.decode("latin-1")
+                self.tracestate = f"{self.tracestate},{state}" if self.tracestate and state else self.tracestate or state
+            else:
+                rest.append((name, value))
+        for field, value in found.items():
+            parsed = field.parse(value)
+            if parsed is not None:
+                self.said.append((field.attribute, parsed))
+            elif field.rejects_malformed:
+                self.fault = f"{field.name} is not one field of {field.rule}"
+        self.criticality, self.attempt = _importance(found, implied) if CRITICALITY in found or ATTEMPT in found else (implied, 0)
+        self.metadata = metadata_codec.decode(rest)
+
+
+def _add(found: dict[PropagatedField, bytes], field: PropagatedField, value: bytes) -> None:
+    """Keep the raw value. No header holds a line break, so what has come twice is well-formed nowhere."""
+    before = found.get(field)
+    found[field] = value if before is None else before + b"\n" + value
+
+
+def _joined(before: bytes, value: bytes) -> bytes:
+    """A `traceparent` that came again, behind the one before it: that is well-formed nowhere."""
+    return before + b"\n" + value if before else value
+
+
+def _importance(found: dict[PropagatedField, bytes], implied: Criticality) -> tuple[Criticality, int]:
+    """Criticality, and attempts before."""
+    level, attempts = found.get(CRITICALITY), found.get(ATTEMPT)
+    return (
+        implied if level is None else CRITICALITY.parse(level) or implied,
+        0 if attempts is None else ATTEMPT.parse(attempts) or 0,
+    )
+
+
+def standing(base: Inherited, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
+    """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that rejects it has to know.
+
+    A call whose cohort its fields do not tell starts a trace here, and `received` gives its context that one. So the cohort is the same
+    whoever asks.
+    """
+    found, traceparent = base.found, base.traceparent
+    for name, value in extra:
+        if name == b"traceparent":
+            traceparent = _joined(traceparent, value)
+            continue
+        field = _BY_NAME.get(name)
+        if field is not None:
+            found = dict(found) if found is base.found else found
+            _add(found, field, value)
+    criticality, attempt = (base.criticality, base.attempt) if found is base.found else _importance(found, base.implied)
+    cohort = cohort_of(traceparent)
+    if cohort is None:
+        trace = TraceContext.root()
+        base.started = extra, trace
+        cohort = trace.cohort
+    return criticality, attempt, cohort
+
+
+def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fallback: float | None, now: float) -> Context:
+    """The context of a received call: `base` from the recurring head, `extra` its literals, `fallback` the timeout in seconds if none came,
+    `now` the time of arrival in seconds of the clock.
+
+    Raises RpcError (INVALID_ARGUMENT) if `grpc-timeout`, the tenant or the idempotency key is malformed: guessing one would be worse than
+    rejecting the call.
+    """
+    timeout, traceparent = base.timeout, base.traceparent
+    started = base.started
+    if started is not None:
+        base.started = None
+    # INLINED: Inherited.__init__. The two fields in which calls with one head differ nearly always.
+    for name, value in extra:
+        if name == b"grpc-timeout":
+            timeout = value
+        elif name == b"traceparent":
+            traceparent = _joined(traceparent, value) if traceparent else value
+        else:
+            base = Inherited((*base.fields, *extra), base.implied)
+            timeout, traceparent = base.timeout, base.traceparent
+            break
+    if base.fault:
+        raise RpcError(Code.INVALID_ARGUMENT, base.fault)
+    deadline: float | None = None
+    if timeout:
+        try:
+            deadline = now + timeout_codec.decode(timeout)
+        except ValueError as error:
+            raise RpcError(Code.INVALID_ARGUMENT, str(error)) from None
+    elif fallback is not None:
+        deadline = now + fallback
+    ctx = Context.received(method, deadline, base.implied, base.metadata, peer, traceparent)
+    for attribute, value in base.said:
+        setattr(ctx, attribute, value)
+    if base.tracestate:
+        ctx.cached_trace = TraceContext.received(traceparent, base.tracestate)
+    if started is not None and started[0] is extra:
+        ctx.cached_trace = started[1]
+    ctx.server = ServerCallInfo(now)
+    return ctx

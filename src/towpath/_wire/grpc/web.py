@@ -1,0 +1,91 @@
+"""gRPC-Web: gRPC for clients that cannot read trailers, which come as the last frame of the body.
+
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md. In the text form (`application/grpc-web-text`) bodies are in base64, in any
+number of pieces that are each padded by themselves.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from towpath._core.context import Reply
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.codec import BodyCodec
+from towpath._wire.compression import GRPC_FIELDS, Compression
+from towpath._wire.dialect import Answer, Ending
+from towpath._wire.grpc import framing, metadata, status
+from towpath._wire.grpc.dialect import GrpcDialect
+from towpath._wire.http.fields import Field, Template
+
+_TRAILERS: Final = 0x80
+_OK: Final = ((b"grpc-status", b"0"),)
+
+
+class GrpcWebDialect(GrpcDialect):
+    """A call over `application/grpc-web`, or with `text` over `application/grpc-web-text`. `head` has its content type."""
+
+    __slots__ = ("_answer", "_rest", "_text")
+
+    def __init__(
+        self,
+        request: type[Message],
+        codec: BodyCodec,
+        head: Template,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        response_compression: Compression | None,
+        text: bool,
+    ) -> None:
+        super().__init__(request, codec, limit=limit, request_compression=request_compression, response_compression=response_compression)
+        self._answer = head
+        self._text = text
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body."""
+        super().feed(self._decoded(data) if self._text else data)
+
+    def finish(self) -> None:
+        """A body may end between messages."""
+        if self._rest:
+            raise RpcError(Code.INTERNAL, "the request ended within a group of base64")
+        super().finish()
+
+    def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
+        """Always 200."""
+        fields = metadata.encoded_fields(headers)
+        compression = self._compression
+        return self._answer, fields if compression is None else [(GRPC_FIELDS.sent, compression.name), *fields]
+
+    def message(self, response: Any) -> bytes:
+        """A message with its prefix."""
+        return self._encoded(super().message(response))
+
+    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+        """The frame of trailers."""
+        fields = [*(_OK if error is None else status.encode(error)), *metadata.encoded_fields(trailers)]
+        block = b"".join(b"%s: %s\r\n" % field for field in fields)
+        return Ending(self._encoded(framing.pack_prefix(_TRAILERS, len(block)) + block), None)
+
+    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+        """A body of trailers alone."""
+        return Answer(self._answer, (), self.end(error, EMPTY if reply is None else reply.trailers).body)
+
+    def _encoded(self, data: bytes) -> bytes:
+        return base64.b64encode(data) if self._text else data
+
+    def _decoded(self, data: bytes) -> bytes:
+        data = self._rest + data
+        whole = len(data) & ~3
+        self._rest = data[whole:]
+        # Padding ends a piece, and another one may follow.
+        pieces = data[:whole].replace(b"=", b"= ").replace(b"= =", b"==").split(b" ")
+        try:
+            return b"".join(binascii.a2b_base64(piece, strict_mode=True) for piece in pieces)
+        except binascii.Error:
+            raise RpcError(Code.INTERNAL, "the request is not base64, which application/grpc-web-text says that it is") from None

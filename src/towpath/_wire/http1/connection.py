@@ -1,0 +1,397 @@
+"""One HTTP/1.1 connection without IO: `receive` takes bytes, requests go up one at a time, responses come down as bytes in `out`.
+
+llhttp, through httptools, does the parsing and refuses requests that could be smuggled past proxies: two lengths, a length beside chunks,
+folded or malformed fields (RFC 9112, sections 5 to 7 and 11). A client may send requests before the last response has ended. They wait
+here, and reading stops while any does, so no more waits than one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows:
+the request and all bytes behind it mean the same without the field. CONNECT is refused. Responses have the version of their request.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import httptools
+
+from towpath._wire.http.fields import REQUEST, Field, Section
+from towpath._wire.http1.stream import Http1Limits, Http1Owner, Http1Stream
+
+REASONS: Final = {
+    200: b"OK",
+    304: b"Not Modified",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    409: b"Conflict",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    499: b"Client Closed Request",
+    500: b"Internal Server Error",
+    501: b"Not Implemented",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+    505: b"HTTP Version Not Supported",
+}
+_BODILESS: Final = frozenset({204, 304})
+_MOST_KNOWN: Final = 64
+
+
+class _Fault(Exception):
+    """The request cannot be served; ends the connection."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Http1Connection:
+    """The server's end of a connection."""
+
+    def __init__(self, owner: Http1Owner, limits: Http1Limits | None = None) -> None:
+        self.out: list[bytes] = []
+        self._owner = owner
+        self._limits = limits or Http1Limits()
+        self._parser = httptools.HttpRequestParser(self)
+        self._closed = False
+        self._last = False
+        """Whether the connection ends with the response that is being sent."""
+        # The request that is being parsed.
+        self._target = b""
+        self._fields: list[Field] = []
+        self._in_head = True
+        self._opened = False
+        """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
+        self._has_body = False
+        # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
+        self._unparsed = 0
+        # Requests that wait for their turn, as the events that are still to be told.
+        self._waiting: deque[Callable[[], None]] = deque()
+        # The request that is being served, and its response.
+        self._stream: Http1Stream | None = None
+        self._request_ended = True
+        self._unread = 0
+        self._reading_paused = False
+        self._blocked = False
+        """Whether the client does not read."""
+        self._old = False
+        self._bodiless = False
+        self._head: list[bytes] | None = None
+        self._chunked = False
+        self._begun = False
+        self._response_ended = True
+        self._turning = False
+        # Heads that came before on this connection, so that results worked out for one serve the next.
+        self._known: dict[tuple[bytes, bytes, tuple[Field, ...]], Section] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way or waits."""
+        return self._stream is None and not self._waiting and self._in_head and not self._opened
+
+    @property
+    def serving(self) -> Http1Stream | None:
+        """The request that is being served."""
+        return self._stream
+
+    @property
+    def awaits_head(self) -> bool:
+        """Whether a request has begun and its head is not complete."""
+        return self._in_head and self._opened
+
+    # Called by the transport.
+
+    def begin(self) -> None:
+        """Wait for the client to speak."""
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes as they came, in pieces of any size."""
+        if self._closed or (self._last and self._stream is not None and self._request_ended):
+            return
+        self._unparsed += len(data)
+        try:
+            self._parse(data)
+            if self._unparsed > self._limits.max_head:
+                raise _Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
+        except _Fault as fault:
+            self._fail(fault)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._fail(cause if isinstance(cause, _Fault) else _Fault(400, str(error)))
+        except httptools.HttpParserError as error:
+            self._fail(_Fault(400, f"this is not HTTP/1.1: {error}"))
+
+    def timeout(self) -> None:
+        """End the connection, since its client takes too long to send a head."""
+        self._fail(_Fault(408, "the request's head did not come in time"))
+
+    def announce_shutdown(self) -> None:
+        """Serve the requests that have come, and no more."""
+        if self.idle:
+            self._end()
+        self._last = True
+
+    def lost(self, reason: str) -> None:
+        """End the stream, since the transport is gone."""
+        self._closed = True
+        self._waiting.clear()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.reset_received(reason)
+
+    def writing_paused(self) -> None:
+        """The client does not read its responses. It gets no more of them, so the requests that it has sent wait, and reading stops."""
+        self._blocked = True
+        self._pause()
+
+    def writing_resumed(self) -> None:
+        """The client reads its responses again."""
+        self._blocked = False
+        self._next()
+
+    # Called by llhttp.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._fields = []
+        self._in_head = self._opened = True
+        self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header or trailer field."""
+        self._fields.append((name.lower(), value.rstrip(b" \t")))
+        if len(self._fields) > self._limits.max_fields:
+            raise _Fault(431, f"the request has over {self._limits.max_fields} fields")
+
+    def on_headers_complete(self) -> None:
+        """The head has come whole."""
+        self._in_head = False
+        self._unparsed = 0
+        version, method = self._parser.get_http_version(), self._parser.get_method()
+        if method == b"CONNECT":
+            raise _Fault(501, "CONNECT is not served here")
+        if self._parser.should_upgrade():
+            self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
+            return
+        head = self._section(method, version)
+        keeps = self._parser.should_keep_alive()
+        has_body = self._has_body = head.content_length > 0 or any(name == b"transfer-encoding" for name, _ in head.fields)
+        self._in_turn(lambda: self._begin(head, old=version != "1.1", last=not keeps, has_body=has_body))
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._unparsed = 0
+        self._in_turn(lambda: self._body(data))
+
+    def on_message_complete(self) -> None:
+        """The request has ended."""
+        self._in_head = True
+        self._opened = False
+        self._unparsed = 0
+        if self._has_body:  # without a body, the head was the end
+            self._in_turn(self._ended)
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the
+                # head without the offer, then the bytes behind it: the request's body, and further requests.
+                head = self._head_without_offer()
+                self._parser = httptools.HttpRequestParser(self)
+                self._parser.feed_data(head)
+                rest = rest[offer.args[0] :]
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        line = b"%s %s HTTP/%s\r\n" % (self._parser.get_method(), self._target, self._parser.get_http_version().encode())
+        return line + b"".join(b"%s: %s\r\n" % field for field in self._fields if field[0] != b"upgrade") + b"\r\n"
+
+    def _section(self, method: bytes, version: str) -> Section:
+        if version not in ("1.0", "1.1"):
+            raise _Fault(505, f"HTTP/{version} is not served here")
+        fields = tuple(self._fields)
+        key = (method, self._target, fields)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        hosts = [value for name, value in fields if name == b"host"]
+        if len(hosts) > 1 or (not hosts and version == "1.1"):
+            raise _Fault(400, "the request needs one Host field")
+        target = self._target
+        if not target.startswith(b"/") and target != b"*":
+            target = _path_of(target)
+        lengths = [value for name, value in fields if name == b"content-length"]
+        pseudo = {b":method": method, b":scheme": b"http", b":path": target, b":authority": hosts[0] if hosts else b""}
+        section = Section(REQUEST, pseudo, fields, int(lengths[0]) if lengths else -1)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = section
+        return section
+
+    # Requests, one at a time.
+
+    def _in_turn(self, event: Callable[[], None]) -> None:
+        if self._waiting or (self._request_ended and (self._blocked or self._stream is not None)):
+            self._waiting.append(event)
+            self._pause()
+        else:
+            event()
+
+    def _begin(self, head: Section, *, old: bool, last: bool, has_body: bool) -> None:
+        fields = dict(head.fields)
+        self._old = old
+        self._last = self._last or last
+        self._request_ended = not has_body
+        self._response_ended = False
+        self._bodiless = head.method == b"HEAD"
+        self._unread = 0
+        self._head = None
+        stream = self._stream = self._owner.accept(head)
+        stream.head_received(head, end=not has_body)
+        if not has_body:
+            self._next()
+        elif not old and not self._response_ended and fields.get(b"expect", b"").lower() == b"100-continue":
+            self.out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _body(self, data: bytes) -> None:
+        self._unread += len(data)
+        if self._unread > self._limits.max_unread:
+            self._pause()
+        if self._stream is not None and not self._response_ended:
+            self._stream.data_received(data, False)
+
+    def _ended(self) -> None:
+        self._request_ended = True
+        if self._stream is not None and not self._response_ended:
+            self._stream.data_received(b"", True)
+        self._next()
+
+    def _next(self) -> None:
+        """Go on to the request that waits, once both halves of the one before it have ended."""
+        if self._turning:  # called from within this loop
+            return
+        self._turning = True
+        while self._response_ended and self._request_ended and not self._closed and not self._blocked:
+            self._stream = None
+            self._unread = 0  # the rest of the body will not be taken
+            if self._last:
+                self._end()
+            if not self._waiting or self._closed:
+                break
+            # A request's head, its body and its end.
+            while self._waiting and (self._stream is None or not self._request_ended):
+                self._waiting.popleft()()
+        self._turning = False
+        if not self._waiting and self._unread <= self._limits.max_unread:
+            self._resume()
+
+    def _pause(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._owner.pause_reading()
+
+    def _resume(self) -> None:
+        if self._reading_paused and not self._closed and not self._blocked:
+            self._reading_paused = False
+            self._owner.resume_reading()
+
+    # Called by the layer above.
+
+    def consumed(self, size: int) -> None:
+        """`size` bytes of the body were taken."""
+        self._unread -= size
+        if self._unread <= self._limits.max_unread and not self._waiting:
+            self._resume()
+
+    def send_head(self, status: int, fields: Sequence[Field], *, end: bool) -> None:
+        """Send the response's head. It leaves with the first piece of the body, whose size it may have to tell."""
+        lines = [b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"Status"))]
+        lines += (b"%s: %s\r\n" % field for field in fields)
+        self._head = lines
+        self._bodiless = self._bodiless or status in _BODILESS
+        if end:
+            self.send_data(b"", end=True)
+
+    def send_data(self, data: bytes, *, end: bool) -> None:
+        """Send a piece of the response's body; with `end` the last."""
+        head, self._head = self._head, None
+        if head is not None:
+            self._begun = True
+            if end:
+                self._chunked = False
+                head.append(b"content-length: %d\r\n" % len(data))
+            elif self._old:  # no chunks then; the end of the connection is the end of the body
+                self._chunked = False
+                self._last = True
+            else:
+                self._chunked = True
+                head.append(b"transfer-encoding: chunked\r\n")
+            if not self._request_ended:
+                self._last = True  # the rest of the request is not read, and would be taken for the next one
+            if self._last:
+                head.append(b"connection: close\r\n")
+            elif self._old:
+                head.append(b"connection: keep-alive\r\n")
+            self.out += (*head, b"\r\n")
+        if data and not self._bodiless:
+            self.out += (b"%x\r\n" % len(data), data, b"\r\n") if self._chunked else (data,)
+        if end:
+            if self._chunked and not self._bodiless:
+                self.out.append(b"0\r\n\r\n")
+            self._finish()
+
+    def cut(self) -> None:
+        """End the connection, since the response cannot be finished: the client sees that it is not whole."""
+        self._closed = True
+        self._owner.failed("a response was cut short")
+
+    def _finish(self) -> None:
+        self._response_ended = True
+        self._begun = False
+        if not self._request_ended:
+            self._end()
+        else:
+            self._next()
+
+    def _end(self) -> None:
+        self._closed = True
+        self._owner.finished()
+
+    def _fail(self, fault: _Fault) -> None:
+        if self._closed:
+            return
+        stream, self._stream = self._stream, None
+        # The fault becomes the response, unless one has begun.
+        if not self._begun:
+            body = str(fault).encode() + b"\n"
+            reason = REASONS[fault.status]
+            self.out.append(
+                b"HTTP/1.1 %d %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+                % (fault.status, reason, len(body), body)
+            )
+        self._closed = True
+        self._waiting.clear()
+        if stream is not None:
+            stream.reset_received(str(fault))
+        self._owner.failed(str(fault))
+
+
+def _path_of(target: bytes) -> bytes:
+    """The path of a target in absolute form, which a server must accept (RFC 9112, section 3.2.2)."""
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise _Fault(400, "the request's target is neither a path nor a URL")
+    path = rest.partition(b"/")[2]
+    return b"/" + path

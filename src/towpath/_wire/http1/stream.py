@@ -1,0 +1,58 @@
+"""The neighbours of an HTTP/1.1 connection: one request and its response above, the transport below; and the limits."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from towpath._wire.http.fields import Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http1Limits:
+    """What a connection allows its client. Sizes are in bytes."""
+
+    max_head: int = 16 * 1024
+    """The request line and the fields together."""
+    max_fields: int = 100
+    """The number of fields."""
+    max_unread: int = 256 * 1024
+    """Body bytes that may have come and not been taken before reading stops."""
+
+
+class Http1Stream(Protocol):
+    """One request, as the layer above sees it."""
+
+    def head_received(self, head: Section, *, end: bool) -> None:
+        """The request's head; with `end` it has no body."""
+        ...
+
+    def data_received(self, data: bytes, end: bool) -> None:
+        """A piece of the body."""
+        ...
+
+    def reset_received(self, reason: str) -> None:
+        """The client is gone, or has broken the protocol: nobody waits for the response."""
+        ...
+
+
+class Http1Owner(Protocol):
+    """The transport that runs a connection."""
+
+    def accept(self, head: Section) -> Http1Stream:
+        """A new request; the connection calls its `head_received` next."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`, since more has come than is taken."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read from the socket again."""
+        ...
+
+    def finished(self) -> None:
+        """The connection is over in good order: flush what is in `out`, then close."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """The connection is over because of a fault: flush what is in `out`, then close."""
+        ...

@@ -1,0 +1,25 @@
+"""HTTP/2 (RFC 9113) without IO, written for RPC."""
+
+from towpath._wire.http2.client import ClientConnection
+from towpath._wire.http2.control import LOST
+from towpath._wire.http2.errors import ErrorCode, error_name
+from towpath._wire.http2.limits import DEFAULT_LIMITS, Limits
+from towpath._wire.http2.owner import Owner, ServerOwner
+from towpath._wire.http2.sending import AnswerTemplate, IllegalSend
+from towpath._wire.http2.server import ServerConnection
+from towpath._wire.http2.stream import Stream
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "LOST",
+    "AnswerTemplate",
+    "ClientConnection",
+    "ErrorCode",
+    "IllegalSend",
+    "Limits",
+    "Owner",
+    "ServerConnection",
+    "ServerOwner",
+    "Stream",
+    "error_name",
+]

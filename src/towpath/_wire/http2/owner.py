@@ -1,0 +1,41 @@
+"""The owner of a connection: the port between sans-IO HTTP/2 and the transport that drives it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from towpath._wire.http.fields import Field, Section
+from towpath._wire.http2.stream import Stream
+
+
+class Owner(Protocol):
+    """Hears of events that concern no single stream. A connection calls its methods from within `receive`, and they must not raise."""
+
+    def ready(self) -> None:
+        """The peer's SETTINGS have arrived: its limits are known, or have changed."""
+        ...
+
+    def going_away(self, reason: str) -> None:
+        """The peer sent GOAWAY: it will still answer some streams, and new ones belong on another connection."""
+        ...
+
+    def pinged(self, payload: bytes) -> None:
+        """The peer acknowledged a PING of ours."""
+        ...
+
+    def now(self) -> float:
+        """The time in seconds, of a clock that does not jump. A connection asks for it when the peer does something whose rate is
+        limited."""
+        ...
+
+    def failed(self, reason: str) -> None:
+        """The connection is over; flush what is in `out`, then close the transport."""
+        ...
+
+
+class ServerOwner(Owner, Protocol):
+    """The owner of a server's end, which also decides how a request is served."""
+
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
+        """A request came with this head and the fields that vary. Returns its stream, whose `head_received` is called next. Or returns the
+        block of a response that is its head alone; then there is no stream, and the rest of the request is dropped."""
+        ...

@@ -1,0 +1,151 @@
+"""One binding made ready to serve: which fields of the request are in the path, in the query and in the body."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest
+
+from towpath._core.errors import Code, RpcError
+from towpath._core.http import STAR, BindingError, HttpBinding, fits_in_text, resolve_field
+from towpath._wire.elements import json_elements, too_many_elements
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+
+JSON: Final = JsonCodec()
+"""A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
+
+_WHOLE: Final = JsonCodec(print_defaults=True)
+
+_MOST_PARAMETERS: Final = 1000
+
+
+class Binding:
+    """A binding of a method whose request and response have these types. Not changed once made."""
+
+    def __init__(self, http: HttpBinding, request: type[Message], response: type[Message]) -> None:
+        self.http = http
+        self._request = request
+        self._in_path = frozenset(variable.field for variable in http.template.variables)
+        self._body: FieldDescriptor | None = None
+        if http.body not in ("", STAR):
+            self._body = _field(request, http.body)
+        self._response_body: FieldDescriptor | None = None
+        if http.response_body:
+            self._response_body = _field(response, http.response_body)
+
+    def parameters(self, variables: tuple[tuple[str, str], ...], query: str) -> Message:
+        """The request with the fields of path and query. Raises RpcError (INVALID_ARGUMENT) that names the parameter at fault."""
+        message = self._request()
+        for name, text in variables:
+            _set(message, resolve_field(message.DESCRIPTOR, name), text, f"the path's {name}")
+        if query:
+            self._read_query(message, query)
+        return message
+
+    def request(self, parameters: Message, body: bytes, limit: int = DEFAULT_MESSAGE_LIMIT) -> Message:
+        """The whole request. Raises RpcError (INVALID_ARGUMENT) for a body that does not fit. Raises RpcError (RESOURCE_EXHAUSTED) for a
+        body with more messages within it than a message limit of `limit` bytes allows (see `towpath._wire.elements`)."""
+        if not self.http.body:
+            if body.strip():
+                raise _invalid("", f"{self.http} takes no body")
+            message = self._request()
+            message.CopyFrom(parameters)
+            return message
+        message = self._with_body(body, json_elements(limit), limit)
+        for name in self._in_path:
+            _check_same(message, parameters, resolve_field(message.DESCRIPTOR, name), name)
+        message.MergeFrom(parameters)
+        return message
+
+    def body(self, response: Any) -> bytes:
+        """The response's JSON."""
+        field = self._response_body
+        if field is None:
+            return JSON.encode(response)
+        if field.message_type is not None and not field.is_repeated:
+            return JSON.encode(getattr(response, field.name))
+        return msgspec.json.encode(_WHOLE.to_object(response)[field.json_name])
+
+    def _with_body(self, body: bytes, elements: int, limit: int) -> Any:
+        if not body.strip():
+            return self._request()
+        try:
+            field = "" if self._body is None else self._body.json_name
+            return JSON.decode(body, self._request, elements=elements, field=field)
+        except TooManyElementsError:
+            raise too_many_elements(elements, limit) from None
+        except JsonError as error:
+            raise _invalid(error.path, f"the body does not fit: {error}") from None
+
+    def _read_query(self, message: Message, query: str) -> None:
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+        except UnicodeDecodeError:
+            raise _invalid("", "the query is not UTF-8, percent-encoded") from None
+        except ValueError:
+            raise _invalid("", f"the query has over {_MOST_PARAMETERS} parameters") from None
+        if pairs and self.http.body == STAR:
+            raise _invalid(pairs[0][0], f"the query parameter {pairs[0][0]!r} has no place: {self.http} takes everything in its body")
+        given: dict[str, str] = {}  # by field, and the chosen field by oneof
+        for name, text in pairs:
+            fields = self._parameter(message.DESCRIPTOR, name)
+            path = ".".join(field.name for field in fields)
+            if path in self._in_path:
+                raise _invalid(name, f"the query parameter {name!r} is in the path already")
+            if path in given and not fields[-1].is_repeated:
+                raise _invalid(name, f"the query parameter {name!r} is given twice")
+            given[path] = path
+            for choice, member in _choices(fields):
+                if given.setdefault(choice, member) != member:
+                    raise _invalid(name, f"the query parameter {name!r} is given beside {given[choice]}; there can be only one of the two")
+            _set(message, fields, text, f"the query parameter {name}")
+
+    def _parameter(self, message: Any, name: str) -> tuple[FieldDescriptor, ...]:
+        try:
+            fields = resolve_field(message, name)
+        except BindingError as error:
+            raise _invalid(name, f"the query parameter {error}") from None
+        if self._body is not None and fields[0].name == self._body.name:
+            raise _invalid(name, f"the query parameter {name!r} belongs into the body")
+        if not fits_in_text(fields[-1]):
+            raise _invalid(name, f"the query parameter {name!r} is a whole message; give its fields, as in {name}.field=value")
+        return fields
+
+
+def _field(message_type: Any, name: str) -> FieldDescriptor:
+    return message_type.DESCRIPTOR.fields_by_name[name]
+
+
+def _choices(fields: tuple[FieldDescriptor, ...]) -> Iterator[tuple[str, str]]:
+    """Every oneof along a field's path, with the field of it that the path takes."""
+    prefix = ""
+    for field in fields:
+        if field.containing_oneof is not None:
+            yield f"{prefix}{field.containing_oneof.name} (oneof)", prefix + field.name
+        prefix += field.name + "."
+
+
+def _set(message: Any, fields: tuple[FieldDescriptor, ...], text: str, what: str) -> None:
+    for field in fields[:-1]:
+        message = getattr(message, field.name)
+    try:
+        JSON.set_from_text(message, fields[-1], text)
+    except JsonError as error:
+        raise _invalid(".".join(field.name for field in fields), f"{what}: {error}") from None
+
+
+def _check_same(message: Any, parameters: Any, fields: tuple[FieldDescriptor, ...], name: str) -> None:
+    for field in fields[:-1]:
+        message, parameters = getattr(message, field.name), getattr(parameters, field.name)
+    given, default = getattr(message, fields[-1].name), getattr(type(message)(), fields[-1].name)
+    if given not in (default, getattr(parameters, fields[-1].name)):
+        raise _invalid(name, f"the body's {name} is not what the path says; leave it out, or give the same")
+
+
+def _invalid(field: str, message: str) -> RpcError:
+    details = [BadRequest(field_violations=[BadRequest.FieldViolation(field=field, description=message)])] if field else []
+    return RpcError(Code.INVALID_ARGUMENT, message, details=details)

@@ -1,7 +1,0 @@
-"""The graph of a system's services, and the faults that it shows before anything runs."""
-
-from towpath.contracts.graph.checks import RULES, Limits, check
-from towpath.contracts.graph.model import Call, Finding, Graph, Owned, Served, Severity, Step, Told
-from towpath.contracts.graph.waivers import Waiver, apply
-
-__all__ = ["RULES", "Call", "Finding", "Graph", "Limits", "Owned", "Served", "Severity", "Step", "Told", "Waiver", "apply", "check"]

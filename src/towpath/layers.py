@@ -1,0 +1,33 @@
+"""What a layer of your own is made of, and how it rejects a call as the layers of towpath do."""
+
+import warnings
+from importlib import import_module
+from typing import Any, Final
+
+from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
+from towpath._core.service import Handler, Layer
+from towpath._core.signals import Decision, Signal, rejection
+
+__all__ = ["ADMIT", "WAIT", "Decision", "EarlyRejection", "Handler", "Layer", "Rejection", "RejectsEarly", "Signal", "rejection"]
+
+_OLD: Final = {
+    "ClientContext": "towpath._layers.context",
+    "Deadline": "towpath._layers.deadline",
+    "Idempotency": "towpath._layers.idempotency.idempotency",
+    "IdempotencyOptions": "towpath._layers.idempotency.idempotency",
+    "IdempotencyStore": "towpath._layers.idempotency.store",
+    "MemoryStore": "towpath._layers.idempotency.memory_store",
+    "ServerContext": "towpath._layers.context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _OLD.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    text = f"{name} is internal and now in {module}; the stores and their port are in towpath.stores"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return getattr(import_module(module), name)
+
+
+__path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

@@ -1,0 +1,45 @@
+"""Where answers are kept by idempotency key, and rates that processes share. Each store is loaded when it is first used, since each has its
+own driver."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from towpath._layers.idempotency.memory_store import MemoryStore
+    from towpath._layers.idempotency.store import IdempotencyStore
+    from towpath._stores.postgres import PostgresStore, PostgresTransaction
+    from towpath._stores.redis import RedisStore
+    from towpath._stores.redis_rates import RedisRates
+    from towpath._stores.sqlite import SqliteStore, SqliteTransaction
+
+__all__ = [
+    "IdempotencyStore",
+    "MemoryStore",
+    "PostgresStore",
+    "PostgresTransaction",
+    "RedisRates",
+    "RedisStore",
+    "SqliteStore",
+    "SqliteTransaction",
+]
+
+_MODULES: Final = {
+    "IdempotencyStore": "towpath._layers.idempotency.store",
+    "MemoryStore": "towpath._layers.idempotency.memory_store",
+    "SqliteStore": "towpath._stores.sqlite",
+    "SqliteTransaction": "towpath._stores.sqlite",
+    "PostgresStore": "towpath._stores.postgres",
+    "PostgresTransaction": "towpath._stores.postgres",
+    "RedisStore": "towpath._stores.redis",
+    "RedisRates": "towpath._stores.redis_rates",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)
+
+
+__path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

@@ -1,5 +1,0 @@
-"""The metrics of towpath: rate, errors and duration of every call, and the decisions of its layers."""
-
-from towpath.telemetry.metrics import CallMetrics, write_exposition
-
-__all__ = ["CallMetrics", "write_exposition"]

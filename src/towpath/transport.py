@@ -1,0 +1,32 @@
+"""The bare path: a server and a channel that speak gRPC, gRPC-Web, Connect and REST, without policies."""
+
+from towpath._transport.address import Address
+from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.channel import Channel
+from towpath._transport.client.endpoints.resolver import Resolver
+from towpath._transport.client.load_balancing.balancer import PICKERS, Picker
+from towpath._transport.client.load_balancing.endpoint_guard import EndpointGuard, Guards
+from towpath._transport.client.load_balancing.outlier_ejection import Ejection
+from towpath._transport.client.options import ChannelOptions
+from towpath._transport.server.connection_limits import ConnectionLimits
+from towpath._transport.server.server import Server
+from towpath._transport.tls import ClientTls, ServerTls
+
+__all__ = [
+    "PICKERS",
+    "Address",
+    "Backoff",
+    "Channel",
+    "ChannelOptions",
+    "ClientTls",
+    "ConnectionLimits",
+    "Ejection",
+    "EndpointGuard",
+    "Guards",
+    "Picker",
+    "Resolver",
+    "Server",
+    "ServerTls",
+]
+
+__path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

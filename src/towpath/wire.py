@@ -1,0 +1,28 @@
+"""The protocols without IO, for load generators and other tools: bytes go in and events come out."""
+
+from towpath._wire.client_protocol import request_head
+from towpath._wire.grpc.client import head_fields
+from towpath._wire.grpc.framing import pack_prefix
+from towpath._wire.hpack import literal
+from towpath._wire.http import Field, Section, Template
+from towpath._wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, ServerConnection, Stream
+from towpath._wire.json import JsonCodec
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "ClientConnection",
+    "ErrorCode",
+    "Field",
+    "JsonCodec",
+    "Limits",
+    "Section",
+    "ServerConnection",
+    "Stream",
+    "Template",
+    "head_fields",
+    "literal",
+    "pack_prefix",
+    "request_head",
+]
+
+__path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

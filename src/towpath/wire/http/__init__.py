@@ -1,5 +1,0 @@
-"""What is HTTP's in every version: fields, and the sections that they stand in."""
-
-from towpath.wire.http.fields import Field, MalformedSection, Section, Template
-
-__all__ = ["Field", "MalformedSection", "Section", "Template"]

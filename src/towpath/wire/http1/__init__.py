@@ -1,6 +1,0 @@
-"""HTTP/1.1 on the server's side, without IO."""
-
-from towpath.wire.http1.connection import Http1Connection
-from towpath.wire.http1.stream import Http1Limits, Http1Owner, Http1Stream
-
-__all__ = ["Http1Connection", "Http1Limits", "Http1Owner", "Http1Stream"]

@@ -1,7 +1,0 @@
-"""REST by the bindings of `google.api.http`: which method a path means, its request from path, query and body, and errors as problems."""
-
-from towpath.wire.rest.binding import Binding
-from towpath.wire.rest.dialect import RestStreamDialect, RestUnaryDialect, refusal
-from towpath.wire.rest.router import Match, NoMatch, Router
-
-__all__ = ["Binding", "Match", "NoMatch", "RestStreamDialect", "RestUnaryDialect", "Router", "refusal"]
