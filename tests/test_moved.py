@@ -41,6 +41,16 @@ def test_what_never_was_is_not_found(path):
         import_module(path)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("old", "before", "now"),
+    [("layers.lane", "Lane", "MethodQueue"), ("layers.turns", "Turns", "Scheduler"), ("layers.excess", "Excess", "LoadShedding")],
+)
+def test_a_class_that_was_renamed_is_found_by_its_old_path(old, before, now):
+    module = import_module(f"towpath.{old}")
+    assert getattr(module, before) is getattr(module, now)
+
+
 def test_old_generated_code_still_imports():
     lines = [
         "from towpath.core.calls import Binder",

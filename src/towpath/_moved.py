@@ -119,6 +119,14 @@ MOVED: Final = {
 """Modules that have moved to another folder or have another name."""
 
 
+_RENAMED: Final = {
+    "layers.excess": {"Excess": "LoadShedding"},
+    "layers.lane": {"Lane": "MethodQueue"},
+    "layers.turns": {"Turns": "Scheduler"},
+}
+"""Classes that have another name beside another module, by the module of before."""
+
+
 def new_path(path: str) -> str | None:
     """Where the module is now that was at `path`; None if there was none or it is still there."""
     below = path.removeprefix("towpath.")
@@ -159,6 +167,8 @@ class _Alias(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Warn of the old path; finding a module by it, without an import, does not."""
         old, module.__spec__ = module.__spec__, self._spec  # the import system has put the spec of the old path there
+        for before, now in _RENAMED.get(old.name.removeprefix("towpath.") if old else "", {}).items():
+            setattr(module, before, getattr(module, now))
         warnings.warn(
             f"{old.name if old else module.__name__} is internal and now called {module.__name__}; import what you need from `towpath` or "
             "a public module of it, and run `towpath gen` again for generated code",

@@ -51,7 +51,7 @@ class Pool:
         in_flight = self.in_flight
         self.now, arrived = heapq.heappop(self.busy)
         self.done.append(self.now - arrived)
-        self.limit.record(self.now, 0.0, self.now - arrived, in_flight, late=True)
+        self.limit.done(self.now, 0.0, self.now - arrived, in_flight, late=True)
         self._begin()
 
 
@@ -65,7 +65,7 @@ def test_the_limit_keeps_within_its_bounds_whatever_comes(steps, least, most):
     now = 0.0
     for pause, wait, work, in_flight in steps:
         now += pause
-        limit.record(now, wait, work, in_flight, late=True)
+        limit.done(now, wait, work, in_flight, late=True)
         assert least <= limit.limit <= most
         assert limit.baseline >= 0
         assert 0 <= limit.skip < 100
@@ -111,7 +111,7 @@ def test_a_handler_that_has_become_slower_gets_its_concurrency_back():
 def test_calls_that_wait_for_one_busy_loop_shrink_the_limit_although_their_work_takes_no_longer():
     limit = AdaptiveLimit()
     for n in range(2000):
-        limit.record(n * 0.001, 0.001 * (limit.limit - 1), 0.001, limit.limit, late=True)
+        limit.done(n * 0.001, 0.001 * (limit.limit - 1), 0.001, limit.limit, late=True)
     assert limit.limit < 8
 
 
@@ -120,7 +120,7 @@ def test_bursts_whose_calls_were_all_measured_are_not_counted_again_and_again():
     for _ in range(200):
         now += 0.06
         for _ in range(1000):  # all of them began before any of them ended
-            limit.record(now, 0.0, 1e-5, 1000)
+            limit.done(now, 0.0, 1e-5, 1000)
     assert limit.skip < 100
 
 
@@ -133,7 +133,7 @@ def test_what_began_unmeasured_is_counted():
                 limit.skip -= 1
             else:
                 told += 1
-                limit.record(now, 0.0, 1e-5, 1)
+                limit.done(now, 0.0, 1e-5, 1)
         return told / windows
 
     assert 80 <= measured(50) <= 160
@@ -143,7 +143,7 @@ def test_what_began_unmeasured_is_counted():
 def test_while_the_loop_is_in_time_the_limit_is_never_below_what_is_under_way(slow):
     limit, rng = AdaptiveLimit(), random.Random(1)
     for turn in range(400):
-        limit.record(turn * 0.05, rng.uniform(1e-4, 4e-4), rng.uniform(2e-5, 6e-5), slow + 1)
+        limit.done(turn * 0.05, rng.uniform(1e-4, 4e-4), rng.uniform(2e-5, 6e-5), slow + 1)
         assert limit.limit > slow or turn < 10
 
 
@@ -163,16 +163,16 @@ def test_what_was_under_way_in_time_stays_allowed_and_a_place_that_stays_taken_i
 def test_few_calls_under_way_leave_the_limit_alone():
     limit = AdaptiveLimit()
     for n in range(1000):
-        limit.record(n * 0.01, 0.0, 0.5 if n % 2 else 0.001, 2)
+        limit.done(n * 0.01, 0.0, 0.5 if n % 2 else 0.001, 2)
     assert limit.limit == 20
 
 
 def test_a_window_without_enough_calls_waits_for_more_but_not_for_ever():
     limit = AdaptiveLimit()
-    limit.record(0.0, 0.0, 0.01, 20)
-    limit.record(0.5, 0.0, 0.01, 20)
+    limit.done(0.0, 0.0, 0.01, 20)
+    limit.done(0.5, 0.0, 0.01, 20)
     assert limit.baseline == 0
-    limit.record(1.0, 0.0, 0.01, 20)
+    limit.done(1.0, 0.0, 0.01, 20)
     assert limit.baseline == 0.01
 
 

@@ -152,7 +152,7 @@ class AdaptiveLimit:
         """The latency in seconds of a call that waits for nobody, as far as is known; 0 before the first window has ended."""
         return self._baseline
 
-    def record(self, now: float, wait: float, work: float, in_flight: int, *, late: bool = False) -> None:
+    def done(self, now: float, wait: float, work: float, in_flight: int, *, late: bool = False) -> None:
         """Count a call that has ended.
 
         The call waited for `wait` seconds from its arrival and then took `work` seconds; `in_flight` were under way with it, and `late`

@@ -55,7 +55,7 @@ class InFlight:
         """Tell the limit of a call that waited for `wait` seconds and took `work`; `late` says whether the loop is. Never raises: a fault
         of the limit is no fault of the call."""
         try:
-            self.limit.record(now, wait, work, self.count, late=late)
+            self.limit.done(now, wait, work, self.count, late=late)
         except Exception:  # noqa: BLE001 # whatever it is, the call has its answer
             _log.exception("the concurrency limit of a method failed; its calls go on")
         if late:
