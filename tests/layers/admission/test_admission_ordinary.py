@@ -317,7 +317,7 @@ class Failing(AdaptiveLimit):
 
     __slots__ = ()
 
-    def record(self, now, wait, work, in_flight, *, late=False):
+    def done(self, now, wait, work, in_flight, *, late=False):
         raise OverflowError
 
 

@@ -234,10 +234,11 @@ async def _reset(peer: RawPeer) -> None:
     peer.send(frames.RST_STREAM, 0, 1, (2).to_bytes(4, "big"))
 
 
+# The timeout holds for connecting, too, which may take a busy machine a moment: it is short only where nothing else ends the watch.
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (_never, "DEADLINE_EXCEEDED: no answer within 0.05 s"),
+        (_never, "DEADLINE_EXCEEDED: no answer within 1 s"),
         (_no_grpc, "UNAVAILABLE"),
         (_garbage, "INTERNAL: no HealthCheckResponse"),
         (_huge, "RESOURCE_EXHAUSTED: a message of 4096 bytes"),
@@ -254,7 +255,7 @@ async def test_a_watch_that_ends_is_no_good_news(answer: Callable[[RawPeer], Awa
         await answer(peer)
         await peer.closed()
 
-    options = ChannelOptions(health_service="", backoff=Backoff(initial=3600, most=3600), connect_timeout=0.05)
+    options = ChannelOptions(health_service="", backoff=Backoff(initial=3600, most=3600), connect_timeout=1 if answer is _never else 60)
     async with raw_server(behave) as address, Channel(address, options=options) as channel:
         with pytest.raises(RpcError, match=reason):
             await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
