@@ -28,7 +28,7 @@ MOVED: Final = {
     "app.inherited": "_app.process.inherited_socket",
     "app.keystore": "_app.settings.idempotency_store",
     "app.lifeline": "_app.process.parent_watch",
-    "app.limitsfile": "_app.settings.limits",
+    "app.limitsfile": "_app.settings.quotas_and_bulkheads",
     "app.loops": "_app.event_loop",
     "app.output": "_app.process.child_output",
     "app.process": "_app.process.run",
@@ -51,11 +51,12 @@ MOVED: Final = {
     "contracts.namespace": "_contracts.codegen.namespace",
     "core.blocking": "_core.calls.blocking",
     "core.calls": "_core.calls.asynchronous",
-    "core.streaming": "_core.calls.streaming",
+    "core.streaming": "_core.calls.stream_handler",
     "core.sync_calls": "_core.calls.synchronous",
     "core.trace": "_core.propagation.trace",
     "layers.admission": "_layers.admission.admission",
     "layers.codel": "_layers.admission.codel",
+    "layers.budget": "_layers.retry_budget",
     "layers.excess": "_layers.admission.load_shedding",
     "layers.idempotency": "_layers.idempotency.idempotency",
     "layers.idempotency_store": "_layers.idempotency.store",
@@ -67,6 +68,7 @@ MOVED: Final = {
     "layers.patience": "_layers.admission.caller_timeout",
     "layers.places": "_layers.admission.admission_queue",
     "layers.priority": "_layers.admission.priority",
+    "layers.rate": "_layers.quota",
     "layers.refusals": "_layers.admission.rejections",
     "layers.trial": "_layers.admission.overload",
     "layers.turns": "_layers.admission.scheduler",
@@ -79,7 +81,7 @@ MOVED: Final = {
     "testing.network": "testing._network",
     "testing.simulation": "testing._simulation",
     "testing.stream": "testing._stream",
-    "transport.backoff": "_transport.client.backoff",
+    "transport.backoff": "_transport.client.connection_backoff",
     "transport.balancer": "_transport.client.load_balancing.balancer",
     "transport.calling": "_transport.client.grpc_unary",
     "transport.channel": "_transport.client.channel",
@@ -114,12 +116,13 @@ MOVED: Final = {
     "transport.target": "_transport.client.endpoints.target",
     "transport.unhurried": "_transport.server.deferred_writes",
     "transport.whole_call": "_transport.client.unary",
+    "wire.http2.budget": "_wire.http2.abuse_budget",
     "wire.spoken": "_wire.client_protocol",
 }
 """Modules that have moved to another folder or have another name."""
 
 
-_RENAMED: Final = {
+_RENAMED: Final[dict[str, dict[str, str]]] = {
     "layers.excess": {"Excess": "LoadShedding"},
     "layers.lane": {"Lane": "MethodQueue"},
     "layers.turns": {"Turns": "Scheduler"},
@@ -167,7 +170,8 @@ class _Alias(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Warn of the old path; finding a module by it, without an import, does not."""
         old, module.__spec__ = module.__spec__, self._spec  # the import system has put the spec of the old path there
-        for before, now in _RENAMED.get(old.name.removeprefix("towpath.") if old else "", {}).items():
+        renamed = _RENAMED.get(old.name.removeprefix("towpath."), {}) if old else {}
+        for before, now in renamed.items():
             setattr(module, before, getattr(module, now))
         warnings.warn(
             f"{old.name if old else module.__name__} is internal and now called {module.__name__}; import what you need from `towpath` or "

@@ -1,12 +1,12 @@
 """What a service file says, as values: for applications that make their settings in code, and for tools that read service files."""
 
-from towpath._app.settings.limits import NamedBulkhead, NamedQuota
+from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.resilience import Resilience
 from towpath._app.settings.service_file import AdmissionMode, ServiceConfig, load
 from towpath._contracts.policy import MethodConfig
 from towpath._layers.bucket import Rate
-from towpath._layers.budget import BudgetOptions
 from towpath._layers.bulkhead import Compartment
+from towpath._layers.retry_budget import BudgetOptions
 
 __all__ = [
     "AdmissionMode",

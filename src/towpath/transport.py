@@ -1,8 +1,8 @@
 """The bare path: a server and a channel that speak gRPC, gRPC-Web, Connect and REST, without policies."""
 
 from towpath._transport.address import Address
-from towpath._transport.client.backoff import Backoff
 from towpath._transport.client.channel import Channel
+from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.resolver import Resolver
 from towpath._transport.client.load_balancing.balancer import PICKERS, Picker
 from towpath._transport.client.load_balancing.endpoint_guard import EndpointGuard, Guards

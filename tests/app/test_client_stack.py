@@ -22,8 +22,8 @@ from towpath._core import clock
 from towpath._core.context import Reply
 from towpath._core.metadata import Metadata
 from towpath._core.policies import HedgingPolicy
-from towpath._layers.budget import BudgetOptions
 from towpath._layers.fallback import FixedAnswer
+from towpath._layers.retry_budget import BudgetOptions
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ChannelOptions
 

@@ -12,14 +12,14 @@ from echo.v1.echo_towpath import EchoServiceClient, EchoServiceSyncClient
 from tests.echo_service import Echo
 from towpath import App, CallOptions, Code, RpcError, SetupError, connect, connect_sync
 from towpath._app.decision_callback import with_callback
-from towpath._app.settings.limits import NamedQuota
+from towpath._app.settings.quotas_and_bulkheads import NamedQuota
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.signals import Decision, reason_of
 from towpath._layers.bucket import Rate
 from towpath._layers.deadline import EXPIRED
-from towpath._layers.rate import RATE_LIMIT, Quota
+from towpath._layers.quota import RATE_LIMIT, Quota
 from towpath._telemetry.metrics import CallMetrics
 
 DECISION = Decision("a.B/C", "quota", RATE_LIMIT, shadow=False, ctx=Context("a.B/C"), rejected=True)

@@ -11,7 +11,7 @@ from towpath._core.errors import SetupError
 from towpath._core.signals import reason_of
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Bulkhead, Compartment
-from towpath._layers.rate import Quota, RateLimit
+from towpath._layers.quota import Quota, RateLimit
 from towpath._telemetry.metrics import CallMetrics
 
 

@@ -16,8 +16,8 @@ from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.policies import HedgingPolicy
 from towpath._core.signals import Decision
-from towpath._layers.budget import BudgetOptions, RetryBudget
 from towpath._layers.hedge import Hedge
+from towpath._layers.retry_budget import BudgetOptions, RetryBudget
 
 
 def failure(code: Code = Code.UNAVAILABLE, pushback: float | None = None) -> RpcError:

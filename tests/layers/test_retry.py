@@ -18,8 +18,8 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome
 from towpath._core.policies import RetryPolicy
 from towpath._core.signals import Decision, rejection
-from towpath._layers.budget import BudgetOptions, RetryBudget
 from towpath._layers.retry import PAUSE, VAIN, Retry
+from towpath._layers.retry_budget import BudgetOptions, RetryBudget
 
 EVERY_CODE = frozenset(Code)
 ANSWER = SayResponse(id="x")

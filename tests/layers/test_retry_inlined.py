@@ -13,8 +13,8 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.outcome import Outcome
 from towpath._core.policies import RetryPolicy
-from towpath._layers.budget import RetryBudget
 from towpath._layers.retry import Retry
+from towpath._layers.retry_budget import RetryBudget
 
 
 def state(budget: RetryBudget) -> tuple[int, int, float, bool]:

@@ -14,8 +14,8 @@ from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Idempotency
-from towpath._layers.budget import RetryBudget
 from towpath._layers.retry import Retry
+from towpath._layers.retry_budget import RetryBudget
 
 REPEATABLE = replace(REPEAT, idempotency=Idempotency.NO_SIDE_EFFECTS)
 

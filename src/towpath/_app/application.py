@@ -17,7 +17,7 @@ from towpath._app.methods import configured_methods
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, store_of
-from towpath._app.settings.limits import rate_store_of
+from towpath._app.settings.quotas_and_bulkheads import rate_store_of
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
@@ -26,7 +26,7 @@ from towpath._app.sync_client import SyncChannel
 from towpath._core.calls.synchronous import LoopRunner
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
-from towpath._layers.rate import RateStore
+from towpath._layers.quota import RateStore
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Address, Server
 from towpath._transport.address import bind

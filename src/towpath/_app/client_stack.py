@@ -20,12 +20,12 @@ from towpath._core.context import Context
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath._core.signals import BREAKER, Signal
-from towpath._layers.budget import RetryBudget
 from towpath._layers.context import ClientContext, Opened
 from towpath._layers.deadline import Deadline
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
 from towpath._layers.retry import Retry
+from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle, ThrottleOptions
 from towpath._telemetry.metrics import CallMetrics
 

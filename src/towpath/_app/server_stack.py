@@ -7,7 +7,7 @@ server from everybody comes before what shares it out among tenants: a server in
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from towpath._app.settings.limits import NamedBulkhead, NamedQuota, by_method
+from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota, by_method
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import chance
 from towpath._core.context import Context
@@ -20,7 +20,7 @@ from towpath._layers.context import ServerContext
 from towpath._layers.deadline import Deadline
 from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.store import IdempotencyStore
-from towpath._layers.rate import Quota, RateLimit, RateStore
+from towpath._layers.quota import Quota, RateLimit, RateStore
 from towpath._telemetry.metrics import CallMetrics
 
 SERVER_END: Final = "handler"

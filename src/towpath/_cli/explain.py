@@ -105,7 +105,7 @@ def _about_targets() -> list[tuple[str, str, str]]:
     """The values that hold for a target and all its methods: `[targets]` of the service file may set others."""
     from towpath._contracts.policy import DEFAULT
     from towpath._layers.breaker import BreakerOptions
-    from towpath._layers.budget import BudgetOptions
+    from towpath._layers.retry_budget import BudgetOptions
     from towpath._layers.throttle import ThrottleOptions
     from towpath._layers.window import SECONDS
 
@@ -151,7 +151,7 @@ def _shares(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> Iterator[tuple[str, str, str]]:
     """The quota and the bulkhead of a method, where the service file has them."""
-    from towpath._app.settings.limits import LOCAL, by_method
+    from towpath._app.settings.quotas_and_bulkheads import LOCAL, by_method
 
     entry = by_method(settings.quotas, methods).get(spec.full_name)
     if entry is not None:

@@ -120,7 +120,7 @@ class Service(ABC):
 
     def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
         """Each method of the contract with the bound method that serves it. One that streams is no `Handler` yet: see
-        `towpath._core.calls.streaming.exchange_handler`."""
+        `towpath._core.calls.stream_handler.exchange_handler`."""
         return [(method, getattr(self, self.spec.attributes[method.name])) for method in self.spec.methods]
 
 

@@ -23,8 +23,8 @@ from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import HedgingPolicy
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.signals import Decision, Signal, unheard
-from towpath._layers.budget import Allowance, RetryBudget
 from towpath._layers.latencies import RecentLatencies
+from towpath._layers.retry_budget import Allowance, RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
 """Signal: a hedge is sent beside the attempts that are under way."""

@@ -33,7 +33,7 @@ from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Handler, MethodSpec
 from towpath._core.signals import Decision, Signal, shed, unheard, was_rejected
-from towpath._layers.budget import RetryBudget
+from towpath._layers.retry_budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
 """Signal: another attempt is made, after its backoff."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from towpath._core import clock
 from towpath._core.errors import SetupError
 from towpath._layers.bucket import Rate
-from towpath._layers.rate import LocalRates
+from towpath._layers.quota import LocalRates
 
 try:
     import redis.asyncio as driver

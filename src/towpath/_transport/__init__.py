@@ -1,8 +1,8 @@
 """Sockets and calls: the server and the channel, without policy. Whatever stands in a call's stack comes from the layers they are given."""
 
 from towpath._transport.address import Address
-from towpath._transport.client.backoff import Backoff
 from towpath._transport.client.channel import Channel
+from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.load_balancing.endpoint_guard import EndpointGuard, Guards
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._transport.client.options import ChannelOptions

@@ -6,7 +6,7 @@ from towpath._app.settings.resilience import Resilience
 from towpath._app.settings.service_file import load
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._core.errors import SetupError
-from towpath._layers.budget import BudgetOptions
+from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import Address, ChannelOptions
 from towpath._transport.address import UnixPath
 

@@ -42,7 +42,7 @@ from towpath._core.errors import SetupError
 from towpath._telemetry.merging import LABEL, merged
 from towpath._telemetry.metrics import write_exposition
 from towpath._transport.address import UnixPath, bind, place_of
-from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.connection_backoff import Backoff
 
 _PATIENCE: Final = 2.0
 """Seconds beyond settle time and grace that a worker may take to end."""

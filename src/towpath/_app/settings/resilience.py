@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from towpath._core.signals import BREAKER, Decision, Signal
-from towpath._layers.budget import BudgetOptions
 from towpath._layers.endpoint_breaker import BREAKER_OPEN, Begun, EndpointBreaker, Paces
+from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import EndpointGuard, Guards
 
 Mode = Literal["on", "off", "shadow"]

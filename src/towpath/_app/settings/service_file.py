@@ -45,15 +45,15 @@ Each table that names methods or services takes a service without its package wh
 name that no contract has is an error. Only a service in `[[methodConfig]]` that is not known here, in a file that lists no contracts, is a
 warning in the log, since its client may be imported later (`towpath._app.methods`).
 
-What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath._app.settings.limits`. What a service owns
-and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see `towpath._app.settings.declarations`. Plaintext
-is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant: behind a mesh's
-sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS,
-TOWPATH_TARGET_<NAME>, TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a password belongs there). Four variables belong
-to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
-say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker). A service that is
-given no address listens on a free port of 127.0.0.1. An unknown key or an unusable value is a SetupError that names file and field; nothing
-is guessed."""
+What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath._app.settings.quotas_and_bulkheads`. What a
+service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see
+`towpath._app.settings.declarations`. Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or
+TOWPATH_INSECURE=1 says that it is meant: behind a mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is),
+TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>, TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a
+password belongs there). Four variables belong to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited
+listening socket), TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER
+(the number of this worker). A service that is given no address listens on a free port of 127.0.0.1. An unknown key or an unusable value is
+a SetupError that names file and field; nothing is guessed."""
 
 import os
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ from towpath._app.settings.attempts import HedgingSettings, RetrySettings
 from towpath._app.settings.declarations import NOTHING, CallTable, Declarations, WaiverTable
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.fallback import FallbackSettings
-from towpath._app.settings.limits import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
+from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath._app.settings.suggest import suggestion
 from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
 from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
@@ -167,7 +167,7 @@ class ServiceConfig:
     idempotency_where: str = "idempotency"
     """Where `idempotency` was set, for messages."""
     quota_store: str = field(default=LOCAL, repr=False)  # it may hold a password
-    """Where calls are counted for quotas (see `towpath._app.settings.limits`)."""
+    """Where calls are counted for quotas (see `towpath._app.settings.quotas_and_bulkheads`)."""
     quota_store_where: str = "quota_store"
     """Where `quota_store` was set, for messages."""
     quotas: tuple[NamedQuota, ...] = ()

@@ -35,7 +35,7 @@ import msgspec
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.resilience import DEFAULT, Mode, Resilience
 from towpath._core.errors import SetupError
-from towpath._layers.budget import BudgetOptions
+from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import ChannelOptions
 from towpath._transport.client.endpoints.target import Target
 
@@ -46,7 +46,7 @@ _DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interv
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`retry_budget`, see `towpath._layers.budget.BudgetOptions`."""
+    """`retry_budget`, see `towpath._layers.retry_budget.BudgetOptions`."""
 
     ratio: float | None = None
     per_second: float | None = None

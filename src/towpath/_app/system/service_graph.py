@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 
 from towpath._app.methods import configured_methods, methods_of, where_contracts_are
 from towpath._app.settings import service_file, toml
-from towpath._app.settings.limits import by_method
 from towpath._app.settings.method_names import UnknownService, find_method, methods_of_service
+from towpath._app.settings.quotas_and_bulkheads import by_method
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.system import system_file
 from towpath._app.system.declared_calls import DeclaredCall, calls_of, waivers_of

@@ -28,9 +28,9 @@ from towpath._core.server_call import ServerCallInfo
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.signals import ADMISSION, Decision, Signal, unheard
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
-from towpath._layers.admission.early_rejection import MethodEarlyRejection
 from towpath._layers.admission.in_flight import InFlight
 from towpath._layers.admission.loop_lag import LagProbe
+from towpath._layers.admission.method_early_rejection import MethodEarlyRejection
 from towpath._layers.admission.method_queue import MethodQueue
 from towpath._layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, Rejections
 from towpath._layers.admission.scheduler import Scheduler

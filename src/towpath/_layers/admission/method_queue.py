@@ -9,8 +9,8 @@ turn. Of equals the oldest begins first while few are shed, so that no place is 
 ones are there soon.
 
 Calls that were held back as they arrived wait without a task and undecoded, so that to choose among them costs little more than to reject
-them. `towpath._layers.admission.early_rejection` rejects the least important before that: as many as were lately more than began. Choosing
-in each turn would do it too, but not the same for all calls of one tree (see `towpath._layers.admission.priority`).
+them. `towpath._layers.admission.method_early_rejection` rejects the least important before that: as many as were lately more than began.
+Choosing in each turn would do it too, but not the same for all calls of one tree (see `towpath._layers.admission.priority`).
 """
 
 import asyncio

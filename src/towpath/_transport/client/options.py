@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from towpath._core.errors import SetupError
-from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.load_balancing.balancer import PICKERS
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._wire.client_protocol import CLIENT_PROTOCOLS

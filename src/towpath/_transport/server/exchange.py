@@ -1,7 +1,7 @@
 """One call on the server, in any protocol over any HTTP: requests in through a dialect, the handler in a task, responses out.
 
-It is what a streaming handler iterates over and sends through (`towpath._core.calls.streaming.Exchange`). A request message is cut out of
-the body when the handler asks for it, and only then does its caller get room for more; a response that its caller does not read makes
+It is what a streaming handler iterates over and sends through (`towpath._core.calls.stream_handler.Exchange`). A request message is cut out
+of the body when the handler asks for it, and only then does its caller get room for more; a response that its caller does not read makes
 `send` wait. A call ends exactly once, by whichever comes first: the handler's end, the deadline, or the end of the connection's interest in
 it."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from towpath._core.calls.blocking import asynchronous
-from towpath._core.calls.streaming import exchange_handler
+from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.context import Criticality
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from towpath._wire.http2 import frames
-from towpath._wire.http2.budget import Budget
+from towpath._wire.http2.abuse_budget import AbuseBudget
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
 from towpath._wire.http2.frames import (
     ACK,
@@ -66,7 +66,7 @@ class Control(Sender, ABC):
         self.last_accepted = MAX_STREAM_ID
         self._writing_paused = False
         self._unread_replies = 0
-        self._rare = Budget(limits.settings_burst, limits.settings_per_second)
+        self._rare = AbuseBudget(limits.settings_burst, limits.settings_per_second)
         # Whether the window that every stream is given has grown, so that streams that wait for it have to go on.
         self._grown = False
         # No stream's own window is larger than this one, though it may be that of a stream that has ended or has sent since.

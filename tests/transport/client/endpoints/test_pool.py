@@ -19,7 +19,7 @@ from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Address, Channel, ChannelOptions, Server
 from towpath._transport.address import Place
-from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.endpoint import Endpoint, State
 from towpath._transport.client.load_balancing.balancer import PICKERS
 from towpath._transport.client.load_balancing.load import Choice

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from towpath._core import clock
 from towpath._transport.address import Place
-from towpath._transport.client.backoff import Backoff
+from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.health_check import HealthCheck, HealthWatch
 from towpath._transport.client.load_balancing.endpoint_guard import GuardedLoad, Guards

@@ -10,7 +10,7 @@ from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.signals import Decision, reason_of
 from towpath._layers.bucket import Rate
-from towpath._layers.rate import RATE_LIMIT, LocalRates, Quota, RateLimit
+from towpath._layers.quota import RATE_LIMIT, LocalRates, Quota, RateLimit
 
 NOW = 1000.0
 ONE_A_SECOND = Rate(per_second=1)

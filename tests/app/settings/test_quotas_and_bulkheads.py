@@ -10,7 +10,7 @@ from stream.v1.stream_towpath import StreamService
 
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath._app.settings.limits import by_method, rate_store_of
+from towpath._app.settings.quotas_and_bulkheads import by_method, rate_store_of
 from towpath._app.settings.service_file import load
 from towpath._core.errors import SetupError
 from towpath._core.signals import reason_of

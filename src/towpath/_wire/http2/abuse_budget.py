@@ -4,7 +4,7 @@ The caller passes the time in, and the bucket looks at it only when a token is s
 """
 
 
-class Budget:
+class AbuseBudget:
     """`burst` tokens at first and at the most, `rate` more a second."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")

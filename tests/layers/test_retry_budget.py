@@ -10,7 +10,7 @@ from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.errors import SetupError
 from towpath._core.outcome import Outcome
-from towpath._layers.budget import SECONDS, Allowance, BudgetOptions, RetryBudget
+from towpath._layers.retry_budget import SECONDS, Allowance, BudgetOptions, RetryBudget
 
 EARNING = [Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL]
 

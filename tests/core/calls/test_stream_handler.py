@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from towpath._core.calls.streaming import exchange_handler
+from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.context import Context
 from towpath._core.service import MethodKind
 

@@ -15,7 +15,7 @@
     shadow = true
 
 An entry for a service does not hold for a method that has an entry of its own. A call that exceeds a quota or finds a bulkhead full is
-answered with RESOURCE_EXHAUSTED; see `towpath._layers.rate` and `towpath._layers.bulkhead`.
+answered with RESOURCE_EXHAUSTED; see `towpath._layers.quota` and `towpath._layers.bulkhead`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ from towpath._core.errors import SetupError
 from towpath._core.service import MethodSpec
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Compartment
-from towpath._layers.rate import Quota, RateStore
+from towpath._layers.quota import Quota, RateStore
 
 LOCAL: Final = "local"
 """The `quota_store` of a service each of whose processes counts by itself."""
