@@ -211,3 +211,26 @@ def test_a_context_is_shown_with_the_time_it_has_left() -> None:
     with clock.using(lambda: 1.0):
         assert repr(Context("a.B/C", deadline=1.25, tenant="acme")) == "Context('a.B/C', deadline=0.250s left, CRITICAL, tenant='acme')"
     assert repr(Context("a.B/C")) == "Context('a.B/C', deadline=none, CRITICAL, tenant='')"
+
+
+def slots(ctx: Context) -> dict[str, object]:
+    return {name: getattr(ctx, name, "not set") for name in Context.__slots__}
+
+
+class TestCopies:
+    """`Context.root` and `Context.received` fill a context as `Context.__init__` does, without calling it."""
+
+    @given(deadlines, st.sampled_from(Criticality), st.booleans())
+    def test_of_a_call_on_behalf_of_no_other(self, deadline: float | None, criticality: Criticality, traced: bool) -> None:
+        trace = TraceContext.root() if traced else None
+        options = CallOptions(metadata=[("k", "v")], reply=Reply())
+        ctx = Context.root("a.B/C", deadline, criticality, options, trace)
+        expected = Context("a.B/C", deadline, criticality=criticality, metadata=options.metadata, trace=trace, reply=options.reply)
+        assert slots(ctx) == slots(expected)
+
+    @given(deadlines, st.sampled_from(Criticality), st.sampled_from([b"", TRACEPARENT]))
+    def test_of_a_call_off_the_wire(self, deadline: float | None, criticality: Criticality, traceparent: bytes) -> None:
+        metadata = Metadata([("k", "v")])
+        ctx = Context.received("a.B/C", deadline, criticality, metadata, "127.0.0.1:1", traceparent)
+        expected = Context("a.B/C", deadline, criticality=criticality, metadata=metadata, peer="127.0.0.1:1", traceparent=traceparent)
+        assert slots(ctx) == slots(expected)
