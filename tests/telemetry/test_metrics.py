@@ -112,6 +112,19 @@ def test_the_copy_of_observe_in_the_layer_counts_as_observe_does(durations):
     assert sample(metrics, "rpc_server_call_duration_seconds_sum", "OK") == original.total
 
 
+@given(st.lists(st.one_of(st.sampled_from(BUCKETS), st.floats(0, 20)), min_size=1, max_size=30))
+def test_the_copy_of_observe_for_early_rejections_counts_as_observe_does(durations):
+    """The original is `Series.observe` here too."""
+    metrics, original = CallMetrics(), Series(BUCKETS)
+    count = metrics.server.refusals(SAY)
+    for seconds in durations:
+        count(seconds)
+        original.observe(seconds)
+    for bound, total in zip([*map(str, BUCKETS), "+Inf"], accumulate(original.counts), strict=True):
+        assert sample(metrics, "rpc_server_call_duration_seconds_bucket", "RESOURCE_EXHAUSTED", le=bound) == total
+    assert sample(metrics, "rpc_server_call_duration_seconds_sum", "RESOURCE_EXHAUSTED") == original.total
+
+
 def test_bounds_ascend_from_a_tenth_of_a_millisecond_to_ten_seconds():
     assert list(BUCKETS) == sorted(BUCKETS)
     assert (BUCKETS[0], BUCKETS[-1]) == (1e-4, 10)

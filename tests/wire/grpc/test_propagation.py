@@ -12,7 +12,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.trace import TraceContext
 from towpath._wire.grpc import propagation
-from towpath._wire.grpc.propagation import Inherited, standing
+from towpath._wire.grpc.propagation import Inherited
 from towpath._wire.hpack import Decoder
 
 NOW = 5000.0
@@ -206,7 +206,7 @@ def test_what_describes_a_call_and_comes_twice_counts_as_not_sent(split: int) ->
         got = read(sent[:split], sent[split:])
         assert (got.criticality, got.attempt, got.given_request_id, got.trace.parent_id) == (Criticality.CRITICAL, 0, "", "")
         assert got.trace.trace_id.encode() not in one + other
-        assert standing(Inherited(sent[:split]), sent[split:])[:2] == (got.criticality, got.attempt)
+        assert Inherited(sent[:split]).priority(sent[split:])[:2] == (got.criticality, got.attempt)
 
 
 @pytest.mark.parametrize(("states", "expected"), [((b"a=1", b"b=2"), "a=1,b=2"), ((b"a=1", b""), "a=1"), ((b"", b"a=1"), "a=1")])
@@ -276,7 +276,7 @@ TRACED = (b"traceparent", b"00-000000000000000000000000000000ff-0000000000000001
 def test_how_important_a_call_is_shows_in_its_fields(
     fields: tuple[Field, ...], extra: list[Field], expected: tuple[Criticality, int, int]
 ) -> None:
-    assert standing(Inherited(fields), extra) == expected
+    assert Inherited(fields).priority(extra) == expected
 
 
 SENT = st.lists(
@@ -322,7 +322,7 @@ def test_the_fields_of_each_call_are_read_as_those_of_a_head_are(sent: list[Fiel
 @given(SENT, st.integers(0, 6))
 def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent: list[Field], split: int) -> None:
     base, extra = Inherited(sent[:split], Criticality.SHEDDABLE_PLUS), sent[split:]
-    by_fields = standing(base, extra)
+    by_fields = base.priority(extra)
     with suppress(RpcError):
         ctx = propagation.received("a.B/C", base, extra, "peer", None, NOW)
         assert (ctx.criticality, ctx.attempt, ctx.cohort) == by_fields
@@ -330,8 +330,8 @@ def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent:
 
 def test_a_trace_that_was_started_for_one_call_is_not_another_calls() -> None:
     base, one, other = Inherited(()), [(b"x", b"1")], [(b"x", b"1")]
-    cohort = standing(base, one)[2]
+    cohort = base.priority(one)[2]
     assert propagation.received("a.B/C", base, one, "peer", None, NOW).cohort == cohort
     assert propagation.received("a.B/C", base, one, "peer", None, NOW).cached_trace is None
-    standing(base, one)
+    base.priority(one)
     assert propagation.received("a.B/C", base, other, "peer", None, NOW).cached_trace is None

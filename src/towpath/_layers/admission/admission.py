@@ -215,7 +215,10 @@ class Admission:
             in_flight.record_end(ended, wait, ended - begun, late=probe.late)
             return response
         finally:
-            queue.leave()
+            # INLINED: MethodQueue.leave
+            in_flight.count -= 1
+            if queue.queue.entries:
+                self.scheduler.wake()
 
 
 def _stream(queue: MethodQueue, following: Handler, time: TimeSource) -> Handler:

@@ -15,6 +15,7 @@ from typing import Final
 from towpath._core.context import Criticality
 from towpath._layers.admission.loop_lag import LagProbe
 from towpath._layers.admission.priority import COHORTS, Prioritizer
+from towpath._layers.admission.wait_limits import MIN_CAPACITY
 
 LEVELS_PER_CLASS: Final = 2 * COHORTS
 """Levels of one criticality."""
@@ -90,9 +91,10 @@ class LoadShedding:
         self._arrived += 1
         self._lowest = min(self._lowest, level)
 
-    def admits(self, level: int, *, few_wait: bool) -> bool:
-        """Whether a call of `level` (see `towpath._layers.admission.priority`) is not to be shed."""
-        return self._prioritizer.admits(level) or (few_wait and self.is_light and not self.loop_is_late)
+    def admits(self, level: int, waiting: int) -> bool:
+        """Whether a call of `level` (see `towpath._layers.admission.priority`) is not to be shed, while `waiting` calls wait. While few are
+        shed, the next turn has room for the few that wait."""
+        return self._prioritizer.admits(level) or (waiting < MIN_CAPACITY and self.is_light and not self.loop_is_late)
 
     def record_starts(self, now: float, calls: int) -> None:
         """Count `calls` that have begun."""

@@ -39,11 +39,7 @@ class MethodEarlyRejection(EarlyRejection):
         if not queue.overload.is_rejecting(now):
             return None
         importance = level(*headers.priority(extra))
-        if queue.shedding.admits(importance, few_wait=queue.few_wait):
-            return None
-        queue.shedding.record_arrival(importance)
-        queue.on_rejected(0.0)
-        return queue.reject(queue.shed_reason, now)
+        return None if queue.shedding.admits(importance, len(self._entries)) else queue.shed(importance, now)
 
     def on_arrival(self, ctx: Context, call: PendingCall, /) -> Verdict | Rejection:
         """Admit a call, have it wait, or reject it."""

@@ -41,7 +41,7 @@ from towpath._layers.admission.rejections import (
     Rejections,
 )
 from towpath._layers.admission.scheduler import MAX_BATCH, SLICE, Scheduler
-from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, MIN_CAPACITY, QueueOptions, WaitLimits
+from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions, WaitLimits
 
 _log = logging.getLogger("towpath.server")
 
@@ -131,16 +131,6 @@ class MethodQueue:
 
     # A call comes.
 
-    @property
-    def few_wait(self) -> bool:
-        """Whether the next turn may have room for all calls that wait."""
-        return len(self._entries) < MIN_CAPACITY
-
-    @property
-    def shed_reason(self) -> Reason:
-        """Why the least important calls are rejected."""
-        return LOOP_LAG if self.shedding.loop_is_late else PRIORITY
-
     def put(self, ctx: Context, server_call: ServerCallInfo, call: PendingCall, now: float) -> Reason | None:
         """Have a call wait until it may begin; returns why it may not, or None."""
         entries, shedding, waits = self._entries, self.shedding, self.waits
@@ -154,8 +144,8 @@ class MethodQueue:
         if self.overload.is_rejecting(now):
             matters = level // LEVELS_PER_CLASS > shedding.shed_class
             capacity = min(capacity, waits.capacity(waits.overload_wait) + _CHOICE + (_KEPT if matters else 0))
-            if entries and not (server_call.admitted or shedding.admits(level, few_wait=self.few_wait)):
-                return self.shed_reason
+            if entries and not (server_call.admitted or shedding.admits(level, len(entries))):
+                return LOOP_LAG if shedding.loop_is_late else PRIORITY
         blocked = self.in_flight.count >= self.in_flight.max_count
         if len(entries) >= capacity and not self.queue.purge(now):
             return QUEUE_FULL if capacity == waits.max_length else CONCURRENCY_LIMIT if blocked else QUEUE_DELAY
@@ -219,6 +209,14 @@ class MethodQueue:
         if reason != QUEUE_FULL:
             self.overload.extend(now)
         return self._rejections.next(reason, self.shedding.fraction, now, self._figures, ctx=ctx)
+
+    def shed(self, level: int, now: float) -> Rejection:
+        """The rejection of a call of `level` by its headers alone, which lengthens the overload that there is."""
+        shedding = self.shedding
+        shedding.record_arrival(level)
+        self.on_rejected(0.0)
+        self.overload.extend(now)
+        return self._rejections.next(LOOP_LAG if shedding.loop_is_late else PRIORITY, shedding.fraction, now, self._figures)
 
     def _figures(self) -> dict[str, str]:
         return {

@@ -105,7 +105,7 @@ class Http2Link(HostLink[ServerConnection]):
             early = route.method_route.early_rejection
             if early is not None:
                 try:
-                    rejection = early.on_headers(route, extra)
+                    rejection = early.on_headers(route.inherited, extra)
                 except Exception:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection
                     log.exception("the early rejection of %s failed", route.method_route.name)
                     rejection = None

@@ -6,7 +6,6 @@ from typing import Final
 
 from towpath._core.calls.blocking import asynchronous
 from towpath._core.calls.stream_handler import exchange_handler
-from towpath._core.context import Criticality
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
@@ -19,8 +18,8 @@ from towpath._wire.dialect import Answer
 from towpath._wire.grpc import status
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath._wire.grpc.propagation import Inherited, standing
-from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.grpc.propagation import Inherited
+from towpath._wire.http.fields import Section, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +53,6 @@ class Route:
         self.message_limit = method_route.message_limit  # once more, for each call reads it
         self.negotiation = negotiation
         self.inherited = Inherited(head.fields, method_route.criticality)
-
-    def priority(self, extra: Sequence[Field], /) -> tuple[Criticality, int, int]:
-        """How important a call with this head is, as `towpath._core.early_rejection.RequestHeaders` says it."""
-        return standing(self.inherited, extra)
 
 
 class Settled:

@@ -43,36 +43,27 @@ _UNSAID: Final = [_unsaid(CRITICAL), *map(_unsaid, Criticality)]
 """The values for which nothing is written, by the number of the criticality that the contract implies."""
 
 
-def literals(ctx: Context, now: float, implied: Criticality = CRITICAL) -> bytes:
-    """The context as literal fields, in the order in which a server finds them fastest. `now` is the time in seconds of the clock. A
-    deadline that has passed goes out as zero, for the server to reject. `implied` is the criticality that the contract gives the method: a
-    server that hears of none takes that one."""
-    deadline = ctx.deadline
-    if deadline is None:
-        return _without_deadline(ctx, implied)
-    seconds = deadline - now
-    milliseconds = int(seconds * 1e3)
-    return (_timeouts.get(milliseconds) or _timeout(seconds, milliseconds)) + _without_deadline(ctx, implied)
+def literals(ctx: Context, now: float, implied: Criticality = CRITICAL, timeout: bytes | None = None) -> bytes:
+    """The context as literal fields, in the order in which a server finds them fastest.
 
-
-def connect_literals(ctx: Context, now: float, implied: Criticality = CRITICAL) -> bytes:
-    """The same for Connect, which has a field of its own for the deadline: whole milliseconds, rounded up as gRPC's are."""
-    deadline = ctx.deadline
-    if deadline is None:
-        return _without_deadline(ctx, implied)
-    seconds = deadline - now
-    milliseconds = min(int(seconds * 1e3) + 1, _MAX_CONNECT_TIMEOUT) if seconds > 0 else 0
-    return literal(b"connect-timeout-ms", b"%d" % milliseconds) + _without_deadline(ctx, implied)
-
-
-def _without_deadline(ctx: Context, implied: Criticality) -> bytes:
-    """Every field but the deadline's, in any protocol. The trace goes along if the context was given one: a bare channel starts none."""
-    out = b""
+    `now` is the time in seconds of the clock. A deadline that has passed goes out as zero, for the server to reject. `implied` is the
+    criticality that the contract gives the method: a server that hears of none takes that one. `timeout` is the field for the deadline in a
+    protocol that has its own; None stands for gRPC's. The trace goes along if the context was given one: a bare channel starts none.
+    """
+    out = timeout
+    if out is None:
+        deadline = ctx.deadline
+        if deadline is None:
+            out = b""
+        else:
+            seconds = deadline - now
+            milliseconds = int(seconds * 1e3)
+            out = _timeouts.get(milliseconds) or _timeout(seconds, milliseconds)
     trace = ctx.cached_trace
     if trace is None and ctx.raw_traceparent:
         trace = ctx.trace
     if trace is not None:
-        out = _TRACEPARENT + trace.traceparent
+        out += _TRACEPARENT + trace.traceparent
         if trace.state:
             out += literal(b"tracestate", trace.state.encode("latin-1"))
     values = _values_of(ctx)
@@ -84,6 +75,16 @@ def _without_deadline(ctx: Context, implied: Criticality) -> bytes:
     if ctx.metadata is not EMPTY:
         out += metadata_codec.encode(ctx.metadata)
     return out
+
+
+def connect_literals(ctx: Context, now: float, implied: Criticality = CRITICAL) -> bytes:
+    """The same for Connect, which has a field of its own for the deadline: whole milliseconds, rounded up as gRPC's are."""
+    deadline = ctx.deadline
+    if deadline is None:
+        return literals(ctx, now, implied, b"")
+    seconds = deadline - now
+    milliseconds = min(int(seconds * 1e3) + 1, _MAX_CONNECT_TIMEOUT) if seconds > 0 else 0
+    return literals(ctx, now, implied, literal(b"connect-timeout-ms", b"%d" % milliseconds))
 
 
 def _timeout(seconds: float, milliseconds: int) -> bytes:
@@ -147,7 +148,7 @@ class Inherited:
     """What the application sent."""
 
     started: tuple[Sequence[Field], TraceContext] | None
-    """The trace that `standing` started for the call with these literals."""
+    """The trace that `priority` started for the call with these literals."""
 
     def __init__(self, fields: Sequence[Field], implied: Criticality = CRITICAL) -> None:
         self.fields = fields
@@ -188,6 +189,29 @@ class Inherited:
         self.criticality, self.attempt = _importance(found, implied) if CRITICALITY in found or ATTEMPT in found else (implied, 0)
         self.metadata = metadata_codec.decode(rest)
 
+    def priority(self, extra: Sequence[Field], /) -> tuple[Criticality, int, int]:
+        """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that rejects it has to know.
+
+        A call whose cohort its fields do not tell starts a trace here, and `received` gives its context that one. So the cohort is the same
+        whoever asks.
+        """
+        found, traceparent = self.found, self.traceparent
+        for name, value in extra:
+            if name == b"traceparent":
+                traceparent = _joined(traceparent, value) if traceparent else value
+                continue
+            field = _BY_NAME.get(name)
+            if field is not None:
+                found = dict(found) if found is self.found else found
+                _add(found, field, value)
+        criticality, attempt = (self.criticality, self.attempt) if found is self.found else _importance(found, self.implied)
+        cohort = cohort_of(traceparent)
+        if cohort is None:
+            trace = TraceContext.root()
+            self.started = extra, trace
+            cohort = trace.cohort
+        return criticality, attempt, cohort
+
 
 def _add(found: dict[PropagatedField, bytes], field: PropagatedField, value: bytes) -> None:
     """Keep the raw value. No header holds a line break, so what has come twice is well-formed nowhere."""
@@ -207,30 +231,6 @@ def _importance(found: dict[PropagatedField, bytes], implied: Criticality) -> tu
         implied if level is None else CRITICALITY.parse(level) or implied,
         0 if attempts is None else ATTEMPT.parse(attempts) or 0,
     )
-
-
-def standing(base: Inherited, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
-    """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that rejects it has to know.
-
-    A call whose cohort its fields do not tell starts a trace here, and `received` gives its context that one. So the cohort is the same
-    whoever asks.
-    """
-    found, traceparent = base.found, base.traceparent
-    for name, value in extra:
-        if name == b"traceparent":
-            traceparent = _joined(traceparent, value)
-            continue
-        field = _BY_NAME.get(name)
-        if field is not None:
-            found = dict(found) if found is base.found else found
-            _add(found, field, value)
-    criticality, attempt = (base.criticality, base.attempt) if found is base.found else _importance(found, base.implied)
-    cohort = cohort_of(traceparent)
-    if cohort is None:
-        trace = TraceContext.root()
-        base.started = extra, trace
-        cohort = trace.cohort
-    return criticality, attempt, cohort
 
 
 def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fallback: float | None, now: float) -> Context:
