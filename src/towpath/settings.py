@@ -6,6 +6,7 @@ from towpath._app.settings.service_file import AdmissionMode, ServiceConfig, loa
 from towpath._contracts.policy import MethodConfig
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Compartment
+from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "MethodConfig",
     "NamedBulkhead",
     "NamedQuota",
+    "Quota",
     "Rate",
     "Resilience",
     "ServiceConfig",

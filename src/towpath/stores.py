@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from towpath._layers.idempotency.memory_store import MemoryStore
-    from towpath._layers.idempotency.store import IdempotencyStore
+    from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, StoreUnavailable
     from towpath._stores.postgres import PostgresStore, PostgresTransaction
     from towpath._stores.redis import RedisStore
     from towpath._stores.redis_rates import RedisRates
     from towpath._stores.sqlite import SqliteStore, SqliteTransaction
 
 __all__ = [
+    "Answer",
+    "Claim",
     "IdempotencyStore",
     "MemoryStore",
     "PostgresStore",
@@ -21,9 +23,13 @@ __all__ = [
     "RedisStore",
     "SqliteStore",
     "SqliteTransaction",
+    "StoreUnavailable",
 ]
 
 _MODULES: Final = {
+    "Answer": "towpath._layers.idempotency.store",
+    "Claim": "towpath._layers.idempotency.store",
+    "StoreUnavailable": "towpath._layers.idempotency.store",
     "IdempotencyStore": "towpath._layers.idempotency.store",
     "MemoryStore": "towpath._layers.idempotency.memory_store",
     "SqliteStore": "towpath._stores.sqlite",
