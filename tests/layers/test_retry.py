@@ -2,80 +2,25 @@
 
 import asyncio
 import random
-from collections import Counter
 
 import pytest
-from echo.v1.echo_pb2 import SayRequest, SayResponse
+from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import FAIL, SAY
 from hypothesis import given
 from hypothesis import strategies as st
 from stream.v1.stream_towpath import COLLECT, REPEAT
 
+from tests.layers.retry_stage import ANSWER, Stage, Target, failure
 from tests.layers.virtual_time import START, virtual
-from towpath._core import clock
 from towpath._core.context import Context, enter
 from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome
 from towpath._core.policies import RetryPolicy
-from towpath._core.signals import Decision, rejection
-from towpath._layers.retry import PAUSE, VAIN, Retry
+from towpath._core.signals import rejection
+from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import BudgetOptions, RetryBudget
 
 EVERY_CODE = frozenset(Code)
-ANSWER = SayResponse(id="x")
-
-
-def failure(code: Code = Code.UNAVAILABLE, *, unprocessed: bool = False, pushback: float | None = None) -> RpcError:
-    error = RpcError(code, "as told")
-    error.unprocessed = unprocessed
-    error.pushback = pushback
-    return error
-
-
-class Target:
-    """Fails as it is told, one after the other, then answers; notes each attempt, and when it came."""
-
-    def __init__(self, *failures: BaseException) -> None:
-        self.failures = list(failures)
-        self.attempts: list[int] = []
-        self.times: list[float] = []
-
-    async def __call__(self, _request, ctx):
-        self.attempts.append(ctx.attempt)
-        self.times.append(clock.now())
-        await asyncio.sleep(0)
-        if self.failures:
-            raise self.failures.pop(0)
-        return ANSWER
-
-
-class Stage:
-    """A `Retry` around a target, with all that it tells."""
-
-    def __init__(self, *failures, method=SAY, budget=None, **policy) -> None:
-        self.target = Target(*failures)
-        self.budget = RetryBudget(budget)
-        self.told: Counter[str] = Counter()
-        layer = Retry(policy_of=lambda _: RetryPolicy(**policy), budget=self.budget, source=random.Random(1), signal=self._hear)
-        self.call = layer.wrap(method, self.target)
-
-    def _hear(self, decision: Decision) -> None:
-        assert decision.method.startswith("echo.v1.EchoService/")
-        assert (decision.role, decision.shadow, decision.rejected, decision.ctx.method) == ("retry", False, False, "a/b")
-        self.told[decision.reason] += 1
-
-    async def run(self, *, deadline=None, key=""):
-        ctx = Context("a/b", deadline)
-        ctx.idempotency_key = key
-        try:
-            return await self.call(SayRequest(), ctx)
-        finally:
-            assert (self.budget.active, self.budget.retrying) == (0, 0)
-
-    async def fails(self, **options) -> RpcError:
-        with pytest.raises(RpcError) as caught:
-            await self.run(**options)
-        return caught.value
 
 
 def test_a_method_without_a_policy_does_not_have_the_role():
@@ -295,54 +240,6 @@ async def test_a_call_that_is_cancelled_ends_at_once_wherever_it_is(turns):
     assert task.cancelled()
     assert len(stage.target.attempts) == attempts
     assert (stage.budget.active, stage.budget.retrying) == (0, 0)
-
-
-@virtual
-async def test_what_always_comes_to_nothing_is_hardly_repeated_any_more_until_a_call_is_answered():
-    stage = Stage(*(failure() for _ in range(1000)))
-    for _ in range(30):
-        await stage.fails()
-    assert (stage.told["ATTEMPT"], stage.told["IN_VAIN"]) == (VAIN, 25)
-    await asyncio.sleep(PAUSE)
-    assert (await stage.fails()).pushback == -1
-    assert (stage.told["ATTEMPT"], stage.told["IN_VAIN"]) == (VAIN + 1, 26)
-    stage.target.failures.clear()
-    await stage.run()
-    stage.target.failures = [failure(), failure()]
-    await stage.run()
-    assert stage.told["ATTEMPT"] == VAIN + 3
-
-
-@virtual
-async def test_an_answer_now_and_then_keeps_repetitions_worth_while():
-    stage = Stage()
-    for _ in range(20):
-        stage.target.failures = [failure() for _ in range(3)]
-        await stage.fails()
-        await stage.run()
-    assert stage.told["ATTEMPT"] == 40
-    assert not stage.told["IN_VAIN"]
-
-
-@pytest.mark.parametrize("role", ["quota", "admission"])
-@virtual
-async def test_a_used_up_quota_has_nobody_elses_calls_not_repeated(role):
-    stage = Stage(method=SAY)
-    error = rejection(Code.RESOURCE_EXHAUSTED, SAY, role=role, reason="R", why="enough", pushback=0.001)
-    error.unprocessed = False  # which does not cross the wire
-    stage.target.failures = [error] * 100
-    for _ in range(10):
-        error.pushback = 0.001
-        await stage.fails()
-    assert bool(stage.told["IN_VAIN"]) is (role == "admission")
-
-
-@virtual
-async def test_what_could_not_be_sent_says_nothing_of_what_repetitions_are_worth():
-    stage = Stage(*(failure(unprocessed=True) for _ in range(120)))
-    for _ in range(30):
-        await stage.fails()
-    assert not stage.told["IN_VAIN"]
 
 
 FAILURES = st.lists(

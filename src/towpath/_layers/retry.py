@@ -9,9 +9,10 @@ an attempt that the server has begun to answer. The server's pushback is obeyed 
 it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. The budget must have
 room for it.
 
-Repetitions help against faults that happen now and then. Where `VAIN` repetitions of a method came to nothing and no call of it was
-answered in between, more of them add load and nothing else. Then only one in `PAUSE` seconds is made until a call is answered. First
-attempts are all made, so a server that recovers is found at once.
+Repetitions help against faults that happen now and then. Where as many repetitions of a method came to nothing as one call may have, and
+no call of it was answered in between, more of them add load and nothing else. Then only one in `PAUSE` seconds is made until a call is
+answered. First attempts are all made, so a server that recovers is found at once. A budget alone does not do this: a fleet of clients that
+each make half a call a second stays within the reserve of each, and would repeat every call of an outage as often as it may.
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback. A
 handler that lets the error through thereby tells its own caller not to try again. A service that works for a repeated call does not repeat
@@ -59,11 +60,8 @@ IN_VAIN: Final = "IN_VAIN"
 CALLER_RETRIES: Final = "CALLER_RETRIES"
 """Signal: no attempt is made, because the call that this service works for is a repetition itself, and the target is overloaded."""
 
-VAIN: Final = 10
-"""Repetitions of a method that may come to nothing, without an answer to any call of it, before they become rare."""
-
-PAUSE: Final = 2.0
-"""Seconds between repetitions once they are rare."""
+PAUSE: Final = 30.0
+"""Seconds between repetitions while they are rare."""
 
 _NO_MORE: Final = -1.0
 
@@ -138,7 +136,7 @@ class Retry:
 class _Repetition:
     """Further attempts of a method's calls, after the first has failed."""
 
-    __slots__ = ("_budget", "_following", "_method", "_policy", "_signal", "_source", "_tried", "vain")
+    __slots__ = ("_budget", "_following", "_max_vain", "_method", "_policy", "_signal", "_source", "_tried", "vain")
 
     def __init__(
         self,
@@ -155,6 +153,7 @@ class _Repetition:
         self._budget = budget
         self._source = source
         self._signal = signal
+        self._max_vain = max(1, policy.max_attempts - 1)
         self.vain = 0
         """Repetitions that came to nothing since a call was last answered."""
         self._tried = 0.0
@@ -242,7 +241,7 @@ class _Repetition:
         if ctx.deadline is not None and clock.now() + wait >= ctx.deadline:
             return DEADLINE_TOO_NEAR
         now = clock.now()
-        if self.vain >= VAIN and now < self._tried + PAUSE:
+        if self.vain >= self._max_vain and now < self._tried + PAUSE:
             return IN_VAIN
         if not self._budget.withdraw():
             return BUDGET_EXHAUSTED
