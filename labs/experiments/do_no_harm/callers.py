@@ -1,0 +1,179 @@
+"""Situations in which one caller behaves badly, or asks for more than its share."""
+
+import asyncio
+
+from labs.experiments.do_no_harm.load import Load, Outcome
+from labs.experiments.do_no_harm.sides import PORT, Scripted, Side, echo
+from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
+from labs.work.v1.work_towpath import READ
+from towpath import CallOptions, Code, RpcError
+from towpath.settings import NamedQuota, Quota, Rate, ServiceConfig
+from towpath.testing import LinkOptions, Simulation
+
+
+async def tenant_over_quota(run: Simulation, side: Side) -> Outcome:
+    """A tenant asks for 400 calls a second of a server that can do 250, and its quota is 50; another tenant asks for 20."""
+    node = run.node("server")
+
+    async def read(text: str) -> str:
+        await node.work(0.004)
+        return text
+
+    limited = NamedQuota(where="the lab", methods=(READ.full_name,), quota=Quota(rate=Rate(per_second=50.0)))
+    server = await side.serve(node, Scripted(read), ServiceConfig(insecure=True, quotas=(limited,)))
+    client, load, greedy = side.connect(f"server:{PORT}"), Load(run), Load(run)
+    own, others = CallOptions(timeout=1.0, tenant="modest"), CallOptions(timeout=1.0, tenant="greedy")
+    await asyncio.gather(
+        load.at(20, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), own)),
+        greedy.at(400, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), others), counts=False),
+    )
+    await greedy.ended()
+    outcome = await load.ended()
+    await client.close()
+    await server.close(0)
+    return outcome
+
+
+async def short_deadlines(run: Simulation, side: Side) -> Outcome:
+    """One caller gives 5 ms to a method that takes 50; the calls of others go over the same connection."""
+
+    async def read(text: str) -> str:
+        await asyncio.sleep(0.05)
+        return text
+
+    node = run.node("server")
+    server = await side.serve(node, Scripted(read), SETTINGS)
+    client, load, hasty = side.connect(f"server:{PORT}"), Load(run), Load(run)
+    enough, too_little = CallOptions(timeout=1.0), CallOptions(timeout=0.005)
+    await asyncio.gather(
+        load.at(50, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), enough)),
+        hasty.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), too_little), counts=False),
+    )
+    await hasty.ended()
+    outcome = await load.ended()
+    await client.close()
+    await server.close(0)
+    return outcome
+
+
+async def quiet_clients(run: Simulation, side: Side) -> Outcome:
+    """Sixty clients of half a call a second each meet a server that is unavailable for half a minute: its recovery must not depend on how
+    often they repeat. Calls that are made while it is unavailable do not count."""
+    away = False
+
+    async def read(text: str) -> str:
+        if away:
+            raise RpcError(Code.UNAVAILABLE, "away")
+        return text
+
+    node = run.node("server")
+    service = Scripted(read)
+    server = await side.serve(node, service, SETTINGS)
+    clients, load, lost = [side.connect(f"server:{PORT}") for _ in range(60)], Load(run), Load(run)
+    second = CallOptions(timeout=1.0)
+    for client in clients:  # each has its connection, as a client that was there before has
+        await client.work.read(ReadRequest(), second)
+
+    async def all_call(into: Load, seconds: float, *, counts: bool) -> None:
+        await asyncio.gather(
+            *(
+                into.at(0.5, seconds, lambda n, each=client: each.work.read(ReadRequest(id=f"{n}"), second), counts=counts)
+                for client in clients
+            )
+        )
+        await into.ended()
+
+    await all_call(load, 10, counts=True)
+    away, before, made = True, service.reads, 0
+
+    async def counted(number: int) -> object:
+        nonlocal made
+        made += 1
+        return await clients[number % 60].work.read(ReadRequest(id=f"{number}"), second)
+
+    await lost.at(30, 30, counted, counts=False)
+    await lost.ended()
+    attempts = (service.reads - before) / made
+    away = False
+    await asyncio.sleep(5)
+    await all_call(load, 10, counts=True)
+    outcome = load.outcome
+    outcome.attempts = attempts
+    for client in clients:
+        await client.close()
+    await server.close(0)
+    return outcome
+
+
+async def retry_of_an_effect(run: Simulation, side: Side) -> Outcome:
+    """Connections are reset while effects are under way, which no key makes safe to repeat."""
+
+    async def write(text: str) -> str:
+        await asyncio.sleep(run.random.uniform(0, 0.02))
+        return text
+
+    node = run.node("server")
+    service = Scripted(echo, write)
+    server = await side.serve(node, service, SETTINGS)
+    client, load = side.connect(f"server:{PORT}"), Load(run)
+    options = CallOptions(timeout=1.0)
+
+    async def resets() -> None:
+        while True:
+            await asyncio.sleep(run.random.uniform(0.3, 0.7))
+            run.network.reset([node])
+
+    resetting = asyncio.create_task(resets())
+    await load.at(100, 10, lambda n: client.work.write(WriteRequest(id=f"{n}"), options))
+    outcome = await load.ended()
+    resetting.cancel()
+    await asyncio.wait([resetting])
+    await client.close()
+    await server.close(0)
+    outcome.doubled = service.doubled
+    return outcome
+
+
+async def slow_consumer(run: Simulation, side: Side) -> Outcome:
+    """One client asks for answers of 100 KB and reads 20 KB of them a second; others ask the same server."""
+    node, slow = run.node("server"), run.node("slow")
+    run.network.link(node, slow, LinkOptions(bandwidth=20_000))
+
+    async def read(text: str) -> str:
+        return text * 100_000 if text == "x" else text
+
+    server = await side.serve(node, Scripted(read), SETTINGS)
+    with slow.inside():
+        behind = side.connect(f"server:{PORT}")
+    client, load, reading = side.connect(f"server:{PORT}"), Load(run), Load(run)
+    second, ten = CallOptions(timeout=1.0), CallOptions(timeout=10.0)
+
+    async def slowly() -> None:
+        await reading.at(20, 20, lambda _: behind.work.read(ReadRequest(id="x"), ten), counts=False)
+
+    await asyncio.gather(slow.start(slowly()), load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), second)))
+    outcome = await load.ended()
+    await reading.ended()
+    await behind.close()
+    await client.close()
+    await server.close(0)
+    return outcome
+
+
+SITUATIONS = {
+    "tenant over quota": Situation(
+        what="a tenant asks for eight times its quota, and more than the server can do",
+        counted="another tenant's",
+        run=tenant_over_quota,
+        fewer_failures=10,
+    ),
+    "short deadlines": Situation(
+        what="a caller gives 5 ms to a method that takes 50", counted="those with a second, on the same connection", run=short_deadlines
+    ),
+    "quiet clients": Situation(
+        what="60 clients of half a call a second meet 30 s of UNAVAILABLE", counted="those before and after it", run=quiet_clients
+    ),
+    "retry of an effect": Situation(what="connections are reset while effects are under way", counted="all", run=retry_of_an_effect),
+    "slow consumer": Situation(what="a client reads its large answers slowly", counted="other clients'", run=slow_consumer),
+}

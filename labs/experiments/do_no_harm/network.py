@@ -1,0 +1,150 @@
+"""Situations in which connections end, addresses are dead, and servers come and go."""
+
+import asyncio
+from collections.abc import Sequence
+
+from labs.experiments.do_no_harm.load import Load, Outcome
+from labs.experiments.do_no_harm.sides import PORT, Client, Scripted, Serving, Side, echo
+from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
+from towpath import CallOptions
+from towpath.testing import Node, Simulation
+
+_SECOND = CallOptions(timeout=1.0)
+_TWO_SECONDS = CallOptions(timeout=2.0)
+
+
+async def _replicas(run: Simulation, side: Side, count: int, work: float) -> tuple[list[Node], list[Scripted], list[Serving]]:
+    """Servers behind the name `work`, each call of which takes `work` seconds of its server's processor."""
+    nodes = [run.node(f"server-{number}") for number in range(count)]
+    run.network.name("work", nodes)
+
+    def reading(node: Node) -> Scripted:
+        async def read(text: str) -> str:
+            await node.work(work)
+            return text
+
+        return Scripted(read, read)
+
+    services = [reading(node) for node in nodes]
+    return nodes, services, [await side.serve(node, service, SETTINGS) for node, service in zip(nodes, services, strict=True)]
+
+
+async def _end(clients: Sequence[Client], servers: Sequence[Serving]) -> None:
+    for client in clients:
+        await client.close()
+    for server in servers:
+        await server.close(0)
+
+
+async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
+    """A server says goodbye once a second, with a hundred calls under way, and another one listens in its place at once."""
+
+    async def read(text: str) -> str:
+        await asyncio.sleep(0.2)
+        return text
+
+    node, service = run.node("server"), Scripted(read)
+    server = await side.serve(node, service, SETTINGS)
+    client, load, leaving = side.connect(f"server:{PORT}"), Load(run), set[asyncio.Task[None]]()
+
+    async def takeovers() -> None:
+        nonlocal server
+        for _ in range(8):
+            await asyncio.sleep(1)
+            closing = asyncio.create_task(server.close())
+            leaving.add(closing)
+            while PORT in node.listening:  # noqa: ASYNC110 # a turn or two, until the server has stopped listening
+                await asyncio.sleep(0)
+            server = await side.serve(node, service, SETTINGS)
+
+    await asyncio.gather(takeovers(), load.at(500, 9, lambda n: client.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)))
+    outcome = await load.ended()
+    await asyncio.gather(*leaving)
+    await _end([client], [server])
+    return outcome
+
+
+async def rolling_restart(run: Simulation, side: Side) -> Outcome:
+    """Three servers are restarted one after the other, each of them away for a second, while twenty callers go on calling."""
+    nodes, services, servers = await _replicas(run, side, 3, 0.005)
+    clients, load = [side.connect(f"dns:///work:{PORT}") for _ in range(20)], Load(run)
+
+    async def restarts() -> None:
+        for number, node in enumerate(nodes):
+            await asyncio.sleep(3)
+            await servers[number].close()
+            await asyncio.sleep(1)
+            servers[number] = await side.serve(node, services[number], SETTINGS)
+
+    await asyncio.gather(
+        restarts(),
+        *(load.at(10, 15, lambda n, each=client: each.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)) for client in clients),
+    )
+    outcome = await load.ended()
+    await _end(clients, servers)
+    return outcome
+
+
+async def slow_replica(run: Simulation, side: Side) -> Outcome:
+    """One of two servers has a tenth of the other's processor."""
+    nodes, _, servers = await _replicas(run, side, 2, 0.004)
+    nodes[1].cpu.speed = 0.1
+    client, load = side.connect(f"dns:///work:{PORT}"), Load(run)
+    await load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND))
+    outcome = await load.ended()
+    await _end([client], servers)
+    return outcome
+
+
+async def dead_address(run: Simulation, side: Side) -> Outcome:
+    """One of a name's three addresses swallows whatever is sent to it."""
+    nodes, _, servers = await _replicas(run, side, 3, 0.002)
+    run.network.partition([nodes[0]])
+    clients, load = [side.connect(f"dns:///work:{PORT}") for _ in range(5)], Load(run)
+    await asyncio.gather(
+        *(load.at(20, 15, lambda n, each=client: each.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)) for client in clients)
+    )
+    outcome = await load.ended()
+    await _end(clients, servers)
+    run.network.heal()
+    return outcome
+
+
+async def idle_connections_closed(run: Simulation, side: Side) -> Outcome:
+    """A proxy closes connections that were idle for some seconds, as often as not when the next call is about to be made."""
+    node, service = run.node("server"), Scripted(echo)
+    server = await side.serve(node, service, SETTINGS)
+    callers = [run.node(f"caller-{number}") for number in range(30)]
+    load = Load(run)
+
+    async def caller(at: Node) -> None:
+        client = side.connect(f"server:{PORT}")
+
+        async def proxy() -> None:
+            while True:
+                await asyncio.sleep(run.random.uniform(4, 6))
+                run.network.reset([node], [at])
+
+        closing = asyncio.create_task(proxy())
+        await load.at(0.5, 30, lambda n: client.work.write(WriteRequest(id=f"{at.name}-{n}"), _SECOND))
+        await load.ended()
+        closing.cancel()
+        await asyncio.wait([closing])
+        await client.close()
+
+    await asyncio.gather(*(at.start(caller(at)) for at in callers))
+    await server.close(0)
+    load.outcome.doubled = service.doubled
+    return load.outcome
+
+
+SITUATIONS = {
+    "GOAWAY under load": Situation(
+        what="a server hands over to another one with a hundred calls under way, eight times", counted="all", run=goaway_under_load
+    ),
+    "rolling restart": Situation(what="three servers restart one by one under twenty callers", counted="all", run=rolling_restart),
+    "slow replica": Situation(what="one of two servers has a tenth of the processor", counted="all", run=slow_replica),
+    "dead address": Situation(what="one of a name's three addresses answers nothing", counted="all", run=dead_address),
+    "idle connections closed": Situation(what="a proxy closes connections after some seconds", counted="all", run=idle_connections_closed),
+}
