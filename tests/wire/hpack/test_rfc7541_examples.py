@@ -75,7 +75,7 @@ def fields_of(block: HeaderBlock) -> list[Field]:
 
 
 def table_of(decoder: Decoder) -> tuple[int, list[Field]]:
-    table = decoder._table
+    table = decoder.table
     return table.size, table.entries[FIRST_DYNAMIC_INDEX:]
 
 

@@ -31,10 +31,11 @@ class Decoder:
     fields of one block, counted as names + values + 32 for each. The caller limits how long a block may be.
     """
 
-    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "_table", "blocks", "generation", "stems", "tail")
+    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "blocks", "generation", "stems", "table", "tail")
 
     def __init__(self, *, max_table_size: int = 4096, max_list_size: int = 16384) -> None:
-        self._table: DecodingTable = DecodingTable()
+        self.table: DecodingTable = DecodingTable()
+        """The dynamic table, which has to hold what the table of the peer's encoder holds."""
         self._max_table_size: int = max_table_size
         self._max_list_size: int = max_list_size
         self._nothing: KnownFields = KnownFields((), 0)
@@ -119,7 +120,7 @@ class Decoder:
                 field, at = self._decode_literal(block, at, 0x3F)
                 field_size = len(field[0]) + len(field[1]) + ENTRY_OVERHEAD
                 self._forget_runs()
-                self._table.insert(field, field_size)
+                self.table.insert(field, field_size)
             elif first >= 0x20:
                 if size:  # every field before this one counted
                     raise HpackError("dynamic table size update after the first field of a header block (RFC 7541 4.2)")
@@ -173,11 +174,11 @@ class Decoder:
         if size > self._max_table_size:
             raise HpackError(f"dynamic table size update to {size} bytes exceeds the limit of {self._max_table_size} (RFC 7541 6.3)")
         self._forget_runs()
-        self._table.resize(size)
+        self.table.resize(size)
         return at
 
     def _entry(self, index: int) -> Field:
-        entries = self._table.entries
+        entries = self.table.entries
         if not 0 < index < len(entries):
             held = len(entries) - FIRST_DYNAMIC_INDEX
             raise HpackError(f"index {index} is in neither table; the dynamic one holds {held} entries (RFC 7541 2.3.3)")

@@ -24,16 +24,17 @@ class Encoder:
     when `generation` grows.
     """
 
-    __slots__ = ("_least_size", "_max_table_size", "_resized", "_table", "generation", "recurring")
+    __slots__ = ("_least_size", "_max_table_size", "_resized", "generation", "recurring", "table")
 
     def __init__(self, *, max_table_size: int = 4096) -> None:
-        self._table: EncodingTable = EncodingTable()
+        self.table: EncodingTable = EncodingTable()
+        """The dynamic table, which the peer's decoder has to keep in step with."""
         self._max_table_size: int = max_table_size
         self._resized: bool = False
         self._least_size: int = 0
         self.generation: int = 0
         self.recurring: dict[object, Any] = {}
-        self.set_peer_max_table_size(self._table.max_size)
+        self.set_peer_max_table_size(self.table.max_size)
 
     def set_peer_max_table_size(self, size: int) -> None:
         """Obey the peer's SETTINGS_HEADER_TABLE_SIZE, in bytes.
@@ -41,11 +42,11 @@ class Encoder:
         The next block starts by announcing what changes: the smallest size in between, then the final one (RFC 7541 4.2).
         """
         size = min(size, self._max_table_size)
-        if size == self._table.max_size:
+        if size == self.table.max_size:
             return
         self._least_size = min(size, self._least_size) if self._resized else size
         self._resized = True
-        self._table.resize(size)
+        self.table.resize(size)
         self._table_changed()
 
     def encode(self, indexed: Sequence[Field], literals: Iterable[Field] = (), never: Iterable[Field] = ()) -> bytes:
@@ -58,18 +59,18 @@ class Encoder:
         parts: list[bytes] = []
         if self._resized:
             self._resized = False
-            if self._least_size < self._table.max_size:
+            if self._least_size < self.table.max_size:
                 parts.append(encode_integer(self._least_size, 0x1F, 0x20))
-            parts.append(encode_integer(self._table.max_size, 0x1F, 0x20))
+            parts.append(encode_integer(self.table.max_size, 0x1F, 0x20))
         for field in indexed:
-            index = STATIC_INDEX.get(field, 0) or self._table.index(field)
+            index = STATIC_INDEX.get(field, 0) or self.table.index(field)
             if index:
                 parts.append(encode_integer(index, 0x7F, 0x80))
                 continue
-            name_index = STATIC_NAME_INDEX.get(field[0], 0) or self._table.name_index(field[0])
-            if self._table.fits(field):
+            name_index = STATIC_NAME_INDEX.get(field[0], 0) or self.table.name_index(field[0])
+            if self.table.fits(field):
                 _add_literal(parts, field, name_index, 0x3F, 0x40, encode_shortest)
-                self._table.insert(field)
+                self.table.insert(field)
                 self._table_changed()
             else:
                 _add_literal(parts, field, name_index, 0x0F, 0x00, encode_shortest)
@@ -92,7 +93,7 @@ class Encoder:
             return None
         parts: list[bytes] = []
         for field in fields:
-            index = STATIC_INDEX.get(field, 0) or self._table.index(field)
+            index = STATIC_INDEX.get(field, 0) or self.table.index(field)
             if not index:
                 return None
             parts.append(encode_integer(index, 0x7F, 0x80))

@@ -14,10 +14,11 @@ from towpath._wire.http.fields import Field
 class EncodingTable:
     """Indexes by field and by name. No field is in it twice, since the encoder inserts only what it did not find."""
 
-    __slots__ = ("_entries", "_inserted", "_names", "_numbers", "max_size", "size")
+    __slots__ = ("_inserted", "_names", "_numbers", "entries", "max_size", "size")
 
     def __init__(self) -> None:
-        self._entries: deque[Field] = deque()  # oldest first
+        self.entries: deque[Field] = deque()
+        """The fields in the order of their insertion, the oldest first."""
         self._numbers: dict[Field, int] = {}
         self._names: dict[bytes, int] = {}  # the newest entry with the name
         self._inserted: int = 0
@@ -39,7 +40,7 @@ class EncodingTable:
         size = len(field[0]) + len(field[1]) + ENTRY_OVERHEAD
         self._evict(self.max_size - size)
         self._inserted += 1
-        self._entries.append(field)
+        self.entries.append(field)
         self._numbers[field] = self._inserted
         self._names[field[0]] = self._inserted
         self.size += size
@@ -55,7 +56,7 @@ class EncodingTable:
 
     def _evict(self, room: int) -> None:
         while self.size > room:
-            field = self._entries.popleft()
+            field = self.entries.popleft()
             number = self._numbers.pop(field)
             name = field[0]
             if self._names[name] == number:
