@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from stream.v1 import stream_pb2 as pb
-from stream.v1.stream_towpath import StreamServiceClient
+from stream.v1.stream_towpath import COLLECT, CONVERSE, REPEAT, StreamServiceClient
 
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.stream_service import Streams, answers
-from towpath._core.calls.asynchronous import ClientStreamingCall
+from towpath._core.calls.asynchronous import BidiStreamingCall, ClientExchange, ClientStreamingCall, ServerStreamingCall
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._transport import Channel
+from towpath._transport.client.stream import MAX_QUEUED
 
 PATIENT = CallOptions(timeout=PATIENCE)
 FOREVER = pb.RepeatRequest(answers=answers([1]), forever=True)
@@ -23,8 +24,14 @@ END = pb.End(code=Code.ABORTED, message="enough")
 
 
 @asynccontextmanager
-async def client_of(streams: Streams) -> AsyncIterator[StreamServiceClient]:
+async def channel_to(streams: Streams) -> AsyncIterator[Channel]:
     async with serving(streams) as server, Channel(server.address) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def client_of(streams: Streams) -> AsyncIterator[StreamServiceClient]:
+    async with channel_to(streams) as channel:
         yield StreamServiceClient(channel)
 
 
@@ -47,13 +54,15 @@ async def test_what_came_before_an_error_is_delivered_before_it() -> None:
 
 async def test_a_stream_has_no_deadline_unless_somebody_sets_one() -> None:
     streams = Streams()
-    async with client_of(streams) as client, client.repeat(FOREVER) as call:
-        await anext(call)
-        await streams.until(lambda: streams.seen["waiting"] == 1)
-        assert call._exchange.ctx.deadline is None
-        with pytest.raises(RpcError) as caught:
-            async for _ in client.repeat(FOREVER, CallOptions(timeout=0.05)):
-                pass
+    async with channel_to(streams) as channel:
+        exchange = channel.bind_stream(REPEAT)(FOREVER, None)
+        async with ServerStreamingCall(exchange) as call:
+            await anext(call)
+            await streams.until(lambda: streams.seen["waiting"] == 1)
+            assert exchange.ctx.deadline is None
+            with pytest.raises(RpcError) as caught:
+                async for _ in StreamServiceClient(channel).repeat(FOREVER, CallOptions(timeout=0.05)):
+                    pass
         assert caught.value.code is Code.DEADLINE_EXCEEDED
 
 
@@ -74,7 +83,7 @@ async def test_cancelling_who_waits_for_a_message_cancels_the_call() -> None:
         call = client.repeat(FOREVER)
         await anext(call)
         reader = asyncio.ensure_future(anext(call))
-        await turn_until(lambda: call._exchange.changed is not None)
+        await asyncio.sleep(0)  # the reader finds nothing, and waits
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
@@ -98,7 +107,7 @@ async def test_two_readers_are_refused() -> None:
     async with client_of(streams) as client, client.repeat(FOREVER) as call:
         await anext(call)
         first = asyncio.ensure_future(anext(call))
-        await turn_until(lambda: call._exchange.changed is not None)
+        await asyncio.sleep(0)  # the first reader finds nothing, and waits
         with pytest.raises(RuntimeError, match="two tasks read the same call"):
             await anext(call)
         call.cancel()
@@ -237,16 +246,21 @@ async def test_requests_stop_once_the_server_has_answered() -> None:
         async def collect(self, requests: AsyncIterator[pb.CollectRequest], ctx: Context) -> pb.CollectResponse:
             return pb.CollectResponse(count=-1)
 
+    taken: list[pb.CollectRequest] = []
+
     def endless() -> Iterator[pb.CollectRequest]:
         while True:
-            yield pb.CollectRequest()
+            taken.append(pb.CollectRequest())
+            yield taken[-1]
 
-    async with client_of(Hasty()) as client:
-        call = client.collect(endless())
-        assert (await call).count == -1
-        again = ClientStreamingCall(call._exchange, endless())  # too late to be asked for any
-        assert again._pump is not None
-        await again._pump
+    async with channel_to(Hasty()) as channel:
+        exchange = channel.bind_stream(COLLECT)(None, None)
+        assert (await ClientStreamingCall(exchange, endless())).count == -1
+        taken.clear()
+        again = ClientStreamingCall(exchange, endless())
+        await asyncio.sleep(0)  # in which it sends until nobody listens
+        await again.aclose()
+        assert len(taken) == 1
 
 
 async def test_headers_come_before_the_first_message_and_trailers_after_the_last() -> None:
@@ -288,27 +302,33 @@ async def test_waiting_for_a_connection_is_part_of_the_call() -> None:
 
 async def test_a_response_too_few_or_too_many_is_an_error_of_the_server() -> None:
     """A bidi method called as if only its requests streamed."""
-    async with client_of(Streams()) as client:
+    async with channel_to(Streams()) as channel:
         for sizes, text in (([], "ended without a response"), ([1, 1], "answered with more than one message")):
-            exchange = client.converse([pb.ConverseRequest(answers=answers(sizes))])
-            call = ClientStreamingCall(exchange._exchange)
-            call._pump = exchange._pump
+            call = ClientStreamingCall(channel.bind_stream(CONVERSE)(None, None), [pb.ConverseRequest(answers=answers(sizes))])
             with pytest.raises(RpcError, match=text):
                 await call
-            await exchange.aclose()
+            await call.aclose()
+
+
+async def stream_of(exchange: ClientExchange[Any, Any]) -> Any:
+    """The stream that a call runs on, once it has one."""
+    await turn_until(lambda: exchange.wire is not None)
+    return exchange.wire
 
 
 async def test_a_large_message_behind_a_small_one_comes_whole_to_who_reads_late() -> None:
-    async with client_of(Streams()) as client, client.repeat(pb.RepeatRequest(answers=answers([1, 1 << 20]))) as call:
-        await turn_until(lambda: call._exchange.wire is not None)
-        stream: Any = call._exchange.wire
-        await turn_until(lambda: stream.recv_window == 0)
-        assert [len(response.payload) async for response in call] == [1, 1 << 20]
+    async with channel_to(Streams()) as channel:
+        exchange = channel.bind_stream(REPEAT)(pb.RepeatRequest(answers=answers([1, 1 << 20])), None)
+        async with ServerStreamingCall(exchange) as call:
+            stream = await stream_of(exchange)
+            await turn_until(lambda: stream.recv_window == 0)
+            assert [len(response.payload) async for response in call] == [1, 1 << 20]
 
 
 async def test_cancelling_a_call_frees_who_waits_for_room() -> None:
-    async with client_of(Streams()) as client:
-        call = client.converse()
+    async with channel_to(Streams()) as channel:
+        exchange = channel.bind_stream(CONVERSE)(None, None)
+        call = BidiStreamingCall(exchange)
         request = pb.ConverseRequest(payload=bytes(1 << 20), answers=answers([1 << 20] * 4))
 
         async def talk() -> None:
@@ -316,9 +336,8 @@ async def test_cancelling_a_call_frees_who_waits_for_room() -> None:
                 pass
 
         talking = asyncio.ensure_future(talk())
-        await turn_until(lambda: call._exchange.wire is not None)
-        stream: Any = call._exchange.wire
-        await turn_until(lambda: stream._room is not None)
+        stream = await stream_of(exchange)
+        await turn_until(lambda: stream.queued >= MAX_QUEUED)
         call.cancel()
         with pytest.raises(RpcError) as caught:
             await talking
@@ -326,11 +345,11 @@ async def test_cancelling_a_call_frees_who_waits_for_room() -> None:
 
 
 async def test_a_call_that_is_cancelled_within_a_message_says_that_it_was_cancelled() -> None:
-    async with client_of(Streams()) as client:
-        call = client.repeat(pb.RepeatRequest(answers=answers([1 << 20])))
-        await turn_until(lambda: call._exchange.wire is not None)
-        stream: Any = call._exchange.wire
-        await turn_until(lambda: stream._reader is not None and stream._reader.unread)
+    async with channel_to(Streams()) as channel:
+        exchange = channel.bind_stream(REPEAT)(pb.RepeatRequest(answers=answers([1 << 20])), None)
+        call = ServerStreamingCall(exchange)
+        stream = await stream_of(exchange)
+        await turn_until(lambda: stream.recv_window < stream.connection.initial_window)  # a part of the message has come
         call.cancel()
         with pytest.raises(RpcError) as caught:
             await anext(call)
@@ -351,8 +370,9 @@ async def test_a_call_may_be_half_closed_with_requests_still_waiting() -> None:
 
 async def test_cancelling_who_waits_for_room_cancels_the_call() -> None:
     streams = Streams()
-    async with client_of(streams) as client:
-        call = client.converse()
+    async with channel_to(streams) as channel:
+        exchange = channel.bind_stream(CONVERSE)(None, None)
+        call = BidiStreamingCall(exchange)
         request = pb.ConverseRequest(payload=bytes(1 << 20), answers=answers([1 << 20] * 4))
 
         async def talk() -> None:
@@ -360,9 +380,8 @@ async def test_cancelling_who_waits_for_room_cancels_the_call() -> None:
                 await call.send(request)
 
         talking = asyncio.ensure_future(talk())
-        await turn_until(lambda: call._exchange.wire is not None)
-        stream: Any = call._exchange.wire
-        await turn_until(lambda: stream._room is not None)
+        stream = await stream_of(exchange)
+        await turn_until(lambda: stream.queued >= MAX_QUEUED)
         talking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await talking
