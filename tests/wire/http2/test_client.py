@@ -91,7 +91,7 @@ class TestOpening:
 
     def test_stops_for_good_when_the_ids_are_used_up(self) -> None:
         client = ClientEnd()
-        client.connection._next_stream = MOST
+        client.connection.next_stream = MOST
         assert client.connection.can_open()
         assert not client.connection.exhausted()
         assert client.call().id == MOST

@@ -110,7 +110,7 @@ def survives(end: End, pieces: list[bytes]) -> list[Event]:
                 connection.send_body(stream, bytes(30_000), end_stream=False, trailers=block(*TRAILERS))
     sent = parse(connection.take())
     assert all(stream.state in {1, 2, 3} and stream.id == stream_id for stream_id, stream in connection.streams.items())
-    assert all(stream in connection.streams.values() for stream in connection._starved)
+    assert all(stream in connection.streams.values() for stream in connection.starved)
     assert [each.kind for each in sent].count(frames.GOAWAY) <= 1
     if connection.state is ConnectionState.CLOSED:
         assert connection.streams == {}

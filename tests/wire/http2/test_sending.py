@@ -274,14 +274,14 @@ class TestConnectionWindow:
         server, (stream,) = sending(1, window=10, connection_window=0)
         server.connection.send_body(stream, bytes(20), end_stream=True)
         server.feed(*[window_update(1, 1)] * 5)
-        assert list(server.connection._starved) == [stream]
+        assert list(server.connection.starved) == [stream]
 
     def test_keeps_no_stream_that_is_over(self) -> None:
         server, streams = sending(2, window=10, connection_window=0)
         for stream in streams:
             server.connection.send_body(stream, bytes(20), end_stream=True)
         server.feed(rst_stream(1, ErrorCode.CANCEL))
-        assert list(server.connection._starved) == [streams[1]]
+        assert list(server.connection.starved) == [streams[1]]
         server.feed(window_update(0, 100))
         assert turns(server.sent()) == [3]
 

@@ -39,13 +39,14 @@ class ClientConnection(Connection):
     """A connection that opens streams, which have odd ids. `can_open` says whether one more fits; the channel queues streams that do
     not."""
 
-    __slots__ = ("_next_stream",)
+    __slots__ = ("next_stream",)
 
     most_enable_push = 0
 
     def __init__(self, owner: Owner, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(owner, limits)
-        self._next_stream = 1
+        self.next_stream = 1
+        """The id of the stream that `open` opens next; beyond the largest id once all are used up."""
 
     def own_settings(self) -> list[tuple[Setting, int]]:
         """The limits without the one on streams, since a server opens none, and with push disabled."""
@@ -54,7 +55,7 @@ class ClientConnection(Connection):
 
     def is_idle(self, stream_id: int) -> bool:
         """Whether this end has not opened the stream; a server opens none."""
-        return stream_id >= self._next_stream or stream_id % 2 == 0
+        return stream_id >= self.next_stream or stream_id % 2 == 0
 
     def begin(self) -> None:
         """Send the preface, then what either side sends first."""
@@ -64,20 +65,20 @@ class ClientConnection(Connection):
 
     def can_open(self) -> bool:
         """Whether the server takes one more stream now: its settings are known, it is not going away, and it has room."""
-        return self.state is CONNECTION_OPEN and len(self.streams) < self.peer_max_streams and self._next_stream <= MAX_STREAM_ID
+        return self.state is CONNECTION_OPEN and len(self.streams) < self.peer_max_streams and self.next_stream <= MAX_STREAM_ID
 
     def exhausted(self) -> bool:
         """Whether no stream can be opened ever again, so that the channel needs another connection."""
-        return self._next_stream > MAX_STREAM_ID or self.state in (DRAINING, CONNECTION_CLOSED)
+        return self.next_stream > MAX_STREAM_ID or self.state in (DRAINING, CONNECTION_CLOSED)
 
     def opened(self) -> int:
         """The number of streams that were ever opened."""
-        return self._next_stream >> 1
+        return self.next_stream >> 1
 
     def open(self, stream: Stream) -> None:
         """Give the stream its id; the next frame sent has to be its head."""
-        stream.id = self._next_stream
-        self._next_stream += 2
+        stream.id = self.next_stream
+        self.next_stream += 2
         self.streams[stream.id] = stream
 
     def request(self, stream: Stream, head: Template, literals: bytes, body: bytes) -> None:
@@ -88,8 +89,8 @@ class ClientConnection(Connection):
         # INLINED: ClientConnection.open
         # INLINED: Sender.send_whole
         if left >= 0 and size <= self.peer_initial_window and size + len(block) <= self.peer_max_frame:
-            stream_id = stream.id = self._next_stream
-            self._next_stream = stream_id + 2
+            stream_id = stream.id = self.next_stream
+            self.next_stream = stream_id + 2
             stream.own_window = -size
             self.send_window = left
             stream.state = HALF_CLOSED_LOCAL

@@ -42,7 +42,6 @@ class Sender:
     __slots__ = (
         "_blocks",
         "_encoder",
-        "_starved",
         "initial_window",
         "limits",
         "out",
@@ -50,6 +49,7 @@ class Sender:
         "peer_max_frame",
         "reset_here",
         "send_window",
+        "starved",
         "streams",
     )
 
@@ -61,8 +61,8 @@ class Sender:
         self.peer_initial_window = DEFAULT_WINDOW
         self.peer_max_frame = DEFAULT_MAX_FRAME_SIZE
         self.send_window = DEFAULT_WINDOW
-        # Streams with data that the connection's window held back, in turn.
-        self._starved: deque[Stream] = deque()
+        self.starved: deque[Stream] = deque()
+        """Streams with data that the connection's window held back, in the order of their turns."""
         self._encoder = Encoder(max_table_size=limits.max_table)
         self._blocks: dict[object, Any] = self._encoder.recurring
         # Streams that were reset here: frames that the peer had already sent on them are ignored (RFC 9113, section 5.1).
@@ -164,8 +164,8 @@ class Sender:
         """Drop a stream that is over, without a frame."""
         if stream.state != IDLE:
             stream.state = AFTER_RESET[stream.state]
-        if stream.queue and stream in self._starved:  # else a peer that grants no window and resets its streams could fill it
-            self._starved.remove(stream)
+        if stream.queue and stream in self.starved:  # else a peer that grants no window and resets its streams could fill it
+            self.starved.remove(stream)
         stream.queue = None
         stream.queued = 0
         self.streams.pop(stream.id, None)
@@ -186,7 +186,7 @@ class Sender:
 
     def resume_all(self) -> None:
         """Let the starved streams take a frame each, in turn, until the connection's window, which has grown, is used up."""
-        starved = self._starved
+        starved = self.starved
         while starved and self.send_window > 0:
             stream = starved.popleft()
             if stream.queue:
@@ -203,8 +203,8 @@ class Sender:
             room = min(size, stream.send_window, self.send_window, self.peer_max_frame) if size else 0
             if size and (room <= 0 or sent == most_frames > 0):
                 # A stream that waits for its own window is resumed by its own WINDOW_UPDATE.
-                if stream.send_window > 0 and stream not in self._starved:
-                    self._starved.append(stream)
+                if stream.send_window > 0 and stream not in self.starved:
+                    self.starved.append(stream)
                 return
             last = room == size
             if size or end_stream:
