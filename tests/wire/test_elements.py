@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from tests.wire.json.test_differential import messages
 from towpath._core.errors import Code, RpcError
-from towpath._wire import elements
 from towpath._wire.codec import JSON, PROTO
-from towpath._wire.elements import check_elements, json_elements
+from towpath._wire.elements import check_elements, has_more, json_elements, shape_of
 
 LIMIT = 256 * 1024
 MOST = LIMIT // 8
@@ -116,9 +115,9 @@ def test_how_many_there_may_be_goes_with_the_limit_of_the_size() -> None:
 def test_the_count_is_upbs(message: Any, data: Any) -> None:
     raw = message.SerializeToString()
     count = elements_of(message)
-    shape = elements._shape_of(pb.Everything.DESCRIPTOR)
-    assert not elements._has_more(raw, shape, count, {})
-    assert not count or elements._has_more(raw, shape, count - 1, {})
+    shape = shape_of(pb.Everything.DESCRIPTOR)
+    assert not has_more(raw, shape, count, {})
+    assert not count or has_more(raw, shape, count - 1, {})
     assert len(raw) - len(raw.translate(None, shape.first_bytes)) >= count
     if data is not None:  # and of whatever upb takes for a message none is missed
         at = data.draw(st.integers(0, len(raw)))
@@ -128,7 +127,7 @@ def test_the_count_is_upbs(message: Any, data: Any) -> None:
         except DecodeError:
             return
         # A field that comes twice is merged into one, so there may be less than were counted.
-        assert elements_of(made) == 0 or elements._has_more(spliced, shape, elements_of(made) - 1, {})
+        assert elements_of(made) == 0 or has_more(spliced, shape, elements_of(made) - 1, {})
 
 
 def test_groups_and_extensions_are_counted() -> None:
@@ -149,6 +148,6 @@ def test_groups_and_extensions_are_counted() -> None:
     message = made(part=[{"inner": {"part": [{}, {}]}}, {}])
     message.Extensions[pool.FindExtensionByName("grouped.more")].add().part.add()
     raw = message.SerializeToString()
-    shape = elements._shape_of(made.DESCRIPTOR)
-    assert elements._has_more(raw, shape, 6, {})
-    assert not elements._has_more(raw, shape, 7, {})
+    shape = shape_of(made.DESCRIPTOR)
+    assert has_more(raw, shape, 6, {})
+    assert not has_more(raw, shape, 7, {})

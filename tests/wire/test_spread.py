@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire import elements
 from towpath._wire.codec import JSON, PROTO
+from towpath._wire.elements import has_more, shape_of
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 from towpath._wire.spread import MOST_STEPS, steps
 
@@ -124,7 +124,7 @@ def test_keys_are_counted_as_upb_has_them(kind: int, data: Any) -> None:
     keys = data.draw(st.sets(st.integers(low, high), max_size=5))
     message = MAPS(**{f"m{PLACES[kind]}": dict.fromkeys(keys, True)}, m12={True: True})
     found: dict[int, int] = {}
-    assert not elements._has_more(message.SerializeToString() * 2, elements._shape_of(MAPS.DESCRIPTOR), 100, found)
+    assert not has_more(message.SerializeToString() * 2, shape_of(MAPS.DESCRIPTOR), 100, found)
     assert found == {key & (2**bits - 1): 2 for key in keys}
 
 

@@ -45,7 +45,7 @@ def check_elements(message_type: type[Message], raw: bytes, limit: int) -> None:
     """Raises RpcError for a message of over `UNCHECKED` bytes that has more elements than go with a message limit of `limit` bytes
     (RESOURCE_EXHAUSTED), has keys that do not spread (INVALID_ARGUMENT), or cannot be gone through (INTERNAL)."""
     most = max(limit // _PROTO_BYTES, _LEAST)
-    shape = _shape_of(cast("Descriptor", message_type.DESCRIPTOR))
+    shape = shape_of(cast("Descriptor", message_type.DESCRIPTOR))
     # Bytes that may begin an element, or an entry with an integer for its key, are nearly always too few.
     if (len(raw) <= 2 * most or _how_many(raw, shape.first_bytes) <= most) and (
         not shape.key_bytes or _how_many(raw, shape.key_bytes) <= FEW_KEYS
@@ -53,7 +53,7 @@ def check_elements(message_type: type[Message], raw: bytes, limit: int) -> None:
         return
     keys: dict[int, int] = {}
     try:
-        enough = _has_more(raw, shape, most, keys)
+        enough = has_more(raw, shape, most, keys)
     except IndexError:
         raise RpcError(Code.INTERNAL, f"this is no {message_type.DESCRIPTOR.full_name}: it ends within a field") from None
     if enough:
@@ -64,7 +64,7 @@ def check_elements(message_type: type[Message], raw: bytes, limit: int) -> None:
 
 def has_integer_keys(message_type: type[Message]) -> bool:
     """Whether there may be maps in it whose keys are integers."""
-    return bool(_shape_of(cast("Descriptor", message_type.DESCRIPTOR)).key_bytes)
+    return bool(shape_of(cast("Descriptor", message_type.DESCRIPTOR)).key_bytes)
 
 
 def too_many_elements(most: int, limit: int) -> RpcError:
@@ -81,30 +81,34 @@ def crowded_keys() -> RpcError:
     return RpcError(Code.INVALID_ARGUMENT, "the integers that are keys of a map are such that it would take too long to read")
 
 
-class _Shape:
-    """What is looked for in a message of one type: `inner` has the shapes of its fields with messages by the tag that begins one, and
-    `first_bytes` every byte that begins such a tag in it or in any message within it; `key_bytes` those that begin an entry with an integer
-    for its key. `key` is the type of that integer, if this is such an entry, else 0."""
+class Shape:
+    """Where the elements of a message of one type are in its bytes."""
 
     __slots__ = ("first_bytes", "inner", "key", "key_bytes")
 
     def __init__(self, descriptor: Descriptor) -> None:
-        self.inner: dict[int, _Shape] = {}
-        self.first_bytes = self.key_bytes = b""
+        self.inner: dict[int, Shape] = {}
+        """The shapes of the fields with messages, by the tag that begins such a field."""
+        self.first_bytes = b""
+        """Each byte that begins such a tag, in the message or in any message within it."""
+        self.key_bytes = b""
+        """Those bytes that begin an entry of a map whose keys are integers."""
         self.key = 0
+        """The type of the integer, if this is an entry of such a map; else 0."""
         if descriptor.GetOptions().map_entry:
             key = descriptor.fields_by_name["key"].type
             self.key = 0 if key in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BOOL) else key
 
 
-_shapes: Final[dict[Descriptor, _Shape]] = {}
+_shapes: Final[dict[Descriptor, Shape]] = {}
 
 
-def _shape_of(descriptor: Descriptor) -> _Shape:
+def shape_of(descriptor: Descriptor) -> Shape:
+    """The shape of the type; made once."""
     known = _shapes.get(descriptor)
     if known is not None:
         return known
-    made = {descriptor: _Shape(descriptor)}
+    made = {descriptor: Shape(descriptor)}
     first_bytes: set[int] = set()
     key_bytes: set[int] = set()
     for one in (waiting := [descriptor]):  # grows while it is gone through
@@ -113,7 +117,7 @@ def _shape_of(descriptor: Descriptor) -> _Shape:
             if inner is None:
                 continue
             if inner not in made:
-                made[inner] = _Shape(inner)
+                made[inner] = Shape(inner)
                 waiting.append(inner)
             tag = field.number << 3 | (_GROUP if field.type == FieldDescriptor.TYPE_GROUP else _LENGTH)
             made[one].inner[tag] = made[inner]
@@ -136,14 +140,14 @@ def _how_many(raw: bytes, which: bytes) -> int:
     return len(raw) - len(raw.translate(None, which))
 
 
-def _has_more(raw: bytes, shape: _Shape, most: int, keys: dict[int, int]) -> bool:
-    """Whether there are more than `most` elements. Counts the integers that are keys of maps in `keys`. Raises IndexError for what does not
-    end where it should."""
+def has_more(raw: bytes, shape: Shape, most: int, keys: dict[int, int]) -> bool:
+    """Whether a message of that shape has more than `most` elements. Counts the integers that are keys of maps in `keys`, each by the
+    number under which upb stores it. Raises IndexError for a message that ends within a field."""
     count = 0
     waiting = [(0, len(raw), shape.inner, shape.key)]
     while waiting:
         at, end, inner, key = waiting.pop()
-        groups: list[dict[int, _Shape]] = []
+        groups: list[dict[int, Shape]] = []
         while at < end:
             tag = raw[at]
             at += 1
