@@ -31,11 +31,12 @@ NO_SLOT: Final[Slot] = {}
 class DeadlineWheel:
     """Calls `expire()` on what was added once its deadline has passed. Bound to one loop; not thread-safe."""
 
-    __slots__ = ("_loop", "_most_slots", "_slots", "_timer", "_timer_slot")
+    __slots__ = ("_loop", "_most_slots", "_timer", "_timer_slot", "slots")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._slots: dict[int, Slot] = {}
+        self.slots: dict[int, Slot] = {}
+        """The slots that hold or held something, by their number. An empty one stays until a sweep or the next growth drops it."""
         self._most_slots = _FEW_SLOTS
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = 0
@@ -43,13 +44,13 @@ class DeadlineWheel:
     def add(self, deadline: float, item: Expirable) -> Slot:
         """Expire `item` at `deadline` (seconds of the loop's clock). Returns the slot that holds it until then."""
         slot = int(deadline * _SLOTS_PER_SECOND) + 1  # the slot's end, so never early
-        items = self._slots.get(slot)
+        items = self.slots.get(slot)
         if items is None:
-            if len(self._slots) >= self._most_slots:
+            if len(self.slots) >= self._most_slots:
                 # Deadlines are far off and calls are short: without this a slot would stay until it is due, an hour on or a day.
                 self._drop_empty()
-                self._most_slots = max(_FEW_SLOTS, 2 * len(self._slots))
-            items = self._slots[slot] = {}
+                self._most_slots = max(_FEW_SLOTS, 2 * len(self.slots))
+            items = self.slots[slot] = {}
             if self._timer is None or slot < self._timer_slot:
                 self._arm(slot)
         items[item] = None
@@ -64,7 +65,7 @@ class DeadlineWheel:
     def _sweep(self) -> None:
         self._timer = None
         now = self._loop.time()
-        slots = self._slots
+        slots = self.slots
         for slot in sorted(key for key in slots if key / _SLOTS_PER_SECOND <= now):
             items = slots.get(slot)
             while items:  # one at a time, since an expiry may discard what stands behind it
@@ -77,7 +78,7 @@ class DeadlineWheel:
             self._arm(min(slots))
 
     def _drop_empty(self) -> None:
-        slots = self._slots
+        slots = self.slots
         for slot in [key for key, items in slots.items() if not items]:
             del slots[slot]
 

@@ -195,5 +195,5 @@ def test_a_name_that_is_missing_in_the_table_is_found() -> None:
 
 
 def test_what_speaks_of_one_connection_or_frames_a_message_is_in_the_table() -> None:
-    private = http2_fields._CONNECTION_SPECIFIC | http2_fields._OF_THE_HEAD  # HTTP/2's own lists, which this table must hold
-    assert {name.decode() for name in private} <= {*OWNED, "grpc-encoding", "grpc-accept-encoding"}
+    special = http2_fields.CONNECTION_SPECIFIC | http2_fields.OF_THE_HEAD  # HTTP/2's own lists, which this table must hold
+    assert {name.decode() for name in special} <= {*OWNED, "grpc-encoding", "grpc-accept-encoding"}

@@ -290,5 +290,5 @@ def test_nothing_but_answers_and_ends_comes_of_any_bytes(pieces: list[bytes]) ->
     server = Server()
     for piece in pieces:
         server.connection.receive(piece)
-    assert len(server.connection._waiting) == 0
+    assert len(server.connection.waiting) == 0
     assert server.sent().count(b"HTTP/1.1 ") <= len(server.requests) + 1

@@ -19,7 +19,7 @@ every_kind = pytest.mark.parametrize("kind", [REQUEST, RESPONSE, TRAILERS], ids=
 @pytest.fixture(autouse=True)
 def _no_known_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that another test made known would let a check be skipped here."""
-    monkeypatch.setattr(fields, "_known_names", set())
+    monkeypatch.setattr(fields, "known_names", set())
 
 
 def decoded(*section: Field) -> HeaderBlock:
@@ -187,7 +187,7 @@ class TestRecurringHead:
         recurring = Recurring(*GET)
         for _ in range(3):
             assert whole(fields.request(recurring.block((b"x-new", b"y")))) == ((b"x-new", b"y"),)
-        assert b"x-new" in fields._known_names
+        assert b"x-new" in fields.known_names
 
     def test_is_not_read_again_for_the_sake_of_a_new_name(self) -> None:
         recurring = Recurring(*GET)
@@ -236,7 +236,7 @@ def test_a_peer_cannot_make_us_remember_any_number_of_names(monkeypatch: pytest.
     section: list[Field] = [(f"x-{number}".encode(), b"") for number in range(5)]
     for _ in range(2):
         assert whole(fields.trailers(decoded(*section))) == tuple(section)
-    assert len(fields._known_names) == 2
+    assert len(fields.known_names) == 2
 
 
 names = st.sampled_from([b":method", b":path", b":scheme", b":status", b":authority", b"te", b"content-length", b"x", b"X", b"upgrade"])

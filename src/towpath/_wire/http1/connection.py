@@ -68,8 +68,8 @@ class Http1Connection:
         self._has_body = False
         # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
         self._unparsed = 0
-        # Requests that wait for their turn, as the events that are still to be told.
-        self._waiting: deque[Callable[[], None]] = deque()
+        self.waiting: deque[Callable[[], None]] = deque()
+        """Requests that wait for their turn, as the events that are still to be told."""
         # The request that is being served, and its response.
         self._stream: Http1Stream | None = None
         self._request_ended = True
@@ -90,7 +90,7 @@ class Http1Connection:
     @property
     def idle(self) -> bool:
         """Whether no request is under way or waits."""
-        return self._stream is None and not self._waiting and self._in_head and not self._opened
+        return self._stream is None and not self.waiting and self._in_head and not self._opened
 
     @property
     def serving(self) -> Http1Stream | None:
@@ -137,7 +137,7 @@ class Http1Connection:
     def lost(self, reason: str) -> None:
         """End the stream, since the transport is gone."""
         self._closed = True
-        self._waiting.clear()
+        self.waiting.clear()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.reset_received(reason)
@@ -243,8 +243,8 @@ class Http1Connection:
     # Requests, one at a time.
 
     def _in_turn(self, event: Callable[[], None]) -> None:
-        if self._waiting or (self._request_ended and (self._blocked or self._stream is not None)):
-            self._waiting.append(event)
+        if self.waiting or (self._request_ended and (self._blocked or self._stream is not None)):
+            self.waiting.append(event)
             self._pause()
         else:
             event()
@@ -288,13 +288,13 @@ class Http1Connection:
             self._unread = 0  # the rest of the body will not be taken
             if self._last:
                 self._end()
-            if not self._waiting or self._closed:
+            if not self.waiting or self._closed:
                 break
             # A request's head, its body and its end.
-            while self._waiting and (self._stream is None or not self._request_ended):
-                self._waiting.popleft()()
+            while self.waiting and (self._stream is None or not self._request_ended):
+                self.waiting.popleft()()
         self._turning = False
-        if not self._waiting and self._unread <= self._limits.max_unread:
+        if not self.waiting and self._unread <= self._limits.max_unread:
             self._resume()
 
     def _pause(self) -> None:
@@ -312,7 +312,7 @@ class Http1Connection:
     def consumed(self, size: int) -> None:
         """`size` bytes of the body were taken."""
         self._unread -= size
-        if self._unread <= self._limits.max_unread and not self._waiting:
+        if self._unread <= self._limits.max_unread and not self.waiting:
             self._resume()
 
     def send_head(self, status: int, fields: Sequence[Field], *, end: bool) -> None:
@@ -382,7 +382,7 @@ class Http1Connection:
                 % (fault.status, reason, len(body), body)
             )
         self._closed = True
-        self._waiting.clear()
+        self.waiting.clear()
         if stream is not None:
             stream.reset_received(str(fault))
         self._owner.failed(str(fault))

@@ -10,15 +10,18 @@ from typing import Final
 from towpath._wire.hpack import HeaderBlock
 from towpath._wire.http.fields import NAME, REQUEST, RESPONSE, TRAILERS, Field, MalformedSection, Section, is_bad
 
-_CONNECTION_SPECIFIC = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+CONNECTION_SPECIFIC: Final = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+"""Fields of HTTP/1.1's connections, which no section may contain (RFC 9113, section 8.2.2)."""
 
-# Names that passed the checks. Bounded, since a peer chooses them.
-_known_names: set[bytes] = set()
+known_names: set[bytes] = set()
+"""Names that passed the checks. At most `_MOST_KNOWN_NAMES`, since a peer chooses them."""
+
 _MOST_KNOWN_NAMES: Final = 1024
 
-# Fields that say what a head is. A section with one of them among its literals is never split into head and literals, so that whoever
-# remembers what a head means on its section need not look at the literals. The last two are gRPC's: this HTTP/2 is written for RPC.
-_OF_THE_HEAD: Final = frozenset({b"te", b"content-length", b"content-type", b"grpc-encoding", b"grpc-accept-encoding"})
+OF_THE_HEAD: Final = frozenset({b"te", b"content-length", b"content-type", b"grpc-encoding", b"grpc-accept-encoding"})
+"""Fields that say what a head is. A section with one of them among its literals is never split into head and literals. So code that
+remembers on a section what its head means need not look at the literals. The last two are gRPC's: this HTTP/2 is written for RPC."""
+
 _LONGEST_LENGTH: Final = 19  # digits; 2**63 has as many
 
 
@@ -43,7 +46,7 @@ def _section(block: HeaderBlock, kind: frozenset[bytes]) -> tuple[Section, Seque
         return _fresh(block, kind)
     extra = block.extra
     for name, value in extra:
-        if name not in _known_names:
+        if name not in known_names:
             return _fresh(block, kind)
         if not value.isalnum() and is_bad(value, kind):
             raise MalformedSection(f"the value of {_shown(name)} has a forbidden character")
@@ -52,7 +55,7 @@ def _section(block: HeaderBlock, kind: frozenset[bytes]) -> tuple[Section, Seque
 
 def _fresh(block: HeaderBlock, kind: frozenset[bytes]) -> tuple[Section, Sequence[Field]]:
     known, extra = block.known, block.extra
-    if any(name[:1] == b":" or name in _OF_THE_HEAD for name, _ in extra):
+    if any(name[:1] == b":" or name in OF_THE_HEAD for name, _ in extra):
         return _parse((*known.fields, *extra), kind), ()
     section = known.section
     if section is None or section.kind is not kind:
@@ -95,14 +98,14 @@ def _parse(fields: Iterable[Field], kind: frozenset[bytes]) -> Section:
 def _check(name: bytes, value: bytes, kind: frozenset[bytes]) -> None:
     if not value.isalnum() and is_bad(value, kind):
         raise MalformedSection(f"the value of {_shown(name)} has a forbidden character")
-    if name in _known_names:
+    if name in known_names:
         return
-    if name in _CONNECTION_SPECIFIC:
+    if name in CONNECTION_SPECIFIC:
         raise MalformedSection(f"{_shown(name)} is specific to HTTP/1.1 connections")
     if not NAME.fullmatch(name):
         raise MalformedSection(f"field name {_shown(name)} is empty, in upper case or has a forbidden character")
-    if len(_known_names) < _MOST_KNOWN_NAMES and name not in _OF_THE_HEAD:
-        _known_names.add(name)
+    if len(known_names) < _MOST_KNOWN_NAMES and name not in OF_THE_HEAD:
+        known_names.add(name)
 
 
 def _check_pseudo(pseudo: dict[bytes, bytes], kind: frozenset[bytes]) -> None:
