@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
 from towpath._core import clock
-from towpath._core.context import CRITICAL, Context, Criticality
+from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.outcome import Outcome
 from towpath._core.signals import ADMISSION, rejection
@@ -274,21 +274,14 @@ def test_whatever_has_come_its_probability_is_one_and_a_target_that_accepts_is_a
 
 async def test_the_layer_hears_of_a_run_too(hand):
     layer = Throttle(source=random.Random(1))
-
-    async def accepted(_request, _ctx):
-        return 1
-
-    handle = layer.wrap(SAY, accepted)
-    outage(layer._throttles[CRITICAL])
-    dropped = 0
+    await calls(layer, Target(shed()), 1000)
+    dropped = []
     for _ in range(300):
         hand.now += 0.06
-        try:
-            await handle(None, Context("a/b"))
-        except RpcError:
-            dropped += 1
-    assert 0 < dropped < 150
-    assert not layer._throttles[CRITICAL].window.marked
+        dropped.append(len(await calls(layer, Target(), 1)))
+    assert 0 < sum(dropped) < 150
+    assert not sum(dropped[150:])
+    assert not layer.rejecting()
 
 
 async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
@@ -301,9 +294,12 @@ async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
 
     handle = layer.wrap(SAY, sheds)
     assert not layer.rejecting()
+    errors = []
     for _ in range(500):
-        with pytest.raises(RpcError):
+        with pytest.raises(RpcError) as caught:
             await handle(None, Context("a/b", criticality=Criticality.SHEDDABLE))
+        errors.append(caught.value)
         assert await handle(None, Context("a/b")) == 1
-    assert layer._throttles[Criticality.SHEDDABLE].probability() == 0.8
+    (info,) = [error for error in errors if error.code is Code.UNAVAILABLE][-1].details
+    assert info.metadata["probability"] == "0.80"
     assert layer.rejecting()
