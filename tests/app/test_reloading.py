@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.app.process.test_workers import crew, team, until
 from tests.app.stage import PATIENCE, Watched, importable
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath._app import reloading
+from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._core.errors import SetupError
 from towpath._core.signals import reason_of
@@ -39,7 +40,7 @@ def read(tmp_path):
 
 
 def test_every_setting_is_taken_over_or_needs_a_restart_or_belongs_to_no_file():
-    known = {*reloading._TAKEN_OVER, *reloading._NEEDS_RESTART}
+    known = {*TAKEN_OVER, *NEEDS_RESTART}
     others = {"contracts", "declares", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
     where = {"listen_where", "idempotency_where", "quota_store_where"}
     assert {field.name for field in dataclasses.fields(ServiceConfig)} == known | others | where
@@ -174,12 +175,10 @@ async def test_what_cannot_hold_here_changes_nothing(read):
 
 async def test_a_client_that_is_gone_is_not_kept_for_it(read):
     async with App(read(TARGETS.format(address="127.0.0.1:1"))) as app:
-        channel = app.channel("echo")
-        client = EchoServiceClient(channel)
-        held = len(channel._stack._opened)
-        assert held > 0
-        del client
-        assert len(channel._stack._opened) == 0
+        call = app.channel("echo").bind(SAY)
+        kept = weakref.ref(call)
+        del call
+        assert kept() is None
 
 
 # As a process.

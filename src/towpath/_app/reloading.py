@@ -13,9 +13,10 @@ from typing import Final
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.errors import SetupError
 
-_TAKEN_OVER: Final = ("methods", "quotas", "bulkheads", "admission")
+TAKEN_OVER: Final = ("methods", "quotas", "bulkheads", "admission")
+"""The fields of `ServiceConfig` that hold for the calls that begin from then on."""
 
-_NEEDS_RESTART: Final = {
+NEEDS_RESTART: Final = {
     "name": "service.name",
     "listen": "service.listen",
     "admin": "service.admin",
@@ -32,6 +33,7 @@ _NEEDS_RESTART: Final = {
     "client_tls": "tls",
     "targets": "targets",
 }
+"""The fields of `ServiceConfig` that only another process takes over, each with the name of its setting in the file."""
 
 
 log = logging.getLogger("towpath.app")
@@ -54,9 +56,9 @@ def reread(running: ServiceConfig, read: Callable[[], ServiceConfig], take: Call
 
 def taken_over(running: ServiceConfig, read: ServiceConfig) -> ServiceConfig:
     """`running` with what of `read` can change under way."""
-    return replace(running, **{name: getattr(read, name) for name in _TAKEN_OVER})
+    return replace(running, **{name: getattr(read, name) for name in TAKEN_OVER})
 
 
 def needs_restart(running: ServiceConfig, read: ServiceConfig) -> tuple[str, ...]:
     """The settings, as the file names them, that differ and stay as they are."""
-    return tuple(setting for name, setting in _NEEDS_RESTART.items() if getattr(running, name) != getattr(read, name))
+    return tuple(setting for name, setting in NEEDS_RESTART.items() if getattr(running, name) != getattr(read, name))
