@@ -41,7 +41,7 @@ def experiment(_: int) -> Report:
         f"Capacity is measured with {CLOSED} calls in flight; then calls come at random (Poisson) at multiples of it, {SECONDS:g} s each, "
         f"with a timeout of {TIMEOUT:g} s and neither retries nor throttle. Goodput is what is answered well in time. Latencies are "
         f"without the first third of each load, in which a server finds out. Each figure is the median of {ROUNDS} runs.",
-        findings=[*_bars(runs[_TOWPATH]), *(_beside(kind, given) for kind, given in runs.items() if kind != _TOWPATH)],
+        findings=[*bars(runs[_TOWPATH]), *(_beside(kind, given) for kind, given in runs.items() if kind != _TOWPATH)],
         panels=[
             Panel(
                 title="Goodput",
@@ -68,7 +68,8 @@ def _series(kind: str, runs: Sequence[Run], figure: Callable[[Run, Load], float]
     return Series(name=kind, x=list(steps), y=[median(figure(run, run.at(times)) for run in runs) for times in steps])
 
 
-def _bars(runs: Sequence[Run]) -> list[Finding]:
+def bars(runs: Sequence[Run]) -> list[Finding]:
+    """What is demanded of an overloaded server, each with the median of what the runs measured."""
     goodput = {times: median(run.at(times).goodput / run.peak for run in runs) for times in STEPS}
     latency = {times: median(run.at(times).p99 / run.at(0.5).p99 for run in runs) for times in STEPS}
     full = 1.0  # nothing is in excess there: who fits the timeout waits and is not refused

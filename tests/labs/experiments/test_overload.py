@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from labs.experiments.overload.experiment import LOADS, STEPS, _bars
+from labs.experiments.overload.experiment import LOADS, STEPS, bars
 from labs.experiments.overload.measuring import Load, Run, run, settled
 
 
@@ -20,33 +20,33 @@ def measured(goodput: dict[float, float], **given: float) -> Run:
     return Run(capacity=1000, loads=[load(times, goodput.get(times, min(1000 * times, 950)), **given) for times in LOADS])
 
 
-def test_all_bars_hold_for_a_server_that_keeps_what_it_can_do():
-    assert all(finding.holds for finding in _bars([measured({})]))
+def test_allbars_hold_for_a_server_that_keeps_what_it_can_do():
+    assert all(finding.holds for finding in bars([measured({})]))
 
 
 @pytest.mark.parametrize(("times", "word"), [(1.0, "at 1x"), (10.0, "at 10x")])
 def test_goodput_is_judged_at_every_step(times, word):
-    finding = _bars([measured({times: 700})])[0]
+    finding = bars([measured({times: 700})])[0]
     assert (finding.holds, finding.measured) == (False, "0.74")
     assert word in finding.what
 
 
 def test_latency_is_judged_by_that_at_half_load():
     loads = [load(times, min(1000 * times, 950), p99=0.009 if times == 5.0 else 0.004) for times in LOADS]
-    finding = _bars([Run(capacity=1000, loads=loads)])[1]
+    finding = bars([Run(capacity=1000, loads=loads)])[1]
     assert (finding.holds, finding.measured) == (False, "2.25")
     assert "at 5x" in finding.what
 
 
 def test_what_a_refusal_costs_is_told_from_what_a_served_call_costs():
     assert measured({}, refusal=20e-6).refusal == pytest.approx(20e-6)
-    assert not _bars([measured({}, refusal=20e-6)])[2].holds
+    assert not bars([measured({}, refusal=20e-6)])[2].holds
 
 
 def test_one_slow_round_of_three_decides_nothing_and_two_do():
     good, slow = measured({}), measured({10.0: 700}, refusal=20e-6)
-    assert all(finding.holds for finding in _bars([good, slow, good]))
-    findings = _bars([slow, good, slow])
+    assert all(finding.holds for finding in bars([good, slow, good]))
+    findings = bars([slow, good, slow])
     assert [finding.measured for finding in findings if not finding.holds] == ["0.74", "20.0 us"]
 
 
@@ -65,7 +65,7 @@ def test_a_server_has_settled_after_the_last_window_that_was_not_answered(window
 
 def test_a_server_that_takes_longer_than_a_second_to_settle_is_found():
     loads = [*measured({}).loads[:-1], replace(load(0.5, 500), settled=1.1)]
-    finding = _bars([Run(capacity=1000, loads=loads)])[-1]
+    finding = bars([Run(capacity=1000, loads=loads)])[-1]
     assert (finding.holds, finding.measured) == (False, "1.10 s")
 
 
