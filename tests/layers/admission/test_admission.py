@@ -275,7 +275,7 @@ async def test_in_shadow_everybody_passes_and_the_decision_is_told():
     assert told[-1][2:4] == (QUEUE_DELAY, True)
 
 
-def test_a_method_without_a_limit_has_neither_the_role_nor_a_gate():
+def test_a_method_without_a_limit_has_neither_the_role_nor_early_rejection():
     layer, _ = admission(limit_of=lambda method: None if method is FAIL else LimitOptions())
     handler = object()
     assert layer.wrap(FAIL, handler) is handler
@@ -344,7 +344,7 @@ async def test_a_call_that_is_not_measured_gives_its_place_to_who_waits(error):
 
 
 def held_back(layer, count):
-    """So many calls that wait at the gate, of an overloaded server with one place, which is taken."""
+    """So many calls that have arrived and wait, at an overloaded server with one place, which is taken."""
     queue = layer.queue_of(SAY)
     queue.in_flight.count = queue.in_flight.max_count = 1
     queue.reject(QUEUE_DELAY, clock.now())
@@ -378,7 +378,7 @@ async def test_who_does_not_wait_any_more_is_not_refused():
     assert (one.refusal.code, two.refusal, len(told)) == (Code.RESOURCE_EXHAUSTED, None, 1)
 
 
-async def test_a_call_that_was_refused_at_the_gate_counts_as_a_call():
+async def test_a_call_that_was_refused_on_arrival_counts_as_a_call():
     counted = []
     layer, _ = admission(most=1, queue=QueueOptions(max_length=10), on_rejected=lambda method: counted.append)
     layer.wrap(SAY, Handler())

@@ -86,7 +86,7 @@ class Burning:
         self.loop = BusyLoop()
         self.layer = Admission(rng=random.Random(2), queue=queue)
         self.handle = self.layer.wrap(SAY, self._compute)
-        self.gate = self.layer.early_rejection(SAY).on_arrival
+        self.on_arrival = self.layer.early_rejection(SAY).on_arrival
         self.answered = self.refused = 0
         self.late = 0
         self.ended = self.turned_away = None
@@ -113,7 +113,7 @@ class Burning:
                     self.turned_away()
 
         held = Coming(run)
-        verdict = self.gate(ctx, held)
+        verdict = self.on_arrival(ctx, held)
         if verdict is ADMIT:
             held.begin()
         elif verdict is not WAIT:

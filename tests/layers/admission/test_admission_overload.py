@@ -28,7 +28,7 @@ TIMEOUT = 0.2
 class Overload:
     """Open-loop calls at `load` times what a handler can do that computes for 1 ms, for `seconds` of virtual time."""
 
-    def __init__(self, load, seconds=3.0, *, gated=True, classes=(Criticality.CRITICAL,)):
+    def __init__(self, load, seconds=3.0, *, early_rejection=True, classes=(Criticality.CRITICAL,)):
         self.latencies, self.refused, self.served = [], [], []
         self.told = []
         loop, rng = BusyLoop(), random.Random(1)
@@ -53,13 +53,13 @@ class Overload:
             trace = TraceContext.received(b"00-%032x-%016x-01" % (rng.getrandbits(127) + 1, 1))
             ctx = Context("a/b", loop.now + TIMEOUT, criticality=rng.choice(classes), attempt=rng.choice((0, 0, 1)), trace=trace)
             ctx.server = ServerCallInfo(loop.now)
-            if gated and door(Headers(ctx), ()) is not None:
+            if early_rejection and early.on_headers(Headers(ctx), ()) is not None:
                 loop.burn(REFUSE)
-                turned_away.append(ctx)
+                by_headers.append(ctx)
                 self.refused.append(ctx)
                 return
             coming.append(held := Coming(self, at, ctx))
-            verdict = gate(ctx, held) if gated else ADMIT
+            verdict = early.on_arrival(ctx, held) if early_rejection else ADMIT
             if verdict is ADMIT:
                 held.begin()
             elif verdict is not WAIT:
@@ -74,8 +74,8 @@ class Overload:
                 loop.burn(REFUSE)
                 self.of.refused.append(self.ctx)
 
-        handle, gate, door = layer.wrap(SAY, compute), layer.early_rejection(SAY).on_arrival, layer.early_rejection(SAY).on_headers
-        coming, turned_away = [], []
+        handle, early = layer.wrap(SAY, compute), layer.early_rejection(SAY)
+        coming, by_headers = [], []
         at = begin = loop.now
         while at < begin + seconds:
             at += rng.expovariate(load / 0.001)
@@ -83,7 +83,7 @@ class Overload:
 
         async def until_all_is_done():
             await asyncio.sleep(seconds)
-            while loop.arrivals or len(self.latencies) + len(self.refused) < len(coming) + len(turned_away):  # noqa: ASYNC110 # time is virtual, and nothing happens that could set an event
+            while loop.arrivals or len(self.latencies) + len(self.refused) < len(coming) + len(by_headers):  # noqa: ASYNC110 # time is virtual, and nothing happens that could set an event
                 await asyncio.sleep(0.01)
 
         loop.drive(until_all_is_done())
@@ -124,8 +124,8 @@ def test_half_the_load_is_served_whole():
     assert half.p99 >= HALF_P99
 
 
-def test_without_a_gate_the_queue_still_keeps_its_latency():
-    over = Overload(3.0, gated=False)
+def test_without_early_rejection_the_queue_still_keeps_its_latency():
+    over = Overload(3.0, early_rejection=False)
     assert over.goodput > 700
     assert over.p99 < 0.03
     assert QUEUE_DELAY in over.told

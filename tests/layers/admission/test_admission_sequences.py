@@ -1,4 +1,4 @@
-"""Whatever comes at the gate, in whatever order: everybody is served or refused, and no place is lost."""
+"""Calls that arrive in any order are all served or refused, and no place is lost."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ STEPS = st.lists(
 
 
 class Call:
-    """One that came by the gate. Ends as one of `states`."""
+    """A call that may have arrived through `on_arrival`. It ends with one of the states served, refused and gone."""
 
     def __init__(self, handle, ctx: Context) -> None:
         self.handle = handle
@@ -86,7 +86,7 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits,
         handle = layer.wrap(SAY, work)
         if late:
             make_late(layer)
-        gate = layer.early_rejection(SAY).on_arrival
+        on_arrival = layer.early_rejection(SAY).on_arrival
         calls: list[Call] = []
         for what, number, criticality in steps:
             trace = TraceContext.received(b"00-%032x-%016x-01" % (chance.getrandbits(127) + 1, 1))
@@ -94,7 +94,7 @@ def test_everybody_who_comes_is_served_or_refused(steps, limit, computes, waits,
             call.ctx.server = ServerCallInfo(loop.now)
             if what == "arrive":
                 calls.append(call)
-                verdict = gate(call.ctx, call)
+                verdict = on_arrival(call.ctx, call)
                 if verdict is ADMIT:
                     call.begin()
                 elif verdict is not WAIT:

@@ -1,4 +1,4 @@
-"""Most of what an overloaded server refuses, it refuses by its head."""
+"""An overloaded server rejects most calls by their headers, before they have arrived whole."""
 
 import asyncio
 from functools import partial
@@ -18,33 +18,33 @@ async def nobody(request, ctx):
     raise AssertionError("no handler is called")
 
 
-async def test_who_is_in_excess_is_turned_away_at_the_door():
+async def test_a_call_in_excess_is_rejected_by_its_headers():
     told = []
     layer = Admission(signal=told.append)
     layer.wrap(SAY, nobody)
-    queue, door = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
+    queue, on_headers = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
     low, high = (Context("a/b", criticality=level) for level in (Criticality.SHEDDABLE, Criticality.CRITICAL_PLUS))
     now = clock.now()
-    assert door(Headers(low), ()) is None  # all is well
+    assert on_headers(Headers(low), ()) is None  # all is well
     queue.reject(QUEUE_DELAY, now)
-    assert door(Headers(low), ()) is None  # nobody waits
+    assert on_headers(Headers(low), ()) is None  # nobody waits
     for n in range(45):  # for less than a second, after which it is tried to refuse nobody
         put(queue, high if n % 2 else low, Held(), now + 0.02 * n)
         queue.choose(now + 0.02 * n, 0)
     queue.reject(QUEUE_DELAY, now + 0.9)
     put(queue, high, Held(), now + 0.9)
     with clock.using(lambda: now + 0.9):
-        refusals = [door(Headers(low), ()) for _ in range(100)]
+        refusals = [on_headers(Headers(low), ()) for _ in range(100)]
     assert all(reason_of(refusal.error) == PRIORITY for refusal in refusals)
     with clock.using(lambda: now + 4.0):
-        assert door(Headers(low), ()) is None  # it is over
+        assert on_headers(Headers(low), ()) is None  # it is over
     assert told[-1] == Decision(SAY.full_name, "admission", PRIORITY, shadow=False, ctx=None, rejected=True)
 
 
-async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_waits():
+async def test_a_small_excess_has_no_call_rejected_by_its_headers_while_few_wait():
     layer = Admission()
     layer.wrap(SAY, nobody)
-    queue, door = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
+    queue, on_headers = layer.queue_of(SAY), layer.early_rejection(SAY).on_headers
     first, again = (Context("a/b", attempt=attempt) for attempt in (0, 1))
 
     def one_waits():
@@ -57,18 +57,18 @@ async def test_what_little_was_in_excess_turns_nobody_away_while_hardly_anybody_
         one_waits()
         with clock.using(lambda at=now: at):
             for n in range(8):
-                if door(Headers(again if n + turn == 25 else first), ()) is None:
+                if on_headers(Headers(again if n + turn == 25 else first), ()) is None:
                     one_waits()
         queue.choose(now, 8)
     queue.choose(now, 9)
     one_waits()
-    turned_away = []
+    rejections = []
     with clock.using(lambda: now):
         for _ in range(8):
-            turned_away.append(door(Headers(again), ()))
+            rejections.append(on_headers(Headers(again), ()))
             one_waits()
-    assert turned_away[0] is None
-    assert reason_of(turned_away[-1].error) == PRIORITY
+    assert rejections[0] is None
+    assert reason_of(rejections[-1].error) == PRIORITY
 
 
 def test_a_call_that_no_server_received_counts_as_just_arrived():

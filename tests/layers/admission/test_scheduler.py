@@ -23,7 +23,7 @@ async def _answer(request, _ctx):
     return request
 
 
-async def test_the_turns_of_a_loop_that_is_late_are_measured_from_the_gate_on():
+async def test_the_turns_of_a_loop_that_is_late_are_measured_from_arrival_on():
     layer = Admission()
     layer.wrap(SAY, _answer)
     for late in (False, True):
@@ -60,13 +60,13 @@ async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn(
 
     layer.wrap(SAY, handler)
     handle = layer.wrap(FAIL, handler)
-    gate = layer.early_rejection(SAY).on_arrival
+    on_arrival = layer.early_rejection(SAY).on_arrival
     layer.queue_of(SAY).reject(QUEUE_DELAY, clock.now())
     held = Held(lambda: handler("held", None))
     ctx = Context("a/b")
     ctx.server = ServerCallInfo(clock.now())
     other = asyncio.create_task(handle("other", Context("a/b")))  # begins before there is a choice
-    assert gate(ctx, held) is WAIT
+    assert on_arrival(ctx, held) is WAIT
     for _ in range(5):
         await asyncio.sleep(0)
     assert sorted(begun) == ["held", "other"]

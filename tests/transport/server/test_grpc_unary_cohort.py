@@ -47,8 +47,8 @@ async def cohorts(*fields, calls=3):
 
 @pytest.mark.parametrize("header", [HEADER, b"01" + HEADER[2:] + b"-what-comes-later"], ids=["version 00", "long"])
 async def test_a_trace_tells_the_cohort(header):
-    door, gate, contexts = await cohorts((b"traceparent", header))
-    assert door == gate == [ctx.trace.child().cohort for ctx in contexts] == [COHORT] * 3
+    by_headers, on_arrivals, contexts = await cohorts((b"traceparent", header))
+    assert by_headers == on_arrivals == [ctx.trace.child().cohort for ctx in contexts] == [COHORT] * 3
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ async def test_a_trace_tells_the_cohort(header):
     ids=["none", "empty", "cut off", "upper case", "garbage", "state alone", "other fields"],
 )
 async def test_a_call_without_a_trace_starts_one_and_its_tree_is_of_that_cohort(fields):
-    door, gate, contexts = await cohorts(*fields, calls=8)
-    assert door == gate == [ctx.trace.child().cohort for ctx in contexts]
+    by_headers, on_arrivals, contexts = await cohorts(*fields, calls=8)
+    assert by_headers == on_arrivals == [ctx.trace.child().cohort for ctx in contexts]
     assert len({ctx.trace.trace_id for ctx in contexts}) == 8
     assert all(ctx.trace.parent_id == "" for ctx in contexts)
 
@@ -77,8 +77,8 @@ async def test_a_call_without_a_trace_starts_one_and_its_tree_is_of_that_cohort(
     ids=["short", "version ff", "no span", "flags", "version 00 and more", "trace id alone"],
 )
 async def test_a_header_that_is_malformed_elsewhere_tells_it_too(header):
-    door, gate, contexts = await cohorts((b"traceparent", header))
-    assert door == gate == [ctx.cohort for ctx in contexts] == [COHORT] * 3
+    by_headers, on_arrivals, contexts = await cohorts((b"traceparent", header))
+    assert by_headers == on_arrivals == [ctx.cohort for ctx in contexts] == [COHORT] * 3
     for ctx in contexts:
         assert ctx.trace.trace_id != TraceContext.received(HEADER).trace_id
         assert ctx.cohort == COHORT  # also when the trace has been read
