@@ -1,5 +1,6 @@
 """An application hears of each decision, once, and whatever it makes of one ends no call."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
@@ -21,6 +22,7 @@ from towpath._layers.bucket import Rate
 from towpath._layers.deadline import EXPIRED
 from towpath._layers.quota import RATE_LIMIT, Quota
 from towpath._telemetry.metrics import CallMetrics
+from towpath.testing import Simulation, simulate
 
 DECISION = Decision("a.B/C", "quota", RATE_LIMIT, shadow=False, ctx=Context("a.B/C"), rejected=True)
 TOO_LATE = CallOptions(timeout=1e-12)
@@ -140,16 +142,22 @@ async def test_a_callback_that_fails_changes_nothing_for_the_caller(caplog: pyte
     assert [record.name for record in caplog.records] == ["towpath.app"]
 
 
-async def test_a_connection_that_is_let_go_is_heard_of_by_the_application_too() -> None:
+def test_a_connection_that_is_closed_for_its_silence_is_heard_of_by_the_application_too() -> None:
     heard: list[Decision] = []
-    async with App(on_decision=heard.append) as app:
-        app.add(Echo())
-        await app.start("127.0.0.1", 0)
-        server = app._server
-        assert server is not None
-        server.connections.tell("IDLE_TIMEOUT")
-    assert heard == [Decision("", "connections", "IDLE_TIMEOUT", shadow=False, ctx=None)]
-    assert counted(app.metrics) == {("connections", "IDLE_TIMEOUT"): 1}
+
+    async def main(simulation: Simulation) -> CallMetrics:
+        async with App(ServiceConfig(insecure=True), on_decision=heard.append) as app:
+            app.add(Echo())
+            await app.start(sock=simulation.node("server").listen(8080))
+            reader, writer = await asyncio.open_connection("server", 8080)
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            writer.close()
+            return app.metrics
+
+    metrics = simulate(main)
+    assert heard == [Decision("", "connections", "HEAD_TIMEOUT", shadow=False, ctx=None, rejected=True)]
+    assert counted(metrics) == {("connections", "HEAD_TIMEOUT"): 1}
 
 
 async def test_a_call_that_is_too_late_to_be_sent_is_heard_of_and_counted_under_the_deadline() -> None:
