@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -57,7 +57,7 @@ class ByTenant:
 
     def pick(self, ready: Sequence[Choice], ctx: Context) -> Choice:
         assert len(ready) > 1  # where there is no choice nobody is asked
-        return max(ready, key=lambda endpoint: zlib.crc32(f"{ctx.tenant} {endpoint.name}".encode()))
+        return max(ready, key=lambda endpoint: sha256(f"{ctx.tenant} {endpoint.name}".encode()).digest())
 
 
 async def test_a_balancer_of_ones_own_sees_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ async def test_a_balancer_of_ones_own_sees_the_call(monkeypatch: pytest.MonkeyPa
         client = EchoServiceClient(channel)
         await all_ready(channel, 3)
         homes: set[int] = set()
-        for tenant in map(str, range(20)):
+        for tenant in map(str, range(50)):
             own = {(await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE, tenant=tenant))).n for _ in range(3)}
             assert len(own) == 1
             homes |= own
