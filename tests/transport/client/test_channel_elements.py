@@ -17,6 +17,7 @@ from tests.echo_service import serving
 from tests.library_service import Library
 from tests.stream_service import Streams
 from tests.transport.server.test_held_calls import PROTOCOLS, exchange, options
+from towpath._core.calls.asynchronous import ServerStreamingCall
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import RpcError
 from towpath._transport import Channel
@@ -82,10 +83,9 @@ async def test_an_answer_of_a_stream_is_refused_by_its_client(protocol: Any) -> 
             yield stream_pb2.RepeatResponse(payload=b"\x2a\0" * 40_000)
 
     async with serving(Published()) as server, Channel(server.address, options=options(protocol), message_limit=SMALL) as channel:
-        client = StreamServiceClient(channel)
-        client._repeat = channel.bind_stream(spec)
+        repeat = channel.bind_stream(spec)
         with pytest.raises(RpcError, match="more than 32768 messages"):
-            async with client.repeat(stream_pb2.RepeatRequest()) as call:
+            async with ServerStreamingCall(repeat(stream_pb2.RepeatRequest(), None)) as call:
                 await anext(aiter(call))
 
 

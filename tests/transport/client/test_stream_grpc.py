@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 from stream.v1 import stream_pb2 as pb
-from stream.v1.stream_towpath import StreamServiceClient
+from stream.v1.stream_towpath import REPEAT
 
 from tests.echo_service import PATIENCE
 from tests.transport.client.test_grpc_unary import GRPC, OK, Script, head
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
+from towpath._core.calls.asynchronous import ServerStreamingCall
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel
@@ -30,10 +31,11 @@ async def end_of(script: Script, *, read: int = 0) -> tuple[list[int], RpcError 
 
     seen: list[int] = []
     async with asyncio.timeout(PATIENCE), raw_server(behave) as address, Channel(address, message_limit=1000) as channel:
-        call = StreamServiceClient(channel).repeat(pb.RepeatRequest(), CallOptions(timeout=PATIENCE))
+        exchange = channel.bind_stream(REPEAT)(pb.RepeatRequest(), CallOptions(timeout=PATIENCE))
+        call = ServerStreamingCall(exchange)
         try:
             for _ in range(read):
-                response = await call._exchange.receive()
+                response = await exchange.receive()
                 assert response is not None
                 seen.append(response.index)
             async for response in call:
