@@ -151,6 +151,13 @@ class Link(asyncio.Protocol, Generic[End]):
             self._writers.append(writer)
             await writer
 
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the socket to take them: those of the connection and those of the transport. What a stream holds back for
+        flow control is not among them."""
+        transport = self._transport
+        return sum(map(len, self.connection.out)) + (0 if transport is None else transport.get_write_buffer_size())
+
     # Whether more is read.
 
     def hold(self, reason: int) -> None:
