@@ -140,7 +140,7 @@ async def test_every_call_ends_within_its_deadline_with_a_status_that_is_true(se
                         ended[name] = error.code
 
             await asyncio.gather(*(calls(number) for number in range(CALLERS)))
-            links = [link for endpoint in channel._pool._endpoints.values() for link in endpoint.links]
+            links = [link for endpoint in channel.pool.endpoints.values() for link in endpoint.links]
             await turn_until(lambda: not any(link.connection.streams for link in links))
     await turn_until(lambda: not server.links)
     await server.close(0)

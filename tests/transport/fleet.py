@@ -45,7 +45,7 @@ async def fleet(count: int, asked: Counter[int], beside: Callable[[], Service] |
 
 
 def states(channel: Channel) -> list[State]:
-    return [endpoint.state for endpoint in channel._pool._endpoints.values()]
+    return [endpoint.state for endpoint in channel.pool.endpoints.values()]
 
 
 async def all_ready(channel: Channel, count: int) -> None:

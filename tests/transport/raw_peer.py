@@ -30,10 +30,10 @@ def request_head(method: bytes, *more: tuple[bytes, bytes]) -> bytes:
 
 
 class RawPeer:
-    """Frames over a socket. `decoded` is the decoder of this connection's header blocks."""
+    """Frames over a socket, and the socket itself for a test that speaks no frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
+        self.reader = reader
         self.writer = writer
         self._decoder = Decoder(max_table_size=4096, max_list_size=1 << 20)
 
@@ -48,8 +48,8 @@ class RawPeer:
     async def frame(self) -> Frame:
         """The next frame; raises IncompleteReadError at the end of the connection."""
         async with asyncio.timeout(PATIENCE):
-            word, flags, stream_id = FRAME_HEADER.unpack(await self._reader.readexactly(FRAME_HEADER_SIZE))
-            return word & 0xFF, flags, stream_id, await self._reader.readexactly(word >> 8)
+            word, flags, stream_id = FRAME_HEADER.unpack(await self.reader.readexactly(FRAME_HEADER_SIZE))
+            return word & 0xFF, flags, stream_id, await self.reader.readexactly(word >> 8)
 
     async def until(self, kind: int, stream_id: int | None = None) -> Frame:
         """The next frame of a type (and stream); what comes before it is skipped."""
@@ -74,7 +74,7 @@ class RawPeer:
     async def closed(self) -> None:
         """Until the peer has closed the connection."""
         async with asyncio.timeout(PATIENCE):
-            while await self._reader.read(65_536):
+            while await self.reader.read(65_536):
                 pass
 
 
@@ -125,4 +125,4 @@ async def http2_preface(peer: RawPeer, settings: list[tuple[Setting, int]] | Non
     """Play a server's part until calls may come."""
     peer.writer.write(frames.settings(settings or []))
     async with asyncio.timeout(PATIENCE):
-        await peer._reader.readexactly(len(PREFACE))
+        await peer.reader.readexactly(len(PREFACE))

@@ -128,7 +128,7 @@ async def test_both_ends_know_their_peer() -> None:
     async with serving(Echo()) as server, Channel(server.address) as channel:
         seen = await EchoServiceClient(channel).inspect(pb.InspectRequest(), CallOptions(timeout=PATIENCE))
         (there,) = server.links
-        here = channel._pool.sole
+        here = channel.pool.sole
         assert here.peer == server.address
         assert seen.peer == there.peer
         assert there.peer.startswith("127.0.0.1:")

@@ -30,8 +30,9 @@ from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.client.grpc_unary import grpc_unary_handler
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._transport.client.unary import unary_handler
-from towpath._wire.client_protocol import GRPC
+from towpath._wire.client_protocol import GRPC, request_head
 from towpath._wire.grpc.framing import frame
+from towpath._wire.http.fields import Template
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_STREAM
 
@@ -44,13 +45,17 @@ TOO_MANY = pb.ListBooksResponse(books=[pb.Book()] * 40_000).SerializeToString()
 GOOD = frame(pb.ListBooksResponse(books=[pb.Book()]).SerializeToString())
 
 
+REQUEST_HEAD = Template(*request_head(LIST_BOOKS.path, b"http", b"test", GRPC.unary_fields(None)))
+
+
 def generic(channel: Channel) -> Handler:
-    # The channel binds gRPC's unary methods to the other routine, so that this one is given the channel's pool and head here.
-    return unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(None)), GRPC, limit=LIMIT, compression=None)
+    """What no channel binds a unary method of gRPC to."""
+    return unary_handler(channel.pool, LIST_BOOKS, REQUEST_HEAD, GRPC, limit=LIMIT, compression=None)
 
 
 def unrolled(channel: Channel) -> Handler:
-    return grpc_unary_handler(channel._pool, LIST_BOOKS, channel._head(LIST_BOOKS, GRPC.unary_fields(None)), limit=LIMIT, compression=None)
+    """What each channel binds it to."""
+    return grpc_unary_handler(channel.pool, LIST_BOOKS, REQUEST_HEAD, limit=LIMIT, compression=None)
 
 
 def without_trailers(peer: RawPeer, stream: int) -> None:
@@ -162,7 +167,7 @@ class Run:
                         if address in guards:
                             guards[address].closed = step == "panic"
                         outcome = await self.call(handler)
-                        endpoint, _ = channel._pool._endpoints.values()  # nothing else tells what they have counted
+                        endpoint, _ = channel.pool.endpoints.values()
                         await turn_until(lambda: State.READY in states(channel))  # again, after a connection that was lost
                         load = endpoint.load
                         tally = (load.tally.successes, load.tally.failures)

@@ -8,7 +8,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
-from tests.transport.fleet import WAITING
+from tests.transport.fleet import WAITING, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError, SetupError
@@ -26,10 +26,6 @@ async def failure(channel: Channel, options: CallOptions = PATIENT) -> RpcError:
         with pytest.raises(RpcError) as caught:
             await EchoServiceClient(channel).say(pb.SayRequest(), options)
     return caught.value
-
-
-def connecting(channel: Channel) -> bool:
-    return any(endpoint.state is State.CONNECTING for endpoint in channel._pool._endpoints.values())
 
 
 def test_a_target_that_is_no_address_is_refused() -> None:
@@ -85,7 +81,7 @@ async def test_a_peer_that_will_not_serve_is_unavailable_with_its_reason(answer:
     async def behave(peer: RawPeer) -> None:
         peer.writer.write(answer)
         await peer.writer.drain()
-        await peer._reader.readexactly(1)  # else closing with unread data would reset the connection before the answer is read
+        await peer.reader.readexactly(1)  # else closing with unread data would reset the connection before the answer is read
 
     async with raw_server(behave) as address, Channel(address) as channel:
         error = await failure(channel)
@@ -109,7 +105,7 @@ async def test_a_caller_cancelled_while_connecting_does_not_end_it_for_the_other
         client = EchoServiceClient(channel)
         first = asyncio.create_task(client.say(pb.SayRequest(), PATIENT))
         second = asyncio.create_task(client.say(pb.SayRequest(), PATIENT))
-        await turn_until(lambda: connecting(channel))
+        await turn_until(lambda: states(channel) == [State.CONNECTING])
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -146,7 +142,7 @@ async def test_an_attempt_that_its_callers_gave_up_is_not_taken_for_the_next_one
             await call
         given_up.set()
         await closed.wait()
-        await turn_until(lambda: not connecting(channel) and channel._pool.sole is None)
+        await turn_until(lambda: states(channel) == [State.IDLE])
         assert "REFUSED_STREAM" in (await failure(channel)).message
         assert attempts == 2
 
@@ -207,12 +203,10 @@ async def test_a_place_that_falls_to_a_cancelled_call_goes_to_the_next() -> None
         blocking = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
         first, second = (asyncio.create_task(client.say(pb.SayRequest(n=n), PATIENT)) for n in (1, 2))
-        waiters = channel._pool._waiters
-        await turn_until(lambda: len(waiters) == 2)
-        (waiter, _) = waiters
+        await turn_until(lambda: channel.pool.waiting == 2)
         blocking.cancel()
         await asyncio.sleep(0)
-        assert waiter.done(), "the place is the first call's from here on, which has not run yet"
+        assert channel.pool.waiting == 1, "the place is the first call's from here on, which has not run yet"
         first.cancel()
         assert (await second).n == 2
         await asyncio.wait([blocking, first])
@@ -282,7 +276,7 @@ async def test_what_was_not_written_when_the_server_closed_was_not_processed() -
     async with serving(Echo()) as server, Channel(server.address) as channel:
         client = EchoServiceClient(channel)
         await client.say(pb.SayRequest(), PATIENT)
-        link = channel._pool.sole
+        link = channel.pool.sole
         assert link is not None
         calls = [asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT)) for _ in range(2)]
         await asyncio.sleep(0)  # the first is written at once, the second at the end of the turn
@@ -309,7 +303,7 @@ async def test_cancelling_a_call_or_missing_its_deadline_tells_the_server() -> N
         assert (await failure(channel, CallOptions(timeout=0.05))).code is Code.DEADLINE_EXCEEDED
         assert await resets.get() == (1, ErrorCode.CANCEL)
         call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(), PATIENT))
-        await turn_until(lambda: channel._pool.sole is not None and channel._pool.sole.connection.streams)
+        await turn_until(lambda: channel.pool.sole is not None and channel.pool.sole.connection.streams)
         call.cancel()
         assert await resets.get() == (3, ErrorCode.CANCEL)
         with pytest.raises(asyncio.CancelledError):

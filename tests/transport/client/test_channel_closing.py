@@ -8,6 +8,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
+from tests.transport.fleet import states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
@@ -44,7 +45,7 @@ async def test_closing_while_connecting_ends_the_calls_that_wait() -> None:
     with socket.create_server(("127.0.0.1", 0)) as blackhole:
         async with asyncio.timeout(PATIENCE), Channel(f"127.0.0.1:{blackhole.getsockname()[1]}") as channel:
             call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(), PATIENT))
-            await turn_until(lambda: any(endpoint.state is State.CONNECTING for endpoint in channel._pool._endpoints.values()))
+            await turn_until(lambda: states(channel) == [State.CONNECTING])
             await channel.close()
             with pytest.raises(RpcError, match="is closed") as caught:
                 await call
@@ -62,11 +63,7 @@ async def test_closing_does_not_wait_for_a_server_that_stopped_reading() -> None
 
     async with asyncio.timeout(PATIENCE), raw_server(behave) as address, Channel(address) as channel:
         calls = [asyncio.create_task(EchoServiceClient(channel).say(request_of_size(4 << 20), PATIENT)) for _ in range(16)]
-        await turn_until(
-            lambda: (
-                (link := channel._pool.sole) is not None and len(link.connection.streams) == 16 and link._transport.get_write_buffer_size()
-            )
-        )
+        await turn_until(lambda: (link := channel.pool.sole) is not None and len(link.connection.streams) == 16 and link.paused)
         await channel.close()
         for error in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(error, RpcError)

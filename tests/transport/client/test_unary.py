@@ -37,8 +37,7 @@ async def test_an_answer_that_cannot_be_decoded_is_a_failure_of_its_endpoint(pro
         async with Channel(target, options=ChannelOptions(protocol=protocol), guards=box) as channel:
             with pytest.raises(RpcError, match=r"the answer is not a echo\.v1\.SayResponse") as caught:
                 await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-            endpoints = channel._pool._endpoints  # read from inside: nothing else tells what the ejection of endpoints has counted
-            counts = [(endpoint.load.tally.successes, endpoint.load.tally.failures) for endpoint in endpoints.values()]
+            tallies = [endpoint.load.tally for endpoint in channel.pool.endpoints.values()]
     assert caught.value.code is Code.INTERNAL
     assert box.fuses[address].heard == [Outcome.FATAL]
-    assert counts == [(0, 1), (0, 0)]
+    assert [(tally.successes, tally.failures) for tally in tallies] == [(0, 1), (0, 0)]

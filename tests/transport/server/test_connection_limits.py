@@ -183,10 +183,10 @@ async def test_a_connection_that_was_used_may_be_idle_for_longer() -> None:
     limits = ConnectionLimits(unused_timeout=0.05, idle_timeout=PATIENCE * 10)
     async with serving(Echo(), connections=limits) as server, Channel(server.address) as channel, raw_client(server.address) as unused:
         await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-        used = channel._pool.sole
+        used = channel.pool.sole
         await unused.until(frames.GOAWAY)
         await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-        assert channel._pool.sole is used
+        assert channel.pool.sole is used
 
 
 async def test_an_idle_connection_is_left_without_losing_a_call() -> None:
@@ -196,9 +196,9 @@ async def test_an_idle_connection_is_left_without_losing_a_call() -> None:
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 4:
                 await client.say(pb.SayRequest(), PATIENT)
-                if channel._pool.sole not in seen:
-                    seen.append(channel._pool.sole)
-                await turn_until(lambda: channel._pool.sole is not seen[-1] or not server.links)
+                if channel.pool.sole not in seen:
+                    seen.append(channel.pool.sole)
+                await turn_until(lambda: channel.pool.sole is not seen[-1] or not server.links)
 
 
 async def test_a_client_that_does_not_hear_that_it_is_to_go_is_cut_off() -> None:
@@ -265,15 +265,15 @@ def test_hours_of_quiet_cost_no_call() -> None:
         ):
             client = EchoServiceClient(channel)
             await client.say(pb.SayRequest(), PATIENT)
-            first = channel._pool.sole
+            first = channel.pool.sole
             for _ in range(3):
                 await asyncio.sleep(3000)
                 await client.say(pb.SayRequest(), PATIENT)
-                assert channel._pool.sole is first
+                assert channel.pool.sole is first
             quiet = asyncio.ensure_future(EchoServiceClient(other).sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=FOREVER)))
             await asyncio.sleep(5000)
             await client.say(pb.SayRequest(), PATIENT)
-            assert channel._pool.sole is not first
+            assert channel.pool.sole is not first
             await asyncio.sleep(20_000)
             assert len(server.links) == 1
             assert not quiet.done()
@@ -309,7 +309,7 @@ async def test_an_old_connection_is_left_without_losing_a_call() -> None:
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 4:
                 await client.say(pb.SayRequest(), PATIENT)
-                seen.add(channel._pool.sole)
+                seen.add(channel.pool.sole)
                 await asyncio.sleep(0)
         echo.release.set()
         await slow

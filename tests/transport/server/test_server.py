@@ -10,11 +10,13 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.transport.fleet import states
 from tests.transport.raw_peer import raw_client, request_head
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.signals import Decision
 from towpath._transport import Channel, Server
+from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.server.http2_connection import TOO_MANY_CALLS
 from towpath._wire.http2 import ErrorCode, Limits, frames
 from towpath._wire.http2.frames import END_HEADERS, Setting
@@ -69,7 +71,7 @@ async def test_a_call_under_way_is_finished_and_new_ones_go_elsewhere() -> None:
         await echo.until(lambda: echo.seen["sleep"] == 1)
         (link,) = server.links
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._pool.sole is None)  # until the client has heard of it
+        await turn_until(lambda: states(channel) == [State.IDLE])  # until the client has heard of it
         with pytest.raises(RpcError) as caught:
             await client.say(pb.SayRequest(), PATIENT)
         assert caught.value.code is Code.UNAVAILABLE
@@ -87,7 +89,7 @@ async def test_a_new_call_goes_to_the_next_server_while_the_old_one_drains() -> 
         under_way = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await old.until(lambda: old.seen["sleep"] == 1)
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._pool.sole is None)
+        await turn_until(lambda: states(channel) == [State.IDLE])
         successor = Server([new])
         await successor.start("127.0.0.1", int(server.address.split(":")[1]))
         assert (await client.say(pb.SayRequest(n=5), PATIENT)).n == 5
@@ -150,7 +152,7 @@ async def test_a_cancelled_close_ends_calls_at_once() -> None:
         call = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
-        await turn_until(lambda: channel._pool.sole is None)
+        await turn_until(lambda: states(channel) == [State.IDLE])
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing

@@ -72,7 +72,8 @@ class Channel:
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
-        self._pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards, signal)
+        self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards, signal)
+        """The endpoints of the target and their connections. It is the package's own: a release may change what it offers."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,7 +83,7 @@ class Channel:
 
     async def close(self) -> None:
         """End its connections; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
-        await self._pool.close()
+        await self.pool.close()
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method`: context from the options alone, nothing inherited."""
@@ -112,10 +113,10 @@ class Channel:
         unary = method.kind is MethodKind.UNARY
         head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))
         if not unary:
-            return stream_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
+            return stream_handler(self.pool, method, head, protocol, limit=limit, compression=compression)
         if protocol is GRPC:
-            return grpc_unary_handler(self._pool, method, head, limit=limit, compression=compression)
-        return unary_handler(self._pool, method, head, protocol, limit=limit, compression=compression)
+            return grpc_unary_handler(self.pool, method, head, limit=limit, compression=compression)
+        return unary_handler(self.pool, method, head, protocol, limit=limit, compression=compression)
 
     def _head(self, method: MethodSpec[Any, Any], own: list[Field]) -> Template:
         return Template(*request_head(method.path, self._scheme, self._authority, own))

@@ -69,7 +69,7 @@ async def test_one_that_is_alone_and_not_serving_is_named_or_waited_for() -> Non
             await client.say(pb.SayRequest(), PATIENT)
         assert caught.value.code is Code.UNAVAILABLE
         waiting = asyncio.create_task(client.say(pb.SayRequest(), WAITING))
-        await turn_until(lambda: channel._pool._waiters)
+        await turn_until(lambda: channel.pool.waiting)
         tellers.all[0].set(ECHO, ServingStatus.SERVING)
         await waiting
         assert len(servers[0].links) == 1
@@ -149,7 +149,7 @@ async def test_a_new_connection_is_watched_in_place_of_the_old_one() -> None:
     tellers = Tellers()
     async with fleet(1, asked, tellers) as (servers, _), Channel(servers[0].address, options=ASKING) as channel:
         await all_ready(channel, 1)
-        (endpoint,) = channel._pool._endpoints.values()
+        (endpoint,) = channel.pool.endpoints.values()
         old = endpoint.link
         assert old is not None
         endpoint._grow_old()

@@ -245,11 +245,11 @@ async def test_a_name_is_every_address_that_it_has_and_follows_them() -> None:
         resolver.places = addresses[:1]
         client = EchoServiceClient(channel)
         await all_ready(channel, 1)
-        assert channel._pool.sole is not None
-        channel._pool._install(addresses)
+        assert channel.pool.sole is not None
+        channel.pool._install(addresses)
         await turn_until(lambda: states(channel) == [State.READY] * 3)
-        assert channel._pool.sole is None
-        channel._pool._install(addresses[2:])
+        assert channel.pool.sole is None
+        channel.pool._install(addresses[2:])
         assert (await client.say(pb.SayRequest(), PATIENT)).n == 2
         await turn_until(lambda: not servers[0].links and not servers[1].links)
 
@@ -259,7 +259,7 @@ async def test_a_name_is_resolved_by_the_system() -> None:
         port = server.address.rpartition(":")[2]
         async with Channel(f"dns:///localhost:{port}") as channel:
             assert (await EchoServiceClient(channel).say(pb.SayRequest(n=1), PATIENT)).n == 1
-            assert f"127.0.0.1:{port}" in map(str, channel._pool._endpoints)
+            assert f"127.0.0.1:{port}" in map(str, channel.pool.endpoints)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a" * 64 + ".invalid"])
@@ -276,7 +276,7 @@ async def test_an_old_connection_is_replaced_and_its_calls_finish() -> None:
         client = EchoServiceClient(channel)
         call = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
-        (endpoint,) = channel._pool._endpoints.values()
+        (endpoint,) = channel.pool.endpoints.values()
         old = endpoint.link
         endpoint._grow_old()
         await turn_until(lambda: endpoint.link is not old)
@@ -294,7 +294,7 @@ async def test_a_connection_that_cannot_be_replaced_is_kept() -> None:
     async with Channel(server.address) as channel:
         client = EchoServiceClient(channel)
         await client.say(pb.SayRequest(), PATIENT)
-        (endpoint,) = channel._pool._endpoints.values()
+        (endpoint,) = channel.pool.endpoints.values()
         old = endpoint.link
         assert server._listener is not None
         server._listener.close()
@@ -320,7 +320,7 @@ async def test_a_server_that_lets_in_and_sends_away_is_not_asked_without_a_pause
     seldom = ChannelOptions(backoff=Backoff(initial=3600, most=3600))
     async with fleet(1, asked) as (_, target), raw_server(behave) as bad, Channel(f"{target},{bad}", options=seldom) as channel:
         client = EchoServiceClient(channel)
-        channel._pool._ensure_connecting()  # no call yet, which might go to the bad one
+        channel.pool._ensure_connecting()  # no call yet, which might go to the bad one
         await turn_until(lambda: set(states(channel)) == {State.READY, State.TRANSIENT_FAILURE})
         for _ in range(100):
             await client.say(pb.SayRequest(), PATIENT)
@@ -350,7 +350,7 @@ async def test_a_server_that_answers_pings_may_take_its_time() -> None:
     async with serving(echo := Echo()) as server, Channel(server.address, options=lively) as channel:
         call = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
-        link = channel._pool.sole
+        link = channel.pool.sole
         assert link is not None
         asked_for: list[bytes] = []
         answered = link.pinged
@@ -372,7 +372,7 @@ def test_backoff_grows_to_its_limit_and_is_jittered() -> None:
 async def test_what_is_no_transition_is_illegal() -> None:
     async with serving(Echo()) as server, Channel(server.address) as channel:
         await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-        (endpoint,) = channel._pool._endpoints.values()
+        (endpoint,) = channel.pool.endpoints.values()
         assert isinstance(endpoint, Endpoint)
         with pytest.raises(RuntimeError, match="READY -> CONNECTING is illegal"):
             endpoint._advance(State.CONNECTING)

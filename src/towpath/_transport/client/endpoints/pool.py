@@ -48,6 +48,8 @@ class Pool:
         source = chance.generator()  # who gets the next call is no secret
         self.sole: ClientLink | None = None
         """The connection, where there is but one endpoint: then nobody has to be asked. The call path looks here first."""
+        self.endpoints: dict[Place, Endpoint] = {}
+        """The endpoints of the last resolution. Those that have left it since are not among them."""
         self._target = target
         self._resolver = resolver
         self._dialer = dialer
@@ -58,7 +60,6 @@ class Pool:
         self._ejector = None if options.ejection is None else Ejector(options.ejection, clock.now())
         self._source = source
         self._picker = PICKERS[options.balancer](slow_start=options.slow_start, source=source)
-        self._endpoints: dict[Place, Endpoint] = {}
         self._leaving: set[Endpoint] = set()
         self._ready: list[Endpoint] = []
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -66,6 +67,11 @@ class Pool:
         self._resolve_now: asyncio.Event | None = None
         self._fault = ""
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a connection that takes them. A call whose turn has come is not among them."""
+        return len(self._waiters)
 
     def available(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now: the sole endpoint's, else what `pick` finds. Raises RpcError as it does."""
@@ -78,7 +84,7 @@ class Pool:
         if self._closed:
             raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
         ejector = self._ejector
-        if ejector is not None and len(self._endpoints) > 1 and (now := clock.now()) >= ejector.due:
+        if ejector is not None and len(self.endpoints) > 1 and (now := clock.now()) >= ejector.due:
             self._sweep(ejector, now)
         ready = self._ready
         if not ready:
@@ -121,8 +127,8 @@ class Pool:
         """End every connection; calls that wait for one end with CANCELLED."""
         self._closed = True
         self.sole = None
-        endpoints = [*self._endpoints.values(), *self._leaving]
-        self._endpoints.clear()
+        endpoints = [*self.endpoints.values(), *self._leaving]
+        self.endpoints.clear()
         self._ready.clear()
         tasks = {task for endpoint in endpoints for task in endpoint.tasks}
         if self._resolving is not None:
@@ -151,7 +157,7 @@ class Pool:
         if self._closed or endpoint.state is State.SHUTDOWN:
             return
         self._refresh_ready()
-        if len(self._endpoints) > 1 and endpoint.state is State.IDLE:
+        if len(self.endpoints) > 1 and endpoint.state is State.IDLE:
             endpoint.connect()  # one alone waits until it is needed; of several each is worth having
         if endpoint.state in (State.IDLE, State.TRANSIENT_FAILURE) and self._resolve_now is not None:
             self._resolve_now.set()
@@ -203,14 +209,14 @@ class Pool:
 
     def _sweep(self, ejector: Ejector, now: float) -> None:
         """Compare the endpoints, as an interval has passed."""
-        if ejector.sweep([endpoint.load.tally for endpoint in self._endpoints.values()], now):
+        if ejector.sweep([endpoint.load.tally for endpoint in self.endpoints.values()], now):
             self._refresh_ready()
 
     def _refresh_ready(self) -> None:
         """Find the endpoints that take calls: those that are ready, without the ejected, unless all of these are ejected."""
-        ready = [known for known in self._endpoints.values() if known.state is State.READY]
+        ready = [known for known in self.endpoints.values() if known.state is State.READY]
         self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
-        self.sole = ready[0].link if len(self._endpoints) == 1 and ready else None
+        self.sole = ready[0].link if len(self.endpoints) == 1 and ready else None
 
     async def _change(self) -> None:
         """Wait until something has changed that is worth another look."""
@@ -230,18 +236,18 @@ class Pool:
         """Begin what has to be done before there can be a connection: resolve the target, connect its endpoints."""
         if self._resolving is None:
             self._resolving = asyncio.get_running_loop().create_task(self._keep_resolved())
-        for endpoint in self._endpoints.values():
+        for endpoint in self.endpoints.values():
             endpoint.needed()
 
     def _refuse_if_hopeless(self) -> None:
-        endpoints = self._endpoints.values()
+        endpoints = self.endpoints.values()
         if any(endpoint.state is not State.TRANSIENT_FAILURE for endpoint in endpoints) or not (endpoints or self._fault):
             return
         raise _unsent(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
 
     def _faults(self) -> str:
-        failed = [endpoint for endpoint in self._endpoints.values() if endpoint.fault]
-        if len(self._endpoints) == 1:
+        failed = [endpoint for endpoint in self.endpoints.values() if endpoint.fault]
+        if len(self.endpoints) == 1:
             return failed[0].fault if failed else ""
         return "; ".join(f"{endpoint.place}: {endpoint.fault}" for endpoint in failed) or self._fault
 
@@ -261,7 +267,7 @@ class Pool:
             if not self._resolver.changes:
                 return
             await asyncio.sleep(_MIN_RESOLVE_PAUSE)
-            if not self._endpoints:
+            if not self.endpoints:
                 break
             resolve_now.clear()
             with suppress(TimeoutError):
@@ -274,8 +280,8 @@ class Pool:
     def _install(self, places: Sequence[Place]) -> None:
         size = self._options.subset_size
         wanted = places if size is None else subset(places, size, self._options.subset_client)
-        for place in [place for place in self._endpoints if place not in wanted]:
-            endpoint = self._endpoints.pop(place)
+        for place in [place for place in self.endpoints if place not in wanted]:
+            endpoint = self.endpoints.pop(place)
             self._leaving.add(endpoint)
             endpoint.shut_down()
         self._leaving = {endpoint for endpoint in self._leaving if endpoint.links or endpoint.tasks}
@@ -294,9 +300,9 @@ class Pool:
                 guards=self._guards,
             )
             for place in wanted
-            if place not in self._endpoints
+            if place not in self.endpoints
         ]
-        self._endpoints.update((endpoint.place, endpoint) for endpoint in fresh)
+        self.endpoints.update((endpoint.place, endpoint) for endpoint in fresh)
         self._refresh_ready()
         for endpoint in fresh:
             endpoint.connect()
