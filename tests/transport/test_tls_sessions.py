@@ -20,7 +20,7 @@ import uvloop
 from cryptography import x509
 
 from tests.echo_service import PATIENCE, Echo
-from tests.transport.test_tls import SPIFFE, Authority, failure, say, secured
+from tests.transport.test_tls import SPIFFE, Authority, failure, reloaded, say, secured
 from towpath._transport import ServerTls
 from towpath._transport.tls import Rotating
 
@@ -108,12 +108,14 @@ def test_a_client_with_a_certificate_shakes_hands_each_time(
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("tickets", [True, False])
 def test_a_session_outlives_neither_the_authority_nor_the_certificate(
-    authority: Authority, loop: Any, version: ssl.TLSVersion, tickets: bool
+    authority: Authority, loop: Any, version: ssl.TLSVersion, tickets: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
+
     async def visits() -> None:
         trust(authority, authority.ca)
         echo = Echo()
-        async with secured(authenticating(authority), echo) as server:
+        async with secured(replace(authenticating(authority), reload_interval=0.01), echo) as server:
             names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(SPIFFE)])
             with closing(Visitor(authority, server.address, version, tickets=tickets)) as visitor:
                 visitor.context.load_cert_chain(*authority.sign("good", names))
@@ -124,8 +126,7 @@ def test_a_session_outlives_neither_the_authority_nor_the_certificate(
                 visitor.context.load_cert_chain(*authority.sign("again", names))
                 await visitor.visit()
                 trust(authority, trustme.CA())
-                assert server._rotating is not None
-                assert server._rotating.reload()
+                await reloaded(caplog)
                 with pytest.raises(OSError, match=r"unknown ca|EOF|closed|reset|broken"):
                     await visitor.visit()
         assert len(echo.contexts) == 2
