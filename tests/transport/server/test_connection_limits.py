@@ -8,11 +8,14 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.transport.fleet import states
 from tests.transport.raw_peer import raw_client
+from towpath._core import clock
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
-from towpath._transport.server.connection_limits import Connections, affordable
+from towpath._transport.client.endpoints.endpoint import State
+from towpath._transport.server.connection_limits import MADE_ROOM, Connections, affordable
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
@@ -49,6 +52,11 @@ class Client:
 
     def close(self) -> None:
         self.writer.close()
+
+
+async def connection_of(channel: Channel) -> str:
+    """The connection that a call goes over now, by its address at the client's end."""
+    return (await EchoServiceClient(channel).inspect(pb.InspectRequest(), PATIENT)).peer
 
 
 async def opened(server: Server, said: bytes = b"") -> Client:
@@ -111,23 +119,31 @@ async def test_who_asks_nothing_makes_room_for_who_does(said: bytes) -> None:
 
 async def test_a_connection_that_was_idle_for_longest_goes_before_one_is_refused() -> None:
     idle = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n"
-    connections = ConnectionLimits(total=3, head_timeout=0.04)
-    async with serving(echo := Echo(), connections=connections) as server, Channel(server.address) as busy:
-        first, second = await opened(server, idle), await opened(server, idle)
+    reasons: list[str] = []
+    service = serving(echo := Echo(), connections=ConnectionLimits(total=3), signal=lambda decision: reasons.append(decision.reason))
+    async with service as server, Channel(server.address) as busy:
         calling = asyncio.ensure_future(EchoServiceClient(busy).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
-        await first.answered()
-        await second.answered()
-        watches = server.connections._watches
-        await turn_until(lambda: [watch._asked for watch in watches.values()] == [1, 1, 1])
+        twice = await opened(server, idle)
+        await twice.answered()
+        once = await opened(server, idle)
+        await once.answered()
+        _, used, _ = server.links
+        server.connections.expire()  # a look at all connections
+        twice.writer.write(idle)
+        await turn_until(lambda: used.asked == 2)
+        later = clock.now() + 1
+        with clock.using(lambda: later):
+            server.connections.expire()
         async with Channel(server.address) as channel:
             assert (await EchoServiceClient(channel).say(pb.SayRequest(id="a"), WAITING)).id == "a"
-            await first.closed()
-            assert {link for link, watch in watches.items() if not watch._gone} == set(server.links)
+            await once.closed()
+            assert reasons == [MADE_ROOM]
+            assert used in server.links
         echo.release.set()
         await calling
-        first.close()
-        second.close()
+        once.close()
+        twice.close()
 
 
 async def test_where_all_are_busy_one_more_is_refused() -> None:
@@ -182,23 +198,18 @@ async def test_who_has_opened_a_connection_and_asks_nothing_is_sent_away_in_the_
 async def test_a_connection_that_was_used_may_be_idle_for_longer() -> None:
     limits = ConnectionLimits(unused_timeout=0.05, idle_timeout=PATIENCE * 10)
     async with serving(Echo(), connections=limits) as server, Channel(server.address) as channel, raw_client(server.address) as unused:
-        await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-        used = channel.pool.sole
+        before = await connection_of(channel)
         await unused.until(frames.GOAWAY)
-        await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
-        assert channel.pool.sole is used
+        assert await connection_of(channel) == before
 
 
 async def test_an_idle_connection_is_left_without_losing_a_call() -> None:
     async with serving(Echo(), connections=ConnectionLimits(idle_timeout=0.02)) as server, Channel(server.address) as channel:
-        client = EchoServiceClient(channel)
-        seen: list[object] = []
+        seen: set[str] = set()
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 4:
-                await client.say(pb.SayRequest(), PATIENT)
-                if channel.pool.sole not in seen:
-                    seen.append(channel.pool.sole)
-                await turn_until(lambda: channel.pool.sole is not seen[-1] or not server.links)
+                seen.add(await connection_of(channel))
+                await turn_until(lambda: states(channel) == [State.IDLE] or not server.links)
 
 
 async def test_a_client_that_does_not_hear_that_it_is_to_go_is_cut_off() -> None:
@@ -240,15 +251,26 @@ async def test_what_is_not_read_is_not_late() -> None:
 
 
 async def test_clients_wait_to_be_accepted_in_any_number_and_the_dead_are_asked_for() -> None:
-    async with serving(Echo()) as server:
-        host, port = server.address.split(":")
-        waiting = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(300)]  # nobody accepts meanwhile
-        await turn_until(lambda: len(server.connections.newcomers) == 300)
-        newcomer = next(iter(server.connections.newcomers))
-        accepted = newcomer._transport.get_extra_info("socket")  # type: ignore[attr-defined] # a `Front`
-        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        for client in waiting:
-            client.close()
+    accepted: list[socket.socket] = []
+
+    class Listener(socket.socket):
+        def accept(self) -> tuple[socket.socket, object]:
+            connection, peer = super().accept()
+            accepted.append(connection)
+            return connection, peer
+
+    server = Server([Echo()])
+    listener = Listener()
+    listener.bind(("127.0.0.1", 0))
+    listener.setblocking(False)
+    await server.start(sock=listener)
+    waiting = [socket.create_connection(listener.getsockname(), PATIENCE) for _ in range(300)]  # nobody accepts meanwhile
+    await turn_until(lambda: len(server.connections.newcomers) == 300)
+    assert len(accepted) == 300
+    assert all(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) for connection in accepted)
+    for client in waiting:
+        client.close()
+    await server.close(0)
 
 
 def test_hours_of_quiet_cost_no_call() -> None:
@@ -263,17 +285,13 @@ def test_hours_of_quiet_cost_no_call() -> None:
             Channel("server:8080", insecure=True, options=ChannelOptions(max_age=None)) as channel,
             Channel("server:8080", insecure=True, options=ChannelOptions(max_age=None)) as other,
         ):
-            client = EchoServiceClient(channel)
-            await client.say(pb.SayRequest(), PATIENT)
-            first = channel.pool.sole
+            first = await connection_of(channel)
             for _ in range(3):
                 await asyncio.sleep(3000)
-                await client.say(pb.SayRequest(), PATIENT)
-                assert channel.pool.sole is first
+                assert await connection_of(channel) == first
             quiet = asyncio.ensure_future(EchoServiceClient(other).sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=FOREVER)))
             await asyncio.sleep(5000)
-            await client.say(pb.SayRequest(), PATIENT)
-            assert channel.pool.sole is not first
+            assert await connection_of(channel) != first
             await asyncio.sleep(20_000)
             assert len(server.links) == 1
             assert not quiet.done()
@@ -303,14 +321,12 @@ def test_peers_are_counted_apart() -> None:
 async def test_an_old_connection_is_left_without_losing_a_call() -> None:
     async with serving(echo := Echo(), connections=ConnectionLimits(max_age=0.05)) as server, Channel(server.address) as channel:
         client = EchoServiceClient(channel)
-        seen = set()
+        seen: set[str] = set()
         slow = asyncio.ensure_future(client.sleep(pb.SleepRequest(seconds=PATIENCE), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
         async with asyncio.timeout(PATIENCE):
             while len(seen) < 4:
-                await client.say(pb.SayRequest(), PATIENT)
-                seen.add(channel.pool.sole)
-                await asyncio.sleep(0)
+                seen.add(await connection_of(channel))
         echo.release.set()
         await slow
 
