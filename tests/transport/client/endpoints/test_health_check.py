@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -21,6 +22,7 @@ from towpath._wire.grpc.standard import HEALTH, ServingStatus
 from towpath._wire.hpack import literal
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, Setting
+from towpath.testing import Simulation, simulate
 
 ECHO = "echo.v1.EchoService"
 ASKING = ChannelOptions(health_service=ECHO, backoff=EAGER)
@@ -144,19 +146,24 @@ async def test_grpcios_server_is_asked_again_after_its_watch_failed() -> None:
         await server.stop(0)
 
 
-async def test_a_new_connection_is_watched_in_place_of_the_old_one() -> None:
-    asked: Counter[int] = Counter()
-    tellers = Tellers()
-    async with fleet(1, asked, tellers) as (servers, _), Channel(servers[0].address, options=ASKING) as channel:
-        await all_ready(channel, 1)
-        (endpoint,) = channel.pool.endpoints.values()
-        old = endpoint.link
-        assert old is not None
-        endpoint._grow_old()
-        await turn_until(lambda: endpoint.link is not old)
-        await old.closed  # nothing is under way on it, its watch neither
-        tellers.all[0].set(ECHO, ServingStatus.NOT_SERVING)
-        await turn_until(lambda: states(channel) == [State.TRANSIENT_FAILURE])
+def test_a_new_connection_is_watched_in_place_of_the_old_one() -> None:
+    async def main(simulation: Simulation) -> None:
+        health = Tellers()()
+        server = Server([Echo(), health])
+        await server.start(sock=simulation.node("server").listen(8080), insecure=True)
+        async with Channel("server:8080", insecure=True, options=replace(ASKING, max_age=100)) as channel:
+            await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
+            (old,) = server.links
+            await asyncio.sleep(150)
+            (new,) = server.links  # nothing is under way on the old one, its watch neither
+            assert new is not old
+            assert len(new.calls) == 1
+            health.set(ECHO, ServingStatus.NOT_SERVING)
+            await asyncio.sleep(1)
+            assert states(channel) == [State.TRANSIENT_FAILURE]
+        await server.close(0)
+
+    simulate(main)
 
 
 async def test_an_unhealthy_server_that_dies_is_connected_to_anew() -> None:

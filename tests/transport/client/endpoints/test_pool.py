@@ -17,13 +17,15 @@ from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core import clock
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
-from towpath._transport import Address, Channel, ChannelOptions, Server
-from towpath._transport.address import Place
+from towpath._core.signals import Decision
+from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.client.connection_backoff import Backoff
-from towpath._transport.client.endpoints.endpoint import Endpoint, State
+from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.client.load_balancing.balancer import PICKERS
 from towpath._transport.client.load_balancing.load import Choice
+from towpath._transport.server.connection_limits import TOO_MANY_OF_PEER
 from towpath._wire.http2 import Limits, frames
+from towpath.testing import Simulation, simulate
 
 TURNS = ChannelOptions(balancer="round_robin", slow_start=0)
 
@@ -230,28 +232,25 @@ async def test_a_full_endpoint_leaves_its_calls_to_the_others() -> None:
         await asyncio.gather(*calls)
 
 
-async def test_a_name_is_every_address_that_it_has_and_follows_them() -> None:
-    class Changing:
-        changes = True
-        places: Sequence[Place] = ()
+def test_a_name_is_every_address_that_it_has_and_follows_them() -> None:
+    async def main(simulation: Simulation) -> None:
+        asked: Counter[int] = Counter()
+        nodes = [simulation.node(f"flights-{number}") for number in range(3)]
+        servers = [Server([Named(number, asked)]) for number in range(3)]
+        for node, server in zip(nodes, servers, strict=True):
+            await server.start(sock=node.listen(8080), insecure=True)
+        async with Channel("dns:///flights:8080", insecure=True, options=ChannelOptions(resolve_interval=30)) as channel:
+            client = EchoServiceClient(channel)
+            for has in (nodes[:1], nodes, nodes[2:]):
+                simulation.network.name("flights", has)
+                await asyncio.sleep(35)
+                assert {(await client.say(pb.SayRequest(), PATIENT)).n for _ in range(100)} == {nodes.index(node) for node in has}
+                assert states(channel) == [State.READY] * len(has)
+                assert [len(server.links) for server in servers] == [int(node in has) for node in nodes]
+        for server in servers:
+            await server.close(0)
 
-        async def resolve(self) -> Sequence[Place]:
-            return self.places
-
-    asked: Counter[int] = Counter()
-    resolver = Changing()
-    async with fleet(3, asked) as (servers, _), Channel("dns:///localhost:1", resolver=resolver) as channel:
-        addresses = [Address.parse(server.address, "test") for server in servers]
-        resolver.places = addresses[:1]
-        client = EchoServiceClient(channel)
-        await all_ready(channel, 1)
-        assert channel.pool.sole is not None
-        channel.pool._install(addresses)
-        await turn_until(lambda: states(channel) == [State.READY] * 3)
-        assert channel.pool.sole is None
-        channel.pool._install(addresses[2:])
-        assert (await client.say(pb.SayRequest(), PATIENT)).n == 2
-        await turn_until(lambda: not servers[0].links and not servers[1].links)
+    simulate(main)
 
 
 async def test_a_name_is_resolved_by_the_system() -> None:
@@ -271,40 +270,50 @@ async def test_a_name_that_does_not_resolve_is_unavailable(host: str) -> None:
             assert caught.value.code is Code.UNAVAILABLE
 
 
-async def test_an_old_connection_is_replaced_and_its_calls_finish() -> None:
-    async with serving(echo := Echo()) as server, Channel(server.address, options=ChannelOptions(max_age=3600)) as channel:
-        client = EchoServiceClient(channel)
-        call = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
-        await echo.until(lambda: echo.seen["sleep"] == 1)
-        (endpoint,) = channel.pool.endpoints.values()
-        old = endpoint.link
-        endpoint._grow_old()
-        await turn_until(lambda: endpoint.link is not old)
-        assert (await client.say(pb.SayRequest(n=2), PATIENT)).n == 2
-        assert len(server.links) == 2
-        echo.release.set()
-        await call
-        await turn_until(lambda: len(server.links) == 1)
+def test_an_old_connection_is_replaced_and_its_calls_finish() -> None:
+    async def main(simulation: Simulation) -> None:
+        server = Server([echo := Echo()])
+        await server.start(sock=simulation.node("server").listen(8080), insecure=True)
+        async with Channel("server:8080", insecure=True, options=ChannelOptions(max_age=100)) as channel:
+            client = EchoServiceClient(channel)
+            call = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=FOREVER)))
+            await asyncio.sleep(80)
+            (old,) = server.links
+            await asyncio.sleep(70)
+            assert len(server.links) == 2
+            assert (await client.say(pb.SayRequest(n=2), PATIENT)).n == 2
+            assert not call.done()
+            echo.release.set()
+            await call
+            await asyncio.sleep(1)
+            assert len(server.links) == 1
+            assert old not in server.links
+        await server.close(0)
+
+    simulate(main)
 
 
-async def test_a_connection_that_cannot_be_replaced_is_kept() -> None:
-    asked: Counter[int] = Counter()
-    server = Server([Named(1, asked)])
-    await server.start()
-    async with Channel(server.address) as channel:
-        client = EchoServiceClient(channel)
-        await client.say(pb.SayRequest(), PATIENT)
-        (endpoint,) = channel.pool.endpoints.values()
-        old = endpoint.link
-        assert server._listener is not None
-        server._listener.close()
-        endpoint._grow_old()
-        await turn_until(lambda: endpoint.tasks)
-        await turn_until(lambda: not endpoint.tasks)
-        assert endpoint.link is old
-        await client.say(pb.SayRequest(), PATIENT)
-    for link in list(server.links):
-        link.abort()
+def test_a_connection_that_cannot_be_replaced_is_kept() -> None:
+    async def main(simulation: Simulation) -> None:
+        turned_away = 0
+
+        def signal(decision: Decision) -> None:
+            nonlocal turned_away
+            turned_away += decision.reason == TOO_MANY_OF_PEER
+
+        server = Server([Echo()], connections=ConnectionLimits(per_peer=1), signal=signal)
+        await server.start(sock=simulation.node("server").listen(8080), insecure=True)
+        async with Channel("server:8080", insecure=True, options=ChannelOptions(max_age=100, backoff=Backoff(most=20))) as channel:
+            client = EchoServiceClient(channel)
+            await client.say(pb.SayRequest(), PATIENT)
+            links = list(server.links)
+            await asyncio.sleep(150)
+            assert turned_away > 1, "what could not be had once is tried again"
+            await client.say(pb.SayRequest(), PATIENT)
+            assert list(server.links) == links
+        await server.close(0)
+
+    simulate(main)
 
 
 async def test_a_server_that_lets_in_and_sends_away_is_not_asked_without_a_pause() -> None:
@@ -320,7 +329,9 @@ async def test_a_server_that_lets_in_and_sends_away_is_not_asked_without_a_pause
     seldom = ChannelOptions(backoff=Backoff(initial=3600, most=3600))
     async with fleet(1, asked) as (_, target), raw_server(behave) as bad, Channel(f"{target},{bad}", options=seldom) as channel:
         client = EchoServiceClient(channel)
-        channel.pool._ensure_connecting()  # no call yet, which might go to the bad one
+        unsent = asyncio.create_task(client.say(pb.SayRequest(), WAITING))
+        await turn_until(lambda: states(channel))
+        unsent.cancel()  # it might go to the bad one
         await turn_until(lambda: set(states(channel)) == {State.READY, State.TRANSIENT_FAILURE})
         for _ in range(100):
             await client.say(pb.SayRequest(), PATIENT)
@@ -373,6 +384,6 @@ async def test_what_is_no_transition_is_illegal() -> None:
     async with serving(Echo()) as server, Channel(server.address) as channel:
         await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
         (endpoint,) = channel.pool.endpoints.values()
-        assert isinstance(endpoint, Endpoint)
-        with pytest.raises(RuntimeError, match="READY -> CONNECTING is illegal"):
-            endpoint._advance(State.CONNECTING)
+        endpoint.shut_down()
+        with pytest.raises(RuntimeError, match="SHUTDOWN -> SHUTDOWN is illegal"):
+            endpoint.shut_down()
