@@ -89,8 +89,8 @@ class Link(asyncio.Protocol, Generic[End]):
         self.paused = False
         """Whether the peer does not read what it is sent."""
         self._writers: list[asyncio.Future[None]] = []
-        self._held = 0
-        """The reasons for which nothing is read now."""
+        self.holds = 0
+        """The reasons for which nothing is read now, one bit each; 0 while the peer is read."""
         self._full_read = _FULL_READ
 
     # What asyncio calls.
@@ -162,19 +162,19 @@ class Link(asyncio.Protocol, Generic[End]):
 
     def hold(self, reason: int) -> None:
         """Read nothing until `release` with the same reason."""
-        if not self._held and self._transport is not None:
+        if not self.holds and self._transport is not None:
             self._transport.pause_reading()
-        self._held |= reason
+        self.holds |= reason
 
     def release(self, reason: int) -> None:
         """Go on reading, unless there is another reason not to."""
-        held, self._held = self._held, self._held & ~reason
-        if held and not self._held and self._transport is not None:
+        held, self.holds = self.holds, self.holds & ~reason
+        if held and not self.holds and self._transport is not None:
             self._transport.resume_reading()
 
     def give_way(self) -> None:
         """Read on only after everybody else on the loop has had a turn."""
-        if not self._held & _TURN:
+        if not self.holds & _TURN:
             self.hold(_TURN)
             self.loop.call_soon(self.release, _TURN)
 

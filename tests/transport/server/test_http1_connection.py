@@ -16,6 +16,7 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
 from towpath._core import clock
 from towpath._transport import Channel, ConnectionLimits, Server
+from towpath._transport.connection_driver import BUSY
 from towpath._wire.grpc.framing import frame
 from towpath._wire.json import JsonCodec
 
@@ -140,8 +141,8 @@ async def test_a_handler_that_does_not_read_holds_the_client_back() -> None:
         )
         await deaf.until(lambda: deaf.seen["deaf"] == 1)
         (link,) = server.links
-        await turn_until(lambda: link.connection._reading_paused)
-        assert link.connection._unread < 1 << 20
+        await turn_until(lambda: link.holds & BUSY)
+        assert link.connection.unread < 1 << 20
         deaf.release.set()
         async with asyncio.timeout(PATIENCE):
             text = await reader.read()

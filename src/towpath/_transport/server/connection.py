@@ -75,7 +75,7 @@ class HostLink(Link[End]):
     def begun(self) -> object:
         """What has begun to come and is not there whole, but for bodies: equal to what this was before as long as it is the same. None if
         there is nothing, or if the rest is not read."""
-        return None if self._held else self._begun()
+        return None if self.holds else self._begun()
 
     @abstractmethod
     def _begun(self) -> object:

@@ -73,7 +73,8 @@ class Http1Connection:
         # The request that is being served, and its response.
         self._stream: Http1Stream | None = None
         self._request_ended = True
-        self._unread = 0
+        self.unread = 0
+        """Bytes of the body that have come and that the layer above has not taken. Beyond `Http1Limits.max_unread` reading stops."""
         self._reading_paused = False
         self._blocked = False
         """Whether the client does not read."""
@@ -256,7 +257,7 @@ class Http1Connection:
         self._request_ended = not has_body
         self._response_ended = False
         self._bodiless = head.method == b"HEAD"
-        self._unread = 0
+        self.unread = 0
         self._head = None
         stream = self._stream = self._owner.accept(head)
         stream.head_received(head, end=not has_body)
@@ -266,8 +267,8 @@ class Http1Connection:
             self.out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _body(self, data: bytes) -> None:
-        self._unread += len(data)
-        if self._unread > self._limits.max_unread:
+        self.unread += len(data)
+        if self.unread > self._limits.max_unread:
             self._pause()
         if self._stream is not None and not self._response_ended:
             self._stream.data_received(data, False)
@@ -285,7 +286,7 @@ class Http1Connection:
         self._turning = True
         while self._response_ended and self._request_ended and not self._closed and not self._blocked:
             self._stream = None
-            self._unread = 0  # the rest of the body will not be taken
+            self.unread = 0  # the rest of the body will not be taken
             if self._last:
                 self._end()
             if not self.waiting or self._closed:
@@ -294,7 +295,7 @@ class Http1Connection:
             while self.waiting and (self._stream is None or not self._request_ended):
                 self.waiting.popleft()()
         self._turning = False
-        if not self.waiting and self._unread <= self._limits.max_unread:
+        if not self.waiting and self.unread <= self._limits.max_unread:
             self._resume()
 
     def _pause(self) -> None:
@@ -311,8 +312,8 @@ class Http1Connection:
 
     def consumed(self, size: int) -> None:
         """`size` bytes of the body were taken."""
-        self._unread -= size
-        if self._unread <= self._limits.max_unread and not self.waiting:
+        self.unread -= size
+        if self.unread <= self._limits.max_unread and not self.waiting:
             self._resume()
 
     def send_head(self, status: int, fields: Sequence[Field], *, end: bool) -> None:
