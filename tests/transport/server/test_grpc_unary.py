@@ -1,7 +1,6 @@
 """One call on the server, played frame by frame: requests cut anywhere, deadlines, cancellation, and requests that are none."""
 
 import asyncio
-from typing import Any
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -10,11 +9,11 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from towpath._core.context import CallOptions, Context, Criticality
+from towpath._core.deadline import DeadlineWheel, Expirable, Slot
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._layers import Deadline
 from towpath._transport import Channel, Server
-from towpath._transport.server.connection import HostLink
 from towpath._wire.grpc.framing import PREFIX_SIZE
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.http2 import ErrorCode, Limits, frames
@@ -33,9 +32,28 @@ async def status_of(peer: RawPeer, stream_id: int) -> tuple[int, str]:
             return int(fields[b"grpc-status"]), fields.get(b"grpc-message", b"").decode()
 
 
-def deadlines(server: Server, link: HostLink[Any]) -> list[object]:
-    """What stands on the wheel but the look at the connections."""
-    return [item for slot in link.wheel._slots.values() for item in slot if item is not server.connections]
+class Wheel(DeadlineWheel):
+    """Tells what is still on it."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.slots: list[Slot] = []
+
+    def add(self, deadline: float, item: Expirable) -> Slot:
+        slot = super().add(deadline, item)
+        self.slots.append(slot)
+        return slot
+
+    def items(self) -> list[Expirable]:
+        return [item for slot in self.slots for item in slot]
+
+
+async def give_wheel(server: Server, peer: RawPeer) -> Wheel:
+    """A wheel of its own for the connection of `peer`, which has not called yet."""
+    await peer.until(frames.SETTINGS)
+    (link,) = server.links
+    wheel = link.wheel = Wheel()
+    return wheel
 
 
 async def test_a_request_may_come_in_any_number_of_pieces() -> None:
@@ -151,25 +169,25 @@ async def test_a_deadline_ends_a_call_whose_answer_finds_no_room() -> None:
 async def test_an_answer_that_finds_room_in_time_leaves_no_deadline_behind() -> None:
     no_room = [(frames.Setting.INITIAL_WINDOW_SIZE, 10)]
     async with serving(Echo()) as server, raw_client(server.address, no_room) as peer:
+        wheel = await give_wheel(server, peer)
         peer.call(1, b"Say", pb.SayRequest(id="a" * 100).SerializeToString(), (b"grpc-timeout", b"1H"))
         await peer.until(frames.DATA, 1)
-        (link,) = server.links
-        assert deadlines(server, link)
+        assert wheel.items()
         peer.writer.write(frames.window_update(1, 1000))
         assert await status_of(peer, 1) == (0, "")
-        assert not deadlines(server, link)
+        assert not wheel.items()
 
 
 @pytest.mark.parametrize("end", [frames.rst_stream(1, ErrorCode.CANCEL), frames.frame(frames.DATA, END_STREAM, 1, b"nonsense")])
 async def test_a_request_that_ends_before_its_handler_starts_leaves_no_deadline_behind(end: bytes) -> None:
     async with serving(Echo()) as server, raw_client(server.address) as peer:
+        wheel = await give_wheel(server, peer)
         peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-timeout", b"1H")))
         await peer.until_silent_with(b"head in?")
-        (link,) = server.links
-        assert deadlines(server, link)
+        assert wheel.items()
         peer.writer.write(end)
         await peer.until_silent_with(b"end read")
-        assert not deadlines(server, link)
+        assert not wheel.items()
 
 
 async def test_a_reset_cancels_the_handler_and_answers_nothing() -> None:
@@ -186,6 +204,7 @@ async def test_a_request_reset_in_the_same_read_leaves_nothing_behind() -> None:
     """Its task ends before its first step, so nothing in it can clean up."""
     echo = Echo()
     async with serving(echo) as server, raw_client(server.address) as peer:
+        wheel = await give_wheel(server, peer)
         for number in range(50):
             peer.call(2 * number + 1, b"Sleep", SLEEP, (b"grpc-timeout", b"1H"))
             peer.writer.write(frames.rst_stream(2 * number + 1, ErrorCode.CANCEL))
@@ -193,7 +212,8 @@ async def test_a_request_reset_in_the_same_read_leaves_nothing_behind() -> None:
         (link,) = server.links
         await turn_until(lambda: not link.calls)
         assert not link.connection.streams
-        assert not deadlines(server, link)
+        assert len(wheel.slots) == 50
+        assert not wheel.items()
 
 
 async def test_a_request_in_no_known_protocol_gets_http_415() -> None:

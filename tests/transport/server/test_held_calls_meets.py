@@ -99,9 +99,8 @@ async def test_an_empty_line_behind_a_request_is_no_head_that_has_begun() -> Non
         reader, writer = await connected(server)
         writer.write(request(b"{}", "application/json"))
         await turn_until(lambda: len(keeper.held) == 1)
-        writer.write(b"\r\n")
         (link,) = server.links
-        await turn_until(lambda: link.connection._unparsed)
+        link.data_received(b"\r\n")
         began = clock.now()
         for passed in (0, 100, 200):
             with clock.using(lambda passed=passed: began + passed):
