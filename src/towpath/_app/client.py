@@ -1,7 +1,7 @@
 """The client's golden path: a channel whose every method has the default stack.
 
-`connect` is for programs and tests that have an address. A service asks its `App` for a channel by logical name, so that its code says
-whom it calls and its configuration says where that is.
+`connect` is for programs and tests that have an address. A service asks its `App` for a channel by logical name, so that its code names the
+service that it calls, and its configuration gives the address.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,8 @@ from towpath._transport.tls import ClientTls
 
 
 class Channel:
-    """The way to one target, connected when first used; hand it to generated clients. Safe to share among the tasks of one loop."""
+    """A channel to one target, with the default stack. Generated clients take it. It connects on the first call, and the tasks of one loop
+    may share it."""
 
     __slots__ = ("_bare", "_fallback", "_stack")
 
@@ -44,8 +45,8 @@ class Channel:
         resilience: Resilience = DEFAULT,
         signal: Signal | None = None,
     ) -> None:
-        """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. `signal` is told of each decision, and is the
-        metrics' own counter by default. Raises SetupError if the target is none of these, or needs TLS."""
+        """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. `signal` is told of each decision; by default it
+        is the counter of `metrics`. Raises SetupError if the target has another form, or needs TLS."""
         signal = metrics.decisions if signal is None else signal
         guards = guards_of(resilience.breaker, chance.generator(), signal)
         self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=signal)
@@ -53,9 +54,9 @@ class Channel:
         self._fallback: Fallback | None = None
 
     def falling_back(self, sources: Mapping[MethodSpec[Any, Any], Source]) -> Self:
-        """This way to the target for clients that take an answer which is good enough where the right one cannot be had: of each method, a
-        value, or the last good answer to the same request (see `towpath._layers.fallback`). Connections, budget and all else are this
-        channel's, which is what has to be closed."""
+        """A channel to the same target whose calls, when they fail, are answered from `sources`: with a value, or with the last good answer
+        to the same request (see `towpath._layers.fallback`). The new channel uses this one's connections, retry budget and all else, so
+        only this one has to be closed."""
         derived = object.__new__(type(self))
         derived._bare, derived._stack = self._bare, self._stack
         derived._fallback = self._stack.fallback({method.full_name: source for method, source in sources.items()})
@@ -63,16 +64,16 @@ class Channel:
 
     @property
     def target(self) -> str:
-        """What it calls."""
+        """The text that says what the channel calls."""
         return self._bare.target
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
-        """Whether `reload` can be told `methods`. Raises SetupError that names the entry that a method in use cannot have."""
+        """Check that `reload` can be given `methods`. Raises SetupError that names the entry which a method in use cannot have."""
         self._stack.check(methods)
 
     def reload(self, methods: Sequence[MethodConfig]) -> None:
-        """Have the service file's `methods` hold for calls that begin from now on, by the clients that there are already, too. Raises as
-        `check` does, in the midst of it."""
+        """Apply the service file's `methods` to calls that begin from now on, those of existing clients included. Raises SetupError for an
+        entry that `check` would reject; then some methods have new values, and others do not."""
         self._stack.reload(methods)
 
     async def __aenter__(self) -> Self:
@@ -82,7 +83,7 @@ class Channel:
         await self.close()
 
     async def close(self) -> None:
-        """End its connections; calls under way end with UNAVAILABLE."""
+        """Close the connections. Calls under way end with UNAVAILABLE."""
         await self._bare.close()
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
@@ -90,7 +91,7 @@ class Channel:
         return self._stack.open(method, self._bare.handler(method), self._fallback)
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
-        """What begins a call of `method`, which streams; likewise."""
+        """The callable that begins a call of the streaming `method`, with its stack composed around the transport."""
         return self._stack.open_stream(method, self._bare.handler(method), self._fallback)
 
 
@@ -105,17 +106,17 @@ def connect(
     resilience: Resilience = DEFAULT,
     on_decision: DecisionCallback | None = None,
 ) -> Channel:
-    """A channel to `target` with the default stack; close it, or use it with `async with`. Connects on the first call.
+    """A channel to `target` with the default stack. It connects on the first call. Close it, or use it with `async with`.
 
-    A target is `host:port` (one endpoint), `dns:///host:port` (every address of the name), `static:///a:1,b:2` or `unix:path`; calls are
-    spread over several endpoints as `options` say. `resilience` is what is done about one that is not well.
+    A target is `host:port` (one endpoint), `dns:///host:port` (every address of the name), `static:///a:1,b:2` or `unix:path`. `options`
+    say how calls are spread over several endpoints. `resilience` sets the breaker, the throttle and the retry budget.
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
-    own process-wide registry. `tls` says whom to trust; without it, and without that of `config`, the target has to be on this machine, or
-    `insecure` has to say that plaintext is meant. Raises SetupError otherwise, and for a name in the `[[methodConfig]]` of `config` that no
-    method has (see `towpath._app.methods`).
+    own process-wide registry. `tls` names the authorities to trust. Without TLS, from `tls` or from `config`, the target has to be on this
+    machine, unless `insecure` says that plaintext is meant. Raises SetupError otherwise, and for a name in the `[[methodConfig]]` of
+    `config` that no method has (see `towpath._app.methods`).
 
-    `on_decision` is called with each `Decision` about a call: a retry, a hedge, one that the throttle rejected, and so on
+    `on_decision` is called with each `Decision` about a call, such as a retry, a hedge or a rejection by the throttle
     (`docs/howto/log-rejected-calls.md`). It must be a plain function, and quick.
     """
     settings = config or ServiceConfig()
@@ -135,5 +136,5 @@ def connect(
 
 @cache
 def _process_metrics() -> CallMetrics:
-    # Made on first use and once: a registry refuses the same metric twice.
+    # Made once, on first use: a registry refuses a second metric of the same name.
     return CallMetrics(REGISTRY)

@@ -1,8 +1,8 @@
-"""The client's golden path for code without asyncio: `connect_sync`, and what generated sync clients need of it.
+"""The client's golden path for code without asyncio: `connect_sync`, and the channel that generated sync clients take.
 
-All calls of a process run on one event loop in one thread, which the first of them starts: connections are shared by all threads, and calls
-made at once share writes. A process that was forked from one that has made calls has neither that thread nor its connections, and gets its
-own with its first call; so a channel may be made when a module is loaded, whatever forks afterwards (gunicorn, uWSGI, multiprocessing).
+All calls of a process run on one event loop in one thread, which the first call starts. So all threads share connections, and calls made at
+once share writes. A forked process has neither its parent's thread nor its parent's connections: its first call starts its own. So a
+channel may be made when a module is loaded, even if the process forks later (gunicorn, uWSGI, multiprocessing).
 """
 
 import asyncio
@@ -35,13 +35,15 @@ _PATIENCE: Final = 2.0
 
 
 class SyncChannel:
-    """The way to one target, connected when first used; hand it to generated sync clients. Safe to share among threads.
+    """A channel to one target, with the default stack. Generated sync clients take it. It connects on the first call, and threads may share
+    it.
 
-    Calls raise RuntimeError in a thread that runs an event loop, which they would block: there the asynchronous client is at home.
+    Calls raise RuntimeError in a thread that runs an event loop, which they would block. Use the asynchronous client there.
     """
 
     def __init__(self, make: Callable[[], Channel], runner: Callable[[], LoopRunner]) -> None:
-        """`runner` tells what has calls done, now; `make` makes the channel for it, and is called again when that is another one."""
+        """`runner` gives the runner of calls in the current process. `make` makes the channel that it uses, and is called again after a
+        fork, when the runner is another one."""
         self._make = make
         self._runner = runner
         self._channel = make()
@@ -50,7 +52,7 @@ class SyncChannel:
 
     @property
     def target(self) -> str:
-        """What it calls."""
+        """The text that says what the channel calls."""
         return self._channel.target
 
     def __enter__(self) -> Self:
@@ -60,13 +62,13 @@ class SyncChannel:
         self.close()
 
     def close(self) -> None:
-        """End its connections; calls under way end with UNAVAILABLE, later ones with CANCELLED."""
+        """Close the connections. Calls under way end with UNAVAILABLE, later ones with CANCELLED."""
         self._closed = True
         if self._used_by is not None and self._used_by is self._runner():
             self._used_by.run(self.aclose)
 
     async def aclose(self) -> None:
-        """Likewise, in the loop that makes the calls."""
+        """Close the connections, from the loop that makes the calls. Calls under way end with UNAVAILABLE, later ones with CANCELLED."""
         self._closed = True
         await self._channel.close()
 
@@ -81,7 +83,7 @@ class SyncChannel:
         return call
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> SyncStreamOpener[Req, Res]:
-        """What begins a call of `method`, which streams; likewise."""
+        """The callable that begins a call of the streaming `method`, with the stack that the asynchronous client has."""
         current = self._current(lambda channel: channel.bind_stream(method))
 
         def start(request: Req | None, options: CallOptions | None) -> SyncExchange[Req, Res]:
@@ -95,7 +97,7 @@ class SyncChannel:
         return start
 
     def _current(self, bind: Callable[[Channel], _Opener]) -> Callable[[], tuple[LoopRunner, _Opener]]:
-        """What tells whom to ask and what for, and binds once for each runner."""
+        """A function that gives the current runner and what `bind` made for it. `bind` is called once for each runner."""
         held: tuple[LoopRunner, _Opener] | None = None
 
         def current() -> tuple[LoopRunner, _Opener]:
@@ -108,11 +110,12 @@ class SyncChannel:
         return current
 
     def _channel_for(self, runner: LoopRunner) -> Channel:
-        with _Process.lock:  # and no lock of its own, which a fork could leave locked for ever
+        with _Process.lock:  # a lock of the channel's own could be left locked for ever by a fork
             if self._closed:
                 raise RpcError(Code.CANCELLED, f"the channel to {self.target} is closed")
             if self._used_by is not None and self._used_by is not runner:
-                # Its connections are also the parent's, and are left to it: nothing of theirs may be closed, or written to, from here.
+                # The process was forked. The old channel's connections are the parent's too: this process must neither close them nor
+                # write to them.
                 _ABANDONED.append(self._channel)
                 self._channel = self._make()
             self._used_by = runner
@@ -130,9 +133,9 @@ def connect_sync(
     options: ChannelOptions | None = None,
     on_decision: DecisionCallback | None = None,
 ) -> SyncChannel:
-    """A channel to `target` for code without asyncio; everything else is as `towpath.connect` has it. Close it, or use it with `with`;
-    what is still open is closed at the end of the process. `on_decision` is called in the thread of the loop that makes the calls, which is
-    none of those that ask for them. Raises SetupError."""
+    """A channel to `target` for code without asyncio. The parameters are those of `towpath.connect`. Close it, or use it with `with`;
+    channels that are open at the end of the process are closed then. `on_decision` is called in the thread of the loop that makes the
+    calls, and not in the caller's. Raises SetupError."""
     make = partial(
         connect,
         target,
@@ -147,7 +150,7 @@ def connect_sync(
 
 
 def process_runner() -> LoopRunner:
-    """What has calls done in this process; started on first use."""
+    """The runner of this process's calls. Its thread is started on first use."""
     runner = _Process.runner
     if runner is None:
         with _Process.lock:
@@ -161,7 +164,7 @@ def process_runner() -> LoopRunner:
 
 
 class _Process:
-    """What there is of one process."""
+    """What each process has one of."""
 
     runner: LoopRunner | None = None
     thread: threading.Thread | None = None
@@ -169,7 +172,9 @@ class _Process:
 
 
 _OPEN: Final[WeakSet[SyncChannel]] = WeakSet()
+"""Channels that are closed at the end of the process."""
 _ABANDONED: Final[list[Channel]] = []
+"""Channels of the parent process. They are kept so that nothing closes their connections."""
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:
@@ -179,7 +184,7 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
 
 def _forked() -> None:
     _Process.runner = None
-    _Process.lock = threading.Lock()  # the other one may have been held by a thread that is not here
+    _Process.lock = threading.Lock()  # the parent's lock may have been held by a thread that this process does not have
     _OPEN.clear()
 
 
@@ -197,7 +202,7 @@ def _end() -> None:
     runner.soon(runner.loop.stop)
     thread.join(_PATIENCE)
     if not thread.is_alive():
-        runner.loop.close()  # so that who calls even later is told, and does not wait
+        runner.loop.close()  # so that a call that is made even later fails, and does not wait
 
 
 atexit.register(_end)

@@ -1,11 +1,11 @@
 """The `context` role: the outermost of every stack, on the server and on the client.
 
-The server's part makes the call's context the current one while it is handled, so that whatever the handler calls inherits deadline,
-trace, tenant, criticality and request id with no argument passed. The client's part is the entrance of the client stack: it makes the
-context of a call from its options, a child of the current one or the root of a new tree, and hands it to the composed handler.
+The server's part makes the call's context the current one while the call is handled. So calls that the handler makes inherit deadline,
+trace, tenant, criticality and request id, and no argument has to be passed. The client's part is the entrance of the client stack: it makes
+the context of a call from its options, a child of the current one or the root of a new tree, and hands it to the composed handler.
 
-Neither reads configuration. What a method's timeout and criticality are was resolved before, once per method, by whoever composes
-the stacks (`towpath._app.client_stack`, `towpath._app.server_stack`).
+Neither part reads configuration. `towpath._app.client_stack` and `towpath._app.server_stack` compose the stacks, and they resolve a
+method's timeout and criticality once per method.
 """
 
 from collections.abc import Callable, Coroutine
@@ -20,11 +20,13 @@ _Call = TypeVar("_Call")
 
 
 class Opened(NamedTuple, Generic[_Call]):
-    """A method as a client has it. `become` puts another composed handler behind `call`, for the calls that begin from
-    then on: whoever holds `call` need not be told, and pays nothing for it."""
+    """A method that is bound to a client."""
 
     call: _Call
+    """The callable that a generated client holds. It begins a call."""
     become: "Callable[[ClientContext, Handler], None]"
+    """Puts another context and another composed handler behind `call`, for the calls that begin from then on. The holder of `call` need not
+    be told, and a call costs no more for it."""
 
 
 class ServerContext:
@@ -35,8 +37,8 @@ class ServerContext:
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role: a handler that calls nobody today may call somebody tomorrow."""
 
-        # A plain function: the server calls its stack in the call's own task, whose contextvars end with it, so there is nothing to take
-        # back and no need of a coroutine around the call for that.
+        # A plain function is enough: the server calls its stack in the call's own task, and the task's contextvars end with it. So nothing
+        # has to be reset after the call, and no coroutine has to be around it.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             enter(ctx)
             return following(request, ctx)
@@ -45,8 +47,8 @@ class ServerContext:
 
 
 class ClientContext:
-    """Opens the client stack of one method. Its policy resolved to `timeout` (seconds; None: no end of its own) and `criticality` (None
-    declares none); `towpath._core.context_factory` says what becomes of them."""
+    """Opens the client stack of one method. `timeout` (seconds; None sets no deadline) and `criticality` (None declares none) are what the
+    method's policy resolved to. `towpath._core.context_factory` says how they and a call's options make a context."""
 
     __slots__ = ("_criticality", "_timeout")
 
@@ -57,10 +59,10 @@ class ClientContext:
         self._criticality = criticality
 
     def open(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[UnaryCall[Req, Res]]:
-        """With the callable that a generated client binds: it composes a context per call and runs `handler` with it."""
+        """Bind a unary method: each call makes a context, and runs `handler` with it."""
         context = self._factory(method)
 
-        # A plain function that returns the handler's awaitable: one coroutine less per call.
+        # A plain function that returns the handler's awaitable saves one coroutine per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             return handler(request, context(options))
 
@@ -71,7 +73,7 @@ class ClientContext:
         return Opened(call, become)
 
     def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[StreamOpener[Req, Res]]:
-        """Likewise for a method that streams; the task that runs `handler` begins with the call."""
+        """Bind a streaming method: each call makes a context, and begins the task that runs `handler` with it."""
         context = self._factory(method)
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:

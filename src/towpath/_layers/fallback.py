@@ -1,16 +1,16 @@
 """The `fallback` role: an answer that is good enough, where the service that has the right one cannot give it.
 
-What is good enough is for a team to say, method by method and in code: a value, the last good answer to the same request, or, for a call
-that only adorns a page, a value as soon as it is likely to come too late. There is no default, because a wrong answer that nobody asked for
-is worse than an error.
+A team decides in code, method by method, which answer is good enough: a value, or the last good answer to the same request. A value can
+also replace an optional call that would probably end too late. There is no default, because a wrong answer that nobody asked for is worse
+than an error.
 
-It stands in for the server's failures only: overload, an unreachable or failing server, no answer in time. A caller's mistake is answered
-with its error, and who has cancelled a call wants no answer at all. Whoever looks can tell such an answer: the signal says which source it
-came from, and the reply's trailers hold `towpath-fallback`.
+A fallback replaces the server's failures only: overload, an unreachable or failing server, no answer in time. A caller's mistake ends in
+its error, and a cancelled call gets no answer at all. A fallback answer can be told from a real one: the signal names its source, and the
+reply's trailers hold `towpath-fallback`.
 
-A last good answer is kept as bytes under the tenant, the metadata and the request of its call, so that no one is shown what another was
-told, and what a caller does to a message stays with that caller. The price is serialising both messages of each call to a method that has
-this source.
+A last good answer is kept under the tenant, the metadata and the request of its call, so that no caller sees the answer to another. It is
+kept as bytes, so that a caller may change the message that it was given. The price is serialising both messages of each call to a method
+with this source.
 """
 
 from collections import OrderedDict
@@ -31,36 +31,41 @@ from towpath._core.signals import Decision, Signal, unheard
 from towpath._layers.latencies import RecentLatencies
 
 VALUE: Final = "VALUE"
-"""Signal, and the mark in the reply: the answer is the value that was given."""
+"""A reason in signals, and the mark in the reply: the call failed, and the answer is the value of `FixedAnswer`."""
 
 STALE: Final = "STALE"
-"""Likewise: it is the last good one to the same request."""
+"""A reason in signals, and the mark in the reply: the call failed, and the answer is the last good one to the same request."""
 
 SKIPPED: Final = "SKIPPED"
-"""Likewise: it is the value that was given, and the call was not made, since it would have come too late."""
+"""A reason in signals, and the mark in the reply: the call was not made, since it would probably have ended too late, and the answer is the
+value of `FixedAnswer`."""
 
 MARK: Final = FALLBACK
-"""The trailer in which an answer's source stands."""
+"""The trailer that holds an answer's source."""
 
 _LATE: Final = 0.95
+"""The percentile of recent latencies that has to fit the time that remains."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FixedAnswer:
-    """Answer with `response`, which a caller gets a copy of. With `skip` (False) the call is optional: it is not even made while its 95th
-    percentile of the last half minute does not fit the time that remains."""
+    """Answer a call that failed with one value."""
 
     response: Message
+    """The value. Each caller gets a copy of it."""
     skip: bool = False
+    """Whether the call is optional. An optional call is not made while the method's 95th percentile of the last half minute does not fit
+    the time that remains."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LastAnswer:
-    """Answer with the last good answer to the same request, if it is not older than `max_age` (60) seconds. The `size` (1000) requests that
-    were asked most recently are remembered. Raises InvalidField for what cannot be meant."""
+    """Answer a call that failed with the last good answer to the same request. Raises InvalidField for a value out of its range."""
 
     max_age: float = FallbackPolicy.max_age
+    """Seconds for which an answer may be used; 60 by default."""
     size: int = FallbackPolicy.size
+    """How many requests have their answers kept, the most recent ones; 1000 by default."""
 
     def __post_init__(self) -> None:
         check_last_answers(self.max_age, self.size)
@@ -75,10 +80,10 @@ _Answers = OrderedDict[_Key, tuple[float, bytes]]
 
 
 class Fallback:
-    """Answers from what `source_of(method)` gives (None: errors are errors) when the server cannot.
+    """Answers a failed call of a unary method from the source that `source_of(method)` gives; None leaves the error as it is.
 
-    What a method last answered is remembered for all clients of this layer. Unary methods only. Raises SetupError when a client is made
-    with a source whose value is not the method's response, or for a stream.
+    The clients of one layer share each method's last answers. Making a client raises SetupError if the value of its source is not the
+    method's response, or if the method streams.
     """
 
     __slots__ = ("_answers", "_signal", "_source_of")
@@ -107,7 +112,7 @@ class Fallback:
 
 
 class _Standing:
-    """What the sources have in common."""
+    """The base of the three handlers, one for each way to answer."""
 
     __slots__ = ("_following", "_method", "_signal")
 
@@ -119,8 +124,8 @@ class _Standing:
     def _mark(self, ctx: Context, reason: str) -> None:
         self._signal(Decision(self._method.full_name, Fallback.role, reason, False, ctx))
         reply = ctx.cached_reply
-        if reply is not None:  # somebody asked for it
-            reply.trailers = Metadata.received((*reply.trailers, (MARK, reason)))  # what came off the wire is not checked again
+        if reply is not None:  # the caller asked for it
+            reply.trailers = Metadata.received((*reply.trailers, (MARK, reason)))  # fields from the wire are not checked again
 
 
 class _Fixed(_Standing):
@@ -156,7 +161,8 @@ class _Optional(_Fixed):
         began = clock.now()
         if ctx.deadline is not None:
             late = self._latencies.value(began)
-            # This ends by itself: what is skipped is not observed, so that after half a minute nothing is known, and calls are made again.
+            # Skipping ends by itself: a skipped call is not observed, so that after half a minute no latency is known, and calls are made
+            # again.
             if late is not None and began + late >= ctx.deadline:
                 return self._answer(ctx, SKIPPED)
         try:
@@ -187,7 +193,7 @@ class _Remembering(_Standing):
         self._answers = answers
 
     async def handle(self, request: Any, ctx: Context) -> Any:
-        # The key is taken first: the request is its caller's again as soon as it has been sent.
+        # The key is made first: the caller may change the request as soon as it has been sent.
         key = (ctx.tenant, tuple(ctx.metadata), request.SerializeToString(deterministic=True))
         try:
             response = await self._following(request, ctx)

@@ -1,43 +1,45 @@
 """The seam between a socket and a sans-IO connection: bytes one way, bytes the other, few writes per turn of the loop.
 
-Writes gather while the loop runs what is ready, so that several answers leave in one system call; but not all of them, or the two ends
-would work in turns: the client waiting while the server answers everything that it sent, then the server while the client reads it all.
-A transport that cannot keep up is left to drain: the server's side then stops reading too, so a peer that does not read its answers
-cannot make us hold more than those to what it has already sent.
+Writes gather while the loop runs what is ready, so that several answers leave in one system call. A batch is bounded, or the two ends would
+work in turns: the client would wait while the server answers all requests, then the server while the client reads all answers.
+A transport that cannot keep up is left to drain. The server's side then stops reading too, so a peer that does not read its answers can
+make the server hold only the answers to requests that have been read already.
 
 Reading stops for one of three reasons, and goes on once none of them holds: the peer does not read, the connection has enough to do, or
-the peer had its turn. A loop may hand over much of one socket before it looks at the next: uvloop reads one up to 32 times. So whoever
-sent as much as one read takes is read again only after everybody else had a turn.
+the peer had its turn. A loop may hand over much of one socket before it looks at the next: uvloop reads one up to 32 times. So a connection
+that filled one read is read again only after all others have had a turn.
 """
 
 import asyncio
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 _HIGH_WATER: Final = 256 * 1024
+"""Bytes that may wait in the transport before writing is paused."""
+
 _BATCH: Final = 12
-"""Pieces of frames that leave together, four to a request and three to an answer."""
+"""Pieces of frames that are written together, at most, for unary calls: a request is four pieces and an answer three."""
 
 _STREAM_BATCH: Final = 96
-"""Likewise for streams; a message is two pieces."""
+"""Pieces of frames that are written together, at most, for the messages of a stream: a message is two pieces."""
 
 _LAST_WORDS: Final = 1.0
-"""Seconds that a peer which broke the protocol is given to read why."""
+"""Seconds that a peer has to read the reason after it broke the protocol."""
 
 
 _FULL_READ: Final = 250_000
 """Bytes in one read after which more may wait: the buffer of uvloop holds 256,000, that of asyncio 262,144."""
 
 _FULL_READ_SECURED: Final = 8 * 1024
-"""What may be left of such a read behind TLS: its smallest records are 23 bytes for one byte of content."""
+"""Bytes of content in one read behind TLS after which more may wait: the smallest records are 23 bytes for one byte of content."""
 
 UNREAD: Final = 1
-"""Why nothing is read: the peer does not read what it is sent."""
+"""A reason to read nothing: the peer does not read what it is sent."""
 
 BUSY: Final = 2
-"""The connection has not taken yet what has come."""
+"""A reason to read nothing: the connection has not yet taken what has come."""
 
 _TURN: Final = 4
-"""It is the turn of everybody else."""
+"""A reason to read nothing: the other connections of the loop have their turn."""
 
 
 class SansIO(Protocol):
@@ -65,7 +67,7 @@ class SansIO(Protocol):
         ...
 
     def writing_resumed(self) -> None:
-        """It reads again."""
+        """The peer reads again."""
         ...
 
 
@@ -73,9 +75,10 @@ End = TypeVar("End", bound=SansIO)
 
 
 class Link(asyncio.Protocol, Generic[End]):
-    """What both ends share. `connection` is set by the subclass before the transport is connected."""
+    """The driver of one connection, on the client and on the server."""
 
     connection: End
+    """The subclass sets this before the transport is connected."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -84,10 +87,10 @@ class Link(asyncio.Protocol, Generic[End]):
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
         self.unhurried: int = 0
-        """How many of the pieces that wait may do so for some milliseconds."""
+        """How many of the pieces in the connection's `out` may wait for some milliseconds."""
         self._cut: asyncio.TimerHandle | None = None
         self.paused = False
-        """Whether the peer does not read what it is sent."""
+        """Whether writing has to wait, since the peer does not read what it is sent."""
         self._writers: list[asyncio.Future[None]] = []
         self.holds = 0
         """The reasons for which nothing is read now, one bit each; 0 while the peer is read."""
@@ -118,7 +121,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self.give_way()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone, by whose doing ever."""
+        """The socket was closed, by either side."""
         self._transport = None
         if self._cut is not None:
             self._cut.cancel()
@@ -133,7 +136,7 @@ class Link(asyncio.Protocol, Generic[End]):
         self.connection.writing_paused()
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """The peer reads again."""
         self.connection.writing_resumed()
         self._let_write()
 
@@ -145,7 +148,7 @@ class Link(asyncio.Protocol, Generic[End]):
                 writer.set_result(None)
 
     async def writable(self) -> None:
-        """Until the peer reads what it is sent, or the connection is lost."""
+        """Wait until the peer reads what it is sent, or the connection is lost."""
         while self.paused:
             writer: asyncio.Future[None] = self.loop.create_future()
             self._writers.append(writer)
@@ -173,7 +176,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self._transport.resume_reading()
 
     def give_way(self) -> None:
-        """Read on only after everybody else on the loop has had a turn."""
+        """Read on only after the other connections of the loop have had a turn."""
         if not self.holds & _TURN:
             self.hold(_TURN)
             self.loop.call_soon(self.release, _TURN)
@@ -181,7 +184,7 @@ class Link(asyncio.Protocol, Generic[End]):
     # What calls and owners use.
 
     def schedule_flush(self) -> None:
-        """Have what waits in the connection written at the end of this turn of the loop, or now if it is a batch."""
+        """Write the connection's `out` at the end of this turn of the loop, or now if it is a batch."""
         if len(self.connection.out) >= _BATCH:
             self.flush()
         elif not self._flush_scheduled:
@@ -189,7 +192,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self.loop.call_soon(self.flush)
 
     def gather(self) -> None:
-        """`schedule_flush` for the messages of a stream, of which many come one after the other: larger batches, fewer writes."""
+        """Write as `schedule_flush` does, but in larger batches: many messages of a stream come one after the other."""
         if len(self.connection.out) >= _STREAM_BATCH:
             self.flush()
         elif not self._flush_scheduled:
@@ -197,7 +200,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what waits, now."""
+        """Write the connection's `out` now."""
         self._flush_scheduled = False
         out = self.connection.out
         if out and self._transport is not None:
@@ -206,7 +209,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self.unhurried = 0
 
     def close(self) -> None:
-        """Write what waits, then close; what the peer has not yet read still reaches it."""
+        """Write the connection's `out`, then close. Bytes that the peer has not read yet still reach it."""
         self.flush()
         if self._transport is not None:
             self._transport.close()
@@ -216,9 +219,10 @@ class Link(asyncio.Protocol, Generic[End]):
         if self._transport is not None:
             self._transport.abort()
 
-    # What both kinds of owner say when the connection is over.
+    # What the client's and the server's subclass call when the connection is over.
 
     def failed(self, reason: str) -> None:
-        """The connection broke its protocol: say so with the GOAWAY that waits, then close. A peer that does not read it is cut off."""
+        """The peer broke the protocol: send the reason that waits, such as a GOAWAY, then close. A peer that does not read it is cut
+        off."""
         self.close()
         self._cut = self.loop.call_later(_LAST_WORDS, self.abort)

@@ -1,9 +1,9 @@
-"""Streaming calls as a client holds them: an async iterator of responses, a door for requests, or both.
+"""Streaming calls as a client holds them: objects to read responses from, to send requests with, or both.
 
-A call has two parts. The `ClientExchange` is what the stack and the transport work on: one task runs the method's composed handler for as
-long as the stream lives, so a layer sees the whole call with its end, while the messages pass beside the stack. The typed object around it
-is the application's. Leave it in one of four ways: read it to its end, `async with`, `cancel()`, or cancel whoever waits on it. One that is
-merely dropped is cancelled too, with a ResourceWarning.
+A call has two parts. The stack and the transport work on its `ClientExchange`: one task runs the method's composed handler for as long as
+the stream lives, so a layer sees the whole call with its end, while the messages pass beside the stack. The application has the typed
+object around the exchange. It ends a call in one of four ways: it reads to the end, leaves `async with`, calls `cancel()`, or cancels the
+task that waits on the call. A call that is merely dropped is cancelled too, with a ResourceWarning.
 """
 
 import asyncio
@@ -25,24 +25,25 @@ class ClientStreamTransport(Protocol):
         ...
 
     def write(self, message: Any) -> bool:
-        """Send a request, and say whether there is room for more; if not, wait for `room`. A call that is over takes none and has none."""
+        """Send a request, and return whether there is room for another; if not, wait for `room`. After the end of the call nothing is sent,
+        and there is no room."""
         ...
 
     async def room(self) -> None:
-        """Until the server has taken what was sent, or the call is over."""
+        """Wait until the server has taken what was sent, or the call is over."""
         ...
 
     def half_close(self) -> None:
-        """No more requests."""
+        """Tell the server that no more requests come."""
         ...
 
     def answering(self) -> bool:
-        """Whether a response has begun: from then on no other attempt can take this one's place."""
+        """Whether a response has begun. After that, no other attempt can take this one's place."""
         ...
 
 
 class ClientExchange(Generic[Req, Res]):
-    """The state of one streaming call. `request` is the only one, if requests do not stream; `changed` is there while somebody reads."""
+    """The state of one streaming call."""
 
     __slots__ = ("_fault", "_wire_given", "changed", "ctx", "request", "task", "wire")
 
@@ -51,14 +52,17 @@ class ClientExchange(Generic[Req, Res]):
     def __init__(self, ctx: Context, request: Req | None) -> None:
         self.ctx = ctx
         self.request = request
+        """The one request of a method whose requests do not stream."""
         self.wire: ClientStreamTransport | None = None
+        """The latest attempt, once there is one."""
         self.changed: asyncio.Future[None] | None = None
+        """What the reader waits on, while one waits."""
         self._wire_given: asyncio.Future[None] | None = None
         self._fault: BaseException | None = None
 
     @classmethod
     def start(cls, handler: Handler, ctx: Context, request: Req | None) -> Self:
-        """Begin a call: `handler` runs in a task of its own, as long as the stream."""
+        """Begin a call: `handler` runs in a task of its own for as long as the stream lives."""
         exchange = cls(ctx, request)
         task = exchange.task = asyncio.get_running_loop().create_task(handler(exchange, ctx), name=ctx.method)
         task.add_done_callback(exchange._finished)
@@ -72,7 +76,7 @@ class ClientExchange(Generic[Req, Res]):
     # What the transport tells.
 
     def attached(self, wire: ClientStreamTransport) -> None:
-        """An attempt is on its way; messages go through `wire` from now on."""
+        """An attempt has begun. Messages go through `wire` from now on."""
         self.wire = wire
         given = self._wire_given
         if given is not None and not given.done():
@@ -80,14 +84,14 @@ class ClientExchange(Generic[Req, Res]):
         self.wake()
 
     def wake(self) -> None:
-        """Something has come."""
+        """Wake the reader: something has come."""
         changed = self.changed
         if changed is not None and not changed.done():
             changed.set_result(None)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            task.exception()  # whoever reads is told; that nobody does is no reason for a message on stderr
+            task.exception()  # marks the error as seen: it is raised where the caller reads, and a call that is not read needs no log
         given = self._wire_given
         if given is not None and not given.done():
             given.set_result(None)
@@ -113,13 +117,14 @@ class ClientExchange(Generic[Req, Res]):
             await self._change()
 
     async def headers(self) -> Metadata:
-        """The metadata before the first response; empty if the call ends without."""
+        """Wait for the metadata that come before the first response. They are empty if the call ends without any."""
         while not self.task.done() and not self.answering:
             await self._change()
         return self.ctx.reply.headers
 
     async def send(self, message: Req) -> bool:
-        """Send a request; False if the server has ended the call well and takes no more. Raises RpcError if it has ended it otherwise."""
+        """Send a request, and wait while the server does not read. Returns False if the server has ended the call with OK and takes no more
+        requests. Raises RpcError if the call has ended with an error."""
         wire = self.wire
         if wire is None:
             await self._until_attached()
@@ -142,7 +147,7 @@ class ClientExchange(Generic[Req, Res]):
             self.wire.half_close()
 
     def fail(self, fault: BaseException) -> None:
-        """End the call because of what `fault` says, which is what its reader is told; does nothing once it has ended."""
+        """End the call, and raise `fault` where the caller reads. Does nothing once the call has ended."""
         self._fault = fault
         self.task.cancel()
 
@@ -180,23 +185,23 @@ class ClientExchange(Generic[Req, Res]):
 
 
 StreamOpener = Callable[[Req | None, CallOptions | None], ClientExchange[Req, Res]]
-"""A streaming method as a generated client holds it: begins a call."""
+"""A streaming method as a generated client holds it: each use begins a call."""
 
 
 class Binder(Protocol):
-    """What a generated client needs of a channel. Each is called once per method, when a client is made."""
+    """What a generated client needs of a channel. A client calls one of the two for each of its methods, when it is made."""
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method`, with its whole stack composed."""
         ...
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
-        """What begins a call of `method`, which streams, with its whole stack composed."""
+        """The callable that begins a call of the streaming `method`, with its whole stack composed."""
         ...
 
 
 Requests = AsyncIterable[Req] | Iterable[Req]
-"""Where a call takes its requests from."""
+"""A source of requests that an application gives to a call."""
 
 
 class StreamingCall(Generic[Req, Res]):
@@ -235,7 +240,7 @@ class StreamingCall(Generic[Req, Res]):
             )
 
     def cancel(self) -> None:
-        """End the call now, and tell the server; whoever reads gets RpcError (CANCELLED). Does nothing once it has ended."""
+        """End the call now, and tell the server. A task that reads gets RpcError (CANCELLED). Does nothing once the call has ended."""
         self._exchange.task.cancel()
 
     async def aclose(self) -> None:
@@ -246,12 +251,12 @@ class StreamingCall(Generic[Req, Res]):
         await asyncio.wait(tasks)
 
     async def headers(self) -> Metadata:
-        """The metadata that come before the first response; waits for them, and is empty if the call ends without."""
+        """Wait for the metadata that come before the first response. They are empty if the call ends without any."""
         return await self._exchange.headers()
 
     @property
     def reply(self) -> Reply:
-        """The answer's metadata as far as they have come; trailers once the call has ended."""
+        """The response's metadata as far as they have come. The trailers come with the end of the call."""
         return self._exchange.ctx.reply
 
 
@@ -262,10 +267,10 @@ class _Reading(StreamingCall[Req, Res]):
         return self
 
     async def __anext__(self) -> Res:
-        """The next response. Raises RpcError if the call fails; what came before is delivered first."""
+        """The next response. Raises RpcError if the call fails, after the responses that came before."""
         exchange = self._exchange
         wire = exchange.wire
-        if wire is not None and exchange.changed is None:  # here once more, for one coroutine less per message
+        if wire is not None and exchange.changed is None:  # the start of `receive` again, for one coroutine less per message
             try:
                 message = wire.take()
             except RpcError:
@@ -283,8 +288,8 @@ class _Writing(StreamingCall[Req, Res]):
     __slots__ = ()
 
     async def send(self, request: Req) -> bool:
-        """Send a request, and wait while the server does not read. False if the server has ended the call well and wants no more of them;
-        raises RpcError if it has ended it otherwise."""
+        """Send a request, and wait while the server does not read. Returns False if the server has ended the call with OK and takes no more
+        requests. Raises RpcError if the call has ended with an error."""
         self._refuse_second_source()
         return await self._exchange.send(request)
 
@@ -327,7 +332,7 @@ class ClientStreamingCall(_Writing[Req, Res]):
 
 
 class BidiStreamingCall(_Reading[Req, Res], _Writing[Req, Res]):
-    """Any number of both, in any order: iterate over it, and give it requests or `send` them."""
+    """Any number of requests and responses, in any order: iterate over it, and give it requests or `send` them."""
 
     __slots__ = ()
 
@@ -342,9 +347,9 @@ async def _send_all(exchange: ClientExchange[Any, Any], requests: Requests[Any])
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # From something that the iterator awaited. Told as it is, it would look like a cancellation of who reads.
+        # Something that the iterator awaited was cancelled. Raised as it is, it would look like a cancellation of the task that reads.
         exchange.fail(RpcError(Code.CANCELLED, f"{exchange.ctx.method} was cancelled by where its requests come from"))
-    except BaseException as error:  # noqa: BLE001 # whatever the caller's iterator raised is told to the caller, where it reads
+    except BaseException as error:  # noqa: BLE001 # an error of the caller's iterator, of any class, is raised where the caller reads
         exchange.fail(error)
 
 

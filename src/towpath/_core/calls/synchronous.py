@@ -1,7 +1,7 @@
-"""Calls for code without asyncio: Django, Flask, scripts, and handlers that run in threads. Generated sync clients are made of them.
+"""Calls for code without asyncio: Django, Flask, scripts, and handlers that run in threads. Generated sync clients are made of these calls.
 
-The call itself runs on an event loop in another thread, with all of its stack; the thread that makes it waits. Each thing that is waited
-for costs a hop to that thread and back, so responses of a stream are fetched as many at a time as have come.
+The call itself runs on an event loop in another thread, with all of its stack, and the caller's thread waits. Each wait costs a hop to that
+thread and back, so one hop fetches all the responses of a stream that have come.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from towpath._core.service import MethodSpec, Req, Res
 T = TypeVar("T")
 
 _MOST_FETCHED: Final = 64
-"""Responses that one hop brings at the most."""
+"""Responses that one hop brings at most."""
 
 _LOOK: Final = 1.0
-"""Seconds after which who waits makes sure that the loop is still there."""
+"""Seconds between two looks of a waiting thread at whether the loop has been closed."""
 
 
 class LoopRunner:
-    """Has work done by `loop`, which another thread runs. Any number of threads may share one."""
+    """Runs coroutines on `loop`, which another thread runs, and waits for them. Any number of threads may share one runner."""
 
     __slots__ = ("loop",)
 
@@ -36,15 +36,15 @@ class LoopRunner:
         self.loop = loop
 
     def run(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What the coroutine that `start` makes returns or raises; it has the contextvars of this thread, as they are now.
+        """Run the coroutine that `start` makes, and return or raise what it does. It has a copy of this thread's contextvars.
 
-        If waiting is interrupted (Ctrl-C) the coroutine is cancelled. Raises RuntimeError in a thread that runs a loop itself, which would
-        stand still meanwhile, and RpcError (CANCELLED) if the coroutine was cancelled or the loop is closed.
+        If waiting is interrupted (Ctrl-C) the coroutine is cancelled. Raises RuntimeError in a thread that itself runs a loop, which would
+        be blocked, and RpcError (CANCELLED) if the coroutine was cancelled or the loop is closed.
         """
         if _runs_a_loop():
             raise RuntimeError("a synchronous call would block the event loop that runs here; await the method of the asynchronous client")
         work = _Work(start)
-        try:  # from here on: Ctrl-C may come as soon as the work has begun, which may be before this thread goes on
+        try:  # Ctrl-C may come as soon as the work has begun, and that may be before this thread goes on
             try:
                 self.loop.call_soon_threadsafe(work.begin)
             except RuntimeError:  # closed
@@ -58,19 +58,20 @@ class LoopRunner:
         return work.outcome()
 
     def soon(self, what: Callable[[], object]) -> None:
-        """Have `what` called in the loop's thread, and do not wait; nothing happens if the loop is closed."""
+        """Call `what` in the loop's thread, without waiting. Nothing happens if the loop is closed."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(what)
 
 
 class _Work(Generic[T]):
-    """One coroutine, begun in the loop's thread and waited for in another. `over` is released at its end."""
+    """One coroutine, begun in the loop's thread and waited for in another."""
 
     __slots__ = ("_start", "_task", "over")
 
     def __init__(self, start: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._start = start
         self.over = threading.Lock()
+        """It is released at the end of the coroutine."""
         self.over.acquire()
 
     def begin(self) -> None:
@@ -78,15 +79,16 @@ class _Work(Generic[T]):
         self._task.add_done_callback(self._ended)
 
     async def _whole(self) -> T:
-        return await self._start()  # within the task, so that what `start` itself raises is told too
+        return await self._start()  # within the task, so that an error of `start` itself reaches the caller too
 
     def cancel(self) -> None:
-        if hasattr(self, "_task"):  # begun before, since callbacks run in order, unless the interrupt came before it was asked for
+        # The task is missing only if the interrupt came before `begin` was scheduled: callbacks run in order.
+        if hasattr(self, "_task"):
             self._task.cancel()
 
     def _ended(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
-            task.exception()  # it is told to who waits, who may have gone
+            task.exception()  # marks the error as seen, for `outcome` raises it unless the caller was interrupted
         self.over.release()
 
     def outcome(self) -> T:
@@ -95,7 +97,7 @@ class _Work(Generic[T]):
         try:
             return self._task.result()
         finally:
-            del self._task  # an error's traceback would hold what holds it
+            del self._task  # the traceback of an error holds this object, whose task holds the error
 
 
 def _runs_a_loop() -> bool:
@@ -115,28 +117,30 @@ SyncUnaryCall = Callable[[Req, CallOptions | None], Res]
 
 
 class SyncExchange(Generic[Req, Res]):
-    """A streaming call that has begun, and what does its work."""
+    """A streaming call that has begun."""
 
     __slots__ = ("exchange", "runner")
 
     def __init__(self, runner: LoopRunner, exchange: ClientExchange[Req, Res]) -> None:
         self.runner = runner
+        """The runner of the loop that the call runs on."""
         self.exchange = exchange
+        """The state of the call. Only the loop's thread may use it."""
 
 
 SyncStreamOpener = Callable[[Req | None, CallOptions | None], SyncExchange[Req, Res]]
-"""A streaming method, likewise: begins a call."""
+"""A streaming method as a generated sync client holds it: each use begins a call."""
 
 
 class SyncBinder(Protocol):
-    """What a generated sync client needs of a channel. Each is called once per method, when a client is made."""
+    """What a generated sync client needs of a channel. A client calls one of the two for each of its methods, when it is made."""
 
     def bind(self, method: MethodSpec[Req, Res]) -> SyncUnaryCall[Req, Res]:
         """The callable for the unary `method`, with its whole stack composed."""
         ...
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> SyncStreamOpener[Req, Res]:
-        """What begins a call of `method`, which streams, with its whole stack composed."""
+        """The callable that begins a call of the streaming `method`, with its whole stack composed."""
         ...
 
 
@@ -148,7 +152,7 @@ class SyncStreamingCall(Generic[Req, Res]):
     def __init__(self, begun: SyncExchange[Req, Res], requests: Iterable[Req] | None = None) -> None:
         self._runner = begun.runner
         self._exchange = begun.exchange
-        self._call = StreamingCall(begun.exchange)  # which warns if it is dropped
+        self._call = StreamingCall(begun.exchange)  # warns if it is dropped before its end
         self._given = requests
 
     def __enter__(self) -> Self:
@@ -158,7 +162,7 @@ class SyncStreamingCall(Generic[Req, Res]):
         self.close()
 
     def cancel(self) -> None:
-        """End the call now, and tell the server; whoever reads gets RpcError (CANCELLED). Does nothing once it has ended."""
+        """End the call now, and tell the server. A thread that reads gets RpcError (CANCELLED). Does nothing once the call has ended."""
         self._runner.soon(self._call.cancel)
 
     def close(self) -> None:
@@ -166,12 +170,12 @@ class SyncStreamingCall(Generic[Req, Res]):
         self._runner.run(self._call.aclose)
 
     def headers(self) -> Metadata:
-        """The metadata that come before the first response; waits for them, and is empty if the call ends without."""
+        """Wait for the metadata that come before the first response. They are empty if the call ends without any."""
         return self._runner.run(self._exchange.headers)
 
     @property
     def reply(self) -> Reply:
-        """The answer's metadata as far as they have come; trailers once the call has ended."""
+        """The response's metadata as far as they have come. The trailers come with the end of the call."""
         return self._call.reply
 
 
@@ -187,7 +191,7 @@ class _SyncReading(SyncStreamingCall[Req, Res]):
         return self
 
     def __next__(self) -> Res:
-        """The next response. Raises RpcError if the call fails; what came before is delivered first."""
+        """The next response. Raises RpcError if the call fails, after the responses that came before."""
         fetched = self._fetched
         if not fetched:
             fault, self._fault = self._fault, None
@@ -199,7 +203,7 @@ class _SyncReading(SyncStreamingCall[Req, Res]):
         return fetched.popleft()
 
     async def _fetch(self) -> list[Res]:
-        """The next response and all that have come with it; none after the last."""
+        """The next response, and those that have come after it. The list is empty after the last response."""
         exchange = self._exchange
         first = await exchange.receive()
         if first is None:
@@ -219,8 +223,8 @@ class _SyncWriting(SyncStreamingCall[Req, Res]):
     __slots__ = ()
 
     def send(self, request: Req) -> bool:
-        """Send a request, and wait while the server does not read. False if the server has ended the call well and wants no more of them;
-        raises RpcError if it has ended it otherwise."""
+        """Send a request, and wait while the server does not read. Returns False if the server has ended the call with OK and takes no more
+        requests. Raises RpcError if the call has ended with an error."""
         self._refuse_second_source()
         return self._runner.run(lambda: self._exchange.send(request))
 
@@ -246,8 +250,8 @@ class SyncClientStreamingCall(_SyncWriting[Req, Res]):
     __slots__ = ()
 
     def response(self) -> Res:
-        """Send the requests that the call was given, half-close, and wait for the response. Raises RpcError, and what the iterator of the
-        requests raises, which ends the call."""
+        """Send the requests that the call was given, half-close, and wait for the response. Raises RpcError. An error that the iterator of
+        the requests raises ends the call, and is raised too."""
         if self._given is not None:
             try:
                 _send_all(self._runner, self._exchange, self._given)
@@ -258,15 +262,15 @@ class SyncClientStreamingCall(_SyncWriting[Req, Res]):
 
 
 class SyncBidiStreamingCall(_SyncReading[Req, Res], _SyncWriting[Req, Res]):
-    """Any number of both, in any order: iterate over it, and give it requests or `send` them. Requests that it is given are sent by a
-    thread of the call's own, so that their iterator may wait for responses."""
+    """Any number of requests and responses, in any order: iterate over it, and give it requests or `send` them. A thread of the call's own
+    sends the requests that it was given, so that their iterator may wait for responses."""
 
     __slots__ = ()
 
     def __init__(self, begun: SyncExchange[Req, Res], requests: Iterable[Req] | None = None) -> None:
         super().__init__(begun, requests)
         if requests is not None:
-            # The thread is not to keep a call alive that nobody holds any more, and so has no reference to this.
+            # The thread has no reference to this object, so that it does not keep a call alive that nobody else holds.
             given = begun.runner, begun.exchange, requests
             threading.Thread(target=_send_beside, args=given, name=f"{begun.exchange.ctx.method} requests", daemon=True).start()
 
@@ -274,9 +278,9 @@ class SyncBidiStreamingCall(_SyncReading[Req, Res], _SyncWriting[Req, Res]):
 def _send_beside(runner: LoopRunner, exchange: ClientExchange[Any, Any], requests: Iterable[Any]) -> None:
     try:
         _send_all(runner, exchange, requests)
-    except BaseException as error:  # noqa: BLE001 - whatever the caller's iterator raised is told to the caller, where it reads
+    except BaseException as error:  # noqa: BLE001 - an error of the caller's iterator, of any class, is raised where the caller reads
         fault = error
-        if isinstance(error, (SystemExit, KeyboardInterrupt)):  # which would end the loop, and not the thread that reads
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):  # it would end the loop instead of the thread that reads
             fault = RuntimeError(f"where the requests of {exchange.ctx.method} come from raised {type(error).__name__}")
             fault.__cause__ = error
         runner.soon(partial(exchange.fail, fault))

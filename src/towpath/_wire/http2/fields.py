@@ -1,7 +1,7 @@
 """From header blocks to field sections: what a request, a response or a trailer may contain (RFC 9113, sections 8.2 and 8.3).
 
-A distinct section is checked once. HPACK hands over the leading fields that came from pure index references as one object that recurs from
-call to call; the section is remembered on it, so that a repeated head costs nothing but its literals.
+A distinct section is checked once. HPACK hands over the leading fields, which came from pure index references, as one object that recurs
+from call to call. The checked section is remembered on that object, so that a repeated head costs only its literals.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,14 @@ known_names: set[bytes] = set()
 """Names that passed the checks. At most `_MOST_KNOWN_NAMES`, since a peer chooses them."""
 
 _MOST_KNOWN_NAMES: Final = 1024
+"""Names in the set at most."""
 
 OF_THE_HEAD: Final = frozenset({b"te", b"content-length", b"content-type", b"grpc-encoding", b"grpc-accept-encoding"})
-"""Fields that say what a head is. A section with one of them among its literals is never split into head and literals. So code that
-remembers on a section what its head means need not look at the literals. The last two are gRPC's: this HTTP/2 is written for RPC."""
-
-_LONGEST_LENGTH: Final = 19  # digits; 2**63 has as many
+"""Fields that decide what a head means. A section with one of them among its literals is never split into head and literals. So what a
+server or client derives from a head can be remembered on its section, and holds whatever the literals are. The last two are gRPC's: this
+HTTP/2 is written for RPC."""
+_LONGEST_LENGTH: Final = 19
+"""A content-length has fewer digits than this; 2**63 has as many."""
 
 
 def request(block: HeaderBlock) -> tuple[Section, Sequence[Field]]:
@@ -31,12 +33,12 @@ def request(block: HeaderBlock) -> tuple[Section, Sequence[Field]]:
 
 
 def response(block: HeaderBlock) -> tuple[Section, Sequence[Field]]:
-    """A response's head, likewise."""
+    """A response's head, and the literal fields that follow it and vary from call to call."""
     return _section(block, RESPONSE)
 
 
 def trailers(block: HeaderBlock) -> tuple[Section, Sequence[Field]]:
-    """A trailer section, likewise; it has no pseudo fields."""
+    """A trailer section, which has no pseudo fields, and the literal fields that follow it and vary from call to call."""
     return _section(block, TRAILERS)
 
 
