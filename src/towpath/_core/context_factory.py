@@ -7,15 +7,16 @@ from towpath._core.context import CRITICAL, NO_OPTIONS, CallOptions, Context, Cr
 from towpath._core.propagation.trace import TraceContext
 
 ContextFactory = Callable[[CallOptions | None], Context]
-"""Makes the context of one call; None stands for options that set nothing."""
+"""A function that makes the context of one call from the call's options. None stands for options that set nothing."""
 
 
 def context_factory(method: str, timeout: float | None, criticality: Criticality | None, *, inherits: bool) -> ContextFactory:
-    """What makes the context of each call of `method`, whose timeout (seconds; None: no end of its own) and criticality are given.
+    """The function that makes the context of each call of `method`. `timeout` (seconds; None sets no deadline) and `criticality` (None
+    declares none) are the method's own.
 
-    With `inherits` a call is a child of the current context, and starts a trace outside of any. Without, it stands alone and has no trace.
-    The deadline is the earliest of the inherited one and `now + timeout`; a timeout in the options replaces `timeout`. The criticality is
-    the one that the options name; else the less important of what is inherited and `criticality`, where None declares nothing.
+    With `inherits` a call is a child of the current context; outside of any, it starts a trace. Without `inherits` a call stands alone and
+    has no trace. The deadline is the earlier of the inherited one and `now + timeout`, and a timeout in the options replaces `timeout`. The
+    criticality is the one in the options. If the options name none, it is the less important of the inherited one and `criticality`.
     """
     at_root = CRITICAL if criticality is None else criticality
 

@@ -1,8 +1,8 @@
-"""One timing wheel per event loop, because a timer per call is what a fast call cannot afford.
+"""One timing wheel per event loop, because a timer per call costs a fast call too much.
 
-Adding to and removing from a slot of the wheel takes a quarter of the time of `call_later` plus `cancel` (measured in one run).
-In return an expiry may come late, by one slot (10 ms) at the most, and never early. See Varghese and Lauck, "Hashed and Hierarchical
-Timing Wheels" (1987), scheme 4, with a dict for the ring since deadlines cluster.
+Adding to and removing from a slot of the wheel takes a quarter of the time of `call_later` plus `cancel` (measured in one run). In return
+an expiry may come late, by one slot (10 ms) at most, and never early. See Varghese and Lauck, "Hashed and Hierarchical Timing Wheels"
+(1987), scheme 4. The ring is a dict here, since deadlines cluster.
 """
 
 import asyncio
@@ -13,23 +13,23 @@ _FEW_SLOTS: Final = 1024
 
 
 class Expirable(Protocol):
-    """What can be put on the wheel."""
+    """An item that can be put on the wheel."""
 
     def expire(self) -> None:
-        """The deadline passed. Called once, from the loop, and must not raise."""
+        """The item's deadline has passed. The loop calls this once. It must not raise."""
         ...
 
 
 Slot = dict[Expirable, None]
-"""What expires together. An item that no longer needs to expire leaves with `slot.pop(item, None)`, which is right at any time and needs
-no method around it."""
+"""The items that expire together. `slot.pop(item, None)` takes out an item that no longer needs to expire. It is right at any time, and so
+needs no method around it."""
 
 NO_SLOT: Final[Slot] = {}
-"""For who is on no wheel; always empty."""
+"""The slot of an item without a deadline. It is always empty."""
 
 
 class DeadlineWheel:
-    """Calls `expire()` on what was added once its deadline has passed. Bound to one loop; not thread-safe."""
+    """Calls `expire()` on each added item once its deadline has passed. A wheel belongs to one loop, and is not thread-safe."""
 
     __slots__ = ("_loop", "_most_slots", "_timer", "_timer_slot", "slots")
 
@@ -47,7 +47,7 @@ class DeadlineWheel:
         items = self.slots.get(slot)
         if items is None:
             if len(self.slots) >= self._most_slots:
-                # Deadlines are far off and calls are short: without this a slot would stay until it is due, an hour on or a day.
+                # With short calls whose deadlines are far off, empty slots would otherwise stay until they are due, in an hour or a day.
                 self._drop_empty()
                 self._most_slots = max(_FEW_SLOTS, 2 * len(self.slots))
             items = self.slots[slot] = {}
@@ -68,11 +68,11 @@ class DeadlineWheel:
         slots = self.slots
         for slot in sorted(key for key in slots if key / _SLOTS_PER_SECOND <= now):
             items = slots.get(slot)
-            while items:  # one at a time, since an expiry may discard what stands behind it
+            while items:  # one at a time, since an expiry may take out other items of the slot
                 item = next(iter(items))
                 del items[item]
                 item.expire()
-        # With those go the slots that emptied in the meantime: under load most calls end long before their deadline.
+        # This drops the swept slots, and those that became empty in the meantime: under load most calls end long before their deadline.
         self._drop_empty()
         if slots and (self._timer is None or self._timer_slot > min(slots)):
             self._arm(min(slots))
@@ -87,7 +87,7 @@ _wheels: dict[asyncio.AbstractEventLoop, DeadlineWheel] = {}
 
 
 def wheel_of(loop: asyncio.AbstractEventLoop) -> DeadlineWheel:
-    """The loop's wheel, made on first use. Making one forgets those of loops that have been closed, so that none is kept for good."""
+    """The loop's wheel, made on first use. Making a wheel also drops the wheels of closed loops."""
     wheel = _wheels.get(loop)
     if wheel is None:
         for closed in [known for known in _wheels if known.is_closed()]:

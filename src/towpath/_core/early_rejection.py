@@ -1,10 +1,11 @@
-"""Early rejection: what a layer may decide of a call before the call costs a task.
+"""Early rejection: a layer's decision about a call before the call costs a task.
 
-A server that is overloaded spends on a rejected call what it has done for it so far. So the transport asks a layer twice before it runs a
+An overloaded server loses the work that it has done for a call before rejecting it. So the transport asks a layer twice before it runs a
 handler: when the headers of a unary gRPC call have come, and when a unary call of any protocol has arrived whole. A rejection on arrival
-costs a tenth of one by a handler, and a rejection by the headers half of that.
+costs a tenth of a rejection by a handler, and a rejection by the headers half of that.
 
-Streams, and calls of a server without such a layer, are asked about by nobody. So the handler that the layer wraps has to do without.
+The transport does not ask about streams, nor if its server was given no such layer. So the handler that the layer wraps must also work for
+calls without a verdict.
 """
 
 from collections.abc import Sequence
@@ -17,17 +18,16 @@ from towpath._core.service import Layer, MethodSpec
 
 
 class Verdict(Enum):
-    """What becomes of a call that is not rejected."""
+    """The decision about a call that is not rejected."""
 
     ADMIT = "admit"
+    """The call begins now."""
     WAIT = "wait"
+    """The layer begins or rejects the call later, through its `PendingCall`."""
 
 
 ADMIT: Final = Verdict.ADMIT
-"""The call begins now."""
-
 WAIT: Final = Verdict.WAIT
-"""The call begins, or is rejected, once the layer says so to its `PendingCall`."""
 
 
 class Rejection:
@@ -37,24 +37,24 @@ class Rejection:
 
     def __init__(self, error: RpcError) -> None:
         self.error: Final = error
-        """What the callers are told. It is shared, so that code which raises it has to copy it."""
+        """The error that the callers get. It is shared, so that code which raises it has to copy it."""
 
 
 class RequestHeaders(Protocol):
-    """The headers of a request, of which nothing was made yet."""
+    """The headers of a request, before a call is made of them."""
 
     def priority(self, extra: Sequence[tuple[bytes, bytes]], /) -> tuple[Criticality, int, int]:
-        """How important the call is: its criticality, the attempts before this one, and its cohort (0-127). `extra` are the fields in which
-        the headers of this call differ from those of others."""
+        """The call's criticality, the number of attempts before this one, and the cohort (0-127). `extra` are the fields in which the
+        headers of this call differ from those of others."""
         ...
 
 
 class PendingCall(Protocol):
-    """A call that has arrived whole. Nothing was decoded for it, and no task made."""
+    """A call that has arrived whole. Its message is not decoded yet, and it has no task."""
 
     @property
     def over(self) -> bool:
-        """Whether nobody waits for the call any more."""
+        """Whether the caller no longer waits for the call."""
         ...
 
     def begin(self) -> None:
@@ -62,7 +62,7 @@ class PendingCall(Protocol):
         ...
 
     async def run(self) -> None:
-        """Run the handler in the task that calls this, which is the call's from then on. Never raises."""
+        """Run the handler in the current task, which is the call's from then on. Never raises."""
         ...
 
     def reject(self, rejection: Rejection, /) -> None:
@@ -79,7 +79,7 @@ class EarlyRejection(Protocol):
         ...
 
     def on_arrival(self, ctx: Context, call: PendingCall, /) -> Verdict | Rejection:
-        """Decide on a call that has arrived whole. After WAIT, and not before, `begin`, `run` or `reject` of `call` is to be called."""
+        """Decide on a call that has arrived whole. After WAIT the layer has to call `begin`, `run` or `reject` of `call`, and only then."""
         ...
 
 
@@ -88,7 +88,7 @@ class RejectsEarly(Protocol):
     """A layer that decides early."""
 
     def early_rejection(self, method: MethodSpec[Any, Any], /) -> EarlyRejection | None:
-        """The early rejection of `method`, asked for after `wrap`; None if it has none."""
+        """The early rejection of `method`; None if it has none. It is called after `wrap`."""
         ...
 
 

@@ -1,8 +1,8 @@
 """One error type for every call, on both sides and over every protocol: `RpcError` with one of gRPC's codes.
 
-A handler raises it to choose what its caller sees; a client call raises it for whatever went wrong, here or there. Anything else
-that a handler raises is a bug and reaches the caller as INTERNAL without its text. There is deliberately no tree of exception
-classes: a caller branches on `error.code` (and, for machines, on an ErrorInfo's reason in `error.details`), as in every gRPC language.
+A handler raises `RpcError` to choose what its caller sees, and a client's call raises it for every failure, local or remote. Any other
+exception of a handler is a bug, and reaches the caller as INTERNAL without its text. There is deliberately no tree of exception classes:
+a caller branches on `error.code`, as in every gRPC language, and a program on the reason of an ErrorInfo in `error.details`.
 """
 
 from collections.abc import Iterable
@@ -38,17 +38,7 @@ class Code(IntEnum):
 
 
 class RpcError(Exception):
-    """A call that did not succeed.
-
-    `code` is one of gRPC's; `message` is for developers and crosses the wire, so nothing secret belongs in it; `details` are
-    google.rpc messages (ErrorInfo, RetryInfo, BadRequest, QuotaFailure) that cross as `grpc-status-details-bin`. `metadata` are the
-    trailers to send along (server) or that came along (client).
-
-    Two facts for who may try again: `unprocessed` says that no handler has begun with the call, so that another attempt does nothing twice
-    (never crosses the wire: the client's transport finds it out); `pushback` is the server's own word, in seconds, on when to try again,
-    negative for not at all, None for no word (`grpc-retry-pushback-ms`, gRFC A6). And one for who judges servers: `lost` says that the
-    connection ended before the answer did, which the client's transport finds out, too.
-    """
+    """A call that did not succeed."""
 
     def __init__(
         self,
@@ -60,12 +50,22 @@ class RpcError(Exception):
     ) -> None:
         super().__init__(code, message)
         self.code = Code(code)
+        """The status of the call."""
         self.message = message
+        """Text for developers. It crosses the wire, so nothing secret belongs in it."""
         self.details = tuple(details)
+        """Messages of google.rpc (ErrorInfo, RetryInfo, BadRequest, QuotaFailure). They cross the wire, over gRPC as
+        `grpc-status-details-bin`."""
         self.metadata = metadata
+        """The trailers: on the server those to send, on the client those that came."""
         self.unprocessed = False
+        """Whether no handler has begun with the call, so that another attempt does nothing twice. The client's transport finds this out; it
+        never crosses the wire."""
         self.lost = False
+        """Whether the connection ended before the answer did. The client's transport finds this out, for code that judges endpoints."""
         self.pushback: float | None = None
+        """Seconds after which the server wants the call to be tried again. A negative number asks for no further attempt; None leaves it to
+        the client. It is gRPC's `grpc-retry-pushback-ms` (gRFC A6)."""
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}" if self.message else self.code.name
@@ -75,12 +75,12 @@ class RpcError(Exception):
 
 
 def deadline_exceeded(method: str) -> RpcError:
-    """What a call of `method` ends in whose deadline passes while it is under way."""
+    """The error of a call of `method` whose deadline passed while the call was under way."""
     return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
 
 
 class SetupError(Exception):
-    """Something that a person has to mend before a service or command can run: a wrong setting, a missing file, a port in use.
+    """A mistake that a person has to mend before a service or command can run: a wrong setting, a missing file, a port in use.
 
-    The message names the file, field or setting and says what to do; commands print it without a traceback and exit with status 2.
+    The message names the file, field or setting, and says what to do. Commands print it without a traceback and exit with status 2.
     """

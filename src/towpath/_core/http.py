@@ -1,7 +1,8 @@
 """How a method is reached over plain HTTP: the bindings of `google.api.http`, and the path templates in them.
 
-The grammar and the meaning are those of https://github.com/googleapis/googleapis/blob/master/google/api/http.proto: `*` is one segment
-of a path, `**` any number of them at its end, `{name=shelves/*}` names what it matches as a field of the request, and `:verb` may close it.
+The grammar and the meaning are those of https://github.com/googleapis/googleapis/blob/master/google/api/http.proto: `*` matches one segment
+of a path, and `**` any number of segments at its end. `{name=shelves/*}` puts the text that it matches into a field of the request. A path
+may end in `:verb`.
 """
 
 import re
@@ -15,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 STAR: Final = "*"
 REST: Final = "**"
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH")
-"""What `google.api.http` has fields for. Others are bound with `custom`."""
+"""The methods of HTTP for which `google.api.http` has fields. Others are bound with `custom`."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 _LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()+,;@-]|%[0-9A-Fa-f]{2})+")
@@ -31,21 +32,21 @@ _IN_TEXT: Final = frozenset(
 
 
 class BindingError(ValueError):
-    """A binding that cannot be served. The text says what is wrong with which part of it."""
+    """A binding that cannot be served. The text names the part that is wrong, and says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpBinding:
-    """One way to reach a method over HTTP. `method` is HTTP's, in capitals; `path` is a template.
-
-    `body` is the field of the request that the body is, `*` for the request itself, or empty if there is none; `response_body` is the field
-    of the response that the response's body is, or empty for all of it.
-    """
+    """One way to reach a method over HTTP."""
 
     method: str
+    """HTTP's method, in capitals."""
     path: str
+    """The template of the path, as the contract has it."""
     body: str = ""
+    """The field of the request message that the HTTP body holds; `*` for the whole message, empty for no body."""
     response_body: str = ""
+    """The field of the response message that the HTTP body holds; empty for the whole message."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -58,26 +59,31 @@ class HttpBinding:
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """A part of a path that is a field of the request: segments `start` to `stop`, which is None for all that are left. `single` says
-    that it is one segment, whose `%2F` is then a slash."""
+    """A part of a path that is a field of the request."""
 
     field: str
+    """The dotted path of the field."""
     start: int
+    """The index of the first segment."""
     stop: int | None
+    """The index after the last segment; None for the end of the path."""
     single: bool
+    """Whether the variable is exactly one segment. There, `%2F` in a path stands for a slash within the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PathTemplate:
-    """A path template. `segments` are literals, `STAR`, and as the last perhaps `REST`; `verb` is empty if there is none."""
+    """A parsed path template."""
 
     segments: tuple[str, ...]
+    """Literals and `STAR`; the last segment may be `REST`."""
     variables: tuple[Variable, ...]
     verb: str
+    """The text after the colon; empty without one."""
 
     @staticmethod
     def parse(text: str) -> "PathTemplate":
-        """Raises BindingError for what the grammar does not have."""
+        """Parse `text`. Raises BindingError for text that breaks the grammar."""
         return _Parser(text).template()
 
     def overlaps(self, other: "PathTemplate") -> bool:
@@ -85,7 +91,7 @@ class PathTemplate:
         return self.verb == other.verb and _overlap(self.segments, other.segments)
 
     def covers(self, other: "PathTemplate") -> bool:
-        """Whether this one matches every path that `other` does, as far as the segments tell."""
+        """Whether this template matches every path that `other` matches, judged by the segments alone."""
         mine, theirs = self.segments, other.segments
         for index, segment in enumerate(mine):
             if segment == REST:
@@ -178,7 +184,7 @@ def fits_in_text(field: FieldDescriptor) -> bool:
 
 
 def resolve_field(message: Any, path: str) -> tuple[FieldDescriptor, ...]:
-    """The fields that the dotted `path` goes through from the descriptor `message`, by their names in the contract or in JSON. Raises
+    """The fields along the dotted `path`, starting at the descriptor `message`. Fields have their names in the contract or in JSON. Raises
     BindingError."""
     found: list[FieldDescriptor] = []
     holder: Descriptor | None = message
@@ -194,7 +200,7 @@ def resolve_field(message: Any, path: str) -> tuple[FieldDescriptor, ...]:
 
 
 def check_binding(binding: HttpBinding, request: Any, response: Any, *, requests_stream: bool) -> None:
-    """Raises BindingError unless `binding` can be served for a method whose messages have these descriptors."""
+    """Check that `binding` can be served for a method with the messages `request` and `response`. Raises BindingError."""
     if not _TOKEN.fullmatch(binding.method) or binding.method != binding.method.upper():
         raise BindingError(f"{binding.method!r} is not a method of HTTP, in capitals")
     if binding.method in ("CONNECT", "HEAD", "OPTIONS", "TRACE"):
@@ -221,7 +227,7 @@ def _check_top(message: Descriptor, name: str, what: str) -> None:
 
 
 def clashes(bindings: list[HttpBinding]) -> Iterator[tuple[int, int]]:
-    """Pairs of indexes of bindings that match one and the same request, with neither more specific than the other."""
+    """Pairs of indexes of bindings that match one and the same request, and of which neither is more specific than the other."""
     for index, later in enumerate(bindings):
         for before, earlier in enumerate(bindings[:index]):
             a, b = earlier.template, later.template

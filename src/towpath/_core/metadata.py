@@ -1,9 +1,9 @@
 """Metadata: the ordered, repeatable key-value pairs that travel beside a call's messages.
 
-Keys are lower-case ASCII; a key that ends in `-bin` has `bytes` values, every other has printable ASCII `str` values, as gRPC
-defines (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). Keys that the protocols and towpath own are refused here, so that
-no application can break the framing of its own call or contradict what its context says; what comes off the wire under one of them is shown
-to no application. Values are not encoded here; that is the wire's business.
+Keys are lower-case ASCII. A key that ends in `-bin` has `bytes` values, and every other key has printable ASCII `str` values, as gRPC
+defines (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). Some keys are owned by the protocols or by towpath. `Metadata`
+raises ValueError for an owned key, so that no application can break the framing of its own call or contradict its context. An owned key
+that comes off the wire is shown to no application. Encoding of values is left to the wire.
 """
 
 import re
@@ -21,7 +21,7 @@ _ELSEWHERE: Final = "choose another name"
 _TRACE: Final = "it belongs to the trace, which a call takes from the call that it is made in"
 
 OWNED: Final[Mapping[str, str]] = {
-    # What a call says of itself, or of its end.
+    # A call's context, and its status.
     **{field.name: field.instead for field in PROPAGATED},
     "connect-timeout-ms": "set the option timeout",
     "grpc-message": "raise an RpcError",
@@ -32,7 +32,7 @@ OWNED: Final[Mapping[str, str]] = {
     "baggage": _TRACE,
     "traceparent": _TRACE,
     "tracestate": _TRACE,
-    # How a message is framed, and what a connection is (RFC 9110, section 7.6.1), which HTTP/2 does not even carry.
+    # The framing of a message, and fields of the connection (RFC 9110, section 7.6.1). HTTP/2 does not even carry the latter.
     "accept-encoding": _ELSEWHERE,
     "connection": _ELSEWHERE,
     "content-encoding": _ELSEWHERE,
@@ -50,13 +50,14 @@ OWNED: Final[Mapping[str, str]] = {
     "user-agent": _ELSEWHERE,
     "x-grpc-web": _ELSEWHERE,
 }
-"""The keys that are the protocols' or towpath's, with what an application does instead. This is the one table for both directions."""
+"""The keys that the protocols or towpath own, each with advice for an application that needs it. Sending and receiving use this one
+table."""
 
 OWNED_PREFIXES: Final = ("connect-", "grpc-", "towpath-", "trailer-")
-"""What their other keys begin with. The last marks the trailers in the head of a unary answer over Connect."""
+"""The prefixes of all other owned keys. The last marks the trailers in the head of a unary answer over Connect."""
 
 FALLBACK: Final = "towpath-fallback"
-"""The one key with such a prefix that an application may see and send: the trailer of an answer that a fallback gave."""
+"""The one key with an owned prefix that an application may see and send. It is the trailer of an answer that a fallback gave."""
 
 
 class Metadata:
@@ -67,12 +68,12 @@ class Metadata:
     _pairs: Final[tuple[tuple[str, Value], ...]]
 
     def __init__(self, pairs: Pairs = ()) -> None:
-        """Check and keep `pairs`; raises ValueError naming the key that gRPC would not carry or that is not an application's to set."""
+        """Check and keep `pairs`. Raises ValueError that names the first key which gRPC cannot carry, or which is owned."""
         self._pairs = tuple(_checked(key, value) for key, value in pairs)
 
     @staticmethod
     def received(pairs: tuple[tuple[str, Value], ...]) -> "Metadata":
-        """Wrap pairs that came off the wire: they were checked there, and a peer may send values that we would not."""
+        """Wrap pairs that came off the wire, unchecked: the wire has checked them, and a peer may send values that towpath never sends."""
         metadata = Metadata.__new__(Metadata)
         object.__setattr__(metadata, "_pairs", pairs)
         return metadata
@@ -121,4 +122,4 @@ def _checked(key: str, value: Value) -> tuple[str, Value]:
 
 
 EMPTY: Final = Metadata()
-"""No metadata; shared, because most calls carry none."""
+"""No metadata. Most calls carry none, and share this object."""

@@ -1,7 +1,7 @@
-"""What an attempt came to, worked out once and read by all: budget, breaker, limiter, balancer and metrics do not guess for themselves.
+"""The outcome of an attempt, classified once for all readers: budget, breaker, limiter, balancer and metrics do not guess for themselves.
 
-A code alone misleads: a fast refusal looks like health to who averages latency, and a caller's mistake like a fault of the server to who
-counts errors. Seven classes say what the resilience layers need and no more (Finagle's ResponseClassifier is the model).
+A code or a latency alone misleads: a fast rejection looks like health in an average of latencies, and a caller's mistake looks like a fault
+of the server in a count of errors. There are as many classes as the resilience layers need (Finagle's ResponseClassifier is the model).
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from towpath._core.errors import Code, RpcError
 
 
 class Outcome(Enum):
-    """The classes. Only OVERLOAD and TRANSIENT invite another attempt; OVERLOAD, TRANSIENT, FATAL and DEADLINE count against the server."""
+    """The classes. Only OVERLOAD and TRANSIENT invite another attempt. OVERLOAD, TRANSIENT, FATAL and DEADLINE count against the server."""
 
     SUCCESS = "success"
     CLIENT_FAULT = "client_fault"
-    """The server did its work, and the answer is that the request cannot be served: it would say so again."""
+    """The server did its work and found that the request cannot be served. Another attempt would end in the same error."""
     OVERLOAD = "overload"
-    """The server, or somebody who speaks for it, refused to begin."""
+    """The server, or a proxy before it, rejected the call for want of capacity or quota."""
     TRANSIENT = "transient"
-    """The server could not be reached, or was lost; another one, or the same a moment later, may answer."""
+    """The server could not be reached, or was lost. Another server, or this one a moment later, may answer."""
     FATAL = "fatal"
     """The server tried and failed: a bug, or lost data."""
     CANCELLED = "cancelled"
-    """The caller did not wait for the end; says nothing of the server."""
+    """The caller did not wait for the end. This says nothing about the server."""
     DEADLINE = "deadline"
     """There was no answer in time."""
 
@@ -44,7 +44,8 @@ BLAMES_SERVER: Final = frozenset({Outcome.OVERLOAD, Outcome.TRANSIENT, Outcome.F
 
 
 def classify(error: BaseException | None) -> Outcome:
-    """The class of an attempt that ended with `error`, or with None in success. What is no RpcError is a cancellation or a bug."""
+    """The class of an attempt that ended with `error`; None for an attempt that succeeded. An exception that is no RpcError is a
+    cancellation or a bug."""
     if error is None:
         return Outcome.SUCCESS
     if isinstance(error, RpcError):

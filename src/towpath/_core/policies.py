@@ -1,6 +1,6 @@
-"""What may be said of a method's retries and hedges, in the terms of gRPC's service config (gRFC A6), and of its fallback.
+"""The policies that a method may have for retries and hedges, in the terms of gRPC's service config (gRFC A6), and for its fallback.
 
-Values only: the roles of these names in `towpath._layers` act on them, contracts and service files give them.
+These are values only. Contracts and service files give them, and the layers of these names in `towpath._layers` act on them.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Final
 from towpath._core.errors import Code, SetupError
 
 MOST_ATTEMPTS: Final = 5
-"""More attempts than these are refused, as gRFC A6 does."""
+"""The highest `max_attempts`. More is an error; gRFC A6 has the same bound."""
 
 
 class InvalidField(SetupError):
-    """A value that cannot be meant. A reader of files puts its own spelling of the field before the reason."""
+    """A value out of its range. A reader of files puts its own spelling of the field before the reason."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field} {reason}")
@@ -29,7 +29,7 @@ class RetryPolicy:
     """How a failed attempt is tried again.
 
     The n-th retry waits a random time from 0 to `initial_backoff * backoff_multiplier ** (n - 1)`, capped at `max_backoff`: full jitter, as
-    in "Exponential Backoff and Jitter" (AWS, 2015), over Envoy's 25 ms. Raises InvalidField for what cannot be meant.
+    in "Exponential Backoff and Jitter" (AWS, 2015), over Envoy's 25 ms. Raises InvalidField for a value out of its range.
     """
 
     max_attempts: int = 3
@@ -41,8 +41,8 @@ class RetryPolicy:
     backoff_multiplier: float = 2.0
     """How many times longer the next wait may be, 1 or more."""
     retryable_codes: frozenset[Code] = frozenset({Code.UNAVAILABLE})
-    """What is tried again although the server may have processed the attempt. This holds for idempotent methods and for calls with an
-    idempotency key. Any other call is tried again only if no handler began with it, whatever the codes are."""
+    """Codes after which an attempt is repeated although the server may have processed it. This holds for idempotent methods and for calls
+    with an idempotency key. Any other call is tried again only if no handler began with it, whatever its code is."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
@@ -56,8 +56,8 @@ class RetryPolicy:
 
 
 def backoff_range(initial: float | None, longest: float | None) -> tuple[float, float]:
-    """A policy's `initial_backoff` and `max_backoff`, in seconds, if either is left out (None): the default, or the other one where the
-    default would be on the wrong side of it."""
+    """A policy's `initial_backoff` and `max_backoff`, in seconds. One that is left out (None) has its default, or the value of the other if
+    the default would be on the wrong side of that."""
     if initial is None:
         initial = RetryPolicy.initial_backoff if longest is None else min(RetryPolicy.initial_backoff, longest)
     return initial, max(RetryPolicy.max_backoff, initial) if longest is None else longest
@@ -65,13 +65,13 @@ def backoff_range(initial: float | None, longest: float | None) -> tuple[float, 
 
 @dataclass(frozen=True, kw_only=True)
 class HedgingPolicy:
-    """How a second attempt is sent while the first has not been answered yet; for idempotent methods only. Raises InvalidField for what
-    cannot be meant."""
+    """How further attempts are sent while the first has not been answered yet; for idempotent methods only. Raises InvalidField for a value
+    out of its range."""
 
     max_attempts: int = 2
     """Attempts in all, the first one among them, at most 5."""
     hedging_delay: float | None = None
-    """Seconds from one attempt to the next. None takes the latency that all but `extra_load` of the calls stay below."""
+    """Seconds from one attempt to the next. None takes a percentile of recent latencies: all but `extra_load` of the calls are faster."""
     extra_load: float = 0.01
     """The largest share of calls that get a second attempt, at most 0.05."""
     non_fatal_codes: frozenset[Code] = frozenset({Code.UNAVAILABLE})
@@ -88,23 +88,23 @@ class HedgingPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class FallbackPolicy:
-    """What stands in for an answer that the server cannot give. Raises InvalidField for what cannot be meant."""
+    """How a call is answered when the server fails. Raises InvalidField for a value out of its range."""
 
     value: bytes | None = None
-    """A response as JSON. Without it the last good answer to the same request stands in."""
+    """A response as JSON. Without it the call is answered with the last good answer to the same request."""
     skip: bool = False
-    """Whether a call with a `value` is not even made while it would come too late."""
+    """Whether the call is not even made while it would probably end too late. This needs a `value`."""
     max_age: float = 60.0
-    """Seconds for which a last good answer stands in."""
+    """Seconds for which a last good answer may be used."""
     size: int = 1000
-    """How many requests' last good answers are remembered: those that were asked most recently."""
+    """How many requests have their last good answers kept, the most recent ones."""
 
     def __post_init__(self) -> None:
         check_last_answers(self.max_age, self.size)
 
 
 def check_last_answers(max_age: float, size: int) -> None:
-    """Whether last good answers can be kept for `max_age` seconds, of `size` requests. Raises InvalidField."""
+    """Check that the last good answers of `size` requests can be kept for `max_age` seconds. Raises InvalidField."""
     if not 0 < max_age < float("inf"):
         raise InvalidField("max_age", f"of a fallback is {max_age:g} s; give more than 0")
     if size < 1:

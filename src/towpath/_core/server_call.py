@@ -1,4 +1,4 @@
-"""What a server knows of a received call beside what the call says of itself: when it came, and what was decided of it so far."""
+"""The facts that a server adds to a received call: when it came, and what was decided about it so far."""
 
 
 class ServerCallInfo:
@@ -12,6 +12,6 @@ class ServerCallInfo:
         self.admitted = False
         """Whether the call was admitted as it arrived."""
         self.chosen_from = 0.0
-        """Since when the call waited before it was chosen to begin; 0 for a call that did not wait."""
+        """The time, in seconds of the clock, from which the wait of a queued call is measured; 0 for a call that was not queued."""
         self.flush_alone = False
-        """Whether so few calls begin in a turn of the loop that the answer need not wait for others to be written with."""
+        """Whether the answer need not wait to be written together with others, since few calls begin in a turn of the loop."""

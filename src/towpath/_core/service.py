@@ -1,9 +1,9 @@
-"""The centre of the house: what a method is, what serves it, and what may stand in between.
+"""The centre of the house: methods, the handlers that serve them, and the layers around handlers.
 
-Generated code describes each method as a `MethodSpec` and each service as an abstract class. Whoever handles a request has one shape,
-`Handler`, on the server and on the client alike; a `Layer` wraps one handler in another. A stack of layers is composed once per method
-at start-up, so a call pays only for what its method uses. The shape is tower's Service and Layer
-(https://docs.rs/tower) without poll_ready: in asyncio a handler that is not ready simply awaits.
+Generated code describes each method as a `MethodSpec` and each service as an abstract class. A `Handler` has the same shape on the server
+and on the client, and a `Layer` wraps one handler in another. A stack of layers is composed once per method at start-up, so a call pays
+only for what its method uses. The shape is that of Service and Layer in tower (https://docs.rs/tower), without poll_ready: in asyncio a
+handler that is not ready simply awaits.
 """
 
 from abc import ABC
@@ -22,13 +22,15 @@ Req = TypeVar("Req", bound=Message)
 Res = TypeVar("Res", bound=Message)
 
 Handler = Callable[[Any, Context], Coroutine[Any, Any, Any]]
-"""Takes a request and its context, returns the response or raises `RpcError`. Cancellation reaches it as `asyncio.CancelledError`."""
+"""A function that takes a request and its context, and returns the response or raises `RpcError`. Cancellation reaches it as
+`asyncio.CancelledError`."""
 
 UnaryCall = Callable[[Req, CallOptions | None], Coroutine[Any, Any, Res]]
-"""A unary method as a client sees it."""
+"""A unary method as a generated client holds it."""
 
 DEFAULT_TIMEOUT: Final = 2.0
-"""Seconds that a unary call may take when neither caller, service file nor contract says (Go-zero's default; gRPC has none, and hangs)."""
+"""Seconds that a unary call may take if neither caller, service file nor contract gives a timeout. This is go-zero's default; gRPC has
+none, and its calls hang."""
 
 
 class MethodKind(Enum):
@@ -51,7 +53,8 @@ class MethodKind(Enum):
 
 
 class Idempotency(Enum):
-    """What a repeated call does, as the contract's `idempotency_level` says; decides what may be retried, hedged and cached."""
+    """The effect of repeating a call, as the contract's `idempotency_level` declares it. It decides which calls may be retried, hedged and
+    cached."""
 
     UNKNOWN = "unknown"
     NO_SIDE_EFFECTS = "no_side_effects"
@@ -60,20 +63,26 @@ class Idempotency(Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodSpec(Generic[Req, Res]):
-    """One method of a contract, with the options that it declares. `timeout` is in seconds; None means not declared. `http` are the ways
-    to reach it over plain HTTP. `retry` and `hedge` are what the contract says of further attempts."""
+    """One method of a contract, with the options that the contract declares for it."""
 
     service: str
+    """The full name of its service, `package.Service`."""
     name: str
+    """The name within the service."""
     request: type[Req]
     response: type[Res]
     kind: MethodKind = MethodKind.UNARY
     idempotency: Idempotency = Idempotency.UNKNOWN
     timeout: float | None = None
+    """Seconds that a call may take; None if not declared."""
     criticality: Criticality | None = None
+    """The importance of a call; None if not declared."""
     http: tuple[HttpBinding, ...] = ()
+    """The bindings that reach the method over plain HTTP."""
     retry: RetryPolicy | None = None
+    """How a failed attempt is tried again; None if not declared."""
     hedge: HedgingPolicy | None = None
+    """How a second attempt is sent before the first has failed; None if not declared."""
 
     @property
     def repeatable(self) -> bool:
@@ -82,45 +91,47 @@ class MethodSpec(Generic[Req, Res]):
 
     @property
     def default_timeout(self) -> float | None:
-        """Seconds that a call may take if nobody but the contract has said: its own timeout, else `DEFAULT_TIMEOUT` for a unary method
-        and None, no end, for one that streams (docs/adr/0006)."""
+        """Seconds that a call may take if neither caller nor service file gives a timeout. This is the contract's timeout. Without one, a
+        unary method has `DEFAULT_TIMEOUT`, and a streaming method has None, no deadline (docs/adr/0006)."""
         if self.timeout is None and self.kind is MethodKind.UNARY:
             return DEFAULT_TIMEOUT
         return self.timeout
 
     @property
     def default_criticality(self) -> Criticality:
-        """What a call is if nobody but the contract has said: its own criticality, else CRITICAL."""
+        """The criticality of a call if neither caller nor service file gives one: the contract's, or CRITICAL without one."""
         return CRITICAL if self.criticality is None else self.criticality
 
     @property
     def full_name(self) -> str:
-        """`package.Service/Method`: how configuration, metrics and logs name it."""
+        """`package.Service/Method`, the name in configuration, metrics and logs."""
         return f"{self.service}/{self.name}"
 
     @property
     def path(self) -> str:
-        """`/package.Service/Method`: how the wire names it."""
+        """`/package.Service/Method`, the name on the wire."""
         return f"/{self.service}/{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServiceSpec:
-    """One service of a contract. `attributes` maps each method's name to the attribute of the generated classes that implements it."""
+    """One service of a contract."""
 
     name: str
+    """The full name, `package.Service`."""
     methods: tuple[MethodSpec[Any, Any], ...]
     attributes: dict[str, str]
+    """For each method's name the attribute of the generated classes that implements the method."""
 
 
 class Service(ABC):
-    """Base of the generated abstract classes that a team implements; one instance serves any number of calls at once."""
+    """The base of the generated abstract classes that a team implements. One instance serves any number of calls at once."""
 
     spec: ClassVar[ServiceSpec]
 
     def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
-        """Each method of the contract with the bound method that serves it. One that streams is no `Handler` yet: see
-        `towpath._core.calls.stream_handler.exchange_handler`."""
+        """Each method of the contract with the bound method that serves it. That of a streaming method is not a `Handler` yet:
+        `towpath._core.calls.stream_handler.exchange_handler` makes one of it."""
         return [(method, getattr(self, self.spec.attributes[method.name])) for method in self.spec.methods]
 
 
@@ -133,7 +144,7 @@ class Layer(Protocol):
         ...
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """A handler that does this role's work around `following`; `following` itself where there is none to do for `method`."""
+        """A handler that does this role's work around `following`, or `following` itself if the role has nothing to do for `method`."""
         ...
 
 

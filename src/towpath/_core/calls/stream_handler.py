@@ -1,8 +1,8 @@
-"""Streams of messages on the server: what a streaming method implements, as the one shape that every layer wraps.
+"""Streams of messages on the server: from the async iterators that a team writes to the `Handler` that every layer wraps.
 
-A streaming call is handled by a `Handler` like any other. Its request is the call's `Exchange`, it returns None, and it runs for as long as
-the stream: so a layer that times, counts, refuses or cancels a call does the same for a stream, without knowing that it is one. What a team
-writes are plain async iterators; `exchange_handler` stands between the two.
+A streaming call has a `Handler` like any other call. Its request is the call's `Exchange`, it returns None, and it runs for as long as the
+stream. So a layer that times, counts, rejects or cancels calls does the same for streams, without knowing that they are streams.
+`exchange_handler` makes the handler of a streaming method.
 """
 
 import inspect
@@ -17,29 +17,29 @@ from towpath._core.service import Handler, MethodKind
 class Exchange(Protocol):
     """A streaming call from inside the server: iterate for the requests, `send` for the responses.
 
-    Iteration ends when the caller has half-closed. Only one task may iterate and one send at a time. Both are cancelled when the call
-    ends before the handler does: at its deadline, or when the caller goes away.
+    Iteration ends when the caller has half-closed. Only one task may iterate at a time, and one send. Both are cancelled when the call ends
+    before the handler does: at its deadline, or when the caller goes away.
     """
 
     def __aiter__(self) -> Self:
-        """The requests, in order; one that is not read holds its caller back once a window's worth has come."""
+        """Iterate over the requests, in order. A caller whose requests are not read is held back once a window's worth has come."""
         ...
 
     async def __anext__(self) -> Any:
-        """The next request; raises StopAsyncIteration once the caller has half-closed."""
+        """The next request. Raises StopAsyncIteration once the caller has half-closed."""
         ...
 
     async def only(self) -> Any:
-        """The one request of a method whose requests do not stream. Raises RpcError (INTERNAL) for none and for a second one."""
+        """The one request of a method whose requests do not stream. Raises RpcError (INTERNAL) if the caller sends none, or another one."""
         ...
 
     async def send(self, message: Any) -> None:
-        """Send one response. Waits while the caller does not read, so a handler cannot make the server hold more than a window."""
+        """Send one response. This waits while the caller does not read, so a handler cannot make the server hold more than a window."""
         ...
 
 
 def exchange_handler(kind: MethodKind, implementation: Any) -> Handler:
-    """The handler of a streaming method that `implementation` serves, a bound method of a generated service class."""
+    """The handler of a streaming method of kind `kind`. `implementation` is the bound method of a generated service class."""
     if kind is MethodKind.SERVER_STREAMING:
         return _server_streaming(implementation)
     if kind is MethodKind.CLIENT_STREAMING:
@@ -64,7 +64,7 @@ def _client_streaming(implementation: Any) -> Handler:
 
 
 def _bidi_streaming(implementation: Any) -> Handler:
-    # Plain: nothing to await before the responses.
+    # A plain function is enough: there is nothing to await before the responses.
     def handle(exchange: Exchange, ctx: Context) -> Coroutine[Any, Any, None]:
         return _send_all(implementation(exchange, ctx), exchange, ctx)
 
@@ -74,14 +74,14 @@ def _bidi_streaming(implementation: Any) -> Handler:
 async def _send_all(responses: AsyncIterator[Any], exchange: Exchange, ctx: Context) -> None:
     send = exchange.send
     if hasattr(responses, "aclose"):
-        # A generator that is left half-way would run its `finally` whenever the collector finds it; the call ends after it has.
+        # Without this, a generator that is left half-way would run its `finally` when the collector finds it, after the end of the call.
         async with aclosing(responses):  # pyright: ignore[reportArgumentType] # just looked
             async for response in responses:
                 await send(response)
         return
     if not hasattr(responses, "__aiter__"):
         if inspect.iscoroutine(responses):
-            responses.close()  # nobody awaits it
+            responses.close()  # it will not be awaited
         raise TypeError(f"{ctx.method} is implemented by what returns; a method whose responses stream yields each of them")
     async for response in responses:
         await send(response)

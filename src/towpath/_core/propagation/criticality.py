@@ -7,15 +7,19 @@ from typing import Final
 class Criticality(IntEnum):
     """How much it hurts to reject a call, in the terms of Google's SRE book (chapter 21, "Handling Overload").
 
-    Unset inherits the caller's; at the edge a call is CRITICAL. Larger is more important. SHEDDABLE_PLUS and SHEDDABLE are rejected
-    first; CRITICAL_PLUS is for what a person is waiting for and money hangs on.
+    A larger value is more important. A call for which none is set inherits the criticality of the call that it is made in; at the edge it
+    is CRITICAL.
     """
 
     SHEDDABLE = 1
+    """The first calls to be rejected, such as prefetching."""
     SHEDDABLE_PLUS = 2
+    """Calls that can be made again later, such as batch work. They are rejected after SHEDDABLE."""
     CRITICAL = 3
+    """Calls whose failure a user sees."""
     CRITICAL_PLUS = 4
+    """Calls that a person waits for and money depends on. They are rejected last."""
 
 
 CRITICAL: Final = Criticality.CRITICAL
-"""The class of a call for which nobody names one."""
+"""The class of a call that names none and inherits none."""

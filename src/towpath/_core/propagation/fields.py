@@ -5,11 +5,11 @@ Everything that handles such a value walks this table. A new header is one entry
 - `towpath._wire.grpc.propagation` writes and reads the headers.
 - `Context.child` and `Context.again` make the context of a call inside a call, and of another attempt.
 - `CallOptions` says which values a caller sets; `towpath call` takes them as headers.
-- `towpath._app.forward` passes on what is not inherited.
+- `towpath._app.forward` passes on the values that are not inherited.
 - `towpath._core.metadata.OWNED` keeps the headers from applications.
 
-Two parts of the context are not in the table. A deadline has a header in each protocol, written as the time that is left. A trace is
-another value at each hop and takes two headers (`towpath._core.propagation.trace`).
+Two parts of the context are not in the table. A deadline has its own header in each protocol, which holds the time that is left. A trace
+changes from hop to hop and takes two headers (`towpath._core.propagation.trace`).
 """
 
 import re
@@ -26,19 +26,19 @@ _REQUEST_ID: Final = re.compile(rb"[\x20-\x7e]{1,128}")
 _MAX_DIGITS: Final = 8
 
 KEY_RULE: Final = "1 to 255 printable ASCII characters without spaces"
-"""What an idempotency key is."""
+"""The rule for an idempotency key, as error messages give it."""
 
 TENANT_RULE: Final = f"1 to {_MAX_TENANT} bytes of UTF-8 without control characters or outer spaces"
-"""What the name of a tenant is."""
+"""The rule for the name of a tenant, as error messages give it."""
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` is an idempotency key. One that is longer is rejected and never cut: two keys must not become one."""
+    """Whether `text` is an idempotency key. A key that is too long is rejected and never cut: two keys must not become one."""
     return _KEY.fullmatch(text) is not None
 
 
 def is_tenant(text: str) -> bool:
-    """Whether `text` is the name of a tenant. One that is longer is rejected and never cut: two tenants must not become one."""
+    """Whether `text` is the name of a tenant. A name that is too long is rejected and never cut: two tenants must not become one."""
     if _TENANT.fullmatch(text) is None:
         return False
     try:
@@ -49,16 +49,16 @@ def is_tenant(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PropagatedField:
-    """One header of the propagated context. A header that comes twice is malformed."""
+    """One header of the propagated context. A header that occurs twice in a request is malformed."""
 
     name: str
     """The header's name in lower case."""
 
     attribute: str
-    """The attribute of `Context` that has the value, and of `CallOptions` if `is_option`."""
+    """The attribute that holds the value, in `Context` and, if `is_option`, in `CallOptions`."""
 
     absent: Any
-    """The value of a call whose caller sends no such header. A call with this value sends none."""
+    """The value of a call that comes without the header. A call with this value is sent without it."""
 
     parse: Callable[[bytes], Any]
     """Turn the header's bytes into the value; None if they are malformed."""
@@ -70,20 +70,20 @@ class PropagatedField:
     """What a well-formed header is, for people."""
 
     rejects_malformed: bool
-    """Whether a call with a malformed header is rejected; else the header counts as not sent."""
+    """Whether a call with a malformed header is rejected. If not, the malformed header is ignored."""
 
     inherited: bool
-    """Whether a call that is made inside another one takes the value of that one, unless its options name another."""
+    """Whether a call takes the value of the call that it is made in, unless its options name another value."""
 
     is_option: bool
     """Whether a caller may set the value in its `CallOptions`."""
 
     instead: str
-    """What an application does that tries to send the header as metadata."""
+    """The advice for an application that tries to send the header as metadata."""
 
 
 def _parse_tenant(value: bytes) -> str | None:
-    if value.isalnum() and len(value) < _MAX_TENANT:  # as most are: 1 us less (measured)
+    if value.isalnum() and len(value) < _MAX_TENANT:  # most tenants are, and this takes 1 us less (measured)
         return value.decode("ascii")
     try:
         tenant = value.decode()
@@ -121,7 +121,7 @@ CRITICALITY: Final = PropagatedField(
     is_option=True,
     instead="set the option criticality",
 )
-"""The importance. Where a contract gives its method another criticality than CRITICAL, that one stands for `absent`."""
+"""How important the call is. If a contract gives its method another criticality than CRITICAL, that one replaces `absent`."""
 
 TENANT: Final = PropagatedField(
     name="towpath-tenant",
@@ -135,7 +135,7 @@ TENANT: Final = PropagatedField(
     is_option=True,
     instead="set the option tenant",
 )
-"""Whom the call is made for. A name that is cut or mended could be another tenant's, and with it the answer."""
+"""The customer or user that the call is made for. A name that is cut or mended could be another tenant's, and the answer would be too."""
 
 ATTEMPT: Final = PropagatedField(
     name="grpc-previous-rpc-attempts",
@@ -149,7 +149,7 @@ ATTEMPT: Final = PropagatedField(
     is_option=False,
     instead="each attempt of a retry sets it",
 )
-"""How many attempts came before this one. `Context.again` sets it, and does not keep it."""
+"""How many attempts came before this one. `Context.again` sets it anew for each attempt."""
 
 IDEMPOTENCY_KEY: Final = PropagatedField(
     name="idempotency-key",
@@ -163,7 +163,8 @@ IDEMPOTENCY_KEY: Final = PropagatedField(
     is_option=True,
     instead="set the option idempotency_key",
 )
-"""The effect that is wanted. A handler that calls one method twice wants two effects, so no call inherits it."""
+"""The key under which the call has its effect at most once. A handler that calls one method twice wants two effects, so no call inherits
+the key."""
 
 REQUEST_ID: Final = PropagatedField(
     name="x-request-id",
@@ -177,7 +178,7 @@ REQUEST_ID: Final = PropagatedField(
     is_option=False,
     instead="a call takes it from the call that it is made in",
 )
-"""The id that the edge, or whoever called it, gave the request."""
+"""The id that the edge, or a caller of the edge, gave the request."""
 
 PROPAGATED: Final[tuple[PropagatedField, ...]] = (CRITICALITY, TENANT, ATTEMPT, IDEMPOTENCY_KEY, REQUEST_ID)
 """The table, in the order in which the headers are written."""

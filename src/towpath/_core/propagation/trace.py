@@ -1,7 +1,6 @@
 """Trace identity as W3C Trace Context has it (https://www.w3.org/TR/trace-context/): which tree of calls this work belongs to.
 
-Only identity lives here; recording spans is telemetry's business. An identity is kept as the header that announces it, since that is all
-that most calls need of it.
+Recording spans is left to telemetry. An identity is kept as the bytes of its header, since most calls need only the header.
 """
 
 import re
@@ -14,7 +13,7 @@ _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
 _COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
-"""By the last byte of a trace id, as the header has it."""
+"""The cohort for each last byte of a trace id, written as two hex digits."""
 
 
 def _new_span_id() -> bytes:
@@ -22,24 +21,26 @@ def _new_span_id() -> bytes:
 
 
 def cohort_of(traceparent: bytes) -> int | None:
-    """0-127 from the last digits of the trace id in a `traceparent` header; None if there are none.
+    """The cohort (0-127) from the last digits of the trace id in a `traceparent` header; None if they are no hex digits.
 
-    This is the one rule for a call's cohort, and it looks at no more of the header, because an overloaded server asks it of calls that it
-    rejects at once. All hops of a trace agree. Of a header that is malformed elsewhere the cohort is this hop's alone, since such a call
-    starts another trace.
+    This is the one rule for a call's cohort. It reads no more of the header, because an overloaded server applies it to calls that it
+    rejects at once. All hops of a trace agree on it. A header that is malformed elsewhere starts another trace, so its cohort is this hop's
+    alone.
     """
     return _COHORTS.get(traceparent[33:35])
 
 
 class TraceContext:
-    """The trace of one hop: `traceparent`, the header of version 00 that announces this hop to whom it calls; `parent_id` (16 hex digits),
-    the hop that called, or empty at the root; and the vendors' `state`, passed through untouched."""
+    """The trace of one hop."""
 
     __slots__ = ("parent_id", "state", "traceparent")
 
     traceparent: Final[bytes]
+    """The header, of version 00, that this hop sends with the calls that it makes."""
     parent_id: Final[str]
+    """The span of the hop that called this one: 16 hex digits, or empty at the root."""
     state: Final[str]
+    """The vendors' `tracestate`, which is passed on unchanged."""
 
     def __init__(self, traceparent: bytes, parent_id: str = "", state: str = "") -> None:
         self.traceparent = traceparent
@@ -68,15 +69,15 @@ class TraceContext:
 
     @staticmethod
     def root() -> "TraceContext":
-        """A new trace, for work that nobody called."""
-        # Both ids at once, and through bytes: formatting a large integer takes three times as long (measured). That either is all zeros,
-        # which is no id, happens once in 2**64 traces.
+        """A new trace, for work outside of any call."""
+        # Both ids are drawn at once and formatted as bytes: formatting a large integer takes three times as long (measured). An id of all
+        # zeros is invalid, and comes up once in 2**64 traces.
         return TraceContext(b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16) + b"-00")
 
     @staticmethod
     def received(traceparent: bytes, state: str = "") -> "TraceContext":
-        """The hop that a `traceparent` header asks for: same trace, own span. A header that is malformed or all zeros starts a new
-        trace and drops the state, as the specification demands."""
+        """The hop that received a `traceparent` header: the same trace, with a span of its own. A header that is malformed, or whose trace
+        id or parent id is all zeros, starts a new trace and drops `state`, as the specification demands."""
         match = _TRACEPARENT.fullmatch(traceparent)
         if match is None:
             return TraceContext.root()
@@ -87,7 +88,7 @@ class TraceContext:
         return TraceContext(b"00-" + trace_id + b"-" + _new_span_id() + sampled, parent_id.decode(), state)
 
     def child(self) -> "TraceContext":
-        """The next hop down: same trace, new span, this one as parent."""
+        """The next hop down: the same trace, with a new span whose parent is this hop's."""
         own = self.traceparent
         return TraceContext(own[:36] + _new_span_id() + own[52:], own[36:52].decode(), self.state)
 
