@@ -1,7 +1,7 @@
 """`App`: the services of one process, the channels that they call through, and the server that serves them.
 
-In production `towpath.run` makes it from configuration and decides when it starts and stops. A test makes one itself, starts it on a free
-port and gets exactly the stack that production has. An `App` reads neither files nor environment; whoever makes it does.
+In production `towpath.run` makes the `App` from configuration, and decides when it starts and stops. A test makes an `App` itself, starts
+it on a free port and gets exactly the stack that production has. An `App` reads neither files nor environment: its maker does.
 """
 
 import asyncio
@@ -35,13 +35,15 @@ from towpath._wire.rest import openapi
 
 
 class App:
-    """Add services, ask for channels, start, close. Bound to the loop that starts it; `async with` closes it.
+    """Add services, ask for channels, start, close. An application belongs to the loop that starts it, and `async with` closes it.
 
-    `config` defaults to one without targets and settings; `registry` to a new one, so that two in one process count apart. `layers` stand
-    between quotas and bulkheads and the handlers, the first of them outermost: what else a service wants around its calls. `idempotency` is
-    where answers by idempotency key are kept; without it, where `service.idempotency` says. It is opened with the application, and closed.
-    `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`): it must be a plain
-    function, and quick; what it raises is logged and fails no call. Raises SetupError if it is async.
+    `config` defaults to a configuration without targets and settings. `registry` defaults to a new one, so that two applications in one
+    process count apart. `layers` are the service's own layers, the first of them outermost. They stand between the default stack and the
+    handlers. `idempotency` is the store that keeps answers by idempotency key; by default `service.idempotency` names it. The application
+    opens and closes the store.
+
+    `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`). It must be a plain
+    function, and quick. An exception that it raises is logged and fails no call. Raises SetupError if it is async.
     """
 
     def __init__(
@@ -60,9 +62,9 @@ class App:
         self._signal = with_callback(self.metrics.decisions, on_decision)
         self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates, signal=self._signal)
         self.health: Health | None = None
-        """What `grpc.health.v1.Health` tells, once the application has started."""
+        """The service `grpc.health.v1.Health`, once the application has started."""
         self.state: Literal["starting", "serving", "stopping"] = "starting"
-        """Calls are wanted while it is "serving"."""
+        """Whether the application is ready for calls: it is so while "serving"."""
         self._services: list[Service] = []
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
@@ -77,7 +79,7 @@ class App:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """What was added, in order."""
+        """The services that were added, in order."""
         return tuple(self._services)
 
     @property
@@ -86,14 +88,15 @@ class App:
         return self._server.address if self._server is not None else ""
 
     def add(self, *services: Service) -> None:
-        """Serve `services` too. Raises RuntimeError once the application has started: a server's methods are fixed then."""
+        """Serve `services` too. Raises RuntimeError once the application has started, since a server's methods are fixed then."""
         if self._server is not None:
             raise RuntimeError("the application has started; add every service before")
         self._services.extend(services)
 
     async def store(self) -> IdempotencyStore | None:
-        """Where answers by idempotency key are kept, opened: for handlers that have their effects in its transactions, so that effect and
-        answer are one (`docs/howto/idempotency.md`). None if that is off. Raises SetupError if it cannot be opened."""
+        """The open store of answers by idempotency key; None if idempotency is off. A handler may have its effects in the store's
+        transactions, so that effect and answer are written together (`docs/howto/idempotency.md`). Raises SetupError if the store cannot be
+        opened."""
         await self._open_stores()
         return self._store
 
@@ -119,18 +122,21 @@ class App:
         return channel
 
     def sync_channel(self, name: str) -> SyncChannel:
-        """The same for handlers that run in threads: what generated sync clients are made with. The loop that runs now makes its calls,
-        over the connections of `channel`, and they carry on the context of the call that is being handled."""
+        """The channel to the target with the logical name `name`, for generated sync clients in handlers that run in threads. The current
+        loop makes the calls, over the connections of `channel`. They inherit the context of the call that is being handled. Raises
+        SetupError as `channel` does."""
         channel, runner = self.channel(name), LoopRunner(asyncio.get_running_loop())
         return SyncChannel(lambda: channel, lambda: runner)
 
     async def start(self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None) -> None:
-        """Listen and serve: on `sock` if given (a listening socket, which is then the application's), else on `host` and `port`, each
-        of which defaults to the configured one. `grpc.health.v1` is served too, and unless they are configured off `grpc.reflection` and,
-        where a contract has bindings of `google.api.http`, the OpenAPI document of them at `/openapi.json`.
+        """Listen and serve. `sock` is a listening socket, which the application then owns. Without it the server listens on `host` and
+        `port`, and each of them defaults to the configured one.
 
-        Raises SetupError if the address cannot be had, if a service was added twice, or if the configuration speaks of a method that is
-        not among theirs.
+        `grpc.health.v1` is served too. Unless the configuration switches them off, so are `grpc.reflection` and, for contracts with
+        bindings of `google.api.http`, the OpenAPI document at `/openapi.json`.
+
+        Raises SetupError if the address cannot be had, if a service was added twice, or if the configuration names a method that none of
+        the services has.
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
@@ -157,8 +163,9 @@ class App:
         self.state = "serving"
 
     def reload(self, config: ServiceConfig) -> None:
-        """Take over what of `config` can change while calls are under way (see `towpath._app.reloading`), for those that begin from now on,
-        by clients that were made before, too. Raises SetupError for what cannot hold here, and then nothing has changed."""
+        """Take over the settings of `config` that can change while calls are under way (see `towpath._app.reloading`). They hold for calls
+        that begin from now on, those of existing clients included. Raises SetupError for a setting that cannot hold here, and then nothing
+        has changed."""
         configured_methods(config)
         settings = taken_over(self.config, config)
         for channel in self._channels.values():
@@ -170,13 +177,13 @@ class App:
         self.config = settings
 
     def _check_names(self) -> None:
-        """Whether `[[methodConfig]]` names methods that there are; once, so that the log has each warning once."""
+        """Check that the methods exist which `[[methodConfig]]` names. This is done once, so that the log has each warning once."""
         if not self._names_checked:
             configured_methods(self.config)
             self._names_checked = True
 
     def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
-        """What a service file may speak of."""
+        """The methods that a service file may name."""
         for service in self._services:
             yield from service.spec.methods
 
@@ -187,7 +194,7 @@ class App:
                 self._opened.append(store)
 
     def _stores(self) -> Iterator[OpenableStore]:
-        """Those that are opened with the application, and closed."""
+        """The stores that are opened and closed with the application."""
         stores: tuple[IdempotencyStore | RateStore | None, ...] = self._store, self._rates
         yield from (store for store in stores if isinstance(store, OpenableStore))
 
@@ -199,11 +206,11 @@ class App:
         return {openapi.PATH: lambda: described}
 
     async def close(self, grace: float | None = None) -> None:
-        """Say that no more calls are wanted, serve them all the same for the configured settle time, stop accepting, let calls under way
-        finish, then close the channels that they may need until then.
+        """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
+        lets calls under way finish. Then the channels are closed, since those calls may need them until their end.
 
-        After `grace` seconds (default: the configured grace) what still runs is cancelled; at once if this coroutine is cancelled. With a
-        grace of 0 nothing is waited for, the settle time included.
+        After `grace` seconds (default: the configured grace) calls that still run are cancelled. They are cancelled at once if this
+        coroutine is cancelled. With a grace of 0 there is no waiting, and no settle time.
         """
         grace = self.config.grace if grace is None else grace
         wanted = self.state == "serving"

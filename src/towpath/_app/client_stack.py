@@ -1,8 +1,8 @@
-"""A client's default stack: which layers stand before the transport, in which order, and with which of the method's values. `towpath
-explain` prints what is composed here.
+"""A client's default stack: the layers that stand before the transport, their order, and the method's values that each gets. `towpath
+explain` prints the stack.
 
-Outermost first: the context comes before everything that reads it; metrics count what the layers below them refuse, too. What stands below
-`retry` runs once per attempt, so that the throttle hears of each of them.
+The order is outermost first. The context comes before all layers that read it. The metrics come before all layers that reject, so that
+rejections are counted. Layers below `retry` run once per attempt, so that the throttle sees each attempt.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -30,15 +30,17 @@ from towpath._layers.throttle import Throttle, ThrottleOptions
 from towpath._telemetry.metrics import CallMetrics
 
 CLIENT_END: Final = "transport"
-"""What stands at the end of the stack and is no layer."""
+"""The end of the stack, as `towpath explain` prints it. It is no layer."""
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
 class ClientStack:
-    """The layers between the calls to one target and its transport. Their objects outlive a change of settings, and what is known of the
-    target with them. `methods` are the service file's entries. `signal` is told of each decision, and is the metrics' own counter by
-    default."""
+    """The layers between the calls to one target and its transport. The layers outlive a change of settings, with all that they have
+    learned about the target.
+
+    `methods` are the service file's entries. `signal` is told of each decision; by default it is the counter of `metrics`.
+    """
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class ClientStack:
         source = chance.generator()  # jitter; nothing here is a secret
         budget = RetryBudget(resilience.budget)
         throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
-        # A method has hedges or retries, and pays for either from the same budget.
+        # A method has hedges or retries. Both are paid for from one budget.
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
@@ -63,23 +65,23 @@ class ClientStack:
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:
-        """Answers that are good enough where the right one cannot be had, by method; where there is none, what the service file says."""
+        """The layer that answers failed calls from `sources`, by the method's full name, and for other methods as the service file says."""
         return Fallback(source_of=lambda method: sources.get(method.full_name) or self._source(method), signal=self._signal)
 
     def open(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> UnaryCall[Req, Res]:
-        """The whole stack of `method` around `transport`, with what service file and contract say of it. `fallback` (default: the
-        service file's) stands inside the metrics, which count what a caller gets, and around the rest. Raises SetupError for what `method`
-        cannot have."""
+        """The whole stack of `method` around `transport`, with the values from service file and contract. `fallback` (default: the service
+        file's) stands directly inside the metrics, so that the metrics count what the caller gets. Raises SetupError for a value that
+        `method` cannot have, such as a fallback of a streaming method."""
         self._methods = self._with_full_names(self._as_written, method)
         return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
 
     def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
-        """As `open`, for a method that streams."""
+        """The whole stack of the streaming `method` around `transport`, composed as by `open`."""
         self._methods = self._with_full_names(self._as_written, method)
         return self._kept(method, transport, fallback, self._door(method).open_stream(method, self._composed(method, transport, fallback)))
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
-        """Whether every method that is open here can have what `methods` say of it. Raises SetupError that names the entry."""
+        """Check that every bound method can have the values that `methods` give it. Raises SetupError that names the entry."""
         methods = self._with_full_names(methods)
         for method, _ in list(self._opened.values()):
             fallback = resolve(method, methods).fallback
@@ -87,19 +89,19 @@ class ClientStack:
                 source_of(method, fallback.value, fallback.source)
 
     def reload(self, methods: Sequence[MethodConfig]) -> None:
-        """Have `methods`, which `check` has found to be sound, hold for the calls that begin from now on, of whichever client."""
+        """Apply `methods`, which `check` has accepted, to the calls of all clients that begin from now on."""
         self._as_written = methods
         self._methods = self._with_full_names(methods)
         for _, recompose in list(self._opened.values()):
             recompose()
 
     def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
-        """The roles really in the stack of `method`, in order."""
+        """The roles that are in the stack of `method`, in order."""
         self._methods = self._with_full_names(self._as_written, method)
         return [ClientContext.role, *roles(self._all(self._fallback), method, _end)]
 
     def _with_full_names(self, methods: Sequence[MethodConfig], *bound: MethodSpec[Any, Any]) -> Sequence[MethodConfig]:
-        """The entries with full names, as far as the contracts are known by now: a client may be imported after its channel was made."""
+        """The entries with full names, as far as the contracts are known by now. A client may be imported after its channel was made."""
         if not methods:
             return ()
         opened = (method for method, _ in list(self._opened.values()))
@@ -116,7 +118,7 @@ class ClientStack:
         return self._policy(method).hedge.value
 
     def _retries(self, method: MethodSpec[Any, Any]) -> RetryPolicy | None:
-        """None for a call that is hedged: whatever is lost of one attempt, another is there for it."""
+        """The retries of `method`; None if it has hedges instead, since another attempt is then under way when one is lost."""
         policy = self._policy(method)
         return None if policy.hedge.value is not None and policy.retry.value.max_attempts == 1 else policy.retry.value
 
@@ -144,11 +146,11 @@ class ClientStack:
 def client_roles(
     method: MethodSpec[Any, Any], metrics: CallMetrics, methods: Sequence[MethodConfig] = (), resilience: Resilience = DEFAULT
 ) -> list[str]:
-    """The roles really in the client's stack of `method`, in order, the transport's among them."""
+    """The roles that are in the client's stack of `method`, in order, the breaker and the transport included."""
     breaker = [] if resilience.breaker == "off" else [BREAKER]
     return [*ClientStack(metrics, methods, resilience).roles(method), *breaker, CLIENT_END]
 
 
 async def _end(request: Any, _: Context) -> Any:
-    """Stands in for the transport in a stack that is composed to be looked at."""
+    """The transport of a stack that is composed only to list its roles."""
     return request

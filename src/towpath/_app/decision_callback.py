@@ -1,7 +1,8 @@
-"""What an application hears of decisions: its own function beside the metrics, which can fail no call.
+"""The application's callback for decisions: a function that is called beside the metrics, and can fail no call.
 
-The function runs within the call, on the loop, because whoever is rejected in an overload must cost next to nothing: no task is made for it
-and nothing is queued. So it cannot be awaited. What takes time, a request to a collector say, belongs behind a queue of the application's.
+The function runs within the call, on the loop, because a rejection in an overload must cost next to nothing: no task is made for it and
+nothing is queued. So the function cannot be awaited. Slow work, such as a request to a collector, belongs behind a queue of the
+application's own.
 """
 
 import inspect
@@ -16,16 +17,16 @@ from towpath._core.errors import SetupError
 from towpath._core.signals import Decision, Signal
 
 DecisionCallback = Callable[[Decision], object]
-"""An application's function that is called with each decision. What it returns is ignored."""
+"""An application's function that is called with each decision. Its result is ignored."""
 
 _LOGGED_EVERY: Final = 60.0
-"""Seconds between two entries in the log about a callback that fails for the same reason of a decision."""
+"""Seconds between two log entries about a callback that fails for decisions with the same reason."""
 
 log = logging.getLogger("towpath.app")
 
 
 def with_callback(counter: Signal, callback: DecisionCallback | None) -> Signal:
-    """A signal that tells `counter`, then `callback`; `counter` itself without one. Raises SetupError for a callback that is async."""
+    """A signal that tells `counter`, then `callback`; `counter` itself if `callback` is None. Raises SetupError for an async callback."""
     if callback is None:
         return counter
     if _is_async(callback):
@@ -50,7 +51,7 @@ class _FanOut:
         self._counter(decision)
         try:
             self._callback(decision)
-        except Exception as fault:  # noqa: BLE001 # whatever it is, the call goes on as it was decided
+        except Exception as fault:  # noqa: BLE001 # no failure of the callback changes the call
             self._failed(decision, fault)
 
     def _failed(self, decision: Decision, fault: Exception) -> None:
@@ -59,12 +60,12 @@ class _FanOut:
             return
         self._logged_at[decision.reason] = now
         text = "on_decision failed (role %s, reason %s); calls go on, and its failures with this reason are not logged for %d s"
-        with suppress(Exception):  # from a handler of the application's logging
+        with suppress(Exception):  # a handler of the application's logging may raise, too
             log.error(text, decision.role, decision.reason, _LOGGED_EVERY, exc_info=fault)
 
 
 def _is_async(callback: object) -> bool:
-    """Whether a call of it only makes a coroutine or an asynchronous iterator, also where it is an object with an async `__call__`."""
+    """Whether calling `callback` only makes a coroutine or an asynchronous iterator. It may be an object with an async `__call__`."""
     called = getattr(type(callback), "__call__", None)  # noqa: B004 # not whether there is one, but which
     return any(inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function) for function in (callback, called))
 

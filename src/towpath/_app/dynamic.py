@@ -1,4 +1,4 @@
-"""Methods of a server that nobody has code for: their types come from the server itself, by `grpc.reflection`."""
+"""Methods of a server without generated code: their types come from the server itself, by `grpc.reflection`."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,10 +23,11 @@ _IDEMPOTENCY: Final = {
 
 
 class Reflected:
-    """What a server says of its contracts; made by `reflect`. `pool` knows every type that was asked for."""
+    """The contracts of a server, read by reflection. `reflect` makes it."""
 
     def __init__(self, call: BidiStreamingCall[Any, Any], types: dict[str, type[Any]]) -> None:
         self.pool = DescriptorPool()
+        """Every type that was read so far."""
         self._call = call
         self._types = types
         self._known: set[str] = set()
@@ -37,14 +38,15 @@ class Reflected:
         return sorted(service.name for service in answer.list_services_response.service)
 
     async def service(self, name: str) -> ServiceDescriptor:
-        """One service, by its full name or by the end of it where that is clear. Raises SetupError that lists what there is."""
+        """One service, by its full name, or by the end of its name if no other service has the same end. Raises SetupError that lists the
+        services that there are."""
         try:
             return await self._described(find_service(name, await self.services()))
         except UnknownService as error:
             raise _not_served(error) from None
 
     async def method(self, name: str) -> MethodSpec[Any, Any]:
-        """One method, by `SERVICE/METHOD`. Raises SetupError that lists what there is."""
+        """One method, by `SERVICE/METHOD`. Raises SetupError that lists the services or methods that there are."""
         service, _ = split_name(name, ["echo.v1.EchoService/Say"])
         try:
             services = find_services(service, await self.services())
@@ -54,7 +56,7 @@ class Reflected:
         return find_method(name, [method_spec(method) for service in described for method in service.methods])
 
     async def close(self) -> None:
-        """Ask no more."""
+        """End the call of the reflection service."""
         await self._call.aclose()
 
     async def _described(self, full_name: str) -> ServiceDescriptor:
@@ -91,8 +93,8 @@ class Reflected:
 
 
 async def reflect(channel: Binder, options: CallOptions) -> Reflected:
-    """Ask the server at the other end of `channel`, in v1 and, if it does not have that, in v1alpha. Raises RpcError; UNIMPLEMENTED if it
-    has neither."""
+    """Begin to read the contracts of the server at the other end of `channel`, by v1 of the protocol or else by v1alpha. Raises RpcError,
+    which is UNIMPLEMENTED if the server has neither version."""
     for version, types in REFLECTION.items():
         spec: MethodSpec[Any, Any] = MethodSpec(
             service=f"grpc.reflection.{version}.ServerReflection",
@@ -119,8 +121,8 @@ def _not_served(error: UnknownService) -> SetupError:
 
 
 def method_spec(method: MethodDescriptor) -> MethodSpec[Any, Any]:
-    """The method as everything else here knows methods."""
-    described: Any = method  # whose stubs lack whether it streams
+    """The `MethodSpec` of a descriptor."""
+    described: Any = method  # the stubs lack the fields that say whether it streams
     return MethodSpec(
         service=described.containing_service.full_name,
         name=described.name,

@@ -1,4 +1,4 @@
-"""The event loop that a process of ours runs."""
+"""The event loop that a process of towpath runs."""
 
 import asyncio
 

@@ -1,9 +1,9 @@
-"""Serving a contract by calling it elsewhere: what an edge is made of.
+"""Serving a contract by calling it elsewhere: the core of a gateway at the edge.
 
-A gateway that forwards a service speaks everything that a towpath server speaks for it (gRPC, gRPC-Web, Connect, REST, OpenAPI), whatever
-those behind it speak, and every call keeps its deadline, tenant, trace and criticality on the way. Metadata pass in both directions, and
-errors whole; so do idempotency keys, by which the server behind keeps its answers. Streams pass message by message, with the back pressure
-of either side felt on the other.
+A gateway speaks every protocol of a towpath server for the services that it forwards (gRPC, gRPC-Web, Connect, REST, OpenAPI), whatever the
+services behind it speak. Every call keeps its deadline, tenant, trace and criticality on the way. Metadata pass in both directions, and
+errors whole. Idempotency keys pass too, so that the server behind can keep answers by them. Streams pass message by message, and the back
+pressure of each side reaches the other.
 """
 
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ _NOT_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.i
 def forward(service: type[Service], channel: Binder) -> Service:
     """The contract of `service`, a generated class, served by calling each of its methods over `channel`.
 
-    A call that is cancelled, or whose deadline passes, is cancelled behind too. The deadline is the caller's, or the method's where that is
-    sooner; nothing is retried here that the channel does not retry.
+    A call that is cancelled, or whose deadline passes, is cancelled at the server behind too. The deadline is the earlier of the caller's
+    and the method's. Only the channel retries.
     """
     kind: type[_Forwarded] = type(f"Forwarded{service.__name__}", (_Forwarded,), {"spec": service.spec})
     return kind(channel)
@@ -97,7 +97,8 @@ def _bidi_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
 
 
 def _options(ctx: Context) -> CallOptions:
-    """The metadata, and of the propagated context what a call inside another does not inherit: a forwarded call is the same call."""
+    """Options with the call's metadata, and with the propagated values that a call inside another does not inherit: a forwarded call is the
+    same call."""
     return CallOptions(metadata=ctx.metadata, reply=Reply(), **{name: getattr(ctx, name) for name in _NOT_INHERITED})
 
 

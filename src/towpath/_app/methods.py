@@ -1,8 +1,8 @@
-"""Which methods settings and commands can name: those of the contracts that a service file lists, or whose code this process has loaded.
+"""The methods that settings and commands can name: those of the contracts that a service file lists, or whose code this process has loaded.
 
-`towpath explain` and `towpath check` know what `service.contracts` lists. A running process knows the contracts of the services that it
-serves and of the clients that its modules import, and looks into `service.contracts` only for a service that is not among them. So the
-values of `[[methodConfig]]` hold for a client that is imported late, too; `configured_methods` says what becomes of a name that is unknown.
+`towpath explain` and `towpath check` know the contracts that `service.contracts` lists. A running process knows the contracts of the
+services that it serves and of the clients that its modules import. It looks into `service.contracts` only for a service that is not among
+them. So the values of `[[methodConfig]]` hold for a client that is imported late, too. `configured_methods` decides on unknown names.
 """
 
 import importlib
@@ -23,7 +23,8 @@ _log = logging.getLogger("towpath.app")
 
 
 def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSpec[Any, Any]]:
-    """Every method of the generated `modules`, which the file `source` lists. Raises SetupError for none, and for one that is not there."""
+    """Every method of the generated `modules`, which the file `source` lists. Raises SetupError if `modules` is empty, or if one of them
+    cannot be imported."""
     if not modules:
         file = source or "towpath.toml"
         raise SetupError(f'{file}: service.contracts names no module; list the generated ones, such as ["echo.v1.echo_towpath"]')
@@ -51,15 +52,16 @@ def loaded_methods() -> Iterator[MethodSpec[Any, Any]]:
 
 
 def where_contracts_are(source: Path | None) -> str:
-    """The end of the message about a service that no contract of the file `source` has."""
+    """The last clause of the message about a service that no contract of the file `source` has."""
     return f"service.contracts in {source} says where services are looked for"
 
 
 def configured_methods(config: ServiceConfig, methods: Sequence[MethodSpec[Any, Any]] | None = None) -> tuple[MethodConfig, ...]:
-    """The file's `[[methodConfig]]` with each name written out in full, held against `methods` (default: those that this process knows).
+    """The file's `[[methodConfig]]` with each name written out in full and checked against `methods` (default: those that this process
+    knows).
 
-    Raises SetupError that names file and entry for a misspelt method, an ambiguous name, and a service that no contract has. Where the file
-    lists no contracts, a client may still be imported that has the service: then the log has a warning instead.
+    Raises SetupError that names file and entry for a misspelt method, an ambiguous name, and a service that no contract has. If the file
+    lists no contracts, a client of the unknown service may still be imported later, so the log has a warning instead.
     """
     if not config.methods:
         return ()

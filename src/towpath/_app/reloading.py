@@ -1,8 +1,8 @@
-"""What of a service file can change while calls are under way, and what needs another process.
+"""Reloading the service file: which of its settings can change while calls are under way, and which need a restart.
 
-Taken over: `[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `service.admission`, for calls that begin from then on; what the layers have
-learned stays. (Certificates are watched, and need no signal.) All else is bound to what a process is made of: its sockets, connections and
-stores.
+`[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `service.admission` are taken over, for calls that begin after the reload. The layers keep
+all that they have learned. Certificates are watched, and need no reload. All other settings belong to the sockets, connections and stores
+of a process, and so need another process.
 """
 
 import logging
@@ -40,8 +40,8 @@ log = logging.getLogger("towpath.app")
 
 
 def reread(running: ServiceConfig, read: Callable[[], ServiceConfig], take: Callable[[ServiceConfig], None]) -> None:
-    """Have `take` take over what `read` reads, and say in the log what came of it. What is wrong changes nothing. `running` is what the
-    process was started with."""
+    """Read the configuration with `read`, apply it with `take`, and log the result. A SetupError of either is logged, and nothing has
+    changed then. `running` is the configuration that the process was started with."""
     try:
         config = read()
         take(config)
@@ -55,10 +55,10 @@ def reread(running: ServiceConfig, read: Callable[[], ServiceConfig], take: Call
 
 
 def taken_over(running: ServiceConfig, read: ServiceConfig) -> ServiceConfig:
-    """`running` with what of `read` can change under way."""
+    """`running`, with the settings from `read` that can change while calls are under way."""
     return replace(running, **{name: getattr(read, name) for name in TAKEN_OVER})
 
 
 def needs_restart(running: ServiceConfig, read: ServiceConfig) -> tuple[str, ...]:
-    """The settings, as the file names them, that differ and stay as they are."""
+    """The settings that differ and need a restart, as the file names them."""
     return tuple(setting for name, setting in NEEDS_RESTART.items() if getattr(running, name) != getattr(read, name))

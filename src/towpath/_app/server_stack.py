@@ -1,7 +1,8 @@
-"""A server's default stack: which layers stand before every handler, in which order. `towpath explain` prints what is composed here.
+"""A server's default stack: the layers that stand before every handler, and their order. `towpath explain` prints the stack.
 
-Outermost first: the context comes before everything that reads it; metrics count what the layers below them refuse, too. What protects the
-server from everybody comes before what shares it out among tenants: a server in trouble should look nothing up for those it refuses.
+The order is outermost first. The context comes before all layers that read it. The metrics come before all layers that reject, so that
+rejections are counted. Admission protects the server from all callers together, and comes before quotas and bulkheads, which divide it
+among tenants: an overloaded server should not look up a quota for a call that it rejects.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,18 +25,18 @@ from towpath._layers.quota import Quota, RateLimit, RateStore
 from towpath._telemetry.metrics import CallMetrics
 
 SERVER_END: Final = "handler"
-"""What stands at the end of the stack and is no layer."""
+"""The end of the stack, as `towpath explain` prints it. It is no layer."""
 
 _STANDARD: Final = "grpc."
-"""How the names of the standard services begin: health and reflection."""
+"""The prefix of the standard services' names: health and reflection."""
 
 
 class ServerStack:
-    """The layers of one server, whose methods share a loop. Their objects outlive a change of settings, and what they have learned with
-    them: limits, buckets, places taken.
+    """The layers of one server, whose methods share a loop. The layers outlive a change of settings, with all that they have learned:
+    limits, buckets, calls under way.
 
-    `own` are an application's. `store` is where the answers of calls with an idempotency key are kept, None for nowhere; `rates` who counts
-    for quotas, None for this process itself. `signal` is told of each decision, and is the metrics' own counter by default.
+    `own` are the application's layers. `store` keeps the answers of calls with an idempotency key; None keeps none. `rates` counts the
+    calls for quotas; None counts them in this process. `signal` is told of each decision; by default it is the counter of `metrics`.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class ServerStack:
         self._inner = (*limits, *own, *once)
 
     def layers(self, settings: ServiceConfig, methods: Iterable[MethodSpec[Any, Any]]) -> tuple[Layer, ...]:
-        """What stands before every handler as `settings` have it, outermost first, to be composed at once. `methods` are those that a
-        service file may speak of. Raises SetupError, and then nothing has changed."""
+        """The layers that `settings` ask for, outermost first. They must be composed at once, since the quotas and bulkheads hold from now
+        on. `methods` are the methods that a service file may name. If this raises SetupError nothing has changed."""
         known = list(methods)
         quotas, bulkheads = by_method(settings.quotas, known), by_method(settings.bulkheads, known)
         self._quotas, self._bulkheads = quotas, bulkheads
@@ -81,15 +82,16 @@ class ServerStack:
 def server_roles(
     method: MethodSpec[Any, Any], methods: Iterable[MethodSpec[Any, Any]], settings: ServiceConfig, store: IdempotencyStore | None
 ) -> list[str]:
-    """The roles really in the server's stack of `method`, one of `methods`, in order, but for an application's own."""
+    """The roles that are in the server's stack of `method`, in order. `methods` are all methods of the server. An application's own layers
+    are left out."""
     return [*roles(ServerStack(CallMetrics(), store=store).layers(settings, methods), method, _end), SERVER_END]
 
 
 def _limit_of(method: MethodSpec[Any, Any]) -> LimitOptions | None:
-    # Whether a server is well, and what it serves, is asked most when there is trouble.
+    # Health and reflection must answer when the server is overloaded: that is when they are asked most.
     return None if method.service.startswith(_STANDARD) else DEFAULT_LIMIT
 
 
 async def _end(request: Any, _: Context) -> Any:
-    """Stands in for the handler in a stack that is composed to be looked at."""
+    """The handler of a stack that is composed only to list its roles."""
     return request

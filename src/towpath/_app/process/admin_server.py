@@ -1,11 +1,11 @@
 """The admin listener, for orchestrators and scrapers, on a port that callers do not reach.
 
     GET /livez      200 as long as the event loop turns
-    GET /readyz     200 from when the application serves until it is told to stop, else 503 that says which
+    GET /readyz     200 from when the application serves until it is told to stop, else 503; the body is the state
     GET /metrics    the metrics in Prometheus' text format
 
-It is up before the program's `main` runs and until the last call has ended, so that a slow start and a long drain are seen for what they
-are. It speaks plaintext whatever the service speaks, as probes and scrapers expect: listen where only they can reach it.
+The listener is up before the program's `main` runs and until the last call has ended, so that a slow start or a long drain does not look
+like a dead process. It always speaks plaintext, as probes and scrapers expect. So its address should be one that only they can reach.
 """
 
 from collections.abc import AsyncGenerator
@@ -25,7 +25,8 @@ LIVE: Final = Document(TEXT, b"ok\n")
 
 @asynccontextmanager
 async def admin(app: App, place: Place) -> AsyncGenerator[str]:
-    """Serve the probes and the metrics of `app` at `place`; yields the address as text. Raises SetupError if the address cannot be had."""
+    """Serve the probes and the metrics of `app` at `place`, and yield the address as text. Raises SetupError if the address cannot be
+    had."""
 
     def ready() -> Document:
         state = app.state

@@ -1,7 +1,8 @@
-"""A child process that serves: started with its listening socket, watched, and stopped with everything that it started.
+"""A child process that serves: started with its listening socket, watched, and stopped with all processes that it started.
 
-The parent binds the socket, so that callers can connect before the child listens and wait in its backlog. Output comes over a pipe of our
-own and not asyncio's: asyncio does not report the exit of a process while anything that it started still holds its standard output.
+The parent binds the socket, so that callers can connect before the child listens and wait in its backlog. Output comes over a pipe that
+this module makes, and not over asyncio's: asyncio does not report the exit of a process while one of its own children holds its standard
+output.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ _DRAIN: Final = 1.0
 
 
 class Child:
-    """A running process; made by `spawn`, and ended by `stop`."""
+    """A running process. `spawn` starts it, and `stop` ends it."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, lifeline: socket.socket) -> None:
         self.name = name
@@ -39,7 +40,7 @@ class Child:
     async def spawn(
         cls, name: str, argv: Sequence[str], env: Mapping[str, str], listener: socket.socket, emit: Callable[[str], None] | None = None
     ) -> "Child":
-        """Start `argv` in a session of its own, with `env` as its whole environment, and give it a copy of `listener`. Each line that it
+        """Start `argv` in a session of its own, with `env` and a copy of `listener`. It inherits no other environment. Each line that it
         prints goes to `emit`; without `emit` it prints to this process's output.
 
         Raises SetupError if the process cannot be started.
@@ -81,13 +82,13 @@ class Child:
 
     @property
     def output(self) -> "asyncio.Task[None]":
-        """Ends when nothing more can be printed; fails if `emit` does."""
+        """The task that reads the output. It ends with the output, and fails if `emit` does."""
         if self._pump is None:
             raise RuntimeError(f"{self.name} was not started with anything to tell its output to")
         return self._pump
 
     async def ready(self) -> bool:
-        """Wait until the child says READY=1. Returns False if it closes its end without saying so, as a child that dies does."""
+        """Wait until the child says READY=1. Returns False if its end of the socket is closed before, such as by its death."""
         loop = asyncio.get_running_loop()
         said = b""
         while READY not in said:
@@ -107,15 +108,15 @@ class Child:
                 self._process.send_signal(number)
 
     async def stop(self, grace: float) -> None:
-        """Send SIGTERM, wait `grace` seconds, then send SIGKILL; at once if this coroutine is cancelled. No process that the child started
-        is left."""
+        """Send SIGTERM, wait `grace` seconds, then send SIGKILL to the child and all processes that it started. If this coroutine is
+        cancelled, SIGKILL is sent at once."""
         try:
             if not self.exited.done():
                 self.tell(signal.SIGTERM)
                 await asyncio.wait([self.exited], timeout=grace)
         finally:
             self._kill_group()
-            # SIGKILL cannot be refused, so this ends however often the task is cancelled.
+            # A process cannot ignore SIGKILL, so this ends however often the task is cancelled.
             while not self.exited.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([self.exited])
@@ -132,7 +133,7 @@ class Child:
             await asyncio.wait([self.output])
 
     def _kill_group(self) -> None:
-        # Members that outlive their leader keep the group's id taken, so the signal reaches them and no other process.
+        # Processes of the group that outlive its leader keep the group's id taken, so the signal reaches them and no other process.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -155,14 +156,14 @@ class Child:
 
 
 async def stop_all(children: Iterable[Child], grace: float) -> None:
-    """Stop the children together; see `Child.stop`."""
+    """Stop the children at the same time, each as `Child.stop` does."""
     stopping = [asyncio.ensure_future(child.stop(grace)) for child in children]
     if not stopping:
         return
     try:
         await asyncio.wait(stopping)
     except asyncio.CancelledError:
-        # A second request to stop ends the grace. Each kills its process now, and this waits for all of them.
+        # A second request to stop ends the grace. Each task kills its process now, and this waits for all of them.
         for task in stopping:
             task.cancel()
         await asyncio.wait(stopping)
@@ -170,7 +171,7 @@ async def stop_all(children: Iterable[Child], grace: float) -> None:
 
 
 def ending(status: int) -> str:
-    """How a process ended, in words; `status` is its return code, negative for a signal."""
+    """How a process ended, in words. `status` is its return code; a negative one is a signal's number."""
     if status >= 0:
         return f"exited with status {status}"
     try:

@@ -1,7 +1,7 @@
 """The output of children, line by line, each with the name of the service in front.
 
 A child may print anything: half a line, megabytes without a newline, or bytes that would reprogram the terminal. So lines are cut at a
-bound, and bytes that do not decode are escaped, as is every control character.
+maximal length, and every control character is escaped, as are bytes that are not UTF-8.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TextIO
 
 Emit = Callable[[str, str], None]
-"""Takes the name of a service and one line of its output."""
+"""A function that takes the name of a service and one line of its output."""
 
 MOST_BYTES: Final = 8192
 """The length at which a line without an end is cut."""
@@ -28,7 +28,7 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that `data` completes."""
+        """Add `data`, and return the lines that it completes."""
         *whole, rest = (self._rest + data).split(b"\n")
         while len(rest) > MOST_BYTES:
             whole.append(rest[:MOST_BYTES])
@@ -37,7 +37,7 @@ class Lines:
         return [text for line in whole for text in _printable(line)]
 
     def end(self) -> list[str]:
-        """The rest, once the stream has ended without a newline."""
+        """Return the unfinished last line, once the stream has ended."""
         rest, self._rest = self._rest, b""
         return list(_printable(rest)) if rest else []
 
@@ -50,8 +50,8 @@ def _printable(line: bytes) -> Iterable[str]:
 
 
 def prefixed(names: Iterable[str], stream: TextIO) -> Emit:
-    """Writes lines to `stream`, each behind the name of the service that printed it. Names are padded to one width. Each has a colour if
-    the stream is a terminal and NO_COLOR is not set."""
+    """A function that writes lines to `stream`, each behind the name of the service that printed it. Names are padded to one width. Each
+    name has a colour if the stream is a terminal and NO_COLOR is not set."""
     ordered = list(names)
     width = max(map(len, ordered), default=0)
     colour = stream.isatty() and not os.environ.get("NO_COLOR")
@@ -61,7 +61,7 @@ def prefixed(names: Iterable[str], stream: TextIO) -> Emit:
         prefixes[name] = f"\x1b[{_COLOURS[index % len(_COLOURS)]}m{text}\x1b[0m" if colour else text
 
     def emit(name: str, line: str) -> None:
-        # An encoding that cannot show a character must not end the system.
+        # A character that the stream's encoding lacks must not raise here.
         encoding = stream.encoding or "utf-8"
         shown = line.encode(encoding, "backslashreplace").decode(encoding)
         stream.write(f"{prefixes.get(name, name)} {shown}".rstrip() + "\n")

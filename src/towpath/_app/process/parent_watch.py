@@ -1,8 +1,8 @@
 """A child's end of the socket to the process that started it. The child says READY=1 here, and learns here that its parent is gone.
 
-A parent that is killed with SIGKILL cannot stop its children, but the system closes its end, and every child sees that. A thread watches
-the socket and not the loop, so that a handler that blocks the loop cannot outlive the parent. Asking the kernel for a signal on the
-parent's death would do the same, on Linux only, and fires when the parent's *thread* ends.
+A parent that is killed with SIGKILL cannot stop its children, but the system closes its end of the socket, and every child sees that. A
+thread watches the socket, so that a handler that blocks the loop cannot outlive the parent. The kernel can also send a signal on the
+parent's death, but on Linux only, and it does so when the parent's *thread* ends.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ _GAVE_UP: Final = 70
 
 
 class Lifeline:
-    """Wraps the inherited descriptor `fd`; use with `with`. A plain pipe will do for READY=1, but only a socket tells of the parent's end.
+    """Tells the parent over the inherited descriptor `fd` that this process is ready, and watches the parent within a `with` block. Over a
+    pipe it can only tell: the parent's end shows on a socket alone.
 
     When the parent is gone, another thread calls `lost`. If the `with` block has not ended `patience` seconds later, the process ends with
     status 70, together with all processes that it started. Raises SetupError if `fd` is neither pipe nor socket.
@@ -63,14 +64,14 @@ class Lifeline:
         self._socket.close()
 
     def ready(self) -> None:
-        """Tell the parent that calls are accepted. If the parent no longer listens, nothing happens; its end shows elsewhere."""
+        """Tell the parent that calls are accepted. Does nothing if the parent no longer listens."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._fd, READY)
 
     def _watch(self, parent: socket.socket) -> None:
         with contextlib.suppress(ConnectionResetError):
             while parent.recv(64):
-                continue  # a parent sends nothing; its end is all it tells
+                continue  # a parent sends nothing, and an end of the stream means its end
         if self._over.is_set():
             return
         with contextlib.suppress(RuntimeError):  # the loop closed in the same moment, so the process ends anyway
@@ -81,6 +82,6 @@ class Lifeline:
 
 def _end_group() -> None:
     if os.name == "posix" and os.getpgrp() == os.getpid():
-        # The leader of a group of its own takes its children with it.
+        # This process leads a process group: kill its children with it.
         os.killpg(0, 9)
     os._exit(_GAVE_UP)

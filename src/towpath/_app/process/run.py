@@ -1,8 +1,8 @@
 """`run`: a service as a process, from its configuration to its last call.
 
 The order is fixed: read the configuration, answer probes, call the program's `main`, listen, say READY=1, serve until told to stop, let
-running calls end, write the metrics. A signal stops the process in an orderly way at any of these points, and a second one at once. The end
-of the process that started it has the same effect (`towpath._app.process.parent_watch`). A mistake that a person can mend is printed
+running calls end, write the metrics. A signal stops the process in order at any of these points, and a second signal at once. The end of
+the parent process has the same effect as a signal (`towpath._app.process.parent_watch`). A mistake that a person can mend is printed
 without a traceback, and the process exits with status 2."""
 
 import asyncio
@@ -28,34 +28,35 @@ from towpath._core.errors import RpcError, SetupError
 from towpath._telemetry.metrics import write_exposition
 
 Main = Callable[[App], Awaitable[None]]
-"""A service's program: it adds services and takes channels, and returns when all of them are there."""
+"""A service's program. It adds services and asks for channels, and returns when the application is complete."""
 
 _PATIENCE: Final = 2.0
 """Seconds beyond the grace that a process whose parent is gone may take to stop."""
 
 _OWN: Final = ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_WORKER")
+"""Variables that are for this process alone, and not for its children."""
 
 _OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
-"""Variables that a supervisor sets for one worker alone."""
+"""Variables that a supervisor sets for one worker, and that are not for the worker's children either."""
 
 log = logging.getLogger("towpath.app")
 
 
 def run(main: Main, *, config: str | Path | None = None, on_decision: DecisionCallback | None = None) -> None:
-    """Run `main` and serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone; then return. A `main` that
-    adds no service is a job: the process ends when it returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`);
-    an invalid file is logged and changes nothing.
+    """Run `main`, serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone, and return. A `main` that adds
+    no service is a job: the process ends when `main` returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`). An
+    invalid file is logged and changes nothing.
 
-    `config` is the service file if TOWPATH_CONFIG does not name one; without either, `towpath.toml` where there is one. `App` calls
-    `on_decision` with each decision; each worker calls its own. The loop is uvloop's if that is installed. A SetupError exits with status
-    2, an RpcError that `main` lets through with status 1.
+    `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `App` calls
+    `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A SetupError ends the process with status
+    2, and an RpcError that `main` lets through with status 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         environ = dict(os.environ)
         settings = load(None if config is None else Path(config), environ)
         read = partial(load, settings.source, environ)  # the file may be gone by then
-        # They are this process's own; a child would take them for its own.
+        # These variables are for this process: a child would take them for its own.
         for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
             os.environ.pop(variable, None)
         if settings.workers > 1 and settings.worker is None:

@@ -1,7 +1,7 @@
 """Signals that ask a process to stop, as the cancellation of a task, and SIGHUP, which asks it to read its service file anew.
 
 SIGHUP has two meanings: a daemon should read its configuration anew, and a program's terminal is gone. It has the second meaning for a
-process that was started on a terminal which it cannot open any more. It has the first for all other processes that have something to read.
+process that was started on a terminal which it cannot open any more. It has the first for all other processes with a service file.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _TERMINAL: Final = "/dev/tty"
 
 
 class Asked:
-    """Whether a stop was asked for, as opposed to any other cancellation of the task."""
+    """A request to stop a task. It is true once the stop was requested, which tells it from any other cancellation of the task."""
 
     def __init__(self, task: "asyncio.Task[Any]") -> None:
         self._task = task
@@ -30,17 +30,18 @@ class Asked:
         return self._count > 0
 
     def stop(self) -> None:
-        """Ask for a stop once more, as a signal does. Not thread-safe."""
+        """Request the stop, once more if it was requested before. Not thread-safe."""
         self._count += 1
         self._task.cancel()
 
 
 @contextmanager
 def stopping(reload: Callable[[], None] | None = None) -> Generator[Asked]:
-    """Within the `with` block every one of `STOP` cancels the task that entered it. The first starts its clean-up, the second cuts that
-    short. With `reload`, a SIGHUP that is not the end of the terminal calls that instead, until the task has to stop.
+    """Within the `with` block each signal of `STOP` cancels the task that entered the block. The first signal starts the task's clean-up,
+    and the second cuts the clean-up short. If `reload` is given, a SIGHUP calls it instead, unless the terminal is gone or a stop was
+    requested.
 
-    Only for the main thread, as Python's signals are. Earlier handlers are restored afterwards.
+    Only the main thread may use this, as Python's signals demand. The handlers from before are restored at the end of the block.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()

@@ -1,8 +1,8 @@
 """The admin listener of a service with several workers: it answers for all of them as `towpath._app.process.admin_server` does for one
 process.
 
-It asks the workers, each on a socket in the file system, in threads of its own. So it is served by the standard library's HTTP server,
-which is made of threads: a worker that does not answer costs a scrape its time and nothing else.
+The listener asks each worker over a socket in the file system, in threads. So the standard library's HTTP server serves it, which uses
+threads, too: a worker that does not answer delays only the scrape that asks it.
 """
 
 import http.client
@@ -32,7 +32,7 @@ _TIMEOUT: Final = 2.0
 
 @contextmanager
 def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry) -> Generator[str]:
-    """Answer at `place` until the `with` block ends; yields the address as text. Raises SetupError if the address cannot be had."""
+    """Answer at `place` until the `with` block ends, and yield the address as text. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         now = state()
@@ -54,7 +54,8 @@ def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry
 
 
 def fetched(place: UnixPath, path: str) -> str | None:
-    """The answer of the HTTP server at `place` to a GET of `path`; None if it does not answer within 2 s, or with anything but 200."""
+    """The answer of the HTTP server at `place` to a GET of `path`; None if there is no answer within 2 s, or one with a status other than
+    200."""
     connection = _Connection(place)
     try:
         connection.request("GET", path)

@@ -1,14 +1,14 @@
 """Several worker processes on one port, and the process that keeps them alive.
 
-A Python process uses one core; `service.workers` of them use as many. Each has a listening socket of its own at the one address
-(SO_REUSEPORT), over which the system spreads connections. Where that is impossible they share one: a socket in the file system, or a socket
-that this process was itself started with. The supervisor holds the sockets and never accepts. When a worker dies, callers that connect
-meanwhile wait in its queue until the successor is there. A worker that dies again before it is ready has its socket closed until it is, so
-that a share of the connections is not left to hang.
+A Python process uses one core, and `service.workers` is the number of processes. Each has a listening socket of its own at the one address
+(SO_REUSEPORT), and the system spreads connections over the sockets. A socket in the file system, or one that this process inherited, is
+shared by all workers instead. The supervisor holds the sockets and never accepts. When a worker dies, callers that connect meanwhile wait
+in the backlog of its socket until its successor is ready. If the successor dies too, the socket is closed until one is ready, so that a
+share of the connections is not left to hang.
 
 Every worker runs the program from its beginning, since a fork would share loops, connections and random state. The first worker starts
-alone, and the others once it is ready, so a mistake in the setup is reported once. The supervisor answers the admin listener; see
-`towpath._app.process.worker_probes`.
+alone, and the others once it is ready, so a mistake in the setup is reported once. The supervisor answers probes and scrapers for all
+workers (`towpath._app.process.worker_probes`).
 """
 
 import asyncio
@@ -48,7 +48,7 @@ _PATIENCE: Final = 2.0
 """Seconds beyond settle time and grace that a worker may take to end."""
 
 _SETTLED: Final = 10.0
-"""Seconds after which the death of a worker counts as its first."""
+"""Seconds that a worker has to run for the backoff of its successor to start anew."""
 
 _BACKOFF: Final = Backoff()
 
@@ -76,14 +76,14 @@ class Listeners:
             self.shared = bind(config.listen, self._where)
         self._own: dict[int, socket.socket] = {}
         if self.shared is None:
-            # Without SO_REUSEPORT first: with it, a second start of the same service would share the port with the first one unnoticed.
+            # The first bind is without SO_REUSEPORT: with it, a second start of the service would share the port of the first, unnoticed.
             with bind(config.listen, self._where) as probe:
                 self.place = place_of(probe)
         else:
             self.place = place_of(self.shared)
 
     def of(self, worker: int) -> socket.socket:
-        """The socket of one worker, bound if need be. Raises SetupError."""
+        """The socket of one worker, which is bound now if it is closed. Raises SetupError."""
         if self.shared is not None:
             return self.shared
         if worker not in self._own:
@@ -97,7 +97,7 @@ class Listeners:
             listener.close()
 
     def close(self) -> None:
-        """Close the supervisor's sockets; the workers go on accepting at theirs."""
+        """Close the supervisor's copies of the sockets. The workers go on accepting at theirs."""
         for worker in list(self._own):
             self.drop(worker)
         if self.shared is not None:
@@ -105,7 +105,7 @@ class Listeners:
 
 
 class Worker:
-    """One of the processes, and after its death its successor."""
+    """One of the worker processes. After the process dies, this has its successor."""
 
     def __init__(self, index: int, config: ServiceConfig, listeners: Listeners, folder: Path) -> None:
         self.index = index
@@ -120,7 +120,7 @@ class Worker:
         self._since = 0.0
 
     def metrics(self) -> str | None:
-        """The metrics of the process now; None if it does not answer."""
+        """The process's current metrics; None if it does not answer."""
         return None if self.admin is None else fetched(self.admin, "/metrics")
 
     async def start(self) -> None:
@@ -140,7 +140,7 @@ class Worker:
             self.reload()
 
     def reload(self) -> None:
-        """Have the process read the service file anew, once it is ready: before that the signal would end it."""
+        """Make the process read the service file anew, once it is ready: before that the signal would end it."""
         self._stale = not self.ready
         if self.ready and self.child is not None:
             self.child.tell(signal.SIGHUP)
@@ -181,13 +181,13 @@ class Crew:
 
     @property
     def state(self) -> State:
-        """The service serves from when all of its workers are ready, and then as long as any is."""
+        """The state of the service. It starts to serve when all of its workers are ready, and serves as long as one of them is."""
         if self._asked:
             return "stopping"
         return "serving" if self._complete and any(worker.ready for worker in self.workers) else "starting"
 
     async def start(self) -> None:
-        """Start the workers and wait until they are ready. Raises what `Worker.start` raises for the first one that fails."""
+        """Start the workers and wait until they are ready. Raises the error of `Worker.start` for the first worker that fails."""
         first, *others = self.workers
         await first.start()
         starting = [asyncio.create_task(worker.start()) for worker in others]
@@ -207,12 +207,12 @@ class Crew:
                 group.create_task(worker.keep())
 
     def reload(self, _: ServiceConfig) -> None:
-        """Have each worker read the service file anew. The workers judge what is in it."""
+        """Make each worker read the service file anew. Each worker checks the file itself."""
         for worker in self.workers:
             worker.reload()
 
     async def stop(self, patience: float) -> None:
-        """End all workers; see `Child.stop`."""
+        """Stop all workers at the same time, each within `patience` seconds (see `Child.stop`)."""
         self.listeners.close()
         await stop_all([worker.child for worker in self.workers if worker.child is not None], patience)
 
@@ -223,12 +223,12 @@ class Crew:
         return registry
 
     def metrics(self) -> dict[str, str]:
-        """The metrics of each worker that answers. All are asked at once, so one that does not answer delays no other."""
+        """The metrics of each worker that answers. All workers are asked at once, so one that does not answer delays no other."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
             return _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
 
     def last_metrics(self) -> dict[str, str]:
-        """The last metrics of each worker."""
+        """The metrics that each worker wrote at its exit."""
         return _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
 
 
@@ -249,9 +249,9 @@ def _told(texts: Iterable[tuple[Worker, str | None]]) -> dict[str, str]:
 
 
 async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
-    """Run `config.workers` copies of this program until asked to stop, and end them in order. `read` reads the service file anew.
+    """Run `config.workers` copies of this program until a stop is requested, and stop them in order. `read` reads the service file anew.
 
-    Raises SetupError if the address cannot be had, and WorkerFailed if a worker does not come up at the start.
+    Raises SetupError if the address cannot be had, and WorkerFailed if a worker ends before it was ready for the first time.
     """
     loop = asyncio.get_running_loop()
     patience = config.settle + config.grace + _PATIENCE

@@ -1,1 +1,1 @@
-"""Service files and what may stand in them: each table read, checked, and refused with its file, line and remedy."""
+"""Service files and their tables. Each table is read and checked, and a mistake ends in a SetupError with the place and the remedy."""

@@ -8,7 +8,7 @@
     name = [{ service = "skyline.weather.v1.WeatherService" }]
     hedgingPolicy = { maxAttempts = 2, hedgingDelay = "0.02s", extraLoad = 0.02 }
 
-What is left out has the default of `towpath._core.policies`.
+A field that is left out has its default from `towpath._core.policies`.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy, backoff_range
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A `retryPolicy`, as it is written."""
+    """A `retryPolicy`, as the file has it."""
 
     max_attempts: int | None = None
     initial_backoff: str | None = None
@@ -32,7 +32,7 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     retryable_status_codes: tuple[str, ...] | None = None
 
     def policy(self, where: str) -> RetryPolicy:
-        """What it means. Raises SetupError that names `where` and what is wrong."""
+        """The checked policy. Raises SetupError that names the place `where` and the mistake."""
         initial = None if self.initial_backoff is None else parse_duration(self.initial_backoff, f"{where}.initialBackoff")
         longest = None if self.max_backoff is None else parse_duration(self.max_backoff, f"{where}.maxBackoff")
         given: dict[str, Any] = {"max_attempts": self.max_attempts, "backoff_multiplier": self.backoff_multiplier}
@@ -43,7 +43,7 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A `hedgingPolicy`, as it is written."""
+    """A `hedgingPolicy`, as the file has it."""
 
     max_attempts: int | None = None
     hedging_delay: str | None = None
@@ -51,7 +51,7 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     non_fatal_status_codes: tuple[str, ...] | None = None
 
     def policy(self, where: str) -> HedgingPolicy:
-        """What it means. Raises SetupError that names `where` and what is wrong."""
+        """The checked policy. Raises SetupError that names the place `where` and the mistake."""
         given: dict[str, Any] = {"max_attempts": self.max_attempts, "extra_load": self.extra_load}
         if self.hedging_delay is not None:
             given["hedging_delay"] = parse_duration(self.hedging_delay, f"{where}.hedgingDelay")

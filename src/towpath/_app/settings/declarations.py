@@ -1,7 +1,7 @@
-"""The part of a service file that only `towpath check` reads: what data the service owns, what it calls, what is excused.
+"""The part of a service file that only `towpath check` reads: the data that the service owns, the calls that it makes, and waivers.
 
     [service]
-    owns = ["seats", "holds"]                             # data of which it alone has the truth
+    owns = ["seats", "holds"]                             # data for which this service alone has the truth
 
     [[calls]]
     from = "SearchService/SearchFlights"                  # the calling method; by default each method that is served here
@@ -31,7 +31,7 @@ import msgspec
 
 
 class CallTable(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `[[calls]]`, as it is written."""
+    """An entry of `[[calls]]`, as the file has it."""
 
     to: str
     caller: str | None = msgspec.field(default=None, name="from")
@@ -42,7 +42,7 @@ class CallTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WaiverTable(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `[[waivers]]`, as it is written."""
+    """An entry of `[[waivers]]`, as the file has it."""
 
     rule: str
     path: str
@@ -53,10 +53,10 @@ class WaiverTable(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Declarations:
-    """What one service file declares, unchecked."""
+    """The declarations of one service file, unchecked."""
 
     owns: tuple[str, ...] = ()
-    """The data of which the service alone has the truth."""
+    """The data for which the service alone has the truth."""
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
 

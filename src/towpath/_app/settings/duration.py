@@ -8,7 +8,7 @@ _FORM = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?s", re.ASCII)
 
 
 def parse_duration(text: str, where: str) -> float:
-    """Seconds in `text`; raises SetupError that names `where` if it is not a duration, or is zero."""
+    """The seconds in `text`. Raises SetupError that names the place `where` if `text` is not a duration, or is zero."""
     if not _FORM.fullmatch(text):
         raise SetupError(f"{where}: {text!r} is not a duration; write seconds with a final s, such as '2s' or '0.25s'")
     seconds = float(text[:-1])

@@ -1,4 +1,4 @@
-"""`fallback` of a `[[methodConfig]]`: an answer that is good enough where the service that has the right one cannot give it.
+"""`fallback` of a `[[methodConfig]]`: an answer that is good enough, for calls that the server fails.
 
     [[methodConfig]]
     name = [{ service = "skyline.weather.v1.WeatherService", method = "ListObservations" }]
@@ -8,8 +8,8 @@
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
     fallback = { maxAge = "60s", size = 1000 }       # the last good answer to the same request; {} has these values
 
-With `skip = true` beside a value the call is not even made while it would come too late. What a program gives to `Channel.falling_back`
-wins over the file, method by method; see `towpath._layers.fallback`.
+With `skip = true` beside a value the call is not even made while it would probably end too late. For a method that the program gives to
+`Channel.falling_back`, the program wins over the file. See `towpath._layers.fallback`.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from towpath._wire.json.errors import JsonError
 
 
 class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A `fallback`, as it is written."""
+    """A `fallback`, as the file has it."""
 
     value: dict[str, Any] | None = None
     skip: bool = False
@@ -35,7 +35,7 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     size: int | None = None
 
     def policy(self, where: str) -> FallbackPolicy:
-        """What it means. Raises SetupError that names `where` and what is wrong."""
+        """The checked policy. Raises SetupError that names the place `where` and the mistake."""
         if self.value is None:
             if self.skip:
                 raise SetupError(f"{where}.skip: needs a value to answer with; give fallback.value, too")
@@ -50,7 +50,8 @@ class FallbackSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 
 def source_of(method: MethodSpec[Any, Any], policy: FallbackPolicy, where: str) -> Source:
-    """What `method` falls back on. Raises SetupError that names `where` if it streams, or if the value is none of its responses."""
+    """The source of fallback answers to `method`. Raises SetupError that names the place `where` if the method streams, or if the value is
+    not a response of the method."""
     if method.kind is not MethodKind.UNARY:
         raise SetupError(f"{where}.fallback: {method.full_name} streams, and cannot have one; name the methods that are meant")
     if policy.value is None:

@@ -1,4 +1,4 @@
-"""Where a service keeps the answers of calls that carry an idempotency key: `service.idempotency` of the service file.
+"""`service.idempotency` of the service file: the store in which a service keeps the answers to calls with an idempotency key.
 
     idempotency = "memory"                     # the default: in this process alone, and lost when it ends
     idempotency = "sqlite:///run/keys.db"      # a file, for the processes of one machine; three slashes, then the path
@@ -26,7 +26,7 @@ class OpenableStore(Protocol):
     """A store that has to be opened before it is used, and closed after."""
 
     async def open(self) -> None:
-        """Connect. Raises SetupError, or what the driver raises."""
+        """Connect. Raises SetupError, or an error of the driver."""
         ...
 
     async def close(self) -> None:
@@ -35,7 +35,7 @@ class OpenableStore(Protocol):
 
 
 def store_of(setting: str, where: str) -> IdempotencyStore | None:
-    """The store that `setting` names, not yet opened; None for "off". Raises SetupError that names `where` for anything else."""
+    """The store that `setting` names, not yet opened; None for "off". Raises SetupError that names the place `where` if it names none."""
     if setting == "off":
         return None
     if setting == "memory":

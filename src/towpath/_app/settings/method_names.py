@@ -1,10 +1,11 @@
 """How a setting or a command names methods: one rule for all tables of a service file and all commands.
 
 `SERVICE/METHOD` is one method and `SERVICE` is a service, each with or without a leading slash. The package, or the first parts of it, may
-be left out where the rest names one thing alone; a name that is written out in full is never ambiguous. A name that nothing has, or that
-several things have, is a SetupError with the nearest name. The caller of this module puts the file and the entry before the message.
+be left out if the rest is the name of only one service or method. A name that is written out in full is never ambiguous. An unknown name is
+a SetupError with the nearest name, and an ambiguous one is a SetupError with the names that it may mean. The caller of this module puts the
+file and the entry before the message.
 
-Which methods there are to choose from is the caller's affair (see `towpath._app.methods`).
+The caller gives the methods to choose from (see `towpath._app.methods`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,25 +19,25 @@ from towpath._core.service import MethodSpec
 
 
 class UnknownName(SetupError):
-    """Nothing has the name."""
+    """No method or service has the name."""
 
     def __init__(self, message: str, near: str) -> None:
         super().__init__(f"{message}; {near}")
         self.near = near
-        """The clause about the nearest name, with which the message ends."""
+        """The last clause of the message, about the nearest name."""
 
 
 class UnknownService(UnknownName):
-    """No service has the name, so that the contract of the one that is meant may just not be loaded."""
+    """No service has the name. The contract of the service that is meant may just not be loaded."""
 
     def __init__(self, name: str, near: str) -> None:
         super().__init__(f"unknown service {name!r}", near)
         self.name = name
-        """The service's name, as it was written."""
+        """The service's name, as the setting or command has it."""
 
 
 def find_services(name: str, services: Iterable[str]) -> list[str]:
-    """The service with the full name `name`, else each one whose name ends in it. Raises UnknownService if there is none."""
+    """The service with the full name `name`, or else all services whose names end in `name`. Raises UnknownService if there is none."""
     known = set(services)
     if name in known:
         return [name]
@@ -48,7 +49,7 @@ def find_services(name: str, services: Iterable[str]) -> list[str]:
 
 
 def find_service(name: str, services: Iterable[str]) -> str:
-    """The full name of the one service that `name` means. Raises SetupError if there is none, or more than one."""
+    """The full name of the one service that `name` means. Raises SetupError if no service has the name, or more than one."""
     found = find_services(name.removeprefix("/"), services)
     if len(found) > 1:
         raise _ambiguous(name.removeprefix("/"), found)
@@ -56,7 +57,7 @@ def find_service(name: str, services: Iterable[str]) -> str:
 
 
 def find_method(name: str, methods: Iterable[MethodSpec[Any, Any]]) -> MethodSpec[Any, Any]:
-    """The one of `methods` that `name`, SERVICE/METHOD, means. Raises SetupError if there is none, or more than one."""
+    """The one method among `methods` that `name`, SERVICE/METHOD, means. Raises SetupError if no method has the name, or more than one."""
     known = {spec.full_name: spec for spec in methods}
     service, method = split_name(name, known)
     services = find_services(service, (spec.service for spec in known.values()))
@@ -70,13 +71,13 @@ def find_method(name: str, methods: Iterable[MethodSpec[Any, Any]]) -> MethodSpe
 
 
 def methods_of_service(name: str, methods: Sequence[MethodSpec[Any, Any]]) -> list[MethodSpec[Any, Any]]:
-    """Those of `methods` that the one service has which `name` means. Raises SetupError if there is no such service, or more than one."""
+    """The methods of the one service that `name` means. Raises SetupError if no service has the name, or more than one."""
     service = find_service(name, (spec.service for spec in methods))
     return [spec for spec in methods if spec.service == service]
 
 
 def split_name(name: str, known: Iterable[str]) -> tuple[str, str]:
-    """The service and the method in `name`. Raises SetupError that shows one of the `known` methods if it has not both."""
+    """The service and the method in `name`. If `name` lacks either, this raises SetupError that shows one of the `known` methods."""
     name = name.removeprefix("/")
     service, _, method = name.rpartition("/")
     if not service or not method:

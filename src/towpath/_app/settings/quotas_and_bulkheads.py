@@ -1,13 +1,13 @@
-"""`[quotas]` and `[bulkheads]` of the service file: what a service lets each tenant do, and how much of it at once.
+"""`[quotas]` and `[bulkheads]` of the service file: how many calls each tenant may make, and how many may be under way at once.
 
     [service]
-    quota_store = "redis://cache:6379/0"     # counted for all processes together; in each by itself without it ("local")
+    quota_store = "redis://cache:6379/0"     # calls are counted for all processes together; by default ("local") each counts by itself
 
     [quotas.search]                          # a name of your own, for messages
-    methods = ["SearchService/SearchFlights", "skyline.fleet.v1.FleetService"]   # a method that is served here, or all of a service
+    methods = ["SearchService/SearchFlights", "skyline.fleet.v1.FleetService"]   # methods that are served here, or all of a service
     per_second = 50.0                        # calls of each of these methods, for each tenant
     burst = 100.0                            # how many of them at once; one second's worth without it
-    shadow = true                            # let all pass, and count what would be refused; false without it
+    shadow = true                            # let all calls pass, and count those that would be rejected; false without it
 
     [bulkheads.database]
     methods = ["FlightsService"]
@@ -15,7 +15,7 @@
     shadow = true
 
 An entry for a service does not hold for a method that has an entry of its own. A call that exceeds a quota or finds a bulkhead full is
-answered with RESOURCE_EXHAUSTED; see `towpath._layers.quota` and `towpath._layers.bulkhead`.
+rejected with RESOURCE_EXHAUSTED. See `towpath._layers.quota` and `towpath._layers.bulkhead`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,11 +34,11 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota, RateStore
 
 LOCAL: Final = "local"
-"""The `quota_store` of a service each of whose processes counts by itself."""
+"""The value of `quota_store` with which each process counts calls by itself."""
 
 
 class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of `[quotas]`, as it is written."""
+    """A table of `[quotas]`, as the file has it."""
 
     methods: tuple[str, ...]
     per_second: float
@@ -47,7 +47,7 @@ class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BulkheadTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of `[bulkheads]`, as it is written."""
+    """A table of `[bulkheads]`, as the file has it."""
 
     methods: tuple[str, ...]
     most: int
@@ -69,7 +69,7 @@ class NamedQuota:
     where: str
     """The file and the table, for messages."""
     methods: tuple[str, ...]
-    """The methods and services that it is for, as the file names them."""
+    """The methods and services that the quota is for, as the file names them."""
     quota: Quota
 
 
@@ -80,9 +80,9 @@ class NamedBulkhead:
     where: str
     """The file and the table, for messages."""
     methods: tuple[str, ...]
-    """The methods and services that it is for, as the file names them."""
+    """The methods and services that the bulkhead is for, as the file names them."""
     compartment: Compartment
-    """The limit; its group is the table's name."""
+    """The limit. Its group is the table's name."""
 
 
 _Entry = TypeVar("_Entry", bound=_Named)
@@ -121,8 +121,8 @@ def _methods(methods: tuple[str, ...], where: str) -> tuple[str, ...]:
 
 
 def by_method(entries: Sequence[_Entry], methods: Iterable[MethodSpec[Any, Any]]) -> dict[str, _Entry]:
-    """Which of `entries` holds for each of `methods`, by full name. Raises SetupError for a name that none of `methods` has, for one that
-    several services have, and for two entries that hold for one method alike."""
+    """The entry that holds for each of `methods`, by the method's full name. Raises SetupError for a name that none of `methods` has, for
+    an ambiguous name, and for two entries that both name one method, or both name its service."""
     specs = list(methods)
     found: dict[str, _Entry] = {}
     exact: set[str] = set()
@@ -152,8 +152,8 @@ def _named(name: str, specs: Sequence[MethodSpec[Any, Any]], where: str) -> list
 
 
 def rate_store_of(setting: str, where: str) -> RateStore | None:
-    """The store that `service.quota_store` names, not yet opened; None for "local". Raises SetupError that names `where`, but not the
-    address, which may hold a password."""
+    """The store that `service.quota_store` names, not yet opened; None for "local". Raises SetupError that names the place `where`. It does
+    not show the address, which may hold a password."""
     if setting == LOCAL:
         return None
     if setting.partition("://")[0] in REDIS_SCHEMES:

@@ -1,4 +1,4 @@
-"""What a client does about a target that is not well. The defaults are right for nearly every target."""
+"""How a client treats a target that fails or is overloaded. The defaults are right for nearly every target."""
 
 import random
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import EndpointGuard, Guards
 
 Mode = Literal["on", "off", "shadow"]
-"""Whether a role decides, is left out, or only counts what it would decide."""
+"""Whether a role decides ("on"), is left out ("off"), or only counts what it would decide ("shadow")."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resilience:
-    """What is done about one target."""
+    """The breaker, throttle and retry budget of one target."""
 
     breaker: Mode = "on"
     """Whether calls of a method keep away from the few endpoints that fail it, as long as most endpoints are well."""

@@ -4,22 +4,22 @@
     name = "search"
     listen = "127.0.0.1:8080"                            # or "unix:///run/search.sock"
     contracts = ["skyline.search.v1.search_towpath"]     # generated modules: the contracts that this file's names are from
-    admin = "127.0.0.1:9090"                             # where probes and scrapers ask; none without it
-    workers = 2                                          # processes that serve, of which each may use one core; 1 without it
+    admin = "127.0.0.1:9090"                             # the address for probes and scrapers; none without it
+    workers = 2                                          # processes that serve, each of which may use one core; 1 without it
     settle = "0s"                                        # how long to go on serving after SIGTERM, while callers learn of it
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether clients may read the service's contracts from it
-    openapi = true                                       # whether its REST API is described, at /openapi.json
-    idempotency = "sqlite:///run/keys.db"                # where answers by key are kept; "memory" without it
+    openapi = true                                       # whether /openapi.json describes the service's REST API
+    idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
-    admission = "shadow"                                 # only count what cannot be done in time; "on" refuses it, and is the default
+    admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
 
-    quota_store = "redis://cache:6379/0"                 # counts calls for all processes; "local" without
+    quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
 
     [service.tls]                                        # the service's own certificate; paths are relative to this file
     certificate = "tls.crt"
     key = "tls.key"
-    client_ca = "clients.crt"                            # callers need a certificate that one of these signed
+    client_ca = "clients.crt"                            # callers need a certificate signed by one of these
 
     [targets]
     flights = "127.0.0.1:8081"                           # or "dns:///flights:8081", "static:///a:1,b:2", "unix:///run/flights.sock"
@@ -29,7 +29,7 @@
     balancer = "round_robin"
     health_service = "skyline.airports.v1.AirportsService"
 
-    [tls]                                                # whom its calls trust, and how they identify themselves
+    [tls]                                                # the authorities that its calls trust, and its certificate as a client
     ca = "ca.crt"                                        # the system's authorities without it
     certificate = "tls.crt"
     key = "tls.key"
@@ -41,19 +41,21 @@
     retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath._app.settings.attempts`)
     fallback = { maxAge = "60s" }                        # the last good answer, or a value (see `towpath._app.settings.fallback`)
 
-Each table that names methods or services takes a service without its package where that is clear (`towpath._app.settings.method_names`). A
-name that no contract has is an error. Only a service in `[[methodConfig]]` that is not known here, in a file that lists no contracts, is a
-warning in the log, since its client may be imported later (`towpath._app.methods`).
+Tables that name methods or services take a service without its package if that is not ambiguous (`towpath._app.settings.method_names`). A
+name that no contract has is an error. There is one exception: in a file that lists no contracts, an unknown service in `[[methodConfig]]`
+is only a warning in the log, since a client of it may be imported later (`towpath._app.methods`).
 
-What each tenant may call, and how much of it at once (`[quotas]`, `[bulkheads]`): see `towpath._app.settings.quotas_and_bulkheads`. What a
-service owns and whom it calls (`service.owns`, `[[calls]]`, `[[waivers]]`) is for `towpath check`: see
-`towpath._app.settings.declarations`. Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or
-TOWPATH_INSECURE=1 says that it is meant: behind a mesh's sidecar, say. Variables win over the file: TOWPATH_CONFIG (where the file is),
-TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>, TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE (an address that holds a
-password belongs there). Four variables belong to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited
-listening socket), TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER
-(the number of this worker). A service that is given no address listens on a free port of 127.0.0.1. An unknown key or an unusable value is
-a SetupError that names file and field; nothing is guessed."""
+`towpath._app.settings.quotas_and_bulkheads` explains `[quotas]` and `[bulkheads]`, which limit tenants and methods.
+`towpath._app.settings.declarations` explains `service.owns`, `[[calls]]` and `[[waivers]]`, which only `towpath check` reads.
+
+Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant, such as
+behind a mesh's sidecar. A service without a configured address listens on a free port of 127.0.0.1. An unknown key or an unusable value is
+a SetupError that names file and field; nothing is guessed.
+
+Variables win over the file: TOWPATH_CONFIG (the path of the file), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>,
+TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE. An address that holds a password belongs in a variable. Four variables belong to one start of
+one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1),
+TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker)."""
 
 import os
 from collections.abc import Mapping
@@ -80,7 +82,7 @@ from towpath._transport.tls import ClientTls, ServerTls
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 
 DEFAULT_FILE: Final = "towpath.toml"
-"""Read from the working directory when neither TOWPATH_CONFIG nor the program names a file, and it exists."""
+"""The file that is read from the working directory, if it exists, when neither TOWPATH_CONFIG nor the program names another."""
 
 DEFAULT_GRACE: Final = 5.0
 """Seconds that running calls may take to end once a service has been asked to stop."""
@@ -89,7 +91,7 @@ DEFAULT_NAME: Final = "towpath"
 """The name of a service whose file gives it none."""
 
 AdmissionMode = Literal["off", "shadow", "on"]
-"""Whether a server refuses calls that it could not serve in time, or only counts those that it would refuse."""
+"""Whether an overloaded server rejects calls ("on"), only counts those that it would reject ("shadow"), or neither ("off")."""
 
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
@@ -140,16 +142,16 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
-    """What one process runs with, file and environment already merged."""
+    """The configuration of one process, from file and environment."""
 
     name: str = DEFAULT_NAME
-    """What the service is called, in its log and by `towpath check`."""
+    """The name of the service in its log and in `towpath check`."""
     listen: Place = _ANYWHERE
-    """Where the service listens."""
+    """The address on which the service listens."""
     listen_where: str = "the default address"
     """Where `listen` was set, for messages."""
     admin: Place | None = None
-    """Where probes and scrapers ask; None for nowhere."""
+    """The address for probes and scrapers; None for no such address."""
     settle: float = 0.0
     """Seconds for which the service goes on serving after SIGTERM, while callers learn that it ends."""
     grace: float = DEFAULT_GRACE
@@ -161,13 +163,13 @@ class ServiceConfig:
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     """Bytes that a request message may have, before and after decompression."""
     admission: AdmissionMode = "on"
-    """Whether calls that cannot be done in time are refused."""
+    """Whether an overloaded server rejects calls."""
     idempotency: str = field(default="memory", repr=False)  # it may hold a password
-    """Where answers by idempotency key are kept (see `towpath._app.settings.idempotency_store`)."""
+    """The store of answers by idempotency key (see `towpath._app.settings.idempotency_store`)."""
     idempotency_where: str = "idempotency"
     """Where `idempotency` was set, for messages."""
     quota_store: str = field(default=LOCAL, repr=False)  # it may hold a password
-    """Where calls are counted for quotas (see `towpath._app.settings.quotas_and_bulkheads`)."""
+    """The store that counts calls for quotas (see `towpath._app.settings.quotas_and_bulkheads`)."""
     quota_store_where: str = "quota_store"
     """Where `quota_store` was set, for messages."""
     quotas: tuple[NamedQuota, ...] = ()
@@ -177,19 +179,19 @@ class ServiceConfig:
     insecure: bool = False
     """Whether plaintext is spoken beyond the loopback address."""
     workers: int = 1
-    """How many processes serve."""
+    """The number of processes that serve."""
     tls: ServerTls | None = None
     """The certificate of the service; None for plaintext."""
     client_tls: ClientTls | None = None
-    """Whom the service's own calls trust, and how they identify themselves."""
+    """The authorities that the service's own calls trust, and its certificate as a client."""
     contracts: tuple[str, ...] = ()
     """The generated modules whose methods the file names."""
     targets: Mapping[str, str | ConfiguredTarget] = field(default_factory=dict[str, str | ConfiguredTarget])
-    """Whom the service calls, by the normal form of the logical name."""
+    """The targets that the service calls, by the normal form of their logical names."""
     methods: tuple[MethodConfig, ...] = ()
     """The entries of `[[methodConfig]]`, with names as the file has them."""
     declares: Declarations = NOTHING
-    """What only `towpath check` reads."""
+    """The tables that only `towpath check` reads."""
     listen_fd: int | None = None
     """The file descriptor of an inherited listening socket, if the environment gives one."""
     notify_fd: int | None = None
@@ -202,7 +204,7 @@ class ServiceConfig:
     """The file that was read; None for no file."""
 
     def target(self, name: str) -> ConfiguredTarget:
-        """What the logical name `name` stands for; raises SetupError that lists the known names."""
+        """The target with the logical name `name`. Raises SetupError that lists the known names if there is none."""
         target = self.targets.get(normal_name(name))
         if target is None:
             file = self.source or DEFAULT_FILE
@@ -213,9 +215,9 @@ class ServiceConfig:
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> ServiceConfig:
-    """The configuration of this process. TOWPATH_CONFIG wins over `path`; with neither, `towpath.toml` is read if it is there.
+    """The configuration of this process. TOWPATH_CONFIG wins over `path`. With neither, `towpath.toml` is read if it exists.
 
-    `environ` defaults to the process environment. Raises SetupError for anything that is wrong in either.
+    `environ` defaults to the process environment. Raises SetupError for a mistake in the file or in the environment.
     """
     env = os.environ if environ is None else environ
     if env.get("TOWPATH_CONFIG"):
@@ -229,7 +231,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     listen, listen_where = _listen(file.service.listen, source, env)
     grace, settle = file.service.grace, file.service.settle
     methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
-    by_method_name(methods)  # two entries for one name are refused now, and not when the first client is made
+    by_method_name(methods)  # two entries for one name are an error now, and not when the first client is made
     return ServiceConfig(
         name=file.service.name or DEFAULT_NAME,
         listen=listen,
@@ -273,7 +275,7 @@ def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) ->
 
 
 def _where(setting: str, source: Path | None, env: Mapping[str, str]) -> str:
-    """Where a setting of the table `service` comes from that a variable may override."""
+    """The variable or the field of the file that sets `service.<setting>`, for messages."""
     variable = f"TOWPATH_{setting.upper()}"
     if env.get(variable):
         return variable

@@ -1,4 +1,4 @@
-"""`[targets]` of the service file: whom a service calls, and how its channels go about it.
+"""`[targets]` of the service file: the targets that a service calls, and the options of their channels.
 
     [targets]
     flights = "127.0.0.1:8081"
@@ -17,12 +17,12 @@
     keepalive_time = "60s"
     keepalive_timeout = "20s"
     outlier_detection = false               # compare no endpoints (gRFC A50); true without it
-    breaker = "shadow"                      # only count what the breaker would refuse; or "off"; "on" without it
+    breaker = "shadow"                      # only count calls that the breaker would keep away; or "off"; "on" without it
     throttle = "off"                        # or "shadow"; "on" without it
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, least_concurrent = 3 }
 
-What each setting does, and its default, is `towpath._transport.ChannelOptions`; of the last three,
-`towpath._app.settings.resilience.Resilience`. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
+`towpath._transport.ChannelOptions` explains the settings and their defaults, and `towpath._app.settings.resilience.Resilience` the last
+three. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ _DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interv
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`retry_budget`, see `towpath._layers.retry_budget.BudgetOptions`."""
+    """A `retry_budget`, as the file has it. `towpath._layers.retry_budget.BudgetOptions` explains its fields."""
 
     ratio: float | None = None
     per_second: float | None = None
@@ -55,7 +55,7 @@ class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of `[targets]`, as it is written."""
+    """A table of `[targets]`, as the file has it."""
 
     address: str
     protocol: str | None = None
@@ -77,18 +77,19 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class ConfiguredTarget:
-    """What a channel to one target is made of."""
+    """The settings of one target, checked."""
 
     address: str
-    """Where the target is, as text (see `towpath._transport.client.endpoints.target`)."""
+    """The text that says what the channel calls (see `towpath._transport.client.endpoints.target`)."""
     options: ChannelOptions = field(default_factory=ChannelOptions)
     """How the channel connects and chooses among endpoints."""
     resilience: Resilience = DEFAULT
-    """What is done when the target is not well."""
+    """How calls treat a target that fails or is overloaded."""
 
 
 def configured(named: Mapping[str, str | TargetSettings], source: Path | None, env: Mapping[str, str]) -> dict[str, ConfiguredTarget]:
-    """File and environment merged, by the normal form of the name. Raises SetupError that names what is wrong."""
+    """The targets of file and environment together, by the normal form of their names. Raises SetupError that names the place and the
+    mistake."""
     targets: dict[str, ConfiguredTarget] = {}
     for name, setting in named.items():
         where = f"{source}: targets.{name}"
@@ -131,5 +132,5 @@ def _resilience(setting: TargetSettings, where: str) -> Resilience:
 
 
 def normal_name(name: str) -> str:
-    """The form in which names of targets are compared, since a variable's name has neither lower case nor '-'."""
+    """The form in which names of targets are compared. It ignores case and '-', since a variable's name has neither lower case nor '-'."""
     return name.lower().replace("-", "_")

@@ -15,7 +15,7 @@ class ServerTlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_ca: str | None = None
 
     def resolved(self, file: Path) -> ServerTls:
-        """What the server is given, with paths relative to the folder of `file`."""
+        """The server's TLS options, with paths taken from the folder of `file`."""
         folder = file.parent
         ca = None if self.client_ca is None else folder / self.client_ca
         return ServerTls(certificate=folder / self.certificate, key=folder / self.key, client_ca=ca)
@@ -29,6 +29,6 @@ class ClientTlsSettings(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
 
     def resolved(self, file: Path) -> ClientTls:
-        """What channels are given, with paths relative to the folder of `file`."""
+        """The channels' TLS options, with paths taken from the folder of `file`."""
         ca, certificate, key = (None if path is None else file.parent / path for path in (self.ca, self.certificate, self.key))
         return ClientTls(ca=ca, certificate=certificate, key=key)

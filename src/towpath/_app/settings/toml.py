@@ -1,8 +1,8 @@
-"""TOML into typed, frozen structs, with errors that a person can act on: every one names the file and the field.
+"""TOML into typed, frozen structs, with errors that a person can act on: every error names the file and the field.
 
-msgspec converts the values; the tables are walked here, because msgspec says neither which of several tables was wrong nor which
-known key an unknown one resembles. An unknown key is an error: a setting that is misspelt and therefore silently not in force is worse
-than a service that does not start.
+msgspec converts the values. This module walks the tables, because msgspec says neither which of several tables is wrong nor which known key
+resembles an unknown one. An unknown key is an error: a misspelt setting that has silently no effect is worse than a service that does not
+start.
 """
 
 import tomllib
@@ -24,17 +24,20 @@ _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "l
 
 
 def read(path: Path, into: type[Table]) -> Table:
-    """The file at `path` as an `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of that shape."""
+    """The file at `path` as an object of the class `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of
+    that shape."""
     return _struct(_table(path), into, path, "")
 
 
 def has_table(path: Path, name: str) -> bool:
-    """Whether the file at `path` has a table `name`, by which kinds of files are told apart. Raises SetupError as `read` does."""
+    """Whether the file at `path` has a table `name`. Kinds of files are told apart by this. Raises SetupError for a file that is missing,
+    unreadable or not TOML."""
     return name in _table(path)
 
 
 def policy(into: Callable[..., Policy], given: Mapping[str, Any], written: msgspec.Struct, where: str) -> Policy:
-    """An `into` of what is `given` and not None. Raises SetupError that names `where`, and the field as the table `written` spells it."""
+    """An `into` with the values of `given` that are not None. Raises SetupError that names the place `where`, and the field as the table
+    `written` spells it."""
     try:
         return into(**{name: value for name, value in given.items() if value is not None})
     except InvalidField as error:

@@ -37,7 +37,7 @@ class Health(Service):
         self._over = False
 
     def set(self, service: str, status: ServingStatus) -> None:
-        """Change the state of one service, or with the empty name of the server. Raises KeyError for a service that is not served."""
+        """Change the state of one service. The empty name is that of the server. Raises KeyError for a service that is not served."""
         if service not in self._states:
             raise KeyError(f"this server has no service {service!r}")
         self._states[service] = status
@@ -50,7 +50,7 @@ class Health(Service):
             self.set(service, status)
 
     def shut_down(self) -> None:
-        """Change every state to NOT_SERVING for good. Watchers hear that, and then that the server goes away, so that it does not wait for
+        """Change every state to NOT_SERVING for good. Watchers get the state, then UNAVAILABLE, so that the server need not wait for
         them."""
         self._over = True
         self.set_all(ServingStatus.NOT_SERVING)

@@ -1,7 +1,7 @@
 """`grpc.reflection`, v1 and v1alpha: a server sends its contracts, so that `grpcurl` and `towpath call` can call it without having them.
 
-Answers come from the descriptors of the generated code. With a file come all files that it imports, so a client needs one question per
-service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+Answers come from the descriptors of the generated code. An answer holds the file that was asked for and all files that it imports, so a
+client needs one question per service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -40,7 +40,7 @@ def _service_class(version: str) -> type["_Reflection"]:
 
 
 class _Reflection(Service):
-    """One version of the protocol; made by `_service_class`."""
+    """One version of the protocol. `_service_class` makes its subclasses."""
 
     types: dict[str, type[Any]]
 
@@ -95,7 +95,7 @@ class _Reflection(Service):
 
 
 def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:
-    """The file that the application's contracts or the standard services have. Raises KeyError."""
+    """The file that `find` finds among the application's contracts, or else among the standard services. Raises KeyError."""
     try:
         return find(descriptor_pool.Default())
     except KeyError:
