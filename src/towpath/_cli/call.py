@@ -1,4 +1,4 @@
-"""`towpath call`: calls any gRPC server from a shell, by what the server says of its own contracts."""
+"""`towpath call`: calls any gRPC server from a shell, with the contracts that the server sends by reflection."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from towpath._wire.json import JsonCodec
 
 _STATUS: Final = 64
-"""The sum of this and gRPC's code is the exit status, as in grpcurl, so that it is not taken for a command's own."""
+"""The sum of this and gRPC's code is the exit status of a failed call, as in grpcurl. So it differs from the statuses of other errors."""
 
 
 def call(
@@ -152,8 +152,8 @@ def _documents(data: str | None, *, several: bool) -> Iterator[str]:
 
 
 def _options(timeout: float | None, headers: list[tuple[str, str | bytes]]) -> "CallOptions":
-    """The headers that stand for options of a call as options, and the others as metadata. Raises ValueError for a header that cannot be
-    sent."""
+    """The options of a call with `headers`. A header that carries an option becomes that option, and the others become metadata. Raises
+    ValueError for a header that cannot be sent."""
     from towpath._core.context import CallOptions
     from towpath._core.propagation.fields import PROPAGATED
 

@@ -43,7 +43,7 @@ def explain(
     from towpath._app.settings.service_file import load
     from towpath._core.errors import SetupError
 
-    # A file named here wins over the environment, which was set for something else.
+    # A file named in the command wins over the environment, which was probably set for another service.
     environ = {name: value for name, value in os.environ.items() if config is None or name != "TOWPATH_CONFIG"}
     settings = load(config, environ)
     methods = list(methods_of(settings.contracts, settings.source))
@@ -102,7 +102,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
 
 
 def _about_targets() -> list[tuple[str, str, str]]:
-    """The values that hold for a target and all its methods: `[targets]` of the service file may set others."""
+    """The default values for a target and all its methods. `[targets]` of the service file may set others."""
     from towpath._contracts.policy import DEFAULT
     from towpath._layers.breaker import BreakerOptions
     from towpath._layers.retry_budget import BudgetOptions
@@ -132,7 +132,7 @@ def _server_values(
     from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT
     from towpath._layers.admission.wait_limits import DEFAULT_QUEUE
 
-    # A service file's entry for a method is for calls of it, as in gRPC: a server takes the values that a call brings.
+    # As in gRPC, a service file's entry for a method is for clients: a server takes the values that a call brings.
     policy = resolve(spec)
     limit = f"{DEFAULT_LIMIT.initial} calls at first while the loop is late, then what serves best"
     kept = settings.idempotency.partition(":")[0]  # the rest may hold a password
@@ -150,7 +150,7 @@ def _server_values(
 def _shares(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> Iterator[tuple[str, str, str]]:
-    """The quota and the bulkhead of a method, where the service file has them."""
+    """The quota and the bulkhead of a method, if the service file has them."""
     from towpath._app.settings.quotas_and_bulkheads import LOCAL, by_method
 
     entry = by_method(settings.quotas, methods).get(spec.full_name)

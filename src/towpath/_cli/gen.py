@@ -31,7 +31,7 @@ def gen(
     ship_protos
         Copy the contracts there too, for a package whose contracts others import.
     """
-    # protoc and descriptors are for this command alone; `towpath --help` does not wait for them.
+    # Only this command needs protoc and descriptors, and `towpath --help` should not wait for them.
     from towpath._contracts.codegen.generator import GenerateOptions, generate
 
     result = generate(GenerateOptions(paths=paths, proto_roots=proto_root or (), out=out, check=check, ship_protos=ship_protos))

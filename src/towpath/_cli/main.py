@@ -1,7 +1,7 @@
 """The `towpath` command: finds the command by its name, and turns an error into a message and an exit status.
 
-Status 0 is success, 1 a command's own "no" (a check that failed, a service that died), 2 a mistake that a person has to mend first. Each
-command's module is imported when it is called, so that `towpath explain` does not load a compiler.
+The exit status is 0 for success, 1 for a bad result of the command (a check that failed, a service that died), and 2 for a mistake that a
+person has to mend first. Each command's module is imported when the command is called, so that `towpath explain` does not load a compiler.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of the output has gone, as `head` does. The rest of the buffer must not fail once more when Python ends.
+        # The reader of the output has gone, as `head` does. Python flushes the rest of the buffer at exit, and that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE
 

@@ -35,7 +35,7 @@ def up(
     try:
         return asyncio.run(_up(system, metrics, _places(listen)))
     except BrokenPipeError:
-        # The reader of our output has gone, so there is nowhere to say so. Python would complain when it flushes at exit.
+        # The reader of the output has gone, so there is nowhere to report it. Without this Python's flush at exit would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

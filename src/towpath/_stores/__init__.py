@@ -1,1 +1,1 @@
-"""Stores in real databases, each imported by its own name, since each has its own driver: `sqlite`, `postgres` and `redis`."""
+"""Stores in databases: `sqlite`, `postgres` and `redis`. Each module is imported by its own name, since each needs its own driver."""

@@ -1,7 +1,7 @@
 """Idempotency keys in PostgreSQL, beside the data of the service: effect and answer in one transaction, for any number of processes.
 
 The store needs the extra `postgres` (asyncpg). The clock is the server's, so that all processes agree when a lease has ended. A claim is
-one statement. Two attempts at one key meet at its row, and the second sees what the first has committed.
+one statement. Two attempts at one key meet at its row, and the second sees the first one's commit.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +19,7 @@ except ImportError as error:
 
 _VERSION: Final = 1
 _LOCK: Final = 7_412_001
-"""The advisory lock for making the schema: processes that start together make it one after the other."""
+"""The number of the advisory lock for making the schema. Processes that start together make the schema one after the other."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS towpath_schema (part text PRIMARY KEY, version integer NOT NULL);
 INSERT INTO towpath_schema VALUES ('idempotency', 1) ON CONFLICT DO NOTHING;
@@ -49,23 +49,26 @@ DELETE FROM towpath_idempotency WHERE key IN (
 ) RETURNING 1
 """
 _EVERY: Final = 256
+"""Of so many claims, one deletes expired keys."""
 _BATCH: Final = 1024
-"""Each `_EVERY`th claim deletes at most `_BATCH` expired keys: they go faster than they come, and no claim waits long."""
+"""Expired keys that one claim deletes at most. That is more than `_EVERY`, so that keys go faster than they come, and few enough for no
+claim to wait long."""
 
 
 class PostgresTransaction(Answering):
-    """One open transaction; `connection` is asyncpg's, for the handler's statements. The store commits and rolls back, never the
-    handler."""
+    """One open transaction. The store commits it or rolls it back, never the handler."""
 
     __slots__ = ("connection",)
 
     def __init__(self, connection: Any, found: Held | None) -> None:
         super().__init__(found)
         self.connection = connection
+        """The connection of asyncpg, for the handler's statements."""
 
 
 class PostgresStore:
-    """An `IdempotencyStore`. `dsn` is a libpq URL. Up to `connections` (default 10) are opened, and a call waits for a free one."""
+    """An `IdempotencyStore`. `dsn` is a libpq URL. The store opens up to `connections` connections, 10 by default, and a call waits for a
+    free one."""
 
     def __init__(self, dsn: str, *, connections: int = 10) -> None:
         self._dsn = dsn
@@ -74,7 +77,7 @@ class PostgresStore:
         self._claims = 0
 
     async def open(self) -> None:
-        """Connect, and make the tables if they are missing. Raises SetupError if that fails or a newer towpath has made them."""
+        """Connect, and make the tables if they are missing. Raises SetupError if that fails, or if a newer towpath has made the tables."""
         try:
             self._pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=self._connections)
             async with self._pool.acquire() as connection, connection.transaction():
@@ -89,7 +92,7 @@ class PostgresStore:
             raise SetupError(f"the PostgreSQL store has schema {version}, this towpath knows {_VERSION}: use the towpath that made it")
 
     async def close(self) -> None:
-        """Close every connection at once; the server rolls back open transactions."""
+        """Close every connection at once. The server rolls back open transactions."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
@@ -103,7 +106,7 @@ class PostgresStore:
                 if await connection.fetchval(_CLAIM, key, fingerprint, holder, lease):
                     return Claim(mine=True, fingerprint=fingerprint)
                 found = await connection.fetchrow(_LOOK, key)
-        if found is None:  # released between the two statements: the next claim gets it
+        if found is None:  # the key was released between the two statements: the next claim gets it
             return Claim(mine=False, fingerprint=fingerprint)
         answer = None if found["code"] is None else Answer(code=found["code"], body=found["body"])
         return Claim(mine=False, fingerprint=found["fingerprint"], answer=answer, lease_left=max(0.0, found["remaining"]))
@@ -117,14 +120,14 @@ class PostgresStore:
             await self._open.execute(_RELEASE, key, holder)
 
     async def expire(self, batch: int = _BATCH) -> int:
-        """Delete at most `batch` expired keys; returns how many. Claims do it too."""
+        """Delete at most `batch` expired keys, and return their number. Claims do this from time to time."""
         with _reported():
             return len(await self._open.fetch(_EXPIRE, batch))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
-        """A transaction for the effect of the call that is being handled; see `towpath._stores.transaction`. Raises RpcError (ABORTED) if
-        another attempt has taken over, and asyncpg's errors from the database. If the block raises or is cancelled, nothing is written."""
+        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Raises RpcError (ABORTED) if
+        another attempt has taken over the key, and asyncpg's errors. If the block raises or is cancelled, nothing is written."""
         found = holding(self)
         pool = self._open
         with _reported():

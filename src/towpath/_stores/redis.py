@@ -1,9 +1,9 @@
 """Idempotency keys in Redis or Valkey, for any number of processes: quick, and with a smaller promise.
 
 The store needs the extra `redis`. A claim is SET NX PX, so the lease ends by the server's own clock. A script stores the answer or releases
-the key, after it has looked whether the holder still holds it. Effect and key are never in one transaction here. A crash between the two
-runs the effect again, and a server that loses memory, or fails over to a replica that is behind, forgets keys. Where an effect must happen
-exactly once, keep its keys in the database that holds the effect.
+the key, after it has checked that the holder still holds the key. Effect and key are never in one transaction here. After a crash between
+the two the effect runs again. A server forgets keys when it loses its memory, or when it fails over to a replica that is behind. If an
+effect must happen exactly once, keep its keys in the database that holds the effect.
 """
 
 from collections.abc import Generator
@@ -20,7 +20,7 @@ except ImportError as error:
     raise SetupError("the Redis store needs redis; install towpath[redis]") from error
 
 _PREFIX: Final = "towpath:idempotency:1:"
-"""The 1 is the version of the records' form: a towpath with another version sees none of these records."""
+"""The prefix of all keys. The 1 is the version of the records' form: a towpath with another version sees none of these records."""
 
 # A record is the form's letter, the fingerprint (32 bytes) and then the holder, or the code (1 byte) and the body.
 _RUNNING: Final = b"r"
@@ -41,7 +41,7 @@ return 0
 
 
 class RedisStore:
-    """An `IdempotencyStore`. `url` is `redis://`, `rediss://` or `unix://`; the server deletes expired keys."""
+    """An `IdempotencyStore`. `url` is `redis://`, `rediss://` or `unix://`. The server deletes expired keys."""
 
     def __init__(self, url: str) -> None:
         untyped: Any = driver.Redis  # the types of its options are not all known

@@ -1,11 +1,11 @@
 """Quotas in Redis or Valkey: one bucket per tenant and method for all processes of a service.
 
-The store needs the extra `redis`. A bucket is the time at which it will be full again, by the server's own clock, under a key that the
-server forgets once the bucket is full (the form of `towpath._layers.bucket`). One script takes a token, so that two processes cannot take
+The store needs the extra `redis`. A bucket is stored as the time at which it will be full again, by the server's own clock, as in
+`towpath._layers.bucket`. The server forgets its key once the bucket is full. One script takes a token, so that two processes cannot take
 the same one.
 
-A server that cannot be reached stops nothing. While it is away each process keeps the quotas by itself, so a tenant gets at most its rate
-from each. Then one call in a second looks whether the server is back; the others do not wait for it.
+A server that cannot be reached stops no calls. While it is away each process counts by itself, so a tenant gets at most its rate from each
+process. One call in a second tries whether the server is back, and the other calls do not wait for it.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ DEFAULT_PATIENCE: Final = 0.05
 """Seconds that a call waits for its token."""
 
 _PAUSE: Final = 1.0
-"""Seconds for which a server that did not answer is not asked."""
+"""Seconds between two attempts to reach a server that did not answer."""
 
 _CONNECTIONS: Final = 16
 """The size of the pool. More connections add nothing, since a server answers one command after the other."""
 
 _PREFIX: Final = "towpath:quota:1:"
-"""The 1 is the version of the records' form."""
+"""The prefix of all keys. The 1 is the version of the records' form."""
 
-# Times are in seconds, and `late` below is the wait; less than a microsecond of it is rounding.
+# Times are in seconds. `late` is the time until the next token; less than a microsecond of it is an error of rounding.
 _TAKE: Final = """
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
@@ -52,8 +52,8 @@ log = logging.getLogger("towpath.stores")
 
 
 class RedisRates:
-    """A `RateStore`. `url` is `redis://`, `rediss://` or `unix://`; `patience` is in seconds (0.05). It belongs to the loop that uses
-    it."""
+    """A `RateStore`. `url` is `redis://`, `rediss://` or `unix://`. A call waits `patience` seconds, 0.05 by default, for the server. A
+    store belongs to the loop that uses it."""
 
     def __init__(self, url: str, *, patience: float = DEFAULT_PATIENCE) -> None:
         untyped: Any = driver  # the types of its options are not all known
@@ -67,11 +67,11 @@ class RedisRates:
 
     @property
     def away(self) -> bool:
-        """Whether this process keeps the quotas by itself now, because the server did not answer the last question."""
+        """Whether this process now counts by itself, because the server did not answer the last question."""
         return self._away
 
     async def open(self) -> None:
-        """Look whether the server is there. A missing server is logged and does not keep the service from starting."""
+        """Ask the server for a sign of life. If it gives none, that is logged, and the service starts all the same."""
         try:
             async with asyncio.timeout(self._patience * 10):  # a connection has to be made first
                 await self._client.ping()
@@ -83,12 +83,12 @@ class RedisRates:
         await self._client.aclose()
 
     async def take(self, key: str, rate: Rate) -> float:
-        """Take a token from the bucket of `key`, and wait no longer than `patience` for the server. Cancellation may lose a token."""
+        """Take a token from the bucket of `key`, and wait no longer than `patience` for the server. A cancelled call may lose its token."""
         if self._away:
             now = clock.now()
             if now < self._asked_again_at:
                 return self._local.take(key, rate)
-            self._asked_again_at = now + _PAUSE  # calls that come meanwhile do not ask
+            self._asked_again_at = now + _PAUSE  # calls until then do not ask the server
         interval = 1 / rate.per_second
         try:
             async with asyncio.timeout(self._patience):

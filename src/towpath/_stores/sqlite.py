@@ -3,7 +3,7 @@ one machine.
 
 The standard library's driver blocks, so every statement runs in the store's one writer thread, in the order of the requests. The statement
 of a cancelled caller finishes there. The file is in WAL mode, so that readers elsewhere never wait. `synchronous` is FULL: a commit
-survives the loss of power, at one fsync each. The clock is SQLite's own, which is the system's; a jump of it moves leases.
+survives the loss of power, and costs one fsync. The clock is SQLite's, and so the system's: a jump of the clock moves the ends of leases.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS towpath_idempotency (
 CREATE INDEX IF NOT EXISTS towpath_idempotency_until ON towpath_idempotency (until);
 """
 _NOW: Final = "((julianday('now') - 2440587.5) * 86400.0)"
-"""Seconds since 1970 for any SQLite; `unixepoch('subsec')` came with 3.42. It replaces `:now` below."""
+"""Seconds since 1970, in any version of SQLite; `unixepoch('subsec')` came with 3.42. In the statements this replaces `:now`."""
 _CLAIM: Final = """
 INSERT INTO towpath_idempotency (key, fingerprint, holder, until) VALUES (?, ?, ?, :now + ?)
 ON CONFLICT (key) DO UPDATE
@@ -48,8 +48,10 @@ _EXPIRE: Final = "DELETE FROM towpath_idempotency WHERE key IN (SELECT key FROM 
     ":now", _NOW
 )
 _EVERY: Final = 256
+"""Of so many claims, one deletes expired keys."""
 _BATCH: Final = 1024
-"""Each `_EVERY`th claim deletes at most `_BATCH` expired keys: they go faster than they come, and no claim waits long."""
+"""Expired keys that one claim deletes at most. That is more than `_EVERY`, so that keys go faster than they come, and few enough for no
+claim to wait long."""
 
 
 class SqliteTransaction(Answering):
@@ -62,7 +64,7 @@ class SqliteTransaction(Answering):
         self._store = store
 
     async def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement in the writer thread; returns its rows. Raises sqlite3.Error."""
+        """Run one statement in the writer thread, and return its rows. Raises sqlite3.Error."""
         return await self._store.run(lambda connection: connection.execute(sql, parameters).fetchall())
 
 
@@ -79,8 +81,8 @@ class SqliteStore:
         self._claims = 0
 
     async def open(self) -> None:
-        """Open the file and make the tables if they are missing. Raises SetupError if it cannot be opened or a newer towpath has written
-        it."""
+        """Open the file, and make the tables if they are missing. Raises SetupError if the file cannot be opened, or if a newer towpath has
+        written it."""
         try:
             self._connection = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._opened))
         except sqlite3.Error as error:
@@ -103,7 +105,7 @@ class SqliteStore:
         return connection
 
     async def close(self) -> None:
-        """Close the file once the running statements are done; an open transaction is rolled back."""
+        """Close the file, after the end of running statements and of an open transaction."""
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -111,7 +113,7 @@ class SqliteStore:
             self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the writer thread. A cancelled caller does not wait, but the work is done in its order."""
+        """Run `work` in the writer thread. If the caller is cancelled it does not wait, but the work is still done in its turn."""
         connection = self._connection
         if connection is None:
             raise StoreUnavailable(f"the store {self._path} is not open")
@@ -146,14 +148,14 @@ class SqliteStore:
         await self._alone(lambda connection: connection.execute(_RELEASE, (key, holder)))
 
     async def expire(self, batch: int = _BATCH) -> int:
-        """Delete at most `batch` expired keys; returns how many. Claims do it too."""
+        """Delete at most `batch` expired keys, and return their number. Claims do this from time to time."""
         return await self._alone(lambda connection: connection.execute(_EXPIRE, (batch,)).rowcount)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[SqliteTransaction]:
-        """A transaction for the effect of the call that is being handled; see `towpath._stores.transaction`. Other transactions wait
-        meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over, and
-        sqlite3.Error from SQLite. If the block raises or is cancelled, nothing is written."""
+        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Other transactions wait
+        meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over the key,
+        and sqlite3.Error. If the block raises or is cancelled, nothing is written."""
         tx = SqliteTransaction(self, holding(self))
         async with self._turn:
             try:
@@ -168,7 +170,7 @@ class SqliteStore:
                 if due is not None:
                     due[0].answered = True
             except BaseException:
-                # After a commit whose waiter was cancelled there is nothing to roll back, and the statement does nothing.
+                # If the call was cancelled while the commit ran, nothing is left to roll back, and this does nothing.
                 await self.run(lambda connection: connection.rollback())
                 raise
 

@@ -1,8 +1,8 @@
 """The part that the transactions of all databases share: the answer, which is committed together with the effect.
 
 A handler writes its effect in `async with store.transaction() as tx:` and ends the block with `return tx.answer(response)`. In a call with
-a key, the commit also stores the answer, and only if this attempt still holds the key: an attempt that was overtaken, because its lease
-ended, is rolled back. Without a key it is a plain transaction.
+a key, the commit also stores the answer, but only if this attempt still holds the key. If its lease ended and another attempt took the key,
+everything is rolled back. In a call without a key it is a plain transaction.
 """
 
 from typing import TypeVar
@@ -16,7 +16,7 @@ Res = TypeVar("Res", bound=Message)
 
 
 def holding(store: IdempotencyStore) -> Held | None:
-    """The key that this call holds in `store`, or None. Raises RuntimeError once it is answered: one key is one transaction."""
+    """The key that this call holds in `store`, or None. Raises RuntimeError once the key is answered: one key is one transaction."""
     found = held.get()
     if found is None or found.store is not store:
         return None
@@ -26,7 +26,7 @@ def holding(store: IdempotencyStore) -> Held | None:
 
 
 class Answering:
-    """The end of a transaction. Nothing is committed if the block raises, or if a call with a key gives no answer."""
+    """The base of a transaction. Nothing is committed if its block raises, or if a call with a key gives no answer."""
 
     __slots__ = ("_answer", "_held")
 
@@ -35,12 +35,12 @@ class Answering:
         self._answer: Answer | None = None
 
     def answer(self, response: Res) -> Res:
-        """Store `response` as the call's answer when the transaction commits; returns it."""
+        """Store `response` as the call's answer when the transaction commits, and return it."""
         self._answer = Answer.of(response)
         return response
 
     def due(self) -> tuple[Held, Answer] | None:
-        """The key and the answer to commit, or None without a key. Raises RuntimeError if the handler gave no answer."""
+        """The key and the answer to commit; None in a call without a key. Raises RuntimeError if the handler gave no answer."""
         if self._held is None:
             return None
         if self._answer is None:
@@ -49,7 +49,7 @@ class Answering:
 
 
 def overtaken() -> RpcError:
-    """The error of an attempt whose key another attempt has taken over; nothing of it is committed."""
+    """The error of an attempt whose key another attempt has taken over. Nothing of its transaction is committed."""
     error = RpcError(Code.ABORTED, "another attempt has taken over this call's idempotency key; nothing was written")
     error.pushback = 0.1
     return error

@@ -1,8 +1,9 @@
 """The decisions of the layers: one counter for every rejection, retry, hedge and fallback, by the role that decided and its reason.
 
-The metric is `towpath_decisions_total{rpc_method, role, reason, shadow}`; `shadow="true"` counts decisions that had no effect, because the
-role was only watched. A decision about a connection has an empty `rpc_method`. Roles and reasons are fixed words of towpath, so the number
-of series is bounded by methods x reasons. A series exists once it was counted, and a call with which no layer interfered counts none.
+The metric is `towpath_decisions_total{rpc_method, role, reason, shadow}`. `shadow="true"` counts decisions that had no effect, because the
+role was in shadow mode. A decision about a connection has an empty `rpc_method`. Roles and reasons are fixed words of towpath, so the
+number of series is bounded by methods x reasons. A series exists from its first decision on. A call that no layer interfered with counts
+nowhere.
 """
 
 from collections.abc import Iterable
@@ -22,12 +23,12 @@ _LABELS: Final = ("rpc_method", "role", "reason", "shadow")
 class Decisions(Collector):
     """A `towpath._core.signals.Signal` that counts. Use one instance from one event loop.
 
-    It is no `prometheus_client.Counter`, whose lock a single loop does not need: an overloaded server counts a rejection per call, and this
-    takes a fifth of the time (measured, as docs/adr/0005 did for durations).
+    A `prometheus_client.Counter` has a lock, which a single loop does not need. An overloaded server counts a rejection per call, and this
+    class takes a fifth of the time for it (measured, as docs/adr/0005 did for durations).
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers itself; raises ValueError if `registry` has a metric of that name."""
+        """Make the counter, and register it. Raises ValueError if `registry` has a metric of that name."""
         self._counts: dict[tuple[str, str, str, bool], int] = {}
         registry.register(self)
 
@@ -37,11 +38,11 @@ class Decisions(Collector):
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def describe(self) -> Iterable[CounterMetricFamily]:
-        """The name, without samples: a registry needs it to refuse a second metric of that name."""
+        """The name, without samples. The registry refuses a second metric of that name."""
         return [CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)]
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """The samples as they stand."""
+        """The samples now."""
         family = CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)
         for (method, role, reason, shadow), count in list(self._counts.items()):
             family.add_metric((method, role, reason, "true" if shadow else "false"), count)

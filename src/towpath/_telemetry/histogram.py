@@ -1,9 +1,9 @@
 """A histogram of durations: cheap to observe into, exported by prometheus-client.
 
 Every call is observed on both of its sides, so the histogram is on the hot path. Bisecting the bounds and adding to a list takes a fifth of
-the time of `prometheus_client.Histogram.observe` on a bound child (measured); most of the difference is a lock per sample. The lock is not
-needed here: calls are observed by their event loop's thread alone, and a scrape from another thread reads counts that are each whole. The
-exposition wants cumulative counts, and sums them when it is made.
+the time of `prometheus_client.Histogram.observe` on a bound child (measured). Most of the difference is a lock per sample, which is not
+needed here: only the event loop's thread observes calls, and a scrape from another thread reads each count whole. Prometheus wants
+cumulative counts, which `collect` sums up.
 """
 
 from bisect import bisect_left
@@ -27,18 +27,18 @@ class Series:
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one duration. A duration that equals a bound belongs below it, as Prometheus' `le` says."""
+        """Count one duration. A duration that equals a bound counts below the bound, as Prometheus' `le` says."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
 
 class DurationHistogram(Collector):
-    """One metric, with a series for each set of label values that was asked for. `bounds` are upper bounds in seconds, ascending."""
+    """One metric, with a series for each set of label values. `bounds` are upper bounds in seconds, in ascending order."""
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str], *, bounds: Sequence[float], registry: CollectorRegistry
     ) -> None:
-        """Registers itself; raises ValueError if `registry` has a metric of that name."""
+        """Make the metric, and register it. Raises ValueError if `registry` has a metric of that name."""
         self._name = name
         self._documentation = documentation
         self._labels = labels
@@ -47,14 +47,14 @@ class DurationHistogram(Collector):
         registry.register(self)
 
     def series(self, *values: str) -> Series:
-        """The series of these label values, made on first use; look it up once and keep it."""
+        """The series of these label values, made on first use. A caller should look it up once and keep it."""
         series = self._series.get(values)
         if series is None:
             series = self._series[values] = Series(self._bounds)
         return series
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
-        """The name, without samples: a registry needs it to refuse a second metric of that name."""
+        """The name, without samples. The registry refuses a second metric of that name."""
         return [HistogramMetricFamily(self._name, self._documentation, labels=self._labels)]
 
     def collect(self) -> Iterable[HistogramMetricFamily]:

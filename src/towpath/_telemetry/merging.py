@@ -1,7 +1,7 @@
 """The metrics of several workers as those of one service.
 
-Nothing is added up: each sample keeps its own series, with the label `worker`. A restarted worker begins at zero. Prometheus understands
-that of a series (`rate` counts on), and would misread it in a sum.
+Nothing is added up: each sample keeps its own series, with the label `worker`. A restarted worker begins at zero. Prometheus recognises a
+restart within a series, so that `rate` counts on, but not in a sum.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ class _Merged(Collector):
         self._expositions = expositions
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: the families are known once they are collected."""
+        """No names: the families are known only once they are collected."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
@@ -32,7 +32,7 @@ class _Merged(Collector):
 
 
 def merged(expositions: Callable[[], Mapping[str, str]]) -> CollectorRegistry:
-    """A registry of the texts in Prometheus' format, by worker, that `expositions` returns at each scrape."""
+    """A registry of the metrics of all workers. At each scrape `expositions` returns the workers' metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Merged(expositions))
     return registry

@@ -5,7 +5,8 @@ spelling: `rpc_server_call_duration_seconds` and `rpc_client_call_duration_secon
 and `rpc_response_status_code` (`OK` or the name of gRPC's code). A histogram's count is the rate, and its count by code the errors. No
 label depends on tenant, peer or request, so the number of series is bounded by methods x codes.
 
-The series of OK is looked up when the stack is composed, the others when first needed: a call pays for an observation alone.
+The series of OK is looked up when the stack is composed, so that a call that succeeds pays only for one observation. The other series are
+looked up when a call fails.
 """
 
 import asyncio
@@ -25,13 +26,13 @@ from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.histogram import DurationHistogram, Series
 
 BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Upper bounds in seconds, three a decade from 0.1 ms to 10 s: a percentile read from them is off by a factor of 2.5 at the most."""
+"""Upper bounds in seconds, three a decade from 0.1 ms to 10 s: a percentile read from them is off by a factor of 2.5 at most."""
 
 _LABELS: Final = ("rpc_method", "rpc_response_status_code")
 
 
 class _Durations:
-    """The layer of one side: observes how long each call took, under the code of its end."""
+    """The layer of one side. It observes how long each call took, under the status code of the call."""
 
     role = "metrics"
 
@@ -61,7 +62,7 @@ class _Durations:
         return handle
 
     def refusals(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
-        """A function that counts a call of `method` which was refused with RESOURCE_EXHAUSTED on arrival, before it came to this layer."""
+        """A function that counts a call of `method` which was rejected with RESOURCE_EXHAUSTED before this layer saw it."""
         name, histogram = method.full_name, self._histogram
         series: Series | None = None
 
@@ -80,14 +81,14 @@ class CallMetrics:
     """The metrics of one registry.
 
     Calls are counted without a lock: use one instance from one event loop. `registry` defaults to a new one, so that several applications
-    in one process (in tests, say) keep apart. A registry can carry only one `CallMetrics`; a second raises ValueError from
-    prometheus-client, which names the metric.
+    in one process, as in tests, are counted apart. A registry can hold only one `CallMetrics`. For a second one prometheus-client raises
+    ValueError, which names the metric.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = CollectorRegistry() if registry is None else registry
         self.decisions: Final = Decisions(self.registry)
-        """The signal of all other layers."""
+        """The counter of decisions, which is the default signal of all other layers."""
         self.server: Final = _Durations(
             DurationHistogram(
                 "rpc_server_call_duration_seconds",
@@ -111,7 +112,7 @@ class CallMetrics:
 
 
 def write_exposition(registry: CollectorRegistry, path: Path) -> None:
-    """Write all metrics of `registry` to `path` in Prometheus' text format, whole or not at all: a reader never sees half a file.
+    """Write all metrics of `registry` to `path` in Prometheus' text format. The file is replaced at once: a reader never sees half of it.
 
     Raises SetupError when the file cannot be written.
     """
@@ -124,7 +125,7 @@ def write_exposition(registry: CollectorRegistry, path: Path) -> None:
 
 
 def _outcome(error: BaseException, ctx: Context) -> str:
-    """The code that the caller sees, or would see if it still listened."""
+    """The status code of a call that ended with `error`. A caller that no longer listens does not get it."""
     if isinstance(error, RpcError):
         code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it
         return code.name if isinstance(code, Code) else Code.INTERNAL.name
