@@ -52,7 +52,7 @@ class ServerStack:
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
         self._outer = (ServerContext(), metrics.server, Deadline("server", signal=signal))
-        self._admission = Admission(limit_of=_limit_of, signal=signal, rng=chance.generator(), on_rejected=metrics.server.refusals)
+        self._admission = Admission(limit_of=_limit_of, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
         limits = (
             RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
             Bulkhead(compartment_of=self._compartment_of, signal=signal),

@@ -61,7 +61,7 @@ class _Durations:
 
         return handle
 
-    def refusals(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
+    def rejections(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
         """A function that counts a call of `method` which was rejected with RESOURCE_EXHAUSTED before this layer saw it."""
         name, histogram = method.full_name, self._histogram
         series: Series | None = None
