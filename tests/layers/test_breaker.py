@@ -80,7 +80,7 @@ def test_what_is_older_than_ten_seconds_does_not_count(hand):
 
 
 def test_cancelled_calls_say_nothing(hand):
-    tested = breaker(least_calls=1)
+    tested = breaker(min_calls=1)
     feed(tested, *[Outcome.CANCELLED] * 100)
     feed(tested, *[Outcome.TRANSIENT])
     assert tested.state is OPEN
@@ -192,7 +192,7 @@ class Life(RuleBasedStateMachine):
         self.hand = Hand()
         self._using = clock.using(self.hand)
         self._using.__enter__()
-        self.tested = breaker(least_calls=4, failures=3)
+        self.tested = breaker(min_calls=4, failures=3)
         self.begun: list[int] = []
         self.probes = 0
 
@@ -238,10 +238,10 @@ TestLife = Life.TestCase
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"failures": 0}, r"failures of the breaker is 0 and least_calls 20; give 1 or more"),
-        ({"least_calls": 0}, r"least_calls 0"),
+        ({"failures": 0}, r"failures of the breaker is 0 and min_calls 20; give 1 or more"),
+        ({"min_calls": 0}, r"min_calls 0"),
         ({"ratio": 0.0}, r"ratio of the breaker is 0; give more than 0 and at most 1"),
-        ({"shortest": 31.0}, r"shortest of the breaker is 31 s and longest 30 s"),
+        ({"min_open": 31.0}, r"min_open of the breaker is 31 s and max_open 30 s"),
         ({"jitter": 1.0}, r"jitter of the breaker is 1; give 0 or more, and less than 1"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_method_without_a_rate_has_no_such_role():
 
 
 def test_the_tenant_that_called_the_longest_ago_is_forgotten_first():
-    rates = LocalRates(most=2)
+    rates = LocalRates(max_tenants=2)
     for key in ("a", "b", "a", "c"):
         rates.take(key, ONE_A_SECOND)
     assert len(rates) == 2

@@ -79,7 +79,7 @@ def test_only_overload_counts_as_not_accepted_and_what_has_no_answer_counts_for_
 
 
 def test_one_call_in_each_second_passes_whatever_the_figures_say(hand):
-    tested = throttle(most=0.999)
+    tested = throttle(max_share=0.999)
     for _ in range(1000):
         tested.record(Outcome.OVERLOAD)
     hand.now += 1.5
@@ -191,8 +191,8 @@ async def test_answers_and_cancellations_pass(hand):
     ("options", "message"),
     [
         ({"headroom": 0.9}, r"headroom of the throttle is 0.9; give 1 or more"),
-        ({"most": 1.0}, r"most of the throttle is 1; give more than 0 and less than 1"),
-        ({"least_calls": 0}, r"least_calls of the throttle is 0; give 1 or more"),
+        ({"max_share": 1.0}, r"max_share of the throttle is 1; give more than 0 and less than 1"),
+        ({"min_calls": 0}, r"min_calls of the throttle is 0; give 1 or more"),
         ({"forced_after": 0.0}, r"forced_after of the throttle is 0 s; give more than 0"),
     ],
 )

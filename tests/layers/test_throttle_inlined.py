@@ -17,7 +17,7 @@ from towpath._core.outcome import Outcome
 from towpath._core.signals import ADMISSION, rejection
 from towpath._layers.throttle import AdaptiveThrottle, Throttle, ThrottleOptions
 
-OPTIONS = ThrottleOptions(least_calls=3)
+OPTIONS = ThrottleOptions(min_calls=3)
 
 
 @settings(max_examples=50)

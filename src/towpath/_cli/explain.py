@@ -112,14 +112,14 @@ def _about_targets() -> list[tuple[str, str, str]]:
     budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
     earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
     at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
-    dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.most:.0%}"
-    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.least_calls} or more in {SECONDS} s"
+    dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.max_share:.0%}"
+    trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.min_calls} or more in {SECONDS} s"
     return [
         ("budget", f"{earned}, {at_once}", f"{DEFAULT} for each target"),
         ("throttle", dropped, f"{DEFAULT} for each target"),
         (
             "breaker",
-            f"{trips}; open for {breaker.shortest:g} to {breaker.longest:g} s, not heeded where most are",
+            f"{trips}; open for {breaker.min_open:g} to {breaker.max_open:g} s, not heeded where most are",
             f"{DEFAULT} for each method of several endpoints",
         ),
     ]

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 _SLOTS_PER_SECOND: Final = 100
 _FEW_SLOTS: Final = 1024
+"""The number of slots up to which empty ones are never looked for."""
 
 
 class Expirable(Protocol):
@@ -31,13 +32,13 @@ NO_SLOT: Final[Slot] = {}
 class DeadlineWheel:
     """Calls `expire()` on each added item once its deadline has passed. A wheel belongs to one loop, and is not thread-safe."""
 
-    __slots__ = ("_loop", "_most_slots", "_timer", "_timer_slot", "slots")
+    __slots__ = ("_loop", "_max_slots", "_timer", "_timer_slot", "slots")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.slots: dict[int, Slot] = {}
         """The slots that hold or held something, by their number. An empty one stays until a sweep or the next growth drops it."""
-        self._most_slots = _FEW_SLOTS
+        self._max_slots = _FEW_SLOTS
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = 0
 
@@ -46,10 +47,10 @@ class DeadlineWheel:
         slot = int(deadline * _SLOTS_PER_SECOND) + 1  # the slot's end, so never early
         items = self.slots.get(slot)
         if items is None:
-            if len(self.slots) >= self._most_slots:
+            if len(self.slots) >= self._max_slots:
                 # With short calls whose deadlines are far off, empty slots would otherwise stay until they are due, in an hour or a day.
                 self._drop_empty()
-                self._most_slots = max(_FEW_SLOTS, 2 * len(self.slots))
+                self._max_slots = max(_FEW_SLOTS, 2 * len(self.slots))
             items = self.slots[slot] = {}
             if self._timer is None or slot < self._timer_slot:
                 self._arm(slot)

@@ -9,7 +9,7 @@ from typing import Final
 
 from towpath._core.errors import Code, SetupError
 
-MOST_ATTEMPTS: Final = 5
+MAX_ATTEMPTS: Final = 5
 """The highest `max_attempts`. More is an error; gRFC A6 has the same bound."""
 
 
@@ -45,8 +45,8 @@ class RetryPolicy:
     with an idempotency key. Any other call is tried again only if no handler began with it, whatever its code is."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
-            raise InvalidField("max_attempts", f"is {self.max_attempts}; give 1 (no retries) to {MOST_ATTEMPTS}")
+        if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
+            raise InvalidField("max_attempts", f"is {self.max_attempts}; give 1 (no retries) to {MAX_ATTEMPTS}")
         if not 0 < self.initial_backoff < float("inf"):
             raise InvalidField("initial_backoff", f"is {self.initial_backoff:g} s; give more than 0")
         if not self.initial_backoff <= self.max_backoff < float("inf"):
@@ -78,8 +78,8 @@ class HedgingPolicy:
     """Errors of one attempt that let the other attempts go on. Any other error ends the call."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.max_attempts <= MOST_ATTEMPTS:
-            raise InvalidField("max_attempts", f"of a hedge is {self.max_attempts}; give 2 to {MOST_ATTEMPTS}")
+        if not 2 <= self.max_attempts <= MAX_ATTEMPTS:
+            raise InvalidField("max_attempts", f"of a hedge is {self.max_attempts}; give 2 to {MAX_ATTEMPTS}")
         if self.hedging_delay is not None and not 0 <= self.hedging_delay < float("inf"):
             raise InvalidField("hedging_delay", f"is {self.hedging_delay:g} s; give 0 or more, or leave it out")
         if not 0 < self.extra_load <= 0.05:

@@ -3,7 +3,7 @@
 
 A breaker trips on five failures in a row, which finds an endpoint that is gone. It also trips on half of at least 20 calls in ten seconds,
 which finds an endpoint that is merely ill (Linkerd's unified breaker). Overload counts towards the share and never towards the streak: a
-refusal proves that the server is there, and clients that counted it would switch off a whole fleet that sheds load, endpoint by endpoint.
+rejection proves that the server is there, and clients that counted it would switch off a whole fleet that sheds load, endpoint by endpoint.
 The breaker stays open for 1 to 30 s; the time doubles with each trip and is jittered, so that clients do not come back together. Then one
 call at a time passes, and its success closes the breaker. A call that was sent while the breaker was open, because most endpoints looked
 ill, closes it by its success too.
@@ -76,24 +76,24 @@ class BreakerOptions:
     failures: int = 5
     """Failures in a row that trip it."""
     ratio: float = 0.5
-    """The share of failures, among at least `least_calls` in 10 s, that trips it."""
-    least_calls: int = 20
+    """The share of failures, among at least `min_calls` in 10 s, that trips it."""
+    min_calls: int = 20
     """Calls in 10 s below which `ratio` does not count."""
-    shortest: float = 1.0
-    """Seconds that it stays open after the first trip; twice as long each time its probe fails."""
-    longest: float = 30.0
+    min_open: float = 1.0
+    """Seconds that it stays open after the first trip. The time doubles each time that a probe fails."""
+    max_open: float = 30.0
     """Seconds that it stays open at most."""
     jitter: float = 0.2
     """The share of the time open by which that varies at random."""
 
     def __post_init__(self) -> None:
-        if self.failures < 1 or self.least_calls < 1:
-            raise SetupError(f"failures of the breaker is {self.failures} and least_calls {self.least_calls}; give 1 or more")
+        if self.failures < 1 or self.min_calls < 1:
+            raise SetupError(f"failures of the breaker is {self.failures} and min_calls {self.min_calls}; give 1 or more")
         if not 0 < self.ratio <= 1:
             raise SetupError(f"ratio of the breaker is {self.ratio:g}; give more than 0 and at most 1")
-        if not 0 < self.shortest <= self.longest < float("inf"):
+        if not 0 < self.min_open <= self.max_open < float("inf"):
             raise SetupError(
-                f"shortest of the breaker is {self.shortest:g} s and longest {self.longest:g} s; give more than 0, the first no larger"
+                f"min_open of the breaker is {self.min_open:g} s and max_open {self.max_open:g} s; give more than 0, the first no larger"
             )
         if not 0 <= self.jitter < 1:
             raise SetupError(f"jitter of the breaker is {self.jitter:g}; give 0 or more, and less than 1")
@@ -137,7 +137,7 @@ class Breaker:
                 return -1
             if state is _HALF_OPEN:
                 self._move(_E.PROBE_SENT)
-                self._until = clock.now() + self._options.longest
+                self._until = clock.now() + self._options.max_open
         return self._era
 
     def record(self, outcome: Outcome, begun: int) -> None:
@@ -167,13 +167,13 @@ class Breaker:
         if outcome is not _OVERLOAD:
             self._streak += 1
         options = self._options
-        if self._streak >= options.failures or (window.total >= options.least_calls and window.marked >= options.ratio * window.total):
+        if self._streak >= options.failures or (window.total >= options.min_calls and window.marked >= options.ratio * window.total):
             self._move(_E.TRIPPED)
             self._stay_open()
 
     def _stay_open(self) -> None:
         options = self._options
-        seconds = min(options.longest, options.shortest * 2.0 ** min(self._trips, 64))
+        seconds = min(options.max_open, options.min_open * 2.0 ** min(self._trips, 64))
         self._trips += 1
         self._until = clock.now() + seconds * self._source.uniform(1 - options.jitter, 1 + options.jitter)
 

@@ -1,12 +1,13 @@
 """The breakers of one endpoint: one for each method that is called there, and one for its connections.
 
-A method that has a bug fails wherever it is called, and says nothing of the others; so each method is judged by itself. A connection that
-is lost, or a server that gives calls back unbegun, concerns them all; so these are counted for the endpoint, one for each time that it
-happens and not for each call that it hits.
+A method with a bug fails at every endpoint, and says nothing about other methods. So each method has a breaker. A lost connection, or a
+server that gives calls back unprocessed, affects all methods. So the endpoint has a breaker for these, which counts each such event once,
+and not once for each call that it hits.
 
-What counts is what the endpoint is to blame for. A used-up quota or any other exhausted share is its caller's. A call that was cancelled
-says nothing. One that ran out of time blames the endpoint only if others of the method were lately answered in half that time, by whichever
-endpoint: a caller with little patience, or a method that is slow for everybody, has nobody shut out.
+A failure counts only if the endpoint is to blame for it. A used-up quota or any other exhausted share is the caller's. A cancelled call
+says nothing about the endpoint. A call that ran out of time counts against the endpoint only if the slowest recent answer to the method, at
+any endpoint, took at most half that time. So neither a caller with a short timeout nor a method that is slow at all endpoints opens a
+breaker.
 """
 
 import random
@@ -19,16 +20,17 @@ from towpath._core.signals import shed
 from towpath._layers.breaker import Breaker, BreakerOptions, BreakerState
 
 AMPLE: Final = 2.0
-"""How many times what the slowest answer took is time enough for any."""
+"""A time that is so many times as long as the slowest recent answer took is ample for any answer."""
 
 BREAKER_OPEN: Final = "BREAKER_OPEN"
-"""The reason for which a breaker keeps calls away: too many have failed of late."""
+"""The reason of decisions by an open breaker: too many recent calls have failed."""
 
 _PERIOD: Final = 10.0
-"""Seconds after which an answer is one of those before; after twice as long it is forgotten."""
+"""Seconds in one period. An answer is remembered in its own period and in the next."""
 
-# A connection that holds is no call that succeeds, of which there may be any number: the share of lost ones means nothing.
-_CONNECTIONS: Final = BreakerOptions(least_calls=1 << 62)
+_CONNECTIONS: Final = BreakerOptions(min_calls=1 << 62)
+"""The options of the breaker for connections. The share of failures has no effect: one connection carries any number of calls, so a share
+of lost connections among them means nothing."""
 
 _SUCCESS: Final = Outcome.SUCCESS
 _OVERLOAD: Final = Outcome.OVERLOAD
@@ -39,7 +41,7 @@ _CLOSED: Final = BreakerState.CLOSED
 
 
 class Pace:
-    """How long the answers to one method take, at all endpoints of a target: the slowest of the last 10 to 20 s."""
+    """The time that the slowest answer to one method took in the last 10 to 20 s, at all endpoints of a target."""
 
     __slots__ = ("_before", "_slowest", "_until")
 
@@ -49,14 +51,14 @@ class Pace:
         self._until = clock.now() + _PERIOD
 
     def answered(self, seconds: float) -> None:
-        """One took `seconds`."""
+        """Count an answer that took `seconds`."""
         now = clock.now()
         if now >= self._until:
             self._turn(now)
         self._slowest = max(self._slowest, seconds)
 
     def ample(self, seconds: float) -> bool:
-        """Whether `seconds` were enough for any answer of late; False while there was none."""
+        """Whether `seconds` would have been ample for every recent answer; False if there was none."""
         now = clock.now()
         if now >= self._until:
             self._turn(now)
@@ -69,11 +71,11 @@ class Pace:
 
 
 Paces = dict[str, Pace]
-"""Those of one target, by the full name of the method."""
+"""The `Pace` of each method of one target, by the method's full name."""
 
 
 class _Judged:
-    """A method at an endpoint."""
+    """One method at one endpoint, with its breaker."""
 
     __slots__ = ("breaker", "method", "pace")
 
@@ -87,8 +89,8 @@ Begun = tuple[_Judged, int, int, int]
 
 
 class EndpointBreaker:
-    """Of one endpoint; `paces` are shared by those of its target, `source` spreads when they ask again. Ask `allows` when choosing; for
-    each call `begin`, and `record` how it ended. Bound to one loop; not thread-safe."""
+    """The breakers of one endpoint. All endpoints of a target share `paces`. `source` draws the jitter of the times for which breakers stay
+    open. Ask `allows` when choosing an endpoint. Give each call one `begin` and one `record`. Bound to one loop; not thread-safe."""
 
     __slots__ = ("_connections", "_faults", "_methods", "_paces", "_source", "_wary")
 
@@ -98,17 +100,18 @@ class EndpointBreaker:
         self._methods: dict[str, _Judged] = {}
         self._connections = Breaker(_CONNECTIONS, source=source)
         self._faults = 0
-        self._wary = False  # a connection was lost, and that others hold has to be told
+        self._wary = False
+        """Whether a connection was lost, so that its breaker has to hear of the next answer over another."""
 
     def allows(self, method: str) -> bool:
-        """Whether a call of `method` may go to the endpoint now. Takes nothing: ask as often as you like."""
+        """Whether a call of `method` may go to the endpoint now. The question changes nothing: ask as often as you like."""
         if not self._connections.allows():
             return False
         judged = self._methods.get(method)
         return judged is None or judged.breaker.allows()
 
     def begin(self, method: str) -> Begun:
-        """A call begins, allowed or not; returns what to give to `record`."""
+        """Count a call that begins, whether it is allowed or not. Returns the value that `record` takes."""
         judged = self._methods.get(method)
         if judged is None:
             pace = self._paces.setdefault(method, Pace())
@@ -116,7 +119,8 @@ class EndpointBreaker:
         return judged, judged.breaker.begin(), self._connections.begin(), self._faults
 
     def record(self, begun: Begun, seconds: float, error: BaseException | None) -> None:
-        """The call has ended, after so many seconds (0 for a stream, whose length says nothing), with `error` if not well."""
+        """Count the end of a call after `seconds`, with `error` or with None in success. For a stream `seconds` is 0, since the length of a
+        stream says nothing about the endpoint."""
         judged, era, connected, faults = begun
         if error is None:
             judged.pace.answered(seconds)
@@ -132,7 +136,7 @@ class EndpointBreaker:
         if outcome is _CANCELLED or outcome is _DEADLINE:
             blamed = outcome is _DEADLINE and judged.pace.ample(seconds)
             judged.breaker.record(outcome if blamed else _CANCELLED, era)
-            self._connections.record(_CANCELLED, connected)  # there was no answer, over whatever connection
+            self._connections.record(_CANCELLED, connected)  # no answer came, so the connection is not known to hold
             return
         said = outcome is not _OVERLOAD or (isinstance(error, RpcError) and shed(error, judged.method))
         judged.breaker.record(outcome if said else _CANCELLED, era)
@@ -140,13 +144,13 @@ class EndpointBreaker:
             self._held(connected)
 
     def _held(self, connected: int) -> None:
-        """An answer has come over a connection."""
+        """Count an answer, which shows that its connection holds."""
         self._connections.record(_SUCCESS, connected)
         self._wary = self._connections.state is not _CLOSED
 
     def _lost(self, connected: int, faults: int) -> None:
-        """A call was lost with its connection, or given back; there had been so many faults when it began. Who was under way together is
-        hit together, and counts once."""
+        """Count a call that was lost with its connection, or given back unprocessed. `faults` is the number of faults when the call began.
+        Calls that were under way together are hit by one fault, which counts once."""
         if faults != self._faults:
             self._connections.record(_CANCELLED, connected)
             return

@@ -25,7 +25,8 @@ ROLE: Final = "quota"
 RATE_LIMIT: Final = "RATE_LIMIT"
 """The reason of a rejection."""
 
-MOST_TENANTS: Final = 10_000
+MAX_TENANTS: Final = 10_000
+"""Tenants whose buckets a process keeps for one method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Quota:
     """The quota of one method."""
 
     rate: Rate
-    """What each tenant may call the method at."""
+    """How often each tenant may call the method."""
     shadow: bool = False
     """True lets every call pass, and counts those that the quota would have rejected."""
 
@@ -42,22 +43,22 @@ class RateStore(Protocol):
     """Buckets that several processes share."""
 
     async def take(self, key: str, rate: Rate) -> float:
-        """Take a token from the bucket of `key`. Returns 0 if there was one, else the seconds until there will be. An implementation that
-        loses its server goes on without it and never raises: a quota that cannot be looked up is no reason to stop serving. Cancellation
-        may lose a token."""
+        """Take a token from the bucket of `key`. Returns 0 if there was one, else the seconds until there will be one. An implementation
+        that loses its server goes on without it and never raises: calls must be served even if their quota cannot be looked up. A cancelled
+        call may lose its token."""
         ...
 
 
 class LocalRates:
-    """The buckets of this process, at most `most` (10,000). Beyond that the bucket that was used the longest ago is forgotten, with all
-    that its tenant has used. Raises ValueError unless `most` is 1 or more."""
+    """The buckets of this process, at most `max_tenants` (10,000). Beyond that the bucket that was used the longest ago is forgotten, with
+    all that its tenant has used. Raises ValueError unless `max_tenants` is 1 or more."""
 
-    __slots__ = ("_buckets", "_most")
+    __slots__ = ("_buckets", "_max_tenants")
 
-    def __init__(self, most: int = MOST_TENANTS) -> None:
-        if most < 1:
-            raise ValueError(f"most is {most}; give 1 or more")
-        self._most = most
+    def __init__(self, max_tenants: int = MAX_TENANTS) -> None:
+        if max_tenants < 1:
+            raise ValueError(f"max_tenants is {max_tenants}; give 1 or more")
+        self._max_tenants = max_tenants
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class LocalRates:
         buckets = self._buckets
         bucket = buckets.get(key)
         if bucket is None:
-            if len(buckets) >= self._most:
+            if len(buckets) >= self._max_tenants:
                 buckets.popitem(last=False)
             bucket = buckets[key] = TokenBucket(rate)
         else:
@@ -79,8 +80,8 @@ class LocalRates:
 class RateLimit:
     """The layer. `quota_of` gives the quota of a method, or None for any rate; the layer asks it once per composition.
 
-    `most_tenants` (10,000) bounds the buckets of a method without a `store`. `signal` hears of each rejection, in shadow mode too. A stream
-    counts once, when it begins. A method that is wrapped anew at the same rate keeps its buckets.
+    `max_tenants` (10,000) bounds the buckets of a method without a `store`. `signal` is told of each rejection, in shadow mode too. A
+    stream counts once, when it begins. A method that is wrapped anew at the same rate keeps its buckets.
     """
 
     role = ROLE
@@ -90,12 +91,12 @@ class RateLimit:
         *,
         quota_of: Callable[[MethodSpec[Any, Any]], Quota | None],
         store: RateStore | None = None,
-        most_tenants: int = MOST_TENANTS,
+        max_tenants: int = MAX_TENANTS,
         signal: Signal = unheard,
     ) -> None:
         self._quota_of = quota_of
         self._store = store
-        self._most_tenants = most_tenants
+        self._max_tenants = max_tenants
         self._signal = signal
         self._local: dict[str, tuple[Rate, LocalRates]] = {}
 
@@ -108,7 +109,7 @@ class RateLimit:
             return self._shared(method, quota, self._store, following)
         rate = quota.rate
         known = self._local.get(method.full_name)
-        local = LocalRates(self._most_tenants) if known is None or known[0] != rate else known[1]
+        local = LocalRates(self._max_tenants) if known is None or known[0] != rate else known[1]
         self._local[method.full_name] = rate, local
 
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:

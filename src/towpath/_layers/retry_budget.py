@@ -21,7 +21,7 @@ from towpath._core.outcome import Outcome
 from towpath._layers.window import SECONDS, seconds_to_empty
 
 _WHOLE: Final = 1_000_000
-_MOST_RATIO: Final = 10.0
+_MAX_RATIO: Final = 10.0
 
 # Each call looks one of these up, and hashing a member of an Enum runs Python code in 3.11.
 _SUCCESS: Final = Outcome.SUCCESS
@@ -29,9 +29,8 @@ _EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATA
 
 
 class Allowance:
-    """The token bucket. Each deposit earns `ratio` of a retry; `reserve` retries in any 10 s need not be earned. A deposit, and a
-    withdrawal
-    from the reserve, is remembered for as long as `towpath._layers.window` reaches."""
+    """The token bucket. Each deposit earns `ratio` of a retry, and `reserve` retries in any 10 s need not be earned. A deposit is
+    remembered for 10 s, as counts in `towpath._layers.window` are, and so is a withdrawal from the reserve."""
 
     __slots__ = ("_deposit", "_deposits", "_held", "_reserve", "_second", "_spent", "_spent_of_reserve")
 
@@ -106,8 +105,8 @@ class BudgetOptions:
 
     def __post_init__(self) -> None:
         for name, value in (("ratio", self.ratio), ("concurrent_ratio", self.concurrent_ratio)):
-            if not 0 <= value <= _MOST_RATIO:
-                raise SetupError(f"{name} of the retry budget is {value:g}; give 0 to {_MOST_RATIO:g}")
+            if not 0 <= value <= _MAX_RATIO:
+                raise SetupError(f"{name} of the retry budget is {value:g}; give 0 to {_MAX_RATIO:g}")
         if not (isfinite(self.per_second) and self.per_second >= 0):
             raise SetupError(f"per_second of the retry budget is {self.per_second:g}; give 0 or more")
         if self.least_concurrent < 0:

@@ -1,19 +1,19 @@
-"""The `throttle` role: a client whose calls are rejected sends fewer, so that a target does more than refuse.
+"""The `throttle` role: a client whose calls are rejected sends fewer, so that the target need not spend its capacity on rejections.
 
 The rule is the adaptive throttle of Google's SRE book (chapter 21, "Handling Overload"). With `n` calls wanted and `a` accepted in the last
-10 s, the client drops a call with probability `(n - K * a) / (n + 1)`. With K = 2 the target sees twice what it can take, so a recovery
-shows soon. A dropped call counts as wanted, or the throttle would forget why it drops. It drops 80 % at the most (Envoy's cap), and lets
-one call pass in each second whatever the figures say (go-zero), because without any call there is no news.
+10 s, the client drops a call with probability `(n - K * a) / (n + 1)`. With K = 2 the target sees twice as many calls as it can take, so a
+recovery shows soon. A dropped call counts as wanted, or the throttle would forget why it drops. The throttle drops at most 80 % (Envoy's
+cap), and lets one call pass in each second whatever the counts are (go-zero), because without any call a recovery cannot show.
 
-A client sends at most twice of what was accepted, so the windows of an overloaded target would hold it back for ten seconds and more after
-the target has recovered. But as long as calls are dropped, half of the calls that are sent are rejected. So the windows start anew once
-`RUN` calls in a row were accepted, over a second or longer.
+A client sends at most twice as many calls as were accepted, so the windows of an overloaded target would hold it back for ten seconds and
+more after the target has recovered. But as long as calls are dropped, half of the calls that are sent are rejected. So the windows start
+anew once `RUN` calls in a row were accepted, over a second or longer.
 
-A call counts as not accepted only if the server itself shed it because it was overloaded: against anything else fewer calls are no help.
-Calls that could not be sent, lost connections and used-up shares (a tenant's quota, a bulkhead, anything that a handler calls exhausted)
-count neither way. Otherwise one tenant's quota would drop the calls of all the others, and an outage would outlast itself. Errors of the
-application are answers, and so are slow ones. The error of a dropped call says that the call was not processed and asks its caller not to
-repeat it: it would only be dropped again.
+A call counts as not accepted only if the server itself shed it because it was overloaded: fewer calls do not help against any other
+failure. Calls that could not be sent, lost connections and used-up shares (a tenant's quota, a bulkhead, a RESOURCE_EXHAUSTED of a handler)
+count neither way. Otherwise one tenant's quota would drop the calls of all other tenants, and an outage would outlast itself. Errors of the
+application count as accepted, and so do slow answers. The error of a dropped call says that the call was not processed, and asks the caller
+not to repeat it: it would only be dropped again.
 """
 
 import random
@@ -34,14 +34,16 @@ TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"
 
 RUN: Final = 20
 """Calls accepted in a row that show a recovery. If half of the calls are rejected, such a run occurs once in two million. A target that
-rejects by the second, as quotas do, accepts more in a row, but not for a second."""
+counts calls per second, as quotas do, accepts more in a row, but not for a whole second."""
 
 SETBACK: Final = 10
 """Accepted calls that one rejected call takes from the run. Resetting the run to 0 would not make false runs rarer (once in 2.1 million
 calls either way, computed), and one late rejection by a recovered target would cost another second."""
 
 _RUN_LASTS: Final = 1.0
+"""Seconds that a run of accepted calls must last to show a recovery."""
 _REJECTING: Final = 10
+"""A target is rejecting if it has rejected at least one call in so many."""
 
 _SUCCESS: Final = Outcome.SUCCESS
 _OVERLOAD: Final = Outcome.OVERLOAD
@@ -52,10 +54,10 @@ class ThrottleOptions:
     """When a client holds back. Raises SetupError for values that make no sense."""
 
     headroom: float = 2.0
-    """K, at least 1: calls that are sent for each that is accepted."""
-    most: float = 0.8
+    """K, at least 1: calls that are sent for each accepted call."""
+    max_share: float = 0.8
     """The largest share of calls that is dropped, below 1."""
-    least_calls: int = 20
+    min_calls: int = 20
     """Calls in 10 s below which no call is dropped."""
     forced_after: float = 1.0
     """Seconds without a sent call after which one passes."""
@@ -65,10 +67,10 @@ class ThrottleOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.headroom < float("inf"):
             raise SetupError(f"headroom of the throttle is {self.headroom:g}; give 1 or more")
-        if not 0 < self.most < 1:
-            raise SetupError(f"most of the throttle is {self.most:g}; give more than 0 and less than 1")
-        if self.least_calls < 1:
-            raise SetupError(f"least_calls of the throttle is {self.least_calls}; give 1 or more")
+        if not 0 < self.max_share < 1:
+            raise SetupError(f"max_share of the throttle is {self.max_share:g}; give more than 0 and less than 1")
+        if self.min_calls < 1:
+            raise SetupError(f"min_calls of the throttle is {self.min_calls}; give 1 or more")
         if not 0 < self.forced_after < float("inf"):
             raise SetupError(f"forced_after of the throttle is {self.forced_after:g} s; give more than 0")
 
@@ -76,14 +78,14 @@ class ThrottleOptions:
 class AdaptiveThrottle:
     """The figures of one target, and the decision to drop."""
 
-    __slots__ = ("_forced_after", "_headroom", "_least_calls", "_most", "_passed", "_run", "_run_began", "_source", "window")
+    __slots__ = ("_forced_after", "_headroom", "_max_share", "_min_calls", "_passed", "_run", "_run_began", "_source", "window")
 
     def __init__(self, options: ThrottleOptions, source: random.Random) -> None:
         self.window = Window()
-        """All calls of the last 10 s; the marked ones were not accepted."""
+        """All calls of the last 10 s. The marked ones were not accepted."""
         self._headroom = options.headroom
-        self._most = options.most
-        self._least_calls = options.least_calls
+        self._max_share = options.max_share
+        self._min_calls = options.min_calls
         self._forced_after = options.forced_after
         self._source = source
         self._passed = clock.now()
@@ -95,12 +97,12 @@ class AdaptiveThrottle:
         window = self.window
         window.roll()
         total = window.total
-        if total < self._least_calls:
+        if total < self._min_calls:
             return 0.0
-        return min(self._most, max(0.0, (total - self._headroom * (total - window.marked)) / (total + 1)))
+        return min(self._max_share, max(0.0, (total - self._headroom * (total - window.marked)) / (total + 1)))
 
     def drops(self) -> bool:
-        """Whether to drop the next call. The answer counts, so ask once per call."""
+        """Whether to drop the next call. Ask once per call: the time of the last call that may pass is remembered."""
         # No call was rejected lately: the common case reads no clock and draws no number.
         if not self.window.marked:
             return False
@@ -115,8 +117,8 @@ class AdaptiveThrottle:
         self.window.add(marked=True)
 
     def record(self, outcome: Outcome) -> None:
-        """Count the outcome of a call that was sent; OVERLOAD stands for the server's own. A cancelled call counts for nothing, and so does
-        a call that the server did not answer."""
+        """Count the outcome of a call that was sent. OVERLOAD must be an overload of the server itself. A cancelled call counts for
+        nothing, and so does a call that the server did not answer."""
         if outcome is _SUCCESS:
             self.accepted()
         elif outcome is _OVERLOAD:
@@ -141,8 +143,8 @@ class AdaptiveThrottle:
 class Throttle:
     """Drops calls to one target, in proportion to its rejections. One instance per target, for all its methods.
 
-    Each criticality has figures of its own, as in the SRE book: a target that sheds what is sheddable accepts the rest, and must get it. A
-    dropped call ends with UNAVAILABLE. A stream may be dropped when it begins, and counts when it ends.
+    Each criticality has counts of its own, as in the SRE book: a target that sheds its sheddable calls accepts the others, and must get
+    them. A dropped call ends with UNAVAILABLE. A stream may be dropped when it begins, and counts when it ends.
     """
 
     __slots__ = ("_shadow", "_signal", "_throttles")
@@ -185,10 +187,10 @@ class Throttle:
                 window.add(marked=False)  # INLINED: AdaptiveThrottle.accepted, while no call was rejected; one function call less
             return response
 
-        # A plain function, so that the common call has one coroutine of this layer's.
+        # A plain function, so that this layer costs the common call only one coroutine.
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             throttle = throttles[ctx.criticality]
-            if throttle.window.marked and throttle.drops():  # `drops` asks the first question too, at the price of a function call
+            if throttle.window.marked and throttle.drops():  # `drops` looks at the window too, but costs a function call
                 self._signal(Decision(name, Throttle.role, TOO_FEW_ACCEPTED, shadow, ctx, not shadow))
                 if not shadow:
                     throttle.dropped()

@@ -5,7 +5,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath._app.process.child_output import MOST_BYTES, Lines, prefixed
+from towpath._app.process.child_output import MAX_LINE_BYTES, Lines, prefixed
 
 
 class Terminal(io.StringIO):
@@ -27,10 +27,10 @@ def test_junk_is_escaped_and_text_is_kept():
 
 def test_a_line_without_an_end_is_cut():
     lines = Lines()
-    out = lines.feed(b"x" * (2 * MOST_BYTES + 5))
-    assert [len(line) for line in out] == [MOST_BYTES, MOST_BYTES]
+    out = lines.feed(b"x" * (2 * MAX_LINE_BYTES + 5))
+    assert [len(line) for line in out] == [MAX_LINE_BYTES, MAX_LINE_BYTES]
     assert lines.end() == ["xxxxx"]
-    assert [len(line) for line in lines.feed(b"y" * (MOST_BYTES + 1) + b"\n")] == [MOST_BYTES, 1]
+    assert [len(line) for line in lines.feed(b"y" * (MAX_LINE_BYTES + 1) + b"\n")] == [MAX_LINE_BYTES, 1]
 
 
 @given(st.lists(st.binary(max_size=64)))

@@ -351,7 +351,7 @@ def test_work_that_a_closing_loop_cancels_is_told() -> None:
 
 
 def test_a_loop_that_is_closed_before_or_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synchronous, "_LOOK", 0.01)
+    monkeypatch.setattr(synchronous, "_CHECK_INTERVAL", 0.01)
     begun = threading.Event()
 
     async def wait() -> None:

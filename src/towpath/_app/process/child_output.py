@@ -12,7 +12,7 @@ from typing import Final, TextIO
 Emit = Callable[[str, str], None]
 """A function that takes the name of a service and one line of its output."""
 
-MOST_BYTES: Final = 8192
+MAX_LINE_BYTES: Final = 8192
 """The length at which a line without an end is cut."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -30,9 +30,9 @@ class Lines:
     def feed(self, data: bytes) -> list[str]:
         """Add `data`, and return the lines that it completes."""
         *whole, rest = (self._rest + data).split(b"\n")
-        while len(rest) > MOST_BYTES:
-            whole.append(rest[:MOST_BYTES])
-            rest = rest[MOST_BYTES:]
+        while len(rest) > MAX_LINE_BYTES:
+            whole.append(rest[:MAX_LINE_BYTES])
+            rest = rest[MAX_LINE_BYTES:]
         self._rest = rest
         return [text for line in whole for text in _printable(line)]
 
@@ -44,8 +44,8 @@ class Lines:
 
 def _printable(line: bytes) -> Iterable[str]:
     line = line.removesuffix(b"\r")
-    for start in range(0, max(1, len(line)), MOST_BYTES):
-        text = line[start : start + MOST_BYTES].decode(errors="backslashreplace")
+    for start in range(0, max(1, len(line)), MAX_LINE_BYTES):
+        text = line[start : start + MAX_LINE_BYTES].decode(errors="backslashreplace")
         yield _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 

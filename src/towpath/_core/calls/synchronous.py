@@ -20,10 +20,10 @@ from towpath._core.service import MethodSpec, Req, Res
 
 T = TypeVar("T")
 
-_MOST_FETCHED: Final = 64
+_MAX_FETCHED: Final = 64
 """Responses that one hop brings at most."""
 
-_LOOK: Final = 1.0
+_CHECK_INTERVAL: Final = 1.0
 """Seconds between two looks of a waiting thread at whether the loop has been closed."""
 
 
@@ -49,7 +49,7 @@ class LoopRunner:
                 self.loop.call_soon_threadsafe(work.begin)
             except RuntimeError:  # closed
                 raise _no_loop() from None
-            while not work.over.acquire(timeout=_LOOK):
+            while not work.over.acquire(timeout=_CHECK_INTERVAL):
                 if self.loop.is_closed():
                     raise _no_loop()
         except BaseException:
@@ -211,7 +211,7 @@ class _SyncReading(SyncStreamingCall[Req, Res]):
         found = [first]
         wire = exchange.wire
         try:
-            while wire is not None and len(found) < _MOST_FETCHED and (message := wire.take()) is not None:
+            while wire is not None and len(found) < _MAX_FETCHED and (message := wire.take()) is not None:
                 found.append(message)
         except RpcError as error:
             exchange.task.cancel()
