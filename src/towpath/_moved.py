@@ -123,6 +123,10 @@ MOVED: Final = {
 
 
 _RENAMED: Final[dict[str, dict[str, str]]] = {
+    "app.lifeline": {"Lifeline": "ParentWatch"},
+    "app.signals": {"Asked": "StopRequest"},
+    "app.workers": {"Crew": "WorkerPool"},
+    "layers.budget": {"Allowance": "RetryTokenBucket"},
     "layers.excess": {"Excess": "LoadShedding"},
     "layers.lane": {"Lane": "MethodQueue"},
     "layers.turns": {"Turns": "Scheduler"},

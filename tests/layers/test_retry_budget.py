@@ -10,7 +10,7 @@ from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.errors import SetupError
 from towpath._core.outcome import Outcome
-from towpath._layers.retry_budget import SECONDS, Allowance, BudgetOptions, RetryBudget
+from towpath._layers.retry_budget import SECONDS, BudgetOptions, RetryBudget, RetryTokenBucket
 
 EARNING = [Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL]
 
@@ -22,7 +22,7 @@ def hand():
         yield hand
 
 
-def withdrawals(allowance: Allowance | RetryBudget) -> int:
+def withdrawals(allowance: RetryTokenBucket | RetryBudget) -> int:
     count = 0
     while allowance.withdraw():
         count += 1
@@ -31,14 +31,14 @@ def withdrawals(allowance: Allowance | RetryBudget) -> int:
 
 @pytest.mark.parametrize(("ratio", "expected"), [(0.1, 100), (0.2, 200), (0.3, 300), (0.7, 700), (1.0, 1000), (1.5, 1500)])
 def test_no_ratio_is_rounded(hand, ratio, expected):
-    allowance = Allowance(ratio)
+    allowance = RetryTokenBucket(ratio)
     for _ in range(1000):
         allowance.deposit()
     assert withdrawals(allowance) == expected
 
 
 def test_the_reserve_needs_no_calls_and_is_there_again_after_ten_seconds(hand):
-    allowance = Allowance(0.2, reserve=100)
+    allowance = RetryTokenBucket(0.2, reserve=100)
     assert withdrawals(allowance) == 100
     hand.now += SECONDS - 1
     assert withdrawals(allowance) == 0
@@ -47,7 +47,7 @@ def test_the_reserve_needs_no_calls_and_is_there_again_after_ten_seconds(hand):
 
 
 def test_deposits_go_after_ten_seconds(hand):
-    allowance = Allowance(1.0)
+    allowance = RetryTokenBucket(1.0)
     allowance.deposit()
     hand.now += 5
     allowance.deposit()
@@ -60,7 +60,7 @@ def test_deposits_go_after_ten_seconds(hand):
 
 
 def test_the_oldest_deposit_is_spent_first(hand):
-    allowance = Allowance(1.0)
+    allowance = RetryTokenBucket(1.0)
     allowance.deposit()
     hand.now += 9
     allowance.deposit()

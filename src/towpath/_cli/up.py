@@ -59,13 +59,13 @@ async def _up(path: Path, metrics: Path | None, listen: dict[str, str]) -> int:
     from towpath._app.system.system_file import load
 
     emit = prefixed([SELF, *load(path).services], sys.stdout)
-    with stopping() as asked:
+    with stopping() as stop_request:
         try:
             async with System.start(path, emit=emit, metrics=metrics, listen=listen) as system:
                 emit(SELF, f"{system.file.name} is up; Ctrl-C stops it")
                 await system.wait()
         except asyncio.CancelledError:
-            if not asked:
+            if not stop_request:
                 raise
             emit(SELF, "stopped")
         except ServiceDied as died:

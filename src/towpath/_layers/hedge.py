@@ -24,7 +24,7 @@ from towpath._core.policies import HedgingPolicy
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.signals import Decision, Signal, unheard
 from towpath._layers.latencies import RecentLatencies
-from towpath._layers.retry_budget import Allowance, RetryBudget
+from towpath._layers.retry_budget import RetryBudget, RetryTokenBucket
 
 ATTEMPT: Final = "ATTEMPT"
 """Signal: a hedge is sent beside the attempts that are under way."""
@@ -83,7 +83,7 @@ class Hedge:
 class _Hedging:
     """The hedging of one method: its policy, its latencies and its own budget."""
 
-    __slots__ = ("_allowance", "_budget", "_following", "_latencies", "_name", "_overloaded", "_policy", "_signal")
+    __slots__ = ("_budget", "_following", "_latencies", "_name", "_overloaded", "_policy", "_signal", "_tokens")
 
     def __init__(
         self,
@@ -100,13 +100,13 @@ class _Hedging:
         self._budget = budget
         self._overloaded = overloaded
         self._signal = signal
-        self._allowance = Allowance(policy.extra_load)
+        self._tokens = RetryTokenBucket(policy.extra_load)
         self._latencies = RecentLatencies(1.0 - policy.extra_load)
 
     async def handle(self, request: Any, ctx: Context) -> Any:
         """Make a call of the method, with a hedge if one is due."""
         began = clock.now()
-        self._allowance.deposit()
+        self._tokens.deposit()
         self._budget.began()
         try:
             delay = self._delay(began)
@@ -186,7 +186,7 @@ class _Hedging:
         if self._overloaded() or self._budget.strained():
             self._tell(OVERLOADED, ctx)
             return False
-        if self._allowance.withdraw() and self._budget.withdraw():
+        if self._tokens.withdraw() and self._budget.withdraw():
             return True
         self._tell(BUDGET_EXHAUSTED, ctx)
         return False

@@ -28,7 +28,7 @@ _SUCCESS: Final = Outcome.SUCCESS
 _EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
 
 
-class Allowance:
+class RetryTokenBucket:
     """The token bucket. Each deposit earns `ratio` of a retry, and `reserve` retries in any 10 s need not be earned. A deposit is
     remembered for 10 s, as counts in `towpath._layers.window` are, and so is a withdrawal from the reserve."""
 
@@ -120,12 +120,12 @@ class RetryBudget:
     is followed by one `returned`, after a cancellation too.
     """
 
-    __slots__ = ("_allowance", "_concurrent_ratio", "_least_concurrent", "active", "deposit", "retrying")
+    __slots__ = ("_concurrent_ratio", "_least_concurrent", "_tokens", "active", "deposit", "retrying")
 
     def __init__(self, options: BudgetOptions | None = None) -> None:
         given = BudgetOptions() if options is None else options
-        self._allowance = Allowance(given.ratio, given.per_second * SECONDS)
-        self.deposit = self._allowance.deposit  # bound once, since each call that succeeds makes a deposit
+        self._tokens = RetryTokenBucket(given.ratio, given.per_second * SECONDS)
+        self.deposit = self._tokens.deposit  # bound once, since each call that succeeds makes a deposit
         self._concurrent_ratio = given.concurrent_ratio
         self._least_concurrent = given.least_concurrent
         self.active = 0
@@ -152,7 +152,7 @@ class RetryBudget:
         """Begin another attempt. Returns False, and takes nothing, if either form of the budget is exhausted."""
         if not self.admit():
             return False
-        if self._allowance.withdraw():
+        if self._tokens.withdraw():
             return True
         self.retrying -= 1
         return False
@@ -163,9 +163,9 @@ class RetryBudget:
 
     def balance(self) -> float:
         """How many retries the tokens allow, with fractions."""
-        return self._allowance.balance()
+        return self._tokens.balance()
 
     def strained(self) -> bool:
         """Whether recent calls have not earned even one retry: nearly all of them failed, or retries have used up what they earned. This
         also holds before the first calls were answered."""
-        return not self._allowance.earned()
+        return not self._tokens.earned()

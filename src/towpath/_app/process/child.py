@@ -28,11 +28,11 @@ _DRAIN: Final = 1.0
 class Child:
     """A running process. `spawn` starts it, and `stop` ends it."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, lifeline: socket.socket) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, notify_socket: socket.socket) -> None:
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._process = process
-        self._lifeline = lifeline
+        self._notify_socket = notify_socket
         self._pump: asyncio.Task[None] | None = None
         self.exited: asyncio.Task[int] = asyncio.get_running_loop().create_task(process.wait(), name=f"exit of {name}")
 
@@ -93,7 +93,7 @@ class Child:
         said = b""
         while READY not in said:
             try:
-                data = await loop.sock_recv(self._lifeline, 256)
+                data = await loop.sock_recv(self._notify_socket, 256)
             except ConnectionResetError:
                 return False
             if not data:
@@ -120,7 +120,7 @@ class Child:
             while not self.exited.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([self.exited])
-            self._lifeline.close()
+            self._notify_socket.close()
             await self.drained()
 
     async def drained(self) -> None:

@@ -21,7 +21,7 @@ _GAVE_UP: Final = 70
 """Exit status of a process that did not stop in time after its parent had gone (EX_SOFTWARE of sysexits.h)."""
 
 
-class Lifeline:
+class ParentWatch:
     """Tells the parent over the inherited descriptor `fd` that this process is ready, and watches the parent within a `with` block. Over a
     pipe it can only tell: the parent's end shows on a socket alone.
 
@@ -32,7 +32,7 @@ class Lifeline:
     def __init__(self, fd: int, lost: Callable[[], object], *, patience: float) -> None:
         try:
             kind = os.fstat(fd).st_mode
-            # The children of this process must not hold the parent's lifeline.
+            # The children of this process must not hold the socket to the parent.
             os.set_inheritable(fd, False)
         except OSError as error:
             raise SetupError(f"TOWPATH_NOTIFY_FD: {fd} is not an open descriptor; it is set by whoever starts the process") from error
@@ -48,7 +48,7 @@ class Lifeline:
     def __enter__(self) -> Self:
         if self._socket is not None:
             self._socket.setblocking(True)
-            self._thread = threading.Thread(target=self._watch, args=(self._socket,), name="towpath-lifeline", daemon=True)
+            self._thread = threading.Thread(target=self._watch, args=(self._socket,), name="towpath-parent-watch", daemon=True)
             self._thread.start()
         return self
 

@@ -20,7 +20,7 @@ from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.process.admin_server import admin
 from towpath._app.process.inherited_socket import inherited
-from towpath._app.process.parent_watch import Lifeline
+from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
@@ -90,12 +90,12 @@ async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceCon
     loop = asyncio.get_running_loop()
     app = App(config, on_decision=on_decision)
     with contextlib.ExitStack() as stack:
-        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
+        stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
-        lifeline: Lifeline | None = None
+        parent: ParentWatch | None = None
         if config.notify_fd is not None:
-            lost = partial(loop.call_soon_threadsafe, asked.stop)
-            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
+            lost = partial(loop.call_soon_threadsafe, stop_request.stop)
+            parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
         async with contextlib.AsyncExitStack() as probes:
             try:
                 if config.admin is not None:
@@ -106,11 +106,11 @@ async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceCon
                     await app.start(sock=sock)
                     names = ", ".join(service.spec.name for service in app.services)
                     log.info("%s serves %s on %s", config.name, names, app.address)
-                    if lifeline is not None:
-                        lifeline.ready()
+                    if parent is not None:
+                        parent.ready()
                     await loop.create_future()
             except asyncio.CancelledError:
-                if not asked:
+                if not stop_request:
                     raise
             finally:
                 try:

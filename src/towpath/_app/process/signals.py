@@ -19,7 +19,7 @@ _TERMINAL: Final = "/dev/tty"
 """The controlling terminal of a process."""
 
 
-class Asked:
+class StopRequest:
     """A request to stop a task. It is true once the stop was requested, which tells it from any other cancellation of the task."""
 
     def __init__(self, task: "asyncio.Task[Any]") -> None:
@@ -36,7 +36,7 @@ class Asked:
 
 
 @contextmanager
-def stopping(reload: Callable[[], None] | None = None) -> Generator[Asked]:
+def stopping(reload: Callable[[], None] | None = None) -> Generator[StopRequest]:
     """Within the `with` block each signal of `STOP` cancels the task that entered the block. The first signal starts the task's clean-up,
     and the second cuts the clean-up short. If `reload` is given, a SIGHUP calls it instead, unless the terminal is gone or a stop was
     requested.
@@ -47,26 +47,26 @@ def stopping(reload: Callable[[], None] | None = None) -> Generator[Asked]:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("signals can only cancel a task; enter this inside one")
-    asked = Asked(task)
+    request = StopRequest(task)
     previous = {number: signal.getsignal(number) for number in STOP}
     for number in STOP:
-        _handle(loop, number, asked.stop)
+        _handle(loop, number, request.stop)
     if reload is not None and hasattr(signal, "SIGHUP"):
-        _handle(loop, signal.SIGHUP, _hung_up(asked, reload))
+        _handle(loop, signal.SIGHUP, _hung_up(request, reload))
     try:
-        yield asked
+        yield request
     finally:
         for number, handler in previous.items():
             _restore(loop, number, handler)
 
 
-def _hung_up(asked: Asked, reload: Callable[[], None]) -> Callable[[], None]:
+def _hung_up(request: StopRequest, reload: Callable[[], None]) -> Callable[[], None]:
     on_a_terminal = _has_terminal()
 
     def hung_up() -> None:
         if on_a_terminal and not _has_terminal():
-            asked.stop()
-        elif not asked:
+            request.stop()
+        elif not request:
             reload()
 
     return hung_up

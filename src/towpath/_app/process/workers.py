@@ -32,8 +32,8 @@ from prometheus_client.registry import Collector
 
 from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.inherited_socket import inherited
-from towpath._app.process.parent_watch import Lifeline
-from towpath._app.process.signals import Asked, stopping
+from towpath._app.process.parent_watch import ParentWatch
+from towpath._app.process.signals import StopRequest, stopping
 from towpath._app.process.worker_probes import State, fetched, probes
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig
@@ -170,19 +170,19 @@ class Worker:
                     log.error("%s cannot be started: %s", self.name, error)  # noqa: TRY400 - a person can mend it, and needs no traceback
 
 
-class Crew:
+class WorkerPool:
     """All workers of a service, and the state of the service as a whole."""
 
-    def __init__(self, config: ServiceConfig, folder: Path, asked: Asked) -> None:
+    def __init__(self, config: ServiceConfig, folder: Path, stop_request: StopRequest) -> None:
         self.listeners = Listeners(config)
         self.workers = [Worker(index, config, self.listeners, folder) for index in range(config.workers)]
-        self._asked = asked
+        self._stop_request = stop_request
         self._complete = False
 
     @property
     def state(self) -> State:
         """The state of the service. It starts to serve when all of its workers are ready, and serves as long as one of them is."""
-        if self._asked:
+        if self._stop_request:
             return "stopping"
         return "serving" if self._complete and any(worker.ready for worker in self.workers) else "starting"
 
@@ -256,33 +256,33 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) ->
     loop = asyncio.get_running_loop()
     patience = config.settle + config.grace + _PATIENCE
     with contextlib.ExitStack() as stack:
-        crew: Crew | None = None
+        pool: WorkerPool | None = None
 
         def reload(read_now: ServiceConfig) -> None:
-            if crew is not None:
-                crew.reload(read_now)
+            if pool is not None:
+                pool.reload(read_now)
 
-        asked = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
-        lifeline: Lifeline | None = None
+        stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
+        parent: ParentWatch | None = None
         if config.notify_fd is not None:
-            lost = partial(loop.call_soon_threadsafe, asked.stop)
-            lifeline = stack.enter_context(Lifeline(config.notify_fd, lost, patience=patience + _PATIENCE))
-        crew = Crew(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), asked)
+            lost = partial(loop.call_soon_threadsafe, stop_request.stop)
+            parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=patience + _PATIENCE))
+        pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request)
         try:
             if config.admin is not None:
-                address = stack.enter_context(probes(config.admin, lambda: crew.state, crew.registry()))
+                address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.registry()))
                 log.info("%s answers probes on %s", config.name, address)
-            await crew.start()
-            log.info("%s: %d workers serve on %s", config.name, config.workers, crew.listeners.place)
-            if lifeline is not None:
-                lifeline.ready()
-            await crew.keep()
+            await pool.start()
+            log.info("%s: %d workers serve on %s", config.name, config.workers, pool.listeners.place)
+            if parent is not None:
+                parent.ready()
+            await pool.keep()
         except asyncio.CancelledError:
-            if not asked:
+            if not stop_request:
                 raise
         finally:
             try:
-                await crew.stop(patience)
+                await pool.stop(patience)
             finally:
                 if config.metrics_dump is not None:
-                    write_exposition(merged(crew.last_metrics), config.metrics_dump)
+                    write_exposition(merged(pool.last_metrics), config.metrics_dump)

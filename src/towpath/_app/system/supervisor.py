@@ -2,7 +2,7 @@
 
 No service is restarted by itself: a service that dies ends the system, because a system that quietly runs on without one of its parts
 teaches nobody anything. And no process is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each
-child then loses its lifeline (`towpath._app.process.parent_watch`).
+child then sees the end of its socket to the supervisor (`towpath._app.process.parent_watch`).
 """
 
 import asyncio
