@@ -20,7 +20,7 @@ from towpath._core.context import Context
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath._core.signals import BREAKER, Signal
-from towpath._layers.context import ClientContext, Opened
+from towpath._layers.context import BoundMethod, ClientContext
 from towpath._layers.deadline import Deadline
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
@@ -50,7 +50,7 @@ class ClientStack:
         *,
         signal: Signal | None = None,
     ) -> None:
-        self._opened: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
+        self._bound: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
         self._as_written = methods
         self._methods = self._with_full_names(methods)
         self._signal = signal = metrics.decisions if signal is None else signal
@@ -73,17 +73,21 @@ class ClientStack:
         file's) stands directly inside the metrics, so that the metrics count what the caller gets. Raises SetupError for a value that
         `method` cannot have, such as a fallback of a streaming method."""
         self._methods = self._with_full_names(self._as_written, method)
-        return self._kept(method, transport, fallback, self._door(method).open(method, self._composed(method, transport, fallback)))
+        return self._registered(
+            method, transport, fallback, self._client_context(method).open(method, self._composed(method, transport, fallback))
+        )
 
     def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
         """The whole stack of the streaming `method` around `transport`, composed as by `open`."""
         self._methods = self._with_full_names(self._as_written, method)
-        return self._kept(method, transport, fallback, self._door(method).open_stream(method, self._composed(method, transport, fallback)))
+        return self._registered(
+            method, transport, fallback, self._client_context(method).open_stream(method, self._composed(method, transport, fallback))
+        )
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
         """Check that every bound method can have the values that `methods` give it. Raises SetupError that names the entry."""
         methods = self._with_full_names(methods)
-        for method, _ in list(self._opened.values()):
+        for method, _ in list(self._bound.values()):
             fallback = resolve(method, methods).fallback
             if fallback.value is not None:
                 source_of(method, fallback.value, fallback.source)
@@ -92,7 +96,7 @@ class ClientStack:
         """Apply `methods`, which `check` has accepted, to the calls of all clients that begin from now on."""
         self._as_written = methods
         self._methods = self._with_full_names(methods)
-        for _, recompose in list(self._opened.values()):
+        for _, recompose in list(self._bound.values()):
             recompose()
 
     def roles(self, method: MethodSpec[Any, Any]) -> list[str]:
@@ -104,8 +108,8 @@ class ClientStack:
         """The entries with full names, as far as the contracts are known by now. A client may be imported after its channel was made."""
         if not methods:
             return ()
-        opened = (method for method, _ in list(self._opened.values()))
-        return with_full_names(methods, [*loaded_methods(), *opened, *bound])[0]
+        known = (method for method, _ in list(self._bound.values()))
+        return with_full_names(methods, [*loaded_methods(), *known, *bound])[0]
 
     def _policy(self, method: MethodSpec[Any, Any]) -> MethodPolicy:
         return resolve(method, self._methods)
@@ -122,7 +126,7 @@ class ClientStack:
         policy = self._policy(method)
         return None if policy.hedge.value is not None and policy.retry.value.max_attempts == 1 else policy.retry.value
 
-    def _door(self, method: MethodSpec[Any, Any]) -> ClientContext:
+    def _client_context(self, method: MethodSpec[Any, Any]) -> ClientContext:
         policy = self._policy(method)
         return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
@@ -133,14 +137,14 @@ class ClientStack:
         metrics, *inner = self._layers
         return metrics, fallback, *inner
 
-    def _kept(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, opened: Opened[_Call]) -> _Call:
-        become = opened.become  # and not `opened`, which would keep the call alive that is the key
+    def _registered(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, bound: BoundMethod[_Call]) -> _Call:
+        replace = bound.replace  # the closure must not hold `bound`, whose `call` is the key of the weak dictionary
 
         def recompose() -> None:
-            become(self._door(method), self._composed(method, transport, fallback))
+            replace(self._client_context(method), self._composed(method, transport, fallback))
 
-        self._opened[opened.call] = method, recompose
-        return opened.call
+        self._bound[bound.call] = method, recompose
+        return bound.call
 
 
 def client_roles(

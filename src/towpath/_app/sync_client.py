@@ -157,7 +157,7 @@ def process_runner() -> LoopRunner:
             runner = _Process.runner
             if runner is None:
                 loop = new_loop()
-                _Process.thread = threading.Thread(target=_turn, args=(loop,), name="towpath-calls", daemon=True)
+                _Process.thread = threading.Thread(target=_run_loop, args=(loop,), name="towpath-calls", daemon=True)
                 _Process.thread.start()
                 runner = _Process.runner = LoopRunner(loop)
     return runner
@@ -177,18 +177,18 @@ _ABANDONED: Final[list[Channel]] = []
 """Channels of the parent process. They are kept so that nothing closes their connections."""
 
 
-def _turn(loop: asyncio.AbstractEventLoop) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
 
 
-def _forked() -> None:
+def _after_fork() -> None:
     _Process.runner = None
     _Process.lock = threading.Lock()  # the parent's lock may have been held by a thread that this process does not have
     _OPEN.clear()
 
 
-def _end() -> None:
+def _close_all() -> None:
     runner, thread = _Process.runner, _Process.thread
     if runner is None or thread is None:
         return
@@ -205,6 +205,6 @@ def _end() -> None:
         runner.loop.close()  # so that a call that is made even later fails, and does not wait
 
 
-atexit.register(_end)
+atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=_after_fork)

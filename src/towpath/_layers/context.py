@@ -19,12 +19,12 @@ from towpath._core.service import Handler, MethodSpec, Req, Res, UnaryCall
 _Call = TypeVar("_Call")
 
 
-class Opened(NamedTuple, Generic[_Call]):
+class BoundMethod(NamedTuple, Generic[_Call]):
     """A method that is bound to a client."""
 
     call: _Call
     """The callable that a generated client holds. It begins a call."""
-    become: "Callable[[ClientContext, Handler], None]"
+    replace: "Callable[[ClientContext, Handler], None]"
     """Puts another context and another composed handler behind `call`, for the calls that begin from then on. The holder of `call` need not
     be told, and a call costs no more for it."""
 
@@ -58,7 +58,7 @@ class ClientContext:
         self._timeout = timeout
         self._criticality = criticality
 
-    def open(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[UnaryCall[Req, Res]]:
+    def open(self, method: MethodSpec[Req, Res], handler: Handler) -> BoundMethod[UnaryCall[Req, Res]]:
         """Bind a unary method: each call makes a context, and runs `handler` with it."""
         context = self._factory(method)
 
@@ -66,24 +66,24 @@ class ClientContext:
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             return handler(request, context(options))
 
-        def become(other: ClientContext, composed: Handler) -> None:
+        def replace(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler
             context, handler = other._factory(method), composed
 
-        return Opened(call, become)
+        return BoundMethod(call, replace)
 
-    def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> Opened[StreamOpener[Req, Res]]:
+    def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> BoundMethod[StreamOpener[Req, Res]]:
         """Bind a streaming method: each call makes a context, and begins the task that runs `handler` with it."""
         context = self._factory(method)
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
             return ClientExchange[Req, Res].start(handler, context(options), request)
 
-        def become(other: ClientContext, composed: Handler) -> None:
+        def replace(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler
             context, handler = other._factory(method), composed
 
-        return Opened(start, become)
+        return BoundMethod(start, replace)
 
     def _factory(self, method: MethodSpec[Any, Any]) -> ContextFactory:
         return context_factory(method.full_name, self._timeout, self._criticality, inherits=True)

@@ -111,7 +111,7 @@ class Fallback:
         return (_Optional if source.skip else _Fixed)(method, following, source.response, self._signal).handle
 
 
-class _Standing:
+class _FallbackHandler:
     """The base of the three handlers, one for each way to answer."""
 
     __slots__ = ("_following", "_method", "_signal")
@@ -128,7 +128,7 @@ class _Standing:
             reply.trailers = Metadata.received((*reply.trailers, (MARK, reason)))  # fields from the wire are not checked again
 
 
-class _Fixed(_Standing):
+class _Fixed(_FallbackHandler):
     __slots__ = ("_response",)
 
     def __init__(self, method: MethodSpec[Any, Any], following: Handler, response: Message, signal: Signal) -> None:
@@ -183,7 +183,7 @@ class _Optional(_Fixed):
         self._latencies.observe(now - began, now)
 
 
-class _Remembering(_Standing):
+class _Remembering(_FallbackHandler):
     __slots__ = ("_answers", "_max_age", "_size")
 
     def __init__(self, method: MethodSpec[Any, Any], following: Handler, source: LastAnswer, answers: _Answers, signal: Signal) -> None:
