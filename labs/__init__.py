@@ -1,1 +1,1 @@
-"""Experiments: each answers one engineering question with measured figures, beside the published claim that it follows."""
+"""Experiments: each answers one engineering question with measured figures, and sets them beside a published claim."""

@@ -1,6 +1,6 @@
-"""`python -m labs`: run experiments, print what was found, keep report, figures and plot.
+"""`python -m labs`: run experiments, print their findings, and write report, figures and plot.
 
-Exit status: 0; 1 if a finding does not hold; 2 for a wrong argument; 130 for Ctrl-C.
+The exit status is 0 if all findings hold, 1 if one does not, 2 for a wrong argument, and 130 for Ctrl-C.
 """
 
 import argparse
@@ -22,12 +22,12 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def names() -> list[str]:
-    """Of every experiment there is."""
+    """The names of all experiments."""
     return sorted(path.stem for path in EXPERIMENTS.iterdir() if not path.name.startswith(("_", ".")))
 
 
 def main() -> int:
-    """Parse, run, report; returns the exit status."""
+    """Parse the arguments, run the experiments, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m labs", description="engineering questions, answered by experiment")
     parser.add_argument("only", nargs="*", metavar="NAME", help=f"of {', '.join(names())} (default: all)")
     parser.add_argument("--seeds", type=_seeds, default=100, help="how often to repeat each simulation, 1-1000 (default: 100)")

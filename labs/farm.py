@@ -1,6 +1,6 @@
-"""Nodes that do simulated work, for experiments: what answers, what it costs, and how it is started.
+"""Nodes that do simulated work, for experiments: the service on a node, the cost of its calls, and its start.
 
-An application of towpath on each node, as production has it; only the work is simulated, because that has to have a price in virtual time.
+Each node has an application of towpath, as production has. Only the work of a call is simulated, so that it takes virtual time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,15 +14,17 @@ from towpath.testing import Node
 PORT = 8080
 
 Work = Callable[[Node], Awaitable[None]]
-"""What one call costs the node that it has come to."""
+"""The work of one call, on the node that serves the call."""
 
 
 class Working(WorkService):
-    """Does `work` for each call, of either method. `calls` is how many have begun, `finished` how many were not cut short."""
+    """Does `work` for each call, of either method."""
 
     def __init__(self, node: Node, work: Work) -> None:
         self.calls = 0
+        """Calls that have begun."""
         self.finished = 0
+        """Calls whose work was not cut short."""
         self._node = node
         self._work = work
 
@@ -32,7 +34,7 @@ class Working(WorkService):
         return ReadResponse(id=request.id, node=self._node.name)
 
     async def write(self, request: WriteRequest, ctx: Context) -> WriteResponse:
-        """A call that must not be."""
+        """A call that must not be repeated."""
         await self._do()
         return WriteResponse(id=request.id, node=self._node.name)
 
@@ -43,7 +45,7 @@ class Working(WorkService):
 
 
 def burning(seconds: float) -> Work:
-    """Each call takes `seconds` of the node's processor."""
+    """Work that takes `seconds` of the node's processor."""
 
     async def work(node: Node) -> None:
         await node.work(seconds)
@@ -52,8 +54,8 @@ def burning(seconds: float) -> Work:
 
 
 async def start(node: Node, *services: Service, config: ServiceConfig | None = None, app: App | None = None) -> App:
-    """Serve `services` on `node` at PORT, by `app` if it was made before because a service calls through its channels. The caller closes
-    it."""
+    """Serve `services` on `node` at PORT, and return the application, which the caller has to close. A service that calls through channels
+    of the application needs one before: give it as `app`."""
     app = app or App(config or ServiceConfig(insecure=True))
     app.add(*services)
     await app.start(sock=node.listen(PORT))

@@ -14,7 +14,7 @@ def draw(report: Report, path: Path) -> None:
     """Write a PNG to `path`."""
     columns = min(_COLUMNS, len(report.panels))
     rows = -(-len(report.panels) // columns)
-    # Not pyplot: it would look for a screen.
+    # pyplot would look for a screen.
     figure = Figure(figsize=(_SIZE[0] * columns, _SIZE[1] * rows), layout="constrained")
     places = figure.subplots(rows, columns, squeeze=False).flat
     for panel, axes in zip(report.panels, places, strict=False):

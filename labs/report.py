@@ -1,7 +1,7 @@
-"""What an experiment hands over: its question, the published claim, what was found, and the curves. Data only; `labs.writing` makes files.
+"""The result of an experiment: its question, the published claim, the findings, and the curves. This is data; `labs.writing` makes files.
 
 An experiment is a module of `labs.experiments` with `experiment(seeds) -> Report`. It must give the same report for the same number of
-seeds, so that a figure in a report can be checked by anybody.
+seeds, so that a reader can check a figure in a report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,26 +11,29 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What somebody has published. `source` names author, title, place and year."""
+    """A published claim."""
 
     text: str
     source: str
+    """Author, title, place and year."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line of the result: `what` was looked at, what was `expected` of it (by the claim, or by towpath's own bar), what was `measured`,
-    and whether it `holds`. A finding about the naive system beside towpath's holds when it fails as the claim says."""
+    """One line of the result."""
 
     what: str
+    """The figure that was measured."""
     expected: str
+    """The bound for the figure, from the claim or from towpath's own bar."""
     measured: str
     holds: bool
+    """Whether the figure is within its bound. A finding about the naive system holds if that system fails as the claim says."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """One curve: as many x as y."""
+    """One curve. Raises ValueError unless there are as many `x` as `y`."""
 
     name: str
     x: Sequence[float]
@@ -43,31 +46,33 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One plot of the picture. `spans` are stretches of x to shade, such as the time of a fault, by name."""
+    """One plot of the picture."""
 
     title: str
     x_label: str
     y_label: str
     series: Sequence[Series]
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    """Ranges of x to shade, such as the time of a fault, by name."""
     log_x: bool = False
     log_y: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that an experiment has to say. `setup` tells what ran, so that a reader could do it again; `figures` is whatever JSON
-    can hold."""
+    """The whole result of an experiment."""
 
     title: str
     question: str
     claim: Claim
     setup: str
+    """What was run, in enough detail for a reader to run it again."""
     findings: Sequence[Finding]
     panels: Sequence[Panel]
     figures: Mapping[str, Any]
+    """Figures for programs. JSON must be able to hold them."""
 
     @property
     def holds(self) -> bool:
-        """Whether every finding does."""
+        """Whether every finding holds."""
         return all(finding.holds for finding in self.findings)

@@ -1,4 +1,4 @@
-"""The same experiment again and again, each with a seed of its own, on every core."""
+"""Many runs of one experiment, each with a seed of its own, on all cores."""
 
 import os
 from collections.abc import Callable
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 def for_each(seeds: int, run: Callable[[int], T]) -> list[T]:
-    """What `run`, a function of a module, gives for 0, 1, ... `seeds` - 1. Runs are told apart by their seed alone, so that it does not
-    matter which process has which."""
+    """The results of `run` for the seeds 0, 1, ... `seeds` - 1. `run` has to be a function of a module. It depends on its seed alone, so
+    any process may have any seed."""
     if seeds == 1:
         return [run(0)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:

@@ -9,7 +9,7 @@ PLOT = "plot.png"
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write both files into `folder`, which is made if need be. The picture that the text shows is drawn by `labs.plot`."""
+    """Write both files into `folder`, and make the folder if it is missing. `labs.plot` draws the picture that the text shows."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(text(report))
     raw = {

@@ -1,4 +1,4 @@
-"""Twenty replicas of which some are slower, at nine tenths of what they can do together: what choosing by load is worth."""
+"""Balancing: the latency of calls to twenty replicas, some of them slower, at nine tenths of their capacity, for each balancer."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -24,35 +24,41 @@ COST: Final = 0.01
 
 CORES: Final = 4
 LOAD: Final = 0.9
+"""The load, as a multiple of the replicas' capacity."""
+
 SPEEDS: Final = (1.0, 0.8, 0.6, 0.5)
-"""In turn: a quarter of the replicas each."""
+"""The speeds of the replicas. A quarter of the replicas has each."""
 
 SECONDS: Final = 12
 WARM: Final = 4
+"""Seconds at the beginning whose calls do not count."""
+
 POLICIES: Final = tuple(PICKERS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Latencies in seconds, sorted, and the share of calls that were answered."""
+    """The outcome of one run."""
 
     latencies: list[float]
+    """Seconds, sorted."""
     answered: float
+    """The share of calls that were answered."""
 
     def percentile(self, share: float) -> float:
-        """Nearest rank."""
+        """The latency that a `share` of the calls does not exceed, by the nearest rank."""
         return self.latencies[int(share * (len(self.latencies) - 1))]
 
 
 def balanced(seed: int, policy: str) -> Outcome:
-    """One client, whose calls `policy` spreads."""
+    """A run of one client, whose calls the balancer `policy` spreads."""
 
     async def main(run: Simulation) -> Outcome:
         async with AsyncExitStack() as stack:
             speeds = [SPEEDS[number % len(SPEEDS)] for number in range(REPLICAS)]
             nodes = [run.node(f"n{number}", cpu=Cpu(cores=CORES, speed=speed)) for number, speed in enumerate(speeds)]
             for node in nodes:
-                # Without shedding: what a balancer does badly shall show as latency, and not be refused.
+                # Nothing is shed, so that a bad choice of the balancer shows as latency and not as a rejection.
                 app = await start(node, Working(node, burning(COST)), config=ServiceConfig(insecure=True, admission="off"))
                 stack.push_async_callback(app.close)
             target = "static:///" + ",".join(f"{node.name}:{PORT}" for node in nodes)
@@ -84,7 +90,7 @@ def balanced(seed: int, policy: str) -> Outcome:
 
 
 def experiment(seeds: int) -> Report:
-    """Every policy, with a tenth of the seeds: a seed is 60,000 calls of each."""
+    """Run every balancer with a tenth of the seeds, since one run has 60,000 calls."""
     runs = max(1, seeds // 10)
     outcomes = {policy: for_each(runs, partial(balanced, policy=policy)) for policy in POLICIES}
     p99 = {policy: [each.percentile(0.99) for each in found] for policy, found in outcomes.items()}

@@ -1,8 +1,8 @@
-"""A service loses half of its capacity, or is asked for more than it has: how soon it makes the most of what is left.
+"""Capacity drop: the time in which a service that loses half of its capacity, or gets more calls than it can serve, makes full use of the
+capacity that it has.
 
-Capacity is the processor of the service's one event loop, which admission watches; or a pool that handlers wait for while the loop has
-nothing to do. The latter admission leaves alone, since it cannot tell such calls from those that merely wait for long, and a bulkhead is
-what protects it.
+Capacity is either the processor of the service's one event loop, which admission watches, or a pool that handlers wait for while the loop
+is idle. Admission cannot tell a call that waits for the pool from one that is merely slow, and lets it pass. So the pool needs a bulkhead.
 """
 
 import asyncio
@@ -21,51 +21,66 @@ from towpath.testing import Cpu, Simulation, simulate
 from towpath.transport import Channel
 
 WORK: Final = 0.0025
-"""Seconds that a call takes of the processor; half of it more or less."""
+"""Seconds of the processor that a call takes, half of it more or less."""
 
 CAPACITY: Final = 1 / WORK
+"""Calls a second that the service can do."""
+
 PLACES: Final = 4
-"""Of the pool, a database's connections, say: a call holds one of them for as many times longer, so that the capacity is the same."""
+"""Places of the pool, such as a database's connections. A call holds one for `PLACES` times as long, so that the capacity is the same."""
 
 BULKHEAD: Final = 4 * PLACES
-"""Calls that may be under way at the pool, or wait for it: none of them waits for as much as a third of its timeout."""
+"""Calls that may be under way at the pool, or wait for it. None of them waits for a third of its timeout or longer."""
 
 TIMEOUT: Final = 0.2
 PORT: Final = 4000
-MOST_SEEDS: Final = 20
+MAX_SEEDS: Final = 20
 BEFORE: Final = 0.8
-STEP: Final = 1.4
-"""Load as multiples of the capacity."""
+"""The load before it rises, as a multiple of the capacity."""
 
-CHANGE, BACK, UNTIL = 10, 20, 30
-"""Seconds: when the load rises or the capacity falls, when the capacity is whole again, and the end."""
+STEP: Final = 1.4
+"""The load after it has risen, as a multiple of the capacity."""
+
+CHANGE: Final = 10
+"""The second at which the load rises or the capacity falls."""
+
+BACK: Final = 20
+"""The second at which the capacity is whole again."""
+
+UNTIL: Final = 30
+"""The second at which a run ends."""
 
 LEFT: Final = 0.5
 """The share of the capacity that the drop leaves."""
 
 SETTLED: Final = 1
-SOON: Final = 3
-"""Seconds after a change from which on the server has to do as well as it can, and for how many it is looked at whether it does."""
+"""Seconds after a change that the server has for settling. They do not count."""
 
-MODES: Final[dict[str, AdmissionMode]] = {"towpath": "on", "nothing refused": "off"}
+SOON: Final = 3
+"""Seconds after those that the first finding looks at."""
+
+MODES: Final[dict[str, AdmissionMode]] = {"towpath": "on", "nothing rejected": "off"}
 POOLS: Final = {"towpath with a bulkhead": True, "towpath": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """By second: calls that were made, and calls that were answered in time in it."""
+    """Calls by second."""
 
     offered: Sequence[int]
+    """Calls that were made in each second."""
     answered: Sequence[int]
+    """Calls that were answered, in time, in each second."""
 
     def share(self, begin: int, end: int, possible: float) -> float:
-        """What was answered from second `begin` to `end` of what was possible: `possible` calls in each, or all if fewer were made."""
+        """Calls answered from second `begin` to `end`, as a share of the calls that could be: `possible` in each second, or all calls of
+        the second if they were fewer."""
         return sum(self.answered[begin:end]) / sum(min(possible, offered) for offered in self.offered[begin:end])
 
 
 def experiment(seeds: int) -> Report:
-    """Both changes, with admission and without, with every seed up to the twentieth: a run has 10,000 calls."""
-    seeds = min(seeds, MOST_SEEDS)
+    """Run both changes, with admission and without, with 20 seeds at most, since a run has 10,000 calls."""
+    seeds = min(seeds, MAX_SEEDS)
     steps = {name: [step(seed, mode) for seed in range(seeds)] for name, mode in MODES.items()}
     drops = {name: [drop(seed, mode) for seed in range(seeds)] for name, mode in MODES.items()}
     pools = {name: [pool(seed, bulkhead=bulkhead) for seed in range(seeds)] for name, bulkhead in POOLS.items()}
@@ -109,44 +124,44 @@ def experiment(seeds: int) -> Report:
 
 
 def soon_after_step(run: Outcome) -> float:
-    """The share of what was possible, in the first seconds after the load has risen but the very first."""
+    """The share of possible answers in the `SOON` seconds after the load rose and the server settled."""
     return run.share(CHANGE + SETTLED, CHANGE + SETTLED + SOON, CAPACITY)
 
 
 def after_step(run: Outcome) -> float:
-    """Likewise, until the end."""
+    """The share of possible answers from the time that the server settled after the load rose until the end."""
     return run.share(CHANGE + SETTLED, UNTIL, CAPACITY)
 
 
 def during_drop(run: Outcome) -> float:
-    """Likewise, while half of the capacity is lost."""
+    """The share of possible answers while half of the capacity is lost, without the time for settling."""
     return run.share(CHANGE + SETTLED, BACK, LEFT * CAPACITY)
 
 
 def after_drop(run: Outcome) -> float:
-    """Likewise, after the capacity has come back."""
+    """The share of possible answers after the capacity came back, without the time for settling."""
     return run.share(BACK + SETTLED, UNTIL, CAPACITY)
 
 
 def step(seed: int, mode: AdmissionMode) -> Outcome:
-    """The load rises."""
+    """A run in which the load rises."""
     return simulate(lambda run: _run(run, ServiceConfig(admission=mode, insecure=True), load_after=STEP, left=1.0), seed=seed)
 
 
 def drop(seed: int, mode: AdmissionMode) -> Outcome:
-    """The capacity falls, and comes back."""
+    """A run in which the capacity falls, and comes back."""
     return simulate(lambda run: _run(run, ServiceConfig(admission=mode, insecure=True), load_after=BEFORE, left=LEFT), seed=seed)
 
 
 def pool(seed: int, *, bulkhead: bool) -> Outcome:
-    """The load of a pool rises."""
+    """A run in which the load of a pool rises."""
     compartment = NamedBulkhead(where="the lab", methods=(READ.full_name,), compartment=Compartment(most=BULKHEAD))
     config = ServiceConfig(insecure=True, bulkheads=(compartment,) if bulkhead else ())
     return simulate(lambda run: _run(run, config, load_after=STEP, left=1.0, places=PLACES), seed=seed)
 
 
 class _Working(WorkService):
-    """Takes as much of `cpu`, which is the processor or stands for the pool."""
+    """Serves calls that take time of `cpu`, which is the processor or stands for the pool."""
 
     def __init__(self, run: Simulation, cpu: Cpu, places: int) -> None:
         self._run = run
@@ -201,7 +216,7 @@ def _finding(what: str, measured: float, bound: float) -> Finding:
 
 
 def _fails(what: str, measured: float) -> Finding:
-    return Finding(what=what, expected="less in every seed, for it refuses nobody", measured=f"{measured:.1%}", holds=measured < 0.9)
+    return Finding(what=what, expected="less in every seed, for it rejects no call", measured=f"{measured:.1%}", holds=measured < 0.9)
 
 
 def _panel(title: str, runs: dict[str, list[Outcome]], spans: dict[str, tuple[float, float]]) -> Panel:

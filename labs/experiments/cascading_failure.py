@@ -1,4 +1,4 @@
-"""The last of five services is dead: how much of what users ask for comes down to it."""
+"""Cascading failure: the calls that come to the last of five services, which is dead, for each call of a user."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -29,12 +29,15 @@ HEALTHY: Final = 5
 
 
 class Link(WorkService):
-    """One of the chain: a little work, then the next one. `calls` is how many came since the death."""
+    """One service of the chain. It does a little work, then calls the next one."""
 
     def __init__(self, node: Node, following: WorkServiceClient | None, *, attempts: int = 1) -> None:
         self.calls = 0
+        """Calls that came since the last service died."""
         self.dead = False
+        """Whether this service answers every call with UNAVAILABLE."""
         self.counting = False
+        """Whether `calls` counts, since the last service has died."""
         self._node = node
         self._following = following
         self._attempts = attempts
@@ -50,12 +53,12 @@ class Link(WorkService):
         return await repeated(self._following, request, self._attempts)
 
     async def write(self, request: WriteRequest, ctx: Context) -> WriteResponse:
-        """Not asked for."""
+        """The experiment makes no such call."""
         raise RpcError(Code.UNIMPLEMENTED, "the chain only reads")
 
 
 async def repeated(client: WorkServiceClient, request: ReadRequest, attempts: int) -> ReadResponse:
-    """What a client does that knows nothing of the others: try, and try again."""
+    """Make a call with up to `attempts` attempts, as a client does that knows nothing about the other clients of the chain."""
     for attempt in range(1, attempts + 1):
         try:
             return await client.read(request, CallOptions(timeout=2.0))
@@ -68,19 +71,21 @@ async def repeated(client: WorkServiceClient, request: ReadRequest, attempts: in
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What users called since the death, and what came to each service, first to last."""
+    """The calls since the last service died."""
 
     users: int
+    """Calls that users made."""
     calls: list[int]
+    """Calls that came to each service, first to last."""
 
     @property
     def amplification(self) -> float:
-        """Calls at the last service for each of a user."""
+        """Calls at the last service for each call of a user."""
         return self.calls[-1] / self.users
 
 
 def experiment(seeds: int) -> Report:
-    """Every rate with every seed; the naive chain at the lowest, since it multiplies that by a hundred."""
+    """Run every rate with every seed. The naive chain has the lowest rate alone, since it multiplies the calls by a hundred."""
     ours = {rate: for_each(seeds, partial(default, rate=rate)) for rate in RATES}
     theirs = for_each(max(1, seeds // 10), partial(naive, rate=RATES[0]))
     worst = {rate: max(each.amplification for each in runs) for rate, runs in ours.items()}
@@ -133,7 +138,7 @@ def experiment(seeds: int) -> Report:
 
 
 def default(seed: int, rate: float) -> Outcome:
-    """Every hop is towpath's, with nothing set."""
+    """A run in which every hop is towpath's, with nothing set."""
 
     async def main(run: Simulation) -> Outcome:
         async with AsyncExitStack() as stack:
@@ -150,7 +155,7 @@ def default(seed: int, rate: float) -> Outcome:
 
 
 def naive(seed: int, rate: float) -> Outcome:
-    """Three attempts on every hop, each of its own accord."""
+    """A run in which every hop makes three attempts, whatever the other hops do."""
 
     async def main(run: Simulation) -> Outcome:
         async with AsyncExitStack() as stack:

@@ -1,4 +1,5 @@
-"""A page is made of a hundred calls, and one in a hundred takes a second: what a second attempt is worth, and what it costs."""
+"""Hedging: the time that a page of a hundred calls takes, if one call in a hundred takes a second, with hedges and without, and the
+cost."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -21,36 +22,42 @@ FAN_OUT: Final = 100
 PAGES: Final = 400
 PAGES_PER_SECOND: Final = 10
 WARM: Final = 50
-"""Pages before latencies are kept: nobody knows at first what is late."""
+"""Pages at the beginning that do not count: the client has to learn first which calls are late."""
 
 NORMAL: Final = 0.01
+"""Seconds that a call takes, half of it more or less."""
+
 STRAGGLER: Final = 1.0
-"""Seconds; a call takes the first, give or take a half."""
+"""Seconds that a straggler takes."""
 
 STRAGGLERS: Final = 0.01
+"""The share of calls that are stragglers."""
+
 POLICY: Final = HedgingPolicy(max_attempts=3, extra_load=0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Seconds that pages took, in order, and how many calls came to servers for each that a page wanted."""
+    """The outcome of one run."""
 
     pages: list[float]
+    """Seconds that pages took, sorted."""
     load: float
+    """Calls that came to servers for each call of a page."""
 
 
 def hedged(seed: int) -> Outcome:
-    """With hedges, as the service file asks for."""
+    """A run with hedges, which the service file asks for."""
     return _run(seed, (MethodConfig(names=((READ.service, READ.name),), hedge=POLICY),))
 
 
 def single(seed: int) -> Outcome:
-    """Without."""
+    """A run without hedges."""
     return _run(seed, ())
 
 
 def experiment(seeds: int) -> Report:
-    """Both, with a tenth of the seeds: a seed is 40,000 calls."""
+    """Run both with a tenth of the seeds, since a run has 40,000 calls."""
     runs = max(1, seeds // 10)
     ours, theirs = for_each(runs, hedged), for_each(runs, single)
     with_hedges = sorted(page for each in ours for page in each.pages)

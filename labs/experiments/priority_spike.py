@@ -1,4 +1,5 @@
-"""Sheddable calls rise to twelve times their rate, and pages of four calls meet a service at twice its capacity: who gets through."""
+"""Priority: the share of critical calls answered while sheddable ones rise to twelve times their rate, and the share of pages of four calls
+answered by a service at twice its capacity."""
 
 import asyncio
 from collections import Counter
@@ -21,29 +22,47 @@ COST: Final = 0.001
 """Seconds of the processor that a call takes."""
 
 CRITICAL: Final = 400
+"""Critical calls a second."""
+
 SHEDDABLE: Final = 200
+"""Sheddable calls a second, outside of the spike."""
+
 FACTOR: Final = 12
+"""How many times as many sheddable calls come during the spike."""
+
 SPIKE: Final = (2, 7)
+"""The seconds at which the spike begins and ends."""
+
 UNTIL: Final = 9
-"""Calls a second; by how much sheddable ones rise, and in which seconds."""
+"""The second at which the run with the spike ends."""
 
 CALLS: Final = 4
+"""Calls for one page."""
+
 LOAD: Final = 2.0
+"""The load of the pages, as a multiple of the service's capacity."""
+
 WARM: Final = 2.0
+"""Seconds at the beginning whose pages do not count."""
+
 PAGES_FOR: Final = 5.0
+"""Seconds whose pages count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spike:
-    """The share of calls that were answered, by second, and of the critical ones while the spike lasts."""
+    """The shares of calls that were answered."""
 
     critical: list[float]
+    """Of critical calls, by second."""
     sheddable: list[float]
+    """Of sheddable calls, by second."""
     critical_in_spike: float
+    """Of critical calls while the spike lasts."""
 
 
 def spike(seed: int) -> Spike:
-    """One client, one channel, two classes of calls."""
+    """A run of one client that makes calls of two classes over one channel."""
 
     async def main(run: Simulation) -> Spike:
         node = run.node("work")
@@ -85,19 +104,19 @@ def spike(seed: int) -> Spike:
 
 
 class Front(WorkService):
-    """A page: so many calls to the overloaded service, one after the other, all of them needed."""
+    """Serves pages. A page needs the answers to `CALLS` calls to the overloaded service, which are made one after the other."""
 
     def __init__(self, client: WorkServiceClient) -> None:
         self._client = client
 
     async def read(self, request: ReadRequest, ctx: Context) -> ReadResponse:
-        """The page."""
+        """Serve a page."""
         for _ in range(CALLS):
             await self._client.read(ReadRequest())
         return ReadResponse(id=request.id)
 
     async def write(self, request: WriteRequest, ctx: Context) -> WriteResponse:
-        """Not asked for."""
+        """The experiment makes no such call."""
         raise RpcError(Code.UNIMPLEMENTED, "pages are only read")
 
 
@@ -131,7 +150,7 @@ def pages(seed: int) -> float:
 
 
 async def _arrivals(run: Simulation, rate: Callable[[], float], until: float, one: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Calls at random, whatever becomes of those before, until all are done."""
+    """Make calls at random times until `until`, whether earlier ones have ended or not, and wait for all of them."""
     async with asyncio.TaskGroup() as group:
         while True:
             await asyncio.sleep(run.random.expovariate(rate()))
@@ -141,7 +160,7 @@ async def _arrivals(run: Simulation, rate: Callable[[], float], until: float, on
 
 
 def experiment(seeds: int) -> Report:
-    """Both."""
+    """Run the spike and the pages with every seed."""
     spikes, successes = for_each(seeds, spike), for_each(seeds, pages)
     worst, ideal = min(each.critical_in_spike for each in spikes), 1 / LOAD
     least, seconds = min(successes), list(range(UNTIL))

@@ -1,4 +1,4 @@
-"""A service near its capacity stalls for ten seconds: whether it comes back by itself, or its own clients keep it down."""
+"""Retry storm: whether a service near its capacity that stalls for ten seconds recovers by itself, or is kept down by its own clients."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,41 +17,53 @@ from towpath.testing import Node, Simulation, simulate
 from towpath.transport import Channel, Server
 
 OFFERED: Final = 280
+"""Calls per second that clients make."""
+
 CAPACITY: Final = 300
-"""Calls per second."""
+"""Calls per second that the service can do."""
 
 TIMEOUT: Final = 1.0
+"""Seconds that a call may take."""
+
 STALL: Final = (5, 15)
+"""The seconds at which the stall begins and ends."""
+
 UNTIL: Final = 30
+"""The second at which a run ends."""
+
 GRACE: Final = 2
-"""Seconds; the last is how long after the stall all may still be amiss."""
+"""Seconds after the stall that the service has for recovering. They do not count."""
 
 ATTEMPTS: Final = 3
+"""Attempts of a naive client."""
 
 Call = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """By the second in which a call was made: how many there were, and how many were answered in time; and what came to the server."""
+    """The outcome of one run."""
 
     offered: list[int]
+    """Calls by the second in which they were made."""
     answered: list[int]
+    """Calls that were answered in time, by the second in which they were made."""
     attempts: int
+    """Attempts that came to the server."""
 
     @property
     def goodput(self) -> list[float]:
-        """The share that was answered, by second."""
+        """The share of calls that were answered, by second."""
         return [answered / offered for answered, offered in zip(self.answered, self.offered, strict=True)]
 
     @property
     def recovered(self) -> float:
-        """The least share of any second from two seconds after the stall on."""
+        """The share of calls answered in the worst second from `GRACE` seconds after the stall on."""
         return min(self.goodput[STALL[1] + GRACE :])
 
 
 def experiment(seeds: int) -> Report:
-    """Both clients, with every seed."""
+    """Run both systems with every seed."""
     ours, theirs = for_each(seeds, default), for_each(seeds, naive)
     worst, best = min(each.recovered for each in ours), max(each.recovered for each in theirs)
     seconds = list(range(UNTIL))
@@ -102,7 +114,7 @@ def experiment(seeds: int) -> Report:
 
 
 def default(seed: int) -> Outcome:
-    """Client and server are towpath's, with nothing set but the timeout."""
+    """A run in which client and server are towpath's, with nothing set but the timeout."""
 
     async def main(run: Simulation) -> Outcome:
         node = run.node("work")
@@ -118,7 +130,7 @@ def default(seed: int) -> Outcome:
 
 
 def naive(seed: int) -> Outcome:
-    """A server that takes whatever comes, and a client that tries three times, a second each, and knows no budget."""
+    """A run of a server that takes all calls, and of a client that makes three attempts of a second each, without a budget."""
 
     async def main(run: Simulation) -> Outcome:
         node = run.node("work")
@@ -146,12 +158,12 @@ def naive(seed: int) -> Outcome:
 
 
 async def _going_on(node: Node) -> None:
-    """Work that does not stop when nobody waits for it any more, as in a thread."""
+    """Do work that goes on when its call is cancelled, as the work of a thread does."""
     await asyncio.shield(node.start(burning(1 / CAPACITY)(node)))
 
 
 async def _load(run: Simulation, node: Node, working: Working, call: Call) -> Outcome:
-    """Calls at a constant rate, whatever becomes of those before; and the stall."""
+    """Make calls at a constant rate, whether earlier ones have ended or not, and stall the node meanwhile."""
     offered, answered = [0] * UNTIL, [0] * UNTIL
 
     async def one(second: int) -> None:
@@ -178,7 +190,7 @@ async def _load(run: Simulation, node: Node, working: Working, call: Call) -> Ou
         calls.add(task)
         task.add_done_callback(calls.discard)
     await asyncio.gather(stalling, *calls)
-    while node.cpu.queued:  # noqa: ASYNC110 # what nobody waits for any more
+    while node.cpu.queued:  # noqa: ASYNC110 # work of calls that were cancelled
         await asyncio.sleep(1)
     await asyncio.sleep(1)
     return Outcome(offered=offered, answered=answered, attempts=working.calls)

@@ -1,4 +1,4 @@
-"""How much useful work a server does when it is asked for up to twenty times what it can do."""
+"""Overload: the useful work of a server that gets up to twenty times as many calls as it can serve."""
 
 from labs.experiments.overload.experiment import experiment
 

@@ -1,10 +1,10 @@
-"""Work that takes a processor: what no event loop can overlap, and so the hardest overload to survive."""
+"""Work of the processor. An event loop cannot do other calls meanwhile, so this is the hardest overload to survive."""
 
 from time import thread_time
 from typing import Final
 
 SECONDS: Final = 0.001
-"""Of the processor's time per call, whatever else the machine does."""
+"""Seconds of the processor's time that a call takes, whatever else the machine does."""
 
 
 def burn(seconds: float = SECONDS) -> None:

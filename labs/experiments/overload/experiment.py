@@ -1,4 +1,4 @@
-"""The question, the loads and the verdict."""
+"""The experiment: its loads, its findings and its report."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,19 +12,19 @@ from labs.experiments.overload.serve import KINDS
 from labs.report import Claim, Finding, Panel, Report, Series
 
 STEPS: Final = (1.0, 2.0, 3.0, 5.0, 10.0)
-"""Multiples of capacity at which a server has to hold."""
+"""Loads at which a server has to keep its goodput, as multiples of its capacity."""
 
 LOADS: Final = (0.5, *STEPS, 20.0, 0.5)
-"""In this order, each after the one before without a pause."""
+"""All loads, in order. One follows the other without a pause."""
 
 ROUNDS: Final = 3
-"""A machine that others share is faster at one time than at another; each figure is the median of as many runs, the servers by turns."""
+"""Runs of each server, in turns. Each figure is the median of them, since the speed of a shared machine varies."""
 
 _TOWPATH: Final = "towpath"
 
 
 def experiment(_: int) -> Report:
-    """Real processes: `seeds` is of no use here."""
+    """Run the servers as real processes. The number of seeds has no effect."""
     runs: dict[str, list[Run]] = {kind: [] for kind in KINDS}
     for _round in range(ROUNDS):
         for kind in KINDS:
@@ -72,11 +72,11 @@ def bars(runs: Sequence[Run]) -> list[Finding]:
     """What is demanded of an overloaded server, each with the median of what the runs measured."""
     goodput = {times: median(run.at(times).goodput / run.peak for run in runs) for times in STEPS}
     latency = {times: median(run.at(times).p99 / run.at(0.5).p99 for run in runs) for times in STEPS}
-    full = 1.0  # nothing is in excess there: who fits the timeout waits and is not refused
+    full = 1.0  # no call is in excess there: a call that fits its timeout waits, and is not rejected
     over = [times for times in STEPS if times > full]
     worst, slowest = min(goodput, key=goodput.__getitem__), max(over, key=latency.__getitem__)
     kept = median(run.at(full).goodput / min(run.at(full).offered, run.peak) for run in runs)
-    refusal = median(run.refusal for run in runs) * 1e6
+    rejection = median(run.rejection for run in runs) * 1e6
     recoveries = [run.loads[-1] for run in runs]
     answered = median(load.answered for load in recoveries)
     settled = median(load.settled for load in recoveries)
@@ -93,7 +93,7 @@ def bars(runs: Sequence[Run]) -> list[Finding]:
             measured=f"{latency[slowest]:.2f}",
             holds=latency[slowest] <= 2,
         ),
-        Finding(what="processor time of a refusal", expected="<= 15 us", measured=f"{refusal:.1f} us", holds=refusal <= 15),
+        Finding(what="processor time of a rejection", expected="<= 15 us", measured=f"{rejection:.1f} us", holds=rejection <= 15),
         Finding(
             what=f"answered at {full:g}x of what is possible, with a p99 of {latency[full]:.1f} times that at half load",
             expected=">= 0.95",

@@ -1,12 +1,13 @@
-"""The load, in a process of its own: `python -m labs.experiments.overload.load ADDRESS SERVER_PID`, told on standard input what to do.
+"""The load generator, in a process of its own: `python -m labs.experiments.overload.load ADDRESS SERVER_PID`. It reads steps from standard
+input.
 
-Each line of input is a step, `RATE SECONDS SKIPPED`: calls come at random at that rate whatever becomes of those before (an open loop),
-and each latency counts from when its call was due, so that a late generator does not flatter the server. Those of calls in the first
-`SKIPPED` seconds are not kept. A rate of 0 keeps `CLOSED` calls in flight instead, which measures capacity. Each step is answered with one
-line of JSON, see `Step`.
+Each line of input is a step, `RATE SECONDS SKIPPED`. Calls come at random at that rate, whether earlier ones have ended or not (an open
+loop). A latency counts from the time at which its call was due, so that a late generator does not flatter the server. Latencies of calls in
+the first `SKIPPED` seconds are not kept. A rate of 0 keeps `CLOSED` calls in flight instead, which measures capacity. Each step is answered
+with one line of JSON, a `Step`.
 
-The generator is a connection's sans-IO half and a loop around it, without tasks, retries or throttle: it has to make twenty times as many
-calls as the server can answer, on a core no faster than the server's, and the server has to get what it was meant to get.
+The generator is a sans-IO connection and a loop around it, without tasks, retries or throttle. It has to make twenty times as many calls as
+the server can answer, on a core no faster than the server's, and none of them may be late.
 """
 
 import asyncio
@@ -29,37 +30,47 @@ from labs.work.v1.work_towpath import READ
 from towpath.wire import DEFAULT_LIMITS, ClientConnection, Field, Section, Stream, Template, head_fields, literal, pack_prefix, request_head
 
 CLOSED: Final = 8
+"""Calls in flight in a closed loop."""
+
 TIMEOUT: Final = 1.0
-"""Seconds that a call may take: an answer that comes later is no use to anybody."""
+"""Seconds that a call may take. An answer that comes later does not count as good."""
 
 WINDOW: Final = 0.1
-"""Seconds."""
+"""Seconds in each of the windows into which a step is divided."""
 
 _CONNECTIONS: Final = 4
 _TRACES: Final = 4096
+"""Distinct traces that the calls have in turn."""
+
 _PRECISION: Final = 0.002
-"""Seconds before a call is due from which on the generator, which has a core to itself, looks at the clock all the time: timers are
-late."""
+"""Seconds before a call is due at which the generator stops to sleep and watches the clock, since timers are late. It has a core to
+itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What came of one step. `offered` calls were begun in `seconds`; `good` were answered well in time, with these latencies in seconds,
-    sorted, without those that were skipped; the last of them came `answering` seconds after the first call, or before `seconds` were over
-    and that is `seconds`. `failed` counts the others by gRPC status; `processor` is how many seconds of it the server used; `late` the
-    generator's own delay in the worst case. `windows` has for each `WINDOW` of the step how many calls were due in it and how many of them
-    were good; `pause` is how long before it the step before had made its last call: until all of that one were over."""
+    """The result of one step."""
 
     offered: int
+    """Calls that were begun."""
     good: int
+    """Calls that succeeded in time."""
     seconds: float
+    """Seconds for which calls were begun; in a closed loop, until the last of them ended."""
     answering: float
+    """Seconds until the last good answer, but at least `seconds`."""
     latencies: list[float]
+    """Seconds that good calls took, sorted, without those of the skipped time."""
     failed: dict[str, int]
+    """Calls that were not good, by gRPC status."""
     processor: float
+    """Seconds of the processor that the server used."""
     late: float
+    """The largest delay of the generator itself, in seconds."""
     windows: list[tuple[int, int]]
+    """For each `WINDOW` of the step, the calls that were due in it and those of them that were good."""
     pause: float
+    """Seconds from the last call of the step before to the beginning of this step. All calls of that step ended meanwhile."""
 
 
 class Wire(asyncio.Protocol):
@@ -70,7 +81,7 @@ class Wire(asyncio.Protocol):
         self.ready_to_call = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin the connection."""
         self._transport = cast("asyncio.Transport", transport)
         self.connection.begin()
         self.flush()
@@ -85,14 +96,14 @@ class Wire(asyncio.Protocol):
         self.connection.lost(f"connection lost: {exc}")
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the connection's `out`."""
         out = self.connection.out
         if out:
             self._transport.write(b"".join(out))
             out.clear()
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self._transport.close()
 
     # What the connection tells.
@@ -103,10 +114,10 @@ class Wire(asyncio.Protocol):
             self.ready_to_call.set_result(None)
 
     def going_away(self, reason: str) -> None:
-        """No more calls are wanted: those that are made end refused."""
+        """The server wants no more calls. A call that is made all the same ends with REFUSED_STREAM."""
 
     def pinged(self, payload: bytes) -> None:
-        """Nothing was asked."""
+        """Ignore the answer to a ping: this generator sends none."""
 
     def now(self) -> float:
         """The time in seconds."""
@@ -118,7 +129,7 @@ class Wire(asyncio.Protocol):
 
 
 class Call(Stream):
-    """One call: only whether it ended well, and when, is kept."""
+    """One call. Of its end only the status and the time are kept."""
 
     __slots__ = ("_due", "_generator")
 
@@ -128,20 +139,20 @@ class Call(Stream):
         self._due = due
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """A head that ends the call says that it failed."""
+        """A head that ends the call has the status of its failure."""
         if end_stream:
             self._ended(head, extra)
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
-        """The answer's bytes, which nobody reads."""
+        """Drop the bytes of the answer."""
         self.consumed(len(data))
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
-        """The end."""
+        """The call has ended, with a status."""
         self._ended(trailers, extra)
 
     def reset_received(self, code: int, reason: str) -> None:
-        """The server, or the connection, has ended it."""
+        """The server has reset the stream, or the connection was lost."""
         self._generator.ended(self._due, f"reset {code}")
 
     def _ended(self, section: Section, extra: Sequence[Field]) -> None:
@@ -150,7 +161,7 @@ class Call(Stream):
 
 
 class Generator:
-    """Makes calls over a few connections in turn, and keeps what came of them."""
+    """Makes calls over a few connections in turn, and counts their ends."""
 
     def __init__(self, wires: Sequence[Wire], authority: str, server: psutil.Process) -> None:
         self._wires = cycle(wires)
@@ -158,7 +169,7 @@ class Generator:
         self._head = Template(*request_head(READ.path, b"http", authority.encode(), head_fields(None)))
         message = ReadRequest(id="order-123456").SerializeToString()
         self._body = pack_prefix(0, len(message)) + message
-        # Each call has a trace of its own, as a root of a tree has: whom a server spares depends on it.
+        # Each call has a trace of its own, as a call at the root has: an overloaded server chooses by the trace what it rejects.
         timeout = literal(b"grpc-timeout", f"{TIMEOUT:.0f}S".encode())
         self._literals = cycle(
             timeout + literal(b"traceparent", f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00".encode()) for _ in range(_TRACES)
@@ -168,7 +179,7 @@ class Generator:
         self._random = random.Random(1)
 
     async def step(self, rate: float, seconds: float, skipped: float) -> Step:
-        """Load the server for `seconds`, and wait for all that was begun."""
+        """Load the server for `seconds`, and wait for all calls."""
         self._good = 0
         self._latencies: list[float] = []
         self._failed: Counter[str] = Counter()
@@ -228,7 +239,7 @@ class Generator:
         wire.flush()
 
     def ended(self, due: float, failure: str) -> None:
-        """A call that was due then has ended: well, if `failure` is empty."""
+        """Count the end of a call that was due at `due`. An empty `failure` is a success."""
         now = perf_counter()
         if not failure and now - due <= TIMEOUT:
             self._good += 1

@@ -1,4 +1,4 @@
-"""One run of one server: what it can do, then each load in turn. Server and generator are processes with a core each."""
+"""One run of one server: its capacity, then each load in turn. Server and generator are processes with a core each."""
 
 import asyncio
 import json
@@ -13,9 +13,10 @@ from bench.children import PeerError, child, cores, python_environment, ready, r
 from labs.experiments.overload.load import WINDOW
 
 SECONDS: Final = 3.0
-"""Of each load; the first third is left out of latencies, while the server finds out that it is overloaded."""
+"""Seconds of each load. The latencies of the first third are left out: the server needs it to find out that it is overloaded."""
 
 _SETTLED: Final = 0.95
+"""The share of the calls of a window that a settled server answers in time."""
 
 _LINE: Final = 1 << 26
 """Bytes of a step's result: a latency for each call."""
@@ -23,28 +24,35 @@ _LINE: Final = 1 << 26
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What came of a load of `times` the capacity. Rates are per second, that of `goodput` until the last answer, since what waits as the
-    load ends is answered after it; `answered` is the share of the calls offered that were. Latencies, in seconds, are of calls that were
-    answered well; `processor` is the share of its core that the server used until the last answer. `settled` is how many seconds after the
-    load before it ended the server answered in time what it was asked, and went on so: 95 % of the calls of each tenth of a second;
-    infinite if it never did."""
+    """The results of one load."""
 
     times: float
+    """The load, as a multiple of the capacity."""
     offered: float
+    """Calls made per second."""
     goodput: float
+    """Good answers per second until the last of them, since calls that wait at the end of the load are answered after it."""
     answered: float
+    """The share of calls that were answered well."""
     p50: float
+    """The median latency of calls that were answered well, in seconds."""
     p99: float
+    """The 99th percentile of the latency of calls that were answered well, in seconds."""
     failed: dict[str, int]
+    """Calls that were not answered well, by gRPC status."""
     processor: float
+    """The share of its core that the server used until the last good answer."""
     settled: float = 0.0
+    """Seconds from the end of the load before until the server answers in time 95 % of the calls of each window, and goes on so; infinite
+    if it never does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """`capacity` is calls per second in a closed loop."""
+    """The results of one server."""
 
     capacity: float
+    """Calls per second in a closed loop."""
     loads: Sequence[Load]
 
     def at(self, times: float) -> Load:
@@ -53,21 +61,21 @@ class Run:
 
     @property
     def peak(self) -> float:
-        """The most calls per second that were answered well at any load."""
+        """The highest goodput of all loads."""
         return max(load.goodput for load in self.loads)
 
     @property
-    def refusal(self) -> float:
-        """Seconds of the processor that a call takes which is refused. From twice and ten times the capacity, at both of which the server
-        has no time to spare: its time is so much for each call that it serves and so much for each that it does not."""
+    def rejection(self) -> float:
+        """Seconds of the processor that a rejected call takes. They follow from the loads of twice and ten times the capacity, at which the
+        server has no time to spare: its time is a constant for each served call and another one for each rejected call."""
         two, ten = self.at(2.0), self.at(10.0)
         a, b = (load.goodput * (1 / load.answered - 1) for load in (two, ten))
         return (two.goodput * ten.processor - ten.goodput * two.processor) / (two.goodput * b - ten.goodput * a)
 
 
 async def run(kind: str, loads: Sequence[float], seconds: float = SECONDS) -> Run:
-    """Measure a server of `kind` under each of `loads`, multiples of its capacity, for `seconds` each. Raises PeerError if a process
-    fails."""
+    """Measure a server of `kind` under each of `loads` for `seconds`. Loads are multiples of the server's capacity. Raises PeerError if a
+    process fails."""
     server_core, client_core = cores()
     environment = python_environment("")
     module = "labs.experiments.overload"
@@ -111,8 +119,8 @@ def _load(times: float, step: dict[str, Any]) -> Load:
 
 
 def settled(windows: Sequence[tuple[int, int]], pause: float) -> float:
-    """Seconds from the end of the load before, `pause` seconds before the first window, to the end of the last window of which less than
-    `_SETTLED` was answered; the end of the load is itself no recovery, so infinite if that is the last one."""
+    """Seconds from the end of the load before, which was `pause` seconds before the first window, to the end of the last window in which
+    less than `_SETTLED` was answered. This is infinite if that is the last window of all: the end of the load is no recovery."""
     bad = [index for index, (due, good) in enumerate(windows) if good < _SETTLED * due]
     if not bad:
         return pause

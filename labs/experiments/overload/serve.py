@@ -1,7 +1,7 @@
-"""A server of the experiment, in a process of its own: `python -m labs.experiments.overload.serve KIND`, KIND of `KINDS`.
+"""A server of the experiment, in a process of its own: `python -m labs.experiments.overload.serve KIND`, with a KIND of `KINDS`.
 
-Prints `ready HOST:PORT` once it listens on a free port of 127.0.0.1, and ends when its standard input closes, so that it cannot outlive
-the run that started it.
+The process prints `ready HOST:PORT` once it listens on a free port of 127.0.0.1. It ends when its standard input closes, so that it cannot
+outlive the run that started it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class Burning(WorkService):
         return ReadResponse(id=request.id)
 
     async def write(self, request: WriteRequest, ctx: Context) -> WriteResponse:
-        """Likewise."""
+        """Compute."""
         burn()
         return WriteResponse(id=request.id)
 
@@ -54,7 +54,7 @@ async def _grpcio() -> str:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(READ.service, {READ.name: handler}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    _alive.append(server)  # which stops when it is collected
+    _alive.append(server)  # a server that is collected stops
     return f"127.0.0.1:{port}"
 
 
@@ -64,13 +64,13 @@ KINDS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
     "towpath": lambda: _towpath(ServiceConfig(admission="on")),
     "grpcio.aio": _grpcio,
 }
-"""Who serves, by the name in the report."""
+"""The servers, by their names in the report."""
 
 
 def _end_with_parent() -> None:
     while os.read(0, 4096):
         continue
-    os._exit(0)  # a thread cannot end the process otherwise, and there is nothing to save
+    os._exit(0)  # a thread cannot end the process in another way, and there is nothing to save
 
 
 async def _main(kind: str) -> None:

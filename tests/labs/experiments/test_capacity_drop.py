@@ -19,7 +19,7 @@ def test_a_server_that_loses_half_of_its_capacity_makes_use_of_the_rest_and_of_a
     assert lab.after_drop(outcome) >= 0.95
 
 
-def test_a_server_that_refuses_nobody_answers_too_late():
+def test_a_server_that_rejects_no_call_answers_too_late():
     assert lab.after_step(lab.step(0, "off")) < 0.9
     assert lab.during_drop(lab.drop(0, "off")) < 0.9
 

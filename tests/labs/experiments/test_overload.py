@@ -8,10 +8,10 @@ from labs.experiments.overload.experiment import LOADS, STEPS, bars
 from labs.experiments.overload.measuring import Load, Run, run, settled
 
 
-def load(times: float, goodput: float, *, p99: float = 0.004, refusal: float = 10e-6) -> Load:
+def load(times: float, goodput: float, *, p99: float = 0.004, rejection: float = 10e-6) -> Load:
     """A server that spends a millisecond on each call that it serves."""
     offered = 1000 * times
-    processor = goodput * 0.001 + (offered - goodput) * refusal
+    processor = goodput * 0.001 + (offered - goodput) * rejection
     share = goodput / offered
     return Load(times=times, offered=offered, goodput=goodput, answered=share, p50=0.001, p99=p99, failed={}, processor=processor)
 
@@ -38,13 +38,13 @@ def test_latency_is_judged_by_that_at_half_load():
     assert "at 5x" in finding.what
 
 
-def test_what_a_refusal_costs_is_told_from_what_a_served_call_costs():
-    assert measured({}, refusal=20e-6).refusal == pytest.approx(20e-6)
-    assert not bars([measured({}, refusal=20e-6)])[2].holds
+def test_what_a_rejection_costs_is_told_from_what_a_served_call_costs():
+    assert measured({}, rejection=20e-6).rejection == pytest.approx(20e-6)
+    assert not bars([measured({}, rejection=20e-6)])[2].holds
 
 
 def test_one_slow_round_of_three_decides_nothing_and_two_do():
-    good, slow = measured({}), measured({10.0: 700}, refusal=20e-6)
+    good, slow = measured({}), measured({10.0: 700}, rejection=20e-6)
     assert all(finding.holds for finding in bars([good, slow, good]))
     findings = bars([slow, good, slow])
     assert [finding.measured for finding in findings if not finding.holds] == ["0.74", "20.0 us"]
@@ -69,7 +69,7 @@ def test_a_server_that_takes_longer_than_a_second_to_settle_is_found():
     assert (finding.holds, finding.measured) == (False, "1.10 s")
 
 
-async def test_a_real_server_under_load_serves_some_and_refuses_the_rest():
+async def test_a_real_server_under_load_serves_some_and_rejects_the_rest():
     found = await run("towpath", (0.5, 5.0), seconds=0.6)
     over = found.at(5.0)
     assert found.capacity > 0
