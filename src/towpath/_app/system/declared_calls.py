@@ -1,5 +1,5 @@
-"""The declarations of service files for `towpath check` (see `towpath._app.settings.declarations`), checked entry by entry, each with its
-place."""
+"""The declarations of service files for `towpath check` (see `towpath._app.settings.declarations`). Each entry is checked by itself, and
+knows its place in the file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 """From service files to the graph that `towpath._contracts.graph` checks.
 
-A file lists the contracts of its callees beside its own without saying which is which. So a service is taken to serve each listed contract
-of which it calls no method, or names a caller, or forwards. The calls of a program that serves nothing, such as a job, begin at the program
-itself: it has no deadline, and nobody waits for it.
+A file lists the contracts of its callees beside its own, without a distinction. A service is taken to serve a listed contract if it calls
+no method of the contract, if it names a method of the contract as a caller, or if it forwards the contract. The calls of a program that
+serves nothing, such as a job, begin at the program itself, which has no deadline.
 
 A call leads to the services that serve the method, preferably to those whose addresses the system file gives to the caller. A service that
 forwards is taken only if no other serves the method, because a gateway stands in front of a system and not in the middle. A method that no
-service serves belongs to somebody outside, and is the end of its chain.
+service of the system serves belongs to a service outside, and is the end of its chain.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ OUTSIDE: Final = "(outside)"
 _SERVICES: Final = "services"
 
 ITSELF: Final = ""
-"""The method of a service that calls without being called."""
+"""The method at which the calls of a program that serves nothing begin."""
 
 _Method = MethodSpec[Any, Any]
 _Found = TypeVar("_Found")
@@ -41,7 +41,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredSystem:
-    """The graph of some service files, and the waivers that they hold."""
+    """The graph of some service files, and their waivers."""
 
     graph: Graph
     waivers: tuple[Waiver, ...]
@@ -60,7 +60,7 @@ class _Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class _Link:
-    """One method that calls one other."""
+    """One method that calls another one."""
 
     caller: str
     callee: _Method
@@ -74,15 +74,15 @@ class _Member:
     name: str
     config: ServiceConfig
     knows: tuple[str, ...] | None
-    """The services whose addresses the system file gives it; None if there is no system file."""
+    """The services whose addresses the system file gives this service; None if there is no system file."""
     serves: Mapping[str, _Method]
-    """The methods that it serves, by full name."""
+    """The methods that the service serves, by full name."""
     links: Sequence[_Link]
     forwarded: set[str] = field(default_factory=set[str])
-    """The methods, by full name, that it serves by calling the same method elsewhere."""
+    """The full names of the methods that the service serves by calling the same method elsewhere."""
 
     def can_call(self, other: "_Member") -> bool:
-        """Whether it has the address of `other`."""
+        """Whether this service has the address of `other`."""
         return self.knows is None or other is self or other.name in self.knows
 
 
@@ -154,7 +154,7 @@ def _entry(call: DeclaredCall, methods: Sequence[_Method], source: Path | None) 
 
 
 def _placed(find: Callable[[], _Found], where: str, source: Path | None) -> _Found:
-    """What `find` finds. The SetupError that it may raise is raised with the place, `where`, before it."""
+    """The result of `find`. A SetupError of it is raised again with the place `where` before its message."""
     try:
         return find()
     except UnknownService as error:
@@ -164,7 +164,8 @@ def _placed(find: Callable[[], _Found], where: str, source: Path | None) -> _Fou
 
 
 def _served_here(methods: Sequence[_Method], entries: Sequence[_Entry]) -> dict[str, _Method]:
-    """Those of `methods` that the service is taken to serve: all but those of contracts that it calls and names no caller of."""
+    """The methods that the service is taken to serve. Methods of a contract are left out if an entry calls one of them and no entry names
+    one of them as its caller."""
     called = {method.service for entry in entries if not entry.declared.forward for method in entry.callees}
     calling = {entry.caller.service for entry in entries if entry.caller is not None}
     return {method.full_name: method for method in methods if method.service not in called - calling}
@@ -204,7 +205,7 @@ def _reached(caller: _Member, method: str, servers: Mapping[str, Sequence[_Membe
 
 
 def _preferably(members: list[_Member], wanted: Callable[[_Member], bool]) -> list[_Member]:
-    """The wanted ones of `members`; all of them if none is."""
+    """The wanted `members`, or all of them if none is wanted."""
     return [member for member in members if wanted(member)] or members
 
 

@@ -1,7 +1,7 @@
 """A whole system on one machine: every service of a system file as a process, started together and stopped together.
 
-No service is restarted by itself: a service that dies ends the system, because a system that quietly runs on without one of its parts
-teaches nobody anything. And no process is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each
+No service is restarted by itself. A service that dies ends the system, because its death should be noticed, and not hidden by a system that
+quietly runs on without it. No process is left behind: not when one dies, not on Ctrl-C, and not when this process is killed, since each
 child then sees the end of its socket to the supervisor (`towpath._app.process.parent_watch`).
 """
 
@@ -26,24 +26,26 @@ from towpath._transport.address import bind, bound
 SELF: Final = "towpath"
 """The name under which the supervisor itself emits lines."""
 
-# Variables that belong to one process and must not reach its children.
 _OWN: Final = ("CONFIG", "LISTEN", "LISTEN_FD", "NOTIFY_FD", "METRICS_DUMP", "WORKER")
 _NOT_INHERITED: Final = frozenset(f"TOWPATH_{name}" for name in _OWN)
+"""Variables that belong to one process and must not reach its children."""
 
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
 class ServiceDied(Exception):
-    """A service ended without having been told to. `name` and `status` (negative for a signal) say which and how."""
+    """A service ended although nothing stopped it."""
 
     def __init__(self, name: str, status: int, last_lines: Iterable[str]) -> None:
         self.name = name
+        """The name of the service."""
         self.status = status
+        """The return code of its process; a negative one is a signal's number."""
         super().__init__(_with_lines(f"{name} {ending(status)}, though nobody stopped it; everything else was stopped", last_lines))
 
 
 class System:
-    """A running system; made by `start`."""
+    """A running system. `start` makes it."""
 
     def __init__(self, file: SystemFile, tell: Emit, metrics: Path | None, env: Mapping[str, Mapping[str, str]]) -> None:
         self.file = file
@@ -68,10 +70,10 @@ class System:
         """Start the services that the system file at `path` lists, and stop all of them when the `async with` block ends.
 
         The block begins when every service is ready. `emit` takes the lines that the services print, and the supervisor's own under the
-        name `towpath`. Without it they are dropped, but for the last lines of a service that dies. `metrics` is a folder in which each
-        service leaves `NAME.prom` when it stops. `listen` are addresses by name, for services that should listen elsewhere than the file
-        says. `env` are variables by name, which a service gets besides those of the file. Raises SetupError if the file is wrong, a port is
-        in use, or a service does not become ready.
+        name `towpath`. Without `emit` the lines are dropped, except for the last ones of a service that dies. `metrics` is a folder in
+        which each service leaves `NAME.prom` when it stops. `listen` has the addresses, by name, of services that should not listen where
+        the file says. `env` has variables, by the service's name, that a service gets besides those of the file. Raises SetupError if the
+        file is wrong, if a port is in use, or if a service does not become ready.
         """
         file = load(Path(path)).listening(listen or {}, "listen")
         system = System(file, emit or _unseen, metrics, env or {})
@@ -99,30 +101,30 @@ class System:
         return self._children[name].pid
 
     async def kill(self, name: str) -> None:
-        """End the service `name` as a crash would, by SIGKILL, and return when it is gone; `wait` does not take it for a death. Its port
-        refuses connections until `respawn`. This is for tests of what the other services do about it."""
+        """End the service `name` as a crash would, by SIGKILL, and return when its process is gone. `wait` does not raise for it. The port
+        refuses connections until `respawn`. This is for tests of the other services."""
         child = self._children.pop(name)
         self._changed.set()
         child.tell(signal.SIGKILL)
         await child.stop(0)
 
     async def respawn(self, name: str) -> None:
-        """Start the service `name` anew after `kill`, at the address that it had, and return when it is ready. Raises SetupError if it does
-        not become ready, or if its port has been taken meanwhile."""
+        """Start the service `name` anew after `kill`, at the address that it had, and return when it is ready. Raises SetupError if the
+        service does not become ready, or if its port has been taken meanwhile."""
         await self._spawn(name, bind(self._addresses[name], f"{self.file.path}: services.{name}.listen"))
         await _ready(self._children[name], self.file.ready_timeout, self._addresses[name], self._tell)
 
     async def _spawn(self, name: str, listener: socket.socket) -> None:
         service = self.file.services[name]
         env = {**_environment(service, self.file, self._addresses, self._metrics), **self._env.get(name, {})}
-        # A child that dies should refuse connections at once instead of leaving them to hang, so it alone keeps the listener.
+        # Only the child keeps the listener, so that its port refuses connections at once when it dies, instead of leaving them to hang.
         with listener:
             argv = sys.executable, "-m", service.module
             self._children[name] = await Child.spawn(name, argv, env, listener, partial(self._tell, name))
         self._changed.set()
 
     async def wait(self) -> None:
-        """Wait until a service dies, and raise ServiceDied; never returns otherwise. Also raises any error that `emit` raises."""
+        """Wait until a service dies, and raise ServiceDied. This never returns. It also raises any error that `emit` raises."""
         heard: set[asyncio.Task[None]] = set()
         while True:
             self._changed.clear()
@@ -147,8 +149,8 @@ async def _all_ready(file: SystemFile, children: Mapping[str, Child], addresses:
         async with asyncio.TaskGroup() as group:
             for name, child in children.items():
                 group.create_task(_ready(child, file.ready_timeout, addresses[name], tell))
-    except* Exception as errors:  # noqa: BLE001 - unwrapped and raised again, whatever it is
-        # Of services that failed together the first is reported: a person can act on it, and the others are often its consequence.
+    except* Exception as errors:  # noqa: BLE001 - an error of any class is unwrapped and raised again
+        # Of services that failed together the first is reported, since the failures of the others often follow from it.
         raise _first(errors) from None
 
 
@@ -192,7 +194,7 @@ def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str
 
 
 def _reachable(address: Address) -> Address:
-    """The address at which a caller reaches a socket that listens at `address`, which may be every address of this machine."""
+    """The address at which a caller reaches a socket that listens at `address`, even if that stands for all addresses of this machine."""
     return Address(_WILDCARDS.get(address.host, address.host), address.port)
 
 

@@ -1,19 +1,19 @@
-"""The system file: which services make up a system, how each is started, and who calls whom.
+"""The system file: the services of a system, how each is started, and which services each of them calls.
 
     [system]
     name = "skyline"
     grace = "10s"                                  # how long a service may take to stop before it is killed
-    ready_timeout = "30s"                          # how long it may take to become ready
+    ready_timeout = "30s"                          # how long a service may take to become ready
 
     [services.search]
     module = "skyline.search"                      # run as `python -m skyline.search`
     config = "services/search.toml"                # its service file, relative to this one
     listen = "127.0.0.1:0"                         # port 0: a free one
-    calls = ["flights"]                            # other services of this file, whose addresses it is told
+    calls = ["flights"]                            # other services of this file, whose addresses it gets
     env = { SKYLINE_MONTH = "2013-01" }
 
-Everything is checked before anything starts. Services may call each other in a cycle, since each is told addresses that are bound
-before any of them runs; a cycle is still worth knowing of, so `cycle` finds one.
+The whole file is checked before any service starts. Services may call each other in a cycle, since all addresses are bound before any of
+the services runs. A person should still know of a cycle, so `cycle` finds one.
 """
 
 import re
@@ -31,7 +31,7 @@ from towpath._core.errors import SetupError
 from towpath._transport import Address
 
 DEFAULT_GRACE: Final = 10.0
-"""Seconds that a service may take to stop: twice what it gives its own calls."""
+"""Seconds that a service may take to stop: twice the default time that a service gives its running calls."""
 
 DEFAULT_READY_TIMEOUT: Final = 30.0
 """Seconds that a service may take to become ready."""
@@ -69,9 +69,9 @@ class ServiceEntry:
     config: Path | None
     listen: Address
     calls: tuple[str, ...]
-    """The services whose addresses it is told."""
+    """The services whose addresses this service gets."""
     env: Mapping[str, str]
-    """Variables that it gets besides those of the supervisor."""
+    """Variables that the service gets besides those of the supervisor."""
 
     @property
     def target_variable(self) -> str:
@@ -81,17 +81,20 @@ class ServiceEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemFile:
-    """A whole system; times are in seconds."""
+    """A whole system."""
 
     path: Path
     name: str
     grace: float
+    """Seconds that a service may take to stop before it is killed."""
     ready_timeout: float
+    """Seconds that a service may take to become ready."""
     services: Mapping[str, ServiceEntry]
     """The services by name, in the order of the file."""
 
     def listening(self, at: Mapping[str, str], where: str) -> "SystemFile":
-        """The same system with some services at other addresses, by name. `where` names the source of the addresses. Raises SetupError."""
+        """A copy of this system in which the services of `at` listen at other addresses. `where` names the source of the addresses, for
+        messages. Raises SetupError."""
         moved = dict(self.services)
         for name, address in at.items():
             if name not in moved:
@@ -100,7 +103,7 @@ class SystemFile:
         return replace(self, services=moved)
 
     def cycle(self) -> list[str]:
-        """The names along one cycle of calls, the first again at the end; empty if there is none."""
+        """The names along one cycle of calls, with the first name again at the end; empty if there is no cycle."""
         done: set[str] = set()
         for start in self.services:
             found = self._cycle_from(start, [], done)
