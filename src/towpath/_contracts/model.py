@@ -21,15 +21,18 @@ class TypeRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One RPC. `attribute` and `constant` are its names in Python; `doc` is its comment in the contract, or empty."""
+    """One RPC."""
 
     name: str
     attribute: str
+    """The name of its method in the generated classes."""
     constant: str
+    """The name of its `MethodSpec` in the generated module."""
     request: TypeRef
     response: TypeRef
     declared: Declared
     doc: str
+    """Its comment in the contract; empty if there is none."""
     place: Place
     kind: MethodKind = MethodKind.UNARY
     http: tuple[HttpBinding, ...] = ()

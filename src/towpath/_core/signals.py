@@ -45,7 +45,7 @@ DOMAIN: Final = "towpath"
 """The domain of every ErrorInfo that towpath itself gives."""
 
 ADMISSION: Final = "admission"
-"""The role that rejects calls when a server has too many, whoever the caller is."""
+"""The role that rejects calls of all callers alike, when a server has too many."""
 
 BREAKER: Final = "breaker"
 """The role that keeps a client's calls of a method away from an endpoint that fails the method."""

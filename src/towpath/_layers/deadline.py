@@ -23,7 +23,7 @@ Side = Literal["server", "client"]
 
 
 class Deadline:
-    """Rejects expired calls with DEADLINE_EXCEEDED. `side` says in the error where that happened; `signal` is told of each rejection."""
+    """Rejects expired calls with DEADLINE_EXCEEDED. The error names `side`, the side that rejected. `signal` is told of each rejection."""
 
     __slots__ = ("_side", "_signal")
 

@@ -178,7 +178,7 @@ class Listening(asyncio.AbstractServer):
 
 
 class Network:
-    """Nodes and the links between them. `options` hold for every link that `link` has not changed; `random` draws latency and loss."""
+    """Nodes and the links between them. `options` hold for every link that `link` has not changed. `random` draws latency and loss."""
 
     def __init__(self, random: Random, options: LinkOptions | None = None) -> None:
         self.random = random

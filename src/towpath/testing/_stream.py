@@ -42,7 +42,7 @@ class Path(Protocol):
 
 
 class End(asyncio.Transport):
-    """One end of a connection. `local` and `remote` are host and port; `path` leads to the other end."""
+    """One end of a connection. `path` leads to the other end. `local` and `remote` are the hosts and ports of both ends."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, local: tuple[str, int], remote: tuple[str, int]) -> None:
         super().__init__()

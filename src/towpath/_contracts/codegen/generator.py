@@ -47,7 +47,7 @@ class GenerateResult:
     unchanged: tuple[Path, ...]
     """Files that were right already."""
     warnings: tuple[str, ...]
-    """Those of protoc, one a line."""
+    """The warnings of protoc, one a line."""
 
     @property
     def up_to_date(self) -> bool:
