@@ -50,7 +50,7 @@ def test_five_failures_in_a_row_trip_it_and_overload_is_none(hand, outcome):
 
 
 @pytest.mark.parametrize(("between", "state"), [(Outcome.SUCCESS, CLOSED), (Outcome.CLIENT_FAULT, CLOSED), (Outcome.OVERLOAD, OPEN)])
-def test_an_answer_ends_a_streak_and_a_refusal_does_not(hand, between, state):
+def test_an_answer_ends_a_streak_and_a_rejection_does_not(hand, between, state):
     tested = breaker()
     feed(tested, *[Outcome.TRANSIENT] * 4, between, Outcome.TRANSIENT)
     assert tested.state is state

@@ -46,7 +46,7 @@ async def end(handler, calls):
     await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_one_too_many_is_refused_until_another_has_ended():
+async def test_one_too_many_is_rejected_until_another_has_ended():
     layer, told = bulkhead({"Say": Compartment(most=2)})
     handler = Handler()
     handle = layer.wrap(SAY, handler)

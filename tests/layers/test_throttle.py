@@ -1,4 +1,4 @@
-"""A client that is refused sends twice what is accepted, and no more."""
+"""A client whose calls are rejected sends twice what is accepted, and no more."""
 
 import asyncio
 import random
@@ -35,10 +35,10 @@ def throttle(seed: int = 1, **options: float) -> AdaptiveThrottle:
 
 @settings(max_examples=20)
 @given(st.integers(0, 2000), st.floats(0, 1), st.integers(0, 2**32), st.sampled_from([1.0, 1.5, 2.0, 3.0]))
-def test_calls_are_dropped_as_often_as_the_formula_says(total, refused, seed, headroom):
+def test_calls_are_dropped_as_often_as_the_formula_says(total, rejected, seed, headroom):
     with clock.using(Hand()):
         tested = throttle(seed, headroom=headroom)
-        accepted = round(total * (1 - refused))
+        accepted = round(total * (1 - rejected))
         for number in range(total):
             tested.record(Outcome.SUCCESS if number < accepted else Outcome.OVERLOAD)
         formula = 0.0 if total < 20 else min(0.8, max(0.0, (total - headroom * accepted) / (total + 1)))
@@ -47,12 +47,12 @@ def test_calls_are_dropped_as_often_as_the_formula_says(total, refused, seed, he
         assert sum(tested.drops() for _ in range(asked)) / asked == pytest.approx(formula, abs=0.02)
 
 
-@pytest.mark.parametrize("refused", [share / 20 for share in range(21)])
-def test_the_share_settles_within_two_points_of_twice_what_is_accepted(hand, refused):
-    # The target takes a share of what the client wants in each tenth of a second, and refuses the rest of what comes.
+@pytest.mark.parametrize("rejected", [share / 20 for share in range(21)])
+def test_the_share_settles_within_two_points_of_twice_what_is_accepted(hand, rejected):
+    # The target takes a share of what the client wants in each tenth of a second, and rejects the rest of what comes.
     tested = throttle()
     dropped = wanted = 0
-    capacity = 1 - refused
+    capacity = 1 - rejected
     for tick in range(300):
         hand.now += 0.1
         room = round(60 * capacity)
@@ -89,7 +89,7 @@ def test_one_call_in_each_second_passes_whatever_the_figures_say(hand):
     assert not tested.drops()
 
 
-def test_it_lets_go_when_the_refusals_are_old(hand):
+def test_it_lets_go_when_the_rejections_are_old(hand):
     tested = throttle()
     for _ in range(100):
         tested.record(Outcome.OVERLOAD)
@@ -218,17 +218,17 @@ def test_a_target_that_has_come_back_is_asked_in_full_after_a_second(hand):
     assert tested.probability() == 0
 
 
-@pytest.mark.parametrize(("pause", "refused_at"), [(0.01, None), (0.06, 10)])
-def test_a_run_of_accepted_calls_that_is_short_or_broken_proves_nothing(hand, pause, refused_at):
+@pytest.mark.parametrize(("pause", "rejected_at"), [(0.01, None), (0.06, 10)])
+def test_a_run_of_accepted_calls_that_is_short_or_broken_proves_nothing(hand, pause, rejected_at):
     tested = throttle()
     outage(tested)
     for number in range(25):
         hand.now += pause
-        tested.record(Outcome.OVERLOAD if number == refused_at else Outcome.SUCCESS)
+        tested.record(Outcome.OVERLOAD if number == rejected_at else Outcome.SUCCESS)
     assert tested.probability() > 0.5
 
 
-def test_one_late_refusal_by_a_target_that_has_come_back_sets_back_and_no_more(hand):
+def test_one_late_rejection_by_a_target_that_has_come_back_sets_back_and_no_more(hand):
     tested = throttle()
     outage(tested)
     for number in range(40):
@@ -243,7 +243,7 @@ def test_one_late_refusal_by_a_target_that_has_come_back_sets_back_and_no_more(h
     assert tested.probability() == 0
 
 
-def test_half_of_the_calls_refused_at_random_is_no_recovery(hand):
+def test_half_of_the_calls_rejected_at_random_is_no_recovery(hand):
     tested, source = throttle(), random.Random(1)
     outage(tested)
     for _ in range(20_000):

@@ -6,7 +6,7 @@ applies, else the entry that names its service, else the entry that names neithe
 says all that the file has to say about a method.
 
 This module reads no files: the application reads the service file, and the contract's options arrive in the `MethodSpec`. Names are full
-names here: `towpath._app.settings.method_names` has written out those of a file, and has refused each that no method has.
+names here: `towpath._app.settings.method_names` writes out the names in a file, and raises SetupError for a name that no method has.
 """
 
 from collections.abc import Sequence

@@ -39,7 +39,7 @@ def find_deadline_inversions(graph: Graph) -> Iterator[Finding]:
 
 
 def find_criticality_inversions(graph: Graph) -> Iterator[Finding]:
-    """Critical methods that cannot answer without one that is refused first."""
+    """Critical methods that cannot answer without a less important one, which an overloaded server rejects first."""
     for call in graph.calls:
         caller = graph.served[call.caller].criticality
         if caller >= Criticality.CRITICAL > call.criticality and not call.optional:

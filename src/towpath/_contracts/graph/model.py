@@ -38,7 +38,7 @@ class Served:
     timeout: float | None
     """In seconds; None for no end."""
     criticality: Criticality
-    """How much it hurts to refuse the method."""
+    """How much it hurts to reject a call of the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
