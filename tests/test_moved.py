@@ -44,7 +44,17 @@ def test_what_never_was_is_not_found(path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("old", "before", "now"),
-    [("layers.lane", "Lane", "MethodQueue"), ("layers.turns", "Turns", "Scheduler"), ("layers.excess", "Excess", "LoadShedding")],
+    [
+        ("app.lifeline", "Lifeline", "ParentWatch"),
+        ("app.signals", "Asked", "StopRequest"),
+        ("app.workers", "Crew", "WorkerPool"),
+        ("layers.budget", "Allowance", "RetryTokenBucket"),
+        ("layers.excess", "Excess", "LoadShedding"),
+        ("layers.idempotency_store", "Held", "KeyLease"),
+        ("layers.lane", "Lane", "MethodQueue"),
+        ("layers.turns", "Turns", "Scheduler"),
+        ("stores.transaction", "holding", "lease_of"),
+    ],
 )
 def test_a_class_that_was_renamed_is_found_by_its_old_path(old, before, now):
     module = import_module(f"towpath.{old}")

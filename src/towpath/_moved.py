@@ -128,10 +128,12 @@ _RENAMED: Final[dict[str, dict[str, str]]] = {
     "app.workers": {"Crew": "WorkerPool"},
     "layers.budget": {"Allowance": "RetryTokenBucket"},
     "layers.excess": {"Excess": "LoadShedding"},
+    "layers.idempotency_store": {"Held": "KeyLease", "held": "current_lease"},
     "layers.lane": {"Lane": "MethodQueue"},
     "layers.turns": {"Turns": "Scheduler"},
+    "stores.transaction": {"holding": "lease_of"},
 }
-"""Classes that have another name beside another module, by the module of before."""
+"""Names that have changed beside their module's, by the module of before."""
 
 
 def new_path(path: str) -> str | None:

@@ -9,7 +9,7 @@ from echo.v1 import echo_pb2 as pb
 
 from tests.stores.servers import Opened
 from towpath._core.errors import Code, RpcError
-from towpath._layers.idempotency.store import Answer, Held, held
+from towpath._layers.idempotency.store import Answer, KeyLease, current_lease
 
 PRINT = bytes(range(32))
 ANSWER = Answer(code=5, body=b"\0\xffbody")
@@ -87,16 +87,16 @@ async def test_an_effect_and_its_answer_are_committed_together(transactional: Op
     async with transactional() as store:
         await table(store)
         await store.claim(key, PRINT, "h", LONG)
-        holding = Held(store, key, "h", LONG)
-        held.set(holding)
+        lease = KeyLease(store, key, "h", LONG)
+        current_lease.set(lease)
         async with store.transaction() as tx:
             await run(tx, f"INSERT INTO effects VALUES ('{key}')")
             tx.answer(pb.SayResponse(id="x"))
-        assert holding.answered
+        assert lease.answered
         with pytest.raises(RuntimeError, match="answered already"):
             async with store.transaction():
                 pass
-        held.set(None)
+        current_lease.set(None)
         assert (await store.claim(key, PRINT, "i", LONG)).answer == Answer.of(pb.SayResponse(id="x"))
         assert await effects(store, key) == 1
 
@@ -106,12 +106,12 @@ async def test_an_attempt_that_was_overtaken_leaves_no_effect(transactional: Ope
         await table(store)
         await store.claim(key, PRINT, "slow", 0)
         assert (await store.claim(key, PRINT, "h", LONG)).mine
-        held.set(Held(store, key, "slow", LONG))
+        current_lease.set(KeyLease(store, key, "slow", LONG))
         with pytest.raises(RpcError, match="taken over") as caught:  # noqa: PT012 # the end of the block raises
             async with store.transaction() as tx:
                 await run(tx, f"INSERT INTO effects VALUES ('{key}')")
                 tx.answer(pb.SayResponse())
-        held.set(None)
+        current_lease.set(None)
         assert caught.value.code is Code.ABORTED
         assert await effects(store, key) == 0
 
@@ -120,7 +120,7 @@ async def test_a_transaction_that_fails_or_gives_no_answer_leaves_nothing(transa
     async with transactional() as store:
         await table(store)
         await store.claim(key, PRINT, "h", LONG)
-        held.set(Held(store, key, "h", LONG))
+        current_lease.set(KeyLease(store, key, "h", LONG))
         with pytest.raises(RuntimeError, match="must end with"):  # the end of the block raises
             async with store.transaction() as tx:
                 await run(tx, f"INSERT INTO effects VALUES ('{key}')")
@@ -129,7 +129,7 @@ async def test_a_transaction_that_fails_or_gives_no_answer_leaves_nothing(transa
                 await run(tx, f"INSERT INTO effects VALUES ('{key}')")
                 tx.answer(pb.SayResponse())
                 raise asyncio.CancelledError
-        held.set(None)
+        current_lease.set(None)
         assert await effects(store, key) == 0
         assert (await store.claim(key, PRINT, "i", LONG)).answer is None
 

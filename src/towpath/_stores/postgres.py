@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from towpath._core.errors import SetupError
-from towpath._layers.idempotency.store import Answer, Claim, Held, StoreUnavailable
-from towpath._stores.transaction import Answering, holding, overtaken
+from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
+from towpath._stores.transaction import Answering, lease_of, overtaken
 
 try:
     import asyncpg
@@ -60,7 +60,7 @@ class PostgresTransaction(Answering):
 
     __slots__ = ("connection",)
 
-    def __init__(self, connection: Any, found: Held | None) -> None:
+    def __init__(self, connection: Any, found: KeyLease | None) -> None:
         super().__init__(found)
         self.connection = connection
         """The connection of asyncpg, for the handler's statements."""
@@ -128,7 +128,7 @@ class PostgresStore:
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
         """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Raises RpcError (ABORTED) if
         another attempt has taken over the key, and asyncpg's errors. If the block raises or is cancelled, nothing is written."""
-        found = holding(self)
+        found = lease_of(self)
         pool = self._open
         with _reported():
             connection = await pool.acquire()

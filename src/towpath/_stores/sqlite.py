@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
-from towpath._stores.transaction import Answering, holding, overtaken
+from towpath._stores.transaction import Answering, lease_of, overtaken
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ class SqliteStore:
         """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Other transactions wait
         meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over the key,
         and sqlite3.Error. If the block raises or is cancelled, nothing is written."""
-        tx = SqliteTransaction(self, holding(self))
+        tx = SqliteTransaction(self, lease_of(self))
         async with self._turn:
             try:
                 await self.run(_begin)

@@ -10,14 +10,15 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from towpath._core.errors import Code, RpcError
-from towpath._layers.idempotency.store import Answer, Held, IdempotencyStore, held
+from towpath._layers.idempotency.store import Answer, IdempotencyStore, KeyLease, current_lease
 
 Res = TypeVar("Res", bound=Message)
 
 
-def holding(store: IdempotencyStore) -> Held | None:
-    """The key that this call holds in `store`, or None. Raises RuntimeError once the key is answered: one key is one transaction."""
-    found = held.get()
+def lease_of(store: IdempotencyStore) -> KeyLease | None:
+    """The lease of the key that this call holds in `store`, or None. Raises RuntimeError once the key is answered: one key is one
+    transaction."""
+    found = current_lease.get()
     if found is None or found.store is not store:
         return None
     if found.answered:
@@ -28,10 +29,10 @@ def holding(store: IdempotencyStore) -> Held | None:
 class Answering:
     """The base of a transaction. Nothing is committed if its block raises, or if a call with a key gives no answer."""
 
-    __slots__ = ("_answer", "_held")
+    __slots__ = ("_answer", "_lease")
 
-    def __init__(self, found: Held | None) -> None:
-        self._held = found
+    def __init__(self, found: KeyLease | None) -> None:
+        self._lease = found
         self._answer: Answer | None = None
 
     def answer(self, response: Res) -> Res:
@@ -39,13 +40,13 @@ class Answering:
         self._answer = Answer.of(response)
         return response
 
-    def due(self) -> tuple[Held, Answer] | None:
-        """The key and the answer to commit; None in a call without a key. Raises RuntimeError if the handler gave no answer."""
-        if self._held is None:
+    def due(self) -> tuple[KeyLease, Answer] | None:
+        """The lease and the answer to commit; None in a call without a key. Raises RuntimeError if the handler gave no answer."""
+        if self._lease is None:
             return None
         if self._answer is None:
             raise RuntimeError("a transaction of a call with a key must end with tx.answer(response), or an effect would have no answer")
-        return self._held, self._answer
+        return self._lease, self._answer
 
 
 def overtaken() -> RpcError:

@@ -20,7 +20,7 @@ from towpath._core.service import Handler, MethodKind
 from towpath._core.signals import reason_of
 from towpath._layers.idempotency.idempotency import Idempotency, IdempotencyOptions, scope
 from towpath._layers.idempotency.memory_store import MemoryStore
-from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable, held
+from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable, current_lease
 
 SAY, FAIL = EchoService.spec.methods[0], EchoService.spec.methods[1]
 
@@ -327,9 +327,9 @@ async def test_what_was_answered_with_its_effect_is_not_answered_again(fails: bo
     store = Broken()
 
     async def handle(request: Any, ctx: Context) -> pb.FailResponse:
-        holding = held.get()
-        assert holding is not None
-        holding.answered = await store.complete(holding.key, holding.holder, Answer.of(pb.FailResponse()), holding.ttl)
+        key_lease = current_lease.get()
+        assert key_lease is not None
+        key_lease.answered = await store.complete(key_lease.key, key_lease.holder, Answer.of(pb.FailResponse()), key_lease.ttl)
         if fails:
             raise ValueError("after the effect")
         return pb.FailResponse()
@@ -338,7 +338,7 @@ async def test_what_was_answered_with_its_effect_is_not_answered_again(fails: bo
     with suppress(ValueError):
         await handler(pb.FailRequest(), context())
     assert await handler(pb.FailRequest(), context()) == pb.FailResponse()
-    assert (store.asked["complete"], store.asked["release"], held.get()) == (1, 0, None)
+    assert (store.asked["complete"], store.asked["release"], current_lease.get()) == (1, 0, None)
 
 
 @pytest.mark.parametrize(("deadline", "lease"), [(None, 60.0), (2.0, 3.0)])

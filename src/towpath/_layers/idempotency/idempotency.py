@@ -31,7 +31,7 @@ from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
 from towpath._core.signals import Decision, Signal, rejection, unheard
-from towpath._layers.idempotency.store import Answer, Claim, Held, IdempotencyStore, StoreUnavailable, held
+from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, KeyLease, StoreUnavailable, current_lease
 
 log: Final = logging.getLogger("towpath.server")
 
@@ -108,48 +108,48 @@ class Idempotency:
 
     async def _once(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context, key: str) -> Any:
         fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-        holding = Held(self._store, key, uuid4().hex, self._options.ttl)
+        key_lease = KeyLease(self._store, key, uuid4().hex, self._options.ttl)
         try:
-            claim = await self._claim(holding, fingerprint, ctx)
+            claim = await self._claim(key_lease, fingerprint, ctx)
         except StoreUnavailable as error:
             why = f"its idempotency key could not be checked: {error}"
             raise self._rejection(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
         if not claim.mine:
             return self._known(method, ctx, claim, fingerprint)
-        token = held.set(holding)
+        token = current_lease.set(key_lease)
         try:
             response = await following(request, ctx)
             if not isinstance(response, method.response):  # no caller will get this response, so it must not be kept
                 raise TypeError(f"{method.full_name} returned {type(response).__name__} instead of {method.response.__name__}")
-            answer = None if holding.answered else Answer.of(response)
+            answer = None if key_lease.answered else Answer.of(response)
         except BaseException as error:
-            if not holding.answered:
-                await self._failed(method, ctx, holding, error)
+            if not key_lease.answered:
+                await self._failed(method, ctx, key_lease, error)
             if isinstance(error, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
                 self._tell(method, ctx, STORE_UNAVAILABLE)
                 raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
             raise
         finally:
-            held.reset(token)
+            current_lease.reset(token)
         if answer is not None:
-            await self._keep(method, ctx, holding, answer)
+            await self._keep(method, ctx, key_lease, answer)
         return response
 
-    async def _claim(self, holding: Held, fingerprint: bytes, ctx: Context) -> Claim:
+    async def _claim(self, key_lease: KeyLease, fingerprint: bytes, ctx: Context) -> Claim:
         remaining = ctx.remaining()
         options = self._options
         lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
-        claiming = self._start(self._store.claim(holding.key, fingerprint, holding.holder, lease))
+        claiming = self._start(self._store.claim(key_lease.key, fingerprint, key_lease.holder, lease))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            self._start(self._unclaim(claiming, holding))
+            self._start(self._unclaim(claiming, key_lease))
             raise
 
-    async def _unclaim(self, claiming: asyncio.Task[Claim], holding: Held) -> None:
+    async def _unclaim(self, claiming: asyncio.Task[Claim], key_lease: KeyLease) -> None:
         """Release the key of a cancelled call, after its claim has come through: an earlier release would release nothing."""
         await asyncio.wait((claiming,))
-        await self._release(holding)
+        await self._release(key_lease)
 
     def _known(self, method: MethodSpec[Any, Any], ctx: Context, claim: Claim, fingerprint: bytes) -> Any:
         """The end of a call whose key another attempt holds or held."""
@@ -167,7 +167,7 @@ class Idempotency:
         status = Status.FromString(answer.body)
         raise RpcError(Code(answer.code), status.message, status.details)
 
-    async def _failed(self, method: MethodSpec[Any, Any], ctx: Context, holding: Held, error: BaseException) -> None:
+    async def _failed(self, method: MethodSpec[Any, Any], ctx: Context, key_lease: KeyLease, error: BaseException) -> None:
         answer: Answer | None = None
         try:
             if definite(error):
@@ -175,14 +175,14 @@ class Idempotency:
         except Exception:  # the handler put something into the error that is no text, no detail or no code
             log.exception("%s failed with an error that cannot be kept", method.full_name)
         if answer is not None:
-            await self._keep(method, ctx, holding, answer)
+            await self._keep(method, ctx, key_lease, answer)
         else:
-            await asyncio.shield(self._start(self._release(holding)))
+            await asyncio.shield(self._start(self._release(key_lease)))
 
-    async def _keep(self, method: MethodSpec[Any, Any], ctx: Context, holding: Held, answer: Answer) -> None:
+    async def _keep(self, method: MethodSpec[Any, Any], ctx: Context, key_lease: KeyLease, answer: Answer) -> None:
         """Store the answer. The effect has happened, so the caller gets the answer even if it cannot be stored."""
         try:
-            kept = await asyncio.shield(self._start(self._store.complete(holding.key, holding.holder, answer, holding.ttl)))
+            kept = await asyncio.shield(self._start(self._store.complete(key_lease.key, key_lease.holder, answer, key_lease.ttl)))
         except StoreUnavailable:
             kept = False
         except Exception:
@@ -191,9 +191,9 @@ class Idempotency:
         if not kept:
             self._tell(method, ctx, ANSWER_NOT_KEPT)
 
-    async def _release(self, holding: Held) -> None:
+    async def _release(self, key_lease: KeyLease) -> None:
         try:
-            await self._store.release(holding.key, holding.holder)
+            await self._store.release(key_lease.key, key_lease.holder)
         except StoreUnavailable:
             return  # the lease will release it
         except Exception:

@@ -2,7 +2,7 @@
 
 A store holds one record per key: either the holder that runs the call, or the answer, each with a time at which it expires. Times are
 durations that the store adds to its own clock, since holders in several processes share none. A store that keeps its records beside a
-service's data can commit an effect and its answer as one: `held` tells it which key the running handler is answering.
+service's data can commit an effect and its answer as one: `current_lease` tells it which key the running handler is answering.
 
 A store decides nothing about calls: it compares no fingerprints and chooses no errors.
 """
@@ -65,19 +65,22 @@ class IdempotencyStore(Protocol):
         ...
 
 
-class Held:
-    """The key that the running handler answers, as its store's transaction sees it."""
+class KeyLease:
+    """The lease of a key: the right of the running call to have the key's effect and to store its answer."""
 
     __slots__ = ("answered", "holder", "key", "store", "ttl")
 
     def __init__(self, store: IdempotencyStore, key: str, holder: str, ttl: float) -> None:
         self.store: Final = store
         self.key: Final = key
+        """The key as the store knows it."""
         self.holder: Final = holder
+        """The name of this attempt in the store."""
         self.ttl: Final = ttl
+        """Seconds for which an answer is kept."""
         self.answered = False
-        """Whether an answer was committed with the effect; the layer then stores no other."""
+        """Whether an answer was committed with the effect. If so, the layer stores no other."""
 
 
-held: Final[ContextVar[Held | None]] = ContextVar("towpath_idempotency", default=None)
-"""The key of this task's call; None in a call without a key."""
+current_lease: Final[ContextVar[KeyLease | None]] = ContextVar("towpath_idempotency", default=None)
+"""The lease of this task's call; None in a call without a key."""
