@@ -48,6 +48,7 @@ def test_what_never_was_is_not_found(path):
         ("app.lifeline", "Lifeline", "ParentWatch"),
         ("app.signals", "Asked", "StopRequest"),
         ("app.workers", "Crew", "WorkerPool"),
+        ("contracts.diagnostics", "Place", "SourceLocation"),
         ("layers.budget", "Allowance", "RetryTokenBucket"),
         ("layers.excess", "Excess", "LoadShedding"),
         ("layers.idempotency_store", "Held", "KeyLease"),

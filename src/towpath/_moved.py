@@ -126,6 +126,7 @@ _RENAMED: Final[dict[str, dict[str, str]]] = {
     "app.lifeline": {"Lifeline": "ParentWatch"},
     "app.signals": {"Asked": "StopRequest"},
     "app.workers": {"Crew": "WorkerPool"},
+    "contracts.diagnostics": {"Place": "SourceLocation"},
     "layers.budget": {"Allowance": "RetryTokenBucket"},
     "layers.excess": {"Excess": "LoadShedding"},
     "layers.idempotency_store": {"Held": "KeyLease", "held": "current_lease"},

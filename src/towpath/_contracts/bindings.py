@@ -49,8 +49,8 @@ def refuse_clashes(contracts: Sequence[ContractModel]) -> None:
     for before, after in clashes(bindings):
         raise ContractError(
             f"{bindings[after]} of {owners[after].name} and {bindings[before]} of {owners[before].name} match the same requests",
-            place=owners[after].place,
-            also=owners[before].place,
+            location=owners[after].location,
+            also=owners[before].location,
             hint="change one of the paths, so that a literal segment tells the two apart or one is a special case of the other",
         )
 

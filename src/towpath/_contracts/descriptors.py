@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from towpath._contracts import bindings, naming, options
 from towpath._contracts.comments import documentation
-from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, Method, ServiceModel, TypeRef
 from towpath._contracts.own_package import importable
 from towpath._contracts.sources import Source
@@ -79,7 +79,7 @@ class _Reader:
             full_name=full_name,
             methods=tuple(methods),
             doc=self._doc(path),
-            place=self._place(path),
+            location=self._location(path),
         )
 
     def _method(self, method: MethodDescriptorProto, service: str, path: _Path) -> Method:
@@ -92,7 +92,7 @@ class _Reader:
             response=self._type(method.output_type, (*path, MethodDescriptorProto.OUTPUT_TYPE_FIELD_NUMBER)),
             declared=self._declared(method, service, path),
             doc=self._doc(path),
-            place=self._place(path),
+            location=self._location(path),
             kind=_KINDS[method.client_streaming, method.server_streaming],
             http=self._http(method, service, path),
         )
@@ -103,7 +103,7 @@ class _Reader:
         except options.InvalidOptionError as error:
             raise ContractError(
                 f"{service}/{method.name}: {error}",
-                place=self._place((*path, _OPTIONS, options.EXTENSION, error.field)),
+                location=self._location((*path, _OPTIONS, options.EXTENSION, error.field)),
                 hint=error.hint,
             ) from None
 
@@ -113,7 +113,7 @@ class _Reader:
         except BindingError as error:
             raise ContractError(
                 f"{service}/{method.name}: {error}",
-                place=self._place((*path, _OPTIONS, bindings.EXTENSION)),
+                location=self._location((*path, _OPTIONS, bindings.EXTENSION)),
                 hint="see google/api/http.proto for what a binding may say",
             ) from None
 
@@ -123,7 +123,7 @@ class _Reader:
             if keyword.iskeyword(name) or not name.isidentifier():
                 raise ContractError(
                     f"{full_name.lstrip('.')} is generated as {ref.module}.{ref.name}, and Python cannot import {name!r}",
-                    place=self._place(path),
+                    location=self._location(path),
                     hint="rename the message, or the file or directory that has this name",
                 )
         return ref
@@ -132,12 +132,12 @@ class _Reader:
         location = self._locations.get(path)
         return documentation(location.leading_comments or location.trailing_comments) if location else ""
 
-    def _place(self, path: _Path) -> Place:
+    def _location(self, path: _Path) -> SourceLocation:
         """The place of `path`, or of the innermost element around it that has one."""
         while path not in self._locations:
             path = path[:-1]  # the last one is (), the whole file
         line, column = self._locations[path].span[:2]
-        return Place(file=str(self._source), line=line + 1, column=column + 1)
+        return SourceLocation(file=str(self._source), line=line + 1, column=column + 1)
 
 
 def _refuse_same_attribute(methods: Iterable[Method]) -> None:
@@ -147,8 +147,8 @@ def _refuse_same_attribute(methods: Iterable[Method]) -> None:
         if other is not method:
             raise ContractError(
                 f"rpc {method.name} and rpc {other.name} both become {method.attribute}() in Python",
-                place=method.place,
-                also=other.place,
+                location=method.location,
+                also=other.location,
                 hint="rename one of the two so that they differ by more than case and underscores",
             )
 

@@ -5,7 +5,7 @@ The model is derived from descriptors, with everything that Python code needs wo
 
 from dataclasses import dataclass
 
-from towpath._contracts.diagnostics import Place
+from towpath._contracts.diagnostics import SourceLocation
 from towpath._contracts.options import Declared
 from towpath._core.http import HttpBinding
 from towpath._core.service import MethodKind
@@ -33,7 +33,7 @@ class Method:
     declared: Declared
     doc: str
     """Its comment in the contract; empty if there is none."""
-    place: Place
+    location: SourceLocation
     kind: MethodKind = MethodKind.UNARY
     http: tuple[HttpBinding, ...] = ()
 
@@ -46,7 +46,7 @@ class ServiceModel:
     full_name: str
     methods: tuple[Method, ...]
     doc: str
-    place: Place
+    location: SourceLocation
 
     @property
     def client_name(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.sources import Source, include_arguments
 from towpath._core.errors import SetupError
 
@@ -63,16 +63,16 @@ def fault(output: str, roots: Sequence[Path]) -> SetupError:
         match = _PLACED.fullmatch(line)
         if match is None or match["warning"]:
             continue
-        place = Place(file=match["file"], line=int(match["line"]), column=int(match["column"]))
+        location = SourceLocation(file=match["file"], line=int(match["line"]), column=int(match["column"]))
         imported = _IMPORT.fullmatch(match["message"])
         if imported and imported["file"] in missing:
             searched = ", ".join(map(str, roots))
             return ContractError(
                 f'import "{imported["file"]}" was not found',
-                place=place,
+                location=location,
                 hint=f"imports start from {searched}; correct the name, or add the root that has it with --proto-root",
             )
-        return ContractError(match["message"].rstrip("."), place=place, hint=_hint(match["message"]))
+        return ContractError(match["message"].rstrip("."), location=location, hint=_hint(match["message"]))
     return SetupError(f"protoc failed: {output.strip() or 'it said nothing'}")
 
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._core.errors import SetupError
 
 OWN_MODULES: Final = Path(__file__).parent.parent / "_gen"
@@ -50,11 +50,15 @@ def find_roots(paths: Sequence[Path], proto_root: Sequence[Path]) -> tuple[Path,
     for root in roots:
         if not root.is_dir():
             raise ContractError(
-                "the proto root is not a directory", place=Place(file=str(root)), hint="give the directory that imports start from"
+                "the proto root is not a directory",
+                location=SourceLocation(file=str(root)),
+                hint="give the directory that imports start from",
             )
         if os.pathsep in str(root) or "=" in str(root):
             raise ContractError(
-                f"protoc cannot take a root whose name has {os.pathsep!r} or '='", place=Place(file=str(root)), hint="rename the directory"
+                f"protoc cannot take a root whose name has {os.pathsep!r} or '='",
+                location=SourceLocation(file=str(root)),
+                hint="rename the directory",
             )
     return roots
 
@@ -75,7 +79,7 @@ def find_sources(paths: Sequence[Path], roots: Sequence[Path]) -> tuple[Source, 
     if not found:
         named = ", ".join(map(str, paths))
         raise ContractError(
-            "there is no .proto file here", place=Place(file=named), hint="give the directory or the files of your contracts"
+            "there is no .proto file here", location=SourceLocation(file=named), hint="give the directory or the files of your contracts"
         )
     for source in found.values():
         _check_not_shadowed(source, roots)
@@ -125,7 +129,9 @@ def _walk(directory: Path) -> Iterator[Path]:
 def _unreadable(error: OSError, path: Path) -> ContractError:
     file = error.filename if isinstance(error.filename, str) else str(path)
     reason = (error.strerror or type(error).__name__).lower()
-    return ContractError(f"cannot be read: {reason}", place=Place(file=file), hint="check that the path is right and that you may read it")
+    return ContractError(
+        f"cannot be read: {reason}", location=SourceLocation(file=file), hint="check that the path is right and that you may read it"
+    )
 
 
 def _source_of(file: Path, roots: Sequence[Path]) -> Source:
@@ -134,7 +140,9 @@ def _source_of(file: Path, roots: Sequence[Path]) -> Source:
         if resolved.is_relative_to(root.absolute()):
             return Source(name=resolved.relative_to(root.absolute()).as_posix(), root=root)
     named = ", ".join(map(str, roots))
-    raise ContractError(f"the file is below no proto root ({named})", place=Place(file=str(file)), hint="add its root with --proto-root")
+    raise ContractError(
+        f"the file is below no proto root ({named})", location=SourceLocation(file=str(file)), hint="add its root with --proto-root"
+    )
 
 
 def _check_not_shadowed(source: Source, roots: Sequence[Path]) -> None:
@@ -146,7 +154,7 @@ def _check_not_shadowed(source: Source, roots: Sequence[Path]) -> None:
 def _same_name(source: Source, other: Source) -> ContractError:
     return ContractError(
         f"two contracts are both imported as {source.name}",
-        place=Place(file=str(source)),
-        also=Place(file=str(other)),
+        location=SourceLocation(file=str(source)),
+        also=SourceLocation(file=str(other)),
         hint="move one of them to the directory of its package, or leave out one root",
     )

@@ -13,7 +13,7 @@ from towpath._contracts import naming
 from towpath._contracts.codegen.emitter import emit
 from towpath._contracts.codegen.leftovers import find_leftovers
 from towpath._contracts.descriptors import read_contracts
-from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.own_package import rewrite_imports
 from towpath._contracts.protoc import compile_sources
 from towpath._contracts.sources import Source, find_roots, find_sources
@@ -108,6 +108,6 @@ def _unwritable(error: OSError, out: Path) -> SetupError:
     reason = (error.strerror or type(error).__name__).lower()
     return ContractError(
         f"cannot be written: {reason}",
-        place=Place(file=file),
+        location=SourceLocation(file=file),
         hint="give --out a directory that exists or can be made, and that you may write to",
     )

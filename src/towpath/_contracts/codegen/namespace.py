@@ -6,7 +6,7 @@ Fixed names are reserved whether or not a contract happens to need them, so that
 from collections.abc import Iterator
 from typing import Final
 
-from towpath._contracts.diagnostics import ContractError, Place
+from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, TypeRef
 from towpath._core.service import Idempotency, MethodKind
 
@@ -111,28 +111,28 @@ def _message_modules(contract: ContractModel) -> dict[str, str]:
 
 
 def _refuse_clashes(contract: ContractModel, imported: set[str]) -> None:
-    defined: dict[str, tuple[str, Place]] = {}
-    for name, what, place in _definitions(contract):
+    defined: dict[str, tuple[str, SourceLocation]] = {}
+    for name, what, location in _definitions(contract):
         if name in imported:
             raise ContractError(
                 f"{what} is generated as {name}, a name that generated code imports",
-                place=place,
+                location=location,
                 hint="rename it in the contract; a service's name usually ends in Service, with something in front",
             )
-        other, elsewhere = defined.setdefault(name, (what, place))
-        if elsewhere != place:
+        other, elsewhere = defined.setdefault(name, (what, location))
+        if elsewhere != location:
             raise ContractError(
                 f"{what} and {other} are both generated as {name}",
-                place=place,
+                location=location,
                 also=elsewhere,
                 hint="rename one of the two, or move one service to a contract of its own",
             )
 
 
-def _definitions(contract: ContractModel) -> Iterator[tuple[str, str, Place]]:
+def _definitions(contract: ContractModel) -> Iterator[tuple[str, str, SourceLocation]]:
     for service in contract.services:
-        yield service.name, f"service {service.name}", service.place
-        yield service.client_name, f"the client of service {service.name}", service.place
-        yield service.sync_client_name, f"the sync client of service {service.name}", service.place
+        yield service.name, f"service {service.name}", service.location
+        yield service.client_name, f"the client of service {service.name}", service.location
+        yield service.sync_client_name, f"the sync client of service {service.name}", service.location
         for method in service.methods:
-            yield method.constant, f"the MethodSpec of {service.name}/{method.name}", method.place
+            yield method.constant, f"the MethodSpec of {service.name}/{method.name}", method.location
