@@ -62,7 +62,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
                 continue
             if run.random.random() < 0.9:
                 return answer
-            # The answer was lost on its way to whoever asked for it, who asks again.
+            # The answer was lost on its way to the caller, which asks again.
 
     async def failover() -> None:
         await asyncio.sleep(4)
