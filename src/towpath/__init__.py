@@ -7,7 +7,7 @@ imports a contract should not pay for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-import towpath._moved  # noqa: F401 # pyright: ignore[reportUnusedImport] # import paths of before go on leading somewhere
+from towpath import _moved
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath._core.calls.blocking import blocking
 from towpath._core.context import CallOptions, Context, Criticality, Reply, current
@@ -62,10 +62,17 @@ _LATER: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """The names of the application, from their modules on first use (PEP 562)."""
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(module), name)
-    return found
+if not TYPE_CHECKING:  # to a type checker a module with `__getattr__` has any name, and a misspelt one would pass
+
+    def __getattr__(name: str) -> Any:
+        """The names of the application, from their modules on first use (PEP 562), and modules that nobody has imported yet."""
+        module = _LATER.get(name)
+        if module is None:
+            return _moved.submodule(__name__, name)
+        found = globals()[name] = getattr(import_module(module), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    """What a prompt completes: the names of the application before their first use, too."""
+    return sorted({*globals(), *__all__})

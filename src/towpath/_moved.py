@@ -7,10 +7,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Final
+from importlib.abc import ExecutionLoader, Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from inspect import currentframe
+from types import CodeType, FrameType, ModuleType
+from typing import Any, Final, cast
 
 _PACKAGES: Final = ("app", "cli", "contracts", "core", "layers", "stores", "telemetry", "transport", "wire")
 """Each of them is a folder of that name with an underscore in front."""
@@ -122,19 +123,74 @@ MOVED: Final = {
 """Modules that have moved to another folder or have another name."""
 
 
-_RENAMED: Final[dict[str, dict[str, str]]] = {
+RENAMED: Final[dict[str, dict[str, str]]] = {
+    "app.keystore": {"Opened": "OpenableStore"},
     "app.lifeline": {"Lifeline": "ParentWatch"},
     "app.signals": {"Asked": "StopRequest"},
+    "app.targets": {"normal": "normal_name"},
+    "app.tlsfile": {"ClientSettings": "ClientTlsSettings", "ServerSettings": "ServerTlsSettings"},
     "app.workers": {"Crew": "WorkerPool"},
     "contracts.diagnostics": {"Place": "SourceLocation"},
+    "core.calls": {"Wire": "ClientStreamTransport"},
+    "core.signals": {"refusal": "rejection", "refused": "was_rejected"},
     "layers.budget": {"Allowance": "RetryTokenBucket"},
-    "layers.excess": {"Excess": "LoadShedding"},
+    "layers.excess": {"CLASS": "LEVELS_PER_CLASS", "Excess": "LoadShedding"},
     "layers.idempotency_store": {"Held": "KeyLease", "held": "current_lease"},
+    "layers.lag": {"EASY": "LATE_FROM"},
     "layers.lane": {"Lane": "MethodQueue"},
-    "layers.turns": {"Turns": "Scheduler"},
+    "layers.pace": {"Pace": "ServiceRate"},
+    "layers.patience": {"Patience": "CallerTimeout"},
+    "layers.places": {"Place": "QueueEntry"},
+    "layers.refusals": {"Refusals": "Rejections"},
+    "layers.trial": {"Trial": "RecoveryProbe"},
+    "layers.turns": {"MAX_AT_ONCE": "MAX_BATCH", "Turns": "Scheduler", "Waiting": "CallQueue"},
+    "layers.waiter": {"Queue": "TaskQueue", "Waiter": "WaitingTask"},
+    "layers.waits": {"MIN_ROOM": "MIN_CAPACITY", "Waits": "WaitLimits"},
     "stores.transaction": {"holding": "lease_of"},
+    "transport.calling": {"ClientCall": "GrpcUnaryStream"},
+    "transport.client_stream": {"MOST_QUEUED": "MAX_QUEUED"},
+    "transport.dialogues": {"Endpoint": "MethodRoute"},
+    "transport.health": {"Told": "OnHealth"},
+    "transport.whole_call": {"WholeCall": "UnaryStream"},
+    "wire.hpack": {"Field": "towpath._wire.http.Field"},
+    "wire.http2": {"Field": "towpath._wire.http.Field", "Section": "towpath._wire.http.Section", "Template": "towpath._wire.http.Template"},
+    "wire.http2.budget": {"Budget": "AbuseBudget"},
+    "wire.spoken": {"SPOKEN": "CLIENT_PROTOCOLS", "Spoken": "ClientProtocol"},
 }
-"""Names that have changed beside their module's, by the module of before."""
+"""What has another name beside another module, by the module of before. A name with dots has left the module, too."""
+
+_HOMES: Final = {
+    "_app": "towpath",
+    "_app.process.signals": "towpath.system",
+    "_app.settings": "towpath.settings",
+    "_app.system": "towpath.system",
+    "_contracts.codegen": "towpath.codegen",
+    "_contracts.policy": "towpath.settings",
+    "_core": "towpath",
+    "_core.calls.synchronous": "towpath.generated",
+    "_core.early_rejection": "towpath.layers",
+    "_core.http": "towpath.generated",
+    "_core.policies": "towpath.generated",
+    "_layers": "towpath.layers",
+    "_layers.bucket": "towpath.settings",
+    "_layers.bulkhead": "towpath.settings",
+    "_layers.idempotency": "towpath.stores",
+    "_layers.retry_budget": "towpath.settings",
+    "_stores": "towpath.stores",
+    "_telemetry": "towpath.telemetry",
+    "_transport": "towpath.transport",
+    "_wire": "towpath.wire",
+    "testing": "towpath.testing",
+}
+"""The public module that has what users need of an internal module or package."""
+
+
+def public_home(path: str) -> str | None:
+    """The public module that has what users need of the internal module at `path`; None if there is nothing for them in it."""
+    below = path.removeprefix("towpath.")
+    while below and below not in _HOMES:
+        below = below.rpartition(".")[0]
+    return _HOMES.get(below)
 
 
 def new_path(path: str) -> str | None:
@@ -148,44 +204,137 @@ def new_path(path: str) -> str | None:
     return None if moved is None else f"towpath.{moved}"
 
 
-_PUBLIC: Final = frozenset(f"towpath.{name}" for name in ("layers", "stores", "telemetry", "transport", "wire"))
+_PUBLIC_PACKAGES: Final = frozenset(f"towpath.{name}" for name in ("layers", "stores", "telemetry", "transport", "wire"))
 """Packages of before that public modules have the names of."""
+
+_SPECS: Final[dict[str, ModuleSpec | None]] = {}
+"""The spec of each module that an old path leads to, by the path of now."""
+
+
+def submodule(package: str, name: str) -> ModuleType:
+    """The module `name` of `package` as its attribute, without an import of it in the user's code: the package of before had imported it.
+    Raises AttributeError where there was none."""
+    path = f"{package}.{name}"
+    if not name.startswith("_"):
+        try:
+            return import_module(path)
+        except ModuleNotFoundError as missing:
+            if missing.name != path:
+                raise
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
+_NOT_THE_USER: Final = frozenset({"_frozen_importlib", "_frozen_importlib_external", "importlib", "towpath"})
+"""Packages whose frames a warning passes over."""
+
+
+def _warn(old: str, now: str) -> None:
+    """Say where `old` is, at the line that imports it: that line is above the frames of the import system and of towpath."""
+    frame = cast("FrameType", currentframe())
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THE_USER:
+        frame = frame.f_back
+    names = ", ".join(f"{before} is {name}" for before, name in RENAMED.get(old.removeprefix("towpath."), {}).items())
+    called = f"{now} ({names})" if names else now
+    public = public_home(now)
+    home = f"what users need of it is in `{public}`" if public else "it has nothing for users"
+    warnings.warn_explicit(
+        f"{old} is internal and now called {called}; {home}. Run `towpath gen` again for generated code",
+        DeprecationWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        str(frame.f_globals.get("__name__", "sys")),
+        frame.f_globals.setdefault("__warningregistry__", {}),
+    )
 
 
 class _OldPackage(Loader):
-    """Makes an empty package. The new package itself must not stand there: Python would put the modules of old paths into it, where modules
-    of other names are."""
+    """Makes a package with the names of the new one. The new package itself must not stand there: Python would look for the modules of old
+    paths in its folder, where modules of other names are, and another finder would load a module from it a second time."""
+
+    def __init__(self, now: str) -> None:
+        self._now = now
 
     def create_module(self, spec: ModuleSpec) -> None:
         del spec
 
     def exec_module(self, module: ModuleType) -> None:
-        """None of the packages of before exported anything."""
+        """Look for each name when it is asked for. Warn where the package exported something."""
+        old, package = module.__name__, import_module(self._now)
+        renamed = RENAMED.get(old.removeprefix("towpath."), {})
+        exported = cast("Sequence[str]", getattr(package, "__all__", ()))
+
+        def find(name: str) -> Any:
+            if name in renamed:
+                return _renamed(package, renamed[name])
+            return getattr(package, name) if name == "__all__" or name in exported else submodule(old, name)
+
+        def names() -> list[str]:
+            return sorted({*vars(module), *exported, *renamed})
+
+        module.__doc__ = package.__doc__
+        vars(module).update(__getattr__=find, __dir__=names)
+        if exported:
+            _warn(old, package.__name__)
 
 
-class _Alias(Loader):
-    """Gives a module that is imported by its new path already."""
+class _Alias(ExecutionLoader):
+    """Gives the module of the new path."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
-        self._spec = module.__spec__
+    def __init__(self, old: str, now: ModuleSpec) -> None:
+        self._old = old
+        self._now = now.name
+        self._loader = cast("ExecutionLoader", now.loader)  # those of files and of archives know a module's text
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         del spec
-        return self._module
+        module = import_module(self._now)
+        _SPECS.setdefault(self._now, module.__spec__)  # the first time: later another thread may be between here and `exec_module`
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Warn of the old path; finding a module by it, without an import, does not."""
-        old, module.__spec__ = module.__spec__, self._spec  # the import system has put the spec of the old path there
-        renamed = _RENAMED.get(old.name.removeprefix("towpath."), {}) if old else {}
-        for before, now in renamed.items():
-            setattr(module, before, getattr(module, now))
-        warnings.warn(
-            f"{old.name if old else module.__name__} is internal and now called {module.__name__}; import what you need from `towpath` or "
-            "a public module of it, and run `towpath gen` again for generated code",
-            DeprecationWarning,
-            stacklevel=2,
-        )
+        module.__spec__ = _SPECS[self._now]  # the import system has put the spec of the old path there
+        for before, now in RENAMED.get(self._old.removeprefix("towpath."), {}).items():
+            setattr(module, before, _renamed(module, now))
+        _warn(self._old, self._now)
+
+    def get_filename(self, fullname: str) -> str:
+        """The module's file, for tools that show it."""
+        del fullname
+        return self._loader.get_filename(self._now)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code, for `python -m` with an old path."""
+        del fullname
+        return self._loader.get_code(self._now)
+
+    def get_source(self, fullname: str) -> str | None:
+        """The module's text, for tools that show it."""
+        del fullname
+        return self._loader.get_source(self._now)
+
+    def is_package(self, fullname: str) -> bool:
+        """False: a package has a loader of its own kind."""
+        del fullname
+        return False
+
+
+def _renamed(module: ModuleType, now: str) -> Any:
+    where, _, name = now.rpartition(".")
+    return getattr(import_module(where) if where else module, name)
+
+
+def _located(path: str) -> ModuleSpec | None:
+    """The spec of the module at `path` below towpath, found without an import.
+
+    Python holds the lock of all imports while it asks a finder. A finder that imported would wait with that lock for a thread that is
+    importing the same module, and that thread would wait for the lock.
+    """
+    name, spec = "towpath", sys.modules["towpath"].__spec__
+    for part in path.split(".")[1:]:
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations or []) if spec else None
+    return spec
 
 
 class OldPaths(MetaPathFinder):
@@ -194,19 +343,13 @@ class OldPaths(MetaPathFinder):
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """The spec of a module at its old path, None for any other."""
         del path, target
-        below = fullname.removeprefix("towpath.")
-        if below in _PACKAGES and below != fullname:
-            return None if fullname in _PUBLIC else ModuleSpec(fullname, _OldPackage(), is_package=True)
-        found = new_path(fullname)
+        now = None if fullname in _PUBLIC_PACKAGES else new_path(fullname)
+        found = _located(now) if now else None
         if found is None:
             return None
-        try:
-            module = import_module(found)
-        except ModuleNotFoundError as missing:
-            if missing.name == found:
-                return None
-            raise
-        return ModuleSpec(fullname, _Alias(module))
+        if found.submodule_search_locations is not None:
+            return ModuleSpec(fullname, _OldPackage(found.name), is_package=True)
+        return ModuleSpec(fullname, _Alias(fullname, found), origin=found.origin)
 
 
 def install() -> None:

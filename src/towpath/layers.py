@@ -2,8 +2,9 @@
 
 import warnings
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from towpath import _moved
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
 from towpath._core.service import Handler, Layer
 from towpath._core.signals import Decision, Signal, rejection
@@ -21,13 +22,15 @@ _OLD: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    module = _OLD.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    text = f"{name} is internal and now in {module}; the stores and their port are in towpath.stores"
-    warnings.warn(text, DeprecationWarning, stacklevel=2)
-    return getattr(import_module(module), name)
+if not TYPE_CHECKING:  # see `towpath/__init__.py`
+
+    def __getattr__(name: str) -> Any:
+        module = _OLD.get(name)
+        if module is None:
+            return _moved.submodule(__name__, name)
+        text = f"{name} is internal and now in {module}; the stores and their port are in towpath.stores"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return getattr(import_module(module), name)
 
 
 __path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

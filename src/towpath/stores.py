@@ -1,8 +1,9 @@
 """Where answers are kept by idempotency key, and rates that processes share. Each store is loaded when it is first used, since each has its
 own driver."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
+
+from towpath import _moved
 
 if TYPE_CHECKING:
     from towpath._layers.idempotency.memory_store import MemoryStore
@@ -41,11 +42,12 @@ _MODULES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(module), name)
+if not TYPE_CHECKING:  # see `towpath/__init__.py`
+    from importlib import import_module
+
+    def __getattr__(name: str) -> Any:
+        module = _MODULES.get(name)
+        return _moved.submodule(__name__, name) if module is None else getattr(import_module(module), name)
 
 
 __path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

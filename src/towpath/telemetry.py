@@ -1,7 +1,16 @@
 """What towpath tells about itself: rate, errors and duration of every call."""
 
+from typing import TYPE_CHECKING, Any
+
+from towpath import _moved
 from towpath._telemetry.metrics import CallMetrics, write_exposition
 
 __all__ = ["CallMetrics", "write_exposition"]
+
+if not TYPE_CHECKING:  # see `towpath/__init__.py`
+
+    def __getattr__(name: str) -> Any:
+        return _moved.submodule(__name__, name)
+
 
 __path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

@@ -1,5 +1,8 @@
 """The bare path: a server and a channel that speak gRPC, gRPC-Web, Connect and REST, without policies."""
 
+from typing import TYPE_CHECKING, Any
+
+from towpath import _moved
 from towpath._transport.address import Address
 from towpath._transport.client.channel import Channel
 from towpath._transport.client.connection_backoff import Backoff
@@ -28,5 +31,11 @@ __all__ = [
     "Server",
     "ServerTls",
 ]
+
+if not TYPE_CHECKING:  # see `towpath/__init__.py`
+
+    def __getattr__(name: str) -> Any:
+        return _moved.submodule(__name__, name)
+
 
 __path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

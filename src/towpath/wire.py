@@ -1,5 +1,8 @@
 """The protocols without IO, for load generators and other tools: bytes go in and events come out."""
 
+from typing import TYPE_CHECKING, Any
+
+from towpath import _moved
 from towpath._wire.client_protocol import request_head
 from towpath._wire.grpc.client import head_fields
 from towpath._wire.grpc.framing import pack_prefix
@@ -24,5 +27,11 @@ __all__ = [
     "pack_prefix",
     "request_head",
 ]
+
+if not TYPE_CHECKING:  # see `towpath/__init__.py`
+
+    def __getattr__(name: str) -> Any:
+        return _moved.submodule(__name__, name)
+
 
 __path__: list[str] = []  # modules of before, which `towpath._moved` finds, were below it

@@ -65,10 +65,13 @@ def is_import(node: ast.stmt) -> bool:
 
 
 def is_export_on_use(node: ast.stmt) -> bool:
-    """A module's `__getattr__`, or the private table of literals that tells it where names are."""
+    """A module's `__getattr__`, also one that is hidden from type checkers, its `__dir__`, or the private table of literals that tells them
+    where names are."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "not TYPE_CHECKING":
+        return all(map(is_export_on_use, node.body + node.orelse))
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(node.value, ast.Dict):
         return node.target.id.startswith("_") and all(isinstance(value, ast.Constant) for value in node.value.values)
-    return isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
+    return isinstance(node, ast.FunctionDef) and node.name in ("__getattr__", "__dir__")
 
 
 def test_init_files_only_export() -> None:

@@ -1,10 +1,11 @@
 """A public name comes and goes on purpose: a change of the snapshot is read in review as a change of the API."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.public_names import MAX_NAMES, SNAPSHOT, grouped, listed, public_names
+from tests.architecture.public_names import AUDIENCES, MAX_NAMES, SNAPSHOT, grouped, listed, public_names
 from tests.architecture.repository import ROOT, plant, tracked
 
 
@@ -30,6 +31,15 @@ def test_every_public_module_is_for_somebody() -> None:
     assert "# For nobody" not in text
     assert listed(text) == listed(SNAPSHOT.read_text())
     assert grouped(["towpath.App", "towpath.stray.X"]).endswith("# For nobody\ntowpath.stray.X\n")
+
+
+@pytest.mark.parametrize("module", sorted(module for modules in AUDIENCES.values() for module in modules))
+def test_a_type_checker_knows_a_misspelt_name(module: str) -> None:
+    """A module with `__getattr__` has any name to a type checker, unless the function is below `if not TYPE_CHECKING`."""
+    path = ROOT / "src" / Path(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    functions = [node.name for node in ast.parse(source.read_text()).body if isinstance(node, ast.FunctionDef)]
+    assert "__getattr__" not in functions, f"{source}: put __getattr__ below `if not TYPE_CHECKING`"
 
 
 @pytest.mark.parametrize(
