@@ -1,12 +1,13 @@
 """The frame of the command line: statuses, messages, and no traceback."""
 
+import importlib
 import importlib.util
 import subprocess
 import sys
 
 import pytest
 
-from towpath._cli.main import main
+from towpath._cli.main import _COMMANDS, main
 from towpath._core.errors import SetupError
 
 
@@ -19,6 +20,20 @@ def test_help_names_the_commands(capsys):
     assert main(["--help"]) == 0
     output = capsys.readouterr().out
     assert all(command in output for command in ("explain", "gen", "up"))
+
+
+def test_help_says_what_each_command_does(capsys):
+    assert main(["--help"]) == 0
+    output = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for where, line in _COMMANDS.values():
+        assert line in output
+        module, _, name = where.partition(":")
+        assert getattr(importlib.import_module(module), name).__doc__.partition("\n")[0] == line
+
+
+def test_the_help_of_a_command_is_its_own(capsys):
+    assert main(["gen", "--help"]) == 0
+    assert "--proto-root" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["explane"], ["up", "--metrcs", "x"], ["explain"], ["explain", "a/b", "--side", "middle"]])

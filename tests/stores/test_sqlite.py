@@ -9,7 +9,7 @@ from towpath._stores.sqlite import SqliteStore
 
 
 async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"nowhere.x\.db could not be opened"):
+    with pytest.raises(SetupError, match=r"nowhere.x\.db could not be opened: .*; make the folder .*nowhere, or"):
         await SqliteStore(tmp_path / "nowhere" / "x.db").open()
 
 

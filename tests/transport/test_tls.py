@@ -278,7 +278,7 @@ async def test_plaintext_beyond_this_machine_has_to_be_meant() -> None:
     await server.start("0.0.0.0", insecure=True)
     await server.close()
     for target in ("10.0.0.1:1", "flights:1", "[2001:db8::1]:1"):
-        with pytest.raises(SetupError, match=r"has no TLS: give tls=, or insecure=True"):
+        with pytest.raises(SetupError, match=r"has no TLS: give tls=, or insecure=True.*\[tls\] and service\.insecure"):
             Channel(target)
         Channel(target, insecure=True)
     for target in ("127.0.0.2:1", "localhost:1", "[::1]:1"):

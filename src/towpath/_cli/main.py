@@ -14,12 +14,19 @@ from typing import Final
 from towpath._core.errors import SetupError
 
 _COMMANDS: Final = {
-    "call": "towpath._cli.call:call",
-    "check": "towpath._cli.check:check",
-    "explain": "towpath._cli.explain:explain",
-    "gen": "towpath._cli.gen:gen",
-    "up": "towpath._cli.up:up",
+    "call": ("towpath._cli.call:call", "Call a method with JSON and print what it answers as JSON, one line for each response."),
+    "check": (
+        "towpath._cli.check:check",
+        "Check who calls whom, as service files declare it, and exit with status 1 if anything is found.",
+    ),
+    "explain": (
+        "towpath._cli.explain:explain",
+        "Print the stack of a method, in order, and its resolved values with their sources.",
+    ),
+    "gen": ("towpath._cli.gen:gen", "Compile .proto files to messages and typed services."),
+    "up": ("towpath._cli.up:up", "Start every service of a system file and stop them together."),
 }
+"""Where each command is, and the first line of its help, for the list of commands: a list imports none of them."""
 
 
 _PIPE: Final = 141
@@ -49,8 +56,11 @@ def _dispatch(arguments: Sequence[str]) -> int:
     from cyclopts import App, CycloptsError
 
     app = App(name="towpath", help="The golden path for Python services.", version=_version, result_action="return_value")
-    for name, where in _COMMANDS.items():
-        app.command(where, name=name)
+    for name, (where, line) in _COMMANDS.items():
+        if arguments and arguments[0] == name:
+            app.command(where, name=name)  # its own help is longer than one line
+        else:
+            app.command(where, name=name, help=line)
     app.register_install_completion_command()  # pyright: ignore[reportUnknownMemberType] # its **kwargs have no type
     try:
         status = app(list(arguments), exit_on_error=False)

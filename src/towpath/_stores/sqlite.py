@@ -86,7 +86,11 @@ class SqliteStore:
         try:
             self._connection = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._opened))
         except sqlite3.Error as error:
-            raise SetupError(f"the store {self._path} could not be opened: {error}; name a file in a folder that can be written") from error
+            raise SetupError(f"the store {self._path} could not be opened: {error}; {self._remedy()}") from error
+
+    def _remedy(self) -> str:
+        folder = self._path.absolute().parent
+        return "name a file in a folder that can be written" if folder.is_dir() else f"make the folder {folder}, or name another file"
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False)

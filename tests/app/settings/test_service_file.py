@@ -99,7 +99,10 @@ def test_variables_win_over_the_file(tmp_path):
         ("[[methodConfig]]\nname = []", r"methodConfig\[0\]: name lists no method"),
         ("[[methodConfig]]\nname = [{ method = 'M' }]", r"methodConfig\[0\]: name has the method 'M' but no service"),
         ("[[methodConfig]]\nname = [{ servce = 'M' }]", r"unknown key methodConfig\[0\]\.name\[0\]\.servce; did you mean 'service'"),
-        ("[[methodConfig]]\nname = [{}]\ntimeout = 1", r"methodConfig\[0\]\.timeout: expected `str \| null`, got `int`"),
+        (
+            "[[methodConfig]]\nname = [{}]\ntimeout = 1",
+            r'methodConfig\[0\]\.timeout: expected `str`, got `int`; write "1", or "1s" if it is a duration$',
+        ),
         ("[[methodConfig]]\nname = [{}]\ntimeout = '1m'", r"methodConfig\[0\]\.timeout: '1m' is not a duration"),
         ("[[methodConfig]]\nname = [{}]\ntimeout = '0s'", r"methodConfig\[0\]\.timeout: a duration of zero"),
         (

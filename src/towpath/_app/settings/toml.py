@@ -22,6 +22,9 @@ Policy = TypeVar("Policy")
 
 _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "list": "an array", "float": "a number"}
 
+_NUMBER_FOR_TEXT: Final = ("expected `str`, got `int`", "expected `str`, got `float`")
+"""What msgspec says of `timeout = 1`, where `"1s"` is meant."""
+
 
 def read(path: Path, into: type[Table]) -> Table:
     """The file at `path` as an object of the class `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of
@@ -92,7 +95,9 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
         reason, _, inside = str(error).partition(" - at `$")
-        reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table")
+        reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table").replace(" | null", "")  # TOML has no null
+        if not inside and reason in _NUMBER_FOR_TEXT:
+            reason = f'{reason}; write "{value}", or "{value}s" if it is a duration'
         raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason}") from error
 
 

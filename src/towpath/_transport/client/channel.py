@@ -61,7 +61,10 @@ class Channel:
         self.target = target
         where = Target.parse(target, "a channel's target")
         if tls is None and not insecure and not where.loopback:
-            raise SetupError(f"a channel to {target} has no TLS: give tls=, or insecure=True if plaintext is meant")
+            raise SetupError(
+                f"a channel to {target} has no TLS: give tls=, or insecure=True if plaintext is meant; "
+                "in a service file these are the table [tls] and service.insecure = true"
+            )
         self._scheme = b"http" if tls is None else b"https"
         self._authority = where.authority.encode()
         self._message_limit = message_limit
