@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -25,6 +25,7 @@ from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._core.errors import RpcError, SetupError
+from towpath._core.service import Layer
 from towpath._telemetry.metrics import write_exposition
 
 Main = Callable[[App], Awaitable[None]]
@@ -42,13 +43,13 @@ _OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
 log = logging.getLogger("towpath.app")
 
 
-def run(main: Main, *, config: str | Path | None = None, on_decision: DecisionCallback | None = None) -> None:
+def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer] = (), on_decision: DecisionCallback | None = None) -> None:
     """Run `main`, serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone, and return. A `main` that adds
     no service is a job: the process ends when `main` returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`). An
     invalid file is logged and changes nothing.
 
-    `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `App` calls
-    `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A SetupError ends the process with status
+    `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are
+    the service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A SetupError ends the process with status
     2, and an RpcError that `main` lets through with status 1.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -63,7 +64,7 @@ def run(main: Main, *, config: str | Path | None = None, on_decision: DecisionCa
             _supervise(settings, read)
             return
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(main, settings, read, on_decision))
+            runner.run(_live(main, settings, read, layers, on_decision))
     except SetupError as error:
         _fail(error, 2)
     except RpcError as error:
@@ -86,9 +87,15 @@ def _fail(reason: object, status: int) -> NoReturn:
     sys.exit(status)
 
 
-async def _live(main: Main, config: ServiceConfig, read: Callable[[], ServiceConfig], on_decision: DecisionCallback | None) -> None:
+async def _live(
+    main: Main,
+    config: ServiceConfig,
+    read: Callable[[], ServiceConfig],
+    layers: Sequence[Layer],
+    on_decision: DecisionCallback | None,
+) -> None:
     loop = asyncio.get_running_loop()
-    app = App(config, on_decision=on_decision)
+    app = App(config, layers=layers, on_decision=on_decision)
     with contextlib.ExitStack() as stack:
         stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))

@@ -6,7 +6,7 @@
     contracts = ["skyline.search.v1.search_towpath"]     # generated modules: the contracts that this file's names are from
     admin = "127.0.0.1:9090"                             # the address for probes and scrapers; none without it
     workers = 2                                          # processes that serve, each of which may use one core; 1 without it
-    settle = "0s"                                        # how long to go on serving after SIGTERM, while callers learn of it
+    settle = "5s"                                        # how long to go on serving after SIGTERM, while callers learn of it
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether clients may read the service's contracts from it
     openapi = true                                       # whether /openapi.json describes the service's REST API

@@ -21,7 +21,7 @@
     throttle = "off"                        # or "shadow"; "on" without it
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, least_concurrent = 3 }
 
-`towpath._transport.ChannelOptions` explains the settings and their defaults, and `towpath._app.settings.resilience.Resilience` the last
+`towpath.transport.ChannelOptions` explains the settings and their defaults, and `towpath._app.settings.resilience.Resilience` the last
 three. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 """
 
