@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from towpath._cli.main import _COMMANDS, main
+from towpath._cli.main import COMMANDS, main
 from towpath._core.errors import SetupError
 
 
@@ -25,7 +25,7 @@ def test_help_names_the_commands(capsys):
 def test_help_says_what_each_command_does(capsys):
     assert main(["--help"]) == 0
     output = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for where, line in _COMMANDS.values():
+    for where, line in COMMANDS.values():
         assert line in output
         module, _, name = where.partition(":")
         assert getattr(importlib.import_module(module), name).__doc__.partition("\n")[0] == line

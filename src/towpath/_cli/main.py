@@ -13,7 +13,7 @@ from typing import Final
 
 from towpath._core.errors import SetupError
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "call": ("towpath._cli.call:call", "Call a method with JSON and print what it answers as JSON, one line for each response."),
     "check": (
         "towpath._cli.check:check",
@@ -56,7 +56,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     from cyclopts import App, CycloptsError
 
     app = App(name="towpath", help="The golden path for Python services.", version=_version, result_action="return_value")
-    for name, (where, line) in _COMMANDS.items():
+    for name, (where, line) in COMMANDS.items():
         if arguments and arguments[0] == name:
             app.command(where, name=name)  # its own help is longer than one line
         else:
