@@ -61,6 +61,14 @@ def test_an_old_name_is_the_object_of_the_new_one():
     assert import_module("towpath.wire.http2").Section is towpath.wire.Section
 
 
+def test_the_notes_of_the_change_have_each_path_and_name():
+    root = Path(__file__).parents[1]
+    notes = "".join(path.read_text() for path in [root / "CHANGELOG.md", *root.glob("changelog.d/*.breaking.md")])
+    rows = [f"| `towpath.{old}` | `towpath.{now}`" for old, now in MOVED.items()]
+    rows += [f"| `towpath.{old}.{before}` | `{now}` |" for old, names in RENAMED.items() for before, now in names.items()]
+    assert [row for row in rows if row not in notes] == []
+
+
 def in_new_process(*lines, options=("-W", "ignore::DeprecationWarning")):
     """What a process prints that runs `lines`: importing is done once in each."""
     return subprocess.run([sys.executable, *options, "-c", "\n".join(lines)], check=True, capture_output=True, text=True)

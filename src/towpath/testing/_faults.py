@@ -41,7 +41,8 @@ class Fault:
 
 
 class Faults:
-    """A layer that injects `faults`, each on its own and in order. `random` (default: a generator of `core.chance`) decides which calls."""
+    """A layer that injects `faults`, each on its own and in order. `random` decides which calls; without it the generator of the simulation
+    does, or that of the process."""
 
     role = "faults"
 
