@@ -48,10 +48,9 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
     no service is a job: the process ends when `main` returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`). An
     invalid file is logged and changes nothing.
 
-    `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are
-    the service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A SetupError ends the process with status
-    2, and an RpcError that `main` lets through with status 1.
-    """
+    `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are the
+    service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A
+    SetupError ends the process with status 2, and an RpcError that `main` lets through with status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         environ = dict(os.environ)
