@@ -90,7 +90,7 @@ MOVED: Final = {
     "transport.client_stream": "_transport.client.stream",
     "transport.connections": "_transport.server.connection_limits",
     "transport.dialer": "_transport.client.endpoints.dialer",
-    "transport.dialogues": "_transport.server.protocols",
+    "transport.dialogues": "_wire.protocol",
     "transport.ejection": "_transport.client.load_balancing.outlier_ejection",
     "transport.endpoint": "_transport.client.endpoints.endpoint",
     "transport.exchange": "_transport.server.exchange",
@@ -109,7 +109,7 @@ MOVED: Final = {
     "transport.outlet": "_transport.server.response_writer",
     "transport.pool": "_transport.client.endpoints.pool",
     "transport.resolver": "_transport.client.endpoints.resolver",
-    "transport.rest": "_transport.server.rest",
+    "transport.rest": "_wire.rest.protocol",
     "transport.routes": "_transport.server.routes",
     "transport.server": "_transport.server.server",
     "transport.serving": "_transport.server.grpc_unary",
@@ -118,7 +118,7 @@ MOVED: Final = {
     "transport.unhurried": "_transport.server.deferred_writes",
     "transport.whole_call": "_transport.client.unary",
     "wire.http2.budget": "_wire.http2.abuse_budget",
-    "wire.spoken": "_wire.client_protocol",
+    "wire.spoken": "_wire.protocol",
 }
 """Modules that have moved to another folder or have another name."""
 

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from towpath import _moved
-from towpath._wire.client_protocol import request_head
 from towpath._wire.grpc.client import head_fields
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.hpack import literal
 from towpath._wire.http import Field, Section, Template
 from towpath._wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, ServerConnection, Stream
 from towpath._wire.json import JsonCodec
+from towpath._wire.protocol import request_head
 
 __all__ = [
     "DEFAULT_LIMITS",

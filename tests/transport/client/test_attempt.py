@@ -30,11 +30,14 @@ from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.client.grpc_unary import grpc_unary_handler
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._transport.client.unary import unary_handler
-from towpath._wire.client_protocol import GRPC, request_head
 from towpath._wire.grpc.framing import frame
 from towpath._wire.http.fields import Template
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_STREAM
+from towpath._wire.protocol import request_head
+from towpath._wire.protocols import CLIENT_HALVES
+
+GRPC = CLIENT_HALVES["grpc"]
 
 LIMIT = 100_000
 """The message limit in bytes."""

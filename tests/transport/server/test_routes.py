@@ -10,8 +10,7 @@ from tests.echo_service import Echo
 from towpath._core.context import Context
 from towpath._core.errors import Code, SetupError
 from towpath._core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
-from towpath._transport.server.protocols import Dialogue
-from towpath._transport.server.routes import Route, Routes, Settled
+from towpath._transport.server.routes import DialectRoute, Route, Routes, Settled
 from towpath._wire.compression import GZIP, Compression
 from towpath._wire.grpc import status
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -131,7 +130,7 @@ async def test_what_no_protocol_can_mean_gets_an_http_status(section: Section, a
     "kind", [b"application/grpc+json", b"application/grpc-web", b"application/grpc-web-text+proto", b"application/json"]
 )
 async def test_these_are_spoken_through_a_dialect(kind: bytes) -> None:
-    assert isinstance(Routes([Echo()], ()).resolve(head((b"content-type", kind))), Dialogue)
+    assert isinstance(Routes([Echo()], ()).resolve(head((b"content-type", kind))), DialectRoute)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,12 @@ from towpath._transport.client.options import ChannelOptions
 from towpath._transport.client.stream import stream_handler
 from towpath._transport.client.unary import unary_handler
 from towpath._transport.tls import ClientTls
-from towpath._wire.client_protocol import CLIENT_PROTOCOLS, GRPC, request_head
 from towpath._wire.compression import CompressionName, configured
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.fields import Field, Template
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
+from towpath._wire.protocol import request_head
+from towpath._wire.protocols import CLIENT_HALVES, GRPC
 
 
 class Channel:
@@ -70,7 +71,7 @@ class Channel:
         self._message_limit = message_limit
         self._compression = configured(compression)
         settings = options or ChannelOptions()
-        self._protocol = CLIENT_PROTOCOLS[settings.protocol]
+        self._protocol = CLIENT_HALVES[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
@@ -117,7 +118,7 @@ class Channel:
         head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))
         if not unary:
             return stream_handler(self.pool, method, head, protocol, limit=limit, compression=compression)
-        if protocol is GRPC:
+        if protocol is GRPC.client:
             return grpc_unary_handler(self.pool, method, head, limit=limit, compression=compression)
         return unary_handler(self.pool, method, head, protocol, limit=limit, compression=compression)
 

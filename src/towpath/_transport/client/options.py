@@ -6,7 +6,7 @@ from towpath._core.errors import SetupError
 from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.load_balancing.balancer import PICKERS
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
-from towpath._wire.client_protocol import CLIENT_PROTOCOLS
+from towpath._wire.protocols import CLIENT_HALVES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,8 @@ class ChannelOptions:
     see `towpath._transport.client.load_balancing.outlier_ejection`."""
 
     def __post_init__(self) -> None:
-        if self.protocol not in CLIENT_PROTOCOLS:
-            raise SetupError(f"protocol is {self.protocol!r}; give one of {', '.join(CLIENT_PROTOCOLS)}")
+        if self.protocol not in CLIENT_HALVES:
+            raise SetupError(f"protocol is {self.protocol!r}; give one of {', '.join(CLIENT_HALVES)}")
         if self.balancer not in PICKERS:
             raise SetupError(f"balancer is {self.balancer!r}; give one of {', '.join(PICKERS)}")
         if self.subset_client < 0 or self.slow_start < 0:

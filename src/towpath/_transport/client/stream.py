@@ -19,13 +19,13 @@ from towpath._transport.client.attempt import Attempt
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.connection_driver import Link
 from towpath._wire.answer import MessageSource, StreamedAnswer
-from towpath._wire.client_protocol import ClientProtocol
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, status
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
+from towpath._wire.protocol import ClientHalf
 
 MAX_QUEUED: Final = 64 * 1024
 """Bytes that a call may have waiting for its peer's window before its sender has to wait too."""
@@ -253,7 +253,7 @@ class ClientStream(Stream):
 
 
 def stream_handler(
-    pool: Pool, method: MethodSpec[Any, Any], head: Template, protocol: ClientProtocol, *, limit: int, compression: Compression | None
+    pool: Pool, method: MethodSpec[Any, Any], head: Template, protocol: ClientHalf, *, limit: int, compression: Compression | None
 ) -> Handler:
     """The innermost handler of a streaming `method`: one attempt in `protocol`, as long as the stream."""
     response_type: type[Message] = method.response

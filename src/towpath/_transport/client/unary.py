@@ -15,7 +15,6 @@ from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._wire.answer import WholeAnswer
-from towpath._wire.client_protocol import ClientProtocol
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import status
@@ -23,6 +22,7 @@ from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ErrorCode, Stream
 from towpath._wire.http2.connection import Connection
 from towpath._wire.http2.states import CLOSED
+from towpath._wire.protocol import ClientHalf
 
 
 class UnaryStream(Stream):
@@ -119,7 +119,7 @@ def unary_handler(
     pool: Pool,
     method: MethodSpec[Message, Message],
     head: Template,
-    protocol: ClientProtocol,
+    protocol: ClientHalf,
     *,
     limit: int,
     compression: Compression | None,

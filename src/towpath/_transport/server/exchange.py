@@ -19,8 +19,9 @@ from towpath._core.service import MethodKind
 from towpath._transport.limits import SEND_QUEUE_LIMIT
 from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
 from towpath._transport.server.held_calls import Held
-from towpath._transport.server.protocols import Dialogue, MethodRoute
+from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import Outlet
+from towpath._transport.server.routes import DialectRoute
 from towpath._wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
 from towpath._wire.grpc import propagation
 from towpath._wire.http.fields import Field
@@ -370,16 +371,16 @@ class ServerExchange(Handling):
         self._link.schedule_flush()
 
 
-def open_call(link: Carrier, outlet: Outlet, dialogue: Dialogue, extra: Sequence[Field]) -> ServerExchange | Answer:
+def open_call(link: Carrier, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | Answer:
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
-    not in the dialogue's."""
-    method_route = dialogue.method_route
-    negotiation = dialogue.negotiation(extra)
-    dialect = dialogue.dialect(negotiation, link.compression)
+    not in the route's."""
+    method_route = route.method_route
+    negotiation = route.negotiation(extra)
+    dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
     if negotiation.fault is not None:
-        return dialogue.refusal(dialect, negotiation.fault)
+        return route.dialects.rejection(dialect, negotiation.fault)
     try:
-        ctx = propagation.received(method_route.name, dialogue.inherited, extra, link.peer, method_route.timeout, clock.now())
+        ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
     except RpcError as error:
         return dialect.refusal(error, None)
     ctx.caller = link.caller

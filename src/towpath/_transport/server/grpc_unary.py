@@ -18,7 +18,7 @@ from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
-from towpath._transport.server.protocols import MethodRoute
+from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import Route, Settled
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, metadata, propagation, status
@@ -188,7 +188,7 @@ class ServerCall(Stream, Handling):
         """End the call, which was not begun."""
         if not self._over:
             self._over = True
-            _end_with(self, self._link, self._route.method_route.refused.fields(rejection.error))
+            _end_with(self, self._link, self._route.method_route.grpc_rejections.fields(rejection.error))
             self._ended()
 
     def _serve(self, message: bytes) -> None:

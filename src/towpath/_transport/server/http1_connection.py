@@ -8,8 +8,7 @@ from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
 from towpath._transport.server.connection import HostLink, Site
 from towpath._transport.server.exchange import ServerExchange, open_call
-from towpath._transport.server.protocols import Dialogue
-from towpath._transport.server.routes import Route, Settled
+from towpath._transport.server.routes import DialectRoute, Route, Settled
 from towpath._wire.dialect import Answer
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
@@ -66,7 +65,7 @@ class Http1Link(HostLink[Http1Connection]):
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
         self._asked += 1
-        route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
+        route: Route | DialectRoute | Settled = head.route or self.site.routes.resolve(head)
         if isinstance(route, Settled):
             return Http1Exchange(self, route.answer)
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) or route.needs_http2 else route)
@@ -89,7 +88,7 @@ class Http1Exchange:
 
     __slots__ = ("_answer", "_call", "_connection", "_link")
 
-    def __init__(self, link: Http1Link, answer: Dialogue | Answer) -> None:
+    def __init__(self, link: Http1Link, answer: DialectRoute | Answer) -> None:
         self._link = link
         self._connection = link.connection
         self._answer = answer

@@ -12,8 +12,7 @@ from towpath._transport.server.connection import HostLink, Site
 from towpath._transport.server.deferred_writes import MANY
 from towpath._transport.server.grpc_unary import RefusedCall, ServerCall, SettledCall
 from towpath._transport.server.http2_exchange import Http2Exchange
-from towpath._transport.server.protocols import Dialogue
-from towpath._transport.server.routes import Route, Settled
+from towpath._transport.server.routes import DialectRoute, Route, Settled
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -95,7 +94,7 @@ class Http2Link(HostLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route: Route | Dialogue | Settled = head.route or self.site.routes.resolve(head)
+        route: Route | DialectRoute | Settled = head.route or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             method = "" if isinstance(route, Settled) else route.method_route.name
@@ -111,7 +110,7 @@ class Http2Link(HostLink[ServerConnection]):
                     rejection = None
                 if rejection is not None:
                     self.unhurried += 1
-                    return self.connection.encode(HEAD, route.method_route.refused.fields(rejection.error))
+                    return self.connection.encode(HEAD, route.method_route.grpc_rejections.fields(rejection.error))
             return ServerCall(self, route)
         if isinstance(route, Settled):
             return SettledCall(self, route)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from towpath._transport.server.call import Carrier
 from towpath._transport.server.exchange import ServerExchange, open_call
-from towpath._transport.server.protocols import Dialogue
+from towpath._transport.server.routes import DialectRoute
 from towpath._wire.dialect import Answer
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template
@@ -15,13 +15,13 @@ from towpath._wire.http2.states import CLOSED
 class Http2Exchange(Stream):
     """The `towpath._transport.server.response_writer.Outlet` of a call over HTTP/2."""
 
-    __slots__ = ("_call", "_connection", "_dialogue", "_finished", "_link")
+    __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
 
-    def __init__(self, link: Carrier, connection: ServerConnection, dialogue: Dialogue) -> None:
+    def __init__(self, link: Carrier, connection: ServerConnection, route: DialectRoute) -> None:
         Stream.__init__(self, connection)
         self._link = link
         self._connection = connection
-        self._dialogue = dialogue
+        self._route = route
         self._call: ServerExchange | None = None
         self._finished = False
 
@@ -34,7 +34,7 @@ class Http2Exchange(Stream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The call begins, or is answered at once."""
-        call = open_call(self._link, self, self._dialogue, extra)
+        call = open_call(self._link, self, self._route, extra)
         if isinstance(call, Answer):
             self.send_head(call.head, call.fields, end=not call.body)
             if call.body:
@@ -76,7 +76,7 @@ class Http2Exchange(Stream):
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         """DATA."""
-        if self._dialogue.head.method == b"HEAD":
+        if self._route.head.method == b"HEAD":
             if end:
                 self._connection.send_body(self, b"", end_stream=True)
         elif end:

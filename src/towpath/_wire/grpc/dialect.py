@@ -98,3 +98,8 @@ class GrpcDialect(StreamedDialect):
         """GRPC's "Trailers-Only"."""
         trailers = EMPTY if reply is None else reply.trailers
         return Answer(_HEADS[self._codec.subtype][None], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
+
+
+def trailers_only(error: RpcError) -> Answer:
+    """The response to a request that no call comes of."""
+    return Answer(HEAD, status.encode(error), b"")

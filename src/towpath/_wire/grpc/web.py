@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
-from towpath._wire.codec import BodyCodec
+from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression
 from towpath._wire.dialect import Answer, Ending
 from towpath._wire.grpc import framing, metadata, status
@@ -23,6 +23,16 @@ from towpath._wire.http.fields import Field, Template
 
 _TRAILERS: Final = 0x80
 _OK: Final = ((b"grpc-status", b"0"),)
+_HEADS: Final = {
+    (text, subtype): Template((b":status", b"200"), (b"content-type", b"application/grpc-web" + infix + subtype))
+    for text, infix in ((False, b"+"), (True, b"-text+"))
+    for subtype in CODECS
+}
+
+
+def response_head(codec: BodyCodec, *, text: bool) -> Template:
+    """The head of responses in the binary form, or in the text form with `text`."""
+    return _HEADS[text, codec.subtype]
 
 
 class GrpcWebDialect(GrpcDialect):

@@ -15,12 +15,12 @@ from towpath._core import chance
 from towpath._core.errors import Code, RpcError
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.options import ChannelOptions
-from towpath._wire.client_protocol import request_head
 from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.client import ResponseHead, has_status, head_fields
 from towpath._wire.grpc.standard import HEALTH, ServingStatus
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
+from towpath._wire.protocol import request_head
 
 _METHOD: Final = "/grpc.health.v1.Health/Watch"
 _MOST: Final = 1024

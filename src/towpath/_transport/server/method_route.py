@@ -1,0 +1,55 @@
+"""A method as a server serves it: its handler, its limits, and what is asked before a call of it begins."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from towpath._core.context import Criticality
+from towpath._core.early_rejection import EarlyRejection
+from towpath._core.errors import RpcError
+from towpath._core.service import Handler, MethodSpec
+from towpath._wire.grpc import status
+from towpath._wire.hpack import literal
+
+_MAX_REJECTIONS: Final = 8
+
+
+class GrpcRejections:
+    """The errors of the last early rejections over gRPC, and their bytes: an overloaded server says the same to thousands a second."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self) -> None:
+        self._fields: dict[RpcError, bytes] = {}
+
+    def fields(self, error: RpcError) -> bytes:
+        """The fields of `error`, encoded when it is first given."""
+        fields = self._fields.get(error)
+        if fields is None:
+            if len(self._fields) >= _MAX_REJECTIONS:
+                self._fields.clear()
+            fields = self._fields[error] = b"".join(literal(name, value) for name, value in status.encode(error))
+        return fields
+
+
+@dataclass(kw_only=True, eq=False)
+class MethodRoute:
+    """A method as a server serves it. The method's name and types stand here once more, since each call reads them."""
+
+    method: MethodSpec[Any, Any]
+    handler: Handler
+    """The composed stack, which another may replace."""
+    name: str
+    request: type[Message]
+    response: type[Message]
+    timeout: float | None
+    """Seconds, None for no end. It holds if the caller sends none."""
+    criticality: Criticality
+    """How important calls are whose caller does not say."""
+    message_limit: int
+    """Bytes that a request message may have, before and after decompression."""
+    early_rejection: EarlyRejection | None = None
+    """What is asked about unary calls before they cost a task."""
+    grpc_rejections: GrpcRejections = field(default_factory=GrpcRejections)
+    """The encoded errors of early rejections, for calls over gRPC."""

@@ -1,0 +1,132 @@
+"""Connect as a protocol (https://connectrpc.com/docs/protocol): unary calls are ordinary requests of HTTP, streams have a content type of
+their own.
+
+A method that has no side effects may be called with GET too."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from towpath._core.errors import RpcError
+from towpath._core.service import Idempotency, MethodKind, MethodSpec
+from towpath._wire.codec import CODECS, BodyCodec
+from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation
+from towpath._wire.connect.client import (
+    ConnectStreamAnswer,
+    ConnectUnaryAnswer,
+    stream_head_fields,
+    unary_body,
+    unary_head_fields,
+)
+from towpath._wire.connect.errors import HTTP_STATUS, error_body
+from towpath._wire.connect.stream import ConnectStreamDialect
+from towpath._wire.connect.unary import ConnectUnaryDialect, GetRequest
+from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.grpc import propagation
+from towpath._wire.http.fields import Section, Template
+from towpath._wire.protocol import ClientHalf, DialectFactory, MethodTable, RpcProtocol, ServerHalf
+
+_UNARY: Final[Mapping[bytes, BodyCodec]] = {b"application/" + subtype: codec for subtype, codec in CODECS.items()}
+_STREAM: Final[Mapping[bytes, BodyCodec]] = {b"application/connect+" + subtype: codec for subtype, codec in CODECS.items()}
+_ERRORS: Final = {code: Template((b":status", b"%d" % http), (b"content-type", b"application/json")) for code, http in HTTP_STATUS.items()}
+
+
+class ConnectProtocol(RpcProtocol):
+    """Connect. Clients send protobuf's bytes and never GET; servers know JSON and GET too."""
+
+    name = "connect"
+    content_types: ClassVar[Mapping[bytes, BodyCodec]] = {**_UNARY, **_STREAM}
+    client = ClientHalf(
+        unary_fields=unary_head_fields,
+        stream_fields=stream_head_fields,
+        literals=propagation.connect_literals,
+        unary_body=unary_body,
+        unary_answer=ConnectUnaryAnswer,
+        stream_answer=ConnectStreamAnswer,
+    )
+
+    def server(self, methods: MethodTable) -> ServerHalf:
+        return ConnectServerHalf(methods)
+
+
+class ConnectServerHalf(ServerHalf):
+    """Connect on a server of `methods`. A request is known by its path as well as its content type, which many others have."""
+
+    def __init__(self, methods: MethodTable) -> None:
+        self._methods = methods
+
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+        path, _, query = head.path.partition(b"?")
+        method = self._methods.by_path.get(path)
+        if method is None:
+            return None
+        if head.method == b"GET":
+            return _get(method, query.decode("latin-1"))
+        if head.method != b"POST":
+            return None
+        if method.kind is MethodKind.UNARY:
+            codec = _UNARY.get(content_type)
+            return None if codec is None else ConnectUnaryDialects(method, codec)
+        codec = _STREAM.get(content_type)
+        return None if codec is None else ConnectStreamDialects(method, codec)
+
+
+def _get(method: MethodSpec[Any, Any], query: str) -> DialectFactory | Answer | None:
+    if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
+        return None
+    try:
+        return ConnectGetDialects(method, GetRequest.parse(query))
+    except RpcError as error:
+        return Answer(_ERRORS[error.code], (), error_body(error))
+
+
+class ConnectStreamDialects(DialectFactory):
+    """Makes the dialects of streams."""
+
+    __slots__ = ()
+    encoding_fields = CONNECT_STREAM_FIELDS
+
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:
+        return ConnectStreamDialect(
+            self.method.request,
+            self.codec,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+        )
+
+
+class ConnectUnaryDialects(DialectFactory):
+    """Makes the dialects of unary calls."""
+
+    __slots__ = ()
+    encoding_fields = HTTP_FIELDS
+
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:
+        return ConnectUnaryDialect(
+            self.method.request,
+            self.codec,
+            limit=limit,
+            request_compression=negotiation.request,
+            response_compression=negotiation.response(preferred),
+        )
+
+
+class ConnectGetDialects(DialectFactory):
+    """Makes the dialects of unary calls with GET. The query has the request's message, and says how it is compressed."""
+
+    __slots__ = ("_get",)
+    encoding_fields = HTTP_FIELDS
+
+    def __init__(self, method: MethodSpec[Any, Any], get: GetRequest) -> None:
+        super().__init__(method, get.codec)
+        self._get = get
+
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:
+        return ConnectUnaryDialect(
+            self.method.request,
+            self.codec,
+            limit=limit,
+            request_compression=self._get.compression,
+            response_compression=negotiation.response(preferred),
+            request_body=self._get.raw,
+        )

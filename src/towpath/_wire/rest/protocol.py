@@ -1,0 +1,116 @@
+"""REST as a protocol: a server finds a request's method by the bindings of `google.api.http`. towpath calls nobody in it."""
+
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.http import BindingError, HttpBinding, check_binding
+from towpath._core.service import MethodKind, MethodSpec
+from towpath._wire.codec import JSON
+from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation
+from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.http.fields import Section
+from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
+from towpath._wire.rest.binding import Binding
+from towpath._wire.rest.dialect import RestStreamDialect, RestUnaryDialect, refusal
+from towpath._wire.rest.router import NoMatch, Router
+
+_METHOD_NOT_ALLOWED: Final = 405
+_UNSUPPORTED_MEDIA_TYPE: Final = 415
+
+
+class RestProtocol(RpcProtocol):
+    """REST by the bindings of a contract."""
+
+    name = "rest"
+
+    def server(self, methods: MethodTable) -> ServerHalf:
+        return RestServerHalf(methods)
+
+
+class RestServerHalf(ServerHalf):
+    """The bindings of `methods`. Raises SetupError for one that cannot be served, and for two of one shape."""
+
+    def __init__(self, methods: MethodTable) -> None:
+        self._methods = methods
+        self._router: Router[tuple[MethodSpec[Any, Any], Binding]] = Router()
+        taken: dict[tuple[str, tuple[str, ...], str], str] = {}
+        for method in methods.by_path.values():
+            for http in method.http:
+                try:
+                    binding = _bound(method, http)
+                except BindingError as error:
+                    raise SetupError(f"{method.full_name}: {error}") from None
+                template = http.template
+                other = taken.setdefault((http.method, template.segments, template.verb), method.full_name)
+                if other != method.full_name:
+                    raise SetupError(f"{http} of {method.full_name} is bound to {other} too; serve only one of the two")
+                self._router.add(http, (method, binding))
+        self._any = bool(taken)
+
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+        if not self._any or not self._is_resource(head.path.partition(b"?")[0]):
+            return None
+        path, _, query = head.path.decode("latin-1").partition("?")
+        http_method = head.method.decode("latin-1")
+        try:
+            found = self._router.match("GET" if http_method == "HEAD" else http_method, path)
+            if isinstance(found, NoMatch):
+                return _nothing(http_method, path, found)
+            method, binding = found.target
+            parameters = binding.parameters(found.variables, query)
+        except RpcError as error:
+            return refusal(error)
+        if binding.http.body and not _is_json(content_type):
+            error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
+            return refusal(error, status=_UNSUPPORTED_MEDIA_TYPE)
+        return RestDialects(method, binding, parameters)
+
+    def _is_resource(self, path: bytes) -> bool:
+        """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service."""
+        return path not in self._methods.by_path and path.startswith(b"/") and b"." not in path[1:].partition(b"/")[0]
+
+
+class RestDialects(DialectFactory):
+    """Makes the dialects of calls by `binding`; `parameters` is the request as far as path and query say it."""
+
+    __slots__ = ("_binding", "_parameters")
+    encoding_fields = HTTP_FIELDS
+
+    def __init__(self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message) -> None:
+        super().__init__(method, JSON)
+        self._binding = binding
+        self._parameters = parameters
+
+    def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:
+        if self.method.kind is MethodKind.UNARY:
+            return RestUnaryDialect(
+                self._binding,
+                self._parameters,
+                limit=limit,
+                request_compression=negotiation.request,
+                response_compression=negotiation.response(preferred),
+            )
+        return RestStreamDialect(self._binding, self._parameters, limit=limit, request_compression=negotiation.request)
+
+    def rejection(self, dialect: Dialect, fault: RpcError) -> Answer:
+        # HTTP has a status for a body that is encoded in an unknown way.
+        return refusal(fault, status=_UNSUPPORTED_MEDIA_TYPE)
+
+
+def _bound(method: MethodSpec[Any, Any], http: HttpBinding) -> Binding:
+    check_binding(http, method.request.DESCRIPTOR, method.response.DESCRIPTOR, requests_stream=method.kind.requests_stream)
+    return Binding(http, method.request, method.response)
+
+
+def _nothing(method: str, path: str, found: NoMatch) -> Answer:
+    if not found.allowed:
+        return refusal(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
+    allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed else [])]
+    answer = refusal(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
+    return Answer(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
+
+
+def _is_json(content_type: bytes) -> bool:
+    return content_type in (b"", b"application/json") or (content_type.startswith(b"application/") and content_type.endswith(b"+json"))
