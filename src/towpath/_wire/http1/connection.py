@@ -13,7 +13,8 @@ from typing import Final
 import httptools
 
 from towpath._wire.http.fields import REQUEST, Field, Section
-from towpath._wire.http1.stream import Http1Limits, Http1Owner, Http1Stream
+from towpath._wire.http1.limits import Http1Limits
+from towpath._wire.http1.stream import Http1Owner, Http1Stream
 
 REASONS: Final = {
     200: b"OK",

@@ -1,21 +1,8 @@
-"""The neighbours of an HTTP/1.1 connection: one request and its response above, the transport below; and the limits."""
+"""The neighbours of an HTTP/1.1 connection: one request and its response above, the transport below."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from towpath._wire.http.fields import Section
-
-
-@dataclass(frozen=True, kw_only=True)
-class Http1Limits:
-    """What a connection allows its client. Sizes are in bytes."""
-
-    max_head: int = 16 * 1024
-    """The request line and the fields together."""
-    max_fields: int = 100
-    """The number of fields."""
-    max_unread: int = 256 * 1024
-    """Body bytes that may have come and not been taken before reading stops."""
 
 
 class Http1Stream(Protocol):

@@ -1,0 +1,15 @@
+"""What a client of HTTP/1.1 may ask of a server's connection."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http1Limits:
+    """What a connection allows its client. Sizes are in bytes."""
+
+    max_head: int = 16 * 1024
+    """The request line and the fields together."""
+    max_fields: int = 100
+    """The number of fields."""
+    max_unread: int = 256 * 1024
+    """Body bytes that may have come and not been taken before reading stops."""
