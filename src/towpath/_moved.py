@@ -104,6 +104,7 @@ MOVED: Final = {
     "transport.http2_exchange": "_transport.server.http2_exchange",
     "transport.http2_link": "_transport.server.http2_connection",
     "transport.keepalive": "_transport.client.endpoints.keepalive",
+    "transport.limits": "_transport.connection_age",
     "transport.link": "_transport.connection_driver",
     "transport.options": "_transport.client.options",
     "transport.outlet": "_transport.server.response_writer",

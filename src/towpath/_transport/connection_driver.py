@@ -25,12 +25,14 @@ _STREAM_BATCH: Final = 96
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer has to read the reason after it broke the protocol."""
 
-
 _FULL_READ: Final = 250_000
 """Bytes in one read after which more may wait: the buffer of uvloop holds 256,000, that of asyncio 262,144."""
 
 _FULL_READ_SECURED: Final = 8 * 1024
 """Bytes of content in one read behind TLS after which more may wait: the smallest records are 23 bytes for one byte of content."""
+
+MAX_SEND_QUEUE: Final = 64 * 1024
+"""Bytes that one call may have waiting for its peer's window before its sender has to wait too."""
 
 UNREAD: Final = 1
 """A reason to read nothing: the peer does not read what it is sent."""

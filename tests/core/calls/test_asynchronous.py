@@ -16,7 +16,7 @@ from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._transport import Channel
-from towpath._transport.client.stream import MAX_QUEUED
+from towpath._transport.connection_driver import MAX_SEND_QUEUE
 
 PATIENT = CallOptions(timeout=PATIENCE)
 FOREVER = pb.RepeatRequest(answers=answers([1]), forever=True)
@@ -337,7 +337,7 @@ async def test_cancelling_a_call_frees_who_waits_for_room() -> None:
 
         talking = asyncio.ensure_future(talk())
         stream = await stream_of(exchange)
-        await turn_until(lambda: stream.queued >= MAX_QUEUED)
+        await turn_until(lambda: stream.queued >= MAX_SEND_QUEUE)
         call.cancel()
         with pytest.raises(RpcError) as caught:
             await talking
@@ -381,7 +381,7 @@ async def test_cancelling_who_waits_for_room_cancels_the_call() -> None:
 
         talking = asyncio.ensure_future(talk())
         stream = await stream_of(exchange)
-        await turn_until(lambda: stream.queued >= MAX_QUEUED)
+        await turn_until(lambda: stream.queued >= MAX_SEND_QUEUE)
         talking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await talking

@@ -6,7 +6,7 @@ holds no more than a window, and the part of a message that is under way, which 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
@@ -17,7 +17,7 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt
 from towpath._transport.client.endpoints.pool import Pool
-from towpath._transport.connection_driver import Link
+from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
 from towpath._wire.answer import MessageSource, StreamedAnswer
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
@@ -26,9 +26,6 @@ from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 from towpath._wire.protocol import ClientHalf
-
-MAX_QUEUED: Final = 64 * 1024
-"""Bytes that a call may have waiting for its peer's window before its sender has to wait too."""
 
 
 class ClientStream(Stream):
@@ -173,13 +170,13 @@ class ClientStream(Stream):
         body = framing.frame(raw, self._compression) if self._compression is not None else framing.pack_prefix(0, len(raw)) + raw
         self._link.connection.send_piece(self, body)
         self._link.gather()
-        return self.queued < MAX_QUEUED and not self._link.paused
+        return self.queued < MAX_SEND_QUEUE and not self._link.paused
 
     async def room(self) -> None:
         """Until what was sent has gone, or the call is over."""
         if self._link.paused:
             await self._link.writable()
-        if self.queued < MAX_QUEUED or self.over.done():
+        if self.queued < MAX_SEND_QUEUE or self.over.done():
             await asyncio.sleep(0)  # who never waits would keep everybody else from working
             return
         if self._room is not None:

@@ -1,7 +1,7 @@
 """How many connections a server has, from whom, for how long, and which go first when there are too many.
 
 A connection costs a socket before it has said anything, and one that lives for ever keeps its client from ever finding a new replica. The
-age is gRPC's MAX_CONNECTION_AGE, with its jitter (see `towpath._transport.limits`).
+age is gRPC's MAX_CONNECTION_AGE, with its jitter (see `towpath._transport.connection_age`).
 
 Time is looked at a few times per timeout, for all connections at once: no read and no call does anything for it. So what has a timeout ends
 by as much as half of it late, and never early.
@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from towpath._core import chance, clock
 from towpath._core.deadline import Slot, wheel_of
 from towpath._core.signals import Decision, Signal, unheard
-from towpath._transport.limits import jittered_age
+from towpath._transport.connection_age import jittered_age
 
 ROLE: Final = "connections"
 """The role of these limits."""

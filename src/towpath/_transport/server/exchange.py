@@ -16,7 +16,7 @@ from towpath._core.early_rejection import ADMIT, WAIT
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.service import MethodKind
-from towpath._transport.limits import SEND_QUEUE_LIMIT
+from towpath._transport.connection_driver import MAX_SEND_QUEUE
 from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
 from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
@@ -188,7 +188,7 @@ class ServerExchange(Handling):
         link.gather()
         if link.paused:
             await link.writable()
-        if self._outlet.queued >= SEND_QUEUE_LIMIT and not self._over:
+        if self._outlet.queued >= MAX_SEND_QUEUE and not self._over:
             if self._room is not None:
                 raise RuntimeError(f"two tasks send the responses of {self._method_route.name}; let one send for both")
             room = self._room = link.loop.create_future()

@@ -16,7 +16,7 @@ from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.health_check import HealthCheck, HealthWatch
 from towpath._transport.client.load_balancing.endpoint_guard import GuardedLoad, Guards
 from towpath._transport.client.load_balancing.load import Load
-from towpath._transport.limits import jittered_age
+from towpath._transport.connection_age import jittered_age
 
 _SETTLED: Final = 1.0
 """Seconds after which the end of a connection is no failure to connect, even if it carried no call."""

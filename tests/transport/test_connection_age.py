@@ -1,8 +1,8 @@
-"""Limits that clients and servers share."""
+"""The age that a connection may reach."""
 
 import random
 
-from towpath._transport.limits import jittered_age
+from towpath._transport.connection_age import jittered_age
 
 
 def test_the_ages_of_connections_differ_by_a_tenth_at_most():

@@ -1,12 +1,10 @@
-"""Limits that clients and servers have alike: how much one call may have queued, and by how much the ages of connections differ."""
+"""How old a connection gets, on the client and on the server: by how much the ages of connections differ."""
 
 import random
 from typing import Final
 
-SEND_QUEUE_LIMIT: Final = 64 * 1024
-"""Bytes that one call may have waiting for its peer before the sender has to wait too."""
-
 _AGE_JITTER: Final = 0.1
+"""The share by which an age is longer or shorter at most."""
 
 
 def jittered_age(max_age: float, source: random.Random) -> float:
