@@ -13,7 +13,7 @@ from tests.library_service import Library
 from tests.stream_service import Streams
 from towpath._core.service import MethodSpec
 from towpath._wire.codec import JSON, PROTO, BodyCodec
-from towpath._wire.dialect import Answer
+from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import REQUEST, Section
 from towpath._wire.protocol import DialectFactory, MethodTable
 from towpath._wire.protocols import CLIENT_HALVES, PROTOCOLS
@@ -59,7 +59,7 @@ NOBODYS = [
 ]
 
 
-def resolved(request: str) -> dict[str, DialectFactory | Answer]:
+def resolved(request: str) -> dict[str, DialectFactory | WholeResponse]:
     """What the protocols say to a request's method of HTTP, its path and its content type, without those that do not know it."""
     method, path, content_type = request.split(" ")
     pseudo = {b":method": method.encode(), b":path": path.encode()}
@@ -90,7 +90,7 @@ def test_one_protocol_alone_knows_the_method_that_a_head_asks_for(request_: str)
 def test_what_is_wrong_with_a_head_is_told_by_the_protocol_that_knows_it(request_: str) -> None:
     name, status = ERRORS[request_]
     [(found, answer)] = resolved(request_).items()
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, WholeResponse)
     assert (found, answer.head.fields[0]) == (name, (b":status", status))
 
 

@@ -16,7 +16,7 @@ from towpath._wire.http.fields import Field, Template
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WholeResponse:
     """A whole response: `head` with its status, the fields that vary, and the body."""
 
     head: Template
@@ -25,7 +25,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ResponseEnd:
     """How a response that has begun ends: what is left of its body, and its trailers; None where the protocol sends none."""
 
     body: bytes
@@ -62,7 +62,7 @@ class Dialect(ABC):
         """The request's body has ended. Raises RpcError if it may not end there; asked again when the last message has been taken."""
 
     @abstractmethod
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """The response of a call that fails before it has begun to answer."""
 
 
@@ -81,7 +81,7 @@ class StreamedDialect(Dialect):
         """One response message."""
 
     @abstractmethod
-    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
         """How a response ends that has begun."""
 
 
@@ -92,5 +92,5 @@ class WholeDialect(Dialect):
     streams = False
 
     @abstractmethod
-    def answer(self, response: Any, reply: Reply | None) -> Answer:
+    def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
         """The response of a call that succeeded."""

@@ -16,7 +16,7 @@ from towpath._core.service import MethodSpec, ServiceSpec
 from towpath._wire.answer import StreamedAnswer, WholeAnswer
 from towpath._wire.codec import BodyCodec
 from towpath._wire.compression import Compression, EncodingFields, Negotiation
-from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Field, Section
 
 _USER_AGENT: Final = b"towpath-python"
@@ -97,16 +97,16 @@ class DialectFactory(ABC):
         """The dialect of a new call. The server compresses responses with `preferred` where `negotiation` allows it. `limit` is the message
         limit in bytes."""
 
-    def rejection(self, dialect: Dialect, fault: RpcError) -> Answer:
+    def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:
         """The response to a call whose request is compressed in an unknown way, of which `fault` tells."""
-        return dialect.refusal(fault, None)
+        return dialect.error_response(fault, None)
 
 
 class ServerHalf(ABC):
     """How one server understands requests in one protocol."""
 
     @abstractmethod
-    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         """What a request with `head` asks for, or the response to a head that asks for nothing which is served. None if the head is not of
         this protocol. `content_type` is the head's, in lower case and without parameters."""
 

@@ -96,17 +96,17 @@ def test_a_body_may_not_be_larger_than_the_limit() -> None:
 
 
 def test_the_answer_has_its_metadata_in_its_head() -> None:
-    answer = unary(answered=GZIP).answer(pb.SayResponse(id="a"), REPLY)
+    answer = unary(answered=GZIP).whole_response(pb.SayResponse(id="a"), REPLY)
     assert answer.head.fields == ((b":status", b"200"), (b"content-type", b"application/json"))
     assert list(answer.fields) == [(b"content-encoding", b"gzip"), (b"head-a", b"1"), (b"trailer-trail-a-bin", b"AP8")]
-    assert unary(answered=GZIP).answer(pb.SayResponse(), None).fields == [(b"content-encoding", b"gzip")]
-    plain = unary().answer(pb.SayResponse(id="a"), None)
+    assert unary(answered=GZIP).whole_response(pb.SayResponse(), None).fields == [(b"content-encoding", b"gzip")]
+    plain = unary().whole_response(pb.SayResponse(id="a"), None)
     assert (list(plain.fields), plain.body) == ([], b'{"id":"a"}')
 
 
 def test_every_code_has_a_name_and_a_status() -> None:
     assert set(CODES) == set(HTTP_STATUS) == set(Code)
-    refusal = unary().refusal(RpcError(Code.CANCELLED, "no", metadata=Metadata([("a", "b")])), None)
+    refusal = unary().error_response(RpcError(Code.CANCELLED, "no", metadata=Metadata([("a", "b")])), None)
     assert refusal.head.fields[0] == (b":status", b"499")
     assert (list(refusal.fields), refusal.body) == ([(b"trailer-a", b"b")], b'{"code":"canceled","message":"no"}')
 
@@ -138,6 +138,6 @@ def test_a_stream_of_requests_may_not_end_within_one() -> None:
     assert caught.value.code is Code.INVALID_ARGUMENT
     head, fields = dialect.head(EMPTY)
     assert (head.fields[1], list(fields)) == ((b"content-type", b"application/connect+json"), [(b"connect-content-encoding", b"gzip")])
-    refusal = dialect.refusal(RpcError(Code.ABORTED), REPLY)
+    refusal = dialect.error_response(RpcError(Code.ABORTED), REPLY)
     assert b'"trail-a-bin":["AP8"]' in refusal.body
-    assert dialect.refusal(RpcError(Code.ABORTED), None).body.endswith(b'{"error":{"code":"aborted"}}')
+    assert dialect.error_response(RpcError(Code.ABORTED), None).body.endswith(b'{"error":{"code":"aborted"}}')

@@ -45,10 +45,10 @@ def test_what_is_not_base64_is_refused() -> None:
 def test_trailers_are_the_last_frame() -> None:
     reply = Reply()
     reply.trailers = Metadata([("a", "b")])
-    answer = text().refusal(RpcError(Code.ABORTED, "no"), reply)
+    answer = text().error_response(RpcError(Code.ABORTED, "no"), reply)
     block = b"grpc-status: 10\r\ngrpc-message: no\r\na: b\r\n"
     assert b64decode(answer.body) == b"\x80" + len(block).to_bytes(4, "big") + block
-    assert b64decode(text().refusal(RpcError(Code.ABORTED), None).body).endswith(b"grpc-status: 10\r\n")
+    assert b64decode(text().error_response(RpcError(Code.ABORTED), None).body).endswith(b"grpc-status: 10\r\n")
     ending = text().end(None, EMPTY)
     assert (b64decode(ending.body)[5:], ending.trailers) == (b"grpc-status: 0\r\n", None)
 

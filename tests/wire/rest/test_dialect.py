@@ -14,7 +14,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.http import HttpBinding
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.compression import GZIP, Compression
-from towpath._wire.rest import Binding, RestStreamDialect, RestUnaryDialect, refusal
+from towpath._wire.rest import Binding, RestStreamDialect, RestUnaryDialect, error_response
 from towpath._wire.rest.problem import problem, problem_fields
 
 CREATE = Binding(HttpBinding(method="POST", path="/v1/books", body="book"), pb.CreateBookRequest, pb.CreateBookResponse)
@@ -54,20 +54,20 @@ def test_a_body_over_the_limit_is_413():
     dialect.feed(bytes(10))
     with pytest.raises(RpcError) as caught:
         dialect.feed(b"x")
-    answer = dialect.refusal(caught.value, None)
+    answer = dialect.error_response(caught.value, None)
     assert dict(answer.head.fields)[b":status"] == b"413"
     assert json.loads(answer.body)["code"] == "RESOURCE_EXHAUSTED"
 
 
 def test_an_answer_is_json_with_everything_of_the_reply_in_its_head():
-    answer = unary().answer(pb.CreateBookResponse(book=pb.Book(title="Emma")), REPLY)
+    answer = unary().whole_response(pb.CreateBookResponse(book=pb.Book(title="Emma")), REPLY)
     assert dict(answer.head.fields) == {b":status": b"200", b"content-type": b"application/json"}
     assert list(answer.fields) == [(b"etag", b'"1"'), (b"cost-bin", b"AA")]
     assert answer.body == b'{"book":{"title":"Emma"}}'
 
 
 def test_an_answer_is_compressed_where_it_may_be():
-    answer = unary(answered=GZIP).answer(pb.CreateBookResponse(), None)
+    answer = unary(answered=GZIP).whole_response(pb.CreateBookResponse(), None)
     assert list(answer.fields) == [(b"content-encoding", b"gzip")]
     assert gzip.decompress(answer.body) == b"{}"
 
@@ -86,7 +86,7 @@ def test_a_stream_is_lines_and_tells_how_it_failed():
 
 @pytest.mark.parametrize("code", list(Code))
 def test_every_code_is_a_problem(code):
-    answer = refusal(RpcError(code, "why", metadata=Metadata([("a", "b")])))
+    answer = error_response(RpcError(code, "why", metadata=Metadata([("a", "b")])))
     found = json.loads(answer.body)
     head = dict(answer.head.fields)
     assert head[b"content-type"] == b"application/problem+json"

@@ -22,7 +22,7 @@ from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import Outlet
 from towpath._transport.server.routes import DialectRoute
-from towpath._wire.dialect import Answer, Dialect, Ending, StreamedDialect, WholeDialect
+from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.grpc import propagation
 from towpath._wire.http.fields import Field
 
@@ -292,7 +292,7 @@ class ServerExchange(Handling):
         self._check(response)
         dialect = self._dialect
         if not dialect.streams:
-            self._send_whole(cast("WholeDialect", dialect).answer(response, self._ctx.cached_reply))
+            self._send_whole(cast("WholeDialect", dialect).whole_response(response, self._ctx.cached_reply))
             return
         dialect = self._streamed()
         head, fields = dialect.head(self._headers())
@@ -332,7 +332,7 @@ class ServerExchange(Handling):
         self._head_sent = True
         self._outlet.send_head(head, fields, end=False)
 
-    def _send_whole(self, answer: Answer) -> None:
+    def _send_whole(self, answer: WholeResponse) -> None:
         self._over = self._head_sent = True
         self._outlet.send_head(answer.head, answer.fields, end=not answer.body)
         if answer.body:
@@ -356,11 +356,11 @@ class ServerExchange(Handling):
         if self._head_sent:
             self._finish(self._streamed().end(error, EMPTY if bare else self._trailers()))
         else:
-            self._send_whole(self._dialect.refusal(error, None if bare else self._ctx.cached_reply))
+            self._send_whole(self._dialect.error_response(error, None if bare else self._ctx.cached_reply))
         if not self._outlet.queued:  # else the deadline also holds for what waits
             self._ended()
 
-    def _finish(self, ending: Ending) -> None:
+    def _finish(self, ending: ResponseEnd) -> None:
         self._over = True
         outlet = self._outlet
         if ending.trailers is None:
@@ -371,17 +371,17 @@ class ServerExchange(Handling):
         self._link.schedule_flush()
 
 
-def open_call(link: Carrier, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | Answer:
+def open_call(link: Carrier, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
     not in the route's."""
     method_route = route.method_route
     negotiation = route.negotiation(extra)
     dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
     if negotiation.fault is not None:
-        return route.dialects.rejection(dialect, negotiation.fault)
+        return route.dialects.error_response(dialect, negotiation.fault)
     try:
         ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
     except RpcError as error:
-        return dialect.refusal(error, None)
+        return dialect.error_response(error, None)
     ctx.caller = link.caller
     return ServerExchange(link, outlet, method_route, dialect, ctx)

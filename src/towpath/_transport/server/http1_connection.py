@@ -9,11 +9,11 @@ from towpath._transport.server.call import Handling
 from towpath._transport.server.connection import HostLink, Site
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.routes import DialectRoute, Route, Settled
-from towpath._wire.dialect import Answer
+from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
 
-_NEEDS_HTTP2: Final = Answer(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
+_NEEDS_HTTP2: Final = WholeResponse(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
 
 class Http1Link(HostLink[Http1Connection]):
@@ -88,7 +88,7 @@ class Http1Exchange:
 
     __slots__ = ("_answer", "_call", "_connection", "_link")
 
-    def __init__(self, link: Http1Link, answer: DialectRoute | Answer) -> None:
+    def __init__(self, link: Http1Link, answer: DialectRoute | WholeResponse) -> None:
         self._link = link
         self._connection = link.connection
         self._answer = answer
@@ -104,8 +104,8 @@ class Http1Exchange:
     def head_received(self, head: Section, *, end: bool) -> None:
         """The call begins, or is answered at once."""
         answer = self._answer
-        call = answer if isinstance(answer, Answer) else open_call(self._link, self, answer, ())
-        if isinstance(call, Answer):
+        call = answer if isinstance(answer, WholeResponse) else open_call(self._link, self, answer, ())
+        if isinstance(call, WholeResponse):
             self.send_head(call.head, call.fields, end=False)
             self.send_data(call.body, end=True)
             self._link.schedule_flush()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from towpath._transport.server.call import Carrier
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.routes import DialectRoute
-from towpath._wire.dialect import Answer
+from towpath._wire.dialect import WholeResponse
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -35,7 +35,7 @@ class Http2Exchange(Stream):
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The call begins, or is answered at once."""
         call = open_call(self._link, self, self._route, extra)
-        if isinstance(call, Answer):
+        if isinstance(call, WholeResponse):
             self.send_head(call.head, call.fields, end=not call.body)
             if call.body:
                 self.send_data(call.body, end=True)

@@ -13,7 +13,7 @@ from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate
 from towpath._wire.connect.errors import error_body
-from towpath._wire.dialect import Answer
+from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.grpc.propagation import Inherited
 from towpath._wire.http.fields import Field, Section, Template
@@ -82,14 +82,14 @@ class Settled:
 
     __slots__ = ("_answer",)
 
-    def __init__(self, answer: Answer | Callable[[], Answer]) -> None:
+    def __init__(self, answer: WholeResponse | Callable[[], WholeResponse]) -> None:
         self._answer = answer
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> WholeResponse:
         """What to answer with, now."""
         answer = self._answer
-        return answer if isinstance(answer, Answer) else answer()
+        return answer if isinstance(answer, WholeResponse) else answer()
 
 
 class Routes:
@@ -152,7 +152,7 @@ class Routes:
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
-            if isinstance(found, Answer):
+            if isinstance(found, WholeResponse):
                 return Settled(found)
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
@@ -160,20 +160,20 @@ class Routes:
                     return Route(head, method_route, negotiate(found.encoding_fields, fields))
                 return DialectRoute(head, method_route, found)
         if is_method:
-            return Settled(Answer(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
-        return Settled(Answer(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+            return Settled(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
+        return Settled(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
 
 
-def _answering(document: Callable[[], Document]) -> Callable[[], Answer]:
+def _answering(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
     heads: dict[tuple[int, str], Template] = {}
 
-    def answer() -> Answer:
+    def answer() -> WholeResponse:
         made = document()
         key = made.status, made.content_type
         head = heads.get(key)
         if head is None:
             fields = (b":status", b"%d" % made.status), (b"content-type", made.content_type.encode()), (b"cache-control", b"no-store")
             head = heads[key] = Template(*fields)
-        return Answer(head, (), made.body)
+        return WholeResponse(head, (), made.body)
 
     return answer

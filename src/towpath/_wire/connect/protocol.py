@@ -20,7 +20,7 @@ from towpath._wire.connect.client import (
 from towpath._wire.connect.errors import HTTP_STATUS, error_body
 from towpath._wire.connect.stream import ConnectStreamDialect
 from towpath._wire.connect.unary import ConnectUnaryDialect, GetRequest
-from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.grpc import propagation
 from towpath._wire.http.fields import Section, Template
 from towpath._wire.protocol import ClientHalf, DialectFactory, MethodTable, RpcProtocol, ServerHalf
@@ -54,7 +54,7 @@ class ConnectServerHalf(ServerHalf):
     def __init__(self, methods: MethodTable) -> None:
         self._methods = methods
 
-    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         path, _, query = head.path.partition(b"?")
         method = self._methods.by_path.get(path)
         if method is None:
@@ -70,13 +70,13 @@ class ConnectServerHalf(ServerHalf):
         return None if codec is None else ConnectStreamDialects(method, codec)
 
 
-def _get(method: MethodSpec[Any, Any], query: str) -> DialectFactory | Answer | None:
+def _get(method: MethodSpec[Any, Any], query: str) -> DialectFactory | WholeResponse | None:
     if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
         return None
     try:
         return ConnectGetDialects(method, GetRequest.parse(query))
     except RpcError as error:
-        return Answer(_ERRORS[error.code], (), error_body(error))
+        return WholeResponse(_ERRORS[error.code], (), error_body(error))
 
 
 class ConnectStreamDialects(DialectFactory):

@@ -11,7 +11,7 @@ from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, Compression
 from towpath._wire.connect.errors import end_body
-from towpath._wire.dialect import Answer, Ending, StreamedDialect
+from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
 from towpath._wire.grpc import framing, metadata
 from towpath._wire.http.fields import Field, Template
 
@@ -76,12 +76,12 @@ class ConnectStreamDialect(StreamedDialect):
         """An enveloped message."""
         return framing.frame(self._codec.encode(response), self._compression)
 
-    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
         """The last envelope; never compressed, so that everybody can read it."""
         body = end_body(error, trailers)
-        return Ending(framing.pack_prefix(_END, len(body)) + body, None)
+        return ResponseEnd(framing.pack_prefix(_END, len(body)) + body, None)
 
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """A stream of the last envelope alone."""
         head, fields = self.head(EMPTY if reply is None else reply.headers)
-        return Answer(head, fields, self.end(error, EMPTY if reply is None else reply.trailers).body)
+        return WholeResponse(head, fields, self.end(error, EMPTY if reply is None else reply.trailers).body)

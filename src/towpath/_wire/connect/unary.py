@@ -19,7 +19,7 @@ from towpath._wire.body import OneBodyDialect
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import HTTP_FIELDS, Compression, named
 from towpath._wire.connect.errors import HTTP_STATUS, error_body
-from towpath._wire.dialect import Answer, WholeDialect
+from towpath._wire.dialect import WholeDialect, WholeResponse
 from towpath._wire.grpc import metadata
 from towpath._wire.http.fields import Field, Template
 
@@ -86,7 +86,7 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
         """The message."""
         return self._codec.decode(body, self._request, self._limit)
 
-    def answer(self, response: Any, reply: Reply | None) -> Answer:
+    def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
         """200 and the message; trailers go into the head, with a prefix."""
         body = self._codec.encode(response)
         fields = _fields(reply)
@@ -94,11 +94,11 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
         if compression is not None and body:
             body = compression.compress(body)
             fields = [(HTTP_FIELDS.sent, compression.name), *fields]
-        return Answer(_OK[self._codec.subtype], fields, body)
+        return WholeResponse(_OK[self._codec.subtype], fields, body)
 
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """The code's HTTP status, and the error as JSON."""
-        return Answer(_ERRORS[error.code], [*_fields(reply), *_trailing(error.metadata)], error_body(error))
+        return WholeResponse(_ERRORS[error.code], [*_fields(reply), *_trailing(error.metadata)], error_body(error))
 
 
 def _fields(reply: Reply | None) -> Sequence[Field]:

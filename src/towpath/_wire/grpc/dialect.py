@@ -10,7 +10,7 @@ from towpath._core.errors import RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.codec import CODECS, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, REGISTRY, Compression
-from towpath._wire.dialect import Answer, Ending, StreamedDialect
+from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
 from towpath._wire.grpc import framing, metadata, status
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.http.fields import Field, Template
@@ -89,17 +89,17 @@ class GrpcDialect(StreamedDialect):
             return pack_prefix(0, len(raw)) + raw
         return framing.frame(self._codec.encode(response), self._compression)
 
-    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
         """Trailers."""
         fields = _OK if error is None else status.encode(error)
-        return Ending(b"", fields if trailers is EMPTY else [*fields, *metadata.encoded_fields(trailers)])
+        return ResponseEnd(b"", fields if trailers is EMPTY else [*fields, *metadata.encoded_fields(trailers)])
 
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """GRPC's "Trailers-Only"."""
         trailers = EMPTY if reply is None else reply.trailers
-        return Answer(_HEADS[self._codec.subtype][None], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
+        return WholeResponse(_HEADS[self._codec.subtype][None], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
 
 
-def trailers_only(error: RpcError) -> Answer:
+def trailers_only(error: RpcError) -> WholeResponse:
     """The response to a request that no call comes of."""
-    return Answer(HEAD, status.encode(error), b"")
+    return WholeResponse(HEAD, status.encode(error), b"")

@@ -12,7 +12,7 @@ from towpath._core.service import MethodSpec
 from towpath._wire.answer import OneMessage, WholeAnswer
 from towpath._wire.codec import CODECS, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression, Negotiation, negotiate
-from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.grpc import framing, propagation, web_client
 from towpath._wire.grpc.client import GrpcAnswer, head_fields
 from towpath._wire.grpc.dialect import GrpcDialect, trailers_only
@@ -80,11 +80,11 @@ class GrpcServerHalf(ServerHalf):
     def __init__(self, methods: MethodTable) -> None:
         self._methods = methods
 
-    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         if head.method != b"POST" or not content_type.startswith(_GRPC) or content_type.startswith(_WEB):
             return None
         found = _asked(self._methods, head, content_type, GrpcProtocol.content_types)
-        return found if isinstance(found, Answer) else GrpcDialects(*found)
+        return found if isinstance(found, WholeResponse) else GrpcDialects(*found)
 
 
 class GrpcWebServerHalf(ServerHalf):
@@ -93,16 +93,16 @@ class GrpcWebServerHalf(ServerHalf):
     def __init__(self, methods: MethodTable) -> None:
         self._methods = methods
 
-    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         if head.method != b"POST" or not content_type.startswith(_WEB):
             return None
         found = _asked(self._methods, head, content_type, GrpcWebProtocol.content_types)
-        return found if isinstance(found, Answer) else GrpcWebDialects(*found, text=content_type.startswith(_WEB_TEXT))
+        return found if isinstance(found, WholeResponse) else GrpcWebDialects(*found, text=content_type.startswith(_WEB_TEXT))
 
 
 def _asked(
     methods: MethodTable, head: Section, content_type: bytes, content_types: Mapping[bytes, BodyCodec]
-) -> tuple[MethodSpec[Any, Any], BodyCodec] | Answer:
+) -> tuple[MethodSpec[Any, Any], BodyCodec] | WholeResponse:
     """The method that a head asks for, and the codec of its messages; or how a head is answered that no call can have."""
     codec = content_types.get(content_type)
     if codec is None:

@@ -16,7 +16,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression
-from towpath._wire.dialect import Answer, Ending
+from towpath._wire.dialect import ResponseEnd, WholeResponse
 from towpath._wire.grpc import framing, metadata, status
 from towpath._wire.grpc.dialect import GrpcDialect
 from towpath._wire.http.fields import Field, Template
@@ -76,15 +76,15 @@ class GrpcWebDialect(GrpcDialect):
         """A message with its prefix."""
         return self._encoded(super().message(response))
 
-    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
         """The frame of trailers."""
         fields = [*(_OK if error is None else status.encode(error)), *metadata.encoded_fields(trailers)]
         block = b"".join(b"%s: %s\r\n" % field for field in fields)
-        return Ending(self._encoded(framing.pack_prefix(_TRAILERS, len(block)) + block), None)
+        return ResponseEnd(self._encoded(framing.pack_prefix(_TRAILERS, len(block)) + block), None)
 
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """A body of trailers alone."""
-        return Answer(self._answer, (), self.end(error, EMPTY if reply is None else reply.trailers).body)
+        return WholeResponse(self._answer, (), self.end(error, EMPTY if reply is None else reply.trailers).body)
 
     def _encoded(self, data: bytes) -> bytes:
         return base64.b64encode(data) if self._text else data

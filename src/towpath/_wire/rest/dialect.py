@@ -12,7 +12,7 @@ from towpath._core.metadata import Metadata
 from towpath._wire.body import OneBodyDialect
 from towpath._wire.compression import HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import HTTP_STATUS
-from towpath._wire.dialect import Answer, Ending, StreamedDialect, WholeDialect
+from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.grpc import metadata
 from towpath._wire.http.fields import Field, Template
 from towpath._wire.rest.binding import Binding
@@ -27,10 +27,10 @@ _PROBLEMS: Final = {
 }
 
 
-def refusal(error: RpcError, reply: Reply | None = None, *, status: int | None = None) -> Answer:
+def error_response(error: RpcError, reply: Reply | None = None, *, status: int | None = None) -> WholeResponse:
     """The answer to a failed call, as a problem. `status` replaces HTTP's status where the code's own would say too little."""
     fields = [*_fields(reply), *metadata.encoded_fields(error.metadata), *problem_fields(error)]
-    return Answer(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
+    return WholeResponse(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
 
 
 class _RestDialect(OneBodyDialect):
@@ -47,9 +47,9 @@ class _RestDialect(OneBodyDialect):
         """The request of path, query and body together."""
         return self._binding.request(self._parameters, body, self._limit)
 
-    def refusal(self, error: RpcError, reply: Reply | None) -> Answer:
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """The error as a problem."""
-        return refusal(error, reply, status=_TOO_LARGE if self.too_large else None)
+        return error_response(error, reply, status=_TOO_LARGE if self.too_large else None)
 
 
 class RestUnaryDialect(_RestDialect, WholeDialect):
@@ -69,7 +69,7 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         super().__init__(binding, parameters, limit=limit, request_compression=request_compression)
         self._response_compression = response_compression
 
-    def answer(self, response: Any, reply: Reply | None) -> Answer:
+    def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
         """200 and the response's JSON. Trailers are sent as headers: clients of REST look nowhere else."""
         body = self._binding.body(response)
         fields = list(_fields(reply))
@@ -77,7 +77,7 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         if compression is not None:
             body = compression.compress(body)
             fields.append((HTTP_FIELDS.sent, compression.name))
-        return Answer(_OK, fields, body)
+        return WholeResponse(_OK, fields, body)
 
 
 class RestStreamDialect(_RestDialect, StreamedDialect):
@@ -94,9 +94,9 @@ class RestStreamDialect(_RestDialect, StreamedDialect):
         """The response as one line."""
         return self._binding.body(response) + b"\n"
 
-    def end(self, error: RpcError | None, trailers: Metadata) -> Ending:  # lines have no place for trailers
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:  # lines have no place for trailers
         """The last line of a failed stream."""
-        return Ending(b"" if error is None else msgspec.json.encode({"error": problem(error)}) + b"\n", None)
+        return ResponseEnd(b"" if error is None else msgspec.json.encode({"error": problem(error)}) + b"\n", None)
 
 
 def _fields(reply: Reply | None) -> Iterator[Field]:

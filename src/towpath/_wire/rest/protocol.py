@@ -9,11 +9,11 @@ from towpath._core.http import BindingError, HttpBinding, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation
-from towpath._wire.dialect import Answer, Dialect
+from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Section
 from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
 from towpath._wire.rest.binding import Binding
-from towpath._wire.rest.dialect import RestStreamDialect, RestUnaryDialect, refusal
+from towpath._wire.rest.dialect import RestStreamDialect, RestUnaryDialect, error_response
 from towpath._wire.rest.router import NoMatch, Router
 
 _METHOD_NOT_ALLOWED: Final = 405
@@ -49,7 +49,7 @@ class RestServerHalf(ServerHalf):
                 self._router.add(http, (method, binding))
         self._any = bool(taken)
 
-    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | Answer | None:
+    def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         if not self._any or not self._is_resource(head.path.partition(b"?")[0]):
             return None
         path, _, query = head.path.decode("latin-1").partition("?")
@@ -61,10 +61,10 @@ class RestServerHalf(ServerHalf):
             method, binding = found.target
             parameters = binding.parameters(found.variables, query)
         except RpcError as error:
-            return refusal(error)
+            return error_response(error)
         if binding.http.body and not _is_json(content_type):
             error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
-            return refusal(error, status=_UNSUPPORTED_MEDIA_TYPE)
+            return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
         return RestDialects(method, binding, parameters)
 
     def _is_resource(self, path: bytes) -> bool:
@@ -94,9 +94,9 @@ class RestDialects(DialectFactory):
             )
         return RestStreamDialect(self._binding, self._parameters, limit=limit, request_compression=negotiation.request)
 
-    def rejection(self, dialect: Dialect, fault: RpcError) -> Answer:
+    def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:
         # HTTP has a status for a body that is encoded in an unknown way.
-        return refusal(fault, status=_UNSUPPORTED_MEDIA_TYPE)
+        return error_response(fault, status=_UNSUPPORTED_MEDIA_TYPE)
 
 
 def _bound(method: MethodSpec[Any, Any], http: HttpBinding) -> Binding:
@@ -104,12 +104,12 @@ def _bound(method: MethodSpec[Any, Any], http: HttpBinding) -> Binding:
     return Binding(http, method.request, method.response)
 
 
-def _nothing(method: str, path: str, found: NoMatch) -> Answer:
+def _nothing(method: str, path: str, found: NoMatch) -> WholeResponse:
     if not found.allowed:
-        return refusal(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
+        return error_response(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
     allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed else [])]
-    answer = refusal(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
-    return Answer(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
+    answer = error_response(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
+    return WholeResponse(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
 
 
 def _is_json(content_type: bytes) -> bool:
