@@ -10,7 +10,7 @@ from tests.echo_service import Echo
 from towpath._core.context import Context
 from towpath._core.errors import Code, SetupError
 from towpath._core.service import DEFAULT_TIMEOUT, Handler, MethodSpec
-from towpath._transport.server.routes import DialectRoute, Route, Routes, Settled
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, Routes
 from towpath._wire.compression import GZIP, Compression
 from towpath._wire.grpc import status
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -46,16 +46,16 @@ def head(*changes: tuple[bytes, bytes], without: Sequence[bytes] = ()) -> Sectio
     return fields.request(Decoder(max_table_size=0, max_list_size=4096).decode(block))[0]
 
 
-def route(routes: Routes, section: Section) -> Route:
+def route(routes: Routes, section: Section) -> GrpcUnaryRoute:
     found = routes.resolve(section)
-    assert isinstance(found, Route)
+    assert isinstance(found, GrpcUnaryRoute)
     return found
 
 
 async def test_a_known_path_leads_to_its_method() -> None:
     routes = Routes([Echo()], ())
     found = routes.resolve(section := head())
-    assert isinstance(found, Route)
+    assert isinstance(found, GrpcUnaryRoute)
     assert found.method_route.method is SAY
     assert section.route is found
 
@@ -95,9 +95,9 @@ async def test_a_service_served_twice_is_a_mistake() -> None:
     ],
 )
 async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code: Code, message: str) -> None:
-    refusal = Routes([Echo()], ()).resolve(head(change))
-    assert isinstance(refusal, Settled)
-    error = status.decode(refusal.answer.fields)
+    direct = Routes([Echo()], ()).resolve(head(change))
+    assert isinstance(direct, DirectResponse)
+    error = status.decode(direct.response.fields)
     assert error is not None
     assert error.code is code
     assert error.message.startswith(message)
@@ -121,9 +121,9 @@ async def test_these_are_grpc(kind: bytes) -> None:
     ],
 )
 async def test_what_no_protocol_can_mean_gets_an_http_status(section: Section, answer: bytes) -> None:
-    refusal = Routes([Echo()], ()).resolve(section)
-    assert isinstance(refusal, Settled)
-    assert refusal.answer.head.fields[0] == (b":status", answer)
+    direct = Routes([Echo()], ()).resolve(section)
+    assert isinstance(direct, DirectResponse)
+    assert direct.response.head.fields[0] == (b":status", answer)
 
 
 @pytest.mark.parametrize(

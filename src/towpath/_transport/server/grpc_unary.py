@@ -19,7 +19,7 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
-from towpath._transport.server.routes import Route, Settled
+from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, metadata, propagation, status
 from towpath._wire.grpc.dialect import HEAD, HEADS
@@ -48,7 +48,7 @@ class ServerCall(Stream, Handling):
     _ctx: Context  # set with the head, before anything reads it
     _message: bytes  # set while the call waits
 
-    def __init__(self, link: Host, route: Route) -> None:
+    def __init__(self, link: Host, route: GrpcUnaryRoute) -> None:
         Stream.__init__(self, link.connection)  # `super()` takes 0.1 us more (measured)
         self._link = link
         self._route = route
@@ -280,22 +280,22 @@ class ServerCall(Stream, Handling):
         self._ended()
 
 
-class SettledCall(Stream):
-    """A request that no method serves: answered at once, before its body has come, and otherwise ignored."""
+class DirectResponseStream(Stream):
+    """A request that no call comes of. It is answered at once, before its body has come, and otherwise ignored."""
 
-    __slots__ = ("_link", "_settled")
+    __slots__ = ("_direct", "_link")
 
-    def __init__(self, link: Host, settled: Settled) -> None:
+    def __init__(self, link: Host, direct: DirectResponse) -> None:
         super().__init__(link.connection)
         self._link = link
-        self._settled = settled
+        self._direct = direct
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """Answer."""
-        answer, connection = self._settled.answer, self._link.connection
-        literals = b"".join(literal(name, value) for name, value in answer.fields)
-        body = b"" if head.method == b"HEAD" else answer.body
-        connection.send_head(self, connection.encode(answer.head, literals), end_stream=not body)
+        """Send the response."""
+        response, connection = self._direct.response, self._link.connection
+        literals = b"".join(literal(name, value) for name, value in response.fields)
+        body = b"" if head.method == b"HEAD" else response.body
+        connection.send_head(self, connection.encode(response.head, literals), end_stream=not body)
         if body:
             connection.send_body(self, body, end_stream=True)
         if self.queue:  # no room for an error's few bytes: the client wants none
@@ -303,9 +303,9 @@ class SettledCall(Stream):
         _abandon_rest(self, self._link)
 
 
-class RefusedCall(Stream):
-    """A request that is not taken, for there are too many: reset with REFUSED_STREAM, by which a client knows that nothing was begun and
-    that it may send it again (RFC 9113, section 8.7). An answer with a status would leave it to guess."""
+class RefusedStream(Stream):
+    """A request that is not taken, because there are too many. It is reset with REFUSED_STREAM, by which a client knows that nothing was
+    begun and that it may send the request again (RFC 9113, section 8.7). A response with a status would leave the client to guess."""
 
     __slots__ = ("_link",)
 
@@ -314,7 +314,7 @@ class RefusedCall(Stream):
         self._link = link
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """Refuse."""
+        """Reset the stream."""
         self.reset(ErrorCode.REFUSED_STREAM)
         self._link.schedule_flush()
 

@@ -8,7 +8,7 @@ from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
 from towpath._transport.server.connection import HostLink, Site
 from towpath._transport.server.exchange import ServerExchange, open_call
-from towpath._transport.server.routes import DialectRoute, Route, Settled
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
@@ -65,10 +65,10 @@ class Http1Link(HostLink[Http1Connection]):
     def accept(self, head: Section) -> "Http1Exchange":
         """A request begins."""
         self._asked += 1
-        route: Route | DialectRoute | Settled = head.route or self.site.routes.resolve(head)
-        if isinstance(route, Settled):
-            return Http1Exchange(self, route.answer)
-        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, Route) or route.needs_http2 else route)
+        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head)
+        if isinstance(route, DirectResponse):
+            return Http1Exchange(self, route.response)
+        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)
 
     def pause_reading(self) -> None:
         """More has come than is taken."""

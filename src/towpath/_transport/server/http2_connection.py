@@ -10,9 +10,9 @@ from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
 from towpath._transport.server.connection import HostLink, Site
 from towpath._transport.server.deferred_writes import MANY
-from towpath._transport.server.grpc_unary import RefusedCall, ServerCall, SettledCall
+from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
-from towpath._transport.server.routes import DialectRoute, Route, Settled
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -94,13 +94,13 @@ class Http2Link(HostLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route: Route | DialectRoute | Settled = head.route or self.site.routes.resolve(head)
+        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
-            method = "" if isinstance(route, Settled) else route.method_route.name
+            method = "" if isinstance(route, DirectResponse) else route.method_route.name
             self.signal(Decision(method, ROLE, TOO_MANY_CALLS, False, None, True))
-            return RefusedCall(self)
-        if isinstance(route, Route):  # nearly always, for one look at the head
+            return RefusedStream(self)
+        if isinstance(route, GrpcUnaryRoute):  # nearly always, for one look at the head
             early = route.method_route.early_rejection
             if early is not None:
                 try:
@@ -112,8 +112,8 @@ class Http2Link(HostLink[ServerConnection]):
                     self.unhurried += 1
                     return self.connection.encode(HEAD, route.method_route.grpc_rejections.fields(rejection.error))
             return ServerCall(self, route)
-        if isinstance(route, Settled):
-            return SettledCall(self, route)
+        if isinstance(route, DirectResponse):
+            return DirectResponseStream(self, route)
         return Http2Exchange(self, self.connection, route)
 
     def now(self) -> float:

@@ -41,7 +41,7 @@ _NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
 _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
 
-class Route:
+class GrpcUnaryRoute:
     """A head that asks for a unary method over gRPC, with what it says of the call."""
 
     __slots__ = ("head", "inherited", "message_limit", "method_route", "negotiation")
@@ -77,19 +77,19 @@ class DialectRoute:
         return self._negotiation
 
 
-class Settled:
-    """A head whose answer needs no call: what is wrong with it, or a document."""
+class DirectResponse:
+    """A head whose response needs no call: an error, or a document."""
 
-    __slots__ = ("_answer",)
+    __slots__ = ("_response",)
 
-    def __init__(self, answer: WholeResponse | Callable[[], WholeResponse]) -> None:
-        self._answer = answer
+    def __init__(self, response: WholeResponse | Callable[[], WholeResponse]) -> None:
+        self._response = response
 
     @property
-    def answer(self) -> WholeResponse:
-        """What to answer with, now."""
-        answer = self._answer
-        return answer if isinstance(answer, WholeResponse) else answer()
+    def response(self) -> WholeResponse:
+        """What to send, now."""
+        response = self._response
+        return response if isinstance(response, WholeResponse) else response()
 
 
 class Routes:
@@ -104,7 +104,7 @@ class Routes:
         *,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
     ) -> None:
-        self._documents = {path.encode(): Settled(_answering(document)) for path, document in documents.items()}
+        self._documents = {path.encode(): DirectResponse(_response_of(document)) for path, document in documents.items()}
         self._method_routes: dict[bytes, MethodRoute] = {}
         self._innermost: list[tuple[MethodRoute, Handler]] = []
         names: set[str] = set()
@@ -137,12 +137,12 @@ class Routes:
             if method_route.method.kind is MethodKind.UNARY:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
-    def resolve(self, head: Section) -> Route | DialectRoute | Settled:
+    def resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
         """What becomes of a head, from now on remembered on it."""
         route = head.route = self._resolve(head)
         return route
 
-    def _resolve(self, head: Section) -> Route | DialectRoute | Settled:
+    def _resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
         path = head.path.partition(b"?")[0]
         is_method = path in self._method_routes
         document = self._documents.get(path)
@@ -153,21 +153,21 @@ class Routes:
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
             if isinstance(found, WholeResponse):
-                return Settled(found)
+                return DirectResponse(found)
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
                 if protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
-                    return Route(head, method_route, negotiate(found.encoding_fields, fields))
+                    return GrpcUnaryRoute(head, method_route, negotiate(found.encoding_fields, fields))
                 return DialectRoute(head, method_route, found)
         if is_method:
-            return Settled(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
-        return Settled(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+            return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
+        return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
 
 
-def _answering(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
+def _response_of(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
     heads: dict[tuple[int, str], Template] = {}
 
-    def answer() -> WholeResponse:
+    def response() -> WholeResponse:
         made = document()
         key = made.status, made.content_type
         head = heads.get(key)
@@ -176,4 +176,4 @@ def _answering(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
             head = heads[key] = Template(*fields)
         return WholeResponse(head, (), made.body)
 
-    return answer
+    return response
