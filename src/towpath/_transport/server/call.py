@@ -23,16 +23,27 @@ MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
 log = logging.getLogger("towpath.server")
 
 
-class Host(Protocol):
-    """What a call needs of the connection that it came over."""
+class CallLink(Protocol):
+    """The connection that a call came over, as the call sees it."""
 
     loop: asyncio.AbstractEventLoop
     wheel: DeadlineWheel
+    """The deadlines of the loop's calls."""
     peer: str
-    calls: "dict[Handling, None]"
-    create_task: "Callable[..., asyncio.Task[Any]]"
-    draining: bool
+    """The client's address."""
     caller: str
+    """The client by its certificate; empty without one."""
+    calls: "dict[Handling, None]"
+    """The calls that have a handler running."""
+    create_task: "Callable[..., asyncio.Task[Any]]"
+    signal: Signal
+    """What is told of messages that a limit rejects."""
+    compression: Compression | None
+    """What the server compresses responses with where the caller accepts it."""
+    draining: bool
+    """Whether the connection ends with the last of its calls."""
+    paused: bool
+    """Whether the peer does not read what it is sent."""
 
     def flush(self) -> None:
         """Write what waits, now."""
@@ -42,24 +53,16 @@ class Host(Protocol):
         """Write what waits at the end of this turn of the loop."""
         ...
 
-    def close_if_idle(self) -> None:
-        """Close once the last call of a draining connection has ended."""
-        ...
-
-
-class Carrier(Host, Protocol):
-    """A connection, with what applies to every call that comes over it."""
-
-    signal: Signal
-    compression: Compression | None
-    paused: bool
-
     def gather(self) -> None:
         """Write what waits at the end of this turn of the loop, or once much has gathered."""
         ...
 
     async def writable(self) -> None:
         """Until the peer reads what it is sent, or is gone."""
+        ...
+
+    def close_if_idle(self) -> None:
+        """Close once the last call of a draining connection has ended."""
         ...
 
 

@@ -27,13 +27,13 @@ class Site(Protocol):
     routes: Routes
     limits: Limits
     compression: Compression | None
-    links: "dict[HostLink[Any], None]"
+    links: "dict[ServerLink[Any], None]"
     connections: Connections
     signal: Signal
     unhurried: Unhurried
 
 
-class HostLink(Link[End]):
+class ServerLink(Link[End]):
     """One client's connection and its calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:

@@ -17,7 +17,7 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.service import MethodKind
 from towpath._transport.connection_driver import MAX_SEND_QUEUE
-from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
+from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import Outlet
@@ -51,7 +51,7 @@ class ServerExchange(Handling):
         "task",
     )
 
-    def __init__(self, link: Carrier, outlet: Outlet, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
+    def __init__(self, link: CallLink, outlet: Outlet, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
         self._link = link
         self._outlet = outlet
         self._method_route = method_route
@@ -371,7 +371,7 @@ class ServerExchange(Handling):
         self._link.schedule_flush()
 
 
-def open_call(link: Carrier, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
+def open_call(link: CallLink, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
     not in the route's."""
     method_route = route.method_route

@@ -17,7 +17,7 @@ from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata, Pairs
-from towpath._transport.server.call import Carrier, Handling, expired, not_one_message
+from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
 from towpath._wire.elements import UNCHECKED, check_elements
@@ -33,8 +33,8 @@ _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
 _ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
 
 
-class Host(Carrier, Protocol):
-    """What a call needs of the connection that it came over."""
+class Http2CallLink(CallLink, Protocol):
+    """The connection that a call over gRPC came over, as the call sees it."""
 
     connection: ServerConnection
 
@@ -48,7 +48,7 @@ class ServerCall(Stream, Handling):
     _ctx: Context  # set with the head, before anything reads it
     _message: bytes  # set while the call waits
 
-    def __init__(self, link: Host, route: GrpcUnaryRoute) -> None:
+    def __init__(self, link: Http2CallLink, route: GrpcUnaryRoute) -> None:
         Stream.__init__(self, link.connection)  # `super()` takes 0.1 us more (measured)
         self._link = link
         self._route = route
@@ -285,7 +285,7 @@ class DirectResponseStream(Stream):
 
     __slots__ = ("_direct", "_link")
 
-    def __init__(self, link: Host, direct: DirectResponse) -> None:
+    def __init__(self, link: Http2CallLink, direct: DirectResponse) -> None:
         super().__init__(link.connection)
         self._link = link
         self._direct = direct
@@ -309,7 +309,7 @@ class RefusedStream(Stream):
 
     __slots__ = ("_link",)
 
-    def __init__(self, link: Host) -> None:
+    def __init__(self, link: Http2CallLink) -> None:
         super().__init__(link.connection)
         self._link = link
 
@@ -328,13 +328,13 @@ def _error_fields(error: RpcError) -> bytes:
     return b"".join(literal(name, value) for name, value in status.encode(error))
 
 
-def _end_with(stream: Stream, link: Host, fields: bytes) -> None:
+def _end_with(stream: Stream, link: Http2CallLink, fields: bytes) -> None:
     """Answer with trailers alone."""
     link.connection.send_head(stream, link.connection.encode(HEAD, fields), end_stream=True)
     _abandon_rest(stream, link)
 
 
-def _abandon_rest(stream: Stream, link: Host) -> None:
+def _abandon_rest(stream: Stream, link: Http2CallLink) -> None:
     # The client may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1).
     if stream.state != CLOSED:
         stream.reset(ErrorCode.NO_ERROR)

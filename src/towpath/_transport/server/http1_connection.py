@@ -6,7 +6,7 @@ from typing import Final
 
 from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
-from towpath._transport.server.connection import HostLink, Site
+from towpath._transport.server.connection import ServerLink, Site
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.dialect import WholeResponse
@@ -16,7 +16,7 @@ from towpath._wire.http1 import Http1Connection
 _NEEDS_HTTP2: Final = WholeResponse(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
 
-class Http1Link(HostLink[Http1Connection]):
+class Http1Link(ServerLink[Http1Connection]):
     """One client's connection; its requests come one at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:

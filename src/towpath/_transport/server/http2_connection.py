@@ -8,7 +8,7 @@ from towpath._core import clock
 from towpath._core.signals import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
-from towpath._transport.server.connection import HostLink, Site
+from towpath._transport.server.connection import ServerLink, Site
 from towpath._transport.server.deferred_writes import MANY
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
@@ -23,7 +23,7 @@ TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 _SHUTDOWN_PING: Final = b"goodbye!"
 
 
-class Http2Link(HostLink[ServerConnection]):
+class Http2Link(ServerLink[ServerConnection]):
     """One client's connection and its calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:

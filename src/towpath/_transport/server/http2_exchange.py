@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from towpath._transport.server.call import Carrier
+from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.routes import DialectRoute
 from towpath._wire.dialect import WholeResponse
@@ -17,7 +17,7 @@ class Http2Exchange(Stream):
 
     __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
 
-    def __init__(self, link: Carrier, connection: ServerConnection, route: DialectRoute) -> None:
+    def __init__(self, link: CallLink, connection: ServerConnection, route: DialectRoute) -> None:
         Stream.__init__(self, connection)
         self._link = link
         self._connection = connection

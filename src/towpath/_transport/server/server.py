@@ -9,7 +9,7 @@ from towpath._core.errors import SetupError
 from towpath._core.service import Layer, Service
 from towpath._core.signals import Signal, unheard
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
-from towpath._transport.server.connection import HostLink
+from towpath._transport.server.connection import ServerLink
 from towpath._transport.server.connection_limits import ConnectionLimits, Connections
 from towpath._transport.server.deferred_writes import Unhurried
 from towpath._transport.server.protocol_detection import Front
@@ -52,7 +52,7 @@ class Server:
         self.routes = Routes(services, layers, documents, message_limit=message_limit)
         self.limits = limits
         self.compression = configured(compression)
-        self.links: dict[HostLink[Any], None] = {}
+        self.links: dict[ServerLink[Any], None] = {}
         self.signal = signal
         self.connections = Connections(connections or ConnectionLimits(), signal)
         self.unhurried = Unhurried()
