@@ -20,7 +20,7 @@ from towpath._transport.connection_driver import MAX_SEND_QUEUE
 from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
-from towpath._transport.server.response_writer import Outlet
+from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.routes import DialectRoute
 from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.grpc import propagation
@@ -42,18 +42,18 @@ class ServerExchange(Handling):
         "_link",
         "_message",
         "_method_route",
-        "_outlet",
         "_over",
         "_owed",
         "_request_over",
         "_room",
         "_slot",
+        "_writer",
         "task",
     )
 
-    def __init__(self, link: CallLink, outlet: Outlet, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
+    def __init__(self, link: CallLink, writer: ResponseWriter, method_route: MethodRoute, dialect: Dialect, ctx: Context) -> None:
         self._link = link
-        self._outlet = outlet
+        self._writer = writer
         self._method_route = method_route
         self._dialect = dialect
         self._message: Callable[[Any], bytes] | None = cast("StreamedDialect", dialect).message if dialect.streams else None
@@ -131,9 +131,9 @@ class ServerExchange(Handling):
 
     def expire(self) -> None:
         """The deadline has passed: tell the caller, who may not have noticed, and stop the handler."""
-        if self._outlet.queued:  # the caller makes no room for the answer, and must not hold it for ever
+        if self._writer.queued:  # the caller makes no room for the answer, and must not hold it for ever
             self._over = True
-            self._outlet.cut()
+            self._writer.cut()
             self._link.schedule_flush()
             self._ended()
             self._stop("deadline exceeded")
@@ -181,14 +181,14 @@ class ServerExchange(Handling):
             raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
         encode = self._message
         if encode is not None and self._head_sent and isinstance(message, self._method_route.response):
-            self._outlet.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
+            self._writer.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
         else:
             self._write(message)
         link = self._link
         link.gather()
         if link.paused:
             await link.writable()
-        if self._outlet.queued >= MAX_SEND_QUEUE and not self._over:
+        if self._writer.queued >= MAX_SEND_QUEUE and not self._over:
             if self._room is not None:
                 raise RuntimeError(f"two tasks send the responses of {self._method_route.name}; let one send for both")
             room = self._room = link.loop.create_future()
@@ -228,7 +228,7 @@ class ServerExchange(Handling):
 
     def _give_room(self, size: int) -> None:
         self._owed -= size
-        self._outlet.consumed(size)
+        self._writer.consumed(size)
 
     def _wake(self) -> None:
         changed = self._changed
@@ -283,7 +283,7 @@ class ServerExchange(Handling):
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
             self._failed(error)
         finally:
-            if not self._outlet.queued:  # else the deadline also holds for what waits
+            if not self._writer.queued:  # else the deadline also holds for what waits
                 self._slot.pop(self, None)
             self._left()
 
@@ -299,8 +299,8 @@ class ServerExchange(Handling):
         message = dialect.message(response)
         ending = dialect.end(None, self._trailers())
         self._head_sent = True
-        self._outlet.send_head(head, fields, end=False)
-        self._outlet.send_data(message, end=False)
+        self._writer.send_head(head, fields, end=False)
+        self._writer.send_data(message, end=False)
         self._finish(ending)
 
     def _write(self, message: Any) -> None:
@@ -309,7 +309,7 @@ class ServerExchange(Handling):
         data = dialect.message(message)
         if not self._head_sent:
             self._send_head(dialect)
-        self._outlet.send_data(data, end=False)
+        self._writer.send_data(data, end=False)
 
     def _streamed(self) -> StreamedDialect:
         return cast("StreamedDialect", self._dialect)  # asked of no other: routes take a method that streams to none
@@ -330,14 +330,14 @@ class ServerExchange(Handling):
     def _send_head(self, dialect: StreamedDialect) -> None:
         head, fields = dialect.head(self._headers())
         self._head_sent = True
-        self._outlet.send_head(head, fields, end=False)
+        self._writer.send_head(head, fields, end=False)
 
     def _send_whole(self, answer: WholeResponse) -> None:
         self._over = self._head_sent = True
-        self._outlet.send_head(answer.head, answer.fields, end=not answer.body)
+        self._writer.send_head(answer.head, answer.fields, end=not answer.body)
         if answer.body:
-            self._outlet.send_data(answer.body, end=True)
-        self._outlet.abandon()
+            self._writer.send_data(answer.body, end=True)
+        self._writer.abandon()
         server = self._ctx.server
         if server is not None and server.flush_alone:
             self._link.flush()  # no other answer to share a write with
@@ -357,21 +357,21 @@ class ServerExchange(Handling):
             self._finish(self._streamed().end(error, EMPTY if bare else self._trailers()))
         else:
             self._send_whole(self._dialect.error_response(error, None if bare else self._ctx.cached_reply))
-        if not self._outlet.queued:  # else the deadline also holds for what waits
+        if not self._writer.queued:  # else the deadline also holds for what waits
             self._ended()
 
     def _finish(self, ending: ResponseEnd) -> None:
         self._over = True
-        outlet = self._outlet
+        writer = self._writer
         if ending.trailers is None:
-            outlet.send_data(ending.body, end=True)
+            writer.send_data(ending.body, end=True)
         else:
-            outlet.send_trailers(ending.trailers)
-        outlet.abandon()
+            writer.send_trailers(ending.trailers)
+        writer.abandon()
         self._link.schedule_flush()
 
 
-def open_call(link: CallLink, outlet: Outlet, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
+def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
     """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
     not in the route's."""
     method_route = route.method_route
@@ -384,4 +384,4 @@ def open_call(link: CallLink, outlet: Outlet, route: DialectRoute, extra: Sequen
     except RpcError as error:
         return dialect.error_response(error, None)
     ctx.caller = link.caller
-    return ServerExchange(link, outlet, method_route, dialect, ctx)
+    return ServerExchange(link, writer, method_route, dialect, ctx)

@@ -84,7 +84,7 @@ class Http1Link(ServerLink[Http1Connection]):
 
 
 class Http1Exchange:
-    """One request and its response: the `towpath._transport.server.response_writer.Outlet` of a call over HTTP/1.1."""
+    """One request and its response: the `towpath._transport.server.response_writer.ResponseWriter` of a call over HTTP/1.1."""
 
     __slots__ = ("_answer", "_call", "_connection", "_link")
 

@@ -13,7 +13,7 @@ from towpath._wire.http2.states import CLOSED
 
 
 class Http2Exchange(Stream):
-    """The `towpath._transport.server.response_writer.Outlet` of a call over HTTP/2."""
+    """The `towpath._transport.server.response_writer.ResponseWriter` of a call over HTTP/2."""
 
     __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from towpath._wire.http.fields import Field, Template
 
 
-class Outlet(Protocol):
+class ResponseWriter(Protocol):
     """The HTTP exchange that carries a call, as the call sees it."""
 
     @property
