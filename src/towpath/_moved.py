@@ -119,6 +119,7 @@ MOVED: Final = {
     "transport.unhurried": "_transport.server.deferred_writes",
     "transport.whole_call": "_transport.client.unary",
     "wire.http2.budget": "_wire.http2.abuse_budget",
+    "wire.http2.owner": "_wire.http2.delegate",
     "wire.spoken": "_wire.protocol",
 }
 """Modules that have moved to another folder or have another name."""

@@ -221,7 +221,7 @@ class Link(asyncio.Protocol, Generic[End]):
         if self._transport is not None:
             self._transport.abort()
 
-    # What the client's and the server's subclass call when the connection is over.
+    # What both kinds of delegates do when the connection is over.
 
     def failed(self, reason: str) -> None:
         """The peer broke the protocol: send the reason that waits, such as a GOAWAY, then close. A peer that does not read it is cut

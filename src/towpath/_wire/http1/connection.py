@@ -14,7 +14,7 @@ import httptools
 
 from towpath._wire.http.fields import REQUEST, Field, Section
 from towpath._wire.http1.limits import Http1Limits
-from towpath._wire.http1.stream import Http1Owner, Http1Stream
+from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
 
 REASONS: Final = {
     200: b"OK",
@@ -52,9 +52,9 @@ class _Fault(Exception):
 class Http1Connection:
     """The server's end of a connection."""
 
-    def __init__(self, owner: Http1Owner, limits: Http1Limits | None = None) -> None:
+    def __init__(self, delegate: Http1ConnectionDelegate, limits: Http1Limits | None = None) -> None:
         self.out: list[bytes] = []
-        self._owner = owner
+        self._delegate = delegate
         self._limits = limits or Http1Limits()
         self._parser = httptools.HttpRequestParser(self)
         self._closed = False
@@ -260,7 +260,7 @@ class Http1Connection:
         self._bodiless = head.method == b"HEAD"
         self.unread = 0
         self._head = None
-        stream = self._stream = self._owner.accept(head)
+        stream = self._stream = self._delegate.accept(head)
         stream.head_received(head, end=not has_body)
         if not has_body:
             self._next()
@@ -302,12 +302,12 @@ class Http1Connection:
     def _pause(self) -> None:
         if not self._reading_paused:
             self._reading_paused = True
-            self._owner.pause_reading()
+            self._delegate.pause_reading()
 
     def _resume(self) -> None:
         if self._reading_paused and not self._closed and not self._blocked:
             self._reading_paused = False
-            self._owner.resume_reading()
+            self._delegate.resume_reading()
 
     # Called by the layer above.
 
@@ -357,7 +357,7 @@ class Http1Connection:
     def cut(self) -> None:
         """End the connection, since the response cannot be finished: the client sees that it is not whole."""
         self._closed = True
-        self._owner.failed("a response was cut short")
+        self._delegate.failed("a response was cut short")
 
     def _finish(self) -> None:
         self._response_ended = True
@@ -369,7 +369,7 @@ class Http1Connection:
 
     def _end(self) -> None:
         self._closed = True
-        self._owner.finished()
+        self._delegate.finished()
 
     def _fail(self, fault: _Fault) -> None:
         if self._closed:
@@ -387,7 +387,7 @@ class Http1Connection:
         self.waiting.clear()
         if stream is not None:
             stream.reset_received(str(fault))
-        self._owner.failed(str(fault))
+        self._delegate.failed(str(fault))
 
 
 def _path_of(target: bytes) -> bytes:

@@ -21,8 +21,8 @@ class Http1Stream(Protocol):
         ...
 
 
-class Http1Owner(Protocol):
-    """The transport that runs a connection."""
+class Http1ConnectionDelegate(Protocol):
+    """What a connection reports to and asks: the transport that drives it."""
 
     def accept(self, head: Section) -> Http1Stream:
         """A new request; the connection calls its `head_received` next."""

@@ -2,9 +2,9 @@
 
 from towpath._wire.http2.client import ClientConnection
 from towpath._wire.http2.control import LOST
+from towpath._wire.http2.delegate import ConnectionDelegate, ServerConnectionDelegate
 from towpath._wire.http2.errors import ErrorCode, error_name
 from towpath._wire.http2.limits import DEFAULT_LIMITS, Limits
-from towpath._wire.http2.owner import Owner, ServerOwner
 from towpath._wire.http2.sending import AnswerTemplate, IllegalSend
 from towpath._wire.http2.server import ServerConnection
 from towpath._wire.http2.stream import Stream
@@ -14,12 +14,12 @@ __all__ = [
     "LOST",
     "AnswerTemplate",
     "ClientConnection",
+    "ConnectionDelegate",
     "ErrorCode",
     "IllegalSend",
     "Limits",
-    "Owner",
     "ServerConnection",
-    "ServerOwner",
+    "ServerConnectionDelegate",
     "Stream",
     "error_name",
 ]

@@ -6,6 +6,7 @@ from towpath._wire.hpack import HeaderBlock
 from towpath._wire.http.fields import TRAILERS, MalformedSection
 from towpath._wire.http2 import fields
 from towpath._wire.http2.connection import Connection
+from towpath._wire.http2.delegate import ConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode
 from towpath._wire.http2.frames import (
     DATA,
@@ -20,7 +21,6 @@ from towpath._wire.http2.frames import (
     unpack_frame_header,
 )
 from towpath._wire.http2.limits import DEFAULT_LIMITS, Limits
-from towpath._wire.http2.owner import Owner
 from towpath._wire.http2.sending import Template
 from towpath._wire.http2.states import (
     AFTER_RECV_END,
@@ -43,8 +43,8 @@ class ClientConnection(Connection):
 
     most_enable_push = 0
 
-    def __init__(self, owner: Owner, limits: Limits = DEFAULT_LIMITS) -> None:
-        super().__init__(owner, limits)
+    def __init__(self, delegate: ConnectionDelegate, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(delegate, limits)
         self.next_stream = 1
         """The id of the stream that `open` opens next; beyond the largest id once all are used up."""
 

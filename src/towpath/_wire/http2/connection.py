@@ -1,9 +1,9 @@
-"""One HTTP/2 connection without IO: `receive` takes bytes, streams and the owner hear of events, `take` gives bytes back.
+"""One HTTP/2 connection without IO: `receive` takes bytes, streams and the delegate hear of events, `take` gives bytes back.
 
 It is written for RPC (RFC 9113). Frames are parsed in place from one buffer, and a frame costs one unpack and one method call. The
 recurring part of header blocks is decoded and checked once. Faults of the peer never raise out of `receive`: they end the stream or the
-connection as the RFC says, and the stream or the owner is told. There is no push and no priority; frames of both are checked and otherwise
-ignored or refused.
+connection as the RFC says, and the stream or the delegate is told. There is no push and no priority; frames of both are checked and
+otherwise ignored or refused.
 """
 
 from abc import abstractmethod
@@ -13,6 +13,7 @@ from towpath._wire.hpack import Decoder, HeaderBlock, HeaderListTooLarge, HpackE
 from towpath._wire.http.fields import MalformedSection
 from towpath._wire.http2 import frames
 from towpath._wire.http2.control import Control
+from towpath._wire.http2.delegate import ConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from towpath._wire.http2.frames import (
     ACK,
@@ -30,7 +31,6 @@ from towpath._wire.http2.frames import (
     unpack_frame_header,
 )
 from towpath._wire.http2.limits import Limits
-from towpath._wire.http2.owner import Owner
 from towpath._wire.http2.states import (
     AFTER_RECV_END,
     AFTER_RECV_FRAME,
@@ -68,8 +68,8 @@ class Connection(Control):
         "_strict",
     )
 
-    def __init__(self, owner: Owner, limits: Limits) -> None:
-        super().__init__(owner, limits)
+    def __init__(self, delegate: ConnectionDelegate, limits: Limits) -> None:
+        super().__init__(delegate, limits)
         self._buffer = b""
         self._longest = limits.max_frame_size << 8 | 0xFF  # the largest first word of a frame's header: its length, then its type
         self._recv_window = DEFAULT_WINDOW

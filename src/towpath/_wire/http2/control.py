@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 from towpath._wire.http2 import frames
 from towpath._wire.http2.abuse_budget import AbuseBudget
+from towpath._wire.http2.delegate import ConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
 from towpath._wire.http2.frames import (
     ACK,
@@ -22,7 +23,6 @@ from towpath._wire.http2.frames import (
     Setting,
 )
 from towpath._wire.http2.limits import Limits
-from towpath._wire.http2.owner import Owner
 from towpath._wire.http2.sending import Sender
 from towpath._wire.http2.states import AWAIT_PREFACE, CONNECTION_TRANSITIONS, ConnectionEvent
 
@@ -41,9 +41,9 @@ class Control(Sender, ABC):
     """The state of a connection, and the frames that change it."""
 
     __slots__ = (
+        "_delegate",
         "_grown",
         "_largest_own",
-        "_owner",
         "_rare",
         "_unread_replies",
         "_writing_paused",
@@ -56,9 +56,9 @@ class Control(Sender, ABC):
     # The values to which the peer may set ENABLE_PUSH: a server may not set it to 1 (section 6.5.2).
     most_enable_push: ClassVar[int] = 1
 
-    def __init__(self, owner: Owner, limits: Limits) -> None:
+    def __init__(self, delegate: ConnectionDelegate, limits: Limits) -> None:
         super().__init__(limits)
-        self._owner = owner
+        self._delegate = delegate
         self.state = AWAIT_PREFACE
         self.peer_max_streams = MAX_WINDOW
         self.last_peer_stream = 0
@@ -83,7 +83,7 @@ class Control(Sender, ABC):
     def going_away(self, last_stream_id: int, reason: str) -> None:
         """The peer will take no streams beyond `last_stream_id`."""
         self._advance(ConnectionEvent.GOAWAY)
-        self._owner.going_away(reason)
+        self._delegate.going_away(reason)
 
     def lost(self, reason: str) -> None:
         """The transport is gone: every stream hears of it."""
@@ -95,15 +95,15 @@ class Control(Sender, ABC):
             stream.reset_received(LOST, reason)
 
     def fail(self, code: ErrorCode, reason: str) -> None:
-        """End the connection: send GOAWAY with the reason, tell every stream, and ask the owner to close."""
+        """End the connection: send GOAWAY with the reason, tell every stream, and ask the delegate to close."""
         last = min(self.last_peer_stream, self.last_accepted)  # a later GOAWAY may not name a larger one (section 6.8)
         self.out.append(frames.goaway(last, code, reason.encode()[:_MOST_DEBUG]))
         reason = f"{code.name}: {reason}"
         self.lost(reason)
-        self._owner.failed(reason)
+        self._delegate.failed(reason)
 
     def ping(self, payload: bytes) -> None:
-        """Send a PING with eight bytes; the owner hears of its acknowledgement."""
+        """Send a PING with eight bytes; the delegate hears of its acknowledgement."""
         self.out.append(frames.frame(PING, 0, 0, payload))
 
     def writing_paused(self) -> None:
@@ -121,7 +121,7 @@ class Control(Sender, ABC):
 
     def _count_rare(self) -> None:
         """Count a frame that a peer has reason to send a few times. Raises ConnectionFault for the one that is too many."""
-        if not self._rare.spend(self._owner.now()):
+        if not self._rare.spend(self._delegate.now()):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames of SETTINGS or GOAWAY")
 
     def _owe_reply(self) -> None:
@@ -184,7 +184,7 @@ class Control(Sender, ABC):
         if len(payload) != _LONGEST_PAYLOAD_OF_PING:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"PING of {len(payload)} bytes")
         if flags & ACK:
-            self._owner.pinged(payload)
+            self._delegate.pinged(payload)
         else:
             self._owe_reply()
             self.out.append(frames.frame(PING, ACK, 0, payload))
@@ -226,7 +226,7 @@ class Control(Sender, ABC):
         self.out.append(frames.frame(SETTINGS, ACK, 0))
         if window != self.peer_initial_window:
             self._peer_window_changed(window)
-        self._owner.ready()
+        self._delegate.ready()
 
     def _setting(self, key: int, value: int) -> None:
         if key == Setting.HEADER_TABLE_SIZE:

@@ -10,7 +10,7 @@ from towpath._transport.connection_driver import Link
 from towpath._wire.http2 import ClientConnection, Limits
 
 
-class Owner(Protocol):
+class ClientLinkDelegate(Protocol):
     """The endpoint, as its connections see it."""
 
     def retire(self, link: "ClientLink") -> None:
@@ -37,10 +37,10 @@ class ConnectionLost(Exception):
 class ClientLink(Link[ClientConnection]):
     """One connection of a channel."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, delegate: ClientLinkDelegate, limits: Limits) -> None:
         super().__init__(loop)
         self.wheel: DeadlineWheel = wheel_of(loop)
-        self._owner = owner
+        self._delegate = delegate
         self._ready: asyncio.Future[None] = loop.create_future()
         self._finishing = False
         self.fault = ""
@@ -56,7 +56,7 @@ class ClientLink(Link[ClientConnection]):
 
     def stream_ended(self) -> None:
         """A stream has ended: the next call in line may take its place."""
-        self._owner.wake_one()
+        self._delegate.wake_one()
         if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
 
@@ -71,7 +71,7 @@ class ClientLink(Link[ClientConnection]):
         connection = self.connection
         connection.lost(f"the connection to {self.peer} was lost")
         connection.out.clear()
-        self._owner.retire(self)
+        self._delegate.retire(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone; calls under way end with UNAVAILABLE."""
@@ -79,7 +79,7 @@ class ClientLink(Link[ClientConnection]):
         self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
 
     def _end(self, reason: str) -> None:
-        self._owner.forget(self)
+        self._delegate.forget(self)
         if not self._ready.done():
             self._ready.set_exception(ConnectionLost(reason))
 
@@ -89,7 +89,7 @@ class ClientLink(Link[ClientConnection]):
         """The server's settings are known, or have changed."""
         if not self._ready.done():
             self._ready.set_result(None)
-        self._owner.wake_all()
+        self._delegate.wake_all()
 
     def now(self) -> float:
         """The time in seconds."""
@@ -99,7 +99,7 @@ class ClientLink(Link[ClientConnection]):
         """The server wants no more calls here: the next one connects anew."""
         self.fault = reason
         self.needs_attention = True
-        self._owner.retire(self)
+        self._delegate.retire(self)
         self.stream_ended()
 
     def pinged(self, payload: bytes) -> None:
@@ -108,5 +108,5 @@ class ClientLink(Link[ClientConnection]):
     def failed(self, reason: str) -> None:
         """The server broke the protocol."""
         self.fault = reason
-        self._owner.retire(self)
+        self._delegate.retire(self)
         super().failed(reason)

@@ -8,7 +8,7 @@ was heard for a while. Servers count pings that come without calls, and grpcio's
 import asyncio
 from typing import Final
 
-from towpath._transport.client.endpoints.connection import ClientLink, Owner
+from towpath._transport.client.endpoints.connection import ClientLink, ClientLinkDelegate
 from towpath._wire.http2 import Limits
 
 _PAYLOAD: Final = b"towpath?"
@@ -17,8 +17,10 @@ _PAYLOAD: Final = b"towpath?"
 class KeptLink(ClientLink):
     """A connection that is asked whether it lives: after `interval` seconds of silence, with `timeout` seconds to answer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, limits: Limits, *, interval: float, timeout: float) -> None:
-        super().__init__(loop, owner, limits)
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, delegate: ClientLinkDelegate, limits: Limits, *, interval: float, timeout: float
+    ) -> None:
+        super().__init__(loop, delegate, limits)
         self._interval = interval
         self._timeout = timeout
         self._heard = False

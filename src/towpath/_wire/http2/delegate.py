@@ -1,4 +1,4 @@
-"""The owner of a connection: the port between sans-IO HTTP/2 and the transport that drives it."""
+"""What a connection reports to and asks: the port between sans-IO HTTP/2 and the transport that drives it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,7 +7,7 @@ from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2.stream import Stream
 
 
-class Owner(Protocol):
+class ConnectionDelegate(Protocol):
     """Hears of events that concern no single stream. A connection calls its methods from within `receive`, and they must not raise."""
 
     def ready(self) -> None:
@@ -32,8 +32,8 @@ class Owner(Protocol):
         ...
 
 
-class ServerOwner(Owner, Protocol):
-    """The owner of a server's end, which also decides how a request is served."""
+class ServerConnectionDelegate(ConnectionDelegate, Protocol):
+    """The delegate of a server's end, which also decides how a request is served."""
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request came with this head and the fields that vary. Returns its stream, whose `head_received` is called next. Or returns the
