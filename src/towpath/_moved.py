@@ -118,6 +118,8 @@ MOVED: Final = {
     "transport.target": "_transport.client.endpoints.target",
     "transport.unhurried": "_transport.server.deferred_writes",
     "transport.whole_call": "_transport.client.unary",
+    "wire.answer": "_wire.response_reader",
+    "wire.grpc.ended": "_wire.grpc.enveloped_response",
     "wire.http2.budget": "_wire.http2.abuse_budget",
     "wire.http2.owner": "_wire.http2.delegate",
     "wire.spoken": "_wire.protocol",

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Final
 from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec, ServiceSpec
-from towpath._wire.answer import StreamedAnswer, WholeAnswer
 from towpath._wire.codec import BodyCodec
 from towpath._wire.compression import Compression, EncodingFields, Negotiation
 from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Field, Section
+from towpath._wire.response_reader import StreamResponseReader, UnaryResponseReader
 
 _USER_AGENT: Final = b"towpath-python"
 
@@ -51,10 +51,10 @@ class ClientHalf:
     unary_body: Callable[[bytes, Compression | None], bytes]
     """The body of a unary request, from its message and the compression."""
 
-    unary_answer: Callable[[int], WholeAnswer]
+    unary_reader: Callable[[int], UnaryResponseReader]
     """What reads the answer of a unary call, within a message limit in bytes."""
 
-    stream_answer: Callable[[int], StreamedAnswer]
+    stream_reader: Callable[[int], StreamResponseReader]
     """What reads the answer of a stream, within a message limit in bytes."""
 
 

@@ -13,8 +13,8 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._wire.compression import GZIP
 from towpath._wire.connect.client import (
-    ConnectStreamAnswer,
-    ConnectUnaryAnswer,
+    ConnectStreamResponseReader,
+    ConnectUnaryResponseReader,
     stream_head_fields,
     unary_body,
     unary_head_fields,
@@ -37,7 +37,7 @@ ERRORS = st.builds(
 
 
 def whole(status: bytes, fields: list[tuple[bytes, bytes]], *pieces: bytes) -> bytes:
-    answer = ConnectUnaryAnswer(LIMIT)
+    answer = ConnectUnaryResponseReader(LIMIT)
     answer.head(status, fields)
     for piece in pieces:
         answer.feed(piece)
@@ -64,7 +64,7 @@ def test_an_answer_may_come_in_pieces_compressed_or_not() -> None:
 
 
 def test_trailers_are_those_of_the_heads_fields_that_say_so() -> None:
-    answer = ConnectUnaryAnswer(LIMIT)
+    answer = ConnectUnaryResponseReader(LIMIT)
     answer.head(b"200", [PROTO, (b"x-a", b"1"), (b"trailer-x-b-bin", b"AP8")])
     assert (answer.headers, answer.trailers) == (Metadata([("x-a", "1")]), Metadata([("x-b-bin", b"\0\xff")]))
 
@@ -146,7 +146,7 @@ def test_what_no_header_can_carry_is_not_read_from_a_body(name: str, value: str)
 
 
 def test_a_stream_ends_with_its_last_message() -> None:
-    answer = ConnectStreamAnswer(LIMIT)
+    answer = ConnectStreamResponseReader(LIMIT)
     answer.head(b"200", [STREAM, (b"connect-content-encoding", b"gzip"), (b"x-a", b"1")])
     body = end_body(None, Metadata([("t-a", "2")]))
     answer.feed(frame(b"abc", GZIP) + pack_prefix(2, len(body)) + body)
@@ -155,7 +155,7 @@ def test_a_stream_ends_with_its_last_message() -> None:
 
 
 def test_a_stream_without_its_last_message_is_internal() -> None:
-    answer = ConnectStreamAnswer(LIMIT)
+    answer = ConnectStreamResponseReader(LIMIT)
     answer.head(b"200", [STREAM])
     with pytest.raises(RpcError, match="INTERNAL: the server ended the stream without its last message"):
         answer.end(())
@@ -164,7 +164,7 @@ def test_a_stream_without_its_last_message_is_internal() -> None:
 @pytest.mark.parametrize(("status", "content_type"), [(b"404", STREAM[1]), (b"200", b"text/html")])
 def test_a_stream_that_is_not_connects_is_told_as_such(status: bytes, content_type: bytes) -> None:
     with pytest.raises(RpcError, match="the peer does not speak Connect"):
-        ConnectStreamAnswer(LIMIT).head(status, [(b"content-type", content_type)])
+        ConnectStreamResponseReader(LIMIT).head(status, [(b"content-type", content_type)])
 
 
 def test_requests_announce_their_compression() -> None:

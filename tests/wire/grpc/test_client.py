@@ -4,12 +4,12 @@ import pytest
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
-from towpath._wire.answer import OneMessage
 from towpath._wire.compression import GZIP, Compression
-from towpath._wire.grpc.client import GrpcAnswer, ResponseHead, head_fields
+from towpath._wire.grpc.client import GrpcResponseReader, ResponseHead, head_fields
 from towpath._wire.grpc.framing import frame, pack_prefix
 from towpath._wire.hpack import Decoder, literal
 from towpath._wire.http2.fields import response
+from towpath._wire.response_reader import OneMessageReader
 
 HEAD = [(b"content-type", b"application/grpc+proto"), (b"x-a", b"1")]
 GZIP_HEAD = [*HEAD, (b"grpc-encoding", b"gzip")]
@@ -28,7 +28,7 @@ def test_a_head_is_judged_once() -> None:
 
 
 def test_messages_come_out_and_metadata_on_both_sides_of_them() -> None:
-    answer = GrpcAnswer(1000)
+    answer = GrpcResponseReader(1000)
     assert not answer.ends_in_body
     answer.head(b"200", GZIP_HEAD)
     answer.feed(frame(b"abc") + frame(b"de", GZIP) + b"\0")
@@ -47,7 +47,7 @@ def test_messages_come_out_and_metadata_on_both_sides_of_them() -> None:
     ],
 )
 def test_the_trailers_say_how_the_call_ended(fields: list[tuple[bytes, bytes]], code: Code, text: str) -> None:
-    answer = GrpcAnswer(1000)
+    answer = GrpcResponseReader(1000)
     answer.head(b"200", HEAD)
     with pytest.raises(RpcError, match=text) as caught:
         answer.end(fields)
@@ -55,25 +55,25 @@ def test_the_trailers_say_how_the_call_ended(fields: list[tuple[bytes, bytes]], 
 
 
 def test_a_status_counts_whatever_a_proxy_made_of_the_head() -> None:
-    GrpcAnswer(1000).head(b"502", [(b"grpc-status", b"5")])
+    GrpcResponseReader(1000).head(b"502", [(b"grpc-status", b"5")])
 
 
 @pytest.mark.parametrize(("status", "head"), [(b"503", HEAD), (b"200", [(b"content-type", b"text/html")]), (b"200", [])])
 def test_an_answer_that_is_not_grpc_says_what_it_is(status: bytes, head: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(RpcError, match="the peer does not speak gRPC: HTTP status") as caught:
-        GrpcAnswer(1000).head(status, head)
+        GrpcResponseReader(1000).head(status, head)
     assert caught.value.code is (Code.UNAVAILABLE if status == b"503" else Code.UNKNOWN)
 
 
 def test_a_message_that_is_too_large_is_refused() -> None:
-    answer = GrpcAnswer(1000)
+    answer = GrpcResponseReader(1000)
     answer.head(b"200", HEAD)
     with pytest.raises(RpcError, match="1001 bytes is larger than the limit of 1000"):
         answer.feed(pack_prefix(0, 1001))
 
 
 def test_a_unary_call_ends_as_a_stream_of_one_message_does() -> None:
-    whole = OneMessage(GrpcAnswer(1000))
+    whole = OneMessageReader(GrpcResponseReader(1000))
     assert not whole.ends_in_body
     whole.head(b"200", HEAD)
     whole.feed(frame(b"abc"))

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata
 from towpath._wire import connect, grpc, http2
-from towpath._wire.connect.client import ConnectStreamAnswer, ConnectUnaryAnswer
+from towpath._wire.connect.client import ConnectStreamResponseReader, ConnectUnaryResponseReader
 from towpath._wire.connect.errors import read_end
 from towpath._wire.grpc import metadata, status
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.grpc.propagation import Inherited
-from towpath._wire.grpc.web_client import GrpcWebAnswer
+from towpath._wire.grpc.web_client import GrpcWebResponseReader
 from towpath._wire.http2 import fields as http2_fields
 
 Fields = list[tuple[bytes, bytes]]
@@ -46,20 +46,20 @@ def of_an_error(fields: Fields) -> Metadata:
 
 
 def of_connects_head(fields: Fields) -> Metadata:
-    answer = ConnectUnaryAnswer(1000)
+    answer = ConnectUnaryResponseReader(1000)
     answer.head(b"200", [(b"content-type", b"application/proto"), *(field for field in fields if not field[0].startswith(b"content-"))])
     assert answer.trailers is EMPTY or all(name.startswith(b"trailer-") for name, _ in fields)
     return answer.headers
 
 
 def of_connects_trailers(fields: Fields) -> Metadata:
-    answer = ConnectUnaryAnswer(1000)
+    answer = ConnectUnaryResponseReader(1000)
     answer.head(b"200", [(b"content-type", b"application/proto"), *((b"trailer-" + name, value) for name, value in fields)])
     return answer.trailers
 
 
 def of_connects_error(fields: Fields) -> Metadata:
-    answer = ConnectUnaryAnswer(1000)
+    answer = ConnectUnaryResponseReader(1000)
     answer.head(b"404", [(b"content-type", b"application/json"), *((b"trailer-" + name, value) for name, value in fields)])
     answer.feed(b'{"code": "not_found"}')
     with pytest.raises(RpcError) as caught:
@@ -69,7 +69,7 @@ def of_connects_error(fields: Fields) -> Metadata:
 
 
 def of_connects_stream(fields: Fields) -> Metadata:
-    answer = ConnectStreamAnswer(1000)
+    answer = ConnectStreamResponseReader(1000)
     answer.head(b"200", [(b"content-type", b"application/connect+proto"), *(field for field in fields if field[0] != b"content-type")])
     return answer.headers
 
@@ -81,14 +81,14 @@ def of_connects_last_message(fields: Fields) -> Metadata:
 
 
 def of_grpc_webs_head(fields: Fields) -> Metadata:
-    answer = GrpcWebAnswer(1000)
+    answer = GrpcWebResponseReader(1000)
     kept = [field for field in fields if field[0] not in (b"content-type", b"grpc-status")]
     answer.head(b"200", [(b"content-type", b"application/grpc-web+proto"), *kept])
     return answer.headers
 
 
 def of_grpc_webs_last_frame(fields: Fields) -> Metadata:
-    answer = GrpcWebAnswer(1000)
+    answer = GrpcWebResponseReader(1000)
     answer.head(b"200", [(b"content-type", b"application/grpc-web+proto")])
     block = b"".join(b"%s: %s\r\n" % field for field in [*fields, (b"grpc-status", b"0")])
     answer.feed(pack_prefix(0x80, len(block)) + block)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
-from towpath._wire.answer import OneMessage
 from towpath._wire.compression import GZIP
 from towpath._wire.grpc.framing import frame, pack_prefix
-from towpath._wire.grpc.web_client import GrpcWebAnswer, head_fields
+from towpath._wire.grpc.web_client import GrpcWebResponseReader, head_fields
+from towpath._wire.response_reader import OneMessageReader
 
 HEAD = [(b"content-type", b"application/grpc-web+proto"), (b"x-a", b"1")]
 GZIP_HEAD = [*HEAD, (b"grpc-encoding", b"gzip")]
@@ -23,8 +23,8 @@ def ending(block: bytes, flag: int = 0x80) -> bytes:
     return pack_prefix(flag, len(block)) + block
 
 
-def answer_of(*pieces: bytes, head: list[tuple[bytes, bytes]] = GZIP_HEAD) -> GrpcWebAnswer:
-    answer = GrpcWebAnswer(1000)
+def answer_of(*pieces: bytes, head: list[tuple[bytes, bytes]] = GZIP_HEAD) -> GrpcWebResponseReader:
+    answer = GrpcWebResponseReader(1000)
     answer.head(b"200", head)
     for piece in pieces:
         answer.feed(piece)
@@ -32,7 +32,7 @@ def answer_of(*pieces: bytes, head: list[tuple[bytes, bytes]] = GZIP_HEAD) -> Gr
 
 
 def fault(*pieces: bytes, head: list[tuple[bytes, bytes]] = HEAD, status: bytes = b"200") -> RpcError:
-    answer = GrpcWebAnswer(1000)
+    answer = GrpcWebResponseReader(1000)
 
     def read() -> None:
         answer.head(status, head)
@@ -111,7 +111,7 @@ def test_https_own_trailers_count_where_the_body_has_none() -> None:
 
 
 def test_a_unary_call_has_one_message() -> None:
-    whole = OneMessage(GrpcWebAnswer(1000))
+    whole = OneMessageReader(GrpcWebResponseReader(1000))
     whole.head(b"200", HEAD)
     whole.feed(frame(b"abc") + ending(OK + b"t-a: 2\r\n"))
     assert whole.end(()) == b"abc"
@@ -119,11 +119,11 @@ def test_a_unary_call_has_one_message() -> None:
 
 
 def test_a_unary_call_with_another_number_of_messages_fails() -> None:
-    whole = OneMessage(GrpcWebAnswer(1000))
+    whole = OneMessageReader(GrpcWebResponseReader(1000))
     whole.head(b"200", HEAD)
     with pytest.raises(RpcError, match="more than one message"):
         whole.feed(frame(b"abc") * 2)
-    whole = OneMessage(GrpcWebAnswer(1000))
+    whole = OneMessageReader(GrpcWebResponseReader(1000))
     whole.head(b"200", HEAD)
     whole.feed(ending(OK))
     with pytest.raises(RpcError, match="OK without a message"):

@@ -21,9 +21,9 @@ from tests.wire.http2.recording import (
     ServerEnd,
 )
 from towpath._wire.hpack import literal
-from towpath._wire.http2 import AnswerTemplate, ClientConnection, Limits
+from towpath._wire.http2 import ClientConnection, Limits, ResponseTemplate
 
-ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
+ANSWER = ResponseTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
 LITERALS = literal(b"grpc-timeout", b"1S")
 
 

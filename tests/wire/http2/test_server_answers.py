@@ -16,11 +16,11 @@ from tests.wire.http2.recording import (
     exchange,
     headers,
 )
-from towpath._wire.http2 import AnswerTemplate, ErrorCode, IllegalSend, Limits
+from towpath._wire.http2 import ErrorCode, IllegalSend, Limits, ResponseTemplate
 from towpath._wire.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Setting, settings
 from towpath._wire.http2.states import ConnectionState, StreamState
 
-ANSWER = AnswerTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
+ANSWER = ResponseTemplate(RESPONSE_TEMPLATE, TRAILERS_TEMPLATE)
 
 
 def test_an_answer_is_head_body_and_trailers() -> None:

@@ -18,7 +18,6 @@ from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
-from towpath._wire.answer import MessageSource, StreamedAnswer
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, status
@@ -26,16 +25,16 @@ from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 from towpath._wire.protocol import ClientHalf
+from towpath._wire.response_reader import MessageSource, StreamResponseReader
 
 
 class ClientStream(Stream):
-    """The `towpath._core.calls.asynchronous.ClientStreamTransport` of an exchange, whose responses and end `answer` reads.
+    """The `towpath._core.calls.asynchronous.ClientStreamTransport` of an exchange, of which `responses` reads all that comes.
 
     `over` is settled with the call: None if it ended well, else it raises RpcError. Requests are enveloped as gRPC's in every protocol.
     """
 
     __slots__ = (
-        "_answer",
         "_compression",
         "_exchange",
         "_half_closed",
@@ -44,6 +43,7 @@ class ClientStream(Stream):
         "_owed",
         "_reader",
         "_response",
+        "_responses",
         "_room",
         "over",
     )
@@ -54,7 +54,7 @@ class ClientStream(Stream):
         exchange: ClientExchange[Any, Any],
         response: type[Message],
         limit: int,
-        answer: StreamedAnswer,
+        responses: StreamResponseReader,
         *,
         compression: Compression | None,
     ) -> None:
@@ -65,7 +65,7 @@ class ClientStream(Stream):
         self._response = response
         self._limit = limit
         self._compression = compression
-        self._answer = answer
+        self._responses = responses
         self._reader: MessageSource | None = None
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
@@ -75,18 +75,18 @@ class ClientStream(Stream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins; a head that also ends it may carry the status."""
-        answer = self._answer
+        responses = self._responses
         fields = (*head.fields, *extra)
         try:
-            answer.head(head.status, fields)
+            responses.head(head.status, fields)
         except RpcError as error:
             self._fail(error)
             return
-        if end_stream and not answer.ends_in_body:
+        if end_stream and not responses.ends_in_body:
             self._finish(fields)
             return
-        self._reader = answer.messages
-        self._exchange.ctx.reply.headers = answer.headers
+        self._reader = responses.messages
+        self._exchange.ctx.reply.headers = responses.headers
         if end_stream:
             self._body_ended()
         else:
@@ -218,7 +218,7 @@ class ClientStream(Stream):
             room.set_result(None)
 
     def _body_ended(self) -> None:
-        if self._answer.ends_in_body:
+        if self._responses.ends_in_body:
             self._finish(())
         else:
             self._fail(RpcError(Code.INTERNAL, "the server ended the call without trailers"))
@@ -226,10 +226,10 @@ class ClientStream(Stream):
     def _finish(self, fields: Sequence[Field]) -> None:
         error: RpcError | None = None
         try:
-            self._answer.end(fields)
+            self._responses.end(fields)
         except RpcError as fault:
             error = fault
-        self._exchange.ctx.reply.trailers = self._answer.trailers
+        self._exchange.ctx.reply.trailers = self._responses.trailers
         self._settle(error)
         if self.state != CLOSED:
             self.reset(ErrorCode.NO_ERROR)  # the server answered before it had read all requests
@@ -261,7 +261,7 @@ def stream_handler(
         body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
-        stream = ClientStream(link, exchange, response_type, limit, protocol.stream_answer(limit), compression=compression)
+        stream = ClientStream(link, exchange, response_type, limit, protocol.stream_reader(limit), compression=compression)
         literals = protocol.literals(ctx, clock.now(), implied)  # what may raise comes before the stream exists, or its place would be lost
         if request is None:
             connection.open(stream)

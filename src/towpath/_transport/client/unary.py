@@ -14,7 +14,6 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt
 from towpath._transport.client.endpoints.pool import Pool
-from towpath._wire.answer import WholeAnswer
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import status
@@ -23,6 +22,7 @@ from towpath._wire.http2 import ErrorCode, Stream
 from towpath._wire.http2.connection import Connection
 from towpath._wire.http2.states import CLOSED
 from towpath._wire.protocol import ClientHalf
+from towpath._wire.response_reader import UnaryResponseReader
 
 
 class UnaryStream(Stream):
@@ -30,7 +30,7 @@ class UnaryStream(Stream):
 
     __slots__ = ("_ctx", "_reader", "answer")
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, reader: WholeAnswer) -> None:
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, reader: UnaryResponseReader) -> None:
         Stream.__init__(self, connection)
         self.answer: asyncio.Future[bytes] = loop.create_future()
         self._ctx = ctx
@@ -131,7 +131,7 @@ def unary_handler(
     async def attempt(request: Message, ctx: Context) -> Message:
         body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
-        stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_answer(limit))
+        stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
         link.connection.request(stream, head, protocol.literals(ctx, clock.now(), implied), body)
         with Attempt(link, stream, ctx, method):
             return decoded(response_type, await stream.answer, limit)

@@ -26,11 +26,11 @@ from towpath._wire.grpc.dialect import HEAD, HEADS
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template
-from towpath._wire.http2 import AnswerTemplate, ErrorCode, ServerConnection, Stream
+from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, Stream
 from towpath._wire.http2.states import CLOSED
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
-_ANSWER: Final = AnswerTemplate(HEAD, _TRAILERS_OK)
+_ANSWER: Final = ResponseTemplate(HEAD, _TRAILERS_OK)
 
 
 class Http2CallLink(CallLink, Protocol):

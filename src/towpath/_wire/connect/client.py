@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.answer import WholeAnswer
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import read_end, read_error
 from towpath._wire.grpc import metadata, status
-from towpath._wire.grpc.ended import EndedAnswer
+from towpath._wire.grpc.enveloped_response import EnvelopedResponseReader
 from towpath._wire.grpc.framing import too_large
 from towpath._wire.http.fields import Field
+from towpath._wire.response_reader import UnaryResponseReader
 
 _UNARY: Final = b"application/proto"
 _STREAM: Final = b"application/connect+proto"
@@ -34,7 +34,7 @@ def unary_body(message: bytes, compression: Compression | None) -> bytes:
     return message if compression is None else compression.compress(message)
 
 
-class ConnectUnaryAnswer(WholeAnswer):
+class ConnectUnaryResponseReader(UnaryResponseReader):
     """A unary call's answer: 200 with the message, or another status with the error as JSON. `limit` is the message limit in bytes."""
 
     __slots__ = ("_compression", "_content_type", "_limit", "_pieces", "_size", "_status")
@@ -77,7 +77,7 @@ class ConnectUnaryAnswer(WholeAnswer):
         raise error or status.from_http(self._status, self._content_type, "Connect")
 
 
-class ConnectStreamAnswer(EndedAnswer):
+class ConnectStreamResponseReader(EnvelopedResponseReader):
     """A stream's answer. The HTTP status is always 200."""
 
     __slots__ = ()

@@ -11,8 +11,8 @@ from towpath._core.service import Idempotency, MethodKind, MethodSpec
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation
 from towpath._wire.connect.client import (
-    ConnectStreamAnswer,
-    ConnectUnaryAnswer,
+    ConnectStreamResponseReader,
+    ConnectUnaryResponseReader,
     stream_head_fields,
     unary_body,
     unary_head_fields,
@@ -40,8 +40,8 @@ class ConnectProtocol(RpcProtocol):
         stream_fields=stream_head_fields,
         literals=propagation.connect_literals,
         unary_body=unary_body,
-        unary_answer=ConnectUnaryAnswer,
-        stream_answer=ConnectStreamAnswer,
+        unary_reader=ConnectUnaryResponseReader,
+        stream_reader=ConnectStreamResponseReader,
     )
 
     def server(self, methods: MethodTable) -> ServerHalf:

@@ -6,10 +6,10 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 from collections.abc import Sequence
 from typing import Final
 
-from towpath._wire.answer import MessageSource, StreamedAnswer
 from towpath._wire.compression import GRPC_FIELDS, Compression
 from towpath._wire.grpc import framing, metadata, status
 from towpath._wire.http.fields import Field, Section
+from towpath._wire.response_reader import MessageSource, StreamResponseReader
 
 _CONTENT_TYPE: Final = b"application/grpc"
 
@@ -45,7 +45,7 @@ def has_status(fields: Sequence[Field], extra: Sequence[Field] = ()) -> bool:
     return any(name == b"grpc-status" for name, _ in (*fields, *extra))
 
 
-class GrpcAnswer(StreamedAnswer):
+class GrpcResponseReader(StreamResponseReader):
     """A call's answer. `limit` is the message limit in bytes, before and after decompression."""
 
     __slots__ = ("_limit", "_reader")

@@ -9,16 +9,16 @@ from typing import Any, ClassVar, Final
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
-from towpath._wire.answer import OneMessage, WholeAnswer
 from towpath._wire.codec import CODECS, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.grpc import framing, propagation, web_client
-from towpath._wire.grpc.client import GrpcAnswer, head_fields
+from towpath._wire.grpc.client import GrpcResponseReader, head_fields
 from towpath._wire.grpc.dialect import GrpcDialect, trailers_only
 from towpath._wire.grpc.web import GrpcWebDialect, response_head
 from towpath._wire.http.fields import Section
 from towpath._wire.protocol import ClientHalf, DialectFactory, MethodTable, RpcProtocol, ServerHalf
+from towpath._wire.response_reader import OneMessageReader, UnaryResponseReader
 
 _GRPC: Final = b"application/grpc"
 _WEB: Final = b"application/grpc-web"
@@ -30,12 +30,12 @@ def _with_subtypes(content_type: bytes) -> dict[bytes, BodyCodec]:
     return {content_type: PROTO, **{content_type + b"+" + subtype: codec for subtype, codec in CODECS.items()}}
 
 
-def _unary_answer(limit: int) -> WholeAnswer:
-    return OneMessage(GrpcAnswer(limit))
+def _unary_reader(limit: int) -> UnaryResponseReader:
+    return OneMessageReader(GrpcResponseReader(limit))
 
 
-def _web_unary_answer(limit: int) -> WholeAnswer:
-    return OneMessage(web_client.GrpcWebAnswer(limit))
+def _web_unary_reader(limit: int) -> UnaryResponseReader:
+    return OneMessageReader(web_client.GrpcWebResponseReader(limit))
 
 
 class GrpcProtocol(RpcProtocol):
@@ -48,8 +48,8 @@ class GrpcProtocol(RpcProtocol):
         stream_fields=head_fields,
         literals=propagation.literals,
         unary_body=framing.frame,
-        unary_answer=_unary_answer,
-        stream_answer=GrpcAnswer,
+        unary_reader=_unary_reader,
+        stream_reader=GrpcResponseReader,
     )
 
     def server(self, methods: MethodTable) -> ServerHalf:
@@ -66,8 +66,8 @@ class GrpcWebProtocol(RpcProtocol):
         stream_fields=web_client.head_fields,
         literals=propagation.literals,
         unary_body=framing.frame,
-        unary_answer=_web_unary_answer,
-        stream_answer=web_client.GrpcWebAnswer,
+        unary_reader=_web_unary_reader,
+        stream_reader=web_client.GrpcWebResponseReader,
     )
 
     def server(self, methods: MethodTable) -> ServerHalf:

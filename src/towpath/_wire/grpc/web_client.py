@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from towpath._core.errors import Code, RpcError
 from towpath._wire.compression import GRPC_FIELDS, Compression
 from towpath._wire.grpc import metadata, status
-from towpath._wire.grpc.ended import EndedAnswer
+from towpath._wire.grpc.enveloped_response import EnvelopedResponseReader
 from towpath._wire.http.fields import Field, is_field
 
 _CONTENT_TYPE = b"application/grpc-web"
@@ -19,7 +19,7 @@ def head_fields(compression: Compression | None) -> list[Field]:
     return [(b"content-type", b"application/grpc-web+proto"), (b"x-grpc-web", b"1"), *GRPC_FIELDS.request(compression)]
 
 
-class GrpcWebAnswer(EndedAnswer):
+class GrpcWebResponseReader(EnvelopedResponseReader):
     """A call's answer. One without a body may have its status in the head."""
 
     __slots__ = ("_head_fields",)

@@ -24,7 +24,7 @@ class IllegalSend(Exception):
     """The layer above sent on a stream that cannot take it: a bug of that layer, never of the peer."""
 
 
-class AnswerTemplate:
+class ResponseTemplate:
     """A response whose body alone changes from call to call."""
 
     __slots__ = ("head", "trailers")

@@ -23,7 +23,7 @@ from towpath._wire.http2.frames import (
 )
 from towpath._wire.http2.limits import DEFAULT_LIMITS, Limits
 from towpath._wire.http2.resets import ResetBudget
-from towpath._wire.http2.sending import AnswerTemplate
+from towpath._wire.http2.sending import ResponseTemplate
 from towpath._wire.http2.states import (
     AFTER_RECV_END,
     AFTER_RECV_FRAME,
@@ -87,7 +87,7 @@ class ServerConnection(Connection):
             self.out.append(frames.goaway(self.last_accepted, ErrorCode.NO_ERROR, b"shutting down"))
             self._advance(ConnectionEvent.GOAWAY)
 
-    def answer(self, stream: Stream, answer: AnswerTemplate, body: bytes) -> None:
+    def answer(self, stream: Stream, answer: ResponseTemplate, body: bytes) -> None:
         """Send a whole response: `encode` and `send_whole` in one. The hot path."""
         size = len(body)
         left = self.send_window - size
@@ -112,7 +112,7 @@ class ServerConnection(Connection):
         if state == CLOSED:
             del self.streams[stream_id]
 
-    def _prepare(self, answer: AnswerTemplate) -> None:
+    def _prepare(self, answer: ResponseTemplate) -> None:
         # Blocks of index bytes have one length for as long as they hold, so that all that is around a body is packed by two calls.
         head = self._encoder.encode_indexed(answer.head.fields)
         trailers = self._encoder.encode_indexed(answer.trailers.fields)

@@ -1,4 +1,4 @@
-"""A stream's answer whose last envelope says how it ended, as gRPC-Web and Connect write it: their trailers are part of the body.
+"""How a client reads a response whose last envelope says how the call ended. gRPC-Web and Connect have their trailers there.
 
 Envelopes are cut as they come, because the last one counts as soon as the response has ended, whatever of the messages before it is still
 to be read. Messages stay compressed until then.
@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.answer import StreamedAnswer
 from towpath._wire.compression import Compression
 from towpath._wire.grpc.framing import PREFIX_SIZE, ended_within_message, too_large, unfolded
 from towpath._wire.http.fields import Field
+from towpath._wire.response_reader import StreamResponseReader
 
 
-class EndedAnswer(StreamedAnswer):
-    """`limit` is the message limit in bytes, before and after decompression, of the last envelope too."""
+class EnvelopedResponseReader(StreamResponseReader):
+    """Reads a response of envelopes. `limit` is the message limit in bytes, before and after decompression, of the last envelope too."""
 
     __slots__ = ("_buffer", "_ending", "_limit", "_messages", "_waiting", "compression")
 

@@ -1,6 +1,6 @@
-"""A call's answer as a client reads it in one protocol: bytes of a response in, messages and how the call ended out.
+"""How a client reads the response of a call in one protocol: bytes go in, messages and the end of the call come out.
 
-The counterpart of `towpath._wire.dialect`. One is made for each call; it has no IO.
+A server writes the response with a dialect (`towpath._wire.dialect`). A reader is made for each call, and has no IO.
 """
 
 from abc import ABC, abstractmethod
@@ -12,8 +12,8 @@ from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.http.fields import Field
 
 
-class AnyAnswer(ABC):
-    """What both kinds have: a head, a body in pieces, and the metadata around it as far as they have come."""
+class ResponseReader(ABC):
+    """The response of a call: a head, a body in pieces, and an end. `headers` and `trailers` are the metadata that have come."""
 
     __slots__ = ("ends_in_body", "headers", "trailers")
 
@@ -53,8 +53,8 @@ class MessageSource(Protocol):
         ...
 
 
-class StreamedAnswer(AnyAnswer):
-    """Any number of messages."""
+class StreamResponseReader(ResponseReader):
+    """Reads a response of any number of messages."""
 
     __slots__ = ()
 
@@ -82,8 +82,8 @@ class StreamedAnswer(AnyAnswer):
         before can be read still."""
 
 
-class WholeAnswer(AnyAnswer):
-    """The one message of a unary call."""
+class UnaryResponseReader(ResponseReader):
+    """Reads the response of a unary call."""
 
     __slots__ = ()
 
@@ -92,33 +92,30 @@ class WholeAnswer(AnyAnswer):
         """The message, now that the response has ended. Raises the RpcError that the call failed with."""
 
 
-class OneMessage(WholeAnswer):
-    """The only message of what may have any number: a unary call in a protocol that writes one like a stream."""
+class OneMessageReader(UnaryResponseReader):
+    """Reads the response of a unary call in a protocol that writes it like a stream's, of which it takes the only message."""
 
     __slots__ = ("_message", "_stream")
 
-    def __init__(self, stream: StreamedAnswer) -> None:
+    def __init__(self, stream: StreamResponseReader) -> None:
         super().__init__(ends_in_body=stream.ends_in_body)
         self._stream = stream
         self._message: bytes | None = None
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
-        """The stream's."""
         self._stream.head(status_code, fields)
         self.headers = self._stream.headers
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body; a second message is an error now, since a server could go on for ever."""
         stream = self._stream
         stream.feed(data)
         if stream.complete():
-            if self._message is not None:
+            if self._message is not None:  # an error now, since a server could go on for ever
                 raise RpcError(Code.INTERNAL, "the call was answered with more than one message")
             self._message = stream.next()
             self.feed(b"")  # there may be another one behind it
 
     def end(self, fields: Sequence[Field]) -> bytes:
-        """The message, if the stream ended well."""
         try:
             self._stream.end(fields)
         finally:
