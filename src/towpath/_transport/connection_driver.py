@@ -88,7 +88,7 @@ class Link(asyncio.Protocol, Generic[End]):
         self.peer = ""
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False
-        self.unhurried: int = 0
+        self.deferrable: int = 0
         """How many of the pieces in the connection's `out` may wait for some milliseconds."""
         self._cut: asyncio.TimerHandle | None = None
         self.paused = False
@@ -208,7 +208,7 @@ class Link(asyncio.Protocol, Generic[End]):
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
             out.clear()
-            self.unhurried = 0
+            self.deferrable = 0
 
     def close(self) -> None:
         """Write the connection's `out`, then close. Bytes that the peer has not read yet still reach it."""

@@ -1,9 +1,9 @@
-"""Answers that can wait."""
+"""Writes that can wait."""
 
 import asyncio
 
 from tests.layers.virtual_time import virtual
-from towpath._transport.server.deferred_writes import PATIENCE, Unhurried
+from towpath._transport.server.deferred_writes import MAX_DELAY, DeferredWrites
 
 
 class Writer:
@@ -17,15 +17,15 @@ class Writer:
 
 
 @virtual
-async def test_who_has_only_refusals_to_write_writes_once_in_a_while() -> None:
-    unhurried, writers = Unhurried(), [Writer(), Writer()]
+async def test_a_connection_that_has_only_rejections_to_write_writes_once_in_a_while() -> None:
+    deferred, writers = DeferredWrites(), [Writer(), Writer()]
     for _ in range(3):
         for writer in writers:
-            unhurried.add(writer)
-    await asyncio.sleep(0.9 * PATIENCE)
+            deferred.add(writer)
+    await asyncio.sleep(0.9 * MAX_DELAY)
     assert [writer.flushed for writer in writers] == [0, 0]
-    await asyncio.sleep(0.2 * PATIENCE)
+    await asyncio.sleep(0.2 * MAX_DELAY)
     assert [writer.flushed for writer in writers] == [1, 1]
-    unhurried.add(writers[0])
-    await asyncio.sleep(1.1 * PATIENCE)
+    deferred.add(writers[0])
+    await asyncio.sleep(1.1 * MAX_DELAY)
     assert [writer.flushed for writer in writers] == [2, 1]

@@ -16,7 +16,7 @@ from towpath._core.early_rejection import WAIT, Rejection
 from towpath._core.errors import Code, RpcError
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel, Server
-from towpath._transport.server.deferred_writes import MANY
+from towpath._transport.server.deferred_writes import MAX_DEFERRED
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
@@ -180,7 +180,7 @@ async def test_a_refusal_does_not_wait_for_the_request_and_who_goes_on_sending_i
 async def test_refusals_are_written_together_unless_they_are_many():
     server = Server([Echo()], layers=(Shut(),))
     await server.start("127.0.0.1", 0)
-    streams = range(1, 2 * MANY + 41, 2)
+    streams = range(1, 2 * MAX_DEFERRED + 41, 2)
     async with raw_client(server.address) as peer:
         for stream in (*streams, *range(streams[-1] + 2, streams[-1] + 42, 2)):
             peer.call(stream, b"Say", b"")

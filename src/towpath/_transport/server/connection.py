@@ -12,7 +12,7 @@ from towpath._core.signals import Signal
 from towpath._transport.connection_driver import Link, SansIO
 from towpath._transport.server.call import Handling
 from towpath._transport.server.connection_limits import Connections
-from towpath._transport.server.deferred_writes import Unhurried
+from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.routes import Routes
 from towpath._transport.tls import caller_of
 from towpath._wire.compression import Compression
@@ -30,7 +30,7 @@ class Site(Protocol):
     links: "dict[ServerLink[Any], None]"
     connections: Connections
     signal: Signal
-    unhurried: Unhurried
+    deferred_writes: DeferredWrites
 
 
 class ServerLink(Link[End]):

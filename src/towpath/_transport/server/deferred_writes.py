@@ -1,18 +1,18 @@
-"""Answers that can wait: refusals, of which an overloaded server writes thousands a second.
+"""Writes that can wait: those of rejections, of which an overloaded server writes thousands a second.
 
-Where each turn of the loop has one for each of many connections, half of what a refusal costs is the system call that writes it. Its caller
-is in no hurry, since it is told to come back in some 50 ms or later. So refusals wait for a few milliseconds, until they are more, or until
-their connection has something to say that matters. One timer serves all connections of a server.
+Where each turn of the loop has one rejection for each of many connections, half of its cost is the system call that writes it. The caller
+is in no hurry, since the rejection tells it to come back in some 50 ms or later. So rejections wait for a few milliseconds, until they are
+more, or until their connection has something else to write. One timer serves all connections of a server.
 """
 
 import asyncio
 from typing import Final, Protocol
 
-PATIENCE: Final = 0.005
-"""Seconds that an answer waits at the most."""
+MAX_DELAY: Final = 0.005
+"""Seconds that a rejection waits at the most."""
 
-MANY: Final = 64
-"""Answers of one connection that do not wait any more."""
+MAX_DEFERRED: Final = 64
+"""Rejections of one connection that do not wait any more."""
 
 
 class Writer(Protocol):
@@ -23,8 +23,8 @@ class Writer(Protocol):
         ...
 
 
-class Unhurried:
-    """The connections of one server that have only such answers to write."""
+class DeferredWrites:
+    """The connections of one server that have only rejections to write."""
 
     __slots__ = ("_writers",)
 
@@ -32,10 +32,10 @@ class Unhurried:
         self._writers: dict[Writer, None] = {}
 
     def add(self, writer: Writer) -> None:
-        """Have `writer` flushed soon; whether it has flushed itself meanwhile makes no difference."""
+        """Flush `writer` within `MAX_DELAY`. It may flush itself before that."""
         writers = self._writers
         if not writers:
-            asyncio.get_running_loop().call_later(PATIENCE, self._flush)
+            asyncio.get_running_loop().call_later(MAX_DELAY, self._flush)
         writers[writer] = None
 
     def _flush(self) -> None:

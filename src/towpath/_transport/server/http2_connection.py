@@ -9,7 +9,7 @@ from towpath._core.signals import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
 from towpath._transport.server.connection import ServerLink, Site
-from towpath._transport.server.deferred_writes import MANY
+from towpath._transport.server.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
@@ -31,7 +31,7 @@ class Http2Link(ServerLink[ServerConnection]):
         # As many again as may be under way still clean up after their streams were reset.
         self.most_calls = 2 * site.limits.max_concurrent_streams
         self.connection = ServerConnection(self, site.limits)
-        self._unhurried = site.unhurried
+        self._deferred_writes = site.deferred_writes
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -39,8 +39,8 @@ class Http2Link(ServerLink[ServerConnection]):
         connection.receive(data)
         out = connection.out
         if out and not self._flush_scheduled:
-            if len(out) == self.unhurried < MANY:
-                self._unhurried.add(self)
+            if len(out) == self.deferrable < MAX_DEFERRED:
+                self._deferred_writes.add(self)
             else:
                 self._flush_scheduled = True
                 self.loop.call_soon(self.flush)
@@ -109,7 +109,7 @@ class Http2Link(ServerLink[ServerConnection]):
                     log.exception("the early rejection of %s failed", route.method_route.name)
                     rejection = None
                 if rejection is not None:
-                    self.unhurried += 1
+                    self.deferrable += 1
                     return self.connection.encode(HEAD, route.method_route.grpc_rejections.fields(rejection.error))
             return ServerCall(self, route)
         if isinstance(route, DirectResponse):

@@ -11,7 +11,7 @@ from towpath._core.signals import Signal, unheard
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath._transport.server.connection import ServerLink
 from towpath._transport.server.connection_limits import ConnectionLimits, Connections
-from towpath._transport.server.deferred_writes import Unhurried
+from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.protocol_detection import Front
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import set_keepalive
@@ -55,7 +55,7 @@ class Server:
         self.links: dict[ServerLink[Any], None] = {}
         self.signal = signal
         self.connections = Connections(connections or ConnectionLimits(), signal)
-        self.unhurried = Unhurried()
+        self.deferred_writes = DeferredWrites()
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
         self._address = ""
