@@ -79,6 +79,11 @@ def deadline_exceeded(method: str) -> RpcError:
     return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
 
 
+def several_responses(source: str) -> RpcError:
+    """What a call ends in that takes one response, and to which `source`, a method or a server, sent several."""
+    return RpcError(Code.INTERNAL, f"{source} answered with more than one message")
+
+
 class SetupError(Exception):
     """A mistake that a person has to mend before a service or command can run: a wrong setting, a missing file, a port in use.
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, several_responses
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.http.fields import Field
 
@@ -111,7 +111,7 @@ class OneMessageReader(UnaryResponseReader):
         stream.feed(data)
         if stream.complete():
             if self._message is not None:  # an error now, since a server could go on for ever
-                raise RpcError(Code.INTERNAL, "the call was answered with more than one message")
+                raise several_responses("the server")
             self._message = stream.next()
             self.feed(b"")  # there may be another one behind it
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, I
 from typing import Any, Generic, Protocol, Self
 
 from towpath._core.context import CallOptions, Context, Reply
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, several_responses
 from towpath._core.metadata import Metadata
 from towpath._core.service import Handler, MethodSpec, Req, Res, UnaryCall
 
@@ -327,7 +327,7 @@ class ClientStreamingCall(_Writing[Req, Res]):
             raise RpcError(Code.INTERNAL, f"{exchange.ctx.method} ended without a response")
         if await exchange.receive() is not None:
             exchange.task.cancel()
-            raise RpcError(Code.INTERNAL, f"{exchange.ctx.method} answered with more than one message")
+            raise several_responses(exchange.ctx.method)
         return response
 
 

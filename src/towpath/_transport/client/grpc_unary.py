@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
-from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.errors import Code, RpcError, deadline_exceeded, several_responses
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._wire.compression import Compression
@@ -94,14 +94,14 @@ class GrpcUnaryStream(Stream):
         if reader is None:
             reader = self._reader = framing.MessageReader(self._limit, self._compression)
             if self._body is not None:  # a second message follows the one that was taken for the only one
-                self._fail(RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message"))
+                self._fail(several_responses(self._ctx.method))
                 return
         try:
             reader.feed(data)
             if self._body is None:
                 self._body = reader.next()
             if self._body is not None and not reader.finished():  # an error now, since a server could go on for ever
-                raise RpcError(Code.INTERNAL, f"{self._ctx.method} answered with more than one message")
+                raise several_responses(self._ctx.method)
         except RpcError as error:
             self._fail(error)
             return
