@@ -29,11 +29,9 @@ class OneBodyDialect(Dialect):
 
     @property
     def unread(self) -> int:
-        """Bytes that were not yet handed on."""
         return self._unread
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         self._unread += len(data)
         if self._unread > self._limit:
             self.too_large = True
@@ -41,11 +39,9 @@ class OneBodyDialect(Dialect):
         self._pieces.append(data)
 
     def complete(self) -> bool:
-        """Whether the body has ended."""
         return self._ended and not self._taken
 
     def next(self) -> Any:
-        """The message, once."""
         if not self.complete():
             return None
         self._taken = True
@@ -61,5 +57,4 @@ class OneBodyDialect(Dialect):
             raise
 
     def finish(self) -> None:
-        """Whatever came is the body."""
         self._ended = True

@@ -31,7 +31,6 @@ class ProtoCodec(BodyCodec):
     subtype = b"proto"
 
     def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
-        """The message."""
         if len(raw) > UNCHECKED:
             check_elements(message_type, raw, limit)
         try:
@@ -54,7 +53,6 @@ class JsonBodyCodec(BodyCodec):
         self._codec = codec
 
     def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
-        """The message."""
         try:
             return self._codec.decode(raw, message_type, elements=json_elements(limit))
         except TooManyElementsError:
@@ -65,7 +63,6 @@ class JsonBodyCodec(BodyCodec):
             ) from None
 
     def encode(self, message: Any) -> bytes:
-        """The message's JSON."""
         return self._codec.encode(message)
 
 

@@ -26,12 +26,10 @@ class Http1Link(ServerLink[Http1Connection]):
 
     @property
     def asked(self) -> int:
-        """How many requests have come."""
         return self._asked
 
     @property
     def busy(self) -> bool:
-        """Whether a call is under way."""
         return bool(self.calls) or not (self.connection.idle or self.connection.awaits_head)
 
     def _begun(self) -> object:
@@ -39,19 +37,17 @@ class Http1Link(ServerLink[Http1Connection]):
         return self._asked if self.connection.awaits_head and not self.calls else None
 
     def give_up(self, reason: str) -> None:
-        """408 to who has begun to ask; who has not, only sees the connection end."""
+        """A client that has begun to ask gets a 408. Another one only sees the connection end."""
         if self.connection.awaits_head:
             self.connection.timeout()
         else:
             self.failed(reason)
 
     def drain(self) -> None:
-        """Answer what has come, then close."""
         self.draining = True
         self.connection.announce_shutdown()
 
     def close_if_idle(self) -> None:
-        """Close once the last response has ended."""
         if not self.calls and self.connection.idle:
             self.close()
 
@@ -63,7 +59,6 @@ class Http1Link(ServerLink[Http1Connection]):
     # What the connection tells.
 
     def accept(self, head: Section) -> "Http1Exchange":
-        """A request begins."""
         self._asked += 1
         route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head)
         if isinstance(route, DirectResponse):
@@ -71,15 +66,12 @@ class Http1Link(ServerLink[Http1Connection]):
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)
 
     def pause_reading(self) -> None:
-        """More has come than is taken."""
         self.hold(BUSY)
 
     def resume_reading(self) -> None:
-        """Go on."""
         self.release(BUSY)
 
     def finished(self) -> None:
-        """The last response has ended."""
         self.close()
 
 
@@ -102,7 +94,6 @@ class Http1Exchange:
     # What the connection tells.
 
     def head_received(self, head: Section, *, end: bool) -> None:
-        """The call begins, or is answered at once."""
         answer = self._answer
         call = answer if isinstance(answer, WholeResponse) else open_call(self._link, self, answer, ())
         if isinstance(call, WholeResponse):
@@ -114,12 +105,10 @@ class Http1Exchange:
         call.begin(end=end)
 
     def data_received(self, data: bytes, end: bool) -> None:
-        """A piece of the request."""
         if self._call is not None:
             self._call.data(data, end=end)
 
     def reset_received(self, reason: str) -> None:
-        """The client is gone."""
         if self._call is not None:
             self._call.lost(reason)
 
@@ -131,25 +120,21 @@ class Http1Exchange:
         return 0
 
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
-        """The status line and the fields."""
         (_, status), *constant = head.fields
         self._connection.send_head(int(status), [*constant, *fields], end=end)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
-        """A piece of the body."""
         self._connection.send_data(data, end=end)
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
-        """The end. Trailers are gRPC's, which is not served over HTTP/1.1."""
+        """The response ends. Trailers are gRPC's alone, which is not served over HTTP/1.1."""
         self._connection.send_data(b"", end=True)
 
     def abandon(self) -> None:
         """The response has ended. If the request has not, the connection ends with it."""
 
     def cut(self) -> None:
-        """End the connection within the response."""
         self._connection.cut()
 
     def consumed(self, size: int) -> None:
-        """Room for more of the request."""
         self._connection.consumed(size)

@@ -72,7 +72,7 @@ class Http2Link(ServerLink[ServerConnection]):
         return self.connection.begun()
 
     def give_up(self, reason: str) -> None:
-        """GOAWAY, from which the client also knows that nothing it has sent since was begun."""
+        """GOAWAY also tells the client that nothing which it has sent since was begun."""
         self.connection.fail(ErrorCode.NO_ERROR, reason)
 
     def drain(self) -> None:

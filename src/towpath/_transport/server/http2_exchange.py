@@ -33,7 +33,6 @@ class Http2Exchange(Stream):
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """The call begins, or is answered at once."""
         call = open_call(self._link, self, self._route, extra)
         if isinstance(call, WholeResponse):
             self.send_head(call.head, call.fields, end=not call.body)
@@ -46,22 +45,19 @@ class Http2Exchange(Stream):
         call.begin(end=end_stream)
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
-        """A piece of the request."""
         if self._call is not None:
             self._call.data(data, end=end_stream)
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
-        """Trailers of a request mean nothing in any of the protocols, but they end it."""
+        """Trailers of a request mean nothing in any of the protocols, but they end the request."""
         if self._call is not None:
             self._call.request_over()
 
     def reset_received(self, code: int, reason: str) -> None:
-        """The caller cancelled the call or is gone."""
         if self._call is not None:
             self._call.lost(reason)
 
     def drained(self) -> None:
-        """What waited for the caller's window has gone."""
         if self._call is not None:
             self._call.drained()
         if self._finished:
@@ -70,12 +66,10 @@ class Http2Exchange(Stream):
     # What the call does.
 
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
-        """HEADERS."""
         literals = b"".join(literal(name, value) for name, value in fields)
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
-        """DATA."""
         if self._route.head.method == b"HEAD":
             if end:
                 self._connection.send_body(self, b"", end_stream=True)
@@ -85,7 +79,7 @@ class Http2Exchange(Stream):
             self._connection.send_piece(self, data)
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
-        """HEADERS that end the stream, after the data that waits."""
+        """The trailers go behind the data that waits."""
         block = b"".join(literal(name, value) for name, value in fields)
         if self.queue:
             self._connection.send_body(self, b"", end_stream=False, trailers=block)
@@ -93,17 +87,15 @@ class Http2Exchange(Stream):
             self._connection.send_head(self, block, end_stream=True)
 
     def abandon(self) -> None:
-        """The caller may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1)."""
+        """Where the caller is still sending, RST_STREAM with NO_ERROR tells it to stop (RFC 9113, section 8.1)."""
         self._finished = True
         if self.state != CLOSED and not self.queue:
             self.reset(ErrorCode.NO_ERROR)
 
     def cut(self) -> None:
-        """RST_STREAM; what waits is dropped."""
         self.reset(ErrorCode.CANCEL)
 
     def consumed(self, size: int) -> None:
-        """WINDOW_UPDATE, once enough has gathered."""
         before = self.unconsumed
         Stream.consumed(self, size)
         if self.unconsumed < before:

@@ -49,7 +49,7 @@ class ConnectUnaryResponseReader(UnaryResponseReader):
         self._size = 0
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
-        """How the call ended, but for the text of an error; the trailers too, each with a prefix."""
+        """The head has the trailers, each with a prefix, and says how the call ended, but for the text of an error."""
         found = dict(fields)
         self._status = status_code
         self._content_type = found.get(b"content-type", b"")
@@ -60,14 +60,13 @@ class ConnectUnaryResponseReader(UnaryResponseReader):
             raise status.from_http(status_code, self._content_type, "Connect")
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         self._size += len(data)
         if self._size > self._limit:
             raise too_large(self._size, self._limit)
         self._pieces.append(data)
 
     def end(self, fields: Sequence[Field]) -> bytes:
-        """The message. An error that cannot be read has the code of its HTTP status."""
+        """An error that cannot be read gets the code of its HTTP status."""
         body = b"".join(self._pieces)
         if self._compression is not None and body:
             body = self._compression.decompress(body, self._limit)
@@ -85,7 +84,6 @@ class ConnectStreamResponseReader(EnvelopedResponseReader):
     end_flag = 0x02
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
-        """200, or it is not Connect."""
         found = dict(fields)
         content_type = found.get(b"content-type", b"")
         if status_code != b"200" or content_type != _STREAM:
@@ -94,7 +92,6 @@ class ConnectStreamResponseReader(EnvelopedResponseReader):
         self.headers = metadata.decode(fields)
 
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:
-        """As the last envelope says."""
         if ending is None:
             return RpcError(Code.INTERNAL, "the server ended the stream without its last message")
         error, self.trailers = read_end(ending)

@@ -45,43 +45,37 @@ class ConnectStreamDialect(StreamedDialect):
 
     @property
     def unread(self) -> int:
-        """Bytes that were not yet handed on."""
         return self._reader.unread
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         self._reader.feed(data)
 
     def complete(self) -> bool:
-        """Whether a whole message has come."""
         return self._reader.complete()
 
     def next(self) -> Message | None:
-        """The next message."""
         raw = self._reader.next()
         return None if raw is None else self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
-        """A body may end between messages."""
         if not self._reader.finished() and not self._reader.complete():
             raise framing.ended_within_message("the request", Code.INVALID_ARGUMENT)
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
-        """200, whatever comes."""
+        """The head is the same for every outcome, because the last envelope says how the call ended."""
         fields = metadata.encoded_fields(headers)
         compression = self._compression
         return _HEADS[self._codec.subtype], fields if compression is None else [(CONNECT_STREAM_FIELDS.sent, compression.name), *fields]
 
     def message(self, response: Any) -> bytes:
-        """An enveloped message."""
         return framing.frame(self._codec.encode(response), self._compression)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
-        """The last envelope; never compressed, so that everybody can read it."""
+        """The last envelope is never compressed, so that every caller can read it."""
         body = end_body(error, trailers)
         return ResponseEnd(framing.pack_prefix(_END, len(body)) + body, None)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        """A stream of the last envelope alone."""
+        """The body has no envelope but the last one."""
         head, fields = self.head(EMPTY if reply is None else reply.headers)
         return WholeResponse(head, fields, self.end(error, EMPTY if reply is None else reply.trailers).body)

@@ -41,7 +41,7 @@ class GetRequest:
 
     @staticmethod
     def parse(query: str) -> "GetRequest":
-        """Raises RpcError (INVALID_ARGUMENT) for a query that is not Connect's."""
+        """The request that `query` is. Raises RpcError (INVALID_ARGUMENT) for a query that is not Connect's."""
         try:
             found = dict(parse_qsl(query, keep_blank_values=True, encoding="latin-1", max_num_fields=_MOST_PARAMETERS))
         except ValueError:
@@ -83,11 +83,10 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
             self._pieces.append(request_body)
 
     def read(self, body: bytes) -> Message:
-        """The message."""
         return self._codec.decode(body, self._request, self._limit)
 
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
-        """200 and the message; trailers go into the head, with a prefix."""
+        """The response has the status 200. Its trailers go into the head, with a prefix."""
         body = self._codec.encode(response)
         fields = _fields(reply)
         compression = self._response_compression
@@ -97,7 +96,7 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
         return WholeResponse(_OK[self._codec.subtype], fields, body)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        """The code's HTTP status, and the error as JSON."""
+        """The response has the HTTP status of the error's code, and the error as JSON."""
         return WholeResponse(_ERRORS[error.code], [*_fields(reply), *_trailing(error.metadata)], error_body(error))
 
 

@@ -26,7 +26,7 @@ class ResponseHead:
 
     @staticmethod
     def of(head: Section) -> "ResponseHead":
-        """Worked out once and remembered on `head`."""
+        """The facts of `head`, which are worked out once and remembered on it."""
         facts: ResponseHead | None = head.response_facts
         if facts is None:
             facts = head.response_facts = ResponseHead(head.status, head.fields)
@@ -62,11 +62,10 @@ class GrpcResponseReader(StreamResponseReader):
 
     @property
     def unread(self) -> int:
-        """Bytes that were not yet handed on."""
         return self._reader.unread
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
-        """200 and gRPC's content type, or a status of gRPC's whatever a proxy made of it."""
+        """The head has the status 200 and gRPC's content type, or else a status of gRPC, whatever a proxy made of the rest."""
         facts = ResponseHead(status_code, fields)
         if facts.error is not None and not has_status(fields):
             raise facts.error
@@ -74,19 +73,15 @@ class GrpcResponseReader(StreamResponseReader):
         self.headers = metadata.decode(fields)
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         self._reader.feed(data)
 
     def complete(self) -> bool:
-        """Whether a whole message has come."""
         return self._reader.complete()
 
     def next(self) -> bytes | None:
-        """The next message."""
         return self._reader.next()
 
     def end(self, fields: Sequence[Field]) -> None:
-        """The trailers say how the call ended."""
         self.trailers = metadata.decode(fields)
         error = status.decode(fields)
         if error is not None:

@@ -57,45 +57,38 @@ class GrpcDialect(StreamedDialect):
 
     @property
     def unread(self) -> int:
-        """Bytes that were not yet handed on."""
         return self._reader.unread
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         self._reader.feed(data)
 
     def complete(self) -> bool:
-        """Whether a whole message has come."""
         return self._reader.complete()
 
     def next(self) -> Message | None:
-        """The next message."""
         raw = self._reader.next()
         return None if raw is None else self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
-        """A body may end between messages."""
         if not self._reader.finished() and not self._reader.complete():
             raise framing.ended_within_message("the request")
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
-        """Always 200: how the call ended stands in the trailers."""
+        """The head is the same for every outcome, because the trailers say how the call ended."""
         return _HEADS[self._codec.subtype][self._compression], metadata.encoded_fields(headers)
 
     def message(self, response: Any) -> bytes:
-        """A message with its prefix."""
         if self._plain:  # as nearly always, with three calls less
             raw = response.SerializeToString()
             return pack_prefix(0, len(raw)) + raw
         return framing.frame(self._codec.encode(response), self._compression)
 
     def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
-        """Trailers."""
         fields = _OK if error is None else status.encode(error)
         return ResponseEnd(b"", fields if trailers is EMPTY else [*fields, *metadata.encoded_fields(trailers)])
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        """GRPC's "Trailers-Only"."""
+        """The error stands in the head, which ends the response: gRPC calls it Trailers-Only."""
         trailers = EMPTY if reply is None else reply.trailers
         return WholeResponse(_HEADS[self._codec.subtype][None], [*status.encode(error), *metadata.encoded_fields(trailers)], b"")
 

@@ -40,11 +40,9 @@ class EnvelopedResponseReader(StreamResponseReader):
 
     @property
     def unread(self) -> int:
-        """Bytes that were not yet handed on."""
         return self._waiting + len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         buffer = self._buffer
         buffer += data
         while len(buffer) >= PREFIX_SIZE:
@@ -66,11 +64,9 @@ class EnvelopedResponseReader(StreamResponseReader):
                 self._waiting += following
 
     def complete(self) -> bool:
-        """Whether a whole message has come."""
         return bool(self._messages)
 
     def next(self) -> bytes | None:
-        """The next message."""
         if not self._messages:
             return None
         flag, raw = self._messages.popleft()
@@ -78,7 +74,6 @@ class EnvelopedResponseReader(StreamResponseReader):
         return unfolded(flag, raw, self._limit, self.compression)
 
     def end(self, fields: Sequence[Field]) -> None:
-        """The response has ended."""
         error = self.concluded(self._ending, fields)
         if error is None and self._buffer:
             error = ended_within_message("the answer")

@@ -57,33 +57,29 @@ class GrpcWebDialect(GrpcDialect):
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        """A piece of the body."""
         super().feed(self._decoded(data) if self._text else data)
 
     def finish(self) -> None:
-        """A body may end between messages."""
         if self._rest:
             raise RpcError(Code.INTERNAL, "the request ended within a group of base64")
         super().finish()
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
-        """Always 200."""
         fields = metadata.encoded_fields(headers)
         compression = self._compression
         return self._answer, fields if compression is None else [(GRPC_FIELDS.sent, compression.name), *fields]
 
     def message(self, response: Any) -> bytes:
-        """A message with its prefix."""
         return self._encoded(super().message(response))
 
     def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:
-        """The frame of trailers."""
+        """The trailers are the last frame of the body."""
         fields = [*(_OK if error is None else status.encode(error)), *metadata.encoded_fields(trailers)]
         block = b"".join(b"%s: %s\r\n" % field for field in fields)
         return ResponseEnd(self._encoded(framing.pack_prefix(_TRAILERS, len(block)) + block), None)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        """A body of trailers alone."""
+        """The body has no frame but that of the trailers."""
         return WholeResponse(self._answer, (), self.end(error, EMPTY if reply is None else reply.trailers).body)
 
     def _encoded(self, data: bytes) -> bytes:

@@ -31,7 +31,7 @@ class GrpcWebResponseReader(EnvelopedResponseReader):
         self._head_fields: Sequence[Field] = ()
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
-        """200, or a status of gRPC's whatever a proxy made of it."""
+        """The head has the status 200 and gRPC-Web's content type, or else a status of gRPC, whatever a proxy made of the rest."""
         found = dict(fields)
         content_type = found.get(b"content-type", b"")
         if b"grpc-status" in found:
@@ -42,7 +42,6 @@ class GrpcWebResponseReader(EnvelopedResponseReader):
         self.headers = metadata.decode(fields)
 
     def concluded(self, ending: bytes | None, fields: Sequence[Field]) -> RpcError | None:
-        """As the trailers say."""
         every = fields or self._head_fields
         if ending is not None:
             lines = (line.partition(b":") for line in ending.split(b"\r\n") if line)

@@ -44,11 +44,9 @@ class _RestDialect(OneBodyDialect):
         self._parameters = parameters
 
     def read(self, body: bytes) -> Message:
-        """The request of path, query and body together."""
         return self._binding.request(self._parameters, body, self._limit)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        """The error as a problem."""
         return error_response(error, reply, status=_TOO_LARGE if self.too_large else None)
 
 
@@ -70,7 +68,7 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         self._response_compression = response_compression
 
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
-        """200 and the response's JSON. Trailers are sent as headers: clients of REST look nowhere else."""
+        """The response has the status 200. Trailers are sent as headers, because clients of REST look nowhere else."""
         body = self._binding.body(response)
         fields = list(_fields(reply))
         compression = self._response_compression
@@ -87,15 +85,13 @@ class RestStreamDialect(_RestDialect, StreamedDialect):
     __slots__ = ()
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
-        """Status 200, sent before the end of the stream is known."""
+        """The head has the status 200, and is sent before the end of the stream is known."""
         return _LINES, list(metadata.encoded_fields(headers))
 
     def message(self, response: Any) -> bytes:
-        """The response as one line."""
         return self._binding.body(response) + b"\n"
 
     def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:  # lines have no place for trailers
-        """The last line of a failed stream."""
         return ResponseEnd(b"" if error is None else msgspec.json.encode({"error": problem(error)}) + b"\n", None)
 
 
