@@ -78,7 +78,7 @@ class MethodTable:
 class DialectFactory(ABC):
     """What a request's head asks for: a method, in one form of a protocol. It makes the dialect of each call that begins with the head."""
 
-    __slots__ = ("codec", "method")
+    __slots__ = ("codec", "method", "negotiation")
 
     encoding_fields: ClassVar[EncodingFields]
     """The fields that say how the request is compressed, and how the response may be."""
@@ -86,11 +86,13 @@ class DialectFactory(ABC):
     ends_with_trailers: ClassVar[bool] = False
     """Whether the protocol says how a call ended in HTTP's trailers, which few clients of HTTP/1.1 read."""
 
-    def __init__(self, method: MethodSpec[Any, Any], codec: BodyCodec) -> None:
+    def __init__(self, method: MethodSpec[Any, Any], codec: BodyCodec, negotiation: Negotiation) -> None:
         self.method: Final = method
         """What is called."""
         self.codec: Final = codec
         """How messages are encoded."""
+        self.negotiation: Final = negotiation
+        """What the head says of compression. A call's own fields may say something else."""
 
     @abstractmethod
     def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:

@@ -66,7 +66,7 @@ class DialectRoute:
         self.inherited = Inherited(head.fields, method_route.criticality)
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
-        self._negotiation = negotiate(dialects.encoding_fields, dict(head.fields))
+        self._negotiation = dialects.negotiation
 
     def negotiation(self, extra: Sequence[Field]) -> Negotiation:
         """What the head of a call says of compression. `extra` are the fields of the head that vary."""
@@ -148,8 +148,7 @@ class Routes:
         document = self._documents.get(path)
         if document is not None and head.method in (b"GET", b"HEAD") and not is_method:
             return document
-        fields = dict(head.fields)
-        content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
+        content_type = dict(head.fields).get(b"content-type", b"").split(b";")[0].strip().lower()
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
             if isinstance(found, WholeResponse):
@@ -157,7 +156,7 @@ class Routes:
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
                 if protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
-                    return GrpcUnaryRoute(head, method_route, negotiate(found.encoding_fields, fields))
+                    return GrpcUnaryRoute(head, method_route, found.negotiation)
                 return DialectRoute(head, method_route, found)
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from towpath._core.errors import RpcError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
 from towpath._wire.codec import CODECS, BodyCodec
-from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation
+from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.connect.client import (
     ConnectStreamResponseReader,
     ConnectUnaryResponseReader,
@@ -60,21 +60,21 @@ class ConnectServerHalf(ServerHalf):
         if method is None:
             return None
         if head.method == b"GET":
-            return _get(method, query.decode("latin-1"))
+            return _get(method, query.decode("latin-1"), negotiate(HTTP_FIELDS, dict(head.fields)))
         if head.method != b"POST":
             return None
         if method.kind is MethodKind.UNARY:
             codec = _UNARY.get(content_type)
-            return None if codec is None else ConnectUnaryDialects(method, codec)
+            return None if codec is None else ConnectUnaryDialects(method, codec, negotiate(HTTP_FIELDS, dict(head.fields)))
         codec = _STREAM.get(content_type)
-        return None if codec is None else ConnectStreamDialects(method, codec)
+        return None if codec is None else ConnectStreamDialects(method, codec, negotiate(CONNECT_STREAM_FIELDS, dict(head.fields)))
 
 
-def _get(method: MethodSpec[Any, Any], query: str) -> DialectFactory | WholeResponse | None:
+def _get(method: MethodSpec[Any, Any], query: str, negotiation: Negotiation) -> DialectFactory | WholeResponse | None:
     if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
         return None
     try:
-        return ConnectGetDialects(method, GetRequest.parse(query))
+        return ConnectGetDialects(method, GetRequest.parse(query), negotiation)
     except RpcError as error:
         return WholeResponse(_ERRORS[error.code], (), error_body(error))
 
@@ -117,8 +117,8 @@ class ConnectGetDialects(DialectFactory):
     __slots__ = ("_get",)
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, method: MethodSpec[Any, Any], get: GetRequest) -> None:
-        super().__init__(method, get.codec)
+    def __init__(self, method: MethodSpec[Any, Any], get: GetRequest, negotiation: Negotiation) -> None:
+        super().__init__(method, get.codec, negotiation)
         self._get = get
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:

@@ -102,17 +102,18 @@ class GrpcWebServerHalf(ServerHalf):
 
 def _asked(
     methods: MethodTable, head: Section, content_type: bytes, content_types: Mapping[bytes, BodyCodec]
-) -> tuple[MethodSpec[Any, Any], BodyCodec] | WholeResponse:
-    """The method that a head asks for, and the codec of its messages; or how a head is answered that no call can have."""
+) -> tuple[MethodSpec[Any, Any], BodyCodec, Negotiation] | WholeResponse:
+    """The method that a head asks for, the codec of its messages, and what the head says of compression. Or the response to a head that no
+    call can have."""
     codec = content_types.get(content_type)
     if codec is None:
         text = f"content-type {content_type.decode('latin-1')!r} is not supported; use application/grpc+proto or +json"
         return trailers_only(RpcError(Code.INTERNAL, text))
-    fault = negotiate(GRPC_FIELDS, dict(head.fields)).fault
-    if fault is not None:
-        return trailers_only(fault)
+    negotiation = negotiate(GRPC_FIELDS, dict(head.fields))
+    if negotiation.fault is not None:
+        return trailers_only(negotiation.fault)
     method = methods.by_path.get(head.path.partition(b"?")[0])
-    return trailers_only(methods.unknown(head.path.decode("latin-1"))) if method is None else (method, codec)
+    return trailers_only(methods.unknown(head.path.decode("latin-1"))) if method is None else (method, codec, negotiation)
 
 
 class GrpcDialects(DialectFactory):
@@ -138,8 +139,8 @@ class GrpcWebDialects(DialectFactory):
     __slots__ = ("_head", "_text")
     encoding_fields = GRPC_FIELDS
 
-    def __init__(self, method: MethodSpec[Any, Any], codec: BodyCodec, *, text: bool) -> None:
-        super().__init__(method, codec)
+    def __init__(self, method: MethodSpec[Any, Any], codec: BodyCodec, negotiation: Negotiation, *, text: bool) -> None:
+        super().__init__(method, codec, negotiation)
         self._text = text
         self._head = response_head(codec, text=text)
 

@@ -8,7 +8,7 @@ from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http import BindingError, HttpBinding, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
-from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation
+from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Section
 from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
@@ -65,7 +65,7 @@ class RestServerHalf(ServerHalf):
         if binding.http.body and not _is_json(content_type):
             error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
             return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
-        return RestDialects(method, binding, parameters)
+        return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, dict(head.fields)))
 
     def _is_resource(self, path: bytes) -> bool:
         """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service."""
@@ -78,8 +78,8 @@ class RestDialects(DialectFactory):
     __slots__ = ("_binding", "_parameters")
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message) -> None:
-        super().__init__(method, JSON)
+    def __init__(self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message, negotiation: Negotiation) -> None:
+        super().__init__(method, JSON, negotiation)
         self._binding = binding
         self._parameters = parameters
 
