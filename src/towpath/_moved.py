@@ -152,14 +152,14 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
     "layers.waits": {"MIN_ROOM": "MIN_CAPACITY", "Waits": "WaitLimits"},
     "stores.transaction": {"holding": "lease_of"},
     "transport.calling": {"ClientCall": "GrpcUnaryStream"},
-    "transport.client_stream": {"MOST_QUEUED": "MAX_QUEUED"},
-    "transport.dialogues": {"Endpoint": "MethodRoute"},
+    "transport.client_stream": {"MOST_QUEUED": "towpath._transport.connection_driver.MAX_SEND_QUEUE"},
+    "transport.dialogues": {"Endpoint": "towpath._transport.server.method_route.MethodRoute"},
     "transport.health": {"Told": "OnHealth"},
     "transport.whole_call": {"WholeCall": "UnaryStream"},
     "wire.hpack": {"Field": "towpath._wire.http.Field"},
     "wire.http2": {"Field": "towpath._wire.http.Field", "Section": "towpath._wire.http.Section", "Template": "towpath._wire.http.Template"},
     "wire.http2.budget": {"Budget": "AbuseBudget"},
-    "wire.spoken": {"SPOKEN": "CLIENT_PROTOCOLS", "Spoken": "ClientProtocol"},
+    "wire.spoken": {"SPOKEN": "towpath._wire.protocols.CLIENT_HALVES", "Spoken": "ClientHalf"},
 }
 """What has another name beside another module, by the module of before. A name with dots has left the module, too."""
 
@@ -179,6 +179,7 @@ _HOMES: Final = {
     "_layers.bucket": "towpath.settings",
     "_layers.bulkhead": "towpath.settings",
     "_layers.idempotency": "towpath.stores",
+    "_layers.quota": "towpath.settings",
     "_layers.retry_budget": "towpath.settings",
     "_stores": "towpath.stores",
     "_telemetry": "towpath.telemetry",

@@ -37,15 +37,15 @@ class Wheel(DeadlineWheel):
 
     def __init__(self) -> None:
         super().__init__(asyncio.get_running_loop())
-        self.slots: list[Slot] = []
+        self.given: list[Slot] = []
 
     def add(self, deadline: float, item: Expirable) -> Slot:
         slot = super().add(deadline, item)
-        self.slots.append(slot)
+        self.given.append(slot)
         return slot
 
     def items(self) -> list[Expirable]:
-        return [item for slot in self.slots for item in slot]
+        return [item for slot in self.given for item in slot]
 
 
 async def give_wheel(server: Server, peer: RawPeer) -> Wheel:
@@ -212,7 +212,7 @@ async def test_a_request_reset_in_the_same_read_leaves_nothing_behind() -> None:
         (link,) = server.links
         await turn_until(lambda: not link.calls)
         assert not link.connection.streams
-        assert len(wheel.slots) == 50
+        assert len(wheel.given) == 50
         assert not wheel.items()
 
 
