@@ -91,7 +91,7 @@ def test_a_module_may_have_the_name_of_a_package_that_is_there_now():
     lines = [
         "from towpath.core import calls",
         "from towpath.app import process",
-        "import towpath._core.calls.blocking as blocking",
+        "import towpath._core.calls.thread_handlers as blocking",
         "import towpath._app.process.workers as workers",
         "assert calls.Binder and process.run and blocking.blocking and workers",
     ]

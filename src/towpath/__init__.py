@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from towpath import _moved
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
-from towpath._core.calls.blocking import blocking
+from towpath._core.calls.thread_handlers import blocking
 from towpath._core.context import CallOptions, Context, Criticality, Reply, current
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.metadata import Metadata
 from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
-from towpath._core.signals import Decision
 
 if TYPE_CHECKING:
     from towpath._app.application import App

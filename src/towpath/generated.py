@@ -1,10 +1,10 @@
 """What the code imports that `towpath gen` makes. Code written by hand finds the same names in `towpath`, as far as it needs them."""
 
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, Requests, ServerStreamingCall
-from towpath._core.calls.synchronous import SyncBidiStreamingCall, SyncBinder, SyncClientStreamingCall, SyncServerStreamingCall
+from towpath._core.calls.sync_calls import SyncBidiStreamingCall, SyncBinder, SyncClientStreamingCall, SyncServerStreamingCall
 from towpath._core.context import CallOptions, Context, Criticality
 from towpath._core.errors import Code
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec
 

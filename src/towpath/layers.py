@@ -5,9 +5,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from towpath import _moved
+from towpath._core.decisions import Decision, Signal, rejection
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
 from towpath._core.service import Handler, Layer
-from towpath._core.signals import Decision, Signal, rejection
 
 __all__ = ["ADMIT", "WAIT", "Decision", "EarlyRejection", "Handler", "Layer", "Rejection", "RejectsEarly", "Signal", "rejection"]
 

@@ -14,7 +14,7 @@ from towpath._app.client import Channel
 from towpath._app.settings.quotas_and_bulkheads import NamedQuota
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
-from towpath._core.signals import reason_of
+from towpath._core.decisions import reason_of
 from towpath._layers.quota import Quota, Rate
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ChannelOptions

@@ -17,7 +17,7 @@ from towpath._app.settings.quotas_and_bulkheads import NamedQuota
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
 from towpath._core.context import Context
-from towpath._core.signals import Decision, reason_of
+from towpath._core.decisions import Decision, reason_of
 from towpath._layers.bucket import Rate
 from towpath._layers.deadline import EXPIRED
 from towpath._layers.quota import RATE_LIMIT, Quota

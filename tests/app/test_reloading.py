@@ -20,8 +20,8 @@ from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
 from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
-from towpath._core.signals import reason_of
 from towpath._layers.fallback import LastAnswer
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel

@@ -7,8 +7,8 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.echo_service import Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
-from towpath._core.signals import reason_of
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Bulkhead, Compartment
 from towpath._layers.quota import Quota, RateLimit

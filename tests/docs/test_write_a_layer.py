@@ -13,7 +13,7 @@ from skyline.weather.v1.weather_pb2 import ListObservationsRequest
 from skyline.weather.v1.weather_towpath import WeatherServiceClient
 from tests.app.stage import PATIENCE, importable
 from towpath import CallOptions, Code, RpcError
-from towpath._core.signals import reason_of
+from towpath._core.decisions import reason_of
 from towpath.transport import Channel
 
 GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "write-a-layer.md"

@@ -10,9 +10,9 @@ from echo.v1.echo_towpath import SAY
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
 from towpath._core.policies import RetryPolicy
-from towpath._core.signals import Decision
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 

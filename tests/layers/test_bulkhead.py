@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, reason_of
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision, reason_of
 from towpath._layers.bulkhead import BULKHEAD_FULL, Bulkhead, Compartment
 
 CTX = Context("a/b")

@@ -7,8 +7,8 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision
 from towpath._layers.deadline import EXPIRED, Deadline
 
 NOW = 1000.0

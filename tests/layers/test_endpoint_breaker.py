@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.layers.virtual_time import Hand
 from towpath._core import clock
+from towpath._core.decisions import rejection
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import rejection
 from towpath._layers.endpoint_breaker import EndpointBreaker, Paces
 
 ONE, OTHER = SAY.full_name, FAIL.full_name

@@ -13,10 +13,10 @@ from stream.v1.stream_towpath import REPEAT
 from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.context import Context, Reply
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.metadata import Metadata
 from towpath._core.outcome import BLAMES_SERVER, classify
-from towpath._core.signals import Decision
 from towpath._layers.fallback import MARK, Fallback, FixedAnswer, LastAnswer, Source
 
 SAY_NAME = "echo.v1.EchoService/Say"

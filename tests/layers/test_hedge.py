@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.layers.virtual_time import START, virtual
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
 from towpath._core.policies import HedgingPolicy
-from towpath._core.signals import Decision
 from towpath._layers.hedge import Hedge
 from towpath._layers.retry_budget import BudgetOptions, RetryBudget
 

@@ -7,8 +7,8 @@ from google.rpc.error_details_pb2 import QuotaFailure, RetryInfo
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, reason_of
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision, reason_of
 from towpath._layers.bucket import Rate
 from towpath._layers.quota import RATE_LIMIT, LocalRates, Quota, RateLimit
 

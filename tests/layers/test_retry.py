@@ -13,10 +13,10 @@ from stream.v1.stream_towpath import COLLECT, REPEAT
 from tests.layers.retry_stage import ANSWER, Stage, Target, failure
 from tests.layers.virtual_time import START, virtual
 from towpath._core.context import Context, enter
+from towpath._core.decisions import rejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome
 from towpath._core.policies import RetryPolicy
-from towpath._core.signals import rejection
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import BudgetOptions, RetryBudget
 

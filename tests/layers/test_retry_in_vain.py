@@ -7,8 +7,8 @@ from echo.v1.echo_towpath import SAY
 
 from tests.layers.retry_stage import Stage, failure
 from tests.layers.virtual_time import virtual
+from towpath._core.decisions import rejection
 from towpath._core.errors import Code
-from towpath._core.signals import rejection
 from towpath._layers.retry import PAUSE
 
 

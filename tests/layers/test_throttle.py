@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.context import Context, Criticality
+from towpath._core.decisions import ADMISSION, rejection
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.outcome import Outcome
-from towpath._core.signals import ADMISSION, rejection
 from towpath._layers.admission.admission import Admission
 from towpath._layers.throttle import RUN, SETBACK, TOO_FEW_ACCEPTED, AdaptiveThrottle, Throttle, ThrottleOptions
 from towpath._layers.window import SECONDS

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import ADMISSION, rejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome
-from towpath._core.signals import ADMISSION, rejection
 from towpath._layers.throttle import AdaptiveThrottle, Throttle, ThrottleOptions
 
 OPTIONS = ThrottleOptions(min_calls=3)

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from towpath._core.context import Context
-from towpath._core.signals import Decision
+from towpath._core.decisions import Decision
 from towpath._telemetry.decisions import Decisions
 
 

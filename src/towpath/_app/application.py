@@ -23,7 +23,7 @@ from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
 from towpath._app.standard.reflection import reflection_services
 from towpath._app.sync_client import SyncChannel
-from towpath._core.calls.synchronous import LoopRunner
+from towpath._core.calls.sync_calls import LoopRunner
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.quota import RateStore

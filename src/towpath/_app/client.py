@@ -18,8 +18,8 @@ from towpath._app.settings.service_file import ServiceConfig
 from towpath._contracts.policy import MethodConfig
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
+from towpath._core.decisions import Signal
 from towpath._core.service import MethodSpec, Req, Res, UnaryCall
-from towpath._core.signals import Signal
 from towpath._layers.fallback import Fallback, Source
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel as BareChannel

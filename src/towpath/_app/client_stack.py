@@ -17,9 +17,9 @@ from towpath._contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
 from towpath._core.context import Context
+from towpath._core.decisions import BREAKER, Signal
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
-from towpath._core.signals import BREAKER, Signal
 from towpath._layers.context import BoundMethod, ClientContext
 from towpath._layers.deadline import Deadline
 from towpath._layers.fallback import Fallback, Source

@@ -13,8 +13,8 @@ from math import inf
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import SetupError
-from towpath._core.signals import Decision, Signal
 
 DecisionCallback = Callable[[Decision], object]
 """An application's function that is called with each decision. Its result is ignored."""

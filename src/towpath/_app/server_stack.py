@@ -12,8 +12,8 @@ from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import chance
 from towpath._core.context import Context
+from towpath._core.decisions import Signal
 from towpath._core.service import Layer, MethodSpec, roles
-from towpath._core.signals import Signal
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath._layers.admission.admission import Admission
 from towpath._layers.bulkhead import Bulkhead, Compartment

@@ -20,7 +20,7 @@ from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.calls.asynchronous import ClientExchange
-from towpath._core.calls.synchronous import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
+from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec, Req, Res

@@ -40,7 +40,7 @@ def check(
     from towpath._contracts import graph
 
     declared = read_system(paths)
-    limits = graph.Limits(depth=depth, attempts=attempts)
+    limits = graph.GraphLimits(depth=depth, attempts=attempts)
     findings = graph.apply(declared.waivers, graph.check(declared.graph, limits), datetime.now(UTC).date())
     if format == "json":
         print(json.dumps({"findings": [_fields(finding) for finding in findings]}, indent=2))

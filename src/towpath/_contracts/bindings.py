@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath._contracts.diagnostics import ContractError
 from towpath._contracts.model import ContractModel, Method
-from towpath._core.http import BindingError, HttpBinding, check_binding, clashes
+from towpath._core.http_bindings import BindingError, HttpBinding, check_binding, clashes
 
 EXTENSION: Final = annotations_pb2.HTTP_FIELD_NUMBER
 """Field number of `(google.api.http)` in protobuf's MethodOptions."""

@@ -24,7 +24,7 @@ from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, Method, ServiceModel, TypeRef
 from towpath._contracts.own_package import importable
 from towpath._contracts.sources import Source
-from towpath._core.http import BindingError, HttpBinding
+from towpath._core.http_bindings import BindingError, HttpBinding
 from towpath._core.service import MethodKind
 
 _SERVICE: Final = FileDescriptorProto.SERVICE_FIELD_NUMBER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from towpath._contracts.diagnostics import SourceLocation
 from towpath._contracts.options import Declared
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.service import MethodKind
 
 

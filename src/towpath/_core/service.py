@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from towpath._core.context import CRITICAL, CallOptions, Context, Criticality
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 
 Req = TypeVar("Req", bound=Message)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, rejection, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.signals import Decision, Signal, rejection, unheard
 
 ROLE: Final = "bulkhead"
 BULKHEAD_FULL: Final = "BULKHEAD_FULL"

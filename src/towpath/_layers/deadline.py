@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, rejection, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.signals import Decision, Signal, rejection, unheard
 
 ROLE: Final = "deadline"
 

@@ -14,9 +14,9 @@ import random
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.decisions import shed
 from towpath._core.errors import RpcError
 from towpath._core.outcome import Outcome, classify
-from towpath._core.signals import shed
 from towpath._layers.breaker import Breaker, BreakerOptions, BreakerState
 
 AMPLE: Final = 2.0

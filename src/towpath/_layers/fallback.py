@@ -22,12 +22,12 @@ from google.protobuf.message import Message
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, unheard
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.metadata import FALLBACK, Metadata, Value
 from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
 from towpath._core.policies import FallbackPolicy, check_last_answers
 from towpath._core.service import Handler, MethodKind, MethodSpec
-from towpath._core.signals import Decision, Signal, unheard
 from towpath._layers.latencies import RecentLatencies
 
 VALUE: Final = "VALUE"

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, unheard
 from towpath._core.errors import RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import HedgingPolicy
 from towpath._core.service import Handler, MethodKind, MethodSpec
-from towpath._core.signals import Decision, Signal, unheard
 from towpath._layers.latencies import RecentLatencies
 from towpath._layers.retry_budget import RetryBudget, RetryTokenBucket
 

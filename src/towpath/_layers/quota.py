@@ -16,9 +16,9 @@ from google.rpc.error_details_pb2 import QuotaFailure
 
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, rejection, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.signals import Decision, Signal, rejection, unheard
 from towpath._layers.bucket import Rate, TokenBucket
 
 ROLE: Final = "quota"

@@ -29,11 +29,11 @@ from typing import Any, Final
 
 from towpath._core import clock
 from towpath._core.context import Context, current
+from towpath._core.decisions import Decision, Signal, shed, unheard, was_rejected
 from towpath._core.errors import RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.signals import Decision, Signal, shed, unheard, was_rejected
 from towpath._layers.retry_budget import RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"

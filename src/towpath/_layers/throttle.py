@@ -23,10 +23,10 @@ from typing import Any, Final
 
 from towpath._core import clock
 from towpath._core.context import Context, Criticality
+from towpath._core.decisions import Decision, Signal, rejection, shed, unheard
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.signals import Decision, Signal, rejection, shed, unheard
 from towpath._layers.window import Window
 
 TOO_FEW_ACCEPTED: Final = "TOO_FEW_ACCEPTED"

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from towpath._core.signals import Decision
+from towpath._core.decisions import Decision
 
 _NAME: Final = "towpath_decisions"
 _WHAT: Final = "Decisions of the policies, by role and reason."
@@ -21,7 +21,7 @@ _LABELS: Final = ("rpc_method", "role", "reason", "shadow")
 
 
 class Decisions(Collector):
-    """A `towpath._core.signals.Signal` that counts. Use one instance from one event loop.
+    """A `towpath._core.decisions.Signal` that counts. Use one instance from one event loop.
 
     A `prometheus_client.Counter` has a lock, which a single loop does not need. An overloaded server counts a rejection per call, and this
     class takes a fifth of the time for it (measured, as docs/adr/0005 did for durations).

@@ -4,7 +4,7 @@ An empty message within another one takes two bytes of protobuf's form and three
 of gzip become 4 MiB, and those 380 MB (measured, with 18 fields). So a message may have one element, which is a message or an entry of a
 map within it, for every few bytes of the limit of its size, and who raises that limit raises this one.
 
-Keys of maps are looked at, too, which may take long to read without being many (`towpath._wire.spread`).
+Keys of maps are looked at, too, which may take long to read without being many (`towpath._wire.key_crowding`).
 
 In protobuf's form elements are counted before upb makes any. Most messages are known by their size, or by how often the tags of such fields
 can be in them at all, to have far less. What is within an Any is not looked at, since it stays bytes.
@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.spread import FEW_KEYS, MOST_STEPS, steps
+from towpath._wire.key_crowding import FEW_KEYS, MOST_STEPS, steps
 
 _PROTO_BYTES: Final = 8
 _JSON_BYTES: Final = 16

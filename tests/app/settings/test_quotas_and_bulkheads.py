@@ -12,8 +12,8 @@ from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
 from towpath._app.settings.quotas_and_bulkheads import by_method, rate_store_of
 from towpath._app.settings.service_file import load
+from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
-from towpath._core.signals import reason_of
 from towpath._layers.bucket import Rate
 from towpath._stores.redis_rates import RedisRates
 from towpath._telemetry.metrics import CallMetrics

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath._contracts.graph import RULES, Graph, Limits, Owned, Told, check
+from towpath._contracts.graph import RULES, Graph, GraphLimits, Owned, Told, check
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 
@@ -23,12 +23,12 @@ def test_every_rule_is_run_in_a_fixed_order():
     drawn = graph(*calls)
     owned = [Owned(datum="x", service="a", where="a.toml"), Owned(datum="x", service="b", where="b.toml")]
     told = [Told(service="a", callee="m", where="system.toml: services.a.calls")]
-    found = check(Graph(served=drawn.served, calls=calls, owned=owned, told=told), Limits(depth=1))
+    found = check(Graph(served=drawn.served, calls=calls, owned=owned, told=told), GraphLimits(depth=1))
     assert list(dict.fromkeys(finding.rule for finding in found)) == list(RULES)
 
 
 def test_limits_are_the_callers():
-    assert [finding.rule for finding in check(graph(call("a > b", attempts=3), call("b > c")), Limits(depth=1, attempts=2))] == [
+    assert [finding.rule for finding in check(graph(call("a > b", attempts=3), call("b > c")), GraphLimits(depth=1, attempts=2))] == [
         "retry-amplification",
         "depth",
     ]
@@ -37,7 +37,7 @@ def test_limits_are_the_callers():
 @pytest.mark.parametrize("name", ["depth", "attempts"])
 def test_a_limit_of_nothing_is_refused(name):
     with pytest.raises(SetupError, match=f"{name} is 0; give 1 or more"):
-        Limits(**{name: 0})
+        GraphLimits(**{name: 0})
 
 
 def test_a_finding_reads_as_rule_way_fault_and_remedy():

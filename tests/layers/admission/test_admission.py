@@ -15,12 +15,12 @@ from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import reason_of
 from towpath._core.early_rejection import WAIT, Rejection, early_rejection_of
 from towpath._core.errors import Code, RpcError
 from towpath._core.propagation.trace import TraceContext
 from towpath._core.server_call import ServerCallInfo
 from towpath._core.service import MethodKind, MethodSpec
-from towpath._core.signals import reason_of
 from towpath._layers.admission.adaptive_limit import LimitOptions
 from towpath._layers.admission.admission import Admission
 from towpath._layers.admission.rejections import CONCURRENCY_LIMIT, LOOP_LAG, QUEUE_DELAY, QUEUE_FULL

@@ -8,8 +8,8 @@ from echo.v1.echo_towpath import SAY
 from tests.layers.admission.held import Headers, Held, put
 from towpath._core import clock
 from towpath._core.context import Context, Criticality
+from towpath._core.decisions import Decision, reason_of
 from towpath._core.early_rejection import ADMIT
-from towpath._core.signals import Decision, reason_of
 from towpath._layers.admission.admission import Admission
 from towpath._layers.admission.rejections import PRIORITY, QUEUE_DELAY
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.echo_service import turn_until
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import reason_of
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodKind
-from towpath._core.signals import reason_of
 from towpath._layers.idempotency.idempotency import Idempotency, IdempotencyOptions, scope
 from towpath._layers.idempotency.memory_store import MemoryStore
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable, current_lease

@@ -21,10 +21,10 @@ from tests.transport.fleet import EAGER, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core import clock
 from towpath._core.context import Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler
-from towpath._core.signals import Decision
 from towpath._transport import Channel, ChannelOptions
 from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.client.grpc_unary import grpc_unary_handler

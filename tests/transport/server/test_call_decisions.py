@@ -12,8 +12,8 @@ from tests.transport.raw_peer import raw_client, request_head
 from tests.transport.server.test_exchange import begin
 from tests.transport.server.test_grpc_unary import status_of
 from towpath._core.context import CallOptions
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision
 from towpath._transport import Channel, ChannelOptions
 from towpath._transport.server.call import MESSAGE_TOO_LARGE
 from towpath._wire.compression import GZIP

@@ -10,7 +10,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath._core.context import CallOptions
-from towpath._core.signals import Decision
+from towpath._core.decisions import Decision
 from towpath._transport import Channel, ConnectionLimits, Server
 from towpath._transport.server.connection_limits import (
     HEAD_TIMEOUT,

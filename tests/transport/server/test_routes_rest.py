@@ -18,7 +18,7 @@ from tests.transport.raw_peer import raw_client, request_head
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import SetupError
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.service import MethodSpec, ServiceSpec
 from towpath._transport import Server
 from towpath._transport.server.routes import Document

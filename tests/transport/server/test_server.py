@@ -13,8 +13,8 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import states
 from tests.transport.raw_peer import raw_client, request_head
 from towpath._core.context import CallOptions, Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._core.signals import Decision
 from towpath._transport import Channel, Server
 from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.server.http2_connection import TOO_MANY_CALLS

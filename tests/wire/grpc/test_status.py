@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
-from towpath._wire.grpc import metadata, status
+from towpath._wire import metadata
+from towpath._wire.grpc import status
 from towpath._wire.http2 import LOST, ErrorCode
 
 UNESCAPED = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))

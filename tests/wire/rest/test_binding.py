@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from library.v1 import library_pb2 as pb
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._wire.rest import Binding
 
 LIST = Binding(HttpBinding(method="GET", path="/v1/{parent=shelves/*}/books"), pb.ListBooksRequest, pb.ListBooksResponse)

@@ -11,7 +11,7 @@ from library.v1 import library_pb2 as pb
 
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire.compression import GZIP, Compression
 from towpath._wire.rest import Binding, RestStreamDialect, RestUnaryDialect, error_response

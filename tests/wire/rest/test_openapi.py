@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.echo_service import Echo
 from tests.library_service import Library
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.service import MethodSpec, Service, ServiceSpec
 from towpath._wire.rest.openapi import openapi
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._wire.rest import Match, NoMatch, Router
 
 

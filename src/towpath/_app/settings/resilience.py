@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from towpath._core.signals import BREAKER, Decision, Signal
+from towpath._core.decisions import BREAKER, Decision, Signal
 from towpath._layers.endpoint_breaker import BREAKER_OPEN, Begun, EndpointBreaker, Paces
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import EndpointGuard, Guards

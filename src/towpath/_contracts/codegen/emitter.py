@@ -15,7 +15,7 @@ from towpath._contracts.codegen.docstrings import docstring
 from towpath._contracts.codegen.namespace import STREAMING_CALLS, Namespace
 from towpath._contracts.model import ContractModel, Method, ServiceModel
 from towpath._core.errors import Code
-from towpath._core.http import HttpBinding
+from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Idempotency, MethodKind
 

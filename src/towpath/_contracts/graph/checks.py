@@ -30,7 +30,7 @@ RULES: Final = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class GraphLimits:
     """The bounds of a chain. Raises SetupError for less than 1."""
 
     depth: int = 5
@@ -44,9 +44,9 @@ class Limits:
                 raise SetupError(f"{name} is {getattr(self, name)}; give 1 or more")
 
 
-def check(graph: Graph, limits: Limits | None = None) -> tuple[Finding, ...]:
+def check(graph: Graph, limits: GraphLimits | None = None) -> tuple[Finding, ...]:
     """The faults of `graph`; empty if there are none. The same graph has the same findings in the same order."""
-    limits = limits or Limits()
+    limits = limits or GraphLimits()
     return (
         *find_cycles(graph),
         *find_deadline_inversions(graph),

@@ -2,7 +2,7 @@
 
 Everything that handles such a value walks this table. A new header is one entry here and one attribute of `Context` (ADR 0016).
 
-- `towpath._wire.grpc.propagation` writes and reads the headers.
+- `towpath._wire.propagation` writes and reads the headers.
 - `Context.child` and `Context.again` make the context of a call inside a call, and of another attempt.
 - `CallOptions` says which values a caller sets; `towpath call` takes them as headers.
 - `towpath._app.forward` passes on the values that are not inherited.

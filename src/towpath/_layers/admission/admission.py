@@ -22,11 +22,11 @@ from typing import Any, Final
 from towpath._core import clock
 from towpath._core.clock import TimeSource
 from towpath._core.context import Context
+from towpath._core.decisions import ADMISSION, Decision, Signal, unheard
 from towpath._core.early_rejection import EarlyRejection
 from towpath._core.outcome import Outcome, classify
 from towpath._core.server_call import ServerCallInfo
 from towpath._core.service import Handler, MethodKind, MethodSpec
-from towpath._core.signals import ADMISSION, Decision, Signal, unheard
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, AdaptiveLimit, LimitOptions
 from towpath._layers.admission.in_flight import InFlight
 from towpath._layers.admission.loop_lag import LagProbe

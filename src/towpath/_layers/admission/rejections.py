@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from towpath._core.context import Context
+from towpath._core.decisions import ADMISSION, Decision, Signal, rejection
 from towpath._core.early_rejection import Rejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
-from towpath._core.signals import ADMISSION, Decision, Signal, rejection
 
 Reason = Literal["CONCURRENCY_LIMIT", "LOOP_LAG", "PRIORITY", "QUEUE_DELAY", "QUEUE_FULL"]
 """Why a call is rejected, as ErrorInfo and metrics say it."""

@@ -26,11 +26,11 @@ from google.protobuf.any_pb2 import Any as PackedDetail
 from google.rpc.status_pb2 import Status
 
 from towpath._core.context import Context
+from towpath._core.decisions import Decision, Signal, rejection, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
-from towpath._core.signals import Decision, Signal, rejection, unheard
 from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, KeyLease, StoreUnavailable, current_lease
 
 log: Final = logging.getLogger("towpath.server")

@@ -6,9 +6,9 @@ from typing import Any, Self
 from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
 from towpath._core.context import CallOptions
 from towpath._core.context_factory import ContextFactory, context_factory
+from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
 from towpath._core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
-from towpath._core.signals import Signal, unheard
 from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.health_check import HealthCheck
 from towpath._transport.client.endpoints.pool import Pool

@@ -14,9 +14,10 @@ from towpath._core.deadline import NO_SLOT
 from towpath._core.errors import Code, RpcError, deadline_exceeded, several_responses
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._wire import metadata, propagation
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
-from towpath._wire.grpc import framing, metadata, propagation, status
+from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.client import ResponseHead, has_status
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath._wire.http.fields import Field, Section, Template

@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import DeadlineWheel, Slot
+from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision, Signal
 from towpath._wire.compression import Compression
 
 ROLE: Final = "transport"

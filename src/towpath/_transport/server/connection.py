@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from towpath._core.deadline import wheel_of
+from towpath._core.decisions import Signal
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Signal
 from towpath._transport.connection_driver import Link, SansIO
 from towpath._transport.server.call import Handling
 from towpath._transport.server.connection_limits import Connections

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from towpath._core import chance, clock
 from towpath._core.deadline import Slot, wheel_of
-from towpath._core.signals import Decision, Signal, unheard
+from towpath._core.decisions import Decision, Signal, unheard
 from towpath._transport.connection_age import jittered_age
 
 ROLE: Final = "connections"

@@ -22,8 +22,8 @@ from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.routes import DialectRoute
+from towpath._wire import propagation
 from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
-from towpath._wire.grpc import propagation
 from towpath._wire.http.fields import Field
 
 _BURST: Final = 64

@@ -20,8 +20,9 @@ from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
+from towpath._wire import metadata, propagation
 from towpath._wire.elements import UNCHECKED, check_elements
-from towpath._wire.grpc import framing, metadata, propagation, status
+from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.dialect import HEAD, HEADS
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath._wire.hpack import literal

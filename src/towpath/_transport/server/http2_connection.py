@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath._core import clock
-from towpath._core.signals import Decision
+from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
 from towpath._transport.server.connection import ServerLink, Site

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from towpath._core.calls.blocking import asynchronous
 from towpath._core.calls.stream_handler import exchange_handler
+from towpath._core.calls.thread_handlers import asynchronous
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import SetupError
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
@@ -15,8 +15,8 @@ from towpath._wire.compression import Negotiation, negotiate
 from towpath._wire.connect.errors import error_body
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath._wire.grpc.propagation import Inherited
 from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.propagation import Inherited
 from towpath._wire.protocol import DialectFactory, MethodTable
 from towpath._wire.protocols import GRPC, PROTOCOLS
 

@@ -5,9 +5,9 @@ import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
+from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
 from towpath._core.service import Layer, Service
-from towpath._core.signals import Signal, unheard
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath._transport.server.connection import ServerLink
 from towpath._transport.server.connection_limits import ConnectionLimits, Connections

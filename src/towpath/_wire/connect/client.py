@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath._core.errors import Code, RpcError
+from towpath._wire import metadata
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import read_end, read_error
-from towpath._wire.grpc import metadata, status
+from towpath._wire.grpc import status
 from towpath._wire.grpc.enveloped_response import EnvelopedResponseReader
 from towpath._wire.grpc.framing import too_large
 from towpath._wire.http.fields import Field

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
-from towpath._wire.grpc import metadata as metadata_codec
+from towpath._wire import metadata as metadata_codec
 from towpath._wire.grpc import status as status_codec
 from towpath._wire.http.fields import is_field
 

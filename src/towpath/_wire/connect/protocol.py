@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from towpath._core.errors import RpcError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
+from towpath._wire import propagation
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.connect.client import (
@@ -21,7 +22,6 @@ from towpath._wire.connect.errors import HTTP_STATUS, error_body
 from towpath._wire.connect.stream import ConnectStreamDialect
 from towpath._wire.connect.unary import ConnectUnaryDialect, GetRequest
 from towpath._wire.dialect import Dialect, WholeResponse
-from towpath._wire.grpc import propagation
 from towpath._wire.http.fields import Section, Template
 from towpath._wire.protocol import ClientHalf, DialectFactory, MethodTable, RpcProtocol, ServerHalf
 

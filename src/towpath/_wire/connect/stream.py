@@ -8,11 +8,12 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire import metadata
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, Compression
 from towpath._wire.connect.errors import end_body
 from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
-from towpath._wire.grpc import framing, metadata
+from towpath._wire.grpc import framing
 from towpath._wire.http.fields import Field, Template
 
 _ACCEPTED: Final = (CONNECT_STREAM_FIELDS.accepted, CONNECT_STREAM_FIELDS.offer)

@@ -15,12 +15,12 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
+from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import HTTP_FIELDS, Compression, named
 from towpath._wire.connect.errors import HTTP_STATUS, error_body
 from towpath._wire.dialect import WholeDialect, WholeResponse
-from towpath._wire.grpc import metadata
 from towpath._wire.http.fields import Field, Template
 
 _OK: Final = {subtype: Template((b":status", b"200"), (b"content-type", b"application/" + subtype)) for subtype in CODECS}

@@ -6,8 +6,9 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 from collections.abc import Sequence
 from typing import Final
 
+from towpath._wire import metadata
 from towpath._wire.compression import GRPC_FIELDS, Compression
-from towpath._wire.grpc import framing, metadata, status
+from towpath._wire.grpc import framing, status
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.response_reader import MessageSource, StreamResponseReader
 

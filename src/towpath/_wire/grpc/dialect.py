@@ -8,10 +8,11 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import RpcError
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire import metadata
 from towpath._wire.codec import CODECS, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, REGISTRY, Compression
 from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
-from towpath._wire.grpc import framing, metadata, status
+from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.http.fields import Field, Template
 

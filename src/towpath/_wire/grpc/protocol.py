@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Final
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
+from towpath._wire import propagation
 from towpath._wire.codec import CODECS, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.dialect import Dialect, WholeResponse
-from towpath._wire.grpc import framing, propagation, web_client
+from towpath._wire.grpc import framing, web_client
 from towpath._wire.grpc.client import GrpcResponseReader, head_fields
 from towpath._wire.grpc.dialect import GrpcDialect, trailers_only
 from towpath._wire.grpc.web import GrpcWebDialect, response_head

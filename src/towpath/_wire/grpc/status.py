@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.grpc import metadata as metadata_codec
+from towpath._wire import metadata as metadata_codec
 from towpath._wire.http.fields import Field
 from towpath._wire.http2 import LOST, ErrorCode
 

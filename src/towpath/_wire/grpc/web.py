@@ -14,10 +14,11 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire import metadata
 from towpath._wire.codec import CODECS, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, Compression
 from towpath._wire.dialect import ResponseEnd, WholeResponse
-from towpath._wire.grpc import framing, metadata, status
+from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.dialect import GrpcDialect
 from towpath._wire.http.fields import Field, Template
 

@@ -6,8 +6,9 @@ For what stands behind a proxy that loses trailers. https://github.com/grpc/grpc
 from collections.abc import Sequence
 
 from towpath._core.errors import Code, RpcError
+from towpath._wire import metadata
 from towpath._wire.compression import GRPC_FIELDS, Compression
-from towpath._wire.grpc import metadata, status
+from towpath._wire.grpc import status
 from towpath._wire.grpc.enveloped_response import EnvelopedResponseReader
 from towpath._wire.http.fields import Field, is_field
 

@@ -14,7 +14,7 @@ from towpath._wire.json import scalars
 from towpath._wire.json.elements import Budget
 from towpath._wire.json.errors import JsonError, shown, unexpected
 from towpath._wire.json.wellknown import JSON_FILLERS, Filler, Reader, Resolver, enum_type, message_type
-from towpath._wire.spread import MOST_STEPS, steps
+from towpath._wire.key_crowding import MOST_STEPS, steps
 
 Unknown = Literal["refuse", "ignore"]
 """How a field or an enum value is treated that the message type does not have."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from towpath._core.http import fits_in_text
+from towpath._core.http_bindings import fits_in_text
 from towpath._wire.json.decoding import Decoders
 from towpath._wire.json.errors import JsonError, unexpected
 

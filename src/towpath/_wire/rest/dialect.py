@@ -9,11 +9,11 @@ from google.protobuf.message import Message
 from towpath._core.context import Reply
 from towpath._core.errors import RpcError
 from towpath._core.metadata import Metadata
+from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
 from towpath._wire.compression import HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import HTTP_STATUS
 from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
-from towpath._wire.grpc import metadata
 from towpath._wire.http.fields import Field, Template
 from towpath._wire.rest.binding import Binding
 from towpath._wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from towpath._core.http import REST, STAR, HttpBinding, fits_in_text
+from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text
 from towpath._core.service import MethodSpec, Service
 
 PATH: Final = "/openapi.json"

@@ -5,7 +5,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._core.http import BindingError, HttpBinding, check_binding
+from towpath._core.http_bindings import BindingError, HttpBinding, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation, negotiate

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.http import REST, STAR, HttpBinding
+from towpath._core.http_bindings import REST, STAR, HttpBinding
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from tests.transport.fleet import EAGER, PATIENT, WAITING, Named, all_ready, fle
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core import clock
 from towpath._core.context import CallOptions, Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.endpoint import State

@@ -14,9 +14,9 @@ from tests.echo_service import FOREVER, Echo, serving, turn_until
 from tests.stream_service import Streams
 from tests.transport.fleet import PATIENT, WAITING, all_ready, fleet, states
 from towpath._core.context import CallOptions, Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
-from towpath._core.signals import Decision
 from towpath._transport import Channel, ChannelOptions, Server
 from towpath._transport.client.endpoints.endpoint import State
 from towpath._wire.http2 import Limits

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from towpath._core import chance, clock
 from towpath._core.context import Context
+from towpath._core.decisions import BREAKER, Decision, Signal, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
-from towpath._core.signals import BREAKER, Decision, Signal, unheard
 from towpath._transport.address import Place
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.dialer import Dialer

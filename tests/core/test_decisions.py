@@ -5,8 +5,8 @@ from echo.v1.echo_towpath import FAIL, SAY
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
+from towpath._core.decisions import Decision, reason_of, rejection, shed, unheard, was_rejected
 from towpath._core.errors import Code, RpcError
-from towpath._core.signals import Decision, reason_of, rejection, shed, unheard, was_rejected
 
 
 def rejected(pushback: float | None) -> RpcError:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata
-from towpath._wire import connect, grpc, http2
+from towpath._wire import connect, grpc, http2, metadata
 from towpath._wire.connect.client import ConnectStreamResponseReader, ConnectUnaryResponseReader
 from towpath._wire.connect.errors import read_end
-from towpath._wire.grpc import metadata, status
+from towpath._wire.grpc import status
 from towpath._wire.grpc.framing import pack_prefix
-from towpath._wire.grpc.propagation import Inherited
 from towpath._wire.grpc.web_client import GrpcWebResponseReader
 from towpath._wire.http2 import fields as http2_fields
+from towpath._wire.propagation import Inherited
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library.v1 import library_pb2 as pb
 
-from towpath._core.http import REST, STAR, BindingError, HttpBinding, PathTemplate, Variable, check_binding, clashes, resolve_field
+from towpath._core.http_bindings import REST, STAR, BindingError, HttpBinding, PathTemplate, Variable, check_binding, clashes, resolve_field
 
 
 @pytest.mark.parametrize(

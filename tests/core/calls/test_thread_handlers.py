@@ -11,7 +11,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath import App, CallOptions, Code, Context, RpcError, blocking, connect, current
-from towpath._core.calls.blocking import THREADS
+from towpath._core.calls.thread_handlers import THREADS
 from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)

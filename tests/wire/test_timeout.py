@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath._wire.grpc import timeout
+from towpath._wire import timeout
 
 UNITS = {
     ord("H"): Fraction(3600),

@@ -11,9 +11,9 @@ from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.trace import TraceContext
-from towpath._wire.grpc import propagation
-from towpath._wire.grpc.propagation import Inherited
+from towpath._wire import propagation
 from towpath._wire.hpack import Decoder
+from towpath._wire.propagation import Inherited
 
 NOW = 5000.0
 Field = tuple[bytes, bytes]

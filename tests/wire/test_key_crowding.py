@@ -12,7 +12,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._wire.codec import JSON, PROTO
 from towpath._wire.elements import has_more, shape_of
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
-from towpath._wire.spread import MOST_STEPS, steps
+from towpath._wire.key_crowding import MOST_STEPS, steps
 
 LIMIT: Final = 4 * 1024 * 1024
 F: Final = descriptor_pb2.FieldDescriptorProto

@@ -18,8 +18,8 @@ from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
 from towpath._core.propagation.trace import TraceContext, cohort_of
 from towpath._core.server_call import ServerCallInfo
-from towpath._wire.grpc import metadata as metadata_codec
-from towpath._wire.grpc import timeout as timeout_codec
+from towpath._wire import metadata as metadata_codec
+from towpath._wire import timeout as timeout_codec
 from towpath._wire.hpack import literal, literal_prefix
 from towpath._wire.http.fields import Field
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from towpath._core.errors import RpcError
 from towpath._core.metadata import Metadata
-from towpath._wire.grpc import metadata
+from towpath._wire import metadata
 from towpath._wire.hpack import Decoder
 
 ASCII_KEYS = st.from_regex(r"x[0-9a-z_.-]{0,12}", fullmatch=True).filter(lambda key: not key.endswith("-bin") and key != "x-request-id")

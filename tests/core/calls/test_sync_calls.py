@@ -19,8 +19,8 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving
 from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._app.sync_client import SyncChannel, connect_sync
-from towpath._core.calls import synchronous
-from towpath._core.calls.synchronous import LoopRunner
+from towpath._core.calls import sync_calls
+from towpath._core.calls.sync_calls import LoopRunner
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._telemetry.metrics import CallMetrics
@@ -351,7 +351,7 @@ def test_work_that_a_closing_loop_cancels_is_told() -> None:
 
 
 def test_a_loop_that_is_closed_before_or_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synchronous, "_CHECK_INTERVAL", 0.01)
+    monkeypatch.setattr(sync_calls, "_CHECK_INTERVAL", 0.01)
     begun = threading.Event()
 
     async def wait() -> None:
