@@ -9,6 +9,7 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import REPEAT
 
 from tests.layers.virtual_time import virtual
+from towpath._core import clock
 from towpath._core.calls.asynchronous import ClientExchange
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
@@ -126,3 +127,21 @@ async def test_a_call_that_is_cancelled_before_its_next_attempt_makes_none():
     exchange.task.cancel()
     await asyncio.wait([exchange.task])
     assert (stage.attempts, stage.budget.retrying) == ([0], 0)
+
+
+async def test_an_answer_that_begins_ends_an_outage():
+    stage = Stage()
+    now = 1000.0
+    with clock.using(lambda: now):
+        for _ in range(3):
+            stage.ends = [(False, RpcError(Code.UNAVAILABLE, "away"))] * 3
+            with pytest.raises(RpcError, match="away"):
+                await stage.run()
+            now += 2.0
+        stage.attempts.clear()
+        stage.ends = [(True, RpcError(Code.UNAVAILABLE, "broken off"))]
+        with pytest.raises(RpcError, match="broken off"):
+            await stage.run()
+        stage.ends = [(False, RpcError(Code.UNAVAILABLE, "away")), (False, None)]
+        await stage.run()
+    assert stage.attempts == [0, 0, 1]

@@ -9,10 +9,11 @@ an attempt that the server has begun to answer. The server's pushback is obeyed 
 it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. The budget must have
 room for it.
 
-Repetitions help against faults that happen now and then. Where as many repetitions of a method came to nothing as one call may have, and
-no call of it was answered in between, more of them add load and nothing else. Then only one in `PAUSE` seconds is made until a call is
-answered. First attempts are all made, so a server that recovers is found at once. A budget alone does not do this: a fleet of clients that
-each make half a call a second stays within the reserve of each, and would repeat every call of an outage as often as it may.
+Repetitions help against faults that happen now and then, and add load and nothing else in an outage. There is one where a method's
+repetitions have failed for a second, as many of them as one call may have, and no call of it was answered in between. Then only one in
+`PAUSE` seconds is made until a call is answered, or until none has failed for `FORGOTTEN_AFTER`. First attempts are all made, so a server
+that recovers is found at once. A budget alone does not do this: a fleet of clients that each make half a call a second stays within the
+reserve of each, and would repeat every call of an outage as often as it may (docs/adr/0020-rare-repetitions-in-an-outage.md).
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback. A
 handler that lets the error through thereby tells its own caller not to try again. A service that works for a repeated call does not repeat
@@ -34,7 +35,7 @@ from towpath._core.errors import RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Handler, MethodSpec
-from towpath._layers.retry_budget import RetryBudget
+from towpath._layers.retry_budget import ANSWERED, RetryBudget
 
 ATTEMPT: Final = "ATTEMPT"
 """Signal: another attempt is made, after its backoff."""
@@ -60,8 +61,15 @@ IN_VAIN: Final = "IN_VAIN"
 CALLER_RETRIES: Final = "CALLER_RETRIES"
 """Signal: no attempt is made, because the call that this service works for is a repetition itself, and the target is overloaded."""
 
+OUTAGE_AFTER: Final = 1.0
+"""Seconds for which repetitions have failed before they become rare: a shorter fault is what they are for."""
+
 PAUSE: Final = 30.0
 """Seconds between repetitions while they are rare."""
+
+FORGOTTEN_AFTER: Final = 10.0
+"""Seconds without a failure after which repetitions are made again: what failed so long ago says nothing of a method that is rarely
+called."""
 
 _NO_MORE: Final = -1.0
 
@@ -110,6 +118,8 @@ class Retry:
             try:
                 await following(exchange, ctx)
             except RpcError as error:
+                if exchange.answering or classify(error) in ANSWERED:
+                    repetition.vain = 0
                 await repeat(exchange, ctx, error)
             repetition.vain = 0
             deposit()
@@ -122,7 +132,10 @@ class Retry:
                 except RpcError as error:
                     response = await repeat(request, ctx, error)
             except BaseException as error:
-                budget.ended(classify(error))
+                outcome = classify(error)
+                budget.ended(outcome)
+                if outcome in ANSWERED:
+                    repetition.vain = 0
                 raise
             budget.active -= 1  # INLINED: RetryBudget.ended, for a call that succeeds; one function call less
             if repetition.vain:
@@ -136,7 +149,7 @@ class Retry:
 class _Repetition:
     """Further attempts of a method's calls, after the first has failed."""
 
-    __slots__ = ("_budget", "_following", "_max_vain", "_method", "_policy", "_signal", "_source", "_tried", "vain")
+    __slots__ = ("_budget", "_failed", "_following", "_max_vain", "_method", "_policy", "_signal", "_since", "_source", "_tried", "vain")
 
     def __init__(
         self,
@@ -156,7 +169,12 @@ class _Repetition:
         self._max_vain = max(1, policy.max_attempts - 1)
         self.vain = 0
         """Repetitions that came to nothing since a call was last answered."""
+        self._since = 0.0
+        """When the first of them failed."""
+        self._failed = 0.0
+        """When a call last failed that might have been repeated."""
         self._tried = 0.0
+        """When a repetition was last let through."""
 
     async def repeat(self, request: Any, ctx: Context, error: RpcError) -> Any:
         """Try until an attempt succeeds or no other may follow. Raises the last error."""
@@ -183,7 +201,8 @@ class _Repetition:
                 return await self._attempt(request, ctx.again(attempts - 1), wait, reason)
             except RpcError as failure:
                 error = failure
-                self.vain += self._in_vain(error)
+                if reason == ATTEMPT and self._in_vain(error):
+                    self._record_vain(clock.now())
         raise error
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
@@ -203,6 +222,23 @@ class _Repetition:
         if outcome is Outcome.OVERLOAD:
             return shed(error, self._method.full_name)
         return outcome is Outcome.TRANSIENT and not error.unprocessed
+
+    def _record_vain(self, now: float) -> None:
+        """Count a repetition that came to nothing."""
+        if not self.vain or now - self._failed > FORGOTTEN_AFTER:
+            self.vain = 0
+            self._since = now
+        self.vain += 1
+        self._failed = now
+
+    def _are_rare(self, now: float) -> bool:
+        """Whether there is an outage in which no repetition is due."""
+        return (
+            self.vain >= self._max_vain
+            and now - self._since >= OUTAGE_AFTER
+            and now - self._failed <= FORGOTTEN_AFTER
+            and now < self._tried + PAUSE
+        )
 
     def _committed(self, request: Any) -> bool:
         """Whether the caller has been given a part of the answer."""
@@ -241,7 +277,8 @@ class _Repetition:
         if ctx.deadline is not None and clock.now() + wait >= ctx.deadline:
             return DEADLINE_TOO_NEAR
         now = clock.now()
-        if self.vain >= self._max_vain and now < self._tried + PAUSE:
+        if self._are_rare(now):
+            self._failed = now
             return IN_VAIN
         if not self._budget.withdraw():
             return BUDGET_EXHAUSTED

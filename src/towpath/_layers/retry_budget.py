@@ -25,7 +25,8 @@ _MAX_RATIO: Final = 10.0
 
 # Each call looks one of these up, and hashing a member of an Enum runs Python code in 3.11.
 _SUCCESS: Final = Outcome.SUCCESS
-_EARNING: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
+ANSWERED: Final = frozenset({Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.FATAL})
+"""How calls end that ask for no other attempt: their server answered."""
 
 
 class RetryTokenBucket:
@@ -138,7 +139,7 @@ class RetryBudget:
     def ended(self, outcome: Outcome) -> None:
         """The call is over. A timeout or a cancellation earns nothing: a timeout does not show spare capacity."""
         self.active -= 1
-        if outcome is _SUCCESS or outcome in _EARNING:
+        if outcome is _SUCCESS or outcome in ANSWERED:
             self.deposit()
 
     def admit(self) -> bool:
