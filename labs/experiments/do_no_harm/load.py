@@ -1,6 +1,7 @@
 """The calls of a situation, and what came of those that count."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ class Outcome:
     """Effects that were had once too often."""
     attempts: float = 1.0
     """Attempts that came to the server for each call, where the situation is about them."""
+    aside: int = 0
+    """Failures of the calls that the fault itself concerns, and that do not count."""
     latencies: list[float] = field(default_factory=list[float])
     """Seconds that the calls took which were answered."""
 
@@ -42,27 +45,35 @@ class Load:
     def __init__(self, run: Simulation) -> None:
         self.outcome = Outcome()
         self._run = run
+        self._random = random.Random(run.seed)  # its own, so that both sides have the same load
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bug: BaseException | None = None
 
     def begin(self, call: Call, number: int, *, counts: bool = True) -> None:
         """Begin one call."""
         task = asyncio.create_task(self._one(call, number, counts=counts))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     async def at(self, rate: float, seconds: float, call: Call, *, counts: bool = True) -> None:
         """Begin calls at random, `rate` a second, for `seconds`, whatever becomes of those before."""
         due, begun, number = 0.0, self._run.elapsed, 0
-        while (due := due + self._run.random.expovariate(rate)) < seconds:
+        while (due := due + self._random.expovariate(rate)) < seconds:
             await asyncio.sleep(begun + due - self._run.elapsed)
             self.begin(call, number, counts=counts)
             number += 1
 
     async def ended(self) -> Outcome:
-        """Wait for all calls that were begun."""
+        """Wait for all calls that were begun. Raises what a call raised that is no RpcError: that is a bug, and no failure."""
         while self._tasks:
-            await asyncio.gather(*self._tasks)
+            await asyncio.wait(self._tasks)
+        if self._bug is not None:
+            raise self._bug
         return self.outcome
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._bug = self._bug or task.exception()
 
     async def _one(self, call: Call, number: int, *, counts: bool) -> None:
         begun, outcome = self._run.elapsed, self.outcome
@@ -71,6 +82,8 @@ class Load:
         except RpcError:
             if counts:
                 outcome.failed += 1
+            else:
+                outcome.aside += 1
         else:
             if counts:
                 outcome.latencies.append(self._run.elapsed - begun)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from labs.experiments.do_no_harm.load import Load, Outcome
 from labs.experiments.do_no_harm.sides import PORT, Client, Scripted, Serving, Side, echo
 from labs.experiments.do_no_harm.situation import SETTINGS, Situation
-from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
+from labs.work.v1.work_pb2 import ReadRequest, WriteRequest, WriteResponse
 from towpath import CallOptions
 from towpath.testing import Node, Simulation
 
@@ -112,7 +112,7 @@ async def dead_address(run: Simulation, side: Side) -> Outcome:
 
 
 async def idle_connections_closed(run: Simulation, side: Side) -> Outcome:
-    """A proxy closes connections that were idle for some seconds, as often as not when the next call is about to be made."""
+    """A proxy closes connections that were idle for some seconds, every other time at the moment in which the next call is made."""
     node, service = run.node("server"), Scripted(echo)
     server = await side.serve(node, service, SETTINGS)
     callers = [run.node(f"caller-{number}") for number in range(30)]
@@ -121,16 +121,15 @@ async def idle_connections_closed(run: Simulation, side: Side) -> Outcome:
     async def caller(at: Node) -> None:
         client = side.connect(f"server:{PORT}")
 
-        async def proxy() -> None:
-            while True:
-                await asyncio.sleep(run.random.uniform(4, 6))
+        async def call(number: int) -> WriteResponse:
+            writing = asyncio.ensure_future(client.work.write(WriteRequest(id=f"{at.name}-{number}"), _SECOND))
+            if number % 2:
+                await asyncio.sleep(0.0005 * (number % 4))
                 run.network.reset([node], [at])
+            return await writing
 
-        closing = asyncio.create_task(proxy())
-        await load.at(0.5, 30, lambda n: client.work.write(WriteRequest(id=f"{at.name}-{n}"), _SECOND))
+        await load.at(0.5, 30, call)
         await load.ended()
-        closing.cancel()
-        await asyncio.wait([closing])
         await client.close()
 
     await asyncio.gather(*(at.start(caller(at)) for at in callers))

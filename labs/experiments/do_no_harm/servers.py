@@ -19,18 +19,18 @@ async def one_method_fails(run: Simulation, side: Side) -> Outcome:
     async def fail(text: str) -> str:
         raise RpcError(Code.INTERNAL if int(text) % 2 else Code.UNAVAILABLE, "a bug")
 
-    node = run.node("server")
-    server = await side.serve(node, Scripted(echo, fail), SETTINGS)
-    client, load = side.connect(f"server:{PORT}"), Load(run)
-    failing = Load(run)
+    nodes = [run.node(f"server-{number}") for number in range(3)]  # one alone has no breaker
+    run.network.name("work", nodes)
+    servers = [await side.serve(node, Scripted(echo, fail), SETTINGS) for node in nodes]
+    client, load = side.connect(f"dns:///work:{PORT}"), Load(run)
     await asyncio.gather(
         load.at(50, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND)),
-        failing.at(50, 20, lambda n: client.work.write(WriteRequest(id=f"{n}"), _SECOND), counts=False),
+        load.at(50, 20, lambda n: client.work.write(WriteRequest(id=f"{n}"), _SECOND), counts=False),
     )
-    await failing.ended()
     outcome = await load.ended()
     await client.close()
-    await server.close(0)
+    for server in servers:
+        await server.close(0)
     return outcome
 
 

@@ -50,7 +50,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
 
     node, store, service = run.node("server"), _FailingOver(), Scripted(echo, write)
     server = await side.serve(node, service, SETTINGS, store)
-    client, load, effects = side.connect(f"server:{PORT}"), Load(run), Load(run)
+    client, load = side.connect(f"server:{PORT}"), Load(run)
 
     async def effect(number: int) -> WriteResponse:
         options = CallOptions(timeout=1.0, idempotency_key=f"effect-{number}")
@@ -58,6 +58,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
             try:
                 answer = await client.work.write(WriteRequest(id=f"{number}"), options)
             except RpcError:
+                load.outcome.aside += 1
                 await asyncio.sleep(0.5)
                 continue
             if run.random.random() < 0.9:
@@ -73,9 +74,8 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
     await asyncio.gather(
         failover(),
         load.at(50, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND)),
-        effects.at(30, 10, effect, counts=False),
+        load.at(30, 10, effect, counts=False),
     )
-    await effects.ended()
     outcome = await load.ended()
     await client.close()
     await server.close(0)
@@ -84,7 +84,8 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
 
 
 async def clock_step(run: Simulation, side: Side) -> Outcome:
-    """The wall clock is set back by an hour and forward by two while calls with deadlines and a quota go on."""
+    """The wall clock is set back by an hour and forward by two while calls with deadlines and a quota go on. No policy may look at it; the
+    clock of deadlines does not jump."""
     roomy = NamedQuota(where="the lab", methods=("WorkService",), quota=Quota(rate=Rate(per_second=500.0)))
     node, service = run.node("server"), Scripted()
     server = await side.serve(node, service, ServiceConfig(insecure=True, quotas=(roomy,)))
@@ -131,7 +132,7 @@ def _stepping() -> Generator[Callable[[float], None]]:
 
 SITUATIONS = {
     "store failover": Situation(
-        what="the store of keys is away for two seconds, and callers repeat their effects",
+        what="the store of keys is away for 2 s, in which effects with a key fail until they are repeated",
         counted="reads, and effects had twice",
         run=store_failover,
     ),
