@@ -13,6 +13,8 @@ from inspect import currentframe
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final, cast
 
+from towpath._core.errors import SetupError
+
 _PACKAGES: Final = ("app", "cli", "contracts", "core", "layers", "stores", "telemetry", "transport", "wire")
 """Each of them is a folder of that name with an underscore in front."""
 
@@ -224,15 +226,15 @@ _SPECS: Final[dict[str, ModuleSpec | None]] = {}
 
 def submodule(package: str, name: str) -> ModuleType:
     """The module `name` of `package` as its attribute, without an import of it in the user's code: the package of before had imported it.
-    Raises AttributeError where there was none."""
-    path = f"{package}.{name}"
+    Raises AttributeError where there was none, or where it needs a driver that is not installed: `hasattr` asks, and must not fail."""
+    path, fault = f"{package}.{name}", ""
     if not name.startswith("_"):
         try:
             return import_module(path)
-        except ModuleNotFoundError as missing:
-            if missing.name != path:
-                raise
-    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        except (ImportError, SetupError) as error:
+            if getattr(error, "name", "") != path:
+                fault = f": {error}"
+    raise AttributeError(f"module {package!r} has no attribute {name!r}{fault}")
 
 
 _NOT_THE_USER: Final = frozenset({"_frozen_importlib", "_frozen_importlib_external", "importlib", "towpath"})

@@ -223,7 +223,7 @@ class Context:
         method: str, deadline: float | None, criticality: Criticality, options: CallOptions = NO_OPTIONS, trace: TraceContext | None = None
     ) -> "Context":
         """The context of a call that is made on behalf of no other: `criticality` holds unless `options` name one."""
-        # INLINED: Context.__init__. Each of the two contexts of a call is one function call less.
+        # INLINED: Context.__init__, here and in `received`: two of the 216 function calls that a call with both stacks takes (counted).
         ctx: Any = _blank(Context)
         ctx.method = method
         ctx.deadline = deadline
@@ -359,7 +359,7 @@ _fill: Final = Context.__init__
 
 
 def _take(ctx: Context, options: CallOptions) -> None:
-    """Set what is the call's own by `options`; metadata and reply have been given to `_fill`."""
+    """Set what is the call's own by `options`, but for metadata and reply, which `ctx` has already."""
     for name, value in options.propagated:
         setattr(ctx, name, value)
     ctx.wait_for_ready = options.wait_for_ready

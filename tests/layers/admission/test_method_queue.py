@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layers.admission.held import Held, put
+from tests.layers.admission.late_loop import make_late
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.adaptive_limit import LimitOptions
 from towpath._layers.admission.admission import Admission
 
 
@@ -105,3 +107,29 @@ def test_the_layer_begins_calls_as_the_queue_does(count, max_count, quota, admit
         assert ended == queue.in_flight.count
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("unmeasured", [0, 10], ids=["measured", "not measured"])
+async def test_a_call_that_ends_lets_one_that_waits_begin(unmeasured):
+    """Both copies of `MethodQueue.leave` wake the scheduler as it does."""
+    layer, begun, goes = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1)), [], [asyncio.Event() for _ in range(3)]
+
+    async def handler(request, _ctx):
+        begun.append(request)
+        await goes[request].wait()
+
+    handle = layer.wrap(SAY, handler)
+    layer.queue_of(SAY).in_flight.limit.skip = unmeasured
+    make_late(layer)
+    calls = [asyncio.create_task(handle(number, Context("a/b"))) for number in range(3)]
+    for number in range(3):
+        await until(lambda number=number: begun == list(range(number + 1)))
+        goes[number].set()
+        await calls[number]
+    assert layer.in_flight == layer.waiting == 0
+
+
+async def until(true):
+    """Let the loop turn until `true()`; a test that waits in vain ends by pytest's timeout."""
+    while not true():  # noqa: ASYNC110 # what it waits for is no event
+        await asyncio.sleep(0)
