@@ -116,7 +116,7 @@ def test_the_copy_of_observe_in_the_layer_counts_as_observe_does(durations):
 def test_the_copy_of_observe_for_early_rejections_counts_as_observe_does(durations):
     """The original is `Series.observe` here too."""
     metrics, original = CallMetrics(), Series(BUCKETS)
-    count = metrics.server.refusals(SAY)
+    count = metrics.server.rejections(SAY)
     for seconds in durations:
         count(seconds)
         original.observe(seconds)
