@@ -15,14 +15,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.bars import Bar, bars
-from bench.children import cores
-from bench.figures import Figures
-from bench.machine import facts
+from bench.measuring.machine import facts
 from bench.peers import BARE, PEERS, STACK, chosen
 from bench.places import RESULTS
-from bench.plot import draw
-from bench.report import print_report
+from bench.processes.children import cores
+from bench.reporting.bars import Bar, bars
+from bench.reporting.figures import Figures
+from bench.reporting.plot import draw
+from bench.reporting.report import print_report
 from bench.run import Plan, run
 
 

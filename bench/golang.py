@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from bench.children import PeerError, completed
 from bench.places import BENCH, BUILD, CONTRACT, LOGS, PROTO
+from bench.processes.children import PeerError, completed
 
 _GOPATH: Final = BUILD / "go"
 _DEBIAN_GOPATH: Final = Path("/usr/share/gocode")

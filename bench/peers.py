@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench import suites
-from bench.children import python_environment
 from bench.golang import CLIENT, SERVER, go_environment
+from bench.processes.children import python_environment
 from bench.suites import Suite
 
 BARE: Final = "towpath bare"
@@ -46,13 +46,14 @@ class Peer:
         """Command line and environment of its server."""
         if not self.module:
             return [str(SERVER)], go_environment()
-        return [sys.executable, "-m", "bench.serve", self.module], python_environment(self.stubs)
+        return [sys.executable, "-m", "bench.processes.serve", self.module], python_environment(self.stubs)
 
     def client(self, address: str, seconds: float) -> tuple[list[str], dict[str, str]]:
         """Command line and environment of the client that measures windows of `seconds` against `address`."""
         if not self.module:
             return [str(CLIENT), address, str(seconds)], go_environment()
-        return [sys.executable, "-m", "bench.drive", self.module, self.suite, address, str(seconds)], python_environment(self.stubs)
+        argv = [sys.executable, "-m", "bench.processes.drive", self.module, self.suite, address, str(seconds)]
+        return argv, python_environment(self.stubs)
 
 
 PEERS: Final = (

@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from bench.children import PeerError
-from bench.crowd import crowded
-from bench.figures import Figures
 from bench.golang import AbsentError
-from bench.idle import idle_bytes
+from bench.measuring.crowd import crowded
+from bench.measuring.idle import idle_bytes
+from bench.measuring.rounds import least_disturbed, measure_round
+from bench.measuring.startup import import_seconds
+from bench.measuring.transcoding import transcoder
 from bench.peers import BARE, Peer
-from bench.rounds import least_disturbed, measure_round
-from bench.startup import import_seconds
+from bench.processes.children import PeerError
+from bench.reporting.figures import Figures
 from bench.stubs import prepare
-from bench.transcoding import transcoder
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import sys
 from typing import Final
 
 from bench import golang
-from bench.children import completed, python_environment
 from bench.peers import Peer
 from bench.places import BUILD, CERTIFICATE, CONTRACT, KEY, LOGS, PROTO
+from bench.processes.children import completed, python_environment
 
 _PLUGINS: Final = {
     "grpcio": ("python", "grpc_python"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import uvicorn
 
-from bench.listening import address_of, listening_socket
+from bench.processes.listening import address_of, listening_socket
 
 
 async def serve(app: Any, announce: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from echo.v1.echo_connect import EchoService, EchoServiceASGIApplication, EchoSe
 from echo.v1.echo_pb import SayRequest, SayResponse
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.stacks import asgi
 
 DISTRIBUTIONS = ("connectrpc", "pyqwest", "uvicorn")

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.stacks import asgi
 
 DISTRIBUTIONS = ("fastapi", "pydantic", "uvicorn", "aiohttp")

@@ -8,7 +8,7 @@ import grpc
 from echo.v1 import echo_pb2, echo_pb2_grpc
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 
 DISTRIBUTIONS = ("grpcio",)
 

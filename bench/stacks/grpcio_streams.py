@@ -9,7 +9,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1 import echo_pb2_grpc
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.suites import BIDI_STREAMING, BLOB, LARGE, MESSAGES, SERVER_STREAMING
 
 DISTRIBUTIONS = ("grpcio",)

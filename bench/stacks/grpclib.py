@@ -9,8 +9,8 @@ from grpclib.client import Channel
 from grpclib.server import Server
 
 from bench import payload
-from bench.listening import address_of, listening_socket
-from bench.load import Caller
+from bench.measuring.load import Caller
+from bench.processes.listening import address_of, listening_socket
 
 DISTRIBUTIONS = ("grpclib", "h2")
 

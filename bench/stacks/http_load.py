@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 
 
 class _Connection(asyncio.Protocol):

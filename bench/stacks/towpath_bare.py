@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.stacks.towpath_echo import DISTRIBUTIONS, Echo, Streams, caller
 from towpath.transport import Channel, Server
 

@@ -15,7 +15,7 @@ from echo.v1.echo_pb2 import (
 from echo.v1.echo_towpath import EchoService, EchoServiceClient, StreamService
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 from towpath import Binder, CallOptions, Context
 
 DISTRIBUTIONS = ("towpath",)

@@ -7,7 +7,7 @@ from echo.v1.echo_pb2 import ConverseRequest, RepeatRequest, ReturnRequest
 from echo.v1.echo_towpath import StreamServiceClient
 
 from bench import payload
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.stacks.towpath_bare import serve
 from bench.stacks.towpath_echo import DISTRIBUTIONS
 from bench.suites import BIDI_STREAMING, BLOB, LARGE, MESSAGES, SERVER_STREAMING

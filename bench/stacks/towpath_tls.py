@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bench.load import Caller
+from bench.measuring.load import Caller
 from bench.places import CERTIFICATE, KEY
 from bench.stacks.towpath_echo import DISTRIBUTIONS, Echo, caller
 from towpath.transport import Channel, ClientTls, Server, ServerTls

@@ -11,9 +11,7 @@ from tests.architecture.repository import tracked, written_by_hand
 
 MAX_MODULES = 16
 
-CROWDED: Mapping[str, int] = {
-    "bench": 28,
-}
+CROWDED: Mapping[str, int] = {}
 """Folders above `MAX_MODULES`, with the modules of each."""
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.figures import Figures
-from bench.histogram import Histogram
-from bench.load import Window
-from bench.rounds import Round
+from bench.measuring.histogram import Histogram
+from bench.measuring.load import Window
+from bench.measuring.rounds import Round
+from bench.reporting.figures import Figures
 
 Measured = Callable[..., Figures]
 

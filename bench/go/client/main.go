@@ -1,4 +1,4 @@
-// The client of the grpc-go peer: client ADDRESS SECONDS. Does what bench/load.py and bench/drive.py do, and prints the same JSON.
+// The client of the grpc-go peer: client ADDRESS SECONDS. Does what bench/measuring/load.py and bench/processes/drive.py do, and prints the same JSON.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 const (
 	warmUp  = 500
 	timeout = 5 * time.Second
-	subBits = 7 // as in bench/histogram.py
+	subBits = 7 // as in bench/measuring/histogram.py
 )
 
 type window struct {

@@ -24,7 +24,7 @@ from typing import Final, cast
 
 import psutil
 
-from bench import loop
+from bench.processes import loop
 from labs.work.v1.work_pb2 import ReadRequest
 from labs.work.v1.work_towpath import READ
 from towpath.wire import DEFAULT_LIMITS, ClientConnection, Field, Section, Stream, Template, head_fields, literal, pack_prefix, request_head

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
-from bench.children import PeerError, child, cores, python_environment, ready, reason
+from bench.processes.children import PeerError, child, cores, python_environment, ready, reason
 from labs.experiments.overload.load import WINDOW
 
 SECONDS: Final = 3.0

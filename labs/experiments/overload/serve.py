@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import grpc
 
-from bench import loop
+from bench.processes import loop
 from labs.experiments.overload.burning import burn
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from labs.work.v1.work_towpath import READ, WorkService

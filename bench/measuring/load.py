@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
-from bench.histogram import Histogram
+from bench.measuring.histogram import Histogram
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Window:
         return self.latency.total / self.seconds
 
     def to_json(self) -> dict[str, Any]:
-        """As clients in any language print it: latencies are bucket counts, see `bench.histogram`."""
+        """As clients in any language print it: latencies are bucket counts, see `bench.measuring.histogram`."""
         return {"in_flight": self.in_flight, "seconds": self.seconds, "latency": self.latency.to_json()}
 
     @staticmethod

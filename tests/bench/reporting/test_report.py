@@ -4,10 +4,10 @@ import io
 
 from rich.console import Console
 
-from bench.bars import bars
-from bench.figures import Figures
 from bench.peers import PEERS
-from bench.report import baseline_of, print_report
+from bench.reporting.bars import bars
+from bench.reporting.figures import Figures
+from bench.reporting.report import baseline_of, print_report
 
 
 def printed(figures, width=80):

@@ -1,4 +1,4 @@
-"""Idle connections, held by a process of their own: `python -m bench.hold ADDRESS COUNT [STREAMS]`.
+"""Idle connections, held by a process of their own: `python -m bench.processes.hold ADDRESS COUNT [STREAMS]`.
 
 Each completes HTTP/2's opening (preface, SETTINGS both ways, both acknowledged), begins so many calls that never end, and then says
 nothing. Plain sockets, so that no client

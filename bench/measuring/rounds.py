@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.children import PeerError, child, completed, cores, ready
-from bench.load import Window
-from bench.neighbours import TOLERATED, Neighbours
+from bench.measuring.load import Window
+from bench.measuring.neighbours import TOLERATED, Neighbours
 from bench.peers import Peer
 from bench.places import LOGS
+from bench.processes.children import PeerError, child, completed, cores, ready
 
 _MARGIN: Final = 12.0
 """Seconds more than its length that a window may take, with starting and warming up: time for calls to reach their 5 s and say so."""
@@ -18,7 +18,7 @@ _MARGIN: Final = 12.0
 @dataclass(frozen=True, kw_only=True)
 class Round:
     """What one client process reported: the versions that it ran and a window per level of concurrency. `others` is the share of the two
-    cores that was not ours meanwhile, see `bench.neighbours`."""
+    cores that was not ours meanwhile, see `bench.measuring.neighbours`."""
 
     version: str
     windows: dict[int, Window]

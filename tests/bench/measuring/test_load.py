@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bench.load import Caller, Window, measure, warm_up
+from bench.measuring.load import Caller, Window, measure, warm_up
 
 
 class Peer:

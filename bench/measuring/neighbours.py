@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from bench.children import cores
+from bench.processes.children import cores
 
 _STAT: Final = Path("/proc/stat")
 _BUSY: Final = (0, 1, 2, 7)  # user, nice, system, steal: the columns of a core's line, see proc(5)

@@ -9,9 +9,9 @@ from statistics import median
 from time import perf_counter
 from typing import Final
 
-from bench.children import completed, cores, python_environment
 from bench.peers import Peer
 from bench.places import LOGS
+from bench.processes.children import completed, cores, python_environment
 
 # A directory without __init__.py imports in no time, as a namespace: that is not a figure.
 _REAL: Final = "import sys; {package}.__file__ or sys.exit('{package} is a directory without __init__.py: there is nothing to import')"

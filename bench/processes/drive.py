@@ -1,4 +1,6 @@
-"""A peer's client in a process of its own: `python -m bench.drive STACK SUITE ADDRESS SECONDS`, where SUITE is a name of `bench.suites`.
+"""A peer's client in a process of its own: `python -m bench.processes.drive STACK SUITE ADDRESS SECONDS`.
+
+SUITE is a name of `bench.suites`.
 
 Warms up, measures a window at each level of concurrency, and prints one line of JSON: `version` and `windows`. One channel or session is
 used throughout, as an application would. The garbage collector is left as it is, here and in every server.
@@ -9,8 +11,9 @@ import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from bench import loop, suites
-from bench.load import Window, measure, warm_up
+from bench import suites
+from bench.measuring.load import Window, measure, warm_up
+from bench.processes import loop
 from bench.suites import Suite
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.rounds import Round, least_disturbed
+from bench.measuring.rounds import Round, least_disturbed
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from functools import reduce
 from statistics import median
 from typing import Any
 
-from bench.histogram import Histogram
-from bench.load import Window
-from bench.rounds import Round
+from bench.measuring.histogram import Histogram
+from bench.measuring.load import Window
+from bench.measuring.rounds import Round
 
 
 @dataclass(kw_only=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bench.figures import Figures
-from bench.report import baseline_of
+from bench.reporting.figures import Figures
+from bench.reporting.report import baseline_of
 
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
 

@@ -1,4 +1,4 @@
-"""A peer's server in a process of its own: `python -m bench.serve STACK`, where STACK is a module of `bench.stacks`.
+"""A peer's server in a process of its own: `python -m bench.processes.serve STACK`, where STACK is a module of `bench.stacks`.
 
 Prints `ready HOST:PORT` once it listens on a free port of 127.0.0.1, and ends when its standard input closes, so that it cannot outlive
 the run that started it, however that ended.
@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-from bench.loop import run
+from bench.processes.loop import run
 
 
 def announce(address: str) -> None:

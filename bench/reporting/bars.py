@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.figures import Figures
 from bench.peers import BARE, BIDI_STREAM, GRPC_GO, GRPCIO, JSON, LARGE, SERVER_STREAM, STACK, TLS
+from bench.reporting.figures import Figures
 
 _KIB: Final = 1024
 

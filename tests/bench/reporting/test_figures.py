@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.figures import Figures
+from bench.reporting.figures import Figures
 
 
 def test_figures_are_medians_over_rounds(measured):

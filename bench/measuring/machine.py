@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from bench.children import cores
+from bench.processes.children import cores
 
 
 def facts() -> dict[str, Any]:

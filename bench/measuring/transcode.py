@@ -1,4 +1,4 @@
-"""JSON of a message of 145 bytes, towpath's transcoder beside google.protobuf.json_format: `python -m bench.transcode`.
+"""JSON of a message of 145 bytes, towpath's transcoder beside google.protobuf.json_format: `python -m bench.measuring.transcode`.
 
 In a process of its own, both in turns, so that whatever slows the machine slows both. Prints one line of JSON: how many times as fast the
 transcoder writes and reads.

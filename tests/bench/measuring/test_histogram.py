@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.histogram import Histogram, bounds_of, bucket_of
+from bench.measuring.histogram import Histogram, bounds_of, bucket_of
 
 LATENCIES = st.integers(min_value=0, max_value=10**12)
 PERCENTS = st.sampled_from([0, 1, 25, 50, 90, 99, 99.9, 100])

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bench.bars import Bar, bars, ratios
-from bench.figures import Figures
-from bench.histogram import Histogram
-from bench.load import Window
-from bench.rounds import Round
+from bench.measuring.histogram import Histogram
+from bench.measuring.load import Window
+from bench.measuring.rounds import Round
+from bench.reporting.bars import Bar, bars, ratios
+from bench.reporting.figures import Figures
 
 
 def by_name(*figures):

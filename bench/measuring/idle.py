@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench.children import PeerError, child, cores, python_environment, ready
 from bench.peers import Peer
 from bench.places import LOGS
+from bench.processes.children import PeerError, child, cores, python_environment, ready
 
 CONNECTIONS: Final = 1000
 _FIRST: Final = 50
@@ -39,7 +39,7 @@ async def idle_bytes(peer: Peer) -> float:
 
 async def _while_held(pid: int, address: str, count: int, core: int | None) -> int:
     log = LOGS / "hold.log"
-    argv = [sys.executable, "-m", "bench.hold", address, str(count)]
+    argv = [sys.executable, "-m", "bench.processes.hold", address, str(count)]
     async with child(argv, core=core, environment=python_environment(""), log=log) as holder:
         await ready(holder, log)
         return await _settled(pid)

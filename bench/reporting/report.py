@@ -6,10 +6,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.bars import Bar, ratios
-from bench.figures import Figures
-from bench.neighbours import TOLERATED
+from bench.measuring.neighbours import TOLERATED
 from bench.peers import BARE
+from bench.reporting.bars import Bar, ratios
+from bench.reporting.figures import Figures
 
 _STYLES = {"met": "green", "missed": "bold red", "not measured": "yellow"}
 

@@ -5,11 +5,11 @@ import sys
 from statistics import median
 from typing import Final
 
-from bench.children import child, completed, cores, python_environment, ready
-from bench.idle import CONNECTIONS, allow_files
+from bench.measuring.idle import CONNECTIONS, allow_files
+from bench.measuring.rounds import read_report
 from bench.peers import Peer
 from bench.places import LOGS
-from bench.rounds import read_report
+from bench.processes.children import child, completed, cores, python_environment, ready
 from bench.suites import NEIGHBOUR
 
 STREAMS: Final = 10
@@ -27,7 +27,7 @@ async def crowded(peer: Peer, seconds: float) -> float:
         async with child(argv, core=server_core, environment=environment, log=log) as server:
             address = await ready(server, log)
             alone = await _p99(peer, address, seconds, client_core)
-            argv = [sys.executable, "-m", "bench.hold", address, str(CONNECTIONS), str(STREAMS)]
+            argv = [sys.executable, "-m", "bench.processes.hold", address, str(CONNECTIONS), str(STREAMS)]
             async with child(argv, core=client_core, environment=python_environment(""), log=held) as holder:
                 await ready(holder, held)
                 ratios.append(await _p99(peer, address, seconds, client_core) / alone)
@@ -35,7 +35,7 @@ async def crowded(peer: Peer, seconds: float) -> float:
 
 
 async def _p99(peer: Peer, address: str, seconds: float, core: int | None) -> float:
-    argv = [sys.executable, "-m", "bench.drive", peer.module, "NEIGHBOUR", address, str(seconds)]
+    argv = [sys.executable, "-m", "bench.processes.drive", peer.module, "NEIGHBOUR", address, str(seconds)]
     log = LOGS / f"{peer.short}.neighbour.log"
     report = await completed(argv, environment=python_environment(peer.stubs), log=log, limit=seconds + 30, core=core)
     (level,) = NEIGHBOUR.levels

@@ -1,0 +1,1 @@
+"""One measurement each: throughput and latency, memory, imports, neighbours."""

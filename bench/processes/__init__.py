@@ -1,0 +1,1 @@
+"""Processes of a run: started and ended, and what runs in them."""

@@ -1,0 +1,1 @@
+"""From raw figures to ratios, bars, report and picture."""
