@@ -16,15 +16,10 @@ from tests.architecture.repository import ROOT, SOURCES, plant, tracked, written
 MAX_LINES = 60
 MAX_POSITIONAL = 6
 
-LONG: Mapping[str, int] = {
-    "tests/layers/admission/test_admission_overload.py:Overload.__init__": 62,  # one simulated overload, set up in the order it happens
-}
+LONG: Mapping[str, int] = {}
 """Functions above `MAX_LINES`, with the lines of each."""
 
-WIDE: Mapping[str, int] = {
-    # The pool takes what its endpoints are made of, one by one.
-    "src/towpath/_transport/client/endpoints/pool.py:Pool.__init__": 7,
-}
+WIDE: Mapping[str, int] = {}
 """Functions above `MAX_POSITIONAL`, with the positional parameters of each."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

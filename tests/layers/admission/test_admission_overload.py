@@ -25,6 +25,18 @@ TIMEOUT = 0.2
 """Seconds that callers give; an overload is one once calls wait for half of that."""
 
 
+class Coming(Held):
+    """A call that has arrived, and what its rejection costs."""
+
+    def __init__(self, begin, over, loop, ctx):
+        super().__init__(begin)
+        self.of, self.loop, self.ctx = over, loop, ctx
+
+    def reject(self, rejection):
+        self.loop.burn(REFUSE)
+        self.of.refused.append(self.ctx)
+
+
 class Overload:
     """Open-loop calls at `load` times what a handler can do that computes for 1 ms, for `seconds` of virtual time."""
 
@@ -58,21 +70,12 @@ class Overload:
                 by_headers.append(ctx)
                 self.refused.append(ctx)
                 return
-            coming.append(held := Coming(self, at, ctx))
+            coming.append(held := Coming(lambda: call(at, ctx), self, loop, ctx))
             verdict = early.on_arrival(ctx, held) if early_rejection else ADMIT
             if verdict is ADMIT:
                 held.begin()
             elif verdict is not WAIT:
                 held.reject(verdict)
-
-        class Coming(Held):
-            def __init__(self, over, at, ctx):
-                super().__init__(lambda: call(at, ctx))
-                self.of, self.ctx = over, ctx
-
-            def reject(self, rejection):
-                loop.burn(REFUSE)
-                self.of.refused.append(self.ctx)
 
         handle, early = layer.wrap(SAY, compute), layer.early_rejection(SAY)
         coming, by_headers = [], []

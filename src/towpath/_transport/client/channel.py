@@ -76,7 +76,7 @@ class Channel:
         dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
-        self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards, signal)
+        self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards=guards, signal=signal)
         """The endpoints of the target and their connections. It is the package's own: a release may change what it offers."""
 
     async def __aenter__(self) -> Self:

@@ -42,6 +42,7 @@ class Pool:
         dialer: Dialer,
         options: ChannelOptions,
         health: HealthCheck | None,
+        *,
         guards: Guards | None = None,
         signal: Signal = unheard,
     ) -> None:
