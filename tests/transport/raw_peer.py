@@ -33,7 +33,7 @@ class RawPeer:
     """Frames over a socket, and the socket itself for a test that speaks no frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
+        self.reader = self._reader = reader  # scripts outside of the repository know the second name
         self.writer = writer
         self._decoder = Decoder(max_table_size=4096, max_list_size=1 << 20)
 

@@ -6,8 +6,8 @@ to hold. The policy has to name the code, and the method has to be idempotent or
 UNAVAILABLE too and is stricter than gRPC there: a connection that is lost behind the request leaves the effect and no answer, and so does a
 handler that misses a service of its own. Three kinds are never repeated: a call that its caller cancelled, a call that ran out of time, and
 an attempt that the server has begun to answer. The server's pushback is obeyed to the letter. An attempt that was lost before a server saw
-it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. The budget must have
-room for it.
+it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. Nor does it take from
+the budget: a server that says GOAWAY may leave a hundred calls unseen at once, and a repetition adds nothing to what it does.
 
 Repetitions help against faults that happen now and then, and add load and nothing else in an outage. There is one where a method's
 repetitions have failed for a second, as many of them as one call may have, and no call of it was answered in between. Then only one in
@@ -206,14 +206,15 @@ class _Repetition:
         raise error
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
-        """Make one more attempt after `wait` seconds; it holds its place in the budget until it is over."""
+        """Make one more attempt after `wait` seconds. One that counts holds its place in the budget until it is over."""
         try:
             if wait > 0:
                 await asyncio.sleep(wait)
             self._tell(reason, ctx)
             return await self._following(request, ctx)
         finally:
-            self._budget.returned()
+            if reason == ATTEMPT:
+                self._budget.returned()
 
     def _in_vain(self, error: RpcError) -> bool:
         """Whether a repetition that ended with `error` predicts that others would fail. An attempt that was never sent does not, nor does
@@ -254,14 +255,8 @@ class _Repetition:
         return self._method.repeatable or bool(ctx.idempotency_key)
 
     def _unseen(self, error: RpcError, ctx: Context) -> bool:
-        """Whether to repeat at once and without counting. If so, the attempt has taken its place in the budget."""
-        return (
-            error.unprocessed
-            and error.pushback is None
-            and classify(error) is Outcome.TRANSIENT
-            and not ctx.expired()
-            and self._budget.admit()
-        )
+        """Whether to repeat at once and without counting."""
+        return error.unprocessed and error.pushback is None and classify(error) is Outcome.TRANSIENT and not ctx.expired()
 
     def _reason_to_stop(self, error: RpcError, ctx: Context, attempts: int, wait: float) -> str:
         """Why there is no further attempt after `wait` seconds, though the error allows it. If empty, the attempt has taken its place in
@@ -301,14 +296,16 @@ class _StreamRepetition(_Repetition):
     __slots__ = ()
 
     async def _attempt(self, request: Any, ctx: Context, wait: float, reason: str) -> Any:
-        """Make one more attempt, which holds its place in the budget only until it is sent: streams that have all moved to another server
-        may last for hours."""
+        """Make one more attempt. One that counts holds its place in the budget only until it is sent: streams that have all moved to
+        another
+        server may last for hours."""
         try:
             if wait > 0:
                 await asyncio.sleep(wait)
             self._tell(reason, ctx)
         finally:
-            self._budget.returned()
+            if reason == ATTEMPT:
+                self._budget.returned()
         return await self._following(request, ctx)
 
     def _committed(self, request: Any) -> bool:

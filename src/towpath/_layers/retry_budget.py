@@ -142,21 +142,12 @@ class RetryBudget:
         if outcome is _SUCCESS or outcome in ANSWERED:
             self.deposit()
 
-    def admit(self) -> bool:
-        """Begin another attempt without a token, for an attempt that no server has seen. Returns False if too many are under way."""
-        if self.retrying >= max(self._least_concurrent, int(self._concurrent_ratio * self.active)):
+    def withdraw(self) -> bool:
+        """Begin another attempt. Returns False, and takes nothing, if either form of the budget is exhausted."""
+        if self.retrying >= max(self._least_concurrent, int(self._concurrent_ratio * self.active)) or not self._tokens.withdraw():
             return False
         self.retrying += 1
         return True
-
-    def withdraw(self) -> bool:
-        """Begin another attempt. Returns False, and takes nothing, if either form of the budget is exhausted."""
-        if not self.admit():
-            return False
-        if self._tokens.withdraw():
-            return True
-        self.retrying -= 1
-        return False
 
     def returned(self) -> None:
         """An admitted attempt is over, or was never sent."""
