@@ -36,8 +36,10 @@ class Compression(ABC):
 
     @abstractmethod
     def decompress(self, data: bytes, limit: int) -> bytes:
-        """The message that `compress` was given. Raises RpcError for data of another form (INTERNAL), and for a message larger than `limit`
-        bytes (RESOURCE_EXHAUSTED), of which never more than the limit is made."""
+        """The message that `compress` was given; an empty message for no data, which Connect forbids to decompress. Raises RpcError for
+        data of
+        another form (INTERNAL), and for a message larger than `limit` bytes (RESOURCE_EXHAUSTED), of which never more than the limit is
+        made."""
 
 
 class _Zlib(Compression):
@@ -55,6 +57,8 @@ class _Zlib(Compression):
         return compressor.compress(data) + compressor.flush()
 
     def decompress(self, data: bytes, limit: int) -> bytes:
+        if not data:
+            return b""
         parts: list[bytes] = []
         left = limit
         for _ in range(self._max_members):
