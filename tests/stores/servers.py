@@ -31,8 +31,12 @@ _PROGRAMS = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager
-def running_postgres(port: int) -> Iterator[str]:
-    """The URL of a PostgreSQL with an empty database."""
+def running_postgres(port: int | None = None) -> Iterator[str]:
+    """The URL of a PostgreSQL with an empty database, at a free port if `port` is None."""
+    if port is None:
+        with free_port() as free, running_postgres(free) as url:
+            yield url
+        return
     folder = Path(tempfile.mkdtemp(prefix="towpath-postgres-"))
     as_user: dict[str, Any] = {}
     if os.geteuid() == 0:

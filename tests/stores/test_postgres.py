@@ -1,14 +1,18 @@
+import asyncio
+from typing import Any
+
+import asyncpg
 import pytest
 
 from tests.architecture.test_import_weight import loaded_by
-from towpath._core.errors import SetupError
+from towpath._core.errors import RpcError, SetupError
 from towpath._layers.idempotency.store import StoreUnavailable
 from towpath._stores.postgres import PostgresStore
 
 ABSENT = """
 import sys
 sys.modules[{driver!r}] = None
-from towpath._core.errors import SetupError
+from towpath._core.errors import RpcError, SetupError
 try:
     import towpath._stores.{module}
 except SetupError as error:
@@ -36,3 +40,65 @@ def test_without_its_driver_a_store_names_the_extra(module: str, driver: str) ->
 @pytest.mark.parametrize(("module", "others"), [("sqlite", ("asyncpg", "redis")), ("postgres", ("redis",)), ("redis", ("asyncpg",))])
 def test_a_store_loads_no_driver_but_its_own(module: str, others: tuple[str, ...]) -> None:
     assert loaded_by(f"import towpath._stores.{module}", others) == []
+
+
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+
+
+@pytest.mark.parametrize("notices", [True, False], ids=["before a statement", "in a statement"])
+async def test_a_server_that_ends_a_transaction_is_unavailable_and_nothing_is_written(postgres: str, notices: bool) -> None:
+    store, other = PostgresStore(postgres), await asyncpg.connect(postgres)
+    await store.open()
+    await other.execute("CREATE TABLE IF NOT EXISTS lost_effects (number int)")
+
+    async def effect() -> None:
+        async with store.transaction() as tx:
+            await tx.connection.execute("INSERT INTO lost_effects VALUES (1)")
+            await other.execute(END)
+            while notices and not closed(tx.connection):  # noqa: ASYNC110 # asyncpg tells nobody
+                await asyncio.sleep(0)
+            await tx.connection.execute("INSERT INTO lost_effects VALUES (2)")
+
+    with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written"):
+        await effect()
+    assert await other.fetchval("SELECT count(*) FROM lost_effects") == 0
+    async with store.transaction() as tx:
+        await tx.connection.execute("INSERT INTO lost_effects VALUES (3)")
+    assert await other.fetchval("SELECT count(*) FROM lost_effects") == 1
+    await other.execute("DROP TABLE lost_effects")
+    await other.close()
+    await store.close()
+
+
+def closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+async def test_a_statement_that_is_wrong_stays_the_driver_s_error(postgres: str) -> None:
+    store = PostgresStore(postgres)
+    await store.open()
+
+    async def mistake() -> None:
+        async with store.transaction() as tx:
+            await tx.connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await mistake()
+    await store.close()
+
+
+async def test_a_server_that_takes_no_writes_is_unavailable(postgres: str) -> None:
+    store = PostgresStore(postgres)
+    await store.open()
+
+    async def effect() -> None:
+        async with store.transaction() as tx:
+            await tx.connection.execute("SET TRANSACTION READ ONLY")
+            await tx.connection.execute("CREATE TABLE never (x int)")
+
+    with pytest.raises(RpcError, match=r"UNAVAILABLE.*read-only"):
+        await effect()
+    await store.close()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from towpath._core.errors import SetupError
+from towpath._core.errors import RpcError, SetupError
 from towpath._layers.idempotency.store import StoreUnavailable
 from towpath._stores.sqlite import SqliteStore
 
@@ -35,7 +35,7 @@ async def test_a_file_that_another_process_keeps_locked_is_unavailable(tmp_path:
     await store.open()
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="locked"):
+    with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written: database is locked"):
         async with store.transaction():
             pass
     with pytest.raises(StoreUnavailable, match="locked"):
@@ -43,4 +43,43 @@ async def test_a_file_that_another_process_keeps_locked_is_unavailable(tmp_path:
     with pytest.raises(StoreUnavailable, match="locked"):
         await store.claim("k", b"", "h", 1)
     other.close()
+    await store.close()
+
+
+async def test_a_full_disk_within_a_transaction_is_unavailable_and_nothing_is_written(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    await store.run(lambda connection: connection.execute("CREATE TABLE effects (text)"))
+    await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 20"))
+
+    async def effect() -> None:
+        async with store.transaction() as tx:
+            await tx.execute("INSERT INTO effects VALUES ('small')")
+            await tx.execute("INSERT INTO effects VALUES (?)", ("x" * 1_000_000,))
+
+    async def mistake() -> None:
+        async with store.transaction() as tx:
+            await tx.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written: database or disk is full"):
+        await effect()
+    await store.run(lambda connection: connection.execute("PRAGMA max_page_count = 10000"))
+    assert await store.run(lambda connection: connection.execute("SELECT count(*) FROM effects").fetchone()) == (0,)
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await mistake()
+    await store.close()
+
+
+async def test_a_full_disk_is_what_a_claim_says_and_not_that_nothing_is_left_to_roll_back(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    (pages,) = await store.run(lambda connection: connection.execute("PRAGMA page_count").fetchone())
+    await store.run(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}"))
+
+    async def claims() -> None:
+        for number in range(10_000):
+            await store.claim(f"{number}{'k' * 200}", b"f" * 32, "h", 60)
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        await claims()
     await store.close()

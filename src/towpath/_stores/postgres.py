@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
-from towpath._stores.transaction import Answering, lease_of, overtaken
+from towpath._stores.transaction import Answering, lease_of, overtaken, unwritten
 
 try:
     import asyncpg
@@ -126,12 +126,20 @@ class PostgresStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
-        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Raises RpcError (ABORTED) if
-        another attempt has taken over the key, and asyncpg's errors. If the block raises or is cancelled, nothing is written."""
+        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`).
+
+        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the database is lost before the commit, or
+        takes no writes. Raises asyncpg's other errors, also those of a commit during which the connection is lost: whether that has
+        written is not known, unless the call has a key. If the block raises or is cancelled, nothing is written.
+        """
         found = lease_of(self)
-        pool = self._open
-        with _reported():
-            connection = await pool.acquire()
+        committing = False
+        try:
+            pool = self._open
+            with _reported():
+                connection = await pool.acquire()
+        except StoreUnavailable as error:
+            raise unwritten(error) from error
         try:
             async with connection.transaction():
                 tx = PostgresTransaction(connection, found)
@@ -141,8 +149,14 @@ class PostgresStore:
                     key, answer = due
                     if await connection.fetchval(_COMPLETE, answer.code, answer.body, key.ttl, key.key, key.holder) is None:
                         raise overtaken()
+                committing = True
             if found is not None:
                 found.answered = True
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The answer to a call with a key is committed with its effect, so that another attempt finds out.
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) or (_is_closed(connection) and not (committing and found is None)):
+                raise unwritten(error) from error
+            raise
         finally:
             await pool.release(connection)
 
@@ -151,6 +165,13 @@ class PostgresStore:
         if self._pool is None:
             raise StoreUnavailable("the PostgreSQL store is not open")
         return self._pool
+
+
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has taken it back, as it does with one that is lost
+        return True
 
 
 @contextmanager

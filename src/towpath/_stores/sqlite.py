@@ -12,11 +12,11 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
-from towpath._stores.transaction import Answering, lease_of, overtaken
+from towpath._stores.transaction import Answering, lease_of, overtaken, unwritten
 
 T = TypeVar("T")
 
@@ -47,6 +47,18 @@ _RELEASE: Final = "DELETE FROM towpath_idempotency WHERE key = ? AND holder = ? 
 _EXPIRE: Final = "DELETE FROM towpath_idempotency WHERE key IN (SELECT key FROM towpath_idempotency WHERE until <= :now LIMIT ?)".replace(
     ":now", _NOW
 )
+_LOST: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""The primary codes of errors that are no fault of a statement."""
 _EVERY: Final = 256
 """Of so many claims, one deletes expired keys."""
 _BATCH: Final = 1024
@@ -136,7 +148,7 @@ class SqliteStore:
                 found, first, code, body, left = connection.execute(_LOOK, (key,)).fetchone()
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                connection.rollback()  # a full disk may have done it already
                 raise
             answer = None if code is None else Answer(code=code, body=body)
             return Claim(mine=found == holder and answer is None, fingerprint=first, answer=answer, lease_left=max(0.0, left))
@@ -158,8 +170,11 @@ class SqliteStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[SqliteTransaction]:
         """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Other transactions wait
-        meanwhile, since SQLite has one writer: make no calls inside. Raises RpcError (ABORTED) if another attempt has taken over the key,
-        and sqlite3.Error. If the block raises or is cancelled, nothing is written."""
+        meanwhile, since SQLite has one writer: make no calls inside.
+
+        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the file is locked, full or cannot be read or
+        written. Raises sqlite3's other errors. If the block raises or is cancelled, nothing is written.
+        """
         tx = SqliteTransaction(self, lease_of(self))
         async with self._turn:
             try:
@@ -173,9 +188,11 @@ class SqliteStore:
                 await self.run(lambda connection: connection.execute("COMMIT"))
                 if due is not None:
                     due[0].answered = True
-            except BaseException:
+            except BaseException as error:
                 # If the call was cancelled while the commit ran, nothing is left to roll back, and this does nothing.
                 await self.run(lambda connection: connection.rollback())
+                if _is_lost(error):
+                    raise unwritten(error) from error
                 raise
 
     async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -187,7 +204,9 @@ class SqliteStore:
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:  # another process writes for longer than the busy timeout
-        raise StoreUnavailable(f"SQLite: {error}") from error
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def _is_lost(error: BaseException) -> TypeGuard[sqlite3.Error]:
+    """Whether the file, and no statement, is at fault."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOST

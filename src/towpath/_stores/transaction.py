@@ -49,6 +49,11 @@ class Answering:
         return self._lease, self._answer
 
 
+def unwritten(error: Exception) -> RpcError:
+    """The error of a call whose transaction lost its database before it was committed. The call may be made again."""
+    return RpcError(Code.UNAVAILABLE, f"the database was lost in a transaction, of which nothing was written: {error}")
+
+
 def overtaken() -> RpcError:
     """The error of an attempt whose key another attempt has taken over. Nothing of its transaction is committed."""
     error = RpcError(Code.ABORTED, "another attempt has taken over this call's idempotency key; nothing was written")
