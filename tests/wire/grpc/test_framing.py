@@ -150,7 +150,7 @@ def test_compression_that_nobody_announced_is_refused() -> None:
     assert "grpc-encoding" in error.message
 
 
-@pytest.mark.parametrize("message", [b"", b"not gzip", gzip.compress(b"abc", mtime=0)[:-1], zlib.compress(b"abc")])
+@pytest.mark.parametrize("message", [b"not gzip", gzip.compress(b"abc", mtime=0)[:-1], zlib.compress(b"abc")])
 def test_broken_gzip_is_refused(message: bytes) -> None:
     error = fault(prefixed(1, message), compression=True)
     assert error.code is Code.INTERNAL
