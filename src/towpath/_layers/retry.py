@@ -12,8 +12,9 @@ the budget: a server that says GOAWAY may leave a hundred calls unseen at once, 
 Repetitions help against faults that happen now and then, and add load and nothing else in an outage. There is one where a method's
 repetitions have failed for a second, as many of them as one call may have, and no call of it was answered in between. Then only one in
 `PAUSE` seconds is made until a call is answered, or until none has failed for `FORGOTTEN_AFTER`. First attempts are all made, so a server
-that recovers is found at once. A budget alone does not do this: a fleet of clients that each make half a call a second stays within the
-reserve of each, and would repeat every call of an outage as often as it may (docs/adr/0020-rare-repetitions-in-an-outage.md).
+that recovers is found at once. In the first second ten repetitions that fail are enough: then one in two seconds is made. A budget alone
+does not do this: a fleet of clients that each make half a call a second stays within the reserve of each, and would repeat every call of an
+outage as often as it may (docs/adr/0020-rare-repetitions-in-an-outage.md).
 
 Retries multiply along a chain of services unless only one of them retries. So a layer that gives up says so in the error's pushback. A
 handler that lets the error through thereby tells its own caller not to try again. A service that works for a repeated call does not repeat
@@ -60,6 +61,12 @@ IN_VAIN: Final = "IN_VAIN"
 
 CALLER_RETRIES: Final = "CALLER_RETRIES"
 """Signal: no attempt is made, because the call that this service works for is a repetition itself, and the target is overloaded."""
+
+MANY: Final = 10
+"""Repetitions that may fail in the first second of a fault, without an answer in between, before one in `SHORT_PAUSE` is made."""
+
+SHORT_PAUSE: Final = 2.0
+"""Seconds between repetitions after that."""
 
 OUTAGE_AFTER: Final = 1.0
 """Seconds for which repetitions have failed before they become rare: a shorter fault is what they are for."""
@@ -234,12 +241,9 @@ class _Repetition:
 
     def _are_rare(self, now: float) -> bool:
         """Whether there is an outage in which no repetition is due."""
-        return (
-            self.vain >= self._max_vain
-            and now - self._since >= OUTAGE_AFTER
-            and now - self._failed <= FORGOTTEN_AFTER
-            and now < self._tried + PAUSE
-        )
+        if now - self._since < OUTAGE_AFTER:
+            return self.vain >= MANY and now < self._tried + SHORT_PAUSE
+        return self.vain >= self._max_vain and now - self._failed <= FORGOTTEN_AFTER and now < self._tried + PAUSE
 
     def _committed(self, request: Any) -> bool:
         """Whether the caller has been given a part of the answer."""
