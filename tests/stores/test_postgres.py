@@ -3,10 +3,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from tests.architecture.test_import_weight import loaded_by
 from towpath._core.errors import RpcError, SetupError
-from towpath._layers.idempotency.store import StoreUnavailable
+from towpath._layers.idempotency.store import KeyLease, StoreUnavailable, current_lease
 from towpath._stores.postgres import PostgresStore
 
 ABSENT = """
@@ -101,4 +102,35 @@ async def test_a_server_that_takes_no_writes_is_unavailable(postgres: str) -> No
 
     with pytest.raises(RpcError, match=r"UNAVAILABLE.*read-only"):
         await effect()
+    await store.close()
+
+
+DYING = """
+CREATE TABLE dying (x int);
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER die AFTER INSERT ON dying DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();
+"""
+
+
+@pytest.mark.parametrize("key", [True, False], ids=["with a key", "without a key"])
+async def test_a_server_that_is_lost_in_a_commit_is_no_word_that_nothing_was_written(postgres: str, key: bool) -> None:
+    store, other = PostgresStore(postgres), await asyncpg.connect(postgres)
+    await store.open()
+    await other.execute(DYING)
+
+    async def effect() -> None:
+        if key:
+            await store.claim("lost-in-commit", b"", "h", 60)
+            current_lease.set(KeyLease(store, "lost-in-commit", "h", 60))
+        async with store.transaction() as tx:
+            await tx.connection.execute("INSERT INTO dying VALUES (1)")
+            tx.answer(Empty())
+
+    with pytest.raises((RpcError, asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:
+        await asyncio.create_task(effect())
+    assert isinstance(caught.value, RpcError) is key
+    assert "nothing was written" not in str(caught.value)
+    await other.execute("DROP TABLE dying; DROP FUNCTION die")
+    await other.close()
+    await store.release("lost-in-commit", "h")
     await store.close()

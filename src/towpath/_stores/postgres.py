@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
-from towpath._stores.transaction import Answering, lease_of, overtaken, unwritten
+from towpath._stores.transaction import Answering, lease_of, overtaken, undecided, unwritten
 
 try:
     import asyncpg
@@ -128,9 +128,10 @@ class PostgresStore:
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
         """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`).
 
-        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the database is lost before the commit, or
-        takes no writes. Raises asyncpg's other errors, also those of a commit during which the connection is lost: whether that has
-        written is not known, unless the call has a key. If the block raises or is cancelled, nothing is written.
+        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the database takes no writes, is lost before
+        the commit, or is lost in the commit of a call with a key. Raises asyncpg's other errors. Among them is the loss of the connection
+        in the commit of a call without a key: nobody knows whether that has written. If the block raises or is cancelled, nothing is
+        written.
         """
         found = lease_of(self)
         committing = False
@@ -153,9 +154,10 @@ class PostgresStore:
             if found is not None:
                 found.answered = True
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # The answer to a call with a key is committed with its effect, so that another attempt finds out.
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) or (_is_closed(connection) and not (committing and found is None)):
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) or (_is_closed(connection) and not committing):
                 raise unwritten(error) from error
+            if _is_closed(connection) and found is not None:
+                raise undecided(error) from error
             raise
         finally:
             await pool.release(connection)

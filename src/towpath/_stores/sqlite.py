@@ -176,6 +176,7 @@ class SqliteStore:
         written. Raises sqlite3's other errors. If the block raises or is cancelled, nothing is written.
         """
         tx = SqliteTransaction(self, lease_of(self))
+        committing = False
         async with self._turn:
             try:
                 await self.run(_begin)
@@ -185,15 +186,16 @@ class SqliteStore:
                     key, answer = due
                     if not await tx.execute(f"{_COMPLETE} RETURNING 1", (answer.code, answer.body, key.ttl, key.key, key.holder)):
                         raise overtaken()
+                committing = True
                 await self.run(lambda connection: connection.execute("COMMIT"))
                 if due is not None:
                     due[0].answered = True
             except BaseException as error:
                 # If the call was cancelled while the commit ran, nothing is left to roll back, and this does nothing.
                 await self.run(lambda connection: connection.rollback())
-                if _is_lost(error):
+                if _is_lost(error) and not (committing and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR):
                     raise unwritten(error) from error
-                raise
+                raise  # a failed write in a commit does not tell what has reached the disk
 
     async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._turn:

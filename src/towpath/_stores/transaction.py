@@ -54,6 +54,12 @@ def unwritten(error: Exception) -> RpcError:
     return RpcError(Code.UNAVAILABLE, f"the database was lost in a transaction, of which nothing was written: {error}")
 
 
+def undecided(error: Exception) -> RpcError:
+    """The error of a call with a key whose database was lost while its transaction was committed. Answer and effect are written together or
+    not at all, so another attempt with the key learns which."""
+    return RpcError(Code.UNAVAILABLE, f"the database was lost in a commit; the same idempotency key will tell whether it was made: {error}")
+
+
 def overtaken() -> RpcError:
     """The error of an attempt whose key another attempt has taken over. Nothing of its transaction is committed."""
     error = RpcError(Code.ABORTED, "another attempt has taken over this call's idempotency key; nothing was written")
