@@ -20,7 +20,7 @@ def measured(goodput: dict[float, float], **given: float) -> Run:
     return Run(capacity=1000, loads=[load(times, goodput.get(times, min(1000 * times, 950)), **given) for times in LOADS])
 
 
-def test_allbars_hold_for_a_server_that_keeps_what_it_can_do():
+def test_all_bars_hold_for_a_server_that_keeps_what_it_can_do():
     assert all(finding.holds for finding in bars([measured({})]))
 
 

@@ -145,12 +145,11 @@ def test_remembered_runs_never_change_what_is_decoded(pool: list[bytes], order: 
     decoder = Decoder(max_list_size=1000)
     plain = Decoder(max_list_size=1000)
     for block in [*pool, *(pool[which] for which in order if which < len(pool))]:
-        # A size update that changes no size takes the memory of runs away, and no shortcut begins with one.
-        expected = outcome(plain.decode, encode_integer(plain.table.max_size, 0x1F, 0x20) + block)
-        found = outcome(decoder.decode, block)
-        if expected[:1] == (HpackError,):  # of two faults in one block, either may be told
-            assert found[:1] == expected[:1]
+        # A block with nothing but an update that changes no size takes the memory of runs away.
+        plain.decode(encode_integer(plain.table.max_size, 0x1F, 0x20))
+        expected = outcome(plain.decode, block)
+        assert outcome(decoder.decode, block) == expected
+        if expected[:1] == (HpackError,):
             return
-        assert found == expected
         assert decoder.table.entries == plain.table.entries
         assert decoder.table.size == plain.table.size
