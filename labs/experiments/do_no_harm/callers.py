@@ -3,8 +3,8 @@
 import asyncio
 
 from labs.experiments.do_no_harm.load import Load, Outcome
-from labs.experiments.do_no_harm.sides import PORT, Scripted, Side, echo
-from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo, serve_replicas
+from labs.experiments.do_no_harm.situation import Situation
 from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
 from labs.work.v1.work_towpath import READ
 from towpath import CallOptions, Code, RpcError
@@ -30,8 +30,7 @@ async def tenant_over_quota(run: Simulation, side: Side) -> Outcome:
         load.at(400, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), others), counts=False),
     )
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 
@@ -42,9 +41,7 @@ async def short_deadlines(run: Simulation, side: Side) -> Outcome:
         await asyncio.sleep(0.05)
         return text
 
-    nodes = [run.node(f"server-{number}") for number in range(3)]
-    run.network.name("work", nodes)
-    servers = [await side.serve(node, Scripted(read), SETTINGS) for node in nodes]
+    _, servers = await serve_replicas(run, side, 3, lambda _: Scripted(read))
     client, load = side.connect(f"dns:///work:{PORT}"), Load(run)
     enough, too_little = CallOptions(timeout=1.0), CallOptions(timeout=0.005)
     await asyncio.gather(
@@ -52,9 +49,7 @@ async def short_deadlines(run: Simulation, side: Side) -> Outcome:
         load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), too_little), counts=False),
     )
     outcome = await load.ended()
-    await client.close()
-    for server in servers:
-        await server.close(0)
+    await close_all([client], servers)
     return outcome
 
 
@@ -70,7 +65,7 @@ async def quiet_clients(run: Simulation, side: Side) -> Outcome:
 
     node = run.node("server")
     service = Scripted(read)
-    server = await side.serve(node, service, SETTINGS)
+    server = await side.serve(node, service, NOTHING_SET)
     clients, load = [side.connect(f"server:{PORT}") for _ in range(60)], Load(run)
     second = CallOptions(timeout=1.0)
     for client in clients:  # each has its connection, as a client that was there before has
@@ -97,9 +92,7 @@ async def quiet_clients(run: Simulation, side: Side) -> Outcome:
     await all_call()
     outcome = load.outcome
     outcome.attempts = attempts
-    for client in clients:
-        await client.close()
-    await server.close(0)
+    await close_all(clients, [server])
     return outcome
 
 
@@ -112,7 +105,7 @@ async def retry_of_an_effect(run: Simulation, side: Side) -> Outcome:
 
     node = run.node("server")
     service = Scripted(echo, write)
-    server = await side.serve(node, service, SETTINGS)
+    server = await side.serve(node, service, NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     options = CallOptions(timeout=1.0)
 
@@ -126,8 +119,7 @@ async def retry_of_an_effect(run: Simulation, side: Side) -> Outcome:
     outcome = await load.ended()
     resetting.cancel()
     await asyncio.wait([resetting])
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     outcome.doubled = service.doubled
     return outcome
 
@@ -140,7 +132,7 @@ async def slow_consumer(run: Simulation, side: Side) -> Outcome:
     async def read(text: str) -> str:
         return text * 100_000 if text == "x" else text
 
-    server = await side.serve(node, Scripted(read), SETTINGS)
+    server = await side.serve(node, Scripted(read), NOTHING_SET)
     with slow.inside():
         behind = side.connect(f"server:{PORT}")
     client, load = side.connect(f"server:{PORT}"), Load(run)
@@ -152,8 +144,7 @@ async def slow_consumer(run: Simulation, side: Side) -> Outcome:
     await asyncio.gather(slow.start(slowly()), load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), second)))
     outcome = await load.ended()
     await behind.close()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 

@@ -1,11 +1,11 @@
 """Situations in which connections end, addresses are dead, and servers come and go."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from labs.experiments.do_no_harm.load import Load, Outcome
-from labs.experiments.do_no_harm.sides import PORT, Client, Scripted, Serving, Side, echo
-from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo, serve_replicas
+from labs.experiments.do_no_harm.situation import Situation
 from labs.work.v1.work_pb2 import ReadRequest, WriteRequest, WriteResponse
 from towpath import CallOptions
 from towpath.testing import Node, Simulation
@@ -14,27 +14,17 @@ _SECOND = CallOptions(timeout=1.0)
 _TWO_SECONDS = CallOptions(timeout=2.0)
 
 
-async def _replicas(run: Simulation, side: Side, count: int, work: float) -> tuple[list[Node], list[Scripted], list[Serving]]:
-    """Servers behind the name `work`, each call of which takes `work` seconds of its server's processor."""
-    nodes = [run.node(f"server-{number}") for number in range(count)]
-    run.network.name("work", nodes)
+def _working(work: float) -> Callable[[Node], Scripted]:
+    """A service of which each call takes `work` seconds of its server's processor."""
 
-    def reading(node: Node) -> Scripted:
+    def service(node: Node) -> Scripted:
         async def read(text: str) -> str:
             await node.work(work)
             return text
 
-        return Scripted(read, read)
+        return Scripted(read)
 
-    services = [reading(node) for node in nodes]
-    return nodes, services, [await side.serve(node, service, SETTINGS) for node, service in zip(nodes, services, strict=True)]
-
-
-async def _end(clients: Sequence[Client], servers: Sequence[Serving]) -> None:
-    for client in clients:
-        await client.close()
-    for server in servers:
-        await server.close(0)
+    return service
 
 
 async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
@@ -45,7 +35,7 @@ async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
         return text
 
     node, service = run.node("server"), Scripted(read)
-    server = await side.serve(node, service, SETTINGS)
+    server = await side.serve(node, service, NOTHING_SET)
     client, load, leaving = side.connect(f"server:{PORT}"), Load(run), set[asyncio.Task[None]]()
 
     async def takeovers() -> None:
@@ -56,18 +46,18 @@ async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
             leaving.add(closing)
             while PORT in node.listening:  # noqa: ASYNC110 # a turn or two, until the server has stopped listening
                 await asyncio.sleep(0)
-            server = await side.serve(node, service, SETTINGS)
+            server = await side.serve(node, service, NOTHING_SET)
 
     await asyncio.gather(takeovers(), load.at(500, 9, lambda n: client.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)))
     outcome = await load.ended()
     await asyncio.gather(*leaving)
-    await _end([client], [server])
+    await close_all([client], [server])
     return outcome
 
 
 async def rolling_restart(run: Simulation, side: Side) -> Outcome:
     """Three servers are restarted one after the other, each of them away for a second, while twenty callers go on calling."""
-    nodes, services, servers = await _replicas(run, side, 3, 0.005)
+    nodes, servers = await serve_replicas(run, side, 3, _working(0.005))
     clients, load = [side.connect(f"dns:///work:{PORT}") for _ in range(20)], Load(run)
 
     async def restarts() -> None:
@@ -75,38 +65,38 @@ async def rolling_restart(run: Simulation, side: Side) -> Outcome:
             await asyncio.sleep(3)
             await servers[number].close()
             await asyncio.sleep(1)
-            servers[number] = await side.serve(node, services[number], SETTINGS)
+            servers[number] = await side.serve(node, _working(0.005)(node), NOTHING_SET)
 
     await asyncio.gather(
         restarts(),
         *(load.at(10, 15, lambda n, each=client: each.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)) for client in clients),
     )
     outcome = await load.ended()
-    await _end(clients, servers)
+    await close_all(clients, servers)
     return outcome
 
 
 async def slow_replica(run: Simulation, side: Side) -> Outcome:
     """One of two servers has a tenth of the other's processor."""
-    nodes, _, servers = await _replicas(run, side, 2, 0.004)
+    nodes, servers = await serve_replicas(run, side, 2, _working(0.004))
     nodes[1].cpu.speed = 0.1
     client, load = side.connect(f"dns:///work:{PORT}"), Load(run)
     await load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND))
     outcome = await load.ended()
-    await _end([client], servers)
+    await close_all([client], servers)
     return outcome
 
 
 async def dead_address(run: Simulation, side: Side) -> Outcome:
     """One of a name's three addresses swallows whatever is sent to it."""
-    nodes, _, servers = await _replicas(run, side, 3, 0.002)
+    nodes, servers = await serve_replicas(run, side, 3, _working(0.002))
     run.network.partition([nodes[0]])
     clients, load = [side.connect(f"dns:///work:{PORT}") for _ in range(5)], Load(run)
     await asyncio.gather(
         *(load.at(20, 15, lambda n, each=client: each.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)) for client in clients)
     )
     outcome = await load.ended()
-    await _end(clients, servers)
+    await close_all(clients, servers)
     run.network.heal()
     return outcome
 
@@ -114,7 +104,7 @@ async def dead_address(run: Simulation, side: Side) -> Outcome:
 async def idle_connections_closed(run: Simulation, side: Side) -> Outcome:
     """A proxy closes connections that were idle for some seconds, every other time at the moment in which the next call is made."""
     node, service = run.node("server"), Scripted(echo)
-    server = await side.serve(node, service, SETTINGS)
+    server = await side.serve(node, service, NOTHING_SET)
     callers = [run.node(f"caller-{number}") for number in range(30)]
     load = Load(run)
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from labs.experiments.do_no_harm.load import Load, Outcome
-from labs.experiments.do_no_harm.sides import PORT, Scripted, Side, echo
-from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo, serve_replicas
+from labs.experiments.do_no_harm.situation import Situation
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
 from towpath import CallOptions, Code, RpcError
 from towpath.testing import Node, Simulation
@@ -19,18 +19,14 @@ async def one_method_fails(run: Simulation, side: Side) -> Outcome:
     async def fail(text: str) -> str:
         raise RpcError(Code.INTERNAL if int(text) % 2 else Code.UNAVAILABLE, "a bug")
 
-    nodes = [run.node(f"server-{number}") for number in range(3)]  # one alone has no breaker
-    run.network.name("work", nodes)
-    servers = [await side.serve(node, Scripted(echo, fail), SETTINGS) for node in nodes]
+    _, servers = await serve_replicas(run, side, 3, lambda _: Scripted(echo, fail))  # one alone has no breaker
     client, load = side.connect(f"dns:///work:{PORT}"), Load(run)
     await asyncio.gather(
         load.at(50, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND)),
         load.at(50, 20, lambda n: client.work.write(WriteRequest(id=f"{n}"), _SECOND), counts=False),
     )
     outcome = await load.ended()
-    await client.close()
-    for server in servers:
-        await server.close(0)
+    await close_all([client], servers)
     return outcome
 
 
@@ -41,12 +37,11 @@ async def _reading(run: Simulation, side: Side, node: Node, work: float, rate: f
         await node.work(work)
         return text
 
-    server = await side.serve(node, Scripted(read), SETTINGS)
+    server = await side.serve(node, Scripted(read), NOTHING_SET)
     client, load = side.connect(f"{node.name}:{PORT}"), Load(run)
     await load.at(rate, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), options))
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 
@@ -88,15 +83,14 @@ async def hot_loop(run: Simulation, side: Side) -> Outcome:
         await node.work(0.1)
         return text
 
-    server = await side.serve(node, Scripted(read, write), SETTINGS)
+    server = await side.serve(node, Scripted(read, write), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     await asyncio.gather(
         load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND)),
         load.at(1, 20, lambda n: client.work.write(WriteRequest(id=f"{n}"), _SECOND)),
     )
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 
@@ -108,12 +102,11 @@ async def one_second_handlers(run: Simulation, side: Side) -> Outcome:
         return text
 
     node = run.node("server")
-    server = await side.serve(node, Scripted(read), SETTINGS)
+    server = await side.serve(node, Scripted(read), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     await load.at(150, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), CallOptions(timeout=5.0)))
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 
@@ -135,7 +128,7 @@ async def _burst(run: Simulation, side: Side, node: Node, *, rest: float) -> Out
         await asyncio.sleep(0.02)
         return text
 
-    server = await side.serve(node, Scripted(read), SETTINGS)
+    server = await side.serve(node, Scripted(read), NOTHING_SET)
     client, load = side.connect(f"{node.name}:{PORT}"), Load(run)
 
     async def call(number: int) -> ReadResponse:
@@ -148,15 +141,14 @@ async def _burst(run: Simulation, side: Side, node: Node, *, rest: float) -> Out
     for number in range(300):
         load.begin(call, number)
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 
 async def large_beside_small(run: Simulation, side: Side) -> Outcome:
     """Messages of a megabyte go over the connection of small ones."""
     node = run.node("server")
-    server = await side.serve(node, Scripted(), SETTINGS)
+    server = await side.serve(node, Scripted(), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     large = "x" * 1_000_000
 
@@ -168,8 +160,7 @@ async def large_beside_small(run: Simulation, side: Side) -> Outcome:
         load.at(4, 10, write),
     )
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     return outcome
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from labs.work.v1.work_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
@@ -12,10 +12,13 @@ from towpath.generated import Binder
 from towpath.settings import ServiceConfig
 from towpath.stores import IdempotencyStore
 from towpath.telemetry import CallMetrics
-from towpath.testing import Node
+from towpath.testing import Node, Simulation
 from towpath.transport import Channel, ChannelOptions, Server
 
 PORT: Final = 8080
+
+NOTHING_SET: Final = ServiceConfig(insecure=True)
+"""The settings of a service that sets nothing."""
 
 Answer = Callable[[str], Awaitable[str]]
 """What a method does with the id of a request; what it returns is the id of the response."""
@@ -120,3 +123,18 @@ class _Closing(Serving):
 STACK: Final[Side] = _Stack()
 BARE: Final[Side] = _Bare()
 SIDES: Final[Mapping[str, Side]] = {side.name: side for side in (STACK, BARE)}
+
+
+async def serve_replicas(run: Simulation, side: Side, count: int, service: Callable[[Node], Scripted]) -> tuple[list[Node], list[Serving]]:
+    """Serve what `service` makes for each of `count` nodes, behind the name `work`."""
+    nodes = [run.node(f"server-{number}") for number in range(count)]
+    run.network.name("work", nodes)
+    return nodes, [await side.serve(node, service(node), NOTHING_SET) for node in nodes]
+
+
+async def close_all(clients: Iterable[Client], servers: Iterable[Serving]) -> None:
+    """End clients and servers, the servers without waiting."""
+    for client in clients:
+        await client.close()
+    for server in servers:
+        await server.close(0)

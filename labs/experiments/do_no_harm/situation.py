@@ -5,11 +5,7 @@ from dataclasses import dataclass
 
 from labs.experiments.do_no_harm.load import Outcome
 from labs.experiments.do_no_harm.sides import Side
-from towpath.settings import ServiceConfig
 from towpath.testing import Simulation
-
-SETTINGS = ServiceConfig(insecure=True)
-"""Nothing is set."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from labs.experiments.do_no_harm.load import Load, Outcome
-from labs.experiments.do_no_harm.sides import PORT, Scripted, Side, echo
-from labs.experiments.do_no_harm.situation import SETTINGS, Situation
+from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo
+from labs.experiments.do_no_harm.situation import Situation
 from labs.work.v1.work_pb2 import ReadRequest, WriteRequest, WriteResponse
 from towpath import CallOptions, RpcError
 from towpath.settings import NamedQuota, Quota, Rate, ServiceConfig
@@ -49,7 +49,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
         return text
 
     node, store, service = run.node("server"), _FailingOver(), Scripted(echo, write)
-    server = await side.serve(node, service, SETTINGS, store)
+    server = await side.serve(node, service, NOTHING_SET, store)
     client, load = side.connect(f"server:{PORT}"), Load(run)
 
     async def effect(number: int) -> WriteResponse:
@@ -77,8 +77,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
         load.at(30, 10, effect, counts=False),
     )
     outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     outcome.doubled = service.doubled
     return outcome
 
@@ -108,8 +107,7 @@ async def clock_step(run: Simulation, side: Side) -> Outcome:
             load.at(50, 8, write),
         )
         outcome = await load.ended()
-    await client.close()
-    await server.close(0)
+    await close_all([client], [server])
     outcome.doubled = service.doubled if side.name == "towpath" else 0
     return outcome
 
