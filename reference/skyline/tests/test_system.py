@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
 from towpath import App, CallOptions, Code, RpcError, Service, connect
-from towpath.settings import ServiceConfig, load
+from towpath.settings import MethodConfig, ServiceConfig, load
 from towpath.telemetry import write_exposition
 
 SERVICES = Path(__file__).parents[1] / "services"
+PATIENCE = 60.0
+PATIENT = ServiceConfig(methods=(MethodConfig(names=(("", ""),), timeout=PATIENCE, source="test"),))
+"""No call runs out of time because the machine is busy: the contracts give one second, and the weather a quarter of it."""
 Use = Callable[[dict[str, App]], Awaitable[None]]
 
 
@@ -58,12 +62,14 @@ def run_system(
             await add_inventory(apps["inventory"])
             await apps["inventory"].start("127.0.0.1", 0)
             targets = {name: app.address for name, app in apps.items()}
-            methods = load(SERVICES / "search.toml", {}).methods
-            apps["search"] = await stack.enter_async_context(App(ServiceConfig(name="search", targets=targets, methods=methods)))
+            methods = tuple(replace(config, timeout=PATIENCE) for config in load(SERVICES / "search.toml", {}).methods)
+            search = ServiceConfig(name="search", targets=targets, methods=(*PATIENT.methods, *methods))
+            apps["search"] = await stack.enter_async_context(App(search))
             await add_search(apps["search"])
             await apps["search"].start("127.0.0.1", 0)
             targets["search"] = apps["search"].address
-            apps["gateway"] = await stack.enter_async_context(App(ServiceConfig(name="gateway", targets=targets, idempotency="off")))
+            gateway = replace(PATIENT, name="gateway", targets=targets, idempotency="off")
+            apps["gateway"] = await stack.enter_async_context(App(gateway))
             await add_gateway(apps["gateway"])
             await apps["gateway"].start("127.0.0.1", 0)
             yield apps
@@ -85,7 +91,7 @@ def question(**changes) -> SearchFlightsRequest:
 
 def test_a_search_is_answered_by_all_five(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             answer = await SearchServiceClient(channel).search_flights(question(page_size=10))
         assert answer.route.destination.display_name == "Los Angeles Intl"
         assert len(answer.results) == 10
@@ -102,7 +108,7 @@ def test_a_search_is_answered_by_all_five(run_system: Callable[[Use], None]) -> 
 
 def test_a_search_goes_without_the_weather_when_nobody_knows_it(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             client = SearchServiceClient(channel)
             whole = await client.search_flights(question(page_size=10))
             await apps["weather"].close(0)
@@ -124,7 +130,7 @@ def test_a_search_goes_without_the_weather_when_nobody_knows_it(run_system: Call
 def test_a_search_goes_without_prices_when_nobody_sets_them(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
         await apps["pricing"].close(0)
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             bare = await SearchServiceClient(channel).search_flights(question(page_size=10))
         assert len(bare.results) == 10
         assert not any(result.HasField("price") for result in bare.results)
@@ -135,7 +141,7 @@ def test_a_search_goes_without_prices_when_nobody_sets_them(run_system: Callable
 def test_a_key_makes_a_hold_once_through_the_gateway(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
         wanted = CreateHoldRequest(parent="flights/2013-01-03-UA1570-JFK", hold=Hold(seats=1, traveller="Ada"))
-        async with connect(apps["gateway"].address) as channel:
+        async with connect(apps["gateway"].address, config=PATIENT) as channel:
             client = InventoryServiceClient(channel)
             first = await client.create_hold(wanted, CallOptions(idempotency_key="once"))
             assert await client.create_hold(wanted, CallOptions(idempotency_key="once")) == first
@@ -151,7 +157,7 @@ def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
     run_system: Callable[[Use], None], flight_rows: list[Flight], tmp_path: Path
 ) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             outcome = await drive(SearchServiceClient(channel), queries(flight_rows, seed=3, count=200), concurrency=8)
         assert outcome.calls == 200
         assert outcome.failed == {}
@@ -177,7 +183,7 @@ def test_seeded_traffic_is_answered_whole_and_counted_on_every_hop(
 
 def test_a_wrong_field_keeps_its_details_over_two_hops(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             with pytest.raises(RpcError) as caught:
                 await SearchServiceClient(channel).search_flights(question(page_token="made up"))
         assert caught.value.code is Code.INVALID_ARGUMENT
@@ -188,7 +194,7 @@ def test_a_wrong_field_keeps_its_details_over_two_hops(run_system: Callable[[Use
 
 def test_a_flight_that_is_not_there_is_named(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["flights"].address) as channel:
+        async with connect(apps["flights"].address, config=PATIENT) as channel:
             with pytest.raises(RpcError) as caught:
                 await FlightsServiceClient(channel).get_flight(GetFlightRequest(name="flights/2013-01-01-UA1-JFK"))
         assert caught.value.code is Code.NOT_FOUND
@@ -201,7 +207,7 @@ def test_a_dependency_that_is_gone_is_unavailable_by_address(run_system: Callabl
     async def use(apps: dict[str, App]) -> None:
         address = apps["flights"].address
         await apps["flights"].close()
-        async with connect(apps["search"].address) as channel:
+        async with connect(apps["search"].address, config=PATIENT) as channel:
             with pytest.raises(RpcError) as caught:
                 await SearchServiceClient(channel).search_flights(question())
         assert caught.value.code is Code.UNAVAILABLE
@@ -212,7 +218,7 @@ def test_a_dependency_that_is_gone_is_unavailable_by_address(run_system: Callabl
 
 def test_pages_over_the_wire_are_the_whole_list(run_system: Callable[[Use], None], dataset: Dataset) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["airports"].address) as channel:
+        async with connect(apps["airports"].address, config=PATIENT) as channel:
             client = AirportsServiceClient(channel)
             codes: list[str] = []
             token = ""
@@ -229,7 +235,7 @@ def test_pages_over_the_wire_are_the_whole_list(run_system: Callable[[Use], None
 
 def test_a_call_without_required_fields_is_refused_over_the_wire(run_system: Callable[[Use], None]) -> None:
     async def use(apps: dict[str, App]) -> None:
-        async with connect(apps["flights"].address) as channel:
+        async with connect(apps["flights"].address, config=PATIENT) as channel:
             with pytest.raises(RpcError, match="origin") as caught:
                 await FlightsServiceClient(channel).list_flights(ListFlightsRequest())
         assert caught.value.code is Code.INVALID_ARGUMENT
