@@ -43,7 +43,7 @@ async def child(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as errors:
         try:
-            with _pinned(core):
+            with pinned(core):
                 process = await asyncio.create_subprocess_exec(
                     *argv, stdin=PIPE, stdout=PIPE, stderr=errors, cwd=ROOT, env=environment, start_new_session=True, limit=limit
                 )
@@ -56,7 +56,8 @@ async def child(
 
 
 @contextmanager
-def _pinned(core: int | None) -> Iterator[None]:
+def pinned(core: int | None) -> Iterator[None]:
+    """Keep this thread, and what it starts, on `core` for the time of the block; None changes nothing."""
     # A child inherits the affinity of the thread that starts it, so all its threads and every runtime that counts its cores see one core
     # from the first instruction on; setting it afterwards would be too late, and code between fork and exec is not safe beside threads.
     if core is None:

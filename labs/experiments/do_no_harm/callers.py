@@ -22,7 +22,7 @@ async def tenant_over_quota(run: Simulation, side: Side) -> Outcome:
         return text
 
     limited = NamedQuota(where="the lab", methods=(READ.full_name,), quota=Quota(rate=Rate(per_second=50.0)))
-    server = await side.serve(node, Scripted(read), ServiceConfig(insecure=True, quotas=(limited,)))
+    server = await side.serve(node.listen(PORT), Scripted(read), ServiceConfig(insecure=True, quotas=(limited,)))
     client, load = side.connect(f"server:{PORT}"), Load(run)
     own, others = CallOptions(timeout=1.0, tenant="modest"), CallOptions(timeout=1.0, tenant="greedy")
     await asyncio.gather(
@@ -65,7 +65,7 @@ async def quiet_clients(run: Simulation, side: Side) -> Outcome:
 
     node = run.node("server")
     service = Scripted(read)
-    server = await side.serve(node, service, NOTHING_SET)
+    server = await side.serve(node.listen(PORT), service, NOTHING_SET)
     clients, load = [side.connect(f"server:{PORT}") for _ in range(60)], Load(run)
     second = CallOptions(timeout=1.0)
     for client in clients:  # each has its connection, as a client that was there before has
@@ -105,7 +105,7 @@ async def retry_of_an_effect(run: Simulation, side: Side) -> Outcome:
 
     node = run.node("server")
     service = Scripted(echo, write)
-    server = await side.serve(node, service, NOTHING_SET)
+    server = await side.serve(node.listen(PORT), service, NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     options = CallOptions(timeout=1.0)
 
@@ -132,7 +132,7 @@ async def slow_consumer(run: Simulation, side: Side) -> Outcome:
     async def read(text: str) -> str:
         return text * 100_000 if text == "x" else text
 
-    server = await side.serve(node, Scripted(read), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(read), NOTHING_SET)
     with slow.inside():
         behind = side.connect(f"server:{PORT}")
     client, load = side.connect(f"server:{PORT}"), Load(run)

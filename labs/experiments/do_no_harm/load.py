@@ -4,12 +4,26 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from towpath import RpcError
-from towpath.testing import Simulation
 
 Call = Callable[[int], Awaitable[object]]
 """Makes the call with a number. Raises RpcError if it fails."""
+
+
+class Run(Protocol):
+    """What a load has to know of the run it is part of: a `towpath.testing.Simulation`, or real processes."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Where the load's randomness starts."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -40,9 +54,9 @@ class Outcome:
 
 
 class Load:
-    """Makes calls in a simulation and counts what comes of them."""
+    """Makes calls in a run and counts what comes of them."""
 
-    def __init__(self, run: Simulation) -> None:
+    def __init__(self, run: Run) -> None:
         self.outcome = Outcome()
         self._run = run
         self._random = random.Random(run.seed)  # its own, so that both sides have the same load

@@ -35,7 +35,7 @@ async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
         return text
 
     node, service = run.node("server"), Scripted(read)
-    server = await side.serve(node, service, NOTHING_SET)
+    server = await side.serve(node.listen(PORT), service, NOTHING_SET)
     client, load, leaving = side.connect(f"server:{PORT}"), Load(run), set[asyncio.Task[None]]()
 
     async def takeovers() -> None:
@@ -46,7 +46,7 @@ async def goaway_under_load(run: Simulation, side: Side) -> Outcome:
             leaving.add(closing)
             while PORT in node.listening:  # noqa: ASYNC110 # a turn or two, until the server has stopped listening
                 await asyncio.sleep(0)
-            server = await side.serve(node, service, NOTHING_SET)
+            server = await side.serve(node.listen(PORT), service, NOTHING_SET)
 
     await asyncio.gather(takeovers(), load.at(500, 9, lambda n: client.work.read(ReadRequest(id=f"{n}"), _TWO_SECONDS)))
     outcome = await load.ended()
@@ -65,7 +65,7 @@ async def rolling_restart(run: Simulation, side: Side) -> Outcome:
             await asyncio.sleep(3)
             await servers[number].close()
             await asyncio.sleep(1)
-            servers[number] = await side.serve(node, _working(0.005)(node), NOTHING_SET)
+            servers[number] = await side.serve(node.listen(PORT), _working(0.005)(node), NOTHING_SET)
 
     await asyncio.gather(
         restarts(),
@@ -104,7 +104,7 @@ async def dead_address(run: Simulation, side: Side) -> Outcome:
 async def idle_connections_closed(run: Simulation, side: Side) -> Outcome:
     """A proxy closes connections that were idle for some seconds, every other time at the moment in which the next call is made."""
     node, service = run.node("server"), Scripted(echo)
-    server = await side.serve(node, service, NOTHING_SET)
+    server = await side.serve(node.listen(PORT), service, NOTHING_SET)
     callers = [run.node(f"caller-{number}") for number in range(30)]
     load = Load(run)
 

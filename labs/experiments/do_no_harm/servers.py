@@ -37,7 +37,7 @@ async def _reading(run: Simulation, side: Side, node: Node, work: float, rate: f
         await node.work(work)
         return text
 
-    server = await side.serve(node, Scripted(read), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(read), NOTHING_SET)
     client, load = side.connect(f"{node.name}:{PORT}"), Load(run)
     await load.at(rate, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), options))
     outcome = await load.ended()
@@ -83,7 +83,7 @@ async def hot_loop(run: Simulation, side: Side) -> Outcome:
         await node.work(0.1)
         return text
 
-    server = await side.serve(node, Scripted(read, write), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(read, write), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     await asyncio.gather(
         load.at(100, 20, lambda n: client.work.read(ReadRequest(id=f"{n}"), _SECOND)),
@@ -102,7 +102,7 @@ async def one_second_handlers(run: Simulation, side: Side) -> Outcome:
         return text
 
     node = run.node("server")
-    server = await side.serve(node, Scripted(read), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(read), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     await load.at(150, 10, lambda n: client.work.read(ReadRequest(id=f"{n}"), CallOptions(timeout=5.0)))
     outcome = await load.ended()
@@ -128,7 +128,7 @@ async def _burst(run: Simulation, side: Side, node: Node, *, rest: float) -> Out
         await asyncio.sleep(0.02)
         return text
 
-    server = await side.serve(node, Scripted(read), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(read), NOTHING_SET)
     client, load = side.connect(f"{node.name}:{PORT}"), Load(run)
 
     async def call(number: int) -> ReadResponse:
@@ -148,7 +148,7 @@ async def _burst(run: Simulation, side: Side, node: Node, *, rest: float) -> Out
 async def large_beside_small(run: Simulation, side: Side) -> Outcome:
     """Messages of a megabyte go over the connection of small ones."""
     node = run.node("server")
-    server = await side.serve(node, Scripted(), NOTHING_SET)
+    server = await side.serve(node.listen(PORT), Scripted(), NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     large = "x" * 1_000_000
 

@@ -1,5 +1,6 @@
 """The two sides of each comparison: towpath as it comes, and the same transport without any policy."""
 
+import socket
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -77,8 +78,10 @@ class Side(ABC):
     name: str
 
     @abstractmethod
-    async def serve(self, node: Node, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None) -> Serving:
-        """Serve `service` on `node`. `settings` and `store` are for the side that has policies."""
+    async def serve(
+        self, sock: socket.socket, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None
+    ) -> Serving:
+        """Serve `service` on `sock`, which listens. `settings` and `store` are for the side that has policies."""
 
     @abstractmethod
     def connect(self, target: str, options: ChannelOptions | None = None) -> Client:
@@ -88,10 +91,12 @@ class Side(ABC):
 class _Stack(Side):
     name = "towpath"
 
-    async def serve(self, node: Node, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None) -> Serving:
+    async def serve(
+        self, sock: socket.socket, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None
+    ) -> Serving:
         app = App(settings, idempotency=store)
         app.add(service)
-        await app.start(sock=node.listen(PORT))
+        await app.start(sock=sock)
         return _Closing(app.close)
 
     def connect(self, target: str, options: ChannelOptions | None = None) -> Client:
@@ -102,9 +107,11 @@ class _Stack(Side):
 class _Bare(Side):
     name = "no policies"
 
-    async def serve(self, node: Node, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None) -> Serving:
+    async def serve(
+        self, sock: socket.socket, service: WorkService, settings: ServiceConfig, store: IdempotencyStore | None = None
+    ) -> Serving:
         server = Server([service], layers=())
-        await server.start(sock=node.listen(PORT), insecure=True)
+        await server.start(sock=sock, insecure=True)
         return _Closing(lambda grace: server.close(settings.grace if grace is None else grace))
 
     def connect(self, target: str, options: ChannelOptions | None = None) -> Client:
@@ -129,7 +136,7 @@ async def serve_replicas(run: Simulation, side: Side, count: int, service: Calla
     """Serve what `service` makes for each of `count` nodes, behind the name `work`."""
     nodes = [run.node(f"server-{number}") for number in range(count)]
     run.network.name("work", nodes)
-    return nodes, [await side.serve(node, service(node), NOTHING_SET) for node in nodes]
+    return nodes, [await side.serve(node.listen(PORT), service(node), NOTHING_SET) for node in nodes]
 
 
 async def close_all(clients: Iterable[Client], servers: Iterable[Serving]) -> None:

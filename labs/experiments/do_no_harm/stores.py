@@ -49,7 +49,7 @@ async def store_failover(run: Simulation, side: Side) -> Outcome:
         return text
 
     node, store, service = run.node("server"), _FailingOver(), Scripted(echo, write)
-    server = await side.serve(node, service, NOTHING_SET, store)
+    server = await side.serve(node.listen(PORT), service, NOTHING_SET, store)
     client, load = side.connect(f"server:{PORT}"), Load(run)
 
     async def effect(number: int) -> WriteResponse:
@@ -87,7 +87,7 @@ async def clock_step(run: Simulation, side: Side) -> Outcome:
     clock of deadlines does not jump."""
     roomy = NamedQuota(where="the lab", methods=("WorkService",), quota=Quota(rate=Rate(per_second=500.0)))
     node, service = run.node("server"), Scripted()
-    server = await side.serve(node, service, ServiceConfig(insecure=True, quotas=(roomy,)))
+    server = await side.serve(node.listen(PORT), service, ServiceConfig(insecure=True, quotas=(roomy,)))
     client, load = side.connect(f"server:{PORT}"), Load(run)
 
     async def write(number: int) -> WriteResponse:
