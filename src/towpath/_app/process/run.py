@@ -19,6 +19,7 @@ from towpath._app.application import App
 from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.process.admin_server import admin
+from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import stopping
@@ -62,8 +63,8 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
         if settings.workers > 1 and settings.worker is None:
             _supervise(settings, read)
             return
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(main, settings, read, layers, on_decision))
+        with GarbageCollector() as collector, asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_live(main, settings, read, layers, on_decision, collector))
     except SetupError as error:
         _fail(error, 2)
     except RpcError as error:
@@ -92,6 +93,7 @@ async def _live(
     read: Callable[[], ServiceConfig],
     layers: Sequence[Layer],
     on_decision: DecisionCallback | None,
+    collector: GarbageCollector,
 ) -> None:
     loop = asyncio.get_running_loop()
     app = App(config, layers=layers, on_decision=on_decision)
@@ -112,6 +114,7 @@ async def _live(
                     await app.start(sock=sock)
                     names = ", ".join(service.spec.name for service in app.services)
                     log.info("%s serves %s on %s", config.name, names, app.address)
+                    collector.start()
                     if parent is not None:
                         parent.ready()
                     await loop.create_future()
