@@ -213,7 +213,8 @@ class Link(asyncio.Protocol, Generic[End]):
     def close(self) -> None:
         """Write the connection's `out`, then close. Bytes that the peer has not read yet still reach it."""
         self.flush()
-        if self._transport is not None:
+        # asyncio's TLS transport forgets its connection when it is closed twice, and then cannot be aborted.
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
 
     def abort(self) -> None:

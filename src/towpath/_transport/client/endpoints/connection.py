@@ -66,6 +66,14 @@ class ClientLink(Link[ClientConnection]):
         self.needs_attention = True
         self.stream_ended()
 
+    def close(self) -> None:
+        """Write what waits, then close. Behind TLS a server that does not answer the end of the session is not waited for: no call is left
+        that could lose anything, and asyncio would wait for 30 s."""
+        super().close()
+        transport = self._transport
+        if transport is not None and transport.get_extra_info("ssl_object") is not None:
+            self.loop.call_soon(self.abort)  # uvloop writes at the end of this turn
+
     def eof_received(self) -> None:
         """The server sends nothing more, so that nothing is answered any more: calls end now, and what was not yet written never is."""
         connection = self.connection
@@ -82,6 +90,7 @@ class ClientLink(Link[ClientConnection]):
         self._delegate.forget(self)
         if not self._ready.done():
             self._ready.set_exception(ConnectionLost(reason))
+            self._ready.exception()  # marks it as seen: nobody waits any more if the dial was cancelled
 
     # What the connection tells.
 
