@@ -1,12 +1,14 @@
 """Connecting to one place: TCP or a socket in the file system, TLS, and the server's settings, within one timeout."""
 
 import asyncio
+import socket
 import ssl
 from typing import Any
 
-from towpath._transport.address import Place, UnixPath
+from towpath._transport.address import Address, Place, UnixPath
 from towpath._transport.client.endpoints.connection import ClientLink, ConnectionLost
 from towpath._transport.client.endpoints.endpoint import Endpoint, Unreachable
+from towpath._transport.client.endpoints.happy_eyeballs import Progress, addresses_of, first_ready
 from towpath._transport.client.endpoints.keepalive import KeptLink
 from towpath._transport.client.options import ChannelOptions
 from towpath._transport.socket_options import set_user_timeout
@@ -25,25 +27,40 @@ class Dialer:
         self._server_name = server_name
 
     async def dial(self, place: Place, endpoint: Endpoint) -> ClientLink:
-        """A connection that is ready. Raises Unreachable. If this is cancelled the connection is cut."""
+        """A connection that is ready, to the first of the place's addresses that answers. Raises Unreachable. If this is cancelled the
+        connection is cut."""
         timeout = self._options.connect_timeout
         try:
             async with asyncio.timeout(timeout):
                 link = await self._open(place, endpoint)
         except TimeoutError:
             raise Unreachable(f"no answer within {timeout:g} s") from None
-        except OSError as error:
+        except OSError as error:  # of the resolver
             raise Unreachable(explained(error)) from None
         except UnicodeError as error:  # a name that cannot be one
             raise Unreachable(f"the host is no name ({error})") from None
-        except ConnectionLost as error:
-            raise Unreachable(str(error)) from None
         if link.connection.exhausted():
             link.close()
             raise Unreachable(link.fault)
         return link
 
     async def _open(self, place: Place, endpoint: Endpoint) -> ClientLink:
+        host = self._server_name or place.host
+        if isinstance(place, UnixPath):
+            return await self._attempt(place, host, endpoint, Progress())
+        addresses = await addresses_of(place)
+        return await first_ready(addresses, lambda address, progress: self._attempt(address, host, endpoint, progress), ClientLink.abort)
+
+    async def _attempt(self, place: Place, host: str, endpoint: Endpoint, progress: Progress) -> ClientLink:
+        """A connection to one address. Raises Unreachable."""
+        try:
+            return await self._connect(place, host, endpoint, progress)
+        except OSError as error:  # TimeoutError among them, if it is the operating system's
+            raise Unreachable(explained(error)) from None
+        except ConnectionLost as error:
+            raise Unreachable(str(error)) from None
+
+    async def _connect(self, place: Place, host: str, endpoint: Endpoint, progress: Progress) -> ClientLink:
         loop = asyncio.get_running_loop()
         options = self._options
 
@@ -52,15 +69,20 @@ class Dialer:
                 return ClientLink(loop, endpoint, self._limits)
             return KeptLink(loop, endpoint, self._limits, interval=options.keepalive_time, timeout=options.keepalive_timeout)
 
-        name = None if self._tls is None else self._server_name or place.host
+        name = None if self._tls is None else host
         if isinstance(place, UnixPath):
             transport, link = await loop.create_unix_connection(link_of, place.path, ssl=self._tls, server_hostname=name)
+        elif self._tls is None:
+            transport, link = await loop.create_connection(link_of, place.host, place.port)
         else:
-            transport, link = await loop.create_connection(link_of, place.host, place.port, ssl=self._tls, server_hostname=name)
+            found = await _connected(loop, place)  # told apart from the handshake, which may take longer
+            progress.connected = True
+            transport, link = await loop.create_connection(link_of, sock=found, ssl=self._tls, server_hostname=name)
+        progress.connected = True
         endpoint.links[link] = None
         try:
-            found: Any = transport.get_extra_info("socket")
-            set_user_timeout(found, options.keepalive_timeout)
+            connection: Any = transport.get_extra_info("socket")
+            set_user_timeout(connection, options.keepalive_timeout)
             if self._tls is not None and not selected_http2(transport):
                 raise ConnectionLost("it speaks TLS, but not HTTP/2 (ALPN h2)")
             await link.wait_ready()
@@ -68,3 +90,18 @@ class Dialer:
             link.abort()
             raise
         return link
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+    """A socket that is connected to `address`, whose host is no name. Raises OSError."""
+    family, kind, proto, _, sockaddr = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[
+        0
+    ]
+    connection = socket.socket(family, kind, proto)
+    try:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, sockaddr)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
