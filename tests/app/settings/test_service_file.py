@@ -47,6 +47,11 @@ def test_a_whole_file_is_read(tmp_path):
     assert (method.timeout, method.criticality, method.source) == (0.5, Criticality.SHEDDABLE, f"{path}: methodConfig[0]")
 
 
+def test_no_settling_and_no_grace_may_be_written_down(tmp_path):
+    config = load(written(tmp_path, '[service]\nsettle = "0s"\ngrace = "0.0s"'), {})
+    assert (config.settle, config.grace) == (0.0, 0.0)
+
+
 def test_without_file_and_variables_a_service_listens_on_a_free_port_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load(environ={}) == ServiceConfig()
