@@ -94,6 +94,8 @@ class Link(asyncio.Protocol, Generic[End]):
         self.paused = False
         """Whether writing has to wait, since the peer does not read what it is sent."""
         self._writers: list[asyncio.Future[None]] = []
+        self.heard = False
+        """Whether bytes have come. The client's keepalive clears it, to see whether more come."""
         self.holds = 0
         """The reasons for which nothing is read now, one bit each; 0 while the peer is read."""
         self._full_read = _FULL_READ
@@ -114,6 +116,7 @@ class Link(asyncio.Protocol, Generic[End]):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        self.heard = True
         connection = self.connection
         connection.receive(data)
         if connection.out and not self._flush_scheduled:

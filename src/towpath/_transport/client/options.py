@@ -43,7 +43,8 @@ class ChannelOptions:
     """How often a name is resolved again. A lost connection has it resolved too, but not within 1 s."""
 
     keepalive_time: float | None = None
-    """The silence after which a connection with calls under way is pinged; None for never."""
+    """The silence after which a connection is pinged that had calls in that time; it is cut if it does not answer. None for never. In any
+    case a connection is pinged once two calls in a row had no answer, see `towpath._transport.client.endpoints.keepalive`."""
 
     keepalive_timeout: float = 20.0
     """How long the answer to a ping may take, and how long TCP may take to deliver."""

@@ -17,6 +17,10 @@ class ClientLinkDelegate(Protocol):
         """Send no new calls over `link`."""
         ...
 
+    def replace(self, link: "ClientLink") -> None:
+        """`link` seems dead: connect anew, and send no new calls over it once that is done."""
+        ...
+
     def forget(self, link: "ClientLink") -> None:
         """`link` has ended."""
         ...
@@ -59,6 +63,9 @@ class ClientLink(Link[ClientConnection]):
         self._delegate.wake_one()
         if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
+
+    def unanswered(self) -> None:
+        """A call has ended that the server did not end; see `towpath._transport.client.endpoints.keepalive`."""
 
     def finish(self) -> None:
         """Close once the calls under way have ended. No new ones may be sent."""

@@ -65,8 +65,6 @@ class Dialer:
         options = self._options
 
         def link_of() -> ClientLink:
-            if options.keepalive_time is None:
-                return ClientLink(loop, endpoint, self._limits)
             return KeptLink(loop, endpoint, self._limits, interval=options.keepalive_time, timeout=options.keepalive_timeout)
 
         name = None if self._tls is None else host

@@ -237,6 +237,11 @@ class Endpoint:
             # One of several connects on its own: to a server that lets everybody in and sends them away it would do so without a pause.
             self._failed(link.fault or "the connection was closed", clock.now() - self._opened)
 
+    def replace(self, link: ClientLink) -> None:
+        """`link` seems dead: connect anew, and send no new calls over it once that is done."""
+        if self.link is link:
+            self._grow_old()
+
     def forget(self, link: ClientLink) -> None:
         """`link` has ended."""
         self.retire(link)
