@@ -4,11 +4,13 @@ import json
 import math
 from typing import Any
 
+import pytest
 from everything.v1 import everything_pb2 as pb
 from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.wrappers_pb2 import BoolValue, BytesValue, FloatValue, Int64Value, StringValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,6 +166,37 @@ def test_what_either_writes_both_read(make: Any, message: pb.Everything) -> None
     assert same(json_format.Parse(ours, pb.Everything()), json_format.Parse(theirs, pb.Everything()))
     assert same(CODEC.decode(theirs.encode(), pb.Everything), json_format.Parse(theirs, pb.Everything()))
     assert same(CODEC.decode(ours, pb.Everything), json_format.Parse(theirs, pb.Everything()))
+
+
+@EITHER
+@pytest.mark.parametrize(
+    "message",
+    [
+        AnyMessage(),
+        packed(Timestamp(seconds=5)),
+        packed(pb.Address(city="x")),
+        packed(packed(packed(Struct()))),
+        packed(pb.Everything(any=packed(pb.Address(city="y")))),
+        Timestamp(nanos=1_000_000),
+        pb.google_dot_protobuf_dot_duration__pb2.Duration(seconds=-1, nanos=-5),
+        pb.google_dot_protobuf_dot_field__mask__pb2.FieldMask(paths=["a_b", "c.d"]),
+        struct({"a": [1, None, {"b": True}]}),
+        dynamic(None),
+        dynamic(-0.5),
+        json_format.ParseDict([], ListValue()),
+        Int64Value(value=-(2**63)),
+        FloatValue(),
+        BytesValue(value=b"\xff"),
+        StringValue(value="x"),
+        BoolValue(value=True),
+    ],
+    ids=lambda message: str(message.DESCRIPTOR.name),
+)
+def test_a_type_with_json_of_its_own_has_it_as_the_whole_document_too(make: Any, message: Any) -> None:
+    codec, expected = make(), json.loads(json_format.MessageToJson(message))
+    assert json.loads(codec.encode(message)) == expected
+    assert codec.to_object(message) == expected
+    assert same(codec.decode(codec.encode(message), type(message)), message)
 
 
 LOOSE = st.one_of(

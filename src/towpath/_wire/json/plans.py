@@ -59,6 +59,7 @@ _WRAPPERS: Final = frozenset(
     f"{_PACKAGE}{name}Value" for name in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
 _VALUE: Final = f"{_PACKAGE}Value"
+_ANY: Final = f"{_PACKAGE}Any"
 _BARES: Final = {f"{_PACKAGE}Struct", f"{_PACKAGE}ListValue", _VALUE, *_WRAPPERS}
 _F: Final = FieldDescriptor
 
@@ -72,7 +73,7 @@ class Plans:
 
     def of(self, descriptor: Any) -> BytesWriter | None:
         """The writer for a message type; None if there is none here, or none for this type."""
-        if self._plan is None:
+        if self._plan is None or descriptor.full_name == _ANY:
             return None
         table = self.table(descriptor)
         try:
@@ -123,7 +124,7 @@ def _kind(field: FieldDescriptor) -> int:
         options = field.message_type.GetOptions()
         if options.map_entry:
             return _MAP
-        return _REFUSED if field.message_type.full_name == f"{_PACKAGE}Any" or field.type == _F.TYPE_GROUP else _F.TYPE_MESSAGE
+        return _REFUSED if field.message_type.full_name == _ANY or field.type == _F.TYPE_GROUP else _F.TYPE_MESSAGE
     if field.enum_type is not None:
         if field.enum_type.full_name == f"{_PACKAGE}NullValue":
             return _NULL
