@@ -141,6 +141,7 @@ def test_without_the_extension_all_is_written_in_python(monkeypatch: pytest.Monk
     alone = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(alone)
     assert alone.COMPILED is None
+    assert alone.COMPILED_CHECK is None
     assert alone.Plans(ENCODERS).of(Timestamp.DESCRIPTOR) is None
 
 

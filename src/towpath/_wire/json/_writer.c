@@ -555,6 +555,58 @@ static PyType_Slot plan_slots[] = {
 static PyType_Spec plan_spec = {
     .name = "towpath._wire.json._writer.Plan", .basicsize = sizeof(Plan), .flags = Py_TPFLAGS_DEFAULT, .slots = plan_slots};
 
+/* ------------------------------------------------------------------------------------------------------------ names in JSON */
+
+/* The members of every object within a value that was read from JSON; -1 with an exception set if it is nested too deeply. */
+static Py_ssize_t members_of(PyObject *value) {
+    if (!PyDict_CheckExact(value) && !PyList_CheckExact(value))
+        return 0;
+    if (Py_EnterRecursiveCall(" while the members of a document are counted"))
+        return -1;
+    Py_ssize_t found = 0, more = 0, place = 0;
+    if (PyDict_CheckExact(value)) {
+        PyObject *inner;
+        found = PyDict_GET_SIZE(value);
+        while (more >= 0 && PyDict_Next(value, &place, NULL, &inner))
+            found += more = members_of(inner);
+    } else
+        for (; more >= 0 && place < PyList_GET_SIZE(value); place++)
+            found += more = members_of(PyList_GET_ITEM(value, place));
+    Py_LeaveRecursiveCall();
+    return more < 0 ? -1 : found;
+}
+
+static Py_ssize_t colons_outside_strings(const char *at, const char *end) {
+    Py_ssize_t found = 0;
+    bool within = false;
+    for (; at < end; at++) {
+        if (*at == '"')
+            within = !within;
+        else if (within)
+            at += *at == '\\'; /* the character after it is no end of the string */
+        else
+            found += *at == ':';
+    }
+    return found;
+}
+
+static PyObject *repeats_a_name(PyObject *module, PyObject *arguments) {
+    (void)module;
+    Py_buffer data;
+    PyObject *value;
+    if (!PyArg_ParseTuple(arguments, "y*O", &data, &value))
+        return NULL;
+    const char *start = data.buf;
+    Py_ssize_t members = members_of(value), colons = colons_outside_strings(start, start + data.len);
+    PyBuffer_Release(&data);
+    return members < 0 ? NULL : PyBool_FromLong(colons != members);
+}
+
+static PyMethodDef module_functions[] = {
+    {"repeats_a_name", repeats_a_name, METH_VARARGS, "Whether an object in a document, which was read as a value, has two members of one name."},
+    {NULL, NULL, 0, NULL},
+};
+
 static int fill_module(PyObject *module) {
     PyObject *type = PyType_FromModuleAndSpec(module, &plan_spec, NULL);
     int failed = type == NULL ? -1 : PyModule_AddObjectRef(module, "Plan", type);
@@ -571,7 +623,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "_writer", .m_doc = "JSON from the bytes of a message.", .m_slots = module_slots};
+    PyModuleDef_HEAD_INIT, .m_name = "_writer", .m_doc = "JSON from the bytes of a message.", .m_methods = module_functions, .m_slots = module_slots};
 
 PyMODINIT_FUNC PyInit__writer(void) {
     return PyModuleDef_Init(&module);

@@ -5,8 +5,8 @@ are made per message type on first use and kept by the codec, so make one codec 
 written; groups are read and written as the messages that they are.
 
 The codec is stricter than google.protobuf.json_format on purpose: base64 with characters of neither alphabet is refused, numerals in
-strings are JSON's (no spaces, no underscores), and an Any with nothing but a wrong type is an error and not empty. It is more lenient in
-one thing: of an object's members with the same name the last counts, because msgspec hands over no other.
+strings are JSON's (no spaces, no underscores), a Timestamp is of RFC 3339's form, and an Any with nothing but a wrong type is an error and
+not empty.
 """
 
 from typing import Any, Final, TypeVar, cast
@@ -23,7 +23,8 @@ from towpath._wire.json.elements import Budget, needs_budget
 from towpath._wire.json.encoding import Encoders, Writer
 from towpath._wire.json.errors import JsonError
 from towpath._wire.json.filling import Fillers
-from towpath._wire.json.plans import NOT_PLAIN, BytesWriter, Plans
+from towpath._wire.json.plans import COMPILED_CHECK, NOT_PLAIN, BytesWriter, Plans, is_pure
+from towpath._wire.json.repeated_names import refuse_repeated_name, repeats_a_name
 from towpath._wire.json.text import set_from_text
 from towpath._wire.json.wellknown import Filler, Resolver
 
@@ -62,6 +63,7 @@ class JsonCodec:
         self._quick: dict[type[Message], BytesWriter | None] = {}
         self._write = msgspec.json.Encoder().encode
         self._read = msgspec.json.Decoder().decode
+        self._repeats_a_name = repeats_a_name if COMPILED_CHECK is None or is_pure() else COMPILED_CHECK
 
     def encode(self, message: Message) -> bytes:
         """The message as JSON in UTF-8, without white space, its fields by number. Raises JsonError for a message without JSON: an Any of
@@ -99,13 +101,17 @@ class JsonCodec:
         return self._filled(Fillers(decoders).of(message_type.DESCRIPTOR), value, message_type)
 
     def parse(self, data: bytes) -> Any:
-        """The value that `json.loads` would make of `data`. Raises JsonError if it is not JSON."""
+        """The value that `json.loads` would make of `data`. Raises JsonError if it is not JSON, or if an object has two members of one
+        name."""
         try:
-            return self._read(data)
+            value = self._read(data)
+            if self._repeats_a_name(data, value):
+                refuse_repeated_name(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise JsonError(f"not JSON: {error}") from None
         except RecursionError:
             raise JsonError(_TOO_DEEP) from None
+        return value
 
     def to_object(self, message: Message) -> Any:
         """The message as the value that `json.loads` would make of its JSON."""

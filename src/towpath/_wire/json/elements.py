@@ -63,7 +63,7 @@ def needs_budget(data: bytes, limit: int) -> bool:
     brackets alone are too many; nothing of it should be read."""
     if len(data) <= _LEAST * limit or data.count(b",") + data.count(b"{") + data.count(b"[") < limit:
         return False
-    objects, arrays, commas = _outside_strings(data)
+    objects, arrays, commas = outside_strings(data, b"{", b"[", b",")
     if objects > limit:
         raise _too_many("objects", limit)
     if arrays > _LISTS * limit:
@@ -71,18 +71,17 @@ def needs_budget(data: bytes, limit: int) -> bool:
     return objects + arrays + commas >= limit
 
 
-def _outside_strings(data: bytes) -> tuple[int, int, int]:
-    """The number of braces, brackets and commas outside strings."""
-    objects = arrays = commas = 0
+def outside_strings(data: bytes, *marks: bytes) -> list[int]:
+    """How often each of `marks` stands in a document outside strings."""
+    found = [0] * len(marks)
     rest = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     while rest:
         pieces = rest.split(b'"', _QUOTES)  # not all at once, which could take thirty times the document's size
         rest = pieces.pop() if len(pieces) > _QUOTES else b""
         bare = b"".join(pieces[::2])
-        objects += bare.count(b"{")
-        arrays += bare.count(b"[")
-        commas += bare.count(b",")
-    return objects, arrays, commas
+        for index, mark in enumerate(marks):
+            found[index] += bare.count(mark)
+    return found
 
 
 def _too_many(what: str, limit: int) -> TooManyElementsError:

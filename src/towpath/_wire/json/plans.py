@@ -15,6 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import EncodeError
 
 from towpath._wire.json.encoding import Encoders
+from towpath._wire.json.repeated_names import RepeatsAName
 from towpath._wire.json.wellknown import enum_names, enum_type
 
 BytesWriter = Callable[[bytes], bytes]
@@ -36,19 +37,28 @@ class Plan(Protocol):
         ...
 
 
-def _compiled() -> Callable[[tuple[Any, ...]], Plan] | None:
+def _native(name: str) -> Any:
     try:
         # By name, since import-linter reads sources and finds none in Python.
-        return import_module("towpath._wire.json._writer").Plan
+        return getattr(import_module("towpath._wire.json._writer"), name)
     except ImportError:  # the package was installed where there was no compiler
         return None
 
 
-COMPILED: Final = _compiled()
+COMPILED: Final[Callable[[tuple[Any, ...]], Plan] | None] = _native("Plan")
 """Makes a `Plan` of a table; None where the extension is not built."""
 
+COMPILED_CHECK: Final[RepeatsAName | None] = _native("repeats_a_name")
+"""`towpath._wire.json.repeated_names.repeats_a_name` in C; None where the extension is not built."""
+
 PURE: Final = "TOWPATH_PURE"
-"""The variable of the environment that switches the writer in C off if it is neither empty nor 0."""
+"""The variable of the environment that switches the extension in C off if it is neither empty nor 0."""
+
+
+def is_pure() -> bool:
+    """Whether the environment switches the extension in C off."""
+    return os.environ.get(PURE, "") not in ("", "0")
+
 
 # Kinds of fields beyond descriptor.proto's types, and forms of messages, each as `_writer.c` numbers them.
 _REFUSED, _MAP, _NULL, _FINITE = 0, 19, 20, 21
@@ -69,7 +79,7 @@ class Plans:
 
     def __init__(self, encoders: Encoders) -> None:
         self._encoders = encoders
-        self._plan = None if os.environ.get(PURE, "") not in ("", "0") else COMPILED
+        self._plan = None if is_pure() else COMPILED
 
     def of(self, descriptor: Any) -> BytesWriter | None:
         """The writer for a message type; None if there is none here, or none for this type."""

@@ -1,7 +1,7 @@
 """Timestamps in their usual form. Most messages have some, and protobuf's own class takes longer for one than for the rest of the message.
 
 Measured on CPython 3.11: writing one takes 2.4 times as long by `ToJsonString`, and reading one 11 times as long by `FromJsonString`.
-Unusual texts (an offset, a fault) are left to protobuf's class.
+Protobuf's class reads more than RFC 3339 allows, such as months of one digit, and is not asked.
 """
 
 import re
@@ -12,10 +12,13 @@ from typing import Any, Final
 from towpath._wire.json.errors import JsonError
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WITH_OFFSET: Final = re.compile(r"(.{19}(?:\.\d+)?)([+-])([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SCALES: Final = [10**power for power in range(9, -1, -1)]
 """The factor that makes nanoseconds of a number with so many digits behind the point."""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _DAY: Final = 86_400
+_FIRST: Final = (date.min.toordinal() - _EPOCH) * _DAY
+_LAST: Final = (date.max.toordinal() - _EPOCH + 1) * _DAY - 1
 _DAYS_KNOWN: Final = 1024
 """Dates that are kept in either direction: the same few days come again and again."""
 
@@ -70,6 +73,20 @@ def fill(value: Any, message: Any) -> None:
     end = value[19:]
     nanos = _PLAIN_ENDS.get(end)
     message.nanos = _nanos_of(end) if nanos is None else nanos
+
+
+def fill_with_offset(value: Any, message: Any) -> None:
+    """Set the `google.protobuf.Timestamp` from a text with an offset from UTC. Raises ValueError, LookupError or TypeError for any other
+    value."""
+    match = _WITH_OFFSET.fullmatch(value)
+    if match is None:
+        raise ValueError(value)
+    local, sign, hours, minutes = match.groups()
+    fill(local + "Z", message)
+    offset = int(hours) * 3600 + int(minutes) * 60
+    message.seconds -= offset if sign == "+" else -offset
+    if not _FIRST <= message.seconds <= _LAST:
+        raise ValueError(value)
 
 
 def _nanos_of(end: str) -> int:

@@ -1,9 +1,10 @@
 """The well-known types, each with a JSON form of its own.
 
-Protobuf's own classes write and read Timestamp, Duration and FieldMask. Wrappers, Struct and Any are written and read here, because their
-form is the mapping of the message inside.
+Protobuf's own classes write and read Duration and FieldMask, and write unusual Timestamps. Wrappers, Struct and Any are written and read
+here, because their form is the mapping of the message inside.
 """
 
+import re
 from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, Protocol, cast
@@ -182,6 +183,7 @@ JSON_WRITERS: Final[dict[str, Callable[[WriterSource, Descriptor], Writer]]] = {
 
 def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Filler:
     full_name, example = descriptor.full_name, _EXAMPLES[descriptor.name]
+    read = _FROM_TEXT[descriptor.name]
 
     def fill(value: Any, message: Any) -> None:
         if type(value) is not str:
@@ -189,13 +191,30 @@ def _read_text(_source: ReaderSource, descriptor: Descriptor) -> Filler:
         if value.count(",") >= _MOST_PATHS:
             raise JsonError(f"a {full_name} may have {_MOST_PATHS} paths")
         try:
-            message.FromJsonString(value)
-        except ValueError:
+            read(value, message)
+        except (ValueError, LookupError):
             raise JsonError(f"{shown(value)} is not a {full_name}; write it like {example}") from None
 
     return fill
 
 
+def _of_form(pattern: str) -> Filler:
+    """Protobuf's own reader, for texts of a form. It alone would read more: spaces, underscores, digits of other scripts."""
+    form = re.compile(pattern)
+
+    def read(value: Any, message: Any) -> None:
+        if not form.fullmatch(value):
+            raise ValueError(value)
+        message.FromJsonString(value)
+
+    return read
+
+
+_FROM_TEXT: Final[dict[str, Filler]] = {
+    "Timestamp": timestamps.fill_with_offset,
+    "Duration": _of_form(r"-?[0-9]{1,20}(\.[0-9]{1,9})?s"),
+    "FieldMask": _of_form(r"[A-Za-z0-9.,]*"),
+}
 _EXAMPLES: Final = {"Timestamp": '"2013-01-31T23:59:59Z"', "Duration": '"1.5s"', "FieldMask": '"id,user.displayName"'}
 
 
