@@ -194,6 +194,14 @@ def fetch(url: str) -> int:
         return error.code
 
 
+@pytest.mark.parametrize(("config", "status"), [(ServiceConfig(), 400), (ServiceConfig(unknown_query="ignore"), 200)])
+async def test_an_unknown_query_parameter_is_refused_or_ignored_by_configuration(config, status):
+    async with App(config) as app:
+        app.add(Library())
+        await app.start("127.0.0.1", 0)
+        assert await asyncio.to_thread(fetch, f"http://{app.address}/v1/books?utm_source=mail") == status
+
+
 @pytest.mark.parametrize(("config", "status"), [(ServiceConfig(), 200), (ServiceConfig(openapi=False), 404)])
 async def test_bindings_are_described_unless_that_is_configured_off(config, status):
     async with App(config) as app:

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from library.v1 import library_pb2 as pb
 
@@ -20,6 +20,18 @@ from towpath._core.http_bindings import REST, STAR, BindingError, HttpBinding, P
         ("/v1/{a=**}:undo", ("v1", REST), (Variable(field="a", start=1, stop=None, single=False),), "undo"),
         ("/{a=x}", ("x",), (Variable(field="a", start=0, stop=1, single=False),), ""),
         ("/a%20b/**", ("a%20b", REST), (), ""),
+        ("/{a}:b:c%20d", (STAR,), (Variable(field="a", start=0, stop=1, single=True),), "b:c%20d"),
+        ("/{a=x/**}/y", ("x", REST, "y"), (Variable(field="a", start=0, stop=-1, single=False),), ""),
+        (
+            "/{a=x/**/y}/{b=z/*}/{c}",
+            ("x", REST, "y", "z", STAR, STAR),
+            (
+                Variable(field="a", start=0, stop=-3, single=False),
+                Variable(field="b", start=-3, stop=-1, single=False),
+                Variable(field="c", start=-1, stop=None, single=True),
+            ),
+            "",
+        ),
     ],
 )
 def test_a_template_is_segments_variables_and_a_verb(text, segments, variables, verb):
@@ -34,8 +46,9 @@ def test_a_template_is_segments_variables_and_a_verb(text, segments, variables, 
         ("/", "expected a literal, *, ** or { at position 1, found 'the end'"),
         ("/v1/", "at position 4, found 'the end'"),
         ("/v1//x", "at position 4, found '/'"),
-        ("/**/x", "goes on behind **"),
-        ("/{a=**/x}", "goes on behind **"),
+        ("/**/x/**", "has ** twice"),
+        ("/{a=**}/{b=x/**}", "has ** twice"),
+        ("/x:y::z", "expected /, : or the end at position 4"),
         ("/{a", "expected } at position 3"),
         ("/{a=}", "expected a literal, * or ** at position 4"),
         ("/{a={b}}", "expected a literal, * or ** at position 4"),
@@ -54,24 +67,28 @@ def test_what_is_no_template_is_refused_with_its_place(text, complaint):
 
 
 segments = st.lists(st.sampled_from(["a", "b", STAR]), max_size=3)
+patterns = st.one_of(
+    segments, st.builds(lambda before, after: [*before, REST, *after], segments, st.lists(st.sampled_from(["a", STAR]), max_size=2))
+)
+PATHS = [path for length in range(7) for path in product("abc", repeat=length)]
 
 
-@given(segments, st.booleans(), segments, st.booleans())
-def test_overlap_and_cover_are_what_matching_every_path_says(a, a_rest, b, b_rest):
-    left, right = (
-        PathTemplate(segments=(*segments, *([REST] if rest else [])), variables=(), verb="")
-        for segments, rest in ((a, a_rest), (b, b_rest))
-    )
-    paths = [path for length in range(6) for path in product("abc", repeat=length)]
-    by_left, by_right = ({path for path in paths if matches(template.segments, path)} for template in (left, right))
+@settings(max_examples=60, deadline=None)
+@given(patterns, patterns)
+def test_overlap_and_cover_are_what_matching_every_path_says(a, b):
+    left, right = (PathTemplate(segments=tuple(segments), variables=(), verb="") for segments in (a, b))
+    by_left, by_right = ({path for path in PATHS if matches(template.segments, path)} for template in (left, right))
     assert left.overlaps(right) == right.overlaps(left) == bool(by_left & by_right)
     assert left.covers(right) == (by_left >= by_right)
 
 
 def matches(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
     """Whether a path matches, in the plainest way to say it."""
-    if pattern and pattern[-1] == REST:
-        return len(path) >= len(pattern) - 1 and matches(pattern[:-1], path[: len(pattern) - 1])
+    if REST in pattern:
+        rest = pattern.index(REST)
+        return len(path) >= len(pattern) - 1 and matches(
+            pattern[:rest] + pattern[rest + 1 :], path[:rest] + path[len(path) - len(pattern) + rest + 1 :]
+        )
     return len(pattern) == len(path) and all(want in (STAR, have) for want, have in zip(pattern, path, strict=True))
 
 
@@ -88,6 +105,10 @@ def test_verbs_tell_paths_apart():
         ("GET /v1/**", "GET /v1/*/b", False),
         ("GET /v1/a", "POST /v1/a", False),
         ("GET /v1/a", "GET /v1/b", False),
+        ("GET /v1/**/b", "GET /v1/**", False),
+        ("GET /v1/**/b", "GET /v1/a/**", True),
+        ("GET /v1/a", "* /v1/a", False),
+        ("* /v1/{a}", "* /v1/{b}", True),
     ],
 )
 def test_two_bindings_clash_if_neither_is_more_specific(first, second, clash):
@@ -104,6 +125,10 @@ def test_a_binding_that_fits_its_messages_is_accepted():
     check(path="/v1/{filter.min_pages}/{filter.publishedAfter}", response_body="books")
     check("POST", body="filter", path="/v1/{filter.min_pages}")
     check("PURGE", body="*")
+    check("DELETE", body="*")
+    check("HEAD")
+    check("*", body="*")
+    check(path="/v1/{words}")
 
 
 @pytest.mark.parametrize(
@@ -111,13 +136,14 @@ def test_a_binding_that_fits_its_messages_is_accepted():
     [
         ({"method": "get"}, "'get' is not a method of HTTP"),
         ({"method": "A B"}, "'A B' is not a method of HTTP"),
-        ({"method": "OPTIONS"}, "OPTIONS belongs to HTTP itself"),
+        ({"method": "TRACE"}, "TRACE belongs to HTTP itself"),
+        ({"method": "HEAD", "body": "*"}, "a HEAD has no body"),
         ({"requests_stream": True}, "a request over HTTP has one body"),
         ({"path": "/{none}"}, "library.v1.ListBooksRequest has no field none"),
         ({"path": "/{page_size.x}"}, "page_size is no message"),
         ({"path": "/{words.x}"}, "words is no message"),
         ({"path": "/{filter}"}, "filter is no field that one text can be"),
-        ({"path": "/{words}"}, "words is no field that one text can be"),
+        ({"path": "/{labels}"}, "labels is no field that one text can be"),
         ({"method": "POST", "body": "none"}, "body 'none' is no field"),
         ({"method": "POST", "body": "page_size", "path": "/{page_size}"}, "the field page_size is in the path and is the body too"),
         ({"response_body": "none"}, "response_body 'none' is no field of library.v1.ListBooksResponse"),

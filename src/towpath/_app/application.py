@@ -146,7 +146,14 @@ class App:
         layers = self._stack.layers(self.config, self._methods())
         services = [*self._services, *standard]
         limit = self.config.message_limit
-        server = Server(services, layers=layers, message_limit=limit, documents=self._documents(), signal=self._signal)
+        server = Server(
+            services,
+            layers=layers,
+            message_limit=limit,
+            documents=self._documents(),
+            unknown_query=self.config.unknown_query,
+            signal=self._signal,
+        )
         await self._open_stores()
         if sock is None:
             configured = self.config.listen

@@ -24,6 +24,7 @@ NEEDS_RESTART: Final = {
     "grace": "service.grace",
     "reflection": "service.reflection",
     "openapi": "service.openapi",
+    "unknown_query": "service.unknown_query",
     "message_limit": "service.message_limit",
     "idempotency": "service.idempotency",
     "quota_store": "service.quota_store",

@@ -1,25 +1,30 @@
 """How a method is reached over plain HTTP: the bindings of `google.api.http`, and the path templates in them.
 
 The grammar and the meaning are those of https://github.com/googleapis/googleapis/blob/master/google/api/http.proto: `*` matches one segment
-of a path, and `**` any number of segments at its end. `{name=shelves/*}` puts the text that it matches into a field of the request. A path
-may end in `:verb`.
+of a path, and `**` any number of segments. `{name=shelves/*}` puts the text that it matches into a field of the request. A path may end in
+`:verb`. Three things are allowed beyond the grammar, because contracts in use have them: segments behind the one `**`, a verb with colons
+within it, and a repeated field of scalars as a variable, whose values are separated by commas.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+UnknownQuery = Literal["refuse", "ignore"]
+"""How a query parameter is treated that is no field of the request."""
 
 STAR: Final = "*"
 REST: Final = "**"
 METHODS: Final = ("GET", "PUT", "POST", "DELETE", "PATCH")
-"""The methods of HTTP for which `google.api.http` has fields. Others are bound with `custom`."""
+"""The methods of HTTP for which `google.api.http` has fields. Others are bound with `custom`; its kind `*` stands for every method."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 _LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()+,;@-]|%[0-9A-Fa-f]{2})+")
+_VERB: Final = re.compile(rf"{_LITERAL.pattern}(?::{_LITERAL.pattern})*")
 _FIELD_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 
 _IN_TEXT: Final = frozenset(
@@ -40,7 +45,7 @@ class HttpBinding:
     """One way to reach a method over HTTP."""
 
     method: str
-    """HTTP's method, in capitals."""
+    """HTTP's method, in capitals; `*` for every method that has no binding of its own."""
     path: str
     """The template of the path, as the contract has it."""
     body: str = ""
@@ -64,9 +69,9 @@ class Variable:
     field: str
     """The dotted path of the field."""
     start: int
-    """The index of the first segment."""
+    """The index of the first segment. It counts from the end of the path, as a negative index does, if `**` is before it."""
     stop: int | None
-    """The index after the last segment; None for the end of the path."""
+    """The index after the last segment, which counts from the end if `**` is before it; None for the end of the path."""
     single: bool
     """Whether the variable is exactly one segment. There, `%2F` in a path stands for a slash within the value."""
 
@@ -76,7 +81,7 @@ class PathTemplate:
     """A parsed path template."""
 
     segments: tuple[str, ...]
-    """Literals and `STAR`; the last segment may be `REST`."""
+    """Literals, `STAR`, and at most one `REST`."""
     variables: tuple[Variable, ...]
     verb: str
     """The text after the colon; empty without one."""
@@ -92,23 +97,33 @@ class PathTemplate:
 
     def covers(self, other: "PathTemplate") -> bool:
         """Whether this template matches every path that `other` matches, judged by the segments alone."""
-        mine, theirs = self.segments, other.segments
-        for index, segment in enumerate(mine):
-            if segment == REST:
-                return True
-            if index == len(theirs) or theirs[index] == REST or (segment != STAR and segment != theirs[index]):
-                return False
-        return len(mine) == len(theirs)
+        return _cover(_normal(self.segments), _normal(other.segments))
+
+
+def _normal(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The same paths with each `*` that follows `**` in front of it."""
+    if REST not in segments:
+        return segments
+    rest = segments.index(REST)
+    after = next((index for index in range(rest + 1, len(segments)) if segments[index] != STAR), len(segments))
+    return (*segments[:rest], *segments[rest + 1 : after], REST, *segments[after:])
 
 
 def _overlap(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    for left, right in zip(a, b, strict=False):
-        if REST in (left, right):
-            return True
-        if left != right and STAR not in (left, right):
-            return False
-    longer = a[len(b) :] or b[len(a) :]
-    return not longer or longer[0] == REST
+    if not a or not b:
+        return all(segment == REST for segment in a + b)
+    if REST in (a[0], b[0]):
+        # `**` matches nothing, or the other's first segment and perhaps more.
+        return _overlap(a[1:], b) or _overlap(a, b[1:])
+    return (a[0] == b[0] or STAR in (a[0], b[0])) and _overlap(a[1:], b[1:])
+
+
+def _cover(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
+    if not mine or not theirs:
+        return not theirs and all(segment == REST for segment in mine)
+    if mine[0] == REST:
+        return _cover(mine[1:], theirs) or _cover(mine, theirs[1:])
+    return theirs[0] != REST and mine[0] in (STAR, theirs[0]) and _cover(mine[1:], theirs[1:])
 
 
 class _Parser:
@@ -125,18 +140,27 @@ class _Parser:
         self._sequence(in_variable=False)
         verb = ""
         if self._take(":"):
-            verb = self._match(_LITERAL, "a verb")
+            verb = self._match(_VERB, "a verb")
         if self._at != len(self._text):
             raise self._unexpected("/, : or the end")
-        return PathTemplate(segments=tuple(self._segments), variables=tuple(self._variables), verb=verb)
+        return PathTemplate(segments=tuple(self._segments), variables=tuple(map(self._placed, self._variables)), verb=verb)
+
+    def _placed(self, variable: Variable) -> Variable:
+        """The variable with indexes that hold for a path of any length."""
+        count, stop = len(self._segments), cast("int", variable.stop)
+        rest = self._segments.index(REST) if REST in self._segments else count
+        start = variable.start if variable.start <= rest else variable.start - count
+        if stop > rest:
+            stop = None if stop == count else stop - count
+        return replace(variable, start=start, stop=stop)
 
     def _sequence(self, *, in_variable: bool) -> None:
         while True:
-            if REST in self._segments:
-                raise BindingError(f"path {self._text!r} goes on behind **, which matches all that is left")
             if not in_variable and self._take("{"):
                 self._variable()
             elif self._take("**"):
+                if REST in self._segments:
+                    raise BindingError(f"path {self._text!r} has ** twice; where the first one ends cannot be told")
                 self._segments.append(REST)
             elif self._take("*"):
                 self._segments.append(STAR)
@@ -156,9 +180,8 @@ class _Parser:
             self._segments.append(STAR)
         if not self._take("}"):
             raise self._unexpected("}")
-        stop = None if self._segments[-1] == REST else len(self._segments)
         single = self._segments[start:] == [STAR]
-        self._variables.append(Variable(field=field, start=start, stop=stop, single=single))
+        self._variables.append(Variable(field=field, start=start, stop=len(self._segments), single=single))
 
     def _take(self, text: str) -> bool:
         if not self._text.startswith(text, self._at):
@@ -202,22 +225,22 @@ def resolve_field(message: Any, path: str) -> tuple[FieldDescriptor, ...]:
 def check_binding(binding: HttpBinding, request: Any, response: Any, *, requests_stream: bool) -> None:
     """Check that `binding` can be served for a method with the messages `request` and `response`. Raises BindingError."""
     if not _TOKEN.fullmatch(binding.method) or binding.method != binding.method.upper():
-        raise BindingError(f"{binding.method!r} is not a method of HTTP, in capitals")
-    if binding.method in ("CONNECT", "HEAD", "OPTIONS", "TRACE"):
+        raise BindingError(f"{binding.method!r} is not a method of HTTP, in capitals, and not *")
+    if binding.method in ("CONNECT", "TRACE"):
         raise BindingError(f"{binding.method} belongs to HTTP itself, and cannot be bound")
     if requests_stream:
         raise BindingError("a method whose requests stream cannot be bound: a request over HTTP has one body")
     for variable in binding.template.variables:
         field = resolve_field(request, variable.field)[-1]
-        if field.is_repeated or not fits_in_text(field):
-            raise BindingError(f"the path's {variable.field} is no field that one text can be: a scalar or an enum that is not repeated")
+        if not fits_in_text(field):
+            raise BindingError(f"the path's {variable.field} is no field that one text can be: a scalar or an enum, or several of them")
     if binding.body not in ("", STAR):
         _check_top(request, binding.body, "body")
         if any(variable.field.partition(".")[0] == binding.body and "." not in variable.field for variable in binding.template.variables):
             raise BindingError(f"the field {binding.body} is in the path and is the body too")
     if binding.response_body:
         _check_top(response, binding.response_body, "response_body")
-    if binding.body and binding.method in ("GET", "DELETE"):
+    if binding.body and binding.method in ("GET", "HEAD"):
         raise BindingError(f"a {binding.method} has no body; leave {binding.body!r} to the query")
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
+from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import MethodSpec, ServiceSpec
 from towpath._wire.codec import BodyCodec
 from towpath._wire.compression import Compression, EncodingFields, Negotiation
@@ -59,13 +60,14 @@ class ClientHalf:
 
 
 class MethodTable:
-    """The methods that a server serves."""
+    """The methods that a server serves, and how their bindings to HTTP treat a query parameter that no request has."""
 
-    def __init__(self, services: Iterable[ServiceSpec]) -> None:
+    def __init__(self, services: Iterable[ServiceSpec], unknown_query: UnknownQuery = "refuse") -> None:
         specs = list(services)
         self._services: Final = frozenset(spec.name for spec in specs)
         self.by_path: Final = {method.path.encode(): method for spec in specs for method in spec.methods}
         """The methods by the path of their requests."""
+        self.unknown_query: Final = unknown_query
 
     def unknown(self, path: str) -> RpcError:
         """The error of a call to `path`, where no method is."""

@@ -188,3 +188,10 @@ def test_a_server_refuses_what_it_cannot_do_in_time_where_it_is_told_to(tmp_path
 def test_a_mode_of_admission_that_is_none_is_refused_by_name(tmp_path):
     with pytest.raises(SetupError, match=r"service\.admission: invalid enum value 'maybe'"):
         load(written(tmp_path, '[service]\nadmission = "maybe"'), {})
+
+
+@pytest.mark.parametrize("treatment", ["refuse", "ignore"])
+def test_what_rest_does_with_an_unknown_query_parameter_is_a_setting(tmp_path, treatment):
+    assert load(written(tmp_path, f'[service]\nunknown_query = "{treatment}"'), {}).unknown_query == treatment
+    with pytest.raises(SetupError, match=r"service\.unknown_query: invalid enum value 'drop'"):
+        load(written(tmp_path, '[service]\nunknown_query = "drop"'), {})

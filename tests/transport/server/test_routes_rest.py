@@ -103,7 +103,7 @@ async def test_a_stream_is_lines() -> None:
         ),
         (("POST", "/v1/shelves/1/books", bytes(2000), JSON), 413, "RESOURCE_EXHAUSTED", "limit of 1000 bytes"),
         (("GET", "/v1/shelves/1/books/2:read?count=1&fail_after=x"), 400, "INVALID_ARGUMENT", "fail_after"),
-        (("GET", "/v1/books", b"{}", JSON), 400, "INVALID_ARGUMENT", "GET /v1/books takes no body"),
+        (("GET", "/v1/books", b'{"pageSize":1}', JSON), 400, "INVALID_ARGUMENT", "GET /v1/books takes no body"),
     ],
 )
 async def test_what_goes_wrong_is_a_problem(request_: Any, status: int, code: str, detail: str) -> None:
@@ -158,16 +158,48 @@ async def test_a_document_is_served_at_its_path() -> None:
         assert (await ask(server, "POST", "/openapi.json", b"{}", JSON))[0] == 404
 
 
-def bound(path: str, *, name: str = "library.v2.Other") -> LibraryService:
+def bound(path: str, *, name: str = "library.v2.Other", kind: str = "GET") -> LibraryService:
     """The library, as another service with one method that is bound to `path`."""
     method: MethodSpec[Any, Any] = MethodSpec(
-        service=name, name="Get", request=pb.GetBookRequest, response=pb.GetBookResponse, http=(HttpBinding(method="GET", path=path),)
+        service=name, name="Get", request=pb.GetBookRequest, response=pb.GetBookResponse, http=(HttpBinding(method=kind, path=path),)
     )
 
     class Other(Library):
         spec = ServiceSpec(name=name, methods=(method,), attributes={"Get": "get_book"})
 
     return Other()
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "status"),
+    [("*", "GET", 200), ("*", "PURGE", 200), ("*", "HEAD", 200), ("*", "OPTIONS", 200), ("HEAD", "HEAD", 200), ("HEAD", "GET", 405)],
+)
+async def test_any_method_of_http_can_be_bound(kind: str, asked: str, status: int) -> None:
+    async with serving(bound("/v2/{name}", kind=kind)) as server:
+        found, headers, body = await ask(server, asked, "/v2/x")
+        assert (found, headers.get("allow")) == (status, None if status == 200 else "HEAD")
+        if asked == "HEAD":
+            assert body == b""
+        elif status == 200:
+            assert json.loads(body)["book"]["name"] == "x"
+
+
+@pytest.mark.parametrize("path", ["/.well-known/books", "/v1.0/books/{name}"])
+async def test_a_path_may_begin_with_a_name_that_has_a_dot(path: str) -> None:
+    async with serving(bound(path)) as server:
+        assert (await ask(server, "GET", path.replace("{name}", "x")))[0] == 200
+        assert (await ask(server, "GET", "/a.b/books"))[1]["content-type"] == "application/json"
+
+
+async def test_an_unknown_parameter_is_ignored_where_the_setting_says_so() -> None:
+    async with serving(Library(), unknown_query="ignore") as server:
+        status, _, body = await ask(server, "GET", "/v1/books?utm_source=mail&page_size=3")
+        assert (status, json.loads(body)["request"]["pageSize"]) == (200, 3)
+
+
+async def test_nothing_in_a_body_is_no_body() -> None:
+    async with serving(Library()) as server:
+        assert (await ask(server, "GET", "/v1/books", b"{}", JSON))[0] == 200
 
 
 def refusal(make: Callable[[], object]) -> str:

@@ -72,6 +72,51 @@ def test_a_method_is_looked_for_in_less_specific_templates_too():
     assert made.match("POST", "/a/b") == Match("POST /a/{b}", (("b", "b"),))
 
 
+DEEP = router(
+    "/v1/{name=docs/**}",
+    "/v1/{name=docs/**}/rev",
+    "/v1/{name=docs/**}/rev/{number}",
+    "/v1/{name=docs/**}/{last}:list",
+    "/v1/{name=docs/**}/rev:a:b",
+    "/y/{name}:a:b",
+    "/y/{name}:b",
+    "* /any/{name}",
+    "HEAD /any/{name}",
+    "POST /any/{name}",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "variables"),
+    [
+        ("/v1/docs", "/v1/{name=docs/**}", {"name": "docs"}),
+        ("/v1/docs/rev", "/v1/{name=docs/**}/rev", {"name": "docs"}),
+        ("/v1/docs/a/rev/b/rev", "/v1/{name=docs/**}/rev", {"name": "docs/a/rev/b"}),
+        ("/v1/docs/a%2Fb/c%20d/rev/7", "/v1/{name=docs/**}/rev/{number}", {"name": "docs/a%2Fb/c d", "number": "7"}),
+        ("/v1/docs/a/x%2Fy:list", "/v1/{name=docs/**}/{last}:list", {"name": "docs/a", "last": "x/y"}),
+        ("/v1/docs/a/rev:a:b", "/v1/{name=docs/**}/rev:a:b", {"name": "docs/a"}),
+        ("/y/x:a:b", "/y/{name}:a:b", {"name": "x"}),
+        ("/y/x:y:b", "/y/{name}:b", {"name": "x:y"}),
+        ("/y/x:%61:b", "/y/{name}:a:b", {"name": "x"}),
+    ],
+)
+def test_segments_may_follow_any_number_of_segments(path, target, variables):
+    assert DEEP.match("GET", path) == Match(target, tuple(variables.items()))
+
+
+@pytest.mark.parametrize("path", ["/v1/docs//rev", "/y/:b", "/y/x", "/y/x:"])
+def test_nothing_empty_is_matched_in_front_of_a_verb_or_a_segment(path):
+    assert DEEP.match("GET", path) == NoMatch(())
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("GET", "* /any/{name}"), ("PURGE", "* /any/{name}"), ("POST", "POST /any/{name}"), ("HEAD", "HEAD /any/{name}")],
+)
+def test_a_binding_to_every_method_is_taken_where_a_method_has_none_of_its_own(method, target):
+    assert DEEP.match(method, "/any/x") == Match(target, (("name", "x"),))
+
+
 def test_of_two_of_one_shape_the_first_counts():
     assert router("/a/{b}", "/a/{c}").match("GET", "/a/x") == Match("/a/{b}", (("b", "x"),))
 

@@ -10,6 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = true                                    # whether clients may read the service's contracts from it
     openapi = true                                       # whether /openapi.json describes the service's REST API
+    unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
@@ -77,6 +78,7 @@ from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
 from towpath._contracts.policy import MethodConfig, by_method_name
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
+from towpath._core.http_bindings import UnknownQuery
 from towpath._transport.address import Address, Place, parse_place
 from towpath._transport.tls import ClientTls, ServerTls
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -105,6 +107,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     grace: str | None = None
     reflection: bool = True
     openapi: bool = True
+    unknown_query: UnknownQuery = "refuse"
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     admission: AdmissionMode = "on"
     idempotency: str = "memory"
@@ -160,6 +163,8 @@ class ServiceConfig:
     """Whether `grpc.reflection` is served."""
     openapi: bool = True
     """Whether the OpenAPI document is served, at `/openapi.json`."""
+    unknown_query: UnknownQuery = "refuse"
+    """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     """Bytes that a request message may have, before and after decompression."""
     admission: AdmissionMode = "on"
@@ -241,6 +246,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace", zero=True),
         reflection=file.service.reflection,
         openapi=file.service.openapi,
+        unknown_query=file.service.unknown_query,
         message_limit=_message_limit(file.service.message_limit, source),
         admission=file.service.admission,
         idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,

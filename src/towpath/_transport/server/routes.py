@@ -8,6 +8,7 @@ from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.calls.thread_handlers import asynchronous
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import SetupError
+from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.codec import PROTO
@@ -94,7 +95,7 @@ class DirectResponse:
 
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
-    method's in bytes."""
+    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has."""
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class Routes:
         documents: Documents = NO_DOCUMENTS,
         *,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        unknown_query: UnknownQuery = "refuse",
     ) -> None:
         self._documents = {path.encode(): DirectResponse(_response_of(document)) for path, document in documents.items()}
         self._method_routes: dict[bytes, MethodRoute] = {}
@@ -126,7 +128,7 @@ class Routes:
                 )
                 self._innermost.append((method_route, innermost))
         self.compose(layers)
-        self._methods = MethodTable(service.spec for service in services)
+        self._methods = MethodTable((service.spec for service in services), unknown_query)
         self._server_halves = [(protocol, protocol.server(self._methods)) for protocol in PROTOCOLS]
 
     def compose(self, layers: Sequence[Layer]) -> None:

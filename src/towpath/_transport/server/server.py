@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
+from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath._transport.server.connection import ServerLink
@@ -34,7 +35,8 @@ class Server:
     for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
     8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
-    `signal` is told of the connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
+    `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `signal` is told of the
+    connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class Server:
         compression: CompressionName | None = None,
         connections: ConnectionLimits | None = None,
         documents: Documents = NO_DOCUMENTS,
+        unknown_query: UnknownQuery = "refuse",
         signal: Signal = unheard,
     ) -> None:
-        self.routes = Routes(services, layers, documents, message_limit=message_limit)
+        self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query)
         self.limits = limits
         self.compression = configured(compression)
         self.links: dict[ServerLink[Any], None] = {}

@@ -59,6 +59,7 @@ class JsonCodec:
         # By class: a class is found in half the time of its descriptor.
         self._fill: dict[type[Message], Filler] = {}
         self._writers: dict[type[Message], Writer] = {}
+        self._field_writers: dict[FieldDescriptor, Writer] = {}
         self._plans = Plans(self._encoders)
         self._quick: dict[type[Message], BytesWriter | None] = {}
         self._write = msgspec.json.Encoder().encode
@@ -81,6 +82,17 @@ class JsonCodec:
         write = self._writers.get(kind)
         if write is None:
             write = self._writers[kind] = self._encoders.of(message.DESCRIPTOR)
+        try:
+            return self._write(write(message))
+        except RecursionError:
+            raise JsonError(_TOO_DEEP) from None
+
+    def encode_field(self, message: Message, field: FieldDescriptor) -> bytes:
+        """One field of the message as a JSON document: its default if it is not set, and null if it is absent, as a message or an optional
+        scalar can be. Raises JsonError as `encode` does."""
+        write = self._field_writers.get(field)
+        if write is None:
+            write = self._field_writers[field] = self._encoders.field(field)
         try:
             return self._write(write(message))
         except RecursionError:

@@ -48,6 +48,18 @@ class Encoders:
         names: dict[str, Any] = {"str": str}
         return eval(f"lambda value: {self._value(field, names)}", names)  # noqa: S307 # the text is made here; see the module's docstring
 
+    def field(self, field: FieldDescriptor) -> Writer:
+        """The writer of one field of a message, also of a message that has JSON of its own. It returns None for a field that the message
+        knows to be absent."""
+        names: dict[str, Any] = {"str": str}
+        write = eval(f"lambda value: {self._expression(field, names)}", names)  # noqa: S307 # the text is made here, as above
+        absent = not field.is_repeated and field.has_presence
+
+        def write_field(message: Any) -> Any:
+            return None if absent and not message.HasField(field.name) else write(getattr(message, field.name))
+
+        return write_field
+
     def _make(self, descriptor: Descriptor) -> Writer:
         well_known = JSON_WRITERS.get(descriptor.full_name)
         if well_known is not None:

@@ -1,16 +1,19 @@
-"""One binding made ready to serve: which fields of the request are in the path, in the query and in the body."""
+"""One binding made ready to serve: which fields of the request are in the path, in the query and in the body.
+
+The path wins: what query or body say of one of its fields, or of another field of the same oneof, does not count. A body that repeats a
+field of the path, as a whole resource does, is common.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-import msgspec
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.http_bindings import STAR, BindingError, HttpBinding, fits_in_text, resolve_field
+from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, resolve_field
 from towpath._wire.elements import json_elements, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
@@ -18,17 +21,23 @@ from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 JSON: Final = JsonCodec()
 """A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
 
-_WHOLE: Final = JsonCodec(print_defaults=True)
-
 _MOST_PARAMETERS: Final = 1000
+_NO_BODIES: Final = frozenset({b"", b"{}", b"null"})
+"""What clients send that always send JSON, where there is nothing to send."""
 
 
 class Binding:
-    """A binding of a method whose request and response have these types. Not changed once made."""
+    """A binding of a method whose request and response have these types. Not changed once made.
 
-    def __init__(self, http: HttpBinding, request: type[Message], response: type[Message]) -> None:
+    `unknown_query` says whether a query parameter that is no field of the request is refused or ignored.
+    """
+
+    def __init__(
+        self, http: HttpBinding, request: type[Message], response: type[Message], *, unknown_query: UnknownQuery = "refuse"
+    ) -> None:
         self.http = http
         self._request = request
+        self._ignore = unknown_query == "ignore"
         self._in_path = frozenset(variable.field for variable in http.template.variables)
         self._body: FieldDescriptor | None = None
         if http.body not in ("", STAR):
@@ -40,35 +49,33 @@ class Binding:
     def parameters(self, variables: tuple[tuple[str, str], ...], query: str) -> Message:
         """The request with the fields of path and query. Raises RpcError (INVALID_ARGUMENT) that names the parameter at fault."""
         message = self._request()
-        for name, text in variables:
-            _set(message, resolve_field(message.DESCRIPTOR, name), text, f"the path's {name}")
         if query:
             self._read_query(message, query)
+        for name, text in variables:
+            fields = resolve_field(message.DESCRIPTOR, name)
+            for one in text.split(",") if fields[-1].is_repeated else (text,):
+                _set(message, fields, one, f"the path's {name}")
         return message
 
     def request(self, parameters: Message, body: bytes, limit: int = DEFAULT_MESSAGE_LIMIT) -> Message:
         """The whole request. Raises RpcError (INVALID_ARGUMENT) for a body that does not fit. Raises RpcError (RESOURCE_EXHAUSTED) for a
         body with more messages within it than a message limit of `limit` bytes allows (see `towpath._wire.elements`)."""
         if not self.http.body:
-            if body.strip():
+            if b"".join(body.split()) not in _NO_BODIES:
                 raise _invalid("", f"{self.http} takes no body")
             message = self._request()
             message.CopyFrom(parameters)
             return message
         message = self._with_body(body, json_elements(limit), limit)
         for name in self._in_path:
-            _check_same(message, parameters, resolve_field(message.DESCRIPTOR, name), name)
+            _clear(message, resolve_field(message.DESCRIPTOR, name))
         message.MergeFrom(parameters)
         return message
 
     def body(self, response: Any) -> bytes:
         """The response's JSON."""
         field = self._response_body
-        if field is None:
-            return JSON.encode(response)
-        if field.message_type is not None and not field.is_repeated:
-            return JSON.encode(getattr(response, field.name))
-        return msgspec.json.encode(_WHOLE.to_object(response)[field.json_name])
+        return JSON.encode(response) if field is None else JSON.encode_field(response, field)
 
     def _with_body(self, body: bytes, elements: int, limit: int) -> Any:
         if not body.strip():
@@ -89,13 +96,15 @@ class Binding:
         except ValueError:
             raise _invalid("", f"the query has over {_MOST_PARAMETERS} parameters") from None
         if pairs and self.http.body == STAR:
+            if self._ignore:
+                return
             raise _invalid(pairs[0][0], f"the query parameter {pairs[0][0]!r} has no place: {self.http} takes everything in its body")
         given: dict[str, str] = {}  # by field, and the chosen field by oneof
         for name, text in pairs:
             fields = self._parameter(message.DESCRIPTOR, name)
             path = ".".join(field.name for field in fields)
-            if path in self._in_path:
-                raise _invalid(name, f"the query parameter {name!r} is in the path already")
+            if not fields or path in self._in_path:
+                continue
             if path in given and not fields[-1].is_repeated:
                 raise _invalid(name, f"the query parameter {name!r} is given twice")
             given[path] = path
@@ -105,12 +114,18 @@ class Binding:
             _set(message, fields, text, f"the query parameter {name}")
 
     def _parameter(self, message: Any, name: str) -> tuple[FieldDescriptor, ...]:
+        """The fields along a parameter's name; empty for a parameter to ignore."""
         try:
             fields = resolve_field(message, name)
         except BindingError as error:
+            if self._ignore:
+                return ()
             raise _invalid(name, f"the query parameter {error}") from None
-        if self._body is not None and fields[0].name == self._body.name:
+        body, choice = self._body, fields[0].containing_oneof
+        if body is not None and fields[0].name == body.name:
             raise _invalid(name, f"the query parameter {name!r} belongs into the body")
+        if body is not None and choice is not None and choice == body.containing_oneof:
+            raise _invalid(name, f"the query parameter {name!r} is given beside the body, {body.name}; there can be only one of the two")
         if not fits_in_text(fields[-1]):
             raise _invalid(name, f"the query parameter {name!r} is a whole message; give its fields, as in {name}.field=value")
         return fields
@@ -138,12 +153,12 @@ def _set(message: Any, fields: tuple[FieldDescriptor, ...], text: str, what: str
         raise _invalid(".".join(field.name for field in fields), f"{what}: {error}") from None
 
 
-def _check_same(message: Any, parameters: Any, fields: tuple[FieldDescriptor, ...], name: str) -> None:
+def _clear(message: Any, fields: tuple[FieldDescriptor, ...]) -> None:
     for field in fields[:-1]:
-        message, parameters = getattr(message, field.name), getattr(parameters, field.name)
-    given, default = getattr(message, fields[-1].name), getattr(type(message)(), fields[-1].name)
-    if given not in (default, getattr(parameters, fields[-1].name)):
-        raise _invalid(name, f"the body's {name} is not what the path says; leave it out, or give the same")
+        if not message.HasField(field.name):
+            return
+        message = getattr(message, field.name)
+    message.ClearField(fields[-1].name)
 
 
 def _invalid(field: str, message: str) -> RpcError:

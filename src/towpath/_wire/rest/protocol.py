@@ -5,7 +5,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._core.http_bindings import BindingError, HttpBinding, check_binding
+from towpath._core.http_bindings import BindingError, HttpBinding, UnknownQuery, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation, negotiate
@@ -39,7 +39,7 @@ class RestServerHalf(ServerHalf):
         for method in methods.by_path.values():
             for http in method.http:
                 try:
-                    binding = _bound(method, http)
+                    binding = _bound(method, http, methods.unknown_query)
                 except BindingError as error:
                     raise SetupError(f"{method.full_name}: {error}") from None
                 template = http.template
@@ -48,6 +48,7 @@ class RestServerHalf(ServerHalf):
                     raise SetupError(f"{http} of {method.full_name} is bound to {other} too; serve only one of the two")
                 self._router.add(http, (method, binding))
         self._any = bool(taken)
+        self._dotted = {segments[0].encode() for _, segments, _ in taken if "." in segments[0]}
 
     def resolve(self, head: Section, content_type: bytes) -> DialectFactory | WholeResponse | None:
         if not self._any or not self._is_resource(head.path.partition(b"?")[0]):
@@ -55,7 +56,9 @@ class RestServerHalf(ServerHalf):
         path, _, query = head.path.decode("latin-1").partition("?")
         http_method = head.method.decode("latin-1")
         try:
-            found = self._router.match("GET" if http_method == "HEAD" else http_method, path)
+            found = self._router.match(http_method, path)
+            if isinstance(found, NoMatch) and http_method == "HEAD":
+                found = self._router.match("GET", path)
             if isinstance(found, NoMatch):
                 return _nothing(http_method, path, found)
             method, binding = found.target
@@ -68,8 +71,10 @@ class RestServerHalf(ServerHalf):
         return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, dict(head.fields)))
 
     def _is_resource(self, path: bytes) -> bool:
-        """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service."""
-        return path not in self._methods.by_path and path.startswith(b"/") and b"." not in path[1:].partition(b"/")[0]
+        """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service. A binding may
+        begin with a name with a dot too, such as `.well-known`."""
+        first = path[1:].partition(b"/")[0]
+        return path not in self._methods.by_path and path.startswith(b"/") and (b"." not in first or first in self._dotted)
 
 
 class RestDialects(DialectFactory):
@@ -99,15 +104,15 @@ class RestDialects(DialectFactory):
         return error_response(fault, status=_UNSUPPORTED_MEDIA_TYPE)
 
 
-def _bound(method: MethodSpec[Any, Any], http: HttpBinding) -> Binding:
+def _bound(method: MethodSpec[Any, Any], http: HttpBinding, unknown_query: UnknownQuery) -> Binding:
     check_binding(http, method.request.DESCRIPTOR, method.response.DESCRIPTOR, requests_stream=method.kind.requests_stream)
-    return Binding(http, method.request, method.response)
+    return Binding(http, method.request, method.response, unknown_query=unknown_query)
 
 
 def _nothing(method: str, path: str, found: NoMatch) -> WholeResponse:
     if not found.allowed:
         return error_response(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
-    allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed else [])]
+    allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed and "HEAD" not in found.allowed else [])]
     answer = error_response(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
     return WholeResponse(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
 

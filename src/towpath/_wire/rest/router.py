@@ -1,7 +1,7 @@
 """From an HTTP method and a path to their binding, in one walk over the segments of the path.
 
-Where several templates match, a literal segment is preferred to `*` and `*` to `**`, from left to right. A path is decoded segment by
-segment, so that `%2F` separates nothing.
+Where several templates match, a literal segment is preferred to `*` and `*` to `**`, from left to right. A binding to the request's own
+method is preferred to one to every method. A path is decoded segment by segment, so that `%2F` separates nothing.
 """
 
 from collections.abc import Iterator
@@ -48,6 +48,7 @@ class Router(Generic[T]):
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
+        self._verbs: list[str] = []
 
     def add(self, binding: HttpBinding, target: T) -> None:
         """Lead requests that `binding` matches to `target`. The first of two of one shape counts."""
@@ -61,37 +62,53 @@ class Router(Generic[T]):
                 node = node.rest
             else:
                 node = node.literals.setdefault(_decoded(segment), _Node())
-        node.ends.setdefault(_decoded(binding.template.verb), {}).setdefault(binding.method, (binding, target))
+        verb = _decoded(binding.template.verb)
+        if verb and verb not in self._verbs:
+            self._verbs.append(verb)
+            self._verbs.sort(key=len, reverse=True)
+        node.ends.setdefault(verb, {}).setdefault(binding.method, (binding, target))
 
     def match(self, method: str, path: str) -> Match[T] | NoMatch:
         """The target of `method` at `path`, which is as it came, without its query. Raises RpcError for a path that is not UTF-8."""
         raw = path.removeprefix("/").split("/")
         allowed: set[str] = set()
         if len(raw) <= _MOST_SEGMENTS:
-            for segments, verb in _readings(raw):
+            for segments, verb in self._readings(raw):
                 decoded = [_decoded(segment) for segment in segments]
                 for node in _ends(self._root, decoded, 0):
                     found = node.ends.get(verb)
                     if found is None:
                         continue
-                    if method in found:
-                        binding, target = found[method]
+                    bound = found.get(method) or found.get(STAR)
+                    if bound is not None:
+                        binding, target = bound
                         return Match(target, tuple(_variables(binding, segments, decoded)))
                     allowed.update(found)
         return NoMatch(tuple(sorted(allowed)))
 
+    def _readings(self, raw: list[str]) -> Iterator[tuple[list[str], str]]:
+        """The segments and the verb that a path may mean: its last segment ends in a verb of a template, the longest first, or in none."""
+        last = raw[-1]
+        if ":" in last:
+            for verb in self._verbs:
+                # As the path has it, a verb may be percent-encoded; its colons are not.
+                at = _nth_colon_from_the_end(last, verb.count(":") + 1)
+                if at > 0 and _decoded(last[at + 1 :]) == verb:
+                    yield [*raw[:-1], last[:at]], verb
+        yield raw, ""
 
-def _readings(raw: list[str]) -> Iterator[tuple[list[str], str]]:
-    """The segments and the verb that a path may mean: the text behind the last colon of its last segment is a verb, or it is not."""
-    last, colon, verb = raw[-1].rpartition(":")
-    if colon and last and verb:
-        yield [*raw[:-1], last], _decoded(verb)
-    yield raw, ""
+
+def _nth_colon_from_the_end(text: str, count: int) -> int:
+    at = len(text)
+    while count and at > 0:
+        at = text.rfind(":", 0, at)
+        count -= 1
+    return at
 
 
 def _ends(node: _Node[T], segments: list[str], at: int) -> Iterator[_Node[T]]:
-    """The nodes at which matching templates end, the preferred first. The number of templates bounds the nodes that it visits, whatever the
-    path is."""
+    """The nodes at which matching templates end, the preferred first. The templates and the segments of the path bound the nodes that it
+    visits."""
     if at == len(segments):
         yield node
     else:
@@ -101,8 +118,11 @@ def _ends(node: _Node[T], segments: list[str], at: int) -> Iterator[_Node[T]]:
             yield from _ends(literal, segments, at + 1)
         if node.star is not None and segment:
             yield from _ends(node.star, segments, at + 1)
-    if node.rest is not None and all(segments[at:]):
-        yield node.rest
+    if node.rest is not None:
+        for end in range(at, len(segments) + 1):  # templates that go on behind `**` are more specific than the one that ends there
+            if end > at and not segments[end - 1]:
+                break
+            yield from _ends(node.rest, segments, end)
 
 
 def _variables(binding: HttpBinding, raw: list[str], decoded: list[str]) -> Iterator[tuple[str, str]]:
