@@ -2,7 +2,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.errors import Code, RpcError, SetupError, first_cause, only_rpc_errors
 from towpath._core.metadata import EMPTY, Metadata
 
 
@@ -42,3 +42,27 @@ def test_ok_is_no_error() -> None:
 
 def test_a_setup_error_is_its_message() -> None:
     assert str(SetupError("towpath.toml: targets.flights is missing")) == "towpath.toml: targets.flights is missing"
+
+
+def nested(error: BaseException, depth: int) -> BaseException:
+    for _ in range(depth):
+        error = BaseExceptionGroup("", [error])
+    return error
+
+
+def test_the_cause_of_a_group_is_the_first_error_in_it() -> None:
+    missing, bug = RpcError(Code.NOT_FOUND), ValueError()
+    assert first_cause(missing) is missing
+    assert first_cause(bug) is bug
+    assert first_cause(ExceptionGroup("", [ExceptionGroup("", [missing, bug]), bug])) is missing
+    assert first_cause(BaseExceptionGroup("", [KeyboardInterrupt(), missing])) is not missing
+    assert first_cause(nested(missing, 5000)) is missing
+
+
+def test_a_bug_in_a_group_is_found_at_any_depth() -> None:
+    missing, bug = RpcError(Code.NOT_FOUND), ValueError()
+    assert only_rpc_errors(missing)
+    assert not only_rpc_errors(bug)
+    assert only_rpc_errors(ExceptionGroup("", [ExceptionGroup("", [missing]), missing]))
+    assert not only_rpc_errors(ExceptionGroup("", [missing, ExceptionGroup("", [missing, bug])]))
+    assert not only_rpc_errors(nested(bug, 5000))

@@ -40,6 +40,8 @@ def test_a_code_has_its_class(code: Code, outcome: Outcome) -> None:
         (asyncio.CancelledError(), Outcome.CANCELLED),
         (GeneratorExit(), Outcome.CANCELLED),
         (ZeroDivisionError(), Outcome.FATAL),
+        (ExceptionGroup("", [RpcError(Code.NOT_FOUND), ValueError()]), Outcome.CLIENT_FAULT),
+        (BaseExceptionGroup("", [SystemExit(), RpcError(Code.NOT_FOUND)]), Outcome.FATAL),
     ],
 )
 def test_an_attempt_may_end_without_a_code(error: BaseException | None, outcome: Outcome) -> None:

@@ -1,7 +1,8 @@
 """One error type for every call, on both sides and over every protocol: `RpcError` with one of gRPC's codes.
 
 A handler raises `RpcError` to choose what its caller sees, and a client's call raises it for every failure, local or remote. Any other
-exception of a handler is a bug, and reaches the caller as INTERNAL without its text. There is deliberately no tree of exception classes:
+exception of a handler is a bug, and reaches the caller as INTERNAL without its text. An exception group, as an `asyncio.TaskGroup` raises
+it, counts as the first error in it. There is deliberately no tree of exception classes:
 a caller branches on `error.code`, as in every gRPC language, and a program on the reason of an ErrorInfo in `error.details`.
 """
 
@@ -72,6 +73,26 @@ class RpcError(Exception):
 
     def __repr__(self) -> str:
         return f"RpcError({self.code.name}, {self.message!r}, details={len(self.details)})"
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The error that a call ends with whose handler raised `error`. It is the first one of an exception group, at whatever depth: an
+    `asyncio.TaskGroup` lists first the task that failed first, and cancels the others for it. Any other error is its own cause."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def only_rpc_errors(error: BaseException) -> bool:
+    """Whether `error` is an RpcError, or a group of nothing else, at whatever depth: then nothing in it is a bug."""
+    found: list[BaseException] = [error]
+    while found:
+        part = found.pop()
+        if isinstance(part, BaseExceptionGroup):
+            found.extend(part.exceptions)
+        elif not isinstance(part, RpcError):
+            return False
+    return True
 
 
 def deadline_exceeded(method: str) -> RpcError:

@@ -8,7 +8,7 @@ import asyncio
 from enum import Enum
 from typing import Final
 
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, first_cause
 
 
 class Outcome(Enum):
@@ -45,9 +45,11 @@ BLAMES_SERVER: Final = frozenset({Outcome.OVERLOAD, Outcome.TRANSIENT, Outcome.F
 
 def classify(error: BaseException | None) -> Outcome:
     """The class of an attempt that ended with `error`; None for an attempt that succeeded. An exception that is no RpcError is a
-    cancellation or a bug."""
+    cancellation or a bug. A group has the class of its first cause."""
     if error is None:
         return Outcome.SUCCESS
+    if isinstance(error, BaseExceptionGroup):
+        error = first_cause(error)
     if isinstance(error, RpcError):
         return _BY_CODE.get(error.code, Outcome.CLIENT_FAULT)
     return Outcome.CANCELLED if isinstance(error, (asyncio.CancelledError, GeneratorExit)) else Outcome.FATAL

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from towpath._core import clock
 from towpath._core.context import Context
-from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.errors import Code, RpcError, SetupError, first_cause
 from towpath._core.service import Handler, MethodSpec
 from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.histogram import DurationHistogram, Series
@@ -126,6 +126,7 @@ def write_exposition(registry: CollectorRegistry, path: Path) -> None:
 
 def _outcome(error: BaseException, ctx: Context) -> str:
     """The status code of a call that ended with `error`. A caller that no longer listens does not get it."""
+    error = first_cause(error)
     if isinstance(error, RpcError):
         code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it
         return code.name if isinstance(code, Code) else Code.INTERNAL.name

@@ -138,6 +138,17 @@ async def test_an_error_that_would_come_again_is_stored_with_its_details() -> No
     assert (caught.value.code, inside.reason, effects.runs) == (Code.NOT_FOUND, "NO_SEAT", 1)
 
 
+async def test_of_a_group_the_first_cause_is_stored() -> None:
+    effects = Effects()
+    effects.error = ExceptionGroup("", [RpcError(Code.NOT_FOUND, "no seat")])
+    handler = wrapped(effects)
+    with pytest.raises(ExceptionGroup):
+        await handler(pb.FailRequest(), context())
+    with pytest.raises(RpcError, match="no seat"):
+        await handler(pb.FailRequest(), context())
+    assert effects.runs == 1
+
+
 async def test_a_detail_that_came_packed_is_stored_as_it_came() -> None:
     effects, packed = Effects(), PackedDetail()
     packed.Pack(ErrorInfo(reason="NO_SEAT"))
@@ -149,9 +160,10 @@ async def test_a_detail_that_came_packed_is_stored_as_it_came() -> None:
     assert caught.value.details == (packed,)
 
 
-async def test_a_store_that_is_lost_while_the_handler_runs_is_no_bug() -> None:
+@pytest.mark.parametrize("error", [StoreUnavailable("down"), ExceptionGroup("", [StoreUnavailable("down")])])
+async def test_a_store_that_is_lost_while_the_handler_runs_is_no_bug(error: Exception) -> None:
     effects = Effects()
-    effects.error = StoreUnavailable("down")
+    effects.error = error
     handler = wrapped(effects)
     with pytest.raises(RpcError, match="its store was lost") as caught:
         await handler(pb.FailRequest(), context())

@@ -27,7 +27,7 @@ from google.rpc.status_pb2 import Status
 
 from towpath._core.context import Context
 from towpath._core.decisions import Decision, Signal, rejection, unheard
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
@@ -123,11 +123,12 @@ class Idempotency:
                 raise TypeError(f"{method.full_name} returned {type(response).__name__} instead of {method.response.__name__}")
             answer = None if key_lease.answered else Answer.of(response)
         except BaseException as error:
+            cause = first_cause(error)
             if not key_lease.answered:
-                await self._failed(method, ctx, key_lease, error)
-            if isinstance(error, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
+                await self._failed(method, ctx, key_lease, cause)
+            if isinstance(cause, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
                 self._tell(method, ctx, STORE_UNAVAILABLE)
-                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {error}") from error
+                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {cause}") from error
             raise
         finally:
             current_lease.reset(token)

@@ -11,7 +11,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import DeadlineWheel, Slot
 from towpath._core.decisions import Decision, Signal
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
 from towpath._wire.compression import Compression
 
 ROLE: Final = "transport"
@@ -136,10 +136,12 @@ class Handling:
 
     def _failed(self, error: BaseException) -> None:
         """The handler has ended with `error`. What is not an RpcError is a bug, whatever it derives from: its caller is told without its
-        text, it is logged whole, and nothing but its call ends. So sys.exit() in a handler is a bug too, and no way to stop a server."""
+        text, it is logged whole, and nothing but its call ends. So sys.exit() in a handler is a bug too, and no way to stop a server. Of
+        a group the caller is told the first cause, and the group is logged if there is a bug in it."""
         ctx, link = self._ctx, self._link
-        if isinstance(error, RpcError):
-            self._fail(error)
+        cause = first_cause(error)
+        if isinstance(cause, RpcError):
+            self._raised(cause, error)
             return
         if isinstance(error, GeneratorExit) and link.loop.is_closed():
             raise error  # what is left of a call whose loop is gone
@@ -153,6 +155,12 @@ class Handling:
         if isinstance(error, KeyboardInterrupt) and _ctrl_c_raises():
             link.flush()
             raise error
+
+    def _raised(self, cause: RpcError, error: BaseException) -> None:
+        """The handler has ended with `error`, of which `cause` is for its caller."""
+        self._fail(cause)
+        if cause is not error and not only_rpc_errors(error):
+            self._report(error)
 
     def _report(self, fault: BaseException) -> None:
         """Log what is a bug."""

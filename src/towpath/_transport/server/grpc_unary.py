@@ -15,7 +15,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT, Rejection
-from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
@@ -226,8 +226,11 @@ class ServerCall(Stream, Handling):
                 response = await method_route.handler(request, ctx)
                 if not self._over:
                     self._reply(method_route, response, ctx)
-            except RpcError as error:
-                self._fail(self._with_reply(error, ctx))
+            except (RpcError, BaseExceptionGroup) as error:
+                cause = first_cause(error)
+                if not isinstance(cause, RpcError):
+                    raise
+                self._raised(self._with_reply(cause, ctx), error)
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
             self._failed(error)
         finally:
@@ -271,7 +274,9 @@ class ServerCall(Stream, Handling):
             return error
         # Not made of both anew: what a gateway passes on, as it came, must not fail the stricter check of what applications set.
         merged = Metadata.received((*_made(reply.trailers), *_made(error.metadata)))
-        return RpcError(error.code, error.message, error.details, metadata=merged)
+        told = RpcError(error.code, error.message, error.details, metadata=merged)
+        told.pushback = error.pushback
+        return told
 
     def _tell(self, error: RpcError, *, bare: bool) -> None:
         """A response of trailers alone."""
