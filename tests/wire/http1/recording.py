@@ -46,6 +46,7 @@ class Server:
         self.requests: list[Request] = []
         self.reading = True
         self.over = ""
+        self.lingers = False
         self.connection = Http1Connection(self, limits)
         self.connection.begin()
 
@@ -60,6 +61,9 @@ class Server:
     def resume_reading(self) -> None:
         assert not self.reading
         self.reading = True
+
+    def linger(self) -> None:
+        self.lingers = True
 
     def finished(self) -> None:
         self.over = "finished"

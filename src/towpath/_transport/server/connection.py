@@ -4,7 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from towpath._core.deadline import wheel_of
 from towpath._core.decisions import Signal
@@ -19,6 +19,9 @@ from towpath._wire.compression import Compression
 from towpath._wire.http2 import Limits
 
 End = TypeVar("End", bound=SansIO)
+
+_HALF_CLOSED: Final = 60.0
+"""Seconds for which a client that has closed its half of the connection is answered."""
 
 
 class Site(Protocol):
@@ -56,6 +59,25 @@ class ServerLink(Link[End]):
         self.site.links[self] = None
         self.caller = caller_of(transport)
         super().connection_made(transport)
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more. It may have closed its half of the connection and wait for what it has asked: one that is gone
+        looks the same, so it is answered for `_HALF_CLOSED` seconds at most. TLS has no half of a connection to close."""
+        transport = self._transport
+        if transport is None:
+            return False
+        if transport.can_write_eof():
+            self._input_ended()
+        self.flush()
+        if transport.is_closing() or not transport.can_write_eof() or not self.busy:
+            return False
+        if self._cut is None:
+            self._cut = self.loop.call_later(_HALF_CLOSED, self.abort)
+        return True
+
+    @abstractmethod
+    def _input_ended(self) -> None:
+        """Give up what has come in part, and close once all that has come whole is answered."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; its calls are cancelled."""

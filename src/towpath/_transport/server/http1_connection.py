@@ -13,6 +13,15 @@ from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
 
+_LINGER: Final = 30.0
+"""Seconds for which a client may go on with a request whose response has ended."""
+
+_LAST_WORDS: Final = 5.0
+"""Seconds that a client has to read why its request is refused, while what it still sends is dropped."""
+
+_LAST_WORDS_SECURED: Final = 1.0
+"""Seconds of the same behind TLS, where the client does not see the end of the response until the connection ends."""
+
 _NEEDS_HTTP2: Final = WholeResponse(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
 
@@ -43,6 +52,9 @@ class Http1Link(ServerLink[Http1Connection]):
         else:
             self.failed(reason)
 
+    def _input_ended(self) -> None:
+        self.connection.input_ended()
+
     def drain(self) -> None:
         self.draining = True
         self.connection.announce_shutdown()
@@ -71,8 +83,27 @@ class Http1Link(ServerLink[Http1Connection]):
     def resume_reading(self) -> None:
         self.release(BUSY)
 
+    def linger(self) -> None:
+        self._linger(_LINGER)
+
     def finished(self) -> None:
         self.close()
+
+    def failed(self, reason: str) -> None:
+        transport = self._transport
+        self._linger(_LAST_WORDS if transport is not None and transport.can_write_eof() else _LAST_WORDS_SECURED)
+
+    def _linger(self, seconds: float) -> None:
+        """Send what is left and the end, and read on for some time: a socket that is closed with something to read in it is reset, and its
+        client loses the response."""
+        self.flush()
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        if self._cut is None:
+            self._cut = self.loop.call_later(seconds, super().failed, "")
 
 
 class Http1Exchange:

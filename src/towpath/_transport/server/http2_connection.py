@@ -22,6 +22,11 @@ TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 
 _SHUTDOWN_PING: Final = b"goodbye!"
 
+_PROBE: Final = b"you here"
+
+_PROBE_INTERVAL: Final = 1.0
+"""Seconds between two probes of a client that has closed its half of the connection."""
+
 
 class Http2Link(ServerLink[ServerConnection]):
     """One client's connection and its calls."""
@@ -74,6 +79,18 @@ class Http2Link(ServerLink[ServerConnection]):
     def give_up(self, reason: str) -> None:
         """GOAWAY also tells the client that nothing which it has sent since was begun."""
         self.connection.fail(ErrorCode.NO_ERROR, reason)
+
+    def _input_ended(self) -> None:
+        self.connection.input_ended()
+        self.draining = True
+        self._probe()
+
+    def _probe(self) -> None:
+        # The system of a client that is gone resets the connection for what it is sent, and the calls that are under way are cancelled.
+        if self._transport is not None and self.busy:
+            self.connection.ping(_PROBE)
+            self.flush()
+            self.loop.call_later(_PROBE_INTERVAL, self._probe)
 
     def drain(self) -> None:
         """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""

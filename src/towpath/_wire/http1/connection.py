@@ -4,6 +4,9 @@ llhttp, through httptools, does the parsing and refuses requests that could be s
 folded or malformed fields (RFC 9112, sections 5 to 7 and 11). A client may send requests before the last response has ended. They wait
 here, and reading stops while any does, so no more waits than one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows:
 the request and all bytes behind it mean the same without the field. CONNECT is refused. Responses have the version of their request.
+
+A response may end before its request. The rest of the request is then read and dropped, within limits: a connection that is closed while
+its client still sends is reset by TCP, and the client loses the response (RFC 9112, section 9.6).
 """
 
 from collections import deque
@@ -12,41 +15,14 @@ from typing import Final
 
 import httptools
 
-from towpath._wire.http.fields import REQUEST, Field, Section
+from towpath._wire.http.fields import Field, Section
+from towpath._wire.http1.fault import REASONS, Fault
+from towpath._wire.http1.head import request_head
 from towpath._wire.http1.limits import Http1Limits
 from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
 
-REASONS: Final = {
-    200: b"OK",
-    304: b"Not Modified",
-    400: b"Bad Request",
-    401: b"Unauthorized",
-    403: b"Forbidden",
-    404: b"Not Found",
-    405: b"Method Not Allowed",
-    408: b"Request Timeout",
-    409: b"Conflict",
-    413: b"Content Too Large",
-    415: b"Unsupported Media Type",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    499: b"Client Closed Request",
-    500: b"Internal Server Error",
-    501: b"Not Implemented",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-    505: b"HTTP Version Not Supported",
-}
 _BODILESS: Final = frozenset({204, 304})
 _MOST_KNOWN: Final = 64
-
-
-class _Fault(Exception):
-    """The request cannot be served; ends the connection."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Http1Connection:
@@ -86,8 +62,12 @@ class Http1Connection:
         self._begun = False
         self._response_ended = True
         self._turning = False
+        self._discarding = False
+        """Whether the response has ended before the request, whose rest is dropped."""
+        self._discarded = 0
+        self._input_ended = False
         # Heads that came before on this connection, so that results worked out for one serve the next.
-        self._known: dict[tuple[bytes, bytes, tuple[Field, ...]], Section] = {}
+        self._known: dict[tuple[bytes, bytes, str, tuple[Field, ...]], Section] = {}
 
     @property
     def idle(self) -> bool:
@@ -112,23 +92,37 @@ class Http1Connection:
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
         if self._closed or (self._last and self._stream is not None and self._request_ended):
+            if self._closed:
+                self._discard(len(data))
             return
         self._unparsed += len(data)
         try:
             self._parse(data)
             if self._unparsed > self._limits.max_head:
-                raise _Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
-        except _Fault as fault:
+                raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
+        except Fault as fault:
             self._fail(fault)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            self._fail(cause if isinstance(cause, _Fault) else _Fault(400, str(error)))
+            self._fail(cause if isinstance(cause, Fault) else Fault(400, str(error)))
         except httptools.HttpParserError as error:
-            self._fail(_Fault(400, f"this is not HTTP/1.1: {error}"))
+            self._fail(Fault(400, f"this is not HTTP/1.1: {error}"))
+
+    def input_ended(self) -> None:
+        """The client has closed its half of the connection. It may still wait for the responses to what it has sent."""
+        if self._closed:
+            self._delegate.finished()
+        if self._closed or self._input_ended:
+            return
+        self._input_ended = True
+        if self.waiting or (self._request_ended and self._stream is not None):
+            self.waiting.append(self._no_more)
+        else:
+            self._no_more()
 
     def timeout(self) -> None:
         """End the connection, since its client takes too long to send a head."""
-        self._fail(_Fault(408, "the request's head did not come in time"))
+        self._fail(Fault(408, "the request's head did not come in time"))
 
     def announce_shutdown(self) -> None:
         """Serve the requests that have come, and no more."""
@@ -171,7 +165,7 @@ class Http1Connection:
         """A header or trailer field."""
         self._fields.append((name.lower(), value.rstrip(b" \t")))
         if len(self._fields) > self._limits.max_fields:
-            raise _Fault(431, f"the request has over {self._limits.max_fields} fields")
+            raise Fault(431, f"the request has over {self._limits.max_fields} fields")
 
     def on_headers_complete(self) -> None:
         """The head has come whole."""
@@ -179,7 +173,7 @@ class Http1Connection:
         self._unparsed = 0
         version, method = self._parser.get_http_version(), self._parser.get_method()
         if method == b"CONNECT":
-            raise _Fault(501, "CONNECT is not served here")
+            raise Fault(501, "CONNECT is not served here")
         if self._parser.should_upgrade():
             self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
             return
@@ -221,22 +215,12 @@ class Http1Connection:
         return line + b"".join(b"%s: %s\r\n" % field for field in self._fields if field[0] != b"upgrade") + b"\r\n"
 
     def _section(self, method: bytes, version: str) -> Section:
-        if version not in ("1.0", "1.1"):
-            raise _Fault(505, f"HTTP/{version} is not served here")
         fields = tuple(self._fields)
-        key = (method, self._target, fields)
+        key = (method, self._target, version, fields)
         known = self._known.get(key)
         if known is not None:
             return known
-        hosts = [value for name, value in fields if name == b"host"]
-        if len(hosts) > 1 or (not hosts and version == "1.1"):
-            raise _Fault(400, "the request needs one Host field")
-        target = self._target
-        if not target.startswith(b"/") and target != b"*":
-            target = _path_of(target)
-        lengths = [value for name, value in fields if name == b"content-length"]
-        pseudo = {b":method": method, b":scheme": b"http", b":path": target, b":authority": hosts[0] if hosts else b""}
-        section = Section(REQUEST, pseudo, fields, int(lengths[0]) if lengths else -1)
+        section = request_head(method, self._target, version, fields)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[key] = section
@@ -245,6 +229,8 @@ class Http1Connection:
     # Requests, one at a time.
 
     def _in_turn(self, event: Callable[[], None]) -> None:
+        if self._closed:  # by what came before in the same read
+            return
         if self.waiting or (self._request_ended and (self._blocked or self._stream is not None)):
             self.waiting.append(event)
             self._pause()
@@ -268,17 +254,33 @@ class Http1Connection:
             self.out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _body(self, data: bytes) -> None:
+        stream = self._stream
+        if stream is None or self._discarding:
+            self._discard(len(data))
+            return
         self.unread += len(data)
         if self.unread > self._limits.max_unread:
             self._pause()
-        if self._stream is not None and not self._response_ended:
-            self._stream.data_received(data, False)
+        stream.data_received(data, False)
 
     def _ended(self) -> None:
         self._request_ended = True
         if self._stream is not None and not self._response_ended:
             self._stream.data_received(b"", True)
         self._next()
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > self._limits.max_discarded:
+            self._end()
+
+    def _no_more(self) -> None:
+        """Nothing follows the requests that were served."""
+        if self._request_ended or self._discarding:
+            self._end()
+        else:
+            self.lost("the client has ended in the middle of its request")
+            self._delegate.finished()
 
     def _next(self) -> None:
         """Go on to the request that waits, once both halves of the one before it have ended."""
@@ -362,38 +364,31 @@ class Http1Connection:
     def _finish(self) -> None:
         self._response_ended = True
         self._begun = False
-        if not self._request_ended:
-            self._end()
-        else:
+        if self._request_ended:
             self._next()
+        else:
+            self._discarding = True
+            self.unread = 0
+            self._resume()
+            self._delegate.linger()
 
     def _end(self) -> None:
         self._closed = True
         self._delegate.finished()
 
-    def _fail(self, fault: _Fault) -> None:
+    def _fail(self, fault: Fault) -> None:
         if self._closed:
+            return
+        if self._discarding:  # the request had its response
+            self._end()
             return
         stream, self._stream = self._stream, None
         # The fault becomes the response, unless one has begun.
         if not self._begun:
-            body = str(fault).encode() + b"\n"
-            reason = REASONS[fault.status]
-            self.out.append(
-                b"HTTP/1.1 %d %s\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-                % (fault.status, reason, len(body), body)
-            )
+            self.out.append(fault.response())
+        self._resume()
         self._closed = True
         self.waiting.clear()
         if stream is not None:
             stream.reset_received(str(fault))
         self._delegate.failed(str(fault))
-
-
-def _path_of(target: bytes) -> bytes:
-    """The path of a target in absolute form, which a server must accept (RFC 9112, section 3.2.2)."""
-    scheme, separator, rest = target.partition(b"://")
-    if not separator or scheme.lower() not in (b"http", b"https"):
-        raise _Fault(400, "the request's target is neither a path nor a URL")
-    path = rest.partition(b"/")[2]
-    return b"/" + path

@@ -13,3 +13,5 @@ class Http1Limits:
     """The number of fields."""
     max_unread: int = 256 * 1024
     """Body bytes that may have come and not been taken before reading stops."""
+    max_discarded: int = 256 * 1024 * 1024
+    """Bytes that are read and dropped after a response that ends the connection, so that its client, which still sends, gets to read it."""

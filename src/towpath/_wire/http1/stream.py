@@ -36,10 +36,16 @@ class Http1ConnectionDelegate(Protocol):
         """Read from the socket again."""
         ...
 
+    def linger(self) -> None:
+        """The response has ended, and nothing is sent after it: flush what is in `out`. The client still sends, and what it sends is read
+        and dropped. Close after some time all the same."""
+        ...
+
     def finished(self) -> None:
         """The connection is over in good order: flush what is in `out`, then close."""
         ...
 
     def failed(self, reason: str) -> None:
-        """The connection is over because of a fault: flush what is in `out`, then close."""
+        """The connection is over because of a fault: flush what is in `out`, then close. The client may still be sending, so give it time
+        to read."""
         ...

@@ -8,6 +8,7 @@ from towpath._wire.hpack import HeaderBlock
 from towpath._wire.http.fields import Field, MalformedSection, Section, is_good
 from towpath._wire.http2 import fields, frames
 from towpath._wire.http2.connection import Connection
+from towpath._wire.http2.control import LOST
 from towpath._wire.http2.delegate import ServerConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from towpath._wire.http2.frames import (
@@ -86,6 +87,13 @@ class ServerConnection(Connection):
             self.last_accepted = self.last_peer_stream
             self.out.append(frames.goaway(self.last_accepted, ErrorCode.NO_ERROR, b"shutting down"))
             self._advance(ConnectionEvent.GOAWAY)
+
+    def input_ended(self) -> None:
+        """The peer sends nothing more. Streams on which its half has ended go on; on the others, nothing can come of what has come."""
+        for stream in list(self.streams.values()):
+            if AFTER_RECV_END[stream.state] != ILLEGAL:
+                self.forget(stream)
+                stream.reset_received(LOST, "the client has ended in the middle of its request")
 
     def answer(self, stream: Stream, answer: ResponseTemplate, body: bytes) -> None:
         """Send a whole response: `encode` and `send_whole` in one. The hot path."""
