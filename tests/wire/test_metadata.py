@@ -71,3 +71,9 @@ def test_pairs_in_the_place_of_metadata_are_checked_as_metadata_are() -> None:
         metadata.encoded_fields([("a", "b\r\nc: d")])
     with pytest.raises(TypeError, match="metadata are pairs"):
         metadata.encoded_fields({"ab": "c"})  # type: ignore[arg-type]
+
+
+def test_the_crumbs_of_a_cookie_are_one_cookie() -> None:
+    crumbs = [(b"x", b"1"), (b"cookie", b"session=abc"), (b"y", b"2"), (b"cookie", b"theme=dark"), (b"cookie", b"_ga=1")]
+    assert list(metadata.decode(crumbs)) == [("x", "1"), ("cookie", "session=abc; theme=dark; _ga=1"), ("y", "2")]
+    assert list(metadata.decode([(b"cookie", b"a=1; b=2")])) == [("cookie", "a=1; b=2")]

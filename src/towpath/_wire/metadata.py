@@ -45,8 +45,14 @@ def decode(fields: Iterable[Field]) -> Metadata:
     """What the application sees of received fields. A `-bin` value that is not base64 is dropped with its key, as grpc-go and C-core
     do: one bad value must not cost the call, and passing raw text as bytes would be worse than nothing."""
     pairs: list[tuple[str, Value]] = []
+    crumbs: list[str] = []
+    place = 0
     for name, value in fields:
         if name in _OWNED or (name.startswith(_PREFIXES) and name != _FALLBACK):
+            continue
+        if name == b"cookie":  # HTTP/2 may send one in crumbs (RFC 9113, section 8.2.3)
+            place = place if crumbs else len(pairs)
+            crumbs.append(value.decode("latin-1"))
             continue
         if not name.endswith(b"-bin"):
             pairs.append((name.decode("ascii"), value.decode("latin-1")))
@@ -56,6 +62,8 @@ def decode(fields: Iterable[Field]) -> Metadata:
             decoded = from_base64(part)
             if decoded is not None:
                 pairs.append((name.decode("ascii"), decoded))
+    if crumbs:
+        pairs.insert(place, ("cookie", "; ".join(crumbs)))
     return Metadata.received(tuple(pairs)) if pairs else EMPTY
 
 

@@ -20,6 +20,7 @@ from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
+from towpath._transport.server.unread_response import limit_wait
 from towpath._wire import metadata, propagation
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, status
@@ -304,9 +305,15 @@ class DirectResponseStream(Stream):
         connection.send_head(self, connection.encode(response.head, literals), end_stream=not body)
         if body:
             connection.send_body(self, body, end_stream=True)
-        if self.queue:  # no room for an error's few bytes: the client wants none
-            self.reset(ErrorCode.REFUSED_STREAM)
+            limit_wait(self._link, self)
+        else:
+            _abandon_rest(self, self._link)
+
+    def drained(self) -> None:
+        """The response has gone, which may have waited for the client's window."""
         _abandon_rest(self, self._link)
+        if self._link.draining:
+            self._link.close_if_idle()
 
 
 class RefusedStream(Stream):

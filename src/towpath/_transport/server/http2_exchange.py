@@ -1,15 +1,20 @@
 """The HTTP/2 stream that carries a call of any protocol: events in one direction, frames in the other."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.routes import DialectRoute
+from towpath._transport.server.unread_response import limit_wait
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
 from towpath._wire.http2.states import CLOSED
+
+_CONTINUE: Final = Template((b":status", b"100"))
+"""What a client waits for that has asked whether it may send its body (RFC 9110, section 10.1.1)."""
 
 
 class Http2Exchange(Stream):
@@ -39,9 +44,13 @@ class Http2Exchange(Stream):
             if call.body:
                 self.send_data(call.body, end=True)
             self.abandon()
+            limit_wait(self._link, self)
             self._link.schedule_flush()
             return
         self._call = call
+        if self._route.expects_continue and not end_stream:
+            self._connection.send_head(self, self._connection.encode(_CONTINUE), end_stream=False)
+            self._link.schedule_flush()
         call.begin(end=end_stream)
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
@@ -62,6 +71,8 @@ class Http2Exchange(Stream):
             self._call.drained()
         if self._finished:
             self.abandon()
+            if self._link.draining:
+                self._link.close_if_idle()
 
     # What the call does.
 

@@ -41,6 +41,8 @@ _FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(_CO
 _NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
 _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
+_UNEXPECTED: Final = Template((b":status", b"417"), (b"content-type", b"text/plain"))
+
 
 class GrpcUnaryRoute:
     """A head that asks for a unary method over gRPC, with what it says of the call."""
@@ -58,13 +60,14 @@ class GrpcUnaryRoute:
 class DialectRoute:
     """A head that asks for a method in any protocol, whose calls `towpath._transport.server.exchange` runs through a dialect."""
 
-    __slots__ = ("_negotiation", "dialects", "head", "inherited", "method_route", "needs_http2")
+    __slots__ = ("_negotiation", "dialects", "expects_continue", "head", "inherited", "method_route", "needs_http2")
 
     def __init__(self, head: Section, method_route: MethodRoute, dialects: DialectFactory) -> None:
         self.head = head
         self.method_route = method_route
         self.dialects = dialects
         self.inherited = Inherited(head.fields, method_route.criticality)
+        self.expects_continue = _expectations(head) == {b"100-continue"}
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
         self._negotiation = dialects.negotiation
@@ -145,6 +148,9 @@ class Routes:
         return route
 
     def _resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+        expected = _expectations(head)
+        if not expected <= {b"100-continue"}:
+            return DirectResponse(WholeResponse(_UNEXPECTED, (), b"nothing but 100-continue can be expected here\n"))
         path = head.path.partition(b"?")[0]
         is_method = path in self._method_routes
         document = self._documents.get(path)
@@ -157,12 +163,18 @@ class Routes:
                 return DirectResponse(found)
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
-                if protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
+                if not expected and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
                     return GrpcUnaryRoute(head, method_route, found.negotiation)
                 return DialectRoute(head, method_route, found)
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
         return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+
+
+def _expectations(head: Section) -> set[bytes]:
+    """What the client wants to be sure of before it sends its body, in lower case."""
+    values = [value for name, value in head.fields if name == b"expect"]
+    return {expectation.strip().lower() for value in values for expectation in value.split(b",")}
 
 
 def _response_of(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
