@@ -14,7 +14,7 @@ from towpath._core.context import CallOptions, Context, Criticality, Reply, curr
 from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.metadata import Metadata
-from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
+from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, MethodSpec, Service, ServiceSpec, UnaryCall
 
 if TYPE_CHECKING:
     from towpath._app.application import App
@@ -34,6 +34,7 @@ __all__ = [
     "Criticality",
     "Decision",
     "Idempotency",
+    "IdempotencyKey",
     "Metadata",
     "MethodKind",
     "MethodSpec",

@@ -6,7 +6,7 @@ from towpath._core.context import CallOptions, Context, Criticality
 from towpath._core.errors import Code
 from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
-from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec
+from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, MethodSpec, Service, ServiceSpec
 
 __all__ = [
     "BidiStreamingCall",
@@ -19,6 +19,7 @@ __all__ = [
     "HedgingPolicy",
     "HttpBinding",
     "Idempotency",
+    "IdempotencyKey",
     "MethodKind",
     "MethodSpec",
     "Requests",

@@ -88,6 +88,21 @@ def test_contract_options_and_defaults_are_told_apart(capsys):
     assert ["idempotency", "unknown", "default"] in text
 
 
+def test_who_gives_the_key_is_told_on_both_sides_and_what_is_repeated_with_it(config, capsys):
+    config.write_text(config.read_text().replace('"stream.v1.stream_towpath"', '"payment.v1.payment_towpath"'))
+    for method in ("PaymentService/Charge", "PaymentService/Refund"):
+        assert explain(method) == 0
+    text = rows(capsys.readouterr().out)
+    retry = "up to 3 attempts after UNAVAILABLE, what no handler began, or ABORTED while an earlier one runs"
+    assert [row[1] for row in text if row[:1] == ["retry"]] == [f"{retry}, a random part of 25 ms to 250 ms apart"] * 2
+    assert [row[1:] for row in text if row[:1] == ["idempotency key"]] == [
+        ["auto: the caller's, or one made for each call", "contract option"],
+        ["auto: a call may come without one", "contract option"],
+        ["required: the caller has to give one", "contract option"],
+        ["required: a call without one is INVALID_ARGUMENT", "contract option"],
+    ]
+
+
 @pytest.mark.parametrize("mode", ["on", "shadow"])
 def test_admission_is_in_the_servers_stack_where_it_is_asked_for(config, capsys, mode):
     config.write_text(config.read_text().replace("[service]", f'[service]\n        admission = "{mode}"'))

@@ -5,6 +5,7 @@ import pytest
 from towpath._core import clock
 from towpath._core.context import CallOptions, Context, Criticality, Reply, enter, leave
 from towpath._core.context_factory import context_factory
+from towpath._core.propagation.fields import is_key
 
 NOW = 1000.0
 
@@ -43,3 +44,19 @@ def test_options_are_the_calls_wherever_it_is_made(*, inherits: bool, inside: bo
     assert (ctx.deadline, ctx.criticality, ctx.tenant) == (NOW + 0.5, Criticality.CRITICAL_PLUS, "acme")
     assert (ctx.metadata, ctx.reply, ctx.wait_for_ready, ctx.idempotency_key) == (options.metadata, options.reply, True, "k")
     assert ctx.peer == ""
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_a_key_is_made_for_each_call_that_brings_none_and_shared_by_its_attempts(*, inherits: bool) -> None:
+    factory = context_factory("c/d", None, None, inherits=inherits, makes_keys=True)
+    given = CallOptions(idempotency_key="mine")
+    parent = Context("a/b")
+    parent.idempotency_key = "of another effect"
+    token = enter(parent)
+    made = [factory(None), factory(CallOptions(timeout=1)), factory(None)]
+    assert factory(given).idempotency_key == "mine"
+    leave(token)
+    keys = {ctx.idempotency_key for ctx in made}
+    assert len(keys) == 3
+    assert all(is_key(key) and len(key) == 32 for key in keys)
+    assert [ctx.again(1).again(2).idempotency_key for ctx in made] == [ctx.idempotency_key for ctx in made]

@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from towpath._app.client import Channel
 from towpath._app.decision_callback import DecisionCallback, with_callback
+from towpath._app.forward import is_forwarded
 from towpath._app.methods import configured_methods
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
-from towpath._app.settings.idempotency_store import OpenableStore, store_of
+from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
@@ -135,12 +136,13 @@ class App:
         `grpc.health.v1` is served too. Unless the configuration switches them off, so are `grpc.reflection` and, for contracts with
         bindings of `google.api.http`, the OpenAPI document at `/openapi.json`.
 
-        Raises SetupError if the address cannot be had, if a service was added twice, or if the configuration names a method that none of
-        the services has.
+        Raises SetupError if the address cannot be had, if a service was added twice, if the configuration names a method that none of the
+        services has, or if a contract declares keys and no store keeps the answers for all workers.
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
         self._check_names()
+        self._check_keys()
         health = Health(service.spec.name for service in self._services)
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
@@ -188,6 +190,12 @@ class App:
         if not self._names_checked:
             configured_methods(self.config)
             self._names_checked = True
+
+    def _check_keys(self) -> None:
+        config = self.config
+        own = [method for service in self._services if not is_forwarded(service) for method in service.spec.methods]
+        first = config.worker in (None, 0)
+        check_keys(self._store, own, config.idempotency_where, workers=config.workers, tells=first)
 
     def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
         """The methods that a service file may name."""

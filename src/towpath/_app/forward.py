@@ -27,6 +27,11 @@ def forward(service: type[Service], channel: Binder) -> Service:
     return kind(channel)
 
 
+def is_forwarded(service: Service) -> bool:
+    """Whether `forward` made `service`, which has no effects of its own."""
+    return isinstance(service, _Forwarded)
+
+
 class _Forwarded(Service):
     def __init__(self, channel: Binder) -> None:
         self._handlers = [(method, _handler(method, channel)) for method in self.spec.methods]

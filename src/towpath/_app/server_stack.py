@@ -35,8 +35,9 @@ class ServerStack:
     """The layers of one server, whose methods share a loop. The layers outlive a change of settings, with all that they have learned:
     limits, buckets, calls under way.
 
-    `own` are the application's layers. `store` keeps the answers of calls with an idempotency key; None keeps none. `rates` counts the
-    calls for quotas; None counts them in this process. `signal` is told of each decision; by default it is the counter of `metrics`.
+    `own` are the application's layers. `store` keeps the answers of calls with an idempotency key; None keeps none, and keys are required
+    all the same where a contract does so. `rates` counts the calls for quotas; None counts them in this process. `signal` is told of each
+    decision; by default it is the counter of `metrics`.
     """
 
     def __init__(
@@ -57,8 +58,7 @@ class ServerStack:
             RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
             Bulkhead(compartment_of=self._compartment_of, signal=signal),
         )
-        once = () if store is None else (Idempotency(store, signal=signal),)
-        self._inner = (*limits, *own, *once)
+        self._inner = (*limits, *own, Idempotency(store, signal=signal))
 
     def layers(self, settings: ServiceConfig, methods: Iterable[MethodSpec[Any, Any]]) -> tuple[Layer, ...]:
         """The layers that `settings` ask for, outermost first. They must be composed at once, since the quotas and bulkheads hold from now

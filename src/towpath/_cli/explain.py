@@ -97,6 +97,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
         ("fallback", _fallback(policy.fallback.value), policy.fallback.source),
         *_about_targets(),
+        *_key(spec, "the caller has to give one", "the caller's, or one made for each call"),
         *_declared(spec),
     ]
 
@@ -143,6 +144,7 @@ def _server_values(
         ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
         *_shares(spec, methods, settings),
         ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
+        *_key(spec, "a call without one is INVALID_ARGUMENT", "a call may come without one"),
         *_declared(spec),
     ]
 
@@ -174,6 +176,8 @@ def _retries(policy: "RetryPolicy", spec: "MethodSpec[Any, Any]", hedge: "Hedgin
         return "none" if hedge is not None or spec.kind.requests_stream else "once, of what no server has seen"
     codes = ", ".join(sorted(code.name for code in policy.retryable_codes))
     wait = f"a random part of {policy.initial_backoff * 1000:g} ms to {policy.max_backoff * 1000:g} ms apart"
+    if spec.idempotency_key is not None:
+        return f"up to {policy.max_attempts} attempts after {codes}, what no handler began, or ABORTED while an earlier one runs, {wait}"
     if spec.repeatable:
         return f"up to {policy.max_attempts} attempts after {codes} or what no handler began, {wait}"
     return f"up to {policy.max_attempts} attempts after what no handler began, with an idempotency key after {codes} too, {wait}"
@@ -197,6 +201,17 @@ def _hedges(policy: "HedgingPolicy | None") -> str:
 
 def _seconds(timeout: float | None) -> str:
     return "no end" if timeout is None else f"{timeout:g} s"
+
+
+def _key(spec: "MethodSpec[Any, Any]", required: str, auto: str) -> list[tuple[str, str, str]]:
+    """The idempotency key of a call, if the contract says something of it."""
+    from towpath._contracts.policy import CONTRACT_OPTION
+    from towpath._core.service import IdempotencyKey
+
+    if spec.idempotency_key is None:
+        return []
+    meant = required if spec.idempotency_key is IdempotencyKey.REQUIRED else auto
+    return [("idempotency key", f"{spec.idempotency_key.value}: {meant}", CONTRACT_OPTION)]
 
 
 def _declared(spec: "MethodSpec[Any, Any]") -> list[tuple[str, str, str]]:

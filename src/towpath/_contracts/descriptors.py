@@ -99,7 +99,7 @@ class _Reader:
 
     def _declared(self, method: MethodDescriptorProto, service: str, path: _Path) -> options.Declared:
         try:
-            return options.declared(method.options)
+            return options.declared(method.options, _KINDS[method.client_streaming, method.server_streaming])
         except options.InvalidOptionError as error:
             raise ContractError(
                 f"{service}/{method.name}: {error}",

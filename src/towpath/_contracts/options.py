@@ -10,13 +10,17 @@ from towpath._contracts.attempts import hedging_policy, retry_policy, unsafe
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 from towpath._core.policies import HedgingPolicy, RetryPolicy
-from towpath._core.service import Idempotency
+from towpath._core.service import Idempotency, IdempotencyKey, MethodKind
 from towpath._gen.towpath.v1 import options_pb2
 
 EXTENSION: Final = options_pb2.METHOD_FIELD_NUMBER
 """Field number of `(towpath.v1.method)` in protobuf's MethodOptions."""
 
 _NANOS: Final = 1_000_000_000
+_KEYS: Final = {
+    options_pb2.IDEMPOTENCY_KEY_REQUIRED: IdempotencyKey.REQUIRED,
+    options_pb2.IDEMPOTENCY_KEY_AUTO: IdempotencyKey.AUTO,
+}
 _IDEMPOTENCY: Final = {
     StandardOptions.IDEMPOTENCY_UNKNOWN: Idempotency.UNKNOWN,
     StandardOptions.NO_SIDE_EFFECTS: Idempotency.NO_SIDE_EFFECTS,
@@ -34,6 +38,7 @@ class Declared:
     criticality: Criticality | None
     retry: RetryPolicy | None = None
     hedge: HedgingPolicy | None = None
+    idempotency_key: IdempotencyKey | None = None
 
 
 class InvalidOptionError(ValueError):
@@ -45,8 +50,8 @@ class InvalidOptionError(ValueError):
         self.hint = hint
 
 
-def declared(options: StandardOptions) -> Declared:
-    """Read `options`. Raises `InvalidOptionError` for a value that makes no sense."""
+def declared(options: StandardOptions, kind: MethodKind = MethodKind.UNARY) -> Declared:
+    """Read the `options` of a method of this `kind`. Raises `InvalidOptionError` for a value that makes no sense."""
     # protoc types an extension as a bare FieldDescriptor, which does not know the message behind it.
     own = cast("options_pb2.MethodOptions", options.Extensions[cast("Any", options_pb2.method)])
     idempotency = _IDEMPOTENCY[options.idempotency_level]
@@ -57,6 +62,7 @@ def declared(options: StandardOptions) -> Declared:
         criticality=_criticality(own.criticality),
         retry=retry,
         hedge=hedge,
+        idempotency_key=_idempotency_key(own, idempotency, kind),
     )
 
 
@@ -76,6 +82,35 @@ def _attempts(own: options_pb2.MethodOptions, *, repeatable: bool) -> tuple[Retr
     if reason:
         raise InvalidOptionError(reason, field=number, hint="declare idempotency_level if a second call does no harm, or leave it out")
     return retry, hedge
+
+
+def _idempotency_key(own: options_pb2.MethodOptions, level: Idempotency, kind: MethodKind) -> IdempotencyKey | None:
+    if own.idempotency_key == options_pb2.IDEMPOTENCY_KEY_UNSPECIFIED:
+        return None
+    key = _KEYS.get(own.idempotency_key)
+    number = options_pb2.MethodOptions.IDEMPOTENCY_KEY_FIELD_NUMBER
+    if key is None:
+        names = ", ".join(f"IDEMPOTENCY_KEY_{one.name}" for one in IdempotencyKey)
+        raise InvalidOptionError(f"idempotency_key {own.idempotency_key} is not one of towpath's", field=number, hint=f"use one of {names}")
+    if kind is not MethodKind.UNARY:
+        raise InvalidOptionError(
+            "idempotency_key is declared, and a stream has no single answer to keep",
+            field=number,
+            hint="leave it out, or make the effect a method of its own with one request and one response",
+        )
+    if level is Idempotency.NO_SIDE_EFFECTS:
+        raise InvalidOptionError(
+            "idempotency_key is declared, and a method with NO_SIDE_EFFECTS may run again without one",
+            field=number,
+            hint="keep the one of the two that is true",
+        )
+    if own.HasField("hedge"):
+        raise InvalidOptionError(
+            "idempotency_key and hedge are declared, and the second attempt at a key only waits for the first",
+            field=number,
+            hint="keep one: a hedge is for methods that may run twice at once",
+        )
+    return key
 
 
 def _timeout(duration: Duration) -> float:

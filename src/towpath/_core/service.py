@@ -61,6 +61,15 @@ class Idempotency(Enum):
     IDEMPOTENT = "idempotent"
 
 
+class IdempotencyKey(Enum):
+    """The side that gives a method's calls their idempotency key, as towpath's option `idempotency_key` declares it in the contract."""
+
+    REQUIRED = "required"
+    """The caller. A server answers a call without a key with INVALID_ARGUMENT."""
+    AUTO = "auto"
+    """The client, for each call to which its caller gives none. All attempts at the call share the key."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodSpec(Generic[Req, Res]):
     """One method of a contract, with the options that the contract declares for it."""
@@ -83,6 +92,8 @@ class MethodSpec(Generic[Req, Res]):
     """How a failed attempt is tried again; None if not declared."""
     hedge: HedgingPolicy | None = None
     """How a second attempt is sent before the first has failed; None if not declared."""
+    idempotency_key: IdempotencyKey | None = None
+    """The side that gives a call its idempotency key; None leaves it to each caller."""
 
     @property
     def repeatable(self) -> bool:

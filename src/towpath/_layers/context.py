@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
 from towpath._core.context import CallOptions, Context, Criticality, enter
 from towpath._core.context_factory import ContextFactory, context_factory
-from towpath._core.service import Handler, MethodSpec, Req, Res, UnaryCall
+from towpath._core.service import Handler, IdempotencyKey, MethodSpec, Req, Res, UnaryCall
 
 _Call = TypeVar("_Call")
 
@@ -86,4 +86,5 @@ class ClientContext:
         return BoundMethod(start, replace)
 
     def _factory(self, method: MethodSpec[Any, Any]) -> ContextFactory:
-        return context_factory(method.full_name, self._timeout, self._criticality, inherits=True)
+        makes_keys = method.idempotency_key is IdempotencyKey.AUTO
+        return context_factory(method.full_name, self._timeout, self._criticality, inherits=True, makes_keys=makes_keys)

@@ -1,8 +1,12 @@
 """Where answers by idempotency key are kept, as a service's file says."""
 
-import pytest
+import logging
 
-from towpath._app.settings.idempotency_store import OpenableStore, store_of
+import pytest
+from echo.v1.echo_towpath import EchoService
+from payment.v1.payment_towpath import PaymentService
+
+from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.service_file import load
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.memory_store import MemoryStore
@@ -45,3 +49,26 @@ def test_the_file_says_where_and_its_password_is_in_no_repr(tmp_path):
     assert config.idempotency_where == f"{file}: service.idempotency"
     assert "hunter2" not in repr(config)
     assert load(None, {}).idempotency == "memory"
+
+
+ECHO, PAYMENT = EchoService.spec.methods, PaymentService.spec.methods
+
+
+@pytest.mark.parametrize(("store", "workers", "told"), [(None, 1, 'is "off"'), (MemoryStore(), 2, "each of the 2 workers has for itself")])
+def test_a_contract_that_declares_keys_needs_a_store_that_all_workers_share(store, workers, told):
+    with pytest.raises(SetupError, match=rf"^here: .*{told}.*PaymentService/Charge.*give \"sqlite"):
+        check_keys(store, PAYMENT, "here", workers=workers, tells=True)
+
+
+def test_workers_that_keep_answers_for_themselves_are_told_of(caplog, tmp_path):
+    caplog.set_level(logging.WARNING, "towpath.app")
+    check_keys(MemoryStore(), ECHO, "here", workers=1, tells=True)
+    check_keys(MemoryStore(), PAYMENT, "here", workers=1, tells=True)
+    check_keys(MemoryStore(), ECHO, "here", workers=2, tells=False)
+    check_keys(MemoryStore(), ECHO[:1], "here", workers=2, tells=True)  # it has no side effects
+    check_keys(None, ECHO, "here", workers=2, tells=True)
+    check_keys(SqliteStore(tmp_path / "x.db"), PAYMENT, "here", workers=2, tells=True)
+    assert caplog.messages == []
+    check_keys(MemoryStore(), ECHO, "here", workers=2, tells=True)
+    (message,) = caplog.messages
+    assert message.startswith('here is "memory", which each of the 2 workers has for itself: a call of echo.v1.EchoService/Fail with an')

@@ -15,6 +15,7 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy
 
 ECHO, STREAM, LIBRARY = "echo.v1.echo_towpath", "stream.v1.stream_towpath", "library.v1.library_towpath"
 SAY, SLEEP, REPEAT = "echo.v1.EchoService/Say", "echo.v1.EchoService/Sleep", "stream.v1.StreamService/Repeat"
+PAYMENT, CHARGE = "payment.v1.payment_towpath", "payment.v1.PaymentService/Charge"
 GET_BOOK, CREATE_BOOK = "library.v1.LibraryService/GetBook", "library.v1.LibraryService/CreateBook"
 
 
@@ -190,6 +191,29 @@ def test_a_retry_that_no_client_would_start_with_is_a_mistake_and_no_finding(des
     desk.file("a", [LIBRARY, ECHO], text)
     with pytest.raises(SetupError, match=r"a\.toml: methodConfig\[0\]: echo\.v1\.EchoService/Fail: "):
         desk.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", ""),
+        ("idempotency = 'off'\n", "the service keeps no answers"),
+        ("workers = 2\n", "each of the service's 2 workers keeps answers for itself"),
+        ("workers = 2\nidempotency = 'sqlite:///keys.db'\n", ""),
+    ],
+)
+def test_keys_are_kept_where_a_contract_declares_them(desk, text, told):
+    desk.file("a", [PAYMENT, ECHO], text)
+    served = desk.read().graph.served
+    assert served[Step("a", CHARGE)].keys_lost == told
+    assert served[Step("a", SAY)].keys_lost == ""
+    assert [finding.rule for finding in check(desk.read().graph)] == ["keys-lost"] * (2 if told else 0)
+
+
+def test_what_forwards_need_keep_no_answers(desk):
+    desk.file("edge", [PAYMENT], "idempotency = 'off'\n[[calls]]\nto = 'PaymentService'\nforward = true\n")
+    desk.file("behind", [PAYMENT])
+    assert check(desk.read().graph) == ()
 
 
 def test_what_is_owned_keeps_its_place(desk):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath._contracts.graph import RULES, Graph, GraphLimits, Owned, Told, check
+from towpath._contracts.graph import RULES, Graph, GraphLimits, Owned, Served, Told, check
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 
@@ -20,7 +20,8 @@ def test_every_rule_is_run_in_a_fixed_order():
         call("p/One > q/One"),
         call("q/Two > p/Two"),
     ]
-    drawn = graph(*calls)
+    lost = Served(timeout=2.0, criticality=Criticality.CRITICAL, keys_lost="the service keeps no answers")
+    drawn = graph(*calls, q=lost)
     owned = [Owned(datum="x", service="a", where="a.toml"), Owned(datum="x", service="b", where="b.toml")]
     told = [Told(service="a", callee="m", where="system.toml: services.a.calls")]
     found = check(Graph(served=drawn.served, calls=calls, owned=owned, told=told), GraphLimits(depth=1))

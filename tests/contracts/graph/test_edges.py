@@ -7,6 +7,7 @@ from towpath._contracts.graph import Graph, Owned, Served, Told
 from towpath._contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
+    find_lost_keys,
     find_shared_data,
     find_undeclared_calls,
     find_unsafe_repeats,
@@ -89,6 +90,13 @@ def test_what_may_be_done_twice_must_be_idempotent(given, told):
     findings = list(find_unsafe_repeats(graph(call("a > b", **given))))
     assert len(findings) == (told is not None)
     assert all(told in finding.message and finding.rule == "unsafe-repeat" for finding in findings)
+
+
+def test_where_keys_are_promised_their_answers_are_kept():
+    lost = Served(timeout=2.0, criticality=Criticality.CRITICAL, keys_lost="the service keeps no answers", where="b.toml: here")
+    (finding,) = find_lost_keys(graph(call("a > b"), b=lost))
+    assert (finding.rule, finding.path, finding.where) == ("keys-lost", ("b S/M",), ("b.toml: here",))
+    assert "the service keeps no answers: a repeated call" in finding.message
 
 
 def test_a_datum_has_one_owner():

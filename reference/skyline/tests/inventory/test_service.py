@@ -117,7 +117,7 @@ def test_holds_are_listed_by_flight_or_all_in_pages_in_the_order_in_which_they_w
 @pytest.mark.parametrize(
     ("request_", "key", "code", "words"),
     [
-        (wanted(), "", Code.INVALID_ARGUMENT, "idempotency-key: is missing"),
+        (wanted(), "", Code.INVALID_ARGUMENT, "header idempotency-key"),
         (wanted("flights/x"), "k", Code.INVALID_ARGUMENT, "parent: 'flights/x' is not the name of a flight"),
         (wanted("flights/-"), "k", Code.INVALID_ARGUMENT, "parent"),
         (wanted("flights/2013-02-01-UA1-JFK"), "k", Code.NOT_FOUND, "flights/2013-02-01-UA1-JFK"),

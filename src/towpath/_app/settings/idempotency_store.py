@@ -8,10 +8,13 @@
 No message shows the address, which may hold a password.
 """
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from towpath._core.errors import SetupError
+from towpath._core.service import Idempotency, MethodKind, MethodSpec
 from towpath._layers.idempotency.memory_store import MemoryStore
 from towpath._layers.idempotency.store import IdempotencyStore
 
@@ -19,6 +22,9 @@ REDIS_SCHEMES: Final = frozenset({"redis", "rediss"})
 """The schemes of a Redis server's address, without and with TLS."""
 
 _SQLITE: Final = "sqlite:///"
+_SHARED: Final = '"sqlite:///PATH", "postgresql://..." or "redis://..."'
+
+log = logging.getLogger("towpath.app")
 
 
 @runtime_checkable
@@ -55,3 +61,34 @@ def store_of(setting: str, where: str) -> IdempotencyStore | None:
         return RedisStore(setting)
     kinds = '"off", "memory", "sqlite:///PATH", "postgresql://..." or "redis://..."'
     raise SetupError(f"{where}: does not name a store; give {kinds}")
+
+
+def check_keys(store: IdempotencyStore | None, methods: Sequence[MethodSpec[Any, Any]], where: str, *, workers: int, tells: bool) -> None:
+    """Check that answers of the `methods`, which this process serves itself and does not forward, are kept where a repeated call finds
+    them. Raises SetupError if a contract declares `idempotency_key` and no answers are kept, or if each of several `workers` keeps its own.
+    Without such a declaration callers may send keys all the same; so for several workers this is logged if `tells` is set."""
+    promised = next((method for method in methods if method.idempotency_key is not None), None)
+    if store is None:
+        if promised is not None:
+            raise SetupError(
+                f'{where}: is "off", and the contract of {promised.full_name} declares idempotency_key: a repeated call would have its '
+                f"effect again; give {_SHARED}"
+            )
+        return
+    if workers == 1 or not isinstance(store, MemoryStore):
+        return
+    if promised is not None:
+        raise SetupError(
+            f'{where}: is "memory", which each of the {workers} workers has for itself, and the contract of {promised.full_name} declares '
+            f"idempotency_key: a call that is repeated at another worker would have its effect again; give {_SHARED}"
+        )
+    effects = [method for method in methods if method.kind is MethodKind.UNARY and method.idempotency is Idempotency.UNKNOWN]
+    if tells and effects:
+        log.warning(
+            '%s is "memory", which each of the %d workers has for itself: a call of %s with an idempotency key that is repeated at another '
+            'worker has its effect again. Give %s, or "off" if no caller sends keys',
+            where,
+            workers,
+            effects[0].full_name,
+            _SHARED,
+        )

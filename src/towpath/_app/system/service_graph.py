@@ -102,7 +102,7 @@ def read_system(paths: Sequence[Path]) -> DeclaredSystem:
                 )
     servers = _servers(members)
     calls = [call for member in members.values() for call in _calls(member, servers)]
-    served = {Step(member.name, name): _served(method) for member in members.values() for name, method in member.serves.items()}
+    served = {Step(member.name, name): _served(method, member) for member in members.values() for name, method in member.serves.items()}
     called = {link.callee.full_name: link.callee for member in members.values() for link in member.links}
     served |= {call.caller: Served(timeout=None, criticality=Criticality.SHEDDABLE) for call in calls if call.caller.method == ITSELF}
     served |= {call.callee: _served(called[call.callee.method]) for call in calls if call.callee.service == OUTSIDE}
@@ -229,8 +229,16 @@ def _call(caller: Step, callee: Step, link: _Link, settings: ServiceConfig) -> C
     )
 
 
-def _served(method: _Method) -> Served:
-    return Served(timeout=method.default_timeout, criticality=method.default_criticality)
+def _served(method: _Method, member: _Member | None = None) -> Served:
+    lost, where = "", ""
+    if member is not None and method.idempotency_key is not None and method.full_name not in member.forwarded:
+        config = member.config
+        where = f"{config.source}: service.idempotency"
+        if config.idempotency == "off":
+            lost = "the service keeps no answers"
+        elif config.idempotency == "memory" and config.workers > 1:
+            lost = f"each of the service's {config.workers} workers keeps answers for itself"
+    return Served(timeout=method.default_timeout, criticality=method.default_criticality, keys_lost=lost, where=where)
 
 
 def _told(paths: Sequence[Path]) -> Iterator[Told]:

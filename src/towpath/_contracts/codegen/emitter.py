@@ -71,6 +71,8 @@ def _spec(service: ServiceModel, method: Method, names: Namespace) -> Iterator[s
         yield f"{_LEVEL}timeout={declared.timeout!r},"
     if declared.criticality is not None:
         yield f"{_LEVEL}criticality=Criticality.{declared.criticality.name},"
+    if declared.idempotency_key is not None:
+        yield f"{_LEVEL}idempotency_key=IdempotencyKey.{declared.idempotency_key.name},"
     for name in ("retry", "hedge"):
         yield from _policy(name, getattr(declared, name))
     if method.http:

@@ -34,6 +34,7 @@ _FIXED: Final = {
     "HttpBinding": _GENERATED,
     "RetryPolicy": _GENERATED,
     "Idempotency": _GENERATED,
+    "IdempotencyKey": _GENERATED,
     "MethodKind": _GENERATED,
     "MethodSpec": _GENERATED,
     "Service": _GENERATED,
@@ -83,6 +84,8 @@ class Namespace:
             needed.append("Criticality")
         if any(method.declared.idempotency is not Idempotency.UNKNOWN for method in methods):
             needed.append("Idempotency")
+        if any(method.declared.idempotency_key is not None for method in methods):
+            needed.append("IdempotencyKey")
         if any(method.http for method in methods):
             needed.append("HttpBinding")
         retried, hedged = (any(getattr(method.declared, name) is not None for method in methods) for name in ("retry", "hedge"))

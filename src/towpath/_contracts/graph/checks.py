@@ -8,6 +8,7 @@ from towpath._contracts.graph.cycles import find_cycles
 from towpath._contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
+    find_lost_keys,
     find_shared_data,
     find_undeclared_calls,
     find_unsafe_repeats,
@@ -22,6 +23,7 @@ RULES: Final = (
     "retry-amplification",
     "criticality-inversion",
     "unsafe-repeat",
+    "keys-lost",
     "two-owners",
     "undeclared-call",
     "depth",
@@ -53,6 +55,7 @@ def check(graph: Graph, limits: GraphLimits | None = None) -> tuple[Finding, ...
         *find_amplification(graph, limits.attempts),
         *find_criticality_inversions(graph),
         *find_unsafe_repeats(graph),
+        *find_lost_keys(graph),
         *find_shared_data(graph),
         *find_undeclared_calls(graph),
         *find_deep_chains(graph, limits.depth),

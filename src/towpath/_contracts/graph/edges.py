@@ -69,6 +69,20 @@ def find_unsafe_repeats(graph: Graph) -> Iterator[Finding]:
         )
 
 
+def find_lost_keys(graph: Graph) -> Iterator[Finding]:
+    """Methods that promise one effect for each idempotency key, at services that do not keep the answers for all their processes."""
+    for step, served in graph.served.items():
+        if served.keys_lost:
+            yield Finding(
+                rule="keys-lost",
+                severity=Severity.ERROR,
+                path=(str(step),),
+                message=f"its contract declares idempotency_key, and {served.keys_lost}: a repeated call has its effect again",
+                remedy='set service.idempotency to "sqlite:///PATH", "postgresql://..." or "redis://..."',
+                where=(served.where,),
+            )
+
+
 def find_shared_data(graph: Graph) -> Iterator[Finding]:
     """Data that more than one service claims to own."""
     owners: dict[str, list[Owned]] = {}

@@ -39,6 +39,11 @@ class Served:
     """In seconds; None for no end."""
     criticality: Criticality
     """How much it hurts to reject a call of the method."""
+    keys_lost: str = ""
+    """Why a call that is repeated with its idempotency key may have its effect again, although the contract declares keys; empty if it
+    cannot."""
+    where: str = ""
+    """The setting that says where the answers are kept, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,12 +29,14 @@ from towpath._core.context import Context
 from towpath._core.decisions import Decision, Signal, rejection, unheard
 from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.outcome import Outcome, classify
-from towpath._core.service import Handler, MethodKind, MethodSpec
+from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
 from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, KeyLease, StoreUnavailable, current_lease
 
 log: Final = logging.getLogger("towpath.server")
 
+KEY_MISSING: Final = "KEY_MISSING"
+"""The reason of a rejection: the contract requires a key, and the call has none."""
 KEY_REUSED: Final = "KEY_REUSED"
 """The reason of a rejection: the key came with another request before."""
 CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
@@ -45,6 +47,11 @@ REPLAYED: Final = "REPLAYED"
 """Signal: a call got the stored answer."""
 ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
 """Signal: the effect has happened, and its answer could not be stored."""
+
+_KEY_MISSING: Final = (
+    "the contract requires an idempotency key; send the header idempotency-key (CallOptions(idempotency_key=...) in towpath), the same for "
+    "each attempt at one effect"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +72,9 @@ DEFAULTS: Final = IdempotencyOptions()
 
 
 class Idempotency:
-    """Runs unary calls that carry a key once. A call without a key passes. While `store` is unavailable, a call with a key is rejected with
-    UNAVAILABLE, since running it would break the promise.
+    """Runs unary calls that carry a key once. A call without a key passes, unless the contract requires one: then it is rejected with
+    INVALID_ARGUMENT. While `store` is unavailable, a call with a key is rejected with UNAVAILABLE, since running it would break the
+    promise. If `store` is None no answers are kept, and the layer only requires keys.
 
     A cancelled duplicate stops waiting. A cancelled call that runs releases its key, in a task of its own if need be, so the key is free
     even if the call's task is gone. An answer that is being stored is stored all the same.
@@ -74,7 +82,7 @@ class Idempotency:
 
     role = "idempotency"
 
-    def __init__(self, store: IdempotencyStore, *, options: IdempotencyOptions = DEFAULTS, signal: Signal = unheard) -> None:
+    def __init__(self, store: IdempotencyStore | None, *, options: IdempotencyOptions = DEFAULTS, signal: Signal = unheard) -> None:
         self._store = store
         self._options = options
         self._signal = signal
@@ -86,29 +94,38 @@ class Idempotency:
         again."""
         if method.kind is not MethodKind.UNARY or method.idempotency is Level.NO_SIDE_EFFECTS:
             return following
+        required = method.idempotency_key is IdempotencyKey.REQUIRED
+        store = self._store
+        if store is None and not required:
+            return following
 
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
-            if ctx.idempotency_key:
-                return self._in_turn(method, following, request, ctx)
+            if not ctx.idempotency_key:
+                if required:
+                    return self._without_key(method, ctx)
+            elif store is not None:
+                return self._in_turn(store, method, following, request, ctx)
             return following(request, ctx)
 
         return handle
 
-    async def _in_turn(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
+    async def _without_key(self, method: MethodSpec[Any, Any], ctx: Context) -> Any:
+        raise self._rejection(method, ctx, Code.INVALID_ARGUMENT, KEY_MISSING, _KEY_MISSING)
+
+    async def _in_turn(self, store: IdempotencyStore, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
         """Wait until no other call with this key runs in this process, then run this one."""
         key = scope(method, ctx)
         while (first := self._running.get(key)) is not None:
             await first.wait()
         done = self._running[key] = asyncio.Event()
         try:
-            return await self._once(method, following, request, ctx, key)
+            return await self._once(KeyLease(store, key, uuid4().hex, self._options.ttl), method, following, request, ctx)
         finally:
             del self._running[key]
             done.set()
 
-    async def _once(self, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context, key: str) -> Any:
+    async def _once(self, key_lease: KeyLease, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
         fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-        key_lease = KeyLease(self._store, key, uuid4().hex, self._options.ttl)
         try:
             claim = await self._claim(key_lease, fingerprint, ctx)
         except StoreUnavailable as error:
@@ -140,15 +157,19 @@ class Idempotency:
         remaining = ctx.remaining()
         options = self._options
         lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
-        claiming = self._start(self._store.claim(key_lease.key, fingerprint, key_lease.holder, lease))
+        claiming = self._start(key_lease.store.claim(key_lease.key, fingerprint, key_lease.holder, lease))
         try:
-            return await asyncio.shield(claiming)
+            async with asyncio.timeout(_patience(ctx)):
+                return await asyncio.shield(claiming)
+        except TimeoutError:
+            self._start(self._unclaim(claiming, key_lease))
+            raise StoreUnavailable("the store gave no answer within half of the call's time") from None
         except asyncio.CancelledError:
             self._start(self._unclaim(claiming, key_lease))
             raise
 
     async def _unclaim(self, claiming: asyncio.Task[Claim], key_lease: KeyLease) -> None:
-        """Release the key of a cancelled call, after its claim has come through: an earlier release would release nothing."""
+        """Release the key of a call that has given up, after its claim has come through: an earlier release would release nothing."""
         await asyncio.wait((claiming,))
         await self._release(key_lease)
 
@@ -181,10 +202,12 @@ class Idempotency:
             await asyncio.shield(self._start(self._release(key_lease)))
 
     async def _keep(self, method: MethodSpec[Any, Any], ctx: Context, key_lease: KeyLease, answer: Answer) -> None:
-        """Store the answer. The effect has happened, so the caller gets the answer even if it cannot be stored."""
+        """Store the answer. The effect has happened, so the caller gets the answer even if it cannot be stored in time."""
+        completing = self._start(key_lease.store.complete(key_lease.key, key_lease.holder, answer, key_lease.ttl))
         try:
-            kept = await asyncio.shield(self._start(self._store.complete(key_lease.key, key_lease.holder, answer, key_lease.ttl)))
-        except StoreUnavailable:
+            async with asyncio.timeout(_patience(ctx)):
+                kept = await asyncio.shield(completing)
+        except (StoreUnavailable, TimeoutError):
             kept = False
         except Exception:
             log.exception("the answer of %s was not kept", method.full_name)
@@ -194,7 +217,7 @@ class Idempotency:
 
     async def _release(self, key_lease: KeyLease) -> None:
         try:
-            await self._store.release(key_lease.key, key_lease.holder)
+            await key_lease.store.release(key_lease.key, key_lease.holder)
         except StoreUnavailable:
             return  # the lease will release it
         except Exception:
@@ -223,6 +246,13 @@ class Idempotency:
 
     def _tell(self, method: MethodSpec[Any, Any], ctx: Context, reason: str, *, rejected: bool = False) -> None:
         self._signal(Decision(method.full_name, self.role, reason, False, ctx, rejected))
+
+
+def _patience(ctx: Context) -> float | None:
+    """Seconds for which a call waits for its store: half of its time, so that it can say that the store was the reason. With a slower store
+    a handler that writes to it would come too late. A call without a deadline waits as long as the store does."""
+    remaining = ctx.remaining()
+    return None if remaining is None else max(0.0, remaining / 2)
 
 
 def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:

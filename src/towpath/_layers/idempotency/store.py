@@ -48,8 +48,8 @@ class Claim:
 
 
 class IdempotencyStore(Protocol):
-    """Remembers keys. Every method raises StoreUnavailable. A cancelled method may or may not have had its effect, and leaves nothing
-    locked beyond a lease."""
+    """Remembers keys. Every method raises StoreUnavailable, also after a time of the store's own if nothing answers. A cancelled method may
+    or may not have had its effect, and leaves nothing locked beyond a lease."""
 
     async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
         """Take `key` for `holder` if the key is free, the lease of its holder has passed, or its answer has expired. The step is atomic

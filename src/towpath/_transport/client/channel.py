@@ -8,7 +8,7 @@ from towpath._core.context import CallOptions
 from towpath._core.context_factory import ContextFactory, context_factory
 from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
-from towpath._core.service import Handler, MethodKind, MethodSpec, Req, Res, UnaryCall
+from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.health_check import HealthCheck
 from towpath._transport.client.endpoints.pool import Pool
@@ -127,4 +127,5 @@ class Channel:
 
 
 def _contexts(method: MethodSpec[Any, Any]) -> ContextFactory:
-    return context_factory(method.full_name, method.default_timeout, method.default_criticality, inherits=False)
+    makes_keys = method.idempotency_key is IdempotencyKey.AUTO
+    return context_factory(method.full_name, method.default_timeout, method.default_criticality, inherits=False, makes_keys=makes_keys)

@@ -1,7 +1,8 @@
 """The inventory contract: no seat is held twice, and every hold is made once.
 
-The first follows from the transaction, which counts and inserts with no other writer between; the second from the idempotency key, which a
-hold must have: towpath runs a call with a key once, and the hold is committed together with the answer that later attempts get.
+The first follows from the transaction, which counts and inserts with no other writer between. The second follows from the idempotency key,
+which the contract requires of a hold: towpath runs a call with a key once, and the hold is committed together with the answer that later
+attempts get.
 """
 
 import re
@@ -37,8 +38,6 @@ class Inventory(InventoryService):
         """Hold seats, once for each idempotency key."""
         flight, wanted = request.parent, request.hold
         flight_key("parent", flight)
-        if not ctx.idempotency_key:
-            raise invalid("idempotency-key", "is missing among the metadata; choose one for each hold and send it with each attempt")
         if not 1 <= wanted.seats <= MOST_SEATS:
             raise invalid("hold.seats", f"{wanted.seats} seats cannot be held; ask for 1 to {MOST_SEATS}")
         if not 1 <= len(wanted.traveller) <= LONGEST_TRAVELLER:

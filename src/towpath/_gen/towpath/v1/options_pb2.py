@@ -27,19 +27,21 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18towpath/v1/options.proto\x12\ntowpath.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15google/rpc/code.proto\"\xbb\x01\n\rMethodOptions\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x0b\x63riticality\x18\x02 \x01(\x0e\x32\x17.towpath.v1.Criticality\x12&\n\x05retry\x18\x03 \x01(\x0b\x32\x17.towpath.v1.RetryPolicy\x12(\n\x05hedge\x18\x04 \x01(\x0b\x32\x19.towpath.v1.HedgingPolicy\"\xd5\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\r\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x30\n\x16retryable_status_codes\x18\x05 \x03(\x0e\x32\x10.google.rpc.Code\"\x9d\x01\n\rHedgingPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\r\x12\x30\n\rhedging_delay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nextra_load\x18\x03 \x01(\x01\x12\x30\n\x16non_fatal_status_codes\x18\x04 \x03(\x0e\x32\x10.google.rpc.Code*\x9e\x01\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x01\x12\x1e\n\x1a\x43RITICALITY_SHEDDABLE_PLUS\x10\x02\x12\x18\n\x14\x43RITICALITY_CRITICAL\x10\x03\x12\x1d\n\x19\x43RITICALITY_CRITICAL_PLUS\x10\x04:N\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x88\xc3\x04 \x01(\x0b\x32\x19.towpath.v1.MethodOptions\x88\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18towpath/v1/options.proto\x12\ntowpath.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15google/rpc/code.proto\"\xf0\x01\n\rMethodOptions\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x0b\x63riticality\x18\x02 \x01(\x0e\x32\x17.towpath.v1.Criticality\x12&\n\x05retry\x18\x03 \x01(\x0b\x32\x17.towpath.v1.RetryPolicy\x12(\n\x05hedge\x18\x04 \x01(\x0b\x32\x19.towpath.v1.HedgingPolicy\x12\x33\n\x0fidempotency_key\x18\x05 \x01(\x0e\x32\x1a.towpath.v1.IdempotencyKey\"\xd5\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\r\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x30\n\x16retryable_status_codes\x18\x05 \x03(\x0e\x32\x10.google.rpc.Code\"\x9d\x01\n\rHedgingPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\r\x12\x30\n\rhedging_delay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nextra_load\x18\x03 \x01(\x01\x12\x30\n\x16non_fatal_status_codes\x18\x04 \x03(\x0e\x32\x10.google.rpc.Code*i\n\x0eIdempotencyKey\x12\x1f\n\x1bIDEMPOTENCY_KEY_UNSPECIFIED\x10\x00\x12\x1c\n\x18IDEMPOTENCY_KEY_REQUIRED\x10\x01\x12\x18\n\x14IDEMPOTENCY_KEY_AUTO\x10\x02*\x9e\x01\n\x0b\x43riticality\x12\x1b\n\x17\x43RITICALITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43RITICALITY_SHEDDABLE\x10\x01\x12\x1e\n\x1a\x43RITICALITY_SHEDDABLE_PLUS\x10\x02\x12\x18\n\x14\x43RITICALITY_CRITICAL\x10\x03\x12\x1d\n\x19\x43RITICALITY_CRITICAL_PLUS\x10\x04:N\n\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x88\xc3\x04 \x01(\x0b\x32\x19.towpath.v1.MethodOptions\x88\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'towpath.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CRITICALITY']._serialized_start=696
-  _globals['_CRITICALITY']._serialized_end=854
+  _globals['_IDEMPOTENCYKEY']._serialized_start=748
+  _globals['_IDEMPOTENCYKEY']._serialized_end=853
+  _globals['_CRITICALITY']._serialized_start=856
+  _globals['_CRITICALITY']._serialized_end=1014
   _globals['_METHODOPTIONS']._serialized_start=130
-  _globals['_METHODOPTIONS']._serialized_end=317
-  _globals['_RETRYPOLICY']._serialized_start=320
-  _globals['_RETRYPOLICY']._serialized_end=533
-  _globals['_HEDGINGPOLICY']._serialized_start=536
-  _globals['_HEDGINGPOLICY']._serialized_end=693
+  _globals['_METHODOPTIONS']._serialized_end=370
+  _globals['_RETRYPOLICY']._serialized_start=373
+  _globals['_RETRYPOLICY']._serialized_end=586
+  _globals['_HEDGINGPOLICY']._serialized_start=589
+  _globals['_HEDGINGPOLICY']._serialized_end=746
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class IdempotencyKey(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    IDEMPOTENCY_KEY_UNSPECIFIED: _ClassVar[IdempotencyKey]
+    IDEMPOTENCY_KEY_REQUIRED: _ClassVar[IdempotencyKey]
+    IDEMPOTENCY_KEY_AUTO: _ClassVar[IdempotencyKey]
+
 class Criticality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CRITICALITY_UNSPECIFIED: _ClassVar[Criticality]
@@ -19,6 +25,9 @@ class Criticality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CRITICALITY_SHEDDABLE_PLUS: _ClassVar[Criticality]
     CRITICALITY_CRITICAL: _ClassVar[Criticality]
     CRITICALITY_CRITICAL_PLUS: _ClassVar[Criticality]
+IDEMPOTENCY_KEY_UNSPECIFIED: IdempotencyKey
+IDEMPOTENCY_KEY_REQUIRED: IdempotencyKey
+IDEMPOTENCY_KEY_AUTO: IdempotencyKey
 CRITICALITY_UNSPECIFIED: Criticality
 CRITICALITY_SHEDDABLE: Criticality
 CRITICALITY_SHEDDABLE_PLUS: Criticality
@@ -28,16 +37,18 @@ METHOD_FIELD_NUMBER: _ClassVar[int]
 method: _descriptor.FieldDescriptor
 
 class MethodOptions(_message.Message):
-    __slots__ = ("timeout", "criticality", "retry", "hedge")
+    __slots__ = ("timeout", "criticality", "retry", "hedge", "idempotency_key")
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CRITICALITY_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
     HEDGE_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     timeout: _duration_pb2.Duration
     criticality: Criticality
     retry: RetryPolicy
     hedge: HedgingPolicy
-    def __init__(self, timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgingPolicy, _Mapping]] = ...) -> None: ...
+    idempotency_key: IdempotencyKey
+    def __init__(self, timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., criticality: _Optional[_Union[Criticality, str]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., hedge: _Optional[_Union[HedgingPolicy, _Mapping]] = ..., idempotency_key: _Optional[_Union[IdempotencyKey, str]] = ...) -> None: ...
 
 class RetryPolicy(_message.Message):
     __slots__ = ("max_attempts", "initial_backoff", "max_backoff", "backoff_multiplier", "retryable_status_codes")

@@ -14,6 +14,7 @@ from towpath.generated import (
     Criticality,
     HttpBinding,
     Idempotency,
+    IdempotencyKey,
     MethodSpec,
     Service,
     ServiceSpec,
@@ -27,6 +28,7 @@ CREATE_HOLD: Final = MethodSpec(
     response=inventory_pb2.CreateHoldResponse,
     timeout=2.0,
     criticality=Criticality.CRITICAL_PLUS,
+    idempotency_key=IdempotencyKey.REQUIRED,
     http=(
         HttpBinding(
             method="POST",
