@@ -294,3 +294,14 @@ async def test_what_it_did_not_ask_for_again_or_may_have_begun_with_is_not(error
     stage = Stage(error, method=FAIL)
     await stage.fails()
     assert stage.target.attempts == [0]
+
+
+@virtual
+async def test_a_call_with_a_key_comes_again_when_it_is_told_that_an_earlier_attempt_runs():
+    stage = Stage(failure(Code.ABORTED, pushback=0.1), method=FAIL)
+    assert await stage.run(key="k") is ANSWER
+    assert stage.target.times == [START, pytest.approx(START + 0.1)]
+    for key, pushback in (("k", None), ("", 0.1)):
+        stage = Stage(failure(Code.ABORTED, pushback=pushback), method=FAIL)
+        assert (await stage.fails(key=key)).code is Code.ABORTED
+        assert stage.target.attempts == [0]

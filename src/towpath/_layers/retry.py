@@ -4,7 +4,8 @@ An attempt is repeated if no handler had begun with it. This is known of an atte
 back unprocessed, and of one that a server of towpath rejected and asked to come again. Where a handler may have begun, two conditions have
 to hold. The policy has to name the code, and the method has to be idempotent or the call has to have an idempotency key. This holds for
 UNAVAILABLE too and is stricter than gRPC there: a connection that is lost behind the request leaves the effect and no answer, and so does a
-handler that misses a service of its own. Three kinds are never repeated: a call that its caller cancelled, a call that ran out of time, and
+handler that misses a service of its own. A call with a key is also repeated after ABORTED with a time to come again: a server says so while
+it still runs an earlier attempt. Three kinds are never repeated: a call that its caller cancelled, a call that ran out of time, and
 an attempt that the server has begun to answer. The server's pushback is obeyed to the letter. An attempt that was lost before a server saw
 it is repeated once, at once, and is not counted (A6's transparent retry), even where the policy allows one attempt. Nor does it take from
 the budget: a server that says GOAWAY may leave a hundred calls unseen at once, and a repetition adds nothing to what it does.
@@ -32,7 +33,7 @@ from typing import Any, Final
 from towpath._core import clock
 from towpath._core.context import Context, current
 from towpath._core.decisions import Decision, Signal, shed, unheard, was_rejected
-from towpath._core.errors import RpcError
+from towpath._core.errors import Code, RpcError
 from towpath._core.outcome import Outcome, classify
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Handler, MethodSpec
@@ -254,6 +255,8 @@ class _Repetition:
         outcome = classify(error)
         if error.unprocessed or (outcome is Outcome.OVERLOAD and error.pushback is not None and was_rejected(error, self._method)):
             return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
+        if error.code is Code.ABORTED and error.pushback is not None and ctx.idempotency_key:
+            return True  # an earlier attempt still holds the key, at another process: it will have its effect, or release the key
         if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
             return False
         return self._method.repeatable or bool(ctx.idempotency_key)
