@@ -5,7 +5,8 @@ The store needs the extra `redis`. A bucket is stored as the time at which it wi
 the same one.
 
 A server that cannot be reached stops no calls. While it is away each process counts by itself, so a tenant gets at most its rate from each
-process. One call in a second tries whether the server is back, and the other calls do not wait for it.
+process. One call in a second tries whether the server is back, over a new connection, and the other calls do not wait for it. So a server
+that was demoted behind its name is left for its successor within a second.
 """
 
 import asyncio
@@ -13,24 +14,15 @@ import logging
 from typing import Any, Final
 
 from towpath._core import clock
-from towpath._core.errors import SetupError
 from towpath._layers.bucket import Rate
 from towpath._layers.quota import LocalRates
-
-try:
-    import redis.asyncio as driver
-    from redis.exceptions import RedisError
-except ImportError as error:
-    raise SetupError("quotas in Redis need redis; install towpath[redis]") from error
+from towpath._stores.redis_connections import FAULTS, client_of, drop_idle
 
 DEFAULT_PATIENCE: Final = 0.05
 """Seconds that a call waits for its token."""
 
 _PAUSE: Final = 1.0
 """Seconds between two attempts to reach a server that did not answer."""
-
-_CONNECTIONS: Final = 16
-"""The size of the pool. More connections add nothing, since a server answers one command after the other."""
 
 _PREFIX: Final = "towpath:quota:1:"
 """The prefix of all keys. The 1 is the version of the records' form."""
@@ -56,9 +48,7 @@ class RedisRates:
     store belongs to the loop that uses it."""
 
     def __init__(self, url: str, *, patience: float = DEFAULT_PATIENCE) -> None:
-        untyped: Any = driver  # the types of its options are not all known
-        pool = untyped.BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=patience)
-        self._client: Any = untyped.Redis.from_pool(pool)
+        self._client = client_of(url, patience)
         self._script: Any = self._client.register_script(_TAKE)
         self._patience = patience
         self._local = LocalRates()
@@ -75,7 +65,7 @@ class RedisRates:
         try:
             async with asyncio.timeout(self._patience * 10):  # a connection has to be made first
                 await self._client.ping()
-        except (OSError, RedisError, TimeoutError) as error:
+        except FAULTS as error:
             self._lost(error)
 
     async def close(self) -> None:
@@ -93,8 +83,9 @@ class RedisRates:
         try:
             async with asyncio.timeout(self._patience):
                 answer = await self._script(keys=[_PREFIX + key], args=[interval, (rate.depth - 1) * interval])
-        except (OSError, RedisError, TimeoutError) as error:
+        except FAULTS as error:
             self._lost(error)
+            await drop_idle(self._client)  # a server that was demoted, or is silent, keeps them open
             return self._local.take(key, rate)
         if self._away:
             self._away = False

@@ -13,6 +13,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.service import IdempotencyKey
 from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._layers.idempotency.store import Claim, StoreUnavailable
 
 REQUIRED = replace(FAIL, idempotency_key=IdempotencyKey.REQUIRED)
 
@@ -60,3 +61,20 @@ async def test_an_answer_that_cannot_be_stored_in_time_goes_to_the_caller_all_th
     store.gate.set()
     await handler(pb.FailRequest(), context())  # it was stored behind the caller's back
     assert (effects.runs, told) == (1, ["ANSWER_NOT_KEPT", "REPLAYED"])
+
+
+async def test_a_claim_of_which_only_the_reply_was_lost_does_not_hold_its_key() -> None:
+    class Deaf(Broken):
+        async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
+            claim = await super().claim(key, fingerprint, holder, lease)
+            if self.asked["claim"] == 1:
+                raise StoreUnavailable("the reply was lost")
+            return claim
+
+    store, effects = Deaf(), Effects()
+    handler = wrapped(effects, store)
+    with pytest.raises(RpcError, match="the reply was lost"):
+        await handler(pb.FailRequest(), context())
+    await turn_until(lambda: store.asked["release"] == 1)
+    await handler(pb.FailRequest(), context())
+    assert effects.runs == 1

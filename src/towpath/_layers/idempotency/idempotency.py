@@ -161,15 +161,15 @@ class Idempotency:
         try:
             async with asyncio.timeout(_patience(ctx)):
                 return await asyncio.shield(claiming)
-        except TimeoutError:
+        except (asyncio.CancelledError, StoreUnavailable, TimeoutError) as error:
             self._start(self._unclaim(claiming, key_lease))
-            raise StoreUnavailable("the store gave no answer within half of the call's time") from None
-        except asyncio.CancelledError:
-            self._start(self._unclaim(claiming, key_lease))
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable("the store gave no answer within half of the call's time") from None
             raise
 
     async def _unclaim(self, claiming: asyncio.Task[Claim], key_lease: KeyLease) -> None:
-        """Release the key of a call that has given up, after its claim has come through: an earlier release would release nothing."""
+        """Release the key of a call that has given up, after its claim has come through: an earlier release would release nothing.
+        A claim that has failed may have come through too, where its reply was lost."""
         await asyncio.wait((claiming,))
         await self._release(key_lease)
 
@@ -227,8 +227,13 @@ class Idempotency:
         """A task that the call's cancellation does not reach. The set keeps it alive, which the loop alone would not."""
         task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._closing.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is looked at, whether or not the call still waits for it, so the loop logs no error
 
     def _rejection(
         self,
