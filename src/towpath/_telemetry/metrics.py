@@ -22,6 +22,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, SetupError, first_cause
 from towpath._core.service import Handler, MethodSpec
+from towpath._core.unstarted_calls import OnUnstarted
 from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.histogram import DurationHistogram, Series
 
@@ -75,6 +76,11 @@ class _Durations:
             series.total += seconds
 
         return count
+
+    def on_unstarted(self, method: MethodSpec[Any, Any]) -> OnUnstarted:
+        """A function that counts a call of `method` which ended before this layer saw it."""
+        name, histogram = method.full_name, self._histogram
+        return lambda code, seconds: histogram.series(name, code.name).observe(seconds)
 
 
 class CallMetrics:

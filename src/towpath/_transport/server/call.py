@@ -1,6 +1,7 @@
 """What every call on a server has in common, in whichever protocol: a task that may be stopped, and errors that must not tell too much."""
 
 import asyncio
+import inspect
 import logging
 import signal
 import threading
@@ -12,6 +13,7 @@ from towpath._core.context import Context
 from towpath._core.deadline import DeadlineWheel, Slot
 from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
+from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.compression import Compression
 
 ROLE: Final = "transport"
@@ -82,6 +84,31 @@ class Handling:
         it, so that what it raises leaves the call as it was."""
         raise NotImplementedError
 
+    @property
+    def served(self) -> MethodRoute:
+        """The method that is called."""
+        raise NotImplementedError
+
+    def _count_unstarted(self, code: Code) -> None:
+        """Tell the layers that count calls of this one, which ends now, if they will not see it: its handler was not called, nor will be.
+        A task that is cancelled before its first step runs nothing of its coroutine."""
+        task = self.task
+        if task is not None:
+            coroutine: Any = task.get_coro()
+            if coroutine is None or inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED:
+                return
+        self._tell_unstarted(code)
+
+    def _tell_unstarted(self, code: Code) -> None:
+        server = self._ctx.server
+        seconds = 0.0 if server is None else clock.now() - server.arrived
+        self.served.tell_unstarted(code, seconds)
+
+    def _left_unstarted(self) -> None:
+        """Count a call whose caller is gone, if it has not ended and was not begun."""
+        if not self._over:
+            self._count_unstarted(Code.DEADLINE_EXCEEDED if self._ctx.expired() else Code.CANCELLED)
+
     def _fail(self, error: RpcError, *, reported: bool = False) -> None:
         """End the call with an error; does nothing if it has ended. An error that cannot be written, for itself or for what the handler has
         set of the reply, is a bug and ends the call like any other; it is logged unless what led here is `reported`."""
@@ -94,9 +121,14 @@ class Handling:
             if not reported:
                 self._report(fault)
 
-    def _unreadable(self, error: RpcError) -> None:
-        """End a call of whose request a message cannot be read: because it is malformed, or because a limit of the server rejects it."""
-        if error.code is Code.RESOURCE_EXHAUSTED and not self._over:
+    def _unreadable(self, error: RpcError, *, started: bool = False) -> None:
+        """End a call of whose request a message cannot be read: because it is malformed, or because a limit of the server rejects it. Where
+        the call has `started`, it is its own task that reads."""
+        if self._over:
+            return
+        if not started:
+            self._count_unstarted(error.code)
+        if error.code is Code.RESOURCE_EXHAUSTED:
             self._link.signal(Decision(self._ctx.method, ROLE, MESSAGE_TOO_LARGE, False, self._ctx, True))
         self._fail(error)
 
@@ -107,6 +139,7 @@ class Handling:
     def cancel(self, error: RpcError) -> None:
         """The server ends the call: it is shutting down, and the grace period is over."""
         if not self._over:
+            self._count_unstarted(error.code)
             self._fail(error)
         self._stop(error.message)
 

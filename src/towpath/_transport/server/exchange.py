@@ -68,6 +68,11 @@ class ServerExchange(Handling):
         self._head_sent = False
         self._burst = 0
 
+    @property
+    def served(self) -> MethodRoute:
+        """The method that is called."""
+        return self._method_route
+
     # What the HTTP exchange tells.
 
     def begin(self, *, end: bool) -> None:
@@ -115,6 +120,7 @@ class ServerExchange(Handling):
 
     def lost(self, reason: str) -> None:
         """The caller cancelled the call or is gone: nobody waits for the answer."""
+        self._left_unstarted()
         self._over = True
         self._ended()
         self._stop(reason)
@@ -138,6 +144,7 @@ class ServerExchange(Handling):
             self._ended()
             self._stop("deadline exceeded")
         elif not self._over:
+            self._count_unstarted(Code.DEADLINE_EXCEEDED)
             self.fail(deadline_exceeded(self._method_route.name))
 
     def fail(self, error: RpcError) -> None:
@@ -205,10 +212,16 @@ class ServerExchange(Handling):
     # In between.
 
     def _whole(self) -> Any:
-        """`only`, of a method that does not stream: it starts with its whole request, so there is nothing to wait for."""
-        message = self._take()
-        if message is None or self._take() is not None:
-            raise not_one_message(self._method_route.name)
+        """`only`, of a method that does not stream: its request is there, and is not read if the deadline has passed."""
+        try:
+            if expired(self._ctx):
+                raise deadline_exceeded(self._method_route.name)
+            message = self._take()
+            if message is None or self._take() is not None:
+                raise not_one_message(self._method_route.name)
+        except RpcError as error:
+            self._tell_unstarted(error.code)
+            raise
         return message
 
     def _take(self) -> Any:
@@ -219,7 +232,7 @@ class ServerExchange(Handling):
             if message is None and self._request_over:
                 dialect.finish()
         except RpcError as error:
-            self._unreadable(error)
+            self._unreadable(error, started=True)
             raise
         if self._owed:
             # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.
@@ -271,8 +284,6 @@ class ServerExchange(Handling):
         method_route = self._method_route
         try:
             if method_route.method.kind is MethodKind.UNARY:
-                if expired(self._ctx):
-                    raise deadline_exceeded(method_route.name)
                 response = await method_route.handler(self._whole(), self._ctx)
                 if not self._over:
                     self._answer(response)
@@ -378,10 +389,12 @@ def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra
     negotiation = route.negotiation(extra)
     dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
     if negotiation.fault is not None:
+        method_route.tell_unstarted(negotiation.fault.code)
         return route.dialects.error_response(dialect, negotiation.fault)
     try:
         ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
     except RpcError as error:
+        method_route.tell_unstarted(error.code)
         return dialect.error_response(error, None)
     ctx.caller = link.caller
     return ServerExchange(link, writer, method_route, dialect, ctx)

@@ -65,6 +65,11 @@ class ServerCall(Stream, Handling):
         """Itself: see `Http2Exchange`."""
         return self
 
+    @property
+    def served(self) -> MethodRoute:
+        """The method that is called."""
+        return self._route.method_route
+
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
@@ -74,6 +79,7 @@ class ServerCall(Stream, Handling):
         try:
             ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
         except RpcError as error:
+            method_route.tell_unstarted(error.code)
             self._fail(error)
             return
         if link.caller:
@@ -108,6 +114,7 @@ class ServerCall(Stream, Handling):
 
     def reset_received(self, code: int, reason: str) -> None:
         """The client cancelled the call or is gone: nobody waits for the answer."""
+        self._left_unstarted()
         self._over = True
         self._ended()
         self._stop(reason)
@@ -119,6 +126,7 @@ class ServerCall(Stream, Handling):
     def expire(self) -> None:
         """The deadline has passed: tell the client, who may not have noticed, and stop the handler."""
         if not self._over:
+            self._count_unstarted(Code.DEADLINE_EXCEEDED)
             self._fail(deadline_exceeded(self._route.method_route.name))
             self._stop("deadline exceeded")
         elif self.queue:  # the client has made no room for the answer, and must not hold it for ever
@@ -216,6 +224,7 @@ class ServerCall(Stream, Handling):
             self._unreadable(error)
             return None
         except DecodeError as error:
+            self._count_unstarted(Code.INTERNAL)
             self._fail(RpcError(Code.INTERNAL, f"the request is not a {method_route.request.DESCRIPTOR.full_name}: {error}"))
             return None
 

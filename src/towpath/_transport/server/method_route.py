@@ -7,8 +7,9 @@ from google.protobuf.message import Message
 
 from towpath._core.context import Criticality
 from towpath._core.early_rejection import EarlyRejection
-from towpath._core.errors import RpcError
+from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodSpec
+from towpath._core.unstarted_calls import OnUnstarted
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
 
@@ -51,5 +52,12 @@ class MethodRoute:
     """Bytes that a request message may have, before and after decompression."""
     early_rejection: EarlyRejection | None = None
     """What is asked about unary calls before they cost a task."""
+    on_unstarted: tuple[OnUnstarted, ...] = ()
+    """Who hears of calls that end before the handler is called."""
     grpc_rejections: GrpcRejections = field(default_factory=GrpcRejections)
     """The encoded errors of early rejections, for calls over gRPC."""
+
+    def tell_unstarted(self, code: Code, seconds: float = 0.0) -> None:
+        """A call has ended with `code`, `seconds` after its head came, and the handler was not called."""
+        for on_unstarted in self.on_unstarted:
+            on_unstarted(code, seconds)

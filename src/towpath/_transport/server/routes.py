@@ -10,6 +10,7 @@ from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
+from towpath._core.unstarted_calls import unstarted_callbacks
 from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate
@@ -139,6 +140,7 @@ class Routes:
         composed = [compose(layers, method_route.method, innermost) for method_route, innermost in self._innermost]
         for (method_route, _), handler in zip(self._innermost, composed, strict=True):
             method_route.handler = handler
+            method_route.on_unstarted = unstarted_callbacks(layers, method_route.method)
             if method_route.method.kind is MethodKind.UNARY:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
