@@ -2,8 +2,11 @@
 
 from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.resilience import Resilience
-from towpath._app.settings.service_file import AdmissionMode, ServiceConfig, load
+from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions, ServerOptions
+from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._contracts.policy import MethodConfig
+from towpath._layers.admission.adaptive_limit import LimitOptions
+from towpath._layers.admission.wait_limits import QueueOptions
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
@@ -11,14 +14,18 @@ from towpath._layers.retry_budget import BudgetOptions
 
 __all__ = [
     "AdmissionMode",
+    "AdmissionOptions",
     "BudgetOptions",
     "Compartment",
+    "LimitOptions",
     "MethodConfig",
     "NamedBulkhead",
     "NamedQuota",
+    "QueueOptions",
     "Quota",
     "Rate",
     "Resilience",
+    "ServerOptions",
     "ServiceConfig",
     "load",
 ]

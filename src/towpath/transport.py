@@ -13,6 +13,7 @@ from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._transport.client.options import ChannelOptions
 from towpath._transport.server.connection_limits import ConnectionLimits
 from towpath._transport.server.server import Server
+from towpath._transport.socket_options import TcpKeepalive
 from towpath._transport.tls import ClientTls, ServerTls
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Resolver",
     "Server",
     "ServerTls",
+    "TcpKeepalive",
 ]
 
 if not TYPE_CHECKING:  # see `towpath/__init__.py`

@@ -7,6 +7,7 @@ from towpath._wire.grpc.client import head_fields
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.hpack import literal
 from towpath._wire.http import Field, Section, Template
+from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, ClientConnection, ErrorCode, Limits, ServerConnection, Stream
 from towpath._wire.json import JsonCodec
 from towpath._wire.protocol import request_head
@@ -16,6 +17,7 @@ __all__ = [
     "ClientConnection",
     "ErrorCode",
     "Field",
+    "Http1Limits",
     "JsonCodec",
     "Limits",
     "Section",

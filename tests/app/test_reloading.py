@@ -19,6 +19,7 @@ from tests.app.stage import PATIENCE, Watched, importable
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
 from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER
+from towpath._app.settings.server_options import ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
@@ -40,10 +41,12 @@ def read(tmp_path):
 
 
 def test_every_setting_is_taken_over_or_needs_a_restart_or_belongs_to_no_file():
-    known = {*TAKEN_OVER, *NEEDS_RESTART}
+    known = {*TAKEN_OVER, *(name.partition(".")[0] for name in NEEDS_RESTART)}
     others = {"contracts", "declares", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
     where = {"listen_where", "idempotency_where", "quota_store_where"}
     assert {field.name for field in dataclasses.fields(ServiceConfig)} == known | others | where
+    parts = {name.partition(".")[2] for name in NEEDS_RESTART if "." in name}
+    assert {field.name for field in dataclasses.fields(ServerOptions)} == parts
 
 
 async def test_quotas_come_change_and_go_without_the_buckets_being_filled(read):

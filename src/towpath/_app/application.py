@@ -7,6 +7,7 @@ it on a free port and gets exactly the stack that production has. An `App` reads
 import asyncio
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,7 @@ from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
+from towpath._app.settings.server_options import with_header_limit
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
@@ -147,11 +149,16 @@ class App:
         standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
         services = [*self._services, *standard]
-        limit = self.config.message_limit
+        options = self.config.server
         server = Server(
             services,
             layers=layers,
-            message_limit=limit,
+            limits=with_header_limit(options.http2, options.header_limit),
+            http1_limits=replace(options.http1, max_head=options.header_limit),
+            message_limit=self.config.message_limit,
+            compression=options.compression,
+            connections=options.connections,
+            keepalive=options.keepalive,
             documents=self._documents(),
             unknown_query=self.config.unknown_query,
             signal=self._signal,

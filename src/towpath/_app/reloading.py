@@ -1,19 +1,20 @@
 """Reloading the service file: which of its settings can change while calls are under way, and which need a restart.
 
-`[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `service.admission` are taken over, for calls that begin after the reload. The layers keep
-all that they have learned. Certificates are watched, and need no reload. All other settings belong to the sockets, connections and stores
-of a process, and so need another process.
+`[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `[service.admission]` are taken over, for calls that begin after the reload. The layers
+keep all that they have learned, except that other limits of `[service.admission]` begin to learn anew. Certificates are watched, and need
+no reload. All other settings belong to the sockets, connections and stores of a process, and so need another process.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.errors import SetupError
 
-TAKEN_OVER: Final = ("methods", "quotas", "bulkheads", "admission")
+TAKEN_OVER: Final = ("methods", "quotas", "bulkheads", "admission", "admission_options")
 """The fields of `ServiceConfig` that hold for the calls that begin from then on."""
 
 NEEDS_RESTART: Final = {
@@ -26,6 +27,12 @@ NEEDS_RESTART: Final = {
     "openapi": "service.openapi",
     "unknown_query": "service.unknown_query",
     "message_limit": "service.message_limit",
+    "server.header_limit": "service.header_limit",
+    "server.compression": "service.compression",
+    "server.connections": "service.connections",
+    "server.keepalive": "service.keepalive",
+    "server.http1": "service.http1",
+    "server.http2": "service.http2",
     "idempotency": "service.idempotency",
     "quota_store": "service.quota_store",
     "insecure": "service.insecure",
@@ -34,7 +41,7 @@ NEEDS_RESTART: Final = {
     "client_tls": "tls",
     "targets": "targets",
 }
-"""The fields of `ServiceConfig` that only another process takes over, each with the name of its setting in the file."""
+"""The fields of `ServiceConfig` that only another process takes over, and fields of these, each with its setting's name in the file."""
 
 
 log = logging.getLogger("towpath.app")
@@ -62,4 +69,4 @@ def taken_over(running: ServiceConfig, read: ServiceConfig) -> ServiceConfig:
 
 def needs_restart(running: ServiceConfig, read: ServiceConfig) -> tuple[str, ...]:
     """The settings that differ and need a restart, as the file names them."""
-    return tuple(setting for name, setting in NEEDS_RESTART.items() if getattr(running, name) != getattr(read, name))
+    return tuple(setting for name, setting in NEEDS_RESTART.items() if attrgetter(name)(running) != attrgetter(name)(read))

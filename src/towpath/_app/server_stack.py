@@ -5,10 +5,12 @@ rejections are counted. Admission protects the server from all callers together,
 among tenants: an overloaded server should not look up a quota for a call that it rejects.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota, by_method
+from towpath._app.settings.server_options import AdmissionOptions
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import chance
 from towpath._core.context import Context
@@ -33,7 +35,7 @@ _STANDARD: Final = "grpc."
 
 class ServerStack:
     """The layers of one server, whose methods share a loop. The layers outlive a change of settings, with all that they have learned:
-    limits, buckets, calls under way.
+    limits, buckets, calls under way. Only other limits of admission begin to learn anew.
 
     `own` are the application's layers. `store` keeps the answers of calls with an idempotency key; None keeps none, and keys are required
     all the same where a contract does so. `rates` counts the calls for quotas; None counts them in this process. `signal` is told of each
@@ -53,7 +55,9 @@ class ServerStack:
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
         self._outer = (ServerContext(), metrics.server, Deadline("server", signal=signal))
-        self._admission = Admission(limit_of=_limit_of, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
+        self._admission_options = AdmissionOptions()
+        self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
+        self._admission = self._new_admission(limit_of=_limits(DEFAULT_LIMIT))
         limits = (
             RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
             Bulkhead(compartment_of=self._compartment_of, signal=signal),
@@ -66,6 +70,10 @@ class ServerStack:
         known = list(methods)
         quotas, bulkheads = by_method(settings.quotas, known), by_method(settings.bulkheads, known)
         self._quotas, self._bulkheads = quotas, bulkheads
+        if settings.admission_options != self._admission_options:
+            # Calls that wait already are chosen by the limits under which they came, until none of them is left.
+            options = self._admission_options = settings.admission_options
+            self._admission = self._new_admission(limit_of=_limits(options.limit), queue=options.queue)
         self._admission.shadow = settings.admission == "shadow"
         admission = () if settings.admission == "off" else (self._admission,)
         return (*self._outer, *admission, *self._inner)
@@ -87,9 +95,9 @@ def server_roles(
     return [*roles(ServerStack(CallMetrics(), store=store).layers(settings, methods), method, _end), SERVER_END]
 
 
-def _limit_of(method: MethodSpec[Any, Any]) -> LimitOptions | None:
+def _limits(limit: LimitOptions) -> Callable[[MethodSpec[Any, Any]], LimitOptions | None]:
     # Health and reflection must answer when the server is overloaded: that is when they are asked most.
-    return None if method.service.startswith(_STANDARD) else DEFAULT_LIMIT
+    return lambda method: None if method.service.startswith(_STANDARD) else limit
 
 
 async def _end(request: Any, _: Context) -> Any:

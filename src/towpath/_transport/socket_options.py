@@ -5,21 +5,47 @@ are. A server has TCP ask connections that say nothing. Both are left out where 
 """
 
 import socket
+from dataclasses import dataclass
+from typing import Final
+
+MAX_KEEPALIVE: Final = 32_767
+"""The longest `time` and `timeout` of a `TcpKeepalive` in seconds, which is Linux' bound."""
+
+_QUESTIONS: Final = 4
+_MAX_USER_TIMEOUT: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcpKeepalive:
+    """When TCP asks a silent client whether it is still there, so that clients which vanished do not hold their connections for ever.
+    Raises ValueError unless both times are from 1 s to 32,767 s. TCP counts whole seconds."""
+
+    time: float = 120.0
+    """Seconds of silence after which TCP asks."""
+    timeout: float = 120.0
+    """Seconds without an answer after which the connection is over. TCP asks up to four times in it."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("time", self.time), ("timeout", self.timeout)):
+            if not 1 <= value <= MAX_KEEPALIVE:
+                raise ValueError(f"{name} of TCP's keepalive is {value}; give 1 to {MAX_KEEPALIVE} seconds")
 
 
 def set_user_timeout(connection: socket.socket, seconds: float) -> None:
     """Have TCP give up after `seconds` without an acknowledgement of what was sent (RFC 5482), where the system can."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        connection.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+        connection.setsockopt(socket.IPPROTO_TCP, option, min(int(seconds * 1000), _MAX_USER_TIMEOUT))
 
 
-def set_keepalive(listener: socket.socket) -> None:
-    """Have TCP ask clients that say nothing whether they are still there: after two minutes, and after four questions without an answer,
-    half a minute apart, the connection is over. What a listening socket has is what those have that it accepts."""
+def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive) -> None:
+    """Have TCP ask clients that say nothing whether they are still there, as `keepalive` has it. The sockets that `listener` accepts
+    inherit its options."""
     if listener.family in (socket.AF_INET, socket.AF_INET6):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
+        pause = max(1, round(keepalive.timeout / _QUESTIONS))
+        questions = max(1, round(keepalive.timeout / pause))
+        for name, value in (("TCP_KEEPIDLE", round(keepalive.time)), ("TCP_KEEPINTVL", pause), ("TCP_KEEPCNT", questions)):
             option = getattr(socket, name, None)
             if option is not None:
                 listener.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -14,7 +14,6 @@
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
-
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
 
     [service.tls]                                        # the service's own certificate; paths are relative to this file
@@ -46,6 +45,8 @@ Tables that name methods or services take a service without its package if that 
 name that no contract has is an error. There is one exception: in a file that lists no contracts, an unknown service in `[[methodConfig]]`
 is only a warning in the log, since a client of it may be imported later (`towpath._app.methods`).
 
+`towpath._app.settings.server_options` explains the limits of the server: `service.header_limit`, `service.compression`,
+`[service.connections]`, `[service.keepalive]`, `[service.http1]`, `[service.http2]` and `[service.admission]`.
 `towpath._app.settings.quotas_and_bulkheads` explains `[quotas]` and `[bulkheads]`, which limit tenants and methods.
 `towpath._app.settings.declarations` explains `service.owns`, `[[calls]]` and `[[waivers]]`, which only `towpath check` reads.
 
@@ -62,7 +63,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -72,6 +73,14 @@ from towpath._app.settings.declarations import NOTHING, CallTable, Declarations,
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.fallback import FallbackSettings
 from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
+from towpath._app.settings.server_options import (
+    AdmissionMode,
+    AdmissionOptions,
+    AdmissionSettings,
+    ServerOptions,
+    ServerSettings,
+    admission_of,
+)
 from towpath._app.settings.suggest import suggestion
 from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
 from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
@@ -92,13 +101,10 @@ DEFAULT_GRACE: Final = 5.0
 DEFAULT_NAME: Final = "towpath"
 """The name of a service whose file gives it none."""
 
-AdmissionMode = Literal["off", "shadow", "on"]
-"""Whether an overloaded server rejects calls ("on"), only counts those that it would reject ("shadow"), or neither ("off")."""
-
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
 
-class _Service(msgspec.Struct, frozen=True, kw_only=True):
+class _Service(ServerSettings, frozen=True, kw_only=True):
     name: str = ""
     listen: str | None = None
     contracts: tuple[str, ...] = ()
@@ -109,7 +115,7 @@ class _Service(msgspec.Struct, frozen=True, kw_only=True):
     openapi: bool = True
     unknown_query: UnknownQuery = "refuse"
     message_limit: int = DEFAULT_MESSAGE_LIMIT
-    admission: AdmissionMode = "on"
+    admission: AdmissionMode | AdmissionSettings = "on"
     idempotency: str = "memory"
     quota_store: str = LOCAL
     insecure: bool = False
@@ -167,8 +173,12 @@ class ServiceConfig:
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     """Bytes that a request message may have, before and after decompression."""
+    server: ServerOptions = field(default_factory=ServerOptions)
+    """What the server allows its clients (see `towpath._app.settings.server_options`)."""
     admission: AdmissionMode = "on"
     """Whether an overloaded server rejects calls."""
+    admission_options: AdmissionOptions = field(default_factory=AdmissionOptions)
+    """The limits by which it chooses the calls."""
     idempotency: str = field(default="memory", repr=False)  # it may hold a password
     """The store of answers by idempotency key (see `towpath._app.settings.idempotency_store`)."""
     idempotency_where: str = "idempotency"
@@ -235,6 +245,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
     listen, listen_where = _listen(file.service.listen, source, env)
     grace, settle = file.service.grace, file.service.settle
+    admission, admission_options = admission_of(file.service.admission, f"{source}: service.admission")
     methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
     by_method_name(methods)  # two entries for one name are an error now, and not when the first client is made
     return ServiceConfig(
@@ -248,7 +259,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         openapi=file.service.openapi,
         unknown_query=file.service.unknown_query,
         message_limit=_message_limit(file.service.message_limit, source),
-        admission=file.service.admission,
+        server=file.service.server_options(f"{source}: service"),
+        admission=admission,
+        admission_options=admission_options,
         idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
         idempotency_where=_where("idempotency", source, env),
         quota_store=env.get("TOWPATH_QUOTA_STORE") or file.service.quota_store,

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Final, TypeVar, cast, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -21,6 +21,9 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 Policy = TypeVar("Policy")
 
 _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "list": "an array", "float": "a number"}
+
+_UNIONS: Final = (UnionType, Union)
+"""What `A | B` is, and what it is with a Literal in it."""
 
 _NUMBER_FOR_TEXT: Final = ("expected `str`, got `int`", "expected `str`, got `float`")
 """What msgspec says of `timeout = 1`, where `"1s"` is meant."""
@@ -84,7 +87,7 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
     if _is_struct(into):
         return _struct(value, into, path, where)
     origin, arguments = get_origin(into), get_args(into)
-    if origin is UnionType and isinstance(value, dict) and (struct := next(filter(_is_struct, arguments), None)):
+    if origin in _UNIONS and isinstance(value, dict) and (struct := next(filter(_is_struct, arguments), None)):
         return _struct(cast("object", value), struct, path, where)
     if origin is dict and isinstance(value, dict):
         return {key: _convert(item, arguments[1], path, _join(where, key)) for key, item in cast("dict[str, object]", value).items()}
@@ -94,11 +97,20 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
     try:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
+        if isinstance(value, str) and (words := _words(into)):
+            raise SetupError(f"{path}: {where}: {value!r} is none of its values; {suggestion(value, words, kind='values')}") from error
         reason, _, inside = str(error).partition(" - at `$")
         reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table").replace(" | null", "")  # TOML has no null
         if not inside and reason in _NUMBER_FOR_TEXT:
             reason = f'{reason}; write "{value}", or "{value}s" if it is a duration'
         raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason}") from error
+
+
+def _words(into: Any) -> tuple[str, ...]:
+    """The words that a setting of the type `into` may have."""
+    if get_origin(into) is Literal:
+        return get_args(into)
+    return tuple(word for kind in get_args(into) for word in _words(kind)) if get_origin(into) in _UNIONS else ()
 
 
 def _is_struct(kind: Any) -> bool:

@@ -16,6 +16,7 @@ from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.routes import Routes
 from towpath._transport.tls import caller_of
 from towpath._wire.compression import Compression
+from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import Limits
 
 End = TypeVar("End", bound=SansIO)
@@ -29,6 +30,7 @@ class Site(Protocol):
 
     routes: Routes
     limits: Limits
+    http1_limits: Http1Limits
     compression: Compression | None
     links: "dict[ServerLink[Any], None]"
     connections: Connections

@@ -30,7 +30,7 @@ class Http1Link(ServerLink[Http1Connection]):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
         super().__init__(loop, site)
-        self.connection = Http1Connection(self)
+        self.connection = Http1Connection(self, site.http1_limits)
         self._asked = 0
 
     @property

@@ -15,14 +15,17 @@ from towpath._transport.server.connection_limits import ConnectionLimits, Connec
 from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.protocol_detection import Front
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
-from towpath._transport.socket_options import set_keepalive
+from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
 from towpath._wire.compression import CompressionName, configured
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 
 _LAST_WORDS: Final = 1.0
 """Seconds that cancelled handlers and slow clients are given before connections are cut."""
+
+_KEEPALIVE: Final = TcpKeepalive()
 
 _ACCEPTED: Final = 16
 """Connections that asyncio accepts in a row, and calls its backlog. All of them have their sockets before the first is counted."""
@@ -31,7 +34,8 @@ _ACCEPTED: Final = 16
 class Server:
     """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
 
-    `limits` hold for each connection, `connections` for how many there are and how old they get, `message_limit` (bytes, default 4 MiB)
+    `limits` hold for each connection of HTTP/2 and `http1_limits` for each of HTTP/1.1, `connections` for how many there are and how old
+    they get, `keepalive` for those whose clients vanished (None: TCP asks nobody), `message_limit` (bytes, default 4 MiB)
     for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
     8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
@@ -45,15 +49,18 @@ class Server:
         *,
         layers: Sequence[Layer] = (),
         limits: Limits = DEFAULT_LIMITS,
+        http1_limits: Http1Limits | None = None,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: CompressionName | None = None,
         connections: ConnectionLimits | None = None,
+        keepalive: TcpKeepalive | None = _KEEPALIVE,
         documents: Documents = NO_DOCUMENTS,
         unknown_query: UnknownQuery = "refuse",
         signal: Signal = unheard,
     ) -> None:
         self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query)
         self.limits = limits
+        self.http1_limits = http1_limits or Http1Limits()
         self.compression = configured(compression)
         self.links: dict[ServerLink[Any], None] = {}
         self.signal = signal
@@ -61,6 +68,7 @@ class Server:
         self.deferred_writes = DeferredWrites()
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
+        self._keepalive = keepalive
         self._address = ""
 
     @property
@@ -106,7 +114,8 @@ class Server:
             self._rotating = rotating
             rotating.watch(loop)
             options |= {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
-        set_keepalive(sock)
+        if self._keepalive is not None:
+            set_keepalive(sock, self._keepalive)
         listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
         self._listener = await listen(lambda: Front(loop, self), sock=sock, **options)
         sock.listen(BACKLOG)  # loops make it their own default of 100
