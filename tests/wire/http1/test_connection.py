@@ -212,6 +212,18 @@ def test_what_is_wrong_gets_its_status_and_ends_the_connection(data: bytes, stat
     assert server.sent() == b""
 
 
+HEAD_OF_THE_LIMIT = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\nX: %s\r\n\r\n"
+
+
+@pytest.mark.parametrize(("size", "status"), [(16_346, 200), (16_347, 431)])
+def test_what_is_read_with_a_head_does_not_count_and_the_whole_head_does(size: int, status: int) -> None:
+    server = Server(silent)
+    server.connection.receive(HEAD_OF_THE_LIMIT % (b"y" * size) + bytes(20_000))
+    if status == 200:
+        server.connection.send_head(200, [], end=True)
+    assert int(server.sent().split(b" ")[1]) == status
+
+
 def test_a_fault_after_the_answer_has_begun_only_ends_the_connection() -> None:
     server = Server(silent)
     server.connection.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -55,11 +55,8 @@ class Http1Connection:
         self._reading_paused = False
         self._blocked = False
         """Whether the client does not read."""
-        self._old = False
-        self._bodiless = False
+        self._old = self._bodiless = self._chunked = self._begun = False
         self._head: list[bytes] | None = None
-        self._chunked = False
-        self._begun = False
         self._response_ended = True
         self._turning = False
         self._discarding = False
@@ -169,6 +166,8 @@ class Http1Connection:
 
     def on_headers_complete(self) -> None:
         """The head has come whole."""
+        if self._unparsed > self._limits.max_head and not self._limits.has_room_for(self._target, self._fields):
+            raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
         self._in_head = False
         self._unparsed = 0
         version, method = self._parser.get_http_version(), self._parser.get_method()

@@ -1,6 +1,9 @@
 """What a client of HTTP/1.1 may ask of a server's connection."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from towpath._wire.http.fields import Field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,3 +18,7 @@ class Http1Limits:
     """Body bytes that may have come and not been taken before reading stops."""
     max_discarded: int = 256 * 1024 * 1024
     """Bytes that are read and dropped after a response that ends the connection, so that its client, which still sends, gets to read it."""
+
+    def has_room_for(self, target: bytes, fields: Iterable[Field]) -> bool:
+        """Whether a head with this target and these fields is no larger than `max_head`. It may have come in one read with a body."""
+        return len(target) + sum(len(name) + len(value) + len(": \r\n") for name, value in fields) <= self.max_head
