@@ -10,6 +10,11 @@ hangs     never becomes ready
 job       adds no service
 stubborn  an Echo that ignores SIGTERM
 blocked   an Echo that blocks its loop when it is asked to `Say`
+spins     an Echo that computes in its loop when it is asked to `Say`
+threads   an Echo that blocks a thread for blocking handlers when it is asked to `Say`
+executor  an Echo that blocks a thread of asyncio's when it is asked to `Say`
+endures   an Echo that ignores its cancellation when it is asked to `Say`
+tidies    a job that takes its time to clean up
 exits     an Echo of which `Say` calls sys.exit
 who       an Echo of which `Say` answers with the process's id
 starts    the same, and tells which of its own variables a process that it starts would inherit
@@ -18,6 +23,7 @@ parent    an Echo with a child process of its own, which ignores SIGTERM
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,7 +35,7 @@ from echo.v1.echo_pb2 import SayRequest, SayResponse
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo, Relay
-from towpath import App, Context, SetupError, run
+from towpath import App, Context, SetupError, blocking, run
 
 ACT = os.environ.get("ACT", "serve")
 GRANDCHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('grandchild', flush=True); time.sleep(3600)"
@@ -42,6 +48,39 @@ class Blocked(Echo):
         return SayResponse()
 
 
+class Spins(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        print("blocking", flush=True)
+        while True:
+            pass
+
+
+class Threads(Echo):
+    @blocking
+    def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        print("blocking", flush=True)
+        time.sleep(3600)
+        return SayResponse()
+
+
+class Executor(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        print("blocking", flush=True)
+        await asyncio.to_thread(time.sleep, 3600)
+        return SayResponse()
+
+
+class Endures(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        print("blocking", flush=True)
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+
+BLOCKING = {"blocked": Blocked, "spins": Spins, "threads": Threads, "executor": Executor, "endures": Endures}
+
+
 class Exits(Echo):
     async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
         sys.exit(3)
@@ -50,6 +89,11 @@ class Exits(Echo):
 class Who(Echo):
     async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
         return SayResponse(n=os.getpid())
+
+
+def wait_for_file() -> None:
+    while not Path("tidied").exists():
+        time.sleep(0.05)
 
 
 def broken() -> bool:
@@ -82,8 +126,14 @@ async def main(app: App) -> None:
             app.add(Echo())
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        case "blocked":
-            app.add(Blocked())
+        case "blocked" | "spins" | "threads" | "executor" | "endures":
+            app.add(BLOCKING[ACT]())
+        case "tidies":
+            try:
+                print("working", flush=True)
+                await asyncio.get_running_loop().create_future()
+            finally:
+                await asyncio.to_thread(wait_for_file)
         case "exits":
             app.add(Exits())
         case "starts":

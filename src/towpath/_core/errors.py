@@ -8,6 +8,7 @@ a caller branches on `error.code`, as in every gRPC language, and a program on t
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import cast
 
 from google.protobuf.message import Message
 
@@ -79,7 +80,7 @@ def first_cause(error: BaseException) -> BaseException:
     """The error that a call ends with whose handler raised `error`. It is the first one of an exception group, at whatever depth: an
     `asyncio.TaskGroup` lists first the task that failed first, and cancels the others for it. Any other error is its own cause."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error
 
 
@@ -89,7 +90,7 @@ def only_rpc_errors(error: BaseException) -> bool:
     while found:
         part = found.pop()
         if isinstance(part, BaseExceptionGroup):
-            found.extend(part.exceptions)
+            found.extend(cast("BaseExceptionGroup[BaseException]", part).exceptions)
         elif not isinstance(part, RpcError):
             return False
     return True

@@ -48,8 +48,7 @@ def classify(error: BaseException | None) -> Outcome:
     cancellation or a bug. A group has the class of its first cause."""
     if error is None:
         return Outcome.SUCCESS
-    if isinstance(error, BaseExceptionGroup):
-        error = first_cause(error)
+    error = first_cause(error)
     if isinstance(error, RpcError):
         return _BY_CODE.get(error.code, Outcome.CLIENT_FAULT)
     return Outcome.CANCELLED if isinstance(error, (asyncio.CancelledError, GeneratorExit)) else Outcome.FATAL

@@ -11,7 +11,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath import App, CallOptions, Code, Context, RpcError, blocking, connect, current
-from towpath._core.calls.thread_handlers import THREADS
+from towpath._core.calls.thread_handlers import THREADS, running
 from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)
@@ -93,6 +93,7 @@ async def test_no_more_run_at_once_than_there_are_threads_and_the_loop_stays_fre
     work = blocking(gate.pass_through)
     calls = [asyncio.create_task(work()) for _ in range(THREADS + 10)]
     await turn_until(lambda: gate.inside == THREADS)
+    assert running() == THREADS
     calls[-1].cancel()  # one that still waits for a thread leaves its place
     await asyncio.wait([calls[-1]])
     assert calls[-1].cancelled()

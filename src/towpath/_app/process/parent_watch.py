@@ -13,12 +13,10 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
+from towpath._app.process.forced_exit import STATUS
 from towpath._core.errors import SetupError
 
 READY: Final = b"READY=1\n"
-
-_GAVE_UP: Final = 70
-"""Exit status of a process that did not stop in time after its parent had gone (EX_SOFTWARE of sysexits.h)."""
 
 
 class ParentWatch:
@@ -84,4 +82,4 @@ def _end_group() -> None:
     if os.name == "posix" and os.getpgrp() == os.getpid():
         # This process leads a process group: kill its children with it.
         os.killpg(0, 9)
-    os._exit(_GAVE_UP)
+    os._exit(STATUS)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,14 @@ from towpath._app.application import App
 from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.process.admin_server import admin
+from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._core.calls.thread_handlers import running
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.service import Layer
 from towpath._telemetry.metrics import write_exposition
@@ -34,6 +37,9 @@ Main = Callable[[App], Awaitable[None]]
 
 _PATIENCE: Final = 2.0
 """Seconds beyond the grace that a process whose parent is gone may take to stop."""
+
+_END: Final = 3.0
+"""Seconds beyond the grace that the end may take: the last words of cancelled handlers, and the closing of channels and stores."""
 
 _OWN: Final = ("TOWPATH_LISTEN_FD", "TOWPATH_NOTIFY_FD", "TOWPATH_WORKER")
 """Variables that are for this process alone, and not for its children."""
@@ -63,8 +69,12 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
         if settings.workers > 1 and settings.worker is None:
             _supervise(settings, read)
             return
-        with GarbageCollector() as collector, asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(main, settings, read, layers, on_decision, collector))
+        app = App(settings, layers=layers, on_decision=on_decision)
+        forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
+        with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_live(app, main, read, forced, collector))
+        if left := running():
+            log.warning("%s ends while %d blocking handlers still run, whose calls have ended", settings.name, left)
     except SetupError as error:
         _fail(error, 2)
     except RpcError as error:
@@ -87,18 +97,12 @@ def _fail(reason: object, status: int) -> NoReturn:
     sys.exit(status)
 
 
-async def _live(
-    main: Main,
-    config: ServiceConfig,
-    read: Callable[[], ServiceConfig],
-    layers: Sequence[Layer],
-    on_decision: DecisionCallback | None,
-    collector: GarbageCollector,
-) -> None:
-    loop = asyncio.get_running_loop()
-    app = App(config, layers=layers, on_decision=on_decision)
+async def _live(app: App, main: Main, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector) -> None:
+    loop, config = asyncio.get_running_loop(), app.config
+    forced.extended = lambda: app.state == "starting" and _responds(loop)
     with contextlib.ExitStack() as stack:
-        stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, app.config, read, app.reload)))
+        reload = None if config.source is None else partial(reread, config, read, app.reload)
+        stop_request = stack.enter_context(stopping(reload, forced))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
@@ -127,3 +131,11 @@ async def _live(
                 finally:
                     if config.metrics_dump is not None:
                         write_exposition(app.metrics.registry, config.metrics_dump)
+
+
+def _responds(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop turns: then a `main` that was cancelled cleans up, which no grace is meant for."""
+    turned = threading.Event()
+    with contextlib.suppress(RuntimeError):  # closed
+        loop.call_soon_threadsafe(turned.set)
+    return turned.wait(_END)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from towpath._app.process.forced_exit import ForcedExit
+
 STOP: Final = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """The signals of an orchestrator, of Ctrl-C, and of a closed terminal."""
 
@@ -22,8 +24,9 @@ _TERMINAL: Final = "/dev/tty"
 class StopRequest:
     """A request to stop a task. It is true once the stop was requested, which tells it from any other cancellation of the task."""
 
-    def __init__(self, task: "asyncio.Task[Any]") -> None:
+    def __init__(self, task: "asyncio.Task[Any]", forced: ForcedExit | None) -> None:
         self._task = task
+        self._forced = forced
         self._count = 0
 
     def __bool__(self) -> bool:
@@ -32,14 +35,16 @@ class StopRequest:
     def stop(self) -> None:
         """Request the stop, once more if it was requested before. Not thread-safe."""
         self._count += 1
+        if self._forced is not None:
+            self._forced.begin()
         self._task.cancel()
 
 
 @contextmanager
-def stopping(reload: Callable[[], None] | None = None) -> Generator[StopRequest]:
+def stopping(reload: Callable[[], None] | None = None, forced: ForcedExit | None = None) -> Generator[StopRequest]:
     """Within the `with` block each signal of `STOP` cancels the task that entered the block. The first signal starts the task's clean-up,
-    and the second cuts the clean-up short. If `reload` is given, a SIGHUP calls it instead, unless the terminal is gone or a stop was
-    requested.
+    and the second cuts the clean-up short. The time of `forced` begins with the first, even if the loop is blocked. If `reload` is given, a
+    SIGHUP calls it instead, unless the terminal is gone or a stop was requested.
 
     Only the main thread may use this, as Python's signals demand. The handlers from before are restored at the end of the block.
     """
@@ -47,10 +52,10 @@ def stopping(reload: Callable[[], None] | None = None) -> Generator[StopRequest]
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("signals can only cancel a task; enter this inside one")
-    request = StopRequest(task)
+    request = StopRequest(task, forced)
     previous = {number: signal.getsignal(number) for number in STOP}
     for number in STOP:
-        _handle(loop, number, request.stop)
+        _handle(loop, number, request.stop, forced)
     if reload is not None and hasattr(signal, "SIGHUP"):
         _handle(loop, signal.SIGHUP, _hung_up(request, reload))
     try:
@@ -80,7 +85,7 @@ def _has_terminal() -> bool:
     return True
 
 
-def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[], None]) -> None:
+def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Callable[[], None], forced: ForcedExit | None = None) -> None:
     try:
         loop.add_signal_handler(number, stop)
     except NotImplementedError:  # Windows
@@ -89,6 +94,11 @@ def _handle(loop: asyncio.AbstractEventLoop, number: signal.Signals, stop: Calla
             loop.call_soon_threadsafe(stop)
 
         signal.signal(number, handler)
+    else:
+        if forced is not None:
+            # In place of the handler that does nothing, which a loop installs: the loop hears of the signal through a descriptor.
+            signal.signal(number, forced.signalled)
+            signal.siginterrupt(number, False)
 
 
 def _restore(loop: asyncio.AbstractEventLoop, number: signal.Signals, handler: Any) -> None:

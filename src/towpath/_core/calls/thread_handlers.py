@@ -8,10 +8,11 @@ comes while all of them are busy waits for one.
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from typing import Any, Final, ParamSpec, TypeVar
+
+from towpath._core.calls.daemon_threads import DaemonThreads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,8 +26,9 @@ def blocking(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     call's context there.
 
     A call that is cancelled, or whose deadline passes, ends at once and gives up its place in the queue. But a thread that has begun cannot
-    be stopped: a function that blocks for long should look at `ctx.remaining()`, and pass it on as a timeout of its own. Raises TypeError
-    if `function` is asynchronous already, or a generator.
+    be stopped: a function that blocks for long should look at `ctx.remaining()`, and pass it on as a timeout of its own. A function that
+    still runs at the end of the process ends with it, wherever it is. Raises TypeError if `function` is asynchronous already, or a
+    generator.
     """
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{_name(function)} is asynchronous already; leave out @blocking")
@@ -36,7 +38,7 @@ def blocking(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(function)
     async def threaded(*args: P.args, **kwargs: P.kwargs) -> R:
         work = partial(copy_context().run, partial(_run, function, *args, **kwargs))
-        result: Any = await asyncio.get_running_loop().run_in_executor(_threads(), work)
+        result: Any = await asyncio.get_running_loop().run_in_executor(_threads, work)
         # A function may look plain and still return an awaitable, such as a decorator's function around an asynchronous one.
         return await result if inspect.isawaitable(result) else result
 
@@ -55,9 +57,12 @@ def _run(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         raise RuntimeError(f"{_name(function)} raised StopIteration") from error
 
 
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="towpath-blocking")
+def running() -> int:
+    """How many blocking functions run now, those of calls that have ended included."""
+    return _threads.running
+
+
+_threads: Final = DaemonThreads(THREADS, "towpath-blocking")
 
 
 def _name(function: Callable[..., Any]) -> str:
