@@ -34,7 +34,9 @@ _NOTHING_SET: Final = tuple(None if field.inherited else field.absent for field 
 class Reply:
     """The metadata of the answer. A handler fills it through `ctx.reply`; a caller passes one in `CallOptions` to receive it.
 
-    `headers` go before the first message, `trailers` after the last. Filling `headers` after they were sent has no effect.
+    `headers` go before the first message, `trailers` after the last. The headers of a stream go as soon as its handler waits for something
+    after it has set them, so set all of them at once; over REST they wait for the first message, since HTTP's status comes with them.
+    Filling `headers` after they were sent has no effect.
     """
 
     __slots__ = ("headers", "trailers")

@@ -71,6 +71,8 @@ class StreamedDialect(Dialect):
 
     __slots__ = ()
     streams = True
+    early_head: ClassVar[bool] = True
+    """Whether a head may go before anything is known of how the call will end, because the end has the status."""
 
     @abstractmethod
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:

@@ -2,8 +2,7 @@
 
 It is what a streaming handler iterates over and sends through (`towpath._core.calls.stream_handler.Exchange`). A request message is cut out
 of the body when the handler asks for it, and only then does its caller get room for more; a response that its caller does not read makes
-`send` wait. A call ends exactly once, by whichever comes first: the handler's end, the deadline, or the end of the connection's interest in
-it."""
+`send` wait. A call ends exactly once, by whichever comes first: the handler's end, the deadline, or the caller's going away."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.routes import DialectRoute
+from towpath._transport.server.stream_reply import StreamReply
 from towpath._wire import propagation
 from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.http.fields import Field
@@ -34,6 +34,7 @@ class ServerExchange(Handling):
     """A call, from its head to its end."""
 
     __slots__ = (
+        "__weakref__",
         "_burst",
         "_changed",
         "_ctx",
@@ -80,6 +81,8 @@ class ServerExchange(Handling):
         if self._ctx.deadline is not None:
             self._slot = self._link.wheel.add(self._ctx.deadline, self)
         if self._method_route.method.kind is not MethodKind.UNARY:
+            if self._streamed().early_head:
+                self._ctx.cached_reply = StreamReply(self, self._link.loop)
             self._start()
         if end:
             self.request_over()
@@ -343,6 +346,17 @@ class ServerExchange(Handling):
         self._head_sent = True
         self._writer.send_head(head, fields, end=False)
 
+    def send_headers(self) -> None:
+        """Send the headers that the handler has set, unless a message has taken them along."""
+        if self._over or self._head_sent:
+            return
+        try:
+            self._send_head(self._streamed())
+            self._link.schedule_flush()
+        except Exception as fault:  # noqa: BLE001 # headers that cannot be written are a bug of the handler
+            self._failed(fault)
+            self._stop("its headers cannot be written")
+
     def _send_whole(self, answer: WholeResponse) -> None:
         self._over = self._head_sent = True
         self._writer.send_head(answer.head, answer.fields, end=not answer.body)
@@ -383,8 +397,7 @@ class ServerExchange(Handling):
 
 
 def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
-    """The call that a request asks for, to be begun; or the answer to one that cannot begin. `extra` are the fields of its head that are
-    not in the route's."""
+    """The call that a request asks for; or the answer to one that cannot begin. `extra` are the fields of its head beside the route's."""
     method_route = route.method_route
     negotiation = route.negotiation(extra)
     dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)

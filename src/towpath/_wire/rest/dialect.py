@@ -83,6 +83,7 @@ class RestStreamDialect(_RestDialect, StreamedDialect):
     one member `error`, a problem. A stream that ends well has no such line."""
 
     __slots__ = ()
+    early_head = False  # its status is the call's until the first message
 
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """The head has the status 200, and is sent before the end of the stream is known."""
