@@ -29,7 +29,8 @@ from towpath._transport.tls import ClientTls
 
 class Channel:
     """A channel to one target, with the default stack. Generated clients take it. It connects on the first call, and the tasks of one loop
-    may share it."""
+    may share it. Once that loop is closed, or in a forked process, it connects anew in the loop that uses it next. A call in a second loop
+    beside an open one raises RuntimeError."""
 
     __slots__ = ("_bare", "_fallback", "_stack")
 

@@ -32,10 +32,11 @@ class Channel:
     """Calls to `target` (see `towpath._transport.client.endpoints.target`) over gRPC on HTTP/2, or in the protocol of `options`: the bare
     path, no layers.
 
-    Safe to share among tasks of one loop. `message_limit` (bytes, default 4 MiB) bounds answers before and after decompression,
-    and how many messages are within one, as it does on a server (`towpath.transport.Server`); `compression` is applied to requests. A call
-    on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options say `wait_for_ready`: then it waits until
-    its deadline. Nothing is retried.
+    Safe to share among tasks of one loop. Once that loop is closed, or in a forked process, the channel connects anew in the loop that
+    uses it next; a call in a second loop beside an open one raises RuntimeError. `message_limit` (bytes, default 4 MiB) bounds answers
+    before and after decompression, and how many messages are within one, as it does on a server (`towpath.transport.Server`);
+    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
+    say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
 
     `guards` make what each of several endpoints is guarded by, see `towpath._transport.client.load_balancing.endpoint_guard`. Where fewer
     than half of them allow a call, they are not heeded, of which `signal` is told with the reason PANIC.

@@ -4,6 +4,7 @@ An answer of one plain message is cut out of its only DATA frame without a reade
 """
 
 import asyncio
+from asyncio import get_running_loop
 from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError, Message
@@ -146,7 +147,7 @@ def grpc_unary_handler(
         # INLINED: unary_handler, Attempt, Pool.available, decoded; held to them by tests/transport/client/test_attempt.py
         message = request.SerializeToString()
         link = pool.sole
-        if link is None or not link.connection.can_open():
+        if link is None or link.loop is not get_running_loop() or not link.connection.can_open():
             link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
         call = GrpcUnaryStream(connection, link.loop, ctx, limit)

@@ -1,6 +1,7 @@
 """The endpoints of a channel: kept as the target resolves, connected, and chosen from."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +31,9 @@ PANIC: Final = "PANIC"
 
 _MIN_RESOLVE_PAUSE: Final = 1.0
 """Seconds between two resolutions, whatever happens."""
+
+_ABANDONED: Final[list[object]] = []
+"""The endpoints of the parent process. They are kept so that nothing closes their connections, which are the parent's too."""
 
 
 class Pool:
@@ -68,6 +72,8 @@ class Pool:
         self._resolve_now: asyncio.Event | None = None
         self._fault = ""
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
 
     @property
     def waiting(self) -> int:
@@ -77,13 +83,17 @@ class Pool:
     def available(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now: the sole endpoint's, else what `pick` finds. Raises RpcError as it does."""
         link = self.sole
-        return self.pick(ctx, method) if link is None or not link.connection.can_open() else link
+        if link is None or link.loop is not asyncio.get_running_loop() or not link.connection.can_open():
+            return self.pick(ctx, method)
+        return link
 
     def pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
-        if one takes it. Raises RpcError: CANCELLED once the pool is closed."""
+        if one takes it. Raises RpcError: CANCELLED once the pool is closed; and RuntimeError if it belongs to another open loop."""
         if self._closed:
             raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+        if self._loop is not asyncio.get_running_loop():
+            self._move()
         ejector = self._ejector
         if ejector is not None and len(self.endpoints) > 1 and (now := clock.now()) >= ejector.due:
             self._sweep(ejector, now)
@@ -125,7 +135,10 @@ class Pool:
             raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
 
     async def close(self) -> None:
-        """End every connection; calls that wait for one end with CANCELLED."""
+        """End every connection; calls that wait for one end with CANCELLED. Raises RuntimeError in another loop than the pool's, if that is
+        open."""
+        if self._loop is not asyncio.get_running_loop():
+            self._move()
         self._closed = True
         self.sole = None
         endpoints = [*self.endpoints.values(), *self._leaving]
@@ -177,6 +190,26 @@ class Pool:
         """Every call that waits looks again."""
         while self._waiters:
             self.wake_one()
+
+    # Loops.
+
+    def _move(self) -> None:
+        """Belong to the running loop. What was there of a loop that is closed, or was left behind by a fork, begins anew."""
+        before, pid = self._loop, os.getpid()
+        if before is not None:
+            if pid != self._pid:
+                _ABANDONED.append([before, *self.endpoints.values(), *self._leaving])
+            elif not before.is_closed():
+                raise RuntimeError(
+                    f"the channel to {self._target} belongs to another event loop, which is still open; make a channel in each loop, close "
+                    "it in the loop that used it, or share one among threads with connect_sync"
+                )
+            self.sole = self._resolving = self._resolve_now = None
+            self._ready = []
+            self._fault = ""
+            for held in (self.endpoints, self._leaving, self._waiters):
+                held.clear()
+        self._loop, self._pid = asyncio.get_running_loop(), pid
 
     # Choosing and waiting.
 
