@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from towpath import _moved
+from towpath._core.background import background_task
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath._core.calls.thread_handlers import blocking
 from towpath._core.context import CallOptions, Context, Criticality, Reply, current
@@ -45,6 +46,7 @@ __all__ = [
     "ServiceSpec",
     "SetupError",
     "UnaryCall",
+    "background_task",
     "blocking",
     "connect",
     "connect_sync",

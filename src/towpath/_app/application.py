@@ -26,6 +26,8 @@ from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
 from towpath._app.standard.reflection import reflection_services
 from towpath._app.sync_client import SyncChannel
+from towpath._core import clock
+from towpath._core.background import finish_background_tasks
 from towpath._core.calls.sync_calls import LoopRunner
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
@@ -229,10 +231,11 @@ class App:
 
     async def close(self, grace: float | None = None) -> None:
         """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
-        lets calls under way finish. Then the channels are closed, since those calls may need them until their end.
+        lets calls under way finish, then the background tasks of the loop (`towpath.background_task`). Then the channels are closed, since
+        calls and tasks may need them until their end.
 
-        After `grace` seconds (default: the configured grace) calls that still run are cancelled. They are cancelled at once if this
-        coroutine is cancelled. With a grace of 0 there is no waiting, and no settle time.
+        After `grace` seconds (default: the configured grace) calls and tasks that still run are cancelled. They are cancelled at once if
+        this coroutine is cancelled. With a grace of 0 there is no waiting, and no settle time.
         """
         grace = self.config.grace if grace is None else grace
         wanted = self.state == "serving"
@@ -247,8 +250,12 @@ class App:
                 except asyncio.CancelledError:
                     await self._server.close(0)
                     raise
+                begun = clock.now()
                 await self._server.close(grace)
+                grace = max(0.0, grace - (clock.now() - begun))
+            await finish_background_tasks(grace)
         finally:
+            await finish_background_tasks(0.0)  # those that are left where this was cancelled
             channels, self._channels = self._channels, {}
             for channel in channels.values():
                 await channel.close()
