@@ -20,7 +20,7 @@ from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.calls.asynchronous import ClientExchange
-from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall
+from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall, patched_by_gevent
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec, Req, Res
@@ -156,10 +156,12 @@ def process_runner() -> LoopRunner:
         with _Process.lock:
             runner = _Process.runner
             if runner is None:
-                loop = new_loop()
+                # To gevent the thread is a greenlet: asyncio's loop lets others run while it waits, and uvloop's would stop them all.
+                loop = asyncio.new_event_loop() if patched_by_gevent() else new_loop()
                 _Process.thread = threading.Thread(target=_run_loop, args=(loop,), name="towpath-calls", daemon=True)
-                _Process.thread.start()
+                # Before the thread starts, which lets other greenlets run: they must not wait for the lock.
                 runner = _Process.runner = LoopRunner(loop)
+                _Process.thread.start()
     return runner
 
 

@@ -5,6 +5,7 @@ thread and back, so one hop fetches all the responses of a stream that have come
 """
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -41,7 +42,7 @@ class LoopRunner:
         If waiting is interrupted (Ctrl-C) the coroutine is cancelled. Raises RuntimeError in a thread that itself runs a loop, which would
         be blocked, and RpcError (CANCELLED) if the coroutine was cancelled or the loop is closed.
         """
-        if _runs_a_loop():
+        if _blocks_a_loop():
             raise RuntimeError("a synchronous call would block the event loop that runs here; await the method of the asynchronous client")
         work = _Work(start)
         try:  # Ctrl-C may come as soon as the work has begun, and that may be before this thread goes on
@@ -100,12 +101,20 @@ class _Work(Generic[T]):
             del self._task  # the traceback of an error holds this object, whose task holds the error
 
 
-def _runs_a_loop() -> bool:
+def patched_by_gevent() -> bool:
+    """Whether gevent has made this process's threads into greenlets (`gunicorn -k gevent`). All of them are one thread to asyncio."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and monkey.is_module_patched("threading")
+
+
+def _blocks_a_loop() -> bool:
+    """Whether waiting here would stop an event loop. With gevent each greenlet seems to run the loop of another one; only in the loop's own
+    greenlet does a task run."""
     try:
-        asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return False
-    return True
+    return asyncio.current_task(loop) is not None or not patched_by_gevent()
 
 
 def _no_loop() -> RpcError:
