@@ -163,6 +163,7 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
     "transport.client_stream": {"MOST_QUEUED": "towpath._transport.connection_driver.MAX_SEND_QUEUE"},
     "transport.dialogues": {"Endpoint": "towpath._transport.server.method_route.MethodRoute"},
     "transport.health": {"Told": "OnHealth"},
+    "transport.tls": {"caller_of": "towpath._transport.peer_certificate.caller_of"},
     "transport.whole_call": {"WholeCall": "UnaryStream"},
     "wire.hpack": {"Field": "towpath._wire.http.Field"},
     "wire.http2": {"Field": "towpath._wire.http.Field", "Section": "towpath._wire.http.Section", "Template": "towpath._wire.http.Template"},

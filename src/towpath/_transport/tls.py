@@ -1,8 +1,8 @@
-"""TLS and mutual TLS: contexts with sane defaults, certificates that may be rotated while they are in use, and who a client says it is.
+"""TLS and mutual TLS: contexts with sane defaults, and certificates that may be rotated while they are in use.
 
 TLS 1.2 and newer; of 1.2 only suites with forward secrecy and authenticated encryption (RFC 9113, section 9.2.2, forbids the others for
-HTTP/2). Files are looked at again while the server runs: what has changed is loaded aside and put in place whole, so that a pair that does
-not match, or is half written, leaves the one in use.
+HTTP/2). Files are looked at again while the server runs, and before each connection of a client: what has changed is loaded aside and put
+in place whole, so that a pair that does not match, or is half written, leaves the one in use.
 
 Where clients show certificates no session is resumed: a resumed one brings the identity that was verified once, past the end of the
 certificate and past the authority that signed it. Each connection begins with a full handshake.
@@ -11,7 +11,7 @@ certificate and past the authority that signed it. Each connection begins with a
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,20 @@ from towpath._core.errors import SetupError
 log = logging.getLogger("towpath.tls")
 
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_HTTP2: Final = "h2"
+HTTP2: Final = "h2"
+"""HTTP/2 over TLS, as ALPN calls it."""
+
+HTTP1: Final = "http/1.1"
+"""HTTP/1.1, as ALPN calls it."""
+
 _WRONG_VERSION: Final = "WRONG_VERSION_NUMBER"
-_MOST_SHOWN: Final = 4
+_DEMANDED: Final = "CERTIFICATE_REQUIRED"
+_FAULTS: Final = {
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate, and has to",
+    "HTTP_REQUEST": "it speaks HTTP without TLS",
+    "NO_SHARED_CIPHER": "it has no cipher suite in common with this side",
+    "UNSUPPORTED_PROTOCOL": "it speaks an old version of TLS only; this side speaks 1.2 and newer",
+}
 
 _Choose = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None]
 
@@ -47,7 +58,8 @@ class ServerTls:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientTls:
-    """Whom a channel trusts, and how it identifies itself.
+    """Whom a channel trusts, and how it identifies itself. The files are looked at before each connection that the channel makes; what was
+    in use stays if they cannot be used, and an error is logged.
 
     `ca` (PEM) replaces the system's certification authorities; `certificate` and `key` are shown to a server that asks (mutual TLS);
     `server_name` is the name that the server's certificate must have, if it is not the target's host.
@@ -62,7 +74,7 @@ class ClientTls:
         """The context of the channel's connections. Raises SetupError for a file that cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _harden(context)
-        context.set_alpn_protocols([_HTTP2])
+        context.set_alpn_protocols([HTTP2])
         if self.ca is None:
             context.load_default_certs()
         else:
@@ -72,6 +84,69 @@ class ClientTls:
                 raise SetupError("tls.certificate and tls.key belong together; give both, or neither")
             _identify(context, self.certificate, self.key)
         return context
+
+
+class RotatingClient:
+    """A channel's context, with what its files were as they were last found good."""
+
+    def __init__(self, tls: ClientTls) -> None:
+        """Raises SetupError for a file that cannot be used."""
+        self._tls = tls
+        self._seen = self._state()
+        self._current = tls.context()
+
+    def latest(self) -> ssl.SSLContext:
+        """The context for a connection that is made now."""
+        try:
+            seen = self._state()
+            if seen != self._seen:
+                self._current = self._tls.context()
+                self._seen = seen
+                log.info("the certificates for calls were reloaded")
+        except SetupError as error:
+            log.error("the certificates for calls were not reloaded, those before stay in use: %s", error)  # noqa: TRY400 # the text says all
+        return self._current
+
+    def _state(self) -> "_State":
+        tls = self._tls
+        return _state_of((tls.ca, "tls.ca"), (tls.certificate, "tls.certificate"), (tls.key, "tls.key"))
+
+
+class _Answering(ssl.SSLObject):
+    """Tells the peer why a handshake failed: OpenSSL makes the alert, and neither asyncio nor uvloop sends it."""
+
+    outgoing: ssl.MemoryBIO
+    send: Callable[[bytes], object] | None = None
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError:
+            if self.send is not None and self.outgoing.pending:
+                self.send(self.outgoing.read())
+            raise
+
+
+class HandshakeContext:
+    """`context` for one connection, whose alert is sent by `send` if the handshake fails. It is a context in shape only, since a real one
+    takes milliseconds to make."""
+
+    def __init__(self, context: ssl.SSLContext, send: Callable[[bytes], object]) -> None:
+        self._context = context
+        self._send = send
+
+    @property
+    def __class__(self) -> type[ssl.SSLContext]:  # pyright: ignore[reportIncompatibleMethodOverride] # loops ask whether it is one
+        return ssl.SSLContext
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **named: Any) -> ssl.SSLObject:
+        """What event loops call."""
+        made = self._context.wrap_bio(incoming, outgoing, *arguments, **named)
+        if isinstance(made, _Answering):
+            made.outgoing, made.send = outgoing, self._send
+        return made
 
 
 class _Unresumable(ssl.SSLContext):
@@ -120,6 +195,8 @@ class Rotating:
             context = _Unresumable(ssl.PROTOCOL_TLS_SERVER, self._choose)
         self.context: Final = context
         """What to listen with; it stays the same, and hands every handshake the certificate that is current."""
+        self.on_distrust: Callable[[frozenset[bytes]], None] | None = None
+        """Is called with the certificates (DER) that were authorities before the files changed, and are none now."""
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -133,6 +210,7 @@ class Rotating:
 
     def reload(self) -> bool:
         """Look at the files now. False if they cannot be used, which is logged; what was in use stays."""
+        before = self._current
         try:
             self._seen = self._state()
             self._current = self._load()
@@ -140,6 +218,9 @@ class Rotating:
             log.error("the certificate was not reloaded, the one before stays in use: %s", error)  # noqa: TRY400 # the text says all
             return False
         log.info("the certificate was reloaded from %s", self._tls.certificate)
+        removed = frozenset(before.get_ca_certs(binary_form=True)) - frozenset(self._current.get_ca_certs(binary_form=True))
+        if removed and self.on_distrust is not None:
+            self.on_distrust(removed)
         return True
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -154,18 +235,9 @@ class Rotating:
     def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
 
-    def _state(self) -> list[tuple[int, int, int]]:
-        """What tells that a file is another one: a secret that Kubernetes mounts changes by the link that leads to it."""
+    def _state(self) -> "_State":
         tls = self._tls
-        found: list[tuple[int, int, int]] = []
-        for path, setting in ((tls.certificate, "tls.certificate"), (tls.key, "tls.key"), (tls.client_ca, "tls.client_ca")):
-            if path is not None:
-                try:
-                    state = path.stat()
-                except OSError as error:
-                    raise _unreadable(path, setting, error) from error
-                found.append((state.st_mtime_ns, state.st_ino, state.st_size))
-        return found
+        return _state_of((tls.certificate, "tls.certificate"), (tls.key, "tls.key"), (tls.client_ca, "tls.client_ca"))
 
     def _load(self) -> ssl.SSLContext:
         tls = self._tls
@@ -177,37 +249,26 @@ class Rotating:
         return context
 
 
-def caller_of(transport: asyncio.BaseTransport) -> str:
-    """Who the client is by its verified certificate: its URI name (a SPIFFE id), else its first DNS name; empty without one.
+_State = list[tuple[int, int, int]]
 
-    Raises ValueError for a certificate that does not say who: one with several URI names, of which a SPIFFE id has to be the only one
-    (X.509-SVID, section 2), or with a name that cannot be printed.
-    """
+
+def _state_of(*files: tuple[Path | None, str]) -> _State:
+    """What tells that a file is another one: a secret that Kubernetes mounts changes by the link that leads to it."""
+    found: _State = []
+    for path, setting in files:
+        if path is not None:
+            try:
+                state = path.stat()
+            except OSError as error:
+                raise _unreadable(path, setting, error) from error
+            found.append((state.st_mtime_ns, state.st_ino, state.st_size))
+    return found
+
+
+def selected_protocol(transport: asyncio.BaseTransport) -> str | None:
+    """What both ends have agreed on (ALPN); None if they have agreed on nothing, as without TLS."""
     connection: Any = transport.get_extra_info("ssl_object")
-    certificate: dict[str, Any] = (connection.getpeercert() or {}) if connection is not None else {}
-    uris = list(_names(certificate, "URI"))
-    if len(uris) > 1:
-        raise ValueError(f"it has {len(uris)} URI names, {', '.join(map(repr, uris[:_MOST_SHOWN]))}; a caller has one")
-    name = uris[0] if uris else next(_names(certificate, "DNS"), "")
-    if not name.isprintable():
-        raise ValueError(f"its name {name!r} cannot be printed")
-    return name
-
-
-def identified(transport: asyncio.BaseTransport) -> bool:
-    """Whether it is clear who the client is, if it has a certificate; what is not clear is logged."""
-    try:
-        caller_of(transport)
-    except ValueError as error:
-        log.warning("a client was turned away for its certificate: %s", error)
-        return False
-    return True
-
-
-def selected_http2(transport: asyncio.BaseTransport) -> bool:
-    """Whether both ends have agreed on HTTP/2."""
-    connection: Any = transport.get_extra_info("ssl_object")
-    return connection is not None and connection.selected_alpn_protocol() == _HTTP2
+    return None if connection is None else connection.selected_alpn_protocol()
 
 
 def explained(error: OSError) -> str:
@@ -215,20 +276,22 @@ def explained(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        if error.reason == _WRONG_VERSION:
+        reason = getattr(error, "reason", None) or str(error)
+        if reason == _WRONG_VERSION:
             return "it does not speak TLS; connect to its TLS port, or without tls="
-        return f"TLS failed: {error.reason or error}"
+        _, alert, said = reason.partition("_ALERT_")
+        if said == _DEMANDED:
+            return "it demands a certificate: give tls.certificate and tls.key"
+        if alert:
+            return f"it refused the TLS handshake: {said.replace('_', ' ').lower()}"
+        return _FAULTS.get(reason, f"TLS failed: {reason}")
     return error.strerror or str(error)
-
-
-def _names(certificate: dict[str, Any], kind: str) -> Iterator[str]:
-    return (value for name, value in certificate.get("subjectAltName", ()) if name == kind)
 
 
 def _server_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
-    context.set_alpn_protocols([_HTTP2, "http/1.1"])
+    context.set_alpn_protocols([HTTP2, HTTP1])
     return context
 
 
@@ -240,6 +303,7 @@ def _authenticate(context: ssl.SSLContext) -> None:
 
 
 def _harden(context: ssl.SSLContext) -> None:
+    context.sslobject_class = _Answering
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_SUITES)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION

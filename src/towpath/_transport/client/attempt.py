@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT, Slot
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import RpcError
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._wire.http2 import ErrorCode
@@ -67,8 +67,7 @@ class Attempt:
         if isinstance(error, (asyncio.CancelledError, RpcError)):
             self._stream.reset(ErrorCode.CANCEL)
             link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
-            if not isinstance(error, RpcError) or error.code is Code.DEADLINE_EXCEEDED:
-                link.unanswered()
+            link.call_failed(error)
         self._slot.pop(self._stream, None)
         if link.needs_attention:
             link.stream_ended()

@@ -19,7 +19,7 @@ from towpath._transport.client.load_balancing.endpoint_guard import Guards
 from towpath._transport.client.options import ChannelOptions
 from towpath._transport.client.stream import stream_handler
 from towpath._transport.client.unary import unary_handler
-from towpath._transport.tls import ClientTls
+from towpath._transport.tls import ClientTls, RotatingClient
 from towpath._wire.compression import CompressionName, configured
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.fields import Field, Template
@@ -74,7 +74,7 @@ class Channel:
         settings = options or ChannelOptions()
         self._protocol = CLIENT_HALVES[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
-        dialer = Dialer(settings, limits, None if tls is None else tls.context(), None if tls is None else tls.server_name or named)
+        dialer = Dialer(settings, limits, None if tls is None else RotatingClient(tls), None if tls is None else tls.server_name or named)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
         self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards=guards, signal=signal)

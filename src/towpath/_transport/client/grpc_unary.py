@@ -171,8 +171,7 @@ def grpc_unary_handler(
                 load.failed(began, error)
             call.reset(ErrorCode.CANCEL)
             link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
-            if not isinstance(error, RpcError) or error.code is Code.DEADLINE_EXCEEDED:
-                link.unanswered()
+            link.call_failed(error)
             raise
         finally:
             slot.pop(call, None)

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
+from towpath._core import clock
 from towpath._core.deadline import wheel_of
 from towpath._core.decisions import Signal
 from towpath._core.errors import Code, RpcError
 from towpath._transport.connection_driver import Link, SansIO
+from towpath._transport.peer_certificate import caller_of, lifetime, margin, vouched_for_by
 from towpath._transport.server.call import Handling
 from towpath._transport.server.connection_limits import Connections
 from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.routes import Routes
-from towpath._transport.tls import caller_of
 from towpath._wire.compression import Compression
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import Limits
@@ -23,6 +24,8 @@ End = TypeVar("End", bound=SansIO)
 
 _HALF_CLOSED: Final = 60.0
 """Seconds for which a client that has closed its half of the connection is answered."""
+_DISTRUST_GRACE: Final = 10.0
+"""Seconds that calls under way have to end after the authority of their client's certificate was removed."""
 
 
 class Site(Protocol):
@@ -61,6 +64,10 @@ class ServerLink(Link[End]):
         self.site.links[self] = None
         self.caller = caller_of(transport)
         super().connection_made(transport)
+        left = lifetime(transport)
+        if left is not None:
+            grace = margin(left)
+            self._at(left - grace, lambda: self.end_within(grace, "its client's certificate has expired"))
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It may have closed its half of the connection and wait for what it has asked: one that is gone
@@ -85,6 +92,23 @@ class ServerLink(Link[End]):
         """The client is gone; its calls are cancelled."""
         self.site.links.pop(self, None)
         super().connection_lost(exc)
+
+    def end_within(self, seconds: float, reason: str) -> None:
+        """Ask the client to go elsewhere, and end the connection with what is still under way after so many seconds."""
+        self.drain()
+        self._at(seconds, lambda: self.give_up(reason))
+
+    def distrust(self, authorities: frozenset[bytes]) -> None:
+        """Some certificates (DER) are authorities no more: a client that one of them vouched for has ten seconds to end its calls. Its next
+        connection has to be vouched for by another one."""
+        if self._transport is not None and vouched_for_by(self._transport, authorities):
+            self.end_within(_DISTRUST_GRACE, "the authority that vouched for its client's certificate is not trusted any more")
+
+    def _at(self, delay: float, what: Callable[[], None]) -> None:
+        """Call `what` in so many seconds, unless the connection has ended."""
+        item = _Later(what)
+        slot = self.wheel.add(clock.now() + delay, item)
+        self.closed.add_done_callback(lambda _: slot.pop(item, None))
 
     @property
     @abstractmethod
@@ -125,3 +149,15 @@ class ServerLink(Link[End]):
     @abstractmethod
     def _unbegun(self) -> list[Handling]:
         """The calls that have no handler yet: their requests are still coming, or they wait to be admitted."""
+
+
+class _Later:
+    """Stands on the wheel for what is done later."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: Callable[[], None]) -> None:
+        self._what = what
+
+    def expire(self) -> None:
+        self._what()

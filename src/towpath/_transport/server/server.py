@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from towpath._core.decisions import Signal, unheard
@@ -15,6 +15,7 @@ from towpath._transport.server.connection_limits import ConnectionLimits, Connec
 from towpath._transport.server.deferred_writes import DeferredWrites
 from towpath._transport.server.protocol_detection import Front
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
+from towpath._transport.server.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
 from towpath._wire.compression import CompressionName, configured
@@ -112,13 +113,24 @@ class Server:
             options["backlog"] = _ACCEPTED
         if tls is not None and rotating is not None:
             self._rotating = rotating
+            rotating.on_distrust = self._distrust
             rotating.watch(loop)
-            options |= {"ssl": rotating.context, "ssl_handshake_timeout": tls.handshake_timeout}
         if self._keepalive is not None:
             set_keepalive(sock, self._keepalive)
         listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
-        self._listener = await listen(lambda: Front(loop, self), sock=sock, **options)
+        self._listener = await listen(self._front(loop, tls), sock=sock, **options)
         sock.listen(BACKLOG)  # loops make it their own default of 100
+
+    def _front(self, loop: asyncio.AbstractEventLoop, tls: ServerTls | None) -> Callable[[], Front | TlsFront]:
+        """What makes the protocol of a new connection."""
+        if tls is None or self._rotating is None:
+            return lambda: Front(loop, self)
+        context, refusals = self._rotating.context, RefusalLog()
+        return lambda: TlsFront(loop, self, context, tls.handshake_timeout, refusals)
+
+    def _distrust(self, authorities: frozenset[bytes]) -> None:
+        for link in list(self.links):
+            link.distrust(authorities)
 
     async def close(self, grace: float = 5.0) -> None:
         """Stop listening, let every call under way finish, and close. After `grace` seconds the rest are cancelled with UNAVAILABLE.

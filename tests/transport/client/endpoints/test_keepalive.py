@@ -209,10 +209,12 @@ async def test_an_answer_in_time_or_between_two_failures_is_life(monkeypatch: py
         ping = link.connection.ping
         monkeypatch.setattr(type(link.connection), "ping", lambda _, payload: (pinged.append(payload), ping(payload))[1])
         for _ in range(4):
-            link.unanswered()
+            link.call_failed(asyncio.CancelledError())
             await client.say(pb.SayRequest(), PATIENT)
+        for _ in range(4):
+            link.call_failed(RpcError(Code.UNAVAILABLE, "the server's own answer"))
         assert not pinged
-        link.unanswered()
-        link.unanswered()
+        link.call_failed(asyncio.CancelledError())
+        link.call_failed(asyncio.CancelledError())
         await client.say(pb.SayRequest(), PATIENT)
         assert len(pinged) == 1

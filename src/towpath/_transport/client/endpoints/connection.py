@@ -1,12 +1,16 @@
 """One connection of a channel: knows when it takes another call, and tells the channel when it does not any more."""
 
 import asyncio
+import ssl
 from typing import Protocol
 
 from towpath._core import clock
 from towpath._core.deadline import DeadlineWheel, wheel_of
+from towpath._core.errors import RpcError
 from towpath._transport.client.load_balancing.load import Load
 from towpath._transport.connection_driver import Link
+from towpath._transport.peer_certificate import margin
+from towpath._transport.tls import explained
 from towpath._wire.http2 import ClientConnection, Limits
 
 
@@ -64,8 +68,20 @@ class ClientLink(Link[ClientConnection]):
         if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
 
-    def unanswered(self) -> None:
-        """A call has ended that the server did not end; see `towpath._transport.client.endpoints.keepalive`."""
+    def end_with_certificate(self, left: float) -> None:
+        """Send no new calls over it from shortly before the server's certificate ends, in `left` seconds, and end it with that."""
+        expiry = _Expiry(self)
+        now = clock.now()
+        slots = [self.wheel.add(now + left - margin(left), expiry), self.wheel.add(now + left, self)]
+        self.closed.add_done_callback(lambda _: (slots[0].pop(expiry, None), slots[1].pop(self, None)))
+
+    def expire(self) -> None:
+        """The server's certificate has ended."""
+        self.fault = "the server's certificate has expired"
+        self.abort()
+
+    def call_failed(self, error: asyncio.CancelledError | RpcError) -> None:
+        """A call has ended with `error`; see `towpath._transport.client.endpoints.keepalive`."""
 
     def finish(self) -> None:
         """Close once the calls under way have ended. No new ones may be sent."""
@@ -91,7 +107,8 @@ class ClientLink(Link[ClientConnection]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone; calls under way end with UNAVAILABLE."""
         super().connection_lost(exc)
-        self._end(self.fault or "the connection was closed" + (f": {exc}" if exc else ""))
+        reason = explained(exc) if isinstance(exc, ssl.SSLError) else str(exc or "")
+        self._end(self.fault or "the connection was closed" + (f": {reason}" if reason else ""))
 
     def _end(self, reason: str) -> None:
         self._delegate.forget(self)
@@ -126,3 +143,14 @@ class ClientLink(Link[ClientConnection]):
         self.fault = reason
         self._delegate.retire(self)
         super().failed(reason)
+
+
+class _Expiry:
+    """Stands on the wheel for the time at which a connection is replaced, since its server's certificate is about to end."""
+
+    def __init__(self, link: ClientLink) -> None:
+        self._link = link
+
+    def expire(self) -> None:
+        self._link.going_away("the server's certificate is about to expire")
+        self._link.finish()

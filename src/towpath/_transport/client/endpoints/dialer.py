@@ -2,17 +2,18 @@
 
 import asyncio
 import socket
-import ssl
+from contextlib import suppress
 from typing import Any
 
-from towpath._transport.address import Address, Place, UnixPath
+from towpath._transport.address import Place, UnixPath
 from towpath._transport.client.endpoints.connection import ClientLink, ConnectionLost
 from towpath._transport.client.endpoints.endpoint import Endpoint, Unreachable
 from towpath._transport.client.endpoints.happy_eyeballs import Progress, addresses_of, first_ready
 from towpath._transport.client.endpoints.keepalive import KeptLink
 from towpath._transport.client.options import ChannelOptions
+from towpath._transport.peer_certificate import lifetime
 from towpath._transport.socket_options import set_user_timeout
-from towpath._transport.tls import explained, selected_http2
+from towpath._transport.tls import HTTP2, HandshakeContext, RotatingClient, explained, selected_protocol
 from towpath._wire.http2 import Limits
 
 
@@ -20,7 +21,7 @@ class Dialer:
     """Makes the connections of one channel. Without `tls` in plaintext; `server_name` is what a certificate has to name, None for the host
     of the place."""
 
-    def __init__(self, options: ChannelOptions, limits: Limits, tls: ssl.SSLContext | None, server_name: str | None) -> None:
+    def __init__(self, options: ChannelOptions, limits: Limits, tls: RotatingClient | None, server_name: str | None) -> None:
         self._options = options
         self._limits = limits
         self._tls = tls
@@ -67,39 +68,51 @@ class Dialer:
         def link_of() -> ClientLink:
             return KeptLink(loop, endpoint, self._limits, interval=options.keepalive_time, timeout=options.keepalive_timeout)
 
-        name = None if self._tls is None else host
-        if isinstance(place, UnixPath):
-            transport, link = await loop.create_unix_connection(link_of, place.path, ssl=self._tls, server_hostname=name)
-        elif self._tls is None:
-            transport, link = await loop.create_connection(link_of, place.host, place.port)
+        if self._tls is None:
+            if isinstance(place, UnixPath):
+                transport, link = await loop.create_unix_connection(link_of, place.path)
+            else:
+                transport, link = await loop.create_connection(link_of, place.host, place.port)
         else:
             found = await _connected(loop, place)  # told apart from the handshake, which may take longer
             progress.connected = True
-            transport, link = await loop.create_connection(link_of, sock=found, ssl=self._tls, server_hostname=name)
+            context: Any = HandshakeContext(self._tls.latest(), lambda alert: _send(found, alert))
+            transport, link = await loop.create_connection(link_of, sock=found, ssl=context, server_hostname=host)
         progress.connected = True
         endpoint.links[link] = None
         try:
             connection: Any = transport.get_extra_info("socket")
             set_user_timeout(connection, options.keepalive_timeout)
-            if self._tls is not None and not selected_http2(transport):
+            if self._tls is not None and selected_protocol(transport) != HTTP2:
                 raise ConnectionLost("it speaks TLS, but not HTTP/2 (ALPN h2)")
             await link.wait_ready()
+            left = lifetime(transport)
+            if left is not None:
+                link.end_with_certificate(left)
         except BaseException:
             link.abort()
             raise
         return link
 
 
-async def _connected(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
-    """A socket that is connected to `address`, whose host is no name. Raises OSError."""
-    family, kind, proto, _, sockaddr = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[
-        0
-    ]
-    connection = socket.socket(family, kind, proto)
+async def _connected(loop: asyncio.AbstractEventLoop, place: Place) -> socket.socket:
+    """A socket that is connected to `place`, whose host is no name. Raises OSError."""
+    family: int = socket.AF_UNIX
+    name: Any
+    if isinstance(place, UnixPath):
+        name = place.path
+    else:
+        family, _, _, _, name = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+    connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
-        await loop.sock_connect(connection, sockaddr)
+        await loop.sock_connect(connection, name)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _send(connection: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # it is gone
+        connection.send(data)

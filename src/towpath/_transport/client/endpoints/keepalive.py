@@ -18,6 +18,7 @@ import asyncio
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.errors import Code, RpcError
 from towpath._transport.client.endpoints.connection import ClientLink, ClientLinkDelegate
 from towpath._wire.http2 import Limits
 
@@ -101,8 +102,10 @@ class KeptLink(ClientLink):
 
     # Probes.
 
-    def unanswered(self) -> None:
-        """A call has ended that the server did not end."""
+    def call_failed(self, error: asyncio.CancelledError | RpcError) -> None:
+        """A call has ended with `error`: by its deadline or a cancellation perhaps because nothing comes any more."""
+        if isinstance(error, RpcError) and error.code is not Code.DEADLINE_EXCEEDED:
+            return
         if self.heard:
             self.heard, self._probed_at = False, _NEVER
             return
