@@ -18,6 +18,7 @@ from towpath._transport.client.endpoints.endpoint import State
 from towpath._wire.http2 import ErrorCode, Limits, frames
 from towpath._wire.http2.frames import Setting
 
+SINGLE = ChannelOptions(max_connections=1)
 PATIENT = CallOptions(timeout=PATIENCE)
 
 
@@ -170,7 +171,7 @@ async def test_calls_wait_for_a_place_within_the_servers_limit(most: int) -> Non
 
     together = asyncio.Barrier(most)
     echo = Counting()
-    async with serving(echo, limits=Limits(max_concurrent_streams=most)) as server, Channel(server.address) as channel:
+    async with serving(echo, limits=Limits(max_concurrent_streams=most)) as server, Channel(server.address, options=SINGLE) as channel:
         client = EchoServiceClient(channel)
         answers = await asyncio.gather(*(client.say(pb.SayRequest(n=n), PATIENT) for n in range(100)))
         assert [answer.n for answer in answers] == list(range(100))
@@ -180,7 +181,7 @@ async def test_calls_wait_for_a_place_within_the_servers_limit(most: int) -> Non
 
 async def test_a_call_that_waits_for_its_place_keeps_its_deadline_and_loses_nobody_elses() -> None:
     echo = Echo()
-    async with serving(echo, limits=Limits(max_concurrent_streams=1)) as server, Channel(server.address) as channel:
+    async with serving(echo, limits=Limits(max_concurrent_streams=1)) as server, Channel(server.address, options=SINGLE) as channel:
         client = EchoServiceClient(channel)
         blocking = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await echo.until(lambda: echo.seen["sleep"] == 1)
@@ -197,7 +198,7 @@ async def test_a_place_that_falls_to_a_cancelled_call_goes_to_the_next() -> None
     async with (
         asyncio.timeout(PATIENCE),
         serving(echo, limits=Limits(max_concurrent_streams=1)) as server,
-        Channel(server.address) as channel,
+        Channel(server.address, options=SINGLE) as channel,
     ):
         client = EchoServiceClient(channel)
         blocking = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))

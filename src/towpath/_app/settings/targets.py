@@ -64,6 +64,7 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     subset_size: int | None = None
     subset_client: int | None = None
     slow_start: str | None = None
+    max_connections: int | None = None
     connect_timeout: str | None = None
     max_age: str | None = None
     resolve_interval: str | None = None

@@ -30,6 +30,10 @@ class ChannelOptions:
     subset_client: int = 0
     """The number of this client among those of the target, from 0, by which clients are spread evenly over subsets."""
 
+    max_connections: int = 8
+    """How many connections one endpoint may have. There is one, and another is made when all have as many calls under way as the server
+    takes on a connection; it is given back once it is idle. With 1 calls wait instead."""
+
     connect_timeout: float = 20.0
     """The limit on TCP, TLS and the server's settings together."""
 
@@ -64,6 +68,8 @@ class ChannelOptions:
             raise SetupError(f"balancer is {self.balancer!r}; give one of {', '.join(PICKERS)}")
         if self.subset_client < 0 or self.slow_start < 0:
             raise SetupError("subset_client and slow_start are 0 or more")
+        if not self.max_connections >= 1:
+            raise SetupError(f"max_connections is {self.max_connections}; give 1 or more")
         for name in ("subset_size", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout"):
             value = getattr(self, name)
             if value is not None and not value > 0:

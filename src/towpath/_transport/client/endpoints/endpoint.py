@@ -1,4 +1,5 @@
 """One endpoint of a channel: one connection that takes calls, replaced when it gets old, and made anew with backoff when it cannot be had.
+Further ones are made while that one is full.
 
 The states are gRPC's (https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md).
 """
@@ -13,6 +14,7 @@ from towpath._core import clock
 from towpath._transport.address import Place
 from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.connection import ClientLink
+from towpath._transport.client.endpoints.further_connections import FurtherConnections
 from towpath._transport.client.endpoints.health_check import HealthCheck, HealthWatch
 from towpath._transport.client.load_balancing.endpoint_guard import GuardedLoad, Guards
 from towpath._transport.client.load_balancing.load import Load
@@ -86,6 +88,7 @@ class Endpoint:
         weighed: bool,
         health: HealthCheck | None,
         guards: Guards | None,
+        max_connections: int = 1,
     ) -> None:
         self.place = place
         self.name = str(place)
@@ -93,6 +96,8 @@ class Endpoint:
         self.state = State.IDLE
         self.link: ClientLink | None = None
         """What takes calls, while the state is READY."""
+        self.further = FurtherConnections(max_connections - 1, max_age, source, self._dial_further)
+        """What takes those for which `link` has no room."""
         self.fault = ""
         """Why the last attempt failed."""
         self.links: dict[ClientLink, None] = {}
@@ -121,7 +126,11 @@ class Endpoint:
     def needed(self) -> None:
         """As `connect`, for a call that no endpoint takes: a failure is waited out no longer than `Backoff.needed` says, or calls would
         still fail for the rest of a long pause once the server is back. Where the attempt took longer than that before it failed, the pause
-        is as long as the attempt, since nothing but waiting would come of more of them."""
+        is as long as the attempt, since nothing but waiting would come of more of them. Where the server takes no more streams on this
+        connection, another one is made."""
+        link = self.link
+        if self.state is State.READY and link is not None and not link.connection.can_open() and self.further.wanted(link):
+            self._begin(self.further.add(self._keep))
         if self.state is State.TRANSIENT_FAILURE and self.link is None and clock.now() >= self._soonest:
             if self._timer is not None:
                 self._timer.cancel()
@@ -137,8 +146,31 @@ class Endpoint:
         self._stop_watching()
         link, self.link = self.link, None
         self._advance(State.SHUTDOWN)
+        self.further.finish()
         if link is not None:
             link.finish()
+
+    def room(self) -> ClientLink | None:
+        """A connection that takes a stream now."""
+        link = self.link
+        if link is None or link.connection.can_open():
+            return link
+        return self.further.room()
+
+    async def _dial_further(self) -> ClientLink | None:
+        try:
+            return await self._dialer.dial(self.place, self)
+        except Unreachable:
+            return None
+
+    def _keep(self, link: ClientLink) -> bool:
+        """Use `link` as well, unless the first one was lost in the meantime."""
+        if self.state is not State.READY:
+            return False
+        if self._weighed:
+            link.load = self.load
+        asyncio.get_running_loop().call_soon(self._pool.wake_all)
+        return True
 
     async def _connect(self) -> None:
         began = clock.now()
@@ -223,11 +255,16 @@ class Endpoint:
 
     def retire(self, link: ClientLink) -> None:
         """Send no new calls over `link`."""
+        self.further.remove(link)
         if self.link is not link:
             return
         self.link = None
         if self._timer is not None:
             self._timer.cancel()
+        if self.further.links and self.state is State.READY:
+            self._use(self.further.links.pop(0))
+            self._pool.changed(self)
+            return
         used = link.connection.opened() > (0 if self._watch is None else self._watch.begun)
         self._stop_watching()
         if self.state is not State.CONNECTING and (not self._weighed or used or clock.now() - self._opened >= _SETTLED):
@@ -241,6 +278,9 @@ class Endpoint:
         """`link` seems dead: connect anew, and send no new calls over it once that is done."""
         if self.link is link:
             self._grow_old()
+        elif link in self.further.links:
+            self.further.remove(link)
+            link.finish()
 
     def forget(self, link: ClientLink) -> None:
         """`link` has ended."""

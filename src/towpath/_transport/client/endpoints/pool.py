@@ -105,12 +105,12 @@ class Pool:
             choice = self._choose(others, ctx, method.full_name, fewer=True) if others else None
             if choice is not None:
                 ctx.peer = choice.name
-                return choice.link
+                return choice.room()
         choice = self._choose(ready, ctx, method.full_name)
         if choice is None:
             return None
         ctx.peer = choice.name
-        return choice.link
+        return choice.room()
 
     async def link_for(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink:
         """What `pick` finds, waited for within the call's deadline. Raises RpcError as it does: UNAVAILABLE also if no endpoint can be
@@ -257,8 +257,9 @@ class Pool:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         for endpoint in self._ready:
-            if endpoint.link is not None:
-                endpoint.link.needs_attention = True
+            for link in (endpoint.link, *endpoint.further.links):
+                if link is not None:
+                    link.needs_attention = True
         try:
             await waiter
         except asyncio.CancelledError:
@@ -332,6 +333,7 @@ class Pool:
                 weighed=weighed,
                 health=self._health,
                 guards=self._guards,
+                max_connections=options.max_connections,
             )
             for place in wanted
             if place not in self.endpoints
@@ -343,8 +345,7 @@ class Pool:
 
 
 def _has_room(endpoint: Endpoint) -> bool:
-    link = endpoint.link
-    return link is not None and link.connection.can_open()
+    return endpoint.room() is not None
 
 
 def _unsent(code: Code, text: str) -> RpcError:
