@@ -18,6 +18,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire import metadata
 from towpath._wire.grpc import status
+from towpath._wire.http.fields import list_size
 from towpath._wire.http2 import LOST, ErrorCode
 
 UNESCAPED = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))
@@ -128,7 +129,38 @@ def test_a_detail_that_google_rpc_does_not_know_stays_packed(name: str) -> None:
 
 def test_details_too_large_for_trailers_are_left_out() -> None:
     error = decoded(*status.encode(RpcError(Code.ABORTED, "big", [ErrorInfo(reason="x" * 5000)])))
-    assert (error.code, error.message, error.details) == (Code.ABORTED, "big", ())
+    message = "big (details of 5058 bytes are left out, over the limit of 4096)"
+    assert (error.code, error.message, error.details) == (Code.ABORTED, message, ())
+    error = decoded(*status.encode(RpcError(Code.ABORTED, "x" * 2000, [ErrorInfo(reason="x" * 5000)])))
+    assert error.message.startswith("xx")
+    assert error.message.endswith("xx (details of 6080 bytes are left out, over the limit of 4096)")
+    assert len(error.message) == 1024
+
+
+def test_trailers_that_fit_are_sent_as_they_are() -> None:
+    fields = status.encode(RpcError(Code.ABORTED, "why", DETAILS, metadata=Metadata([("k", "v")])))
+    assert status.fitting(fields, list_size(fields)) is fields
+
+
+@pytest.mark.parametrize("room", [0, 45, 150, 200, 300, 10_000])
+def test_trailers_too_large_for_the_peer_leave_the_status_and_say_what_is_missing(room: int) -> None:
+    fields = status.encode(RpcError(Code.ABORTED, "why " * 50, DETAILS, metadata=Metadata([("k", "v" * 20_000)])))
+    found = status.fitting(fields, room)
+    error = decoded(*found)
+    assert error.code is Code.ABORTED
+    assert list_size(found) <= max(room, 45)
+    if room >= 200:
+        assert error.message.startswith("w")
+    if room >= 200:
+        assert error.message.endswith(f"(trailers of {list_size(fields)} bytes, over the {room} that the caller takes, are left out)")
+    else:
+        assert error.message == ""
+
+
+def test_a_call_whose_trailers_nobody_can_read_fails() -> None:
+    error = decoded(*status.fitting([(b"grpc-status", b"0"), (b"k", b"v" * 1000)], 500))
+    assert error.code is Code.RESOURCE_EXHAUSTED
+    assert error.message.startswith("the call has succeeded (trailers of 1077 bytes")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from towpath._wire.hpack import literal
+from towpath._wire.http.fields import REQUEST as REQUEST_KIND
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Limits, ServerConnection, Stream
 from towpath._wire.http2.connection import Connection
@@ -113,6 +114,10 @@ class RecordingOwner:
         stream = RecordingStream(self.connection, self.events, consuming=self.consuming)
         self.streams.append(stream)
         return stream
+
+    def oversized(self, fields: Sequence[Field], reason: str) -> Section:
+        self.events.append(("oversized", tuple(fields), reason))
+        return Section(REQUEST_KIND, {b":path": b"oversized"}, (), -1)
 
     def now(self) -> float:
         return self.time

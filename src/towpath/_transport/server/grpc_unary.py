@@ -27,11 +27,12 @@ from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.dialect import HEAD, HEADS
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath._wire.hpack import literal
-from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http.fields import Field, Section, Template, list_size
 from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, Stream
 from towpath._wire.http2.states import CLOSED
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
+_HEAD_SIZE: Final = list_size(HEAD.fields)
 _ANSWER: Final = ResponseTemplate(HEAD, _TRAILERS_OK)
 
 
@@ -267,6 +268,9 @@ class ServerCall(Stream, Handling):
         body = framing.frame(response.SerializeToString(), compression)
         head = metadata.encode(reply.headers) if reply is not None else b""
         trailers = metadata.encode(reply.trailers) if reply is not None else b""
+        size, room = max(len(head), len(trailers)), room_for_trailers(connection)
+        if size > room:  # the call fails by them in any case: the client could not say why
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the call has succeeded, with metadata of {size} bytes; its caller takes {room}")
         self._over = True
         connection.send_whole(
             self,
@@ -290,9 +294,9 @@ class ServerCall(Stream, Handling):
 
     def _tell(self, error: RpcError, *, bare: bool) -> None:
         """A response of trailers alone."""
-        fields = _error_fields(error)
+        fields = status.fitting(status.encode(error), room_for_trailers(self._link.connection))
         self._over = True
-        _end_with(self, self._link, fields)
+        _end_with(self, self._link, b"".join(literal(name, value) for name, value in fields))
         self._ended()
 
 
@@ -346,8 +350,9 @@ def _made(metadata: Metadata | Pairs) -> Metadata:
     return metadata if isinstance(metadata, Metadata) else Metadata(metadata)
 
 
-def _error_fields(error: RpcError) -> bytes:
-    return b"".join(literal(name, value) for name, value in status.encode(error))
+def room_for_trailers(connection: ServerConnection) -> int:
+    """Bytes that the client takes of trailers, also where they come with the head."""
+    return connection.peer_max_header_list - _HEAD_SIZE
 
 
 def _end_with(stream: Stream, link: Http2CallLink, fields: bytes) -> None:

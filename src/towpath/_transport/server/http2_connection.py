@@ -12,7 +12,7 @@ from towpath._transport.server.connection import ServerLink, Site
 from towpath._transport.server.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
-from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, oversized_head
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -132,6 +132,10 @@ class Http2Link(ServerLink[ServerConnection]):
         if isinstance(route, DirectResponse):
             return DirectResponseStream(self, route)
         return Http2Exchange(self, self.connection, route)
+
+    def oversized(self, fields: Sequence[Field], reason: str) -> Section:
+        """A request has too large a head."""
+        return oversized_head(fields, reason)
 
     def now(self) -> float:
         """The time in seconds."""

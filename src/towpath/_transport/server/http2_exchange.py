@@ -5,9 +5,11 @@ from typing import Final
 
 from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange, open_call
+from towpath._transport.server.grpc_unary import room_for_trailers
 from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.unread_response import limit_wait
 from towpath._wire.dialect import WholeResponse
+from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -77,6 +79,8 @@ class Http2Exchange(Stream):
     # What the call does.
 
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+        if end:
+            fields = self._fitting(fields)
         literals = b"".join(literal(name, value) for name, value in fields)
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 
@@ -91,11 +95,16 @@ class Http2Exchange(Stream):
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The trailers go behind the data that waits."""
-        block = b"".join(literal(name, value) for name, value in fields)
+        block = b"".join(literal(name, value) for name, value in self._fitting(fields))
         if self.queue:
             self._connection.send_body(self, b"", end_stream=False, trailers=block)
         else:
             self._connection.send_head(self, block, end_stream=True)
+
+    def _fitting(self, fields: Sequence[Field]) -> Sequence[Field]:
+        """No more of gRPC's trailers than the caller takes."""
+        is_status = fields and fields[0][0] == b"grpc-status"
+        return status.fitting(fields, room_for_trailers(self._connection)) if is_status else fields
 
     def abandon(self) -> None:
         """Where the caller is still sending, RST_STREAM with NO_ERROR tells it to stop (RFC 9113, section 8.1)."""

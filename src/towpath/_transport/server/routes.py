@@ -7,7 +7,7 @@ from typing import Final
 from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.calls.thread_handlers import asynchronous
 from towpath._core.early_rejection import early_rejection_of
-from towpath._core.errors import SetupError
+from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._core.unstarted_calls import unstarted_callbacks
@@ -16,8 +16,9 @@ from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate
 from towpath._wire.connect.errors import error_body
 from towpath._wire.dialect import WholeResponse
+from towpath._wire.grpc.dialect import trailers_only
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http.fields import REQUEST, Field, Section, Template
 from towpath._wire.propagation import Inherited
 from towpath._wire.protocol import DialectFactory, MethodTable
 from towpath._wire.protocols import GRPC, PROTOCOLS
@@ -43,6 +44,9 @@ _NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
 _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
 _UNEXPECTED: Final = Template((b":status", b"417"), (b"content-type", b"text/plain"))
+
+_OVERSIZED: Final = Template((b":status", b"431"), (b"content-type", b"application/json"))
+_GRPC: Final = b"application/grpc"
 
 
 class GrpcUnaryRoute:
@@ -171,6 +175,16 @@ class Routes:
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
         return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+
+
+def oversized_head(fields: Sequence[Field], reason: str) -> Section:
+    """The head in the place of one that is too large; `fields` are the first of its fields."""
+    found = dict(fields)
+    error = RpcError(Code.RESOURCE_EXHAUSTED, f"the request's fields are too large, {reason}; send as a message what is large")
+    is_grpc = found.get(b"content-type", b"").partition(b"+")[0] == _GRPC
+    head = Section(REQUEST, {b":method": found.get(b":method", b"")}, (), -1)
+    head.route = DirectResponse(trailers_only(error) if is_grpc else WholeResponse(_OVERSIZED, (), error_body(error)))
+    return head
 
 
 def _expectations(head: Section) -> set[bytes]:

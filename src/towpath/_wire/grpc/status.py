@@ -6,7 +6,7 @@ Mapping" and "Errors" sections say.
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from google.protobuf.any_pb2 import Any
@@ -15,7 +15,7 @@ from google.rpc.status_pb2 import Status
 
 from towpath._core.errors import Code, RpcError
 from towpath._wire import metadata as metadata_codec
-from towpath._wire.http.fields import Field
+from towpath._wire.http.fields import Field, list_size
 from towpath._wire.http2 import LOST, ErrorCode
 
 # Spaces at either end too: HTTP/2 forbids them around a field's value.
@@ -50,12 +50,11 @@ _FROM_HTTP2: Final = {
 def encode(error: RpcError) -> list[Field]:
     """The trailers that report `error`, its metadata included. Raises for an error that cannot be written, before anything of it is sent:
     whoever raised it put something else in the place of a code, a text, details or metadata."""
-    message = error.message.encode("utf-8", "replace")[:_LONGEST_MESSAGE].decode("utf-8", "ignore").encode()
-    fields = [(b"grpc-status", b"%d" % Code(error.code))]
-    if message:
-        fields.append((b"grpc-message", _TO_ESCAPE.sub(lambda match: b"%%%02X" % match.group()[0], message)))
+    message = error.message.encode("utf-8", "replace")
+    note = b""
+    raw = b""
     if error.details:
-        status = Status(code=int(error.code), message=message.decode())
+        status = Status(code=int(error.code), message=_cut(message, _LONGEST_MESSAGE).decode())
         for detail in error.details:
             packed = status.details.add()
             if isinstance(detail, Any):
@@ -63,12 +62,36 @@ def encode(error: RpcError) -> list[Field]:
             else:
                 packed.Pack(detail)
         raw = status.SerializeToString()
-        if len(raw) <= _LARGEST_DETAILS:
-            fields.append((b"grpc-status-details-bin", base64.b64encode(raw).rstrip(b"=")))
+        if len(raw) > _LARGEST_DETAILS:
+            note = b" (details of %d bytes are left out, over the limit of %d)" % (len(raw), _LARGEST_DETAILS)
+    message = _cut(message, _LONGEST_MESSAGE - len(note)) + note
+    fields = [(b"grpc-status", b"%d" % Code(error.code))]
+    if message:
+        fields.append((b"grpc-message", _escaped(message)))
+    if 0 < len(raw) <= _LARGEST_DETAILS:
+        fields.append((b"grpc-status-details-bin", base64.b64encode(raw).rstrip(b"=")))
     if error.pushback is not None:
         fields.append((b"grpc-retry-pushback-ms", b"%d" % (error.pushback * 1000 if error.pushback >= 0 else -1)))
     fields.extend(metadata_codec.encoded_fields(error.metadata))
     return fields
+
+
+def fitting(fields: Sequence[Field], room: int) -> Sequence[Field]:
+    """The trailers `fields`, or less of them where they are larger than the `room` in bytes that the peer has for them: it would lose the
+    status with all the rest. The message then says that something is missing. A call that has succeeded fails by trailers that nobody can
+    read, with RESOURCE_EXHAUSTED."""
+    size = list_size(fields)
+    if size <= room:
+        return fields
+    found = dict(fields)
+    code = found.get(b"grpc-status", b"0")
+    note = b" (trailers of %d bytes, over the %d that the caller takes, are left out)" % (size, room)
+    if code == b"0":
+        code, found[b"grpc-message"] = b"%d" % Code.RESOURCE_EXHAUSTED, b"the call has succeeded"
+    least = [(b"grpc-status", code), (b"grpc-message", note)]
+    message = found.get(b"grpc-message", b"")[: max(0, room - list_size(least))] + note
+    least = [(b"grpc-status", code), (b"grpc-message", message.removeprefix(b" "))]
+    return least if list_size(least) <= room else least[:1]
 
 
 def decode(fields: Iterable[Field]) -> RpcError | None:
@@ -98,6 +121,15 @@ def decode(fields: Iterable[Field]) -> RpcError | None:
     error = RpcError(Code(int(raw_code)), text, details, metadata=metadata)
     error.pushback = pushback
     return error
+
+
+def _cut(text: bytes, length: int) -> bytes:
+    """The beginning of `text`, in whole characters, in at most `length` bytes."""
+    return text[:length].decode("utf-8", "ignore").encode()
+
+
+def _escaped(message: bytes) -> bytes:
+    return _TO_ESCAPE.sub(lambda match: b"%%%02X" % match.group()[0], message)
 
 
 def _details(value: bytes) -> tuple[Message, ...]:

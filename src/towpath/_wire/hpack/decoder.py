@@ -91,7 +91,7 @@ class Decoder:
                 return self._decode_general(block)  # the block is cut short here too
             size = known.size + end - start + _RAW_LITERAL_SURPLUS * len(extra)
             if size > self._max_list_size:
-                raise HeaderListTooLarge(size, self._max_list_size)
+                raise HeaderListTooLarge(size, self._max_list_size, (*known.fields, *extra))
         self.tail = value_length
         result = HeaderBlock()
         result.known = known
@@ -133,7 +133,7 @@ class Decoder:
             if size <= limit:
                 extra.append(field)
         if size > limit:
-            raise HeaderListTooLarge(size, limit)
+            raise HeaderListTooLarge(size, limit, (*known.fields, *extra))
         result = HeaderBlock()
         result.known = known
         result.extra = extra

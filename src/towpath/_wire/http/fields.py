@@ -4,6 +4,7 @@ A section is made once per distinct head and shared by all calls that begin with
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 Field = tuple[bytes, bytes]
@@ -20,6 +21,7 @@ NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 """A field's name (RFC 9110, section 5.6.2), in lower case."""
 _BAD_CHARACTER = re.compile(rb"[\x00\r\n]")
 _WHITE = (b" ", b"\t")
+_FIELD_OVERHEAD: Final = 32
 
 
 class MalformedSection(Exception):
@@ -76,6 +78,11 @@ class Template:
 
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
+
+
+def list_size(fields: Iterable[Field]) -> int:
+    """Bytes of a field section as HTTP/2 counts them against SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, section 6.5.2)."""
+    return sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
 
 
 def is_field(name: bytes, value: bytes) -> bool:

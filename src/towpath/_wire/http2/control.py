@@ -49,6 +49,7 @@ class Control(Sender, ABC):
         "_writing_paused",
         "last_accepted",
         "last_peer_stream",
+        "peer_max_header_list",
         "peer_max_streams",
         "state",
     )
@@ -61,6 +62,7 @@ class Control(Sender, ABC):
         self._delegate = delegate
         self.state = AWAIT_PREFACE
         self.peer_max_streams = MAX_WINDOW
+        self.peer_max_header_list = MAX_WINDOW
         self.last_peer_stream = 0
         # Streams beyond this one came after our GOAWAY and are ignored.
         self.last_accepted = MAX_STREAM_ID
@@ -240,6 +242,8 @@ class Control(Sender, ABC):
             if not DEFAULT_MAX_FRAME_SIZE <= value <= LARGEST_MAX_FRAME_SIZE:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"MAX_FRAME_SIZE is {value}")
             self.peer_max_frame = value
+        elif key == Setting.MAX_HEADER_LIST_SIZE:
+            self.peer_max_header_list = value
 
     def _peer_window_changed(self, value: int) -> None:
         # Nothing here is done for each stream, or one frame of 15 bytes would cost as much as all streams are (3 MB took seconds).

@@ -39,3 +39,8 @@ class ServerConnectionDelegate(ConnectionDelegate, Protocol):
         """A request came with this head and the fields that vary. Returns its stream, whose `head_received` is called next. Or returns the
         block of a response that is its head alone; then there is no stream, and the rest of the request is dropped."""
         ...
+
+    def oversized(self, fields: Sequence[Field], reason: str) -> Section:
+        """A request came whose fields exceed the limit on their size; `fields` are the first of them. Returns the head that is accepted in
+        its place, of which no call may come."""
+        ...

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from towpath._wire.hpack import HeaderBlock
+from towpath._wire.hpack import HeaderBlock, HeaderListTooLarge, HpackError
 from towpath._wire.http.fields import Field, MalformedSection, Section, is_good
 from towpath._wire.http2 import fields, frames
 from towpath._wire.http2.connection import Connection
@@ -212,7 +212,12 @@ class ServerConnection(Connection):
 
     def _request(self, stream_id: int, payload: bytes) -> tuple[Section, Sequence[Field]]:
         generation = self._decoder.generation
-        block = self._decode(stream_id, payload)
+        try:
+            block = self._decoder.decode(payload)
+        except HeaderListTooLarge as fault:
+            return self.delegate.oversized(fault.fields, str(fault)), ()
+        except HpackError as fault:
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, str(fault)) from None
         try:
             head, extra = fields.request(block)
         except MalformedSection as fault:
