@@ -20,7 +20,7 @@ from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
-from towpath._transport.server.unread_response import limit_wait
+from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire import metadata, propagation
 from towpath._wire.elements import UNCHECKED, check_elements
 from towpath._wire.grpc import framing, status
@@ -300,33 +300,46 @@ class ServerCall(Stream, Handling):
         self._ended()
 
 
-class DirectResponseStream(Stream):
+class DirectResponseStream(UnfinishedStream):
     """A request that no call comes of. It is answered at once, before its body has come, and otherwise ignored."""
 
-    __slots__ = ("_direct", "_link")
+    __slots__ = ("_direct", "_link", "_reads_on")
 
     def __init__(self, link: Http2CallLink, direct: DirectResponse) -> None:
         super().__init__(link.connection)
         self._link = link
         self._direct = direct
+        self._reads_on = False
+        self.unfinished()
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """Send the response."""
         response, connection = self._direct.response, self._link.connection
         literals = b"".join(literal(name, value) for name, value in response.fields)
         body = b"" if head.method == b"HEAD" else response.body
+        content_type = dict(head.fields).get(b"content-type", b"")
+        self._reads_on = response.head is not HEAD or content_type.startswith(b"application/grpc-web")
         connection.send_head(self, connection.encode(response.head, literals), end_stream=not body)
         if body:
             connection.send_body(self, body, end_stream=True)
-            limit_wait(self._link, self)
-        else:
-            _abandon_rest(self, self._link)
+        if self.queue or not body:
+            self.finish(reads_on=self._reads_on)
+
+    def data_received(self, data: bytes, end_stream: bool) -> None:
+        """A piece of the request, which nobody reads."""
+        self.drop(len(data))
+
+    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
+        """The request has ended."""
+        self.ended()
+
+    def reset_received(self, code: int, reason: str) -> None:
+        """The client is gone."""
+        self.ended()
 
     def drained(self) -> None:
         """The response has gone, which may have waited for the client's window."""
-        _abandon_rest(self, self._link)
-        if self._link.draining:
-            self._link.close_if_idle()
+        self.finish(reads_on=self._reads_on)
 
 
 class RefusedStream(Stream):

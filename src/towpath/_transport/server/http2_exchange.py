@@ -7,7 +7,7 @@ from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange, open_call
 from towpath._transport.server.grpc_unary import room_for_trailers
 from towpath._transport.server.routes import DialectRoute
-from towpath._transport.server.unread_response import limit_wait
+from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
@@ -19,7 +19,7 @@ _CONTINUE: Final = Template((b":status", b"100"))
 """What a client waits for that has asked whether it may send its body (RFC 9110, section 10.1.1)."""
 
 
-class Http2Exchange(Stream):
+class Http2Exchange(UnfinishedStream):
     """The `towpath._transport.server.response_writer.ResponseWriter` of a call over HTTP/2."""
 
     __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
@@ -46,7 +46,6 @@ class Http2Exchange(Stream):
             if call.body:
                 self.send_data(call.body, end=True)
             self.abandon()
-            limit_wait(self._link, self)
             self._link.schedule_flush()
             return
         self._call = call
@@ -56,25 +55,30 @@ class Http2Exchange(Stream):
         call.begin(end=end_stream)
 
     def data_received(self, data: bytes, end_stream: bool) -> None:
-        if self._call is not None:
+        if self._finished:
+            self.drop(len(data))
+        elif self._call is not None:
             self._call.data(data, end=end_stream)
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """Trailers of a request mean nothing in any of the protocols, but they end the request."""
-        if self._call is not None:
+        if self._finished:
+            self.ended()
+        elif self._call is not None:
             self._call.request_over()
 
     def reset_received(self, code: int, reason: str) -> None:
         if self._call is not None:
             self._call.lost(reason)
+        if self._finished:
+            self.ended()
 
     def drained(self) -> None:
         if self._call is not None:
             self._call.drained()
         if self._finished:
             self.abandon()
-            if self._link.draining:
-                self._link.close_if_idle()
+            self.ended()
 
     # What the call does.
 
@@ -107,10 +111,17 @@ class Http2Exchange(Stream):
         return status.fitting(fields, room_for_trailers(self._connection)) if is_status else fields
 
     def abandon(self) -> None:
-        """Where the caller is still sending, RST_STREAM with NO_ERROR tells it to stop (RFC 9113, section 8.1)."""
-        self._finished = True
-        if self.state != CLOSED and not self.queue:
-            self.reset(ErrorCode.NO_ERROR)
+        """A caller may still be sending. One that streams, or that speaks gRPC, is told to stop."""
+        if self.state == CLOSED:
+            return
+        if not self._finished:
+            self._finished = True
+            self.unfinished()
+        if self.queue and self._call is not None:  # the call's deadline bounds how long the response may wait
+            return
+        route = self._route
+        streams = route.method_route.method.kind.requests_stream
+        self.finish(reads_on=not (streams or route.dialects.ends_with_trailers))
 
     def cut(self) -> None:
         self.reset(ErrorCode.CANCEL)
