@@ -24,6 +24,14 @@ _MAX_MEMBERS: Final = 1024
 _WEIGHT_ZERO: Final = re.compile(rb"[qQ]=0(\.0*)?")
 
 
+class MalformedData(RpcError):
+    """Data that no compressor has made, or half of what one has. The code is INTERNAL, as it is for a caller whose server sends such data;
+    a server that gets them tells its caller INVALID_ARGUMENT."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.INTERNAL, message)
+
+
 class Compression(ABC):
     """One algorithm, without state."""
 
@@ -36,10 +44,9 @@ class Compression(ABC):
 
     @abstractmethod
     def decompress(self, data: bytes, limit: int) -> bytes:
-        """The message that `compress` was given; an empty message for no data, which Connect forbids to decompress. Raises RpcError for
-        data of
-        another form (INTERNAL), and for a message larger than `limit` bytes (RESOURCE_EXHAUSTED), of which never more than the limit is
-        made."""
+        """The message that `compress` was given; an empty message for no data, which Connect forbids to decompress. Raises MalformedData
+        for data of another form, and RpcError (RESOURCE_EXHAUSTED) for a message larger than `limit` bytes, of which never more than the
+        limit is made."""
 
 
 class _Zlib(Compression):
@@ -67,17 +74,17 @@ class _Zlib(Compression):
                 # One byte over the limit suffices to know, so that a bomb never unfolds.
                 plain = decompressor.decompress(data, left + 1)
             except zlib.error as error:
-                raise RpcError(Code.INTERNAL, f"a message is not valid {self._text}: {error}") from None
+                raise MalformedData(f"a message is not valid {self._text}: {error}") from None
             left -= len(plain)
             if left < 0:
                 raise RpcError(Code.RESOURCE_EXHAUSTED, f"a message is, once decompressed, larger than the limit of {limit} bytes")
             if not decompressor.eof:
-                raise RpcError(Code.INTERNAL, f"a message's {self._text} data ends too early")
+                raise MalformedData(f"a message's {self._text} data ends too early")
             data = decompressor.unused_data
             if not data:
                 return b"".join((*parts, plain)) if parts else plain
             parts.append(plain)
-        raise RpcError(Code.INTERNAL, f"a message's {self._text} data has more than {self._max_members} members")
+        raise MalformedData(f"a message's {self._text} data has more than {self._max_members} members")
 
 
 GZIP: Final[Compression] = _Zlib(b"gzip", 31, _MAX_MEMBERS)
@@ -117,6 +124,9 @@ CONNECT_STREAM_FIELDS: Final = EncodingFields(sent=b"connect-content-encoding", 
 HTTP_FIELDS: Final = EncodingFields(sent=b"content-encoding", accepted=b"accept-encoding", offer=_ALL)
 """Those of ordinary requests: REST, and Connect's unary calls."""
 
+ACCEPTED: Final[Field] = (HTTP_FIELDS.accepted, HTTP_FIELDS.offer)
+"""What a response to a request of an unknown encoding says (RFC 9110, section 12.5.3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Negotiation:
@@ -148,10 +158,10 @@ def negotiate(names: EncodingFields, fields: Mapping[bytes, bytes]) -> Negotiati
 
 
 def named(where: str, name: bytes) -> Compression | None:
-    """The compression that a request calls by `name`, None for "identity". Raises RpcError (UNIMPLEMENTED) for an unknown one, which names
-    the field or parameter that has it."""
-    compression = REGISTRY.get(name)
-    if compression is None and name != IDENTITY:
+    """The compression that a request calls by `name`, None for "identity" and for an empty name. Case does not matter, and `x-gzip` is gzip
+    (RFC 9110, section 8.4.1). Raises RpcError (UNIMPLEMENTED) for an unknown one, which names the field or parameter that has it."""
+    compression = REGISTRY.get(name) or REGISTRY.get(name.strip().lower().removeprefix(b"x-"))
+    if compression is None and name.strip().lower() not in (IDENTITY, b""):
         raise RpcError(Code.UNIMPLEMENTED, f"{where} {name.decode('latin-1')!r} is not supported; use {_CHOICE}")
     return compression
 

@@ -23,6 +23,10 @@ class WholeResponse:
     fields: Sequence[Field]
     body: bytes
 
+    def with_field(self, field: Field) -> "WholeResponse":
+        """The same response with one more field."""
+        return WholeResponse(self.head, [*self.fields, field], self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseEnd:

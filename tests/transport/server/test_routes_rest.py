@@ -220,6 +220,17 @@ def test_a_binding_that_cannot_be_served_is_told_at_start() -> None:
     assert refusal(lambda: Server([bound("/v1/{title}")])) == "library.v2.Other/Get: title: library.v1.GetBookRequest has no field title"
 
 
+async def test_options_says_what_may_be_asked() -> None:
+    async with serving(Library()) as server:
+        for path, allowed in (
+            ("/v1/shelves/1/books", "GET, POST, HEAD, OPTIONS"),
+            ("/library.v1.LibraryService/CreateBook", "POST, OPTIONS"),
+        ):
+            status, headers, body = await ask(server, "OPTIONS", path, b"", {"Origin": "https://elsewhere"})
+            assert (status, headers["allow"], headers["content-length"], body) == (200, allowed, "0", b"")
+        assert (await ask(server, "OPTIONS", "/nowhere"))[0] == 404
+
+
 async def test_a_target_that_is_no_path_is_not_found() -> None:
     async with serving(Library()) as server, raw_client(server.address) as peer:
         for stream_id, fields in (

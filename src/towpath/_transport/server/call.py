@@ -14,7 +14,7 @@ from towpath._core.deadline import DeadlineWheel, Slot
 from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
 from towpath._transport.server.method_route import MethodRoute
-from towpath._wire.compression import Compression
+from towpath._wire.compression import Compression, MalformedData
 
 ROLE: Final = "transport"
 """The role of the limits that hold for every call before any layer sees it."""
@@ -121,16 +121,19 @@ class Handling:
             if not reported:
                 self._report(fault)
 
-    def _unreadable(self, error: RpcError, *, started: bool = False) -> None:
+    def _unreadable(self, error: RpcError, *, started: bool = False) -> RpcError:
         """End a call of whose request a message cannot be read: because it is malformed, or because a limit of the server rejects it. Where
-        the call has `started`, it is its own task that reads."""
+        the call has `started`, it is its own task that reads. Returns the error that the caller is told."""
+        if isinstance(error, MalformedData):
+            error = RpcError(Code.INVALID_ARGUMENT, error.message)
         if self._over:
-            return
+            return error
         if not started:
             self._count_unstarted(error.code)
         if error.code is Code.RESOURCE_EXHAUSTED:
             self._link.signal(Decision(self._ctx.method, ROLE, MESSAGE_TOO_LARGE, False, self._ctx, True))
         self._fail(error)
+        return error
 
     def expire(self) -> None:
         """The deadline has passed."""

@@ -235,8 +235,7 @@ class ServerExchange(Handling):
             if message is None and self._request_over:
                 dialect.finish()
         except RpcError as error:
-            self._unreadable(error, started=True)
-            raise
+            raise self._unreadable(error, started=True) from None
         if self._owed:
             # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.
             self._give_room(self._owed if message is None else min(before - dialect.unread, self._owed))

@@ -303,22 +303,22 @@ class ServerCall(Stream, Handling):
 class DirectResponseStream(UnfinishedStream):
     """A request that no call comes of. It is answered at once, before its body has come, and otherwise ignored."""
 
-    __slots__ = ("_direct", "_link", "_reads_on")
+    __slots__ = ("_connection", "_direct", "_link", "_reads_on")
 
     def __init__(self, link: Http2CallLink, direct: DirectResponse) -> None:
         super().__init__(link.connection)
         self._link = link
+        self._connection = link.connection
         self._direct = direct
         self._reads_on = False
         self.unfinished()
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """Send the response."""
-        response, connection = self._direct.response, self._link.connection
+        response, connection = self._direct.response, self._connection
         literals = b"".join(literal(name, value) for name, value in response.fields)
         body = b"" if head.method == b"HEAD" else response.body
-        content_type = dict(head.fields).get(b"content-type", b"")
-        self._reads_on = response.head is not HEAD or content_type.startswith(b"application/grpc-web")
+        self._reads_on = response.head is not HEAD
         connection.send_head(self, connection.encode(response.head, literals), end_stream=not body)
         if body:
             connection.send_body(self, body, end_stream=True)

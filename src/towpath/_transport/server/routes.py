@@ -41,6 +41,7 @@ NO_DOCUMENTS: Final[Documents] = {}
 _CONTENT_TYPES: Final = sorted(content_type for protocol in PROTOCOLS for content_type in protocol.content_types)
 _FOREIGN: Final = Template((b":status", b"415"), (b"accept-post", b", ".join(_CONTENT_TYPES)))
 _NOT_POST: Final = Template((b":status", b"405"), (b"allow", b"POST"))
+_OPTIONS: Final = Template((b":status", b"200"), (b"allow", b"POST, OPTIONS"))
 _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
 _UNEXPECTED: Final = Template((b":status", b"417"), (b"content-type", b"text/plain"))
@@ -172,6 +173,8 @@ class Routes:
                 if not expected and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
                     return GrpcUnaryRoute(head, method_route, found.negotiation)
                 return DialectRoute(head, method_route, found)
+        if head.method == b"OPTIONS" and is_method:
+            return DirectResponse(WholeResponse(_OPTIONS, (), b""))
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
         return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))

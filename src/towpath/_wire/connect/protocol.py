@@ -10,7 +10,7 @@ from towpath._core.errors import RpcError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
 from towpath._wire import propagation
 from towpath._wire.codec import CODECS, BodyCodec
-from towpath._wire.compression import CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation, negotiate
+from towpath._wire.compression import ACCEPTED, CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.connect.client import (
     ConnectStreamResponseReader,
     ConnectUnaryResponseReader,
@@ -95,11 +95,20 @@ class ConnectStreamDialects(DialectFactory):
         )
 
 
-class ConnectUnaryDialects(DialectFactory):
-    """Makes the dialects of unary calls."""
+class _HttpDialects(DialectFactory):
+    """Makes the dialects of calls whose bodies are encoded as HTTP has it."""
 
     __slots__ = ()
     encoding_fields = HTTP_FIELDS
+
+    def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:
+        return super().error_response(dialect, fault).with_field(ACCEPTED)
+
+
+class ConnectUnaryDialects(_HttpDialects):
+    """Makes the dialects of unary calls."""
+
+    __slots__ = ()
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:
         return ConnectUnaryDialect(
@@ -111,11 +120,10 @@ class ConnectUnaryDialects(DialectFactory):
         )
 
 
-class ConnectGetDialects(DialectFactory):
+class ConnectGetDialects(_HttpDialects):
     """Makes the dialects of unary calls with GET. The query has the request's message, and says how it is compressed."""
 
     __slots__ = ("_get",)
-    encoding_fields = HTTP_FIELDS
 
     def __init__(self, method: MethodSpec[Any, Any], get: GetRequest, negotiation: Negotiation) -> None:
         super().__init__(method, get.codec, negotiation)

@@ -98,7 +98,10 @@ class GrpcWebServerHalf(ServerHalf):
         if head.method != b"POST" or not content_type.startswith(_WEB):
             return None
         found = _asked(self._methods, head, content_type, GrpcWebProtocol.content_types)
-        return found if isinstance(found, WholeResponse) else GrpcWebDialects(*found, text=content_type.startswith(_WEB_TEXT))
+        text = content_type.startswith(_WEB_TEXT)
+        if isinstance(found, WholeResponse):  # which names the content type of gRPC
+            return WholeResponse(response_head(PROTO, text=text), [(GRPC_FIELDS.accepted, GRPC_FIELDS.offer), *found.fields], found.body)
+        return GrpcWebDialects(*found, text=text)
 
 
 def _asked(

@@ -8,9 +8,9 @@ from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import BindingError, HttpBinding, UnknownQuery, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
-from towpath._wire.compression import HTTP_FIELDS, Compression, Negotiation, negotiate
+from towpath._wire.compression import ACCEPTED, HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.dialect import Dialect, WholeResponse
-from towpath._wire.http.fields import Section
+from towpath._wire.http.fields import Section, Template
 from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
 from towpath._wire.rest.binding import Binding
 from towpath._wire.rest.dialect import RestStreamDialect, RestUnaryDialect, error_response
@@ -18,6 +18,8 @@ from towpath._wire.rest.router import NoMatch, Router
 
 _METHOD_NOT_ALLOWED: Final = 405
 _UNSUPPORTED_MEDIA_TYPE: Final = 415
+_OPTIONS: Final = Template((b":status", b"200"))
+"""The head of a response that says what may be asked of a path. That a browser may ask it from elsewhere (CORS) is for a proxy to say."""
 
 
 class RestProtocol(RpcProtocol):
@@ -101,7 +103,7 @@ class RestDialects(DialectFactory):
 
     def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:
         # HTTP has a status for a body that is encoded in an unknown way.
-        return error_response(fault, status=_UNSUPPORTED_MEDIA_TYPE)
+        return error_response(fault, status=_UNSUPPORTED_MEDIA_TYPE).with_field(ACCEPTED)
 
 
 def _bound(method: MethodSpec[Any, Any], http: HttpBinding, unknown_query: UnknownQuery) -> Binding:
@@ -113,6 +115,8 @@ def _nothing(method: str, path: str, found: NoMatch) -> WholeResponse:
     if not found.allowed:
         return error_response(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
     allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed and "HEAD" not in found.allowed else [])]
+    if method == "OPTIONS":
+        return WholeResponse(_OPTIONS, [(b"allow", ", ".join([*allowed, method]).encode())], b"")
     answer = error_response(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
     return WholeResponse(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
 
