@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from towpath import _moved
 
 if TYPE_CHECKING:
-    from towpath._layers.idempotency.memory_store import MemoryStore
+    from towpath._layers.idempotency.memory_store import MemoryStore, MemoryTransaction
     from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, StoreUnavailable
     from towpath._stores.postgres import PostgresStore, PostgresTransaction
     from towpath._stores.redis import RedisStore
@@ -18,6 +18,7 @@ __all__ = [
     "Claim",
     "IdempotencyStore",
     "MemoryStore",
+    "MemoryTransaction",
     "PostgresStore",
     "PostgresTransaction",
     "RedisRates",
@@ -33,6 +34,7 @@ _MODULES: Final = {
     "StoreUnavailable": "towpath._layers.idempotency.store",
     "IdempotencyStore": "towpath._layers.idempotency.store",
     "MemoryStore": "towpath._layers.idempotency.memory_store",
+    "MemoryTransaction": "towpath._layers.idempotency.memory_store",
     "SqliteStore": "towpath._stores.sqlite",
     "SqliteTransaction": "towpath._stores.sqlite",
     "PostgresStore": "towpath._stores.postgres",

@@ -27,13 +27,6 @@ def made(kind: str, place: str) -> Any:
     return PostgresStore(place)
 
 
-async def execute(tx: Any, sql: str, *values: Any) -> list[Any]:
-    """One statement in a transaction of either store; `sql` has `$1` for its one value."""
-    if hasattr(tx, "connection"):
-        return await tx.connection.fetch(sql, *values)
-    return await tx.execute(sql.replace("$1", "?"), values)
-
-
 class Effects(EchoService):
     """`fail` writes the row that its message names."""
 
@@ -42,7 +35,7 @@ class Effects(EchoService):
 
     async def fail(self, request: pb.FailRequest, ctx: Context) -> pb.FailResponse:
         async with self.store.transaction() as tx:
-            await execute(tx, "INSERT INTO effects (name) VALUES ($1)", request.message)
+            await tx.execute("INSERT INTO effects (name) VALUES (?)", (request.message,))
             return tx.answer(pb.FailResponse())
 
     async def say(self, request: pb.SayRequest, ctx: Context) -> pb.SayResponse:
@@ -59,7 +52,7 @@ async def main(port: int, kind: str, place: str) -> None:
     store = made(kind, place)
     await store.open()
     async with store.transaction() as tx:
-        await execute(tx, "CREATE TABLE IF NOT EXISTS effects (name text)")
+        await tx.execute("CREATE TABLE IF NOT EXISTS effects (name text)")
     server = Server([Effects(store)], layers=[Idempotency(store, options=IdempotencyOptions(margin=0.1, pushback=0.02))])
     await server.start("127.0.0.1", port)
     print("serving", flush=True)

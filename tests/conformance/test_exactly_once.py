@@ -16,7 +16,7 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
-from tests.conformance.exactly_once_server import execute, made
+from tests.conformance.exactly_once_server import made
 from tests.echo_service import PATIENCE
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
@@ -130,7 +130,7 @@ async def test_each_key_has_exactly_one_effect(kind: str, tmp_path: Path, port: 
     store = made(kind, place)
     await store.open()
     async with store.transaction() as tx:
-        rows = await execute(tx, "SELECT name FROM effects")
+        rows = await tx.execute("SELECT name FROM effects")
     await store.close()
     print(f"{kind}: {CALLS} keys, {load.answered} answers, {server.kills} kills, {dict(load.codes)}")
     counted = Counter(row[0] for row in rows)

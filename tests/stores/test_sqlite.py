@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from towpath._core.errors import RpcError, SetupError
-from towpath._layers.idempotency.store import StoreUnavailable
+from towpath._layers.idempotency.store import Answer, StoreUnavailable
 from towpath._stores.sqlite import SqliteStore
 
 
@@ -83,3 +83,31 @@ async def test_a_full_disk_is_what_a_claim_says_and_not_that_nothing_is_left_to_
     with pytest.raises(StoreUnavailable, match="full"):
         await claims()
     await store.close()
+
+
+async def test_a_file_that_takes_no_writes_is_unavailable_and_nothing_is_written(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    await store.run(lambda connection: connection.execute("PRAGMA query_only = 1"))
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await store.claim("k", b"", "h", 1)
+
+    async def effect() -> None:
+        async with store.transaction() as tx:
+            await tx.execute("CREATE TABLE effects (text)")
+
+    with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written: .*readonly"):
+        await effect()
+    await store.run(lambda connection: connection.execute("PRAGMA query_only = 0"))
+    assert (await store.claim("k", b"", "h", 1)).mine
+    await store.close()
+
+
+async def test_a_file_that_is_opened_again_has_its_keys(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = SqliteStore(tmp_path / "x.db")
+        await store.open()
+        await store.claim("k", b"print", "h", 1000)
+        await store.complete("k", "h", Answer(code=5, body=b"body"), 1000)
+        assert (await store.claim("k", b"", "i", 1)).answer == Answer(code=5, body=b"body")
+        await store.close()

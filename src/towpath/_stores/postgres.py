@@ -2,20 +2,45 @@
 
 The store needs the extra `postgres` (asyncpg). The clock is the server's, so that all processes agree when a lease has ended. A claim is
 one statement. Two attempts at one key meet at its row, and the second sees the first one's commit.
+
+A statement of the store's own may arrive twice: if its connection was lost, or led to a server that takes no writes any more, it is sent
+once more over a new connection, and the row tells by the holder's name whether the first one had arrived. A server that says nothing is
+given up after a time.
 """
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
-from towpath._stores.transaction import Answering, lease_of, overtaken, undecided, unwritten
+from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, undecided, unwritten
+from towpath._stores.placeholders import numbered
 
 try:
     import asyncpg
 except ImportError as error:
     raise SetupError("the PostgreSQL store needs asyncpg; install towpath[postgres]") from error
+
+T = TypeVar("T")
+
+_FAULTS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+"""The errors of a connection that is lost, or that the server ends."""
+_PASSING: Final = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.PostgresIOError,
+)
+"""The errors of a server that cannot write now, of which a statement is no cause. The transaction is rolled back."""
+_ROLLBACK: Final = 1.0
+"""Seconds that a rollback may take, before the connection is closed instead."""
 
 _VERSION: Final = 1
 _LOCK: Final = 7_412_001
@@ -36,18 +61,21 @@ SET fingerprint = excluded.fingerprint, holder = excluded.holder, until = exclud
 WHERE mine.until <= clock_timestamp() RETURNING 1
 """
 _LOOK: Final = """
-SELECT fingerprint, code, body, extract(epoch FROM until - clock_timestamp())::float8 AS remaining FROM towpath_idempotency WHERE key = $1
+SELECT holder, fingerprint, code, body, extract(epoch FROM until - clock_timestamp())::float8 AS remaining
+FROM towpath_idempotency WHERE key = $1
 """
 _COMPLETE: Final = """
 UPDATE towpath_idempotency SET code = $1, body = $2, until = clock_timestamp() + $3 * interval '1 second'
 WHERE key = $4 AND holder = $5 AND code IS NULL RETURNING 1
 """
+_COMPLETED: Final = "SELECT 1 FROM towpath_idempotency WHERE key = $1 AND holder = $2 AND code = $3 AND body = $4"
 _RELEASE: Final = "DELETE FROM towpath_idempotency WHERE key = $1 AND holder = $2 AND code IS NULL"
 _EXPIRE: Final = """
 DELETE FROM towpath_idempotency WHERE key IN (
     SELECT key FROM towpath_idempotency WHERE until <= clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED
 ) RETURNING 1
 """
+_MINE: Final = object()
 _EVERY: Final = 256
 """Of so many claims, one deletes expired keys."""
 _BATCH: Final = 1024
@@ -63,30 +91,39 @@ class PostgresTransaction(Answering):
     def __init__(self, connection: Any, found: KeyLease | None) -> None:
         super().__init__(found)
         self.connection = connection
-        """The connection of asyncpg, for the handler's statements."""
+        """The connection of asyncpg, for what `execute` does not offer."""
+
+    async def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement, and return its rows. A placeholder is `?`, as in SQLite (see `towpath._stores.placeholders`). Raises
+        asyncpg.PostgresError."""
+        rows = await self.connection.fetch(numbered(sql) if parameters else sql, *parameters)
+        return [tuple(row) for row in rows]
 
 
 class PostgresStore:
     """An `IdempotencyStore`. `dsn` is a libpq URL. The store opens up to `connections` connections, 10 by default, and a call waits for a
-    free one."""
+    free one. A statement of the store's own, the wait for a connection included, takes up to `timeout` seconds, 5 by default, and then
+    raises StoreUnavailable. The statements of a handler take as long as its call."""
 
-    def __init__(self, dsn: str, *, connections: int = 10) -> None:
+    def __init__(self, dsn: str, *, connections: int = 10, timeout: float = 5.0) -> None:
         self._dsn = dsn
         self._connections = connections
+        self._timeout = timeout
         self._pool: Any = None
         self._claims = 0
 
     async def open(self) -> None:
         """Connect, and make the tables if they are missing. Raises SetupError if that fails, or if a newer towpath has made the tables."""
         try:
-            self._pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=self._connections)
+            self._pool = await asyncpg.create_pool(self._dsn, min_size=1, max_size=self._connections, timeout=self._timeout)
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 await connection.execute(_SCHEMA)
                 version = await connection.fetchval("SELECT version FROM towpath_schema WHERE part = 'idempotency'")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _FAULTS as error:
             await self.close()
-            raise SetupError(f"the PostgreSQL store could not be opened: {error}; check its address and the rights of its user") from error
+            remedy = "check its address and the rights of its user"
+            raise SetupError(f"the PostgreSQL store could not be opened: {_reason(error)}; {remedy}") from error
         if version != _VERSION:
             await self.close()
             raise SetupError(f"the PostgreSQL store has schema {version}, this towpath knows {_VERSION}: use the towpath that made it")
@@ -101,48 +138,58 @@ class PostgresStore:
         self._claims += 1
         if self._claims % _EVERY == 0:
             await self.expire()
-        with _reported():
-            async with self._open.acquire() as connection:
-                if await connection.fetchval(_CLAIM, key, fingerprint, holder, lease):
-                    return Claim(mine=True, fingerprint=fingerprint)
-                found = await connection.fetchrow(_LOOK, key)
+
+        async def command(connection: Any) -> Any:
+            if await connection.fetchval(_CLAIM, key, fingerprint, holder, lease):
+                return _MINE
+            return await connection.fetchrow(_LOOK, key)
+
+        found = await self._asked(command)
+        if found is _MINE:
+            return Claim(mine=True, fingerprint=fingerprint)
         if found is None:  # the key was released between the two statements: the next claim gets it
             return Claim(mine=False, fingerprint=fingerprint)
         answer = None if found["code"] is None else Answer(code=found["code"], body=found["body"])
-        return Claim(mine=False, fingerprint=found["fingerprint"], answer=answer, lease_left=max(0.0, found["remaining"]))
+        mine = found["holder"] == holder and answer is None  # the statement was sent again, and the first one had arrived
+        return Claim(mine=mine, fingerprint=found["fingerprint"], answer=answer, lease_left=max(0.0, found["remaining"]))
 
     async def complete(self, key: str, holder: str, answer: Answer, ttl: float) -> bool:
-        with _reported():
-            return await self._open.fetchval(_COMPLETE, answer.code, answer.body, ttl, key, holder) is not None
+        async def command(connection: Any) -> bool:
+            if await connection.fetchval(_COMPLETE, answer.code, answer.body, ttl, key, holder):
+                return True
+            return await connection.fetchval(_COMPLETED, key, holder, answer.code, answer.body) is not None
+
+        return await self._asked(command)
 
     async def release(self, key: str, holder: str) -> None:
-        with _reported():
-            await self._open.execute(_RELEASE, key, holder)
+        await self._asked(lambda connection: connection.execute(_RELEASE, key, holder))
 
     async def expire(self, batch: int = _BATCH) -> int:
         """Delete at most `batch` expired keys, and return their number. Claims do this from time to time."""
-        with _reported():
-            return len(await self._open.fetch(_EXPIRE, batch))
+        return len(await self._asked(lambda connection: connection.fetch(_EXPIRE, batch)))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[PostgresTransaction]:
-        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`).
+        """A transaction for the effect of the call that is being handled (see `towpath._layers.idempotency.transaction`).
 
-        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the database takes no writes, is lost before
-        the commit, or is lost in the commit of a call with a key. Raises asyncpg's other errors. Among them is the loss of the connection
-        in the commit of a call without a key: nobody knows whether that has written. If the block raises or is cancelled, nothing is
-        written.
+        Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the database cannot write (it takes no
+        writes, is full, or has ended the transaction for a lock or a conflict), is lost before the commit, or is lost in the commit of a
+        call with a key. Raises asyncpg's other errors. Among them is the loss of the connection in the commit of a call without a key:
+        nobody knows whether that has written. If the block raises or is cancelled, nothing is written.
         """
         found = lease_of(self)
         committing = False
         try:
             pool = self._open
-            with _reported():
+            async with asyncio.timeout(self._timeout):
                 connection = await pool.acquire()
-        except StoreUnavailable as error:
-            raise unwritten(error) from error
+        except (*_FAULTS, StoreUnavailable) as error:
+            raise unwritten(_reason(error)) from error
         try:
-            async with connection.transaction():
+            transaction = connection.transaction()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await transaction.start()
                 tx = PostgresTransaction(connection, found)
                 yield tx
                 due = tx.due()
@@ -151,16 +198,56 @@ class PostgresStore:
                     if await connection.fetchval(_COMPLETE, answer.code, answer.body, key.ttl, key.key, key.holder) is None:
                         raise overtaken()
                 committing = True
+                await transaction.commit()
+            except BaseException:
+                if not committing:
+                    await _roll_back(connection, transaction)
+                raise
             if found is not None:
                 found.answered = True
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) or (_is_closed(connection) and not committing):
-                raise unwritten(error) from error
-            if _is_closed(connection) and found is not None:
+        except _FAULTS as error:
+            lost = _is_closed(connection)
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                await pool.expire_connections()  # the server was demoted: the next connection may lead to its successor
+            if not (lost and committing):
+                if lost or isinstance(error, _PASSING):
+                    raise unwritten(_reason(error)) from error
+            elif found is not None:
                 raise undecided(error) from error
             raise
         finally:
-            await pool.release(connection)
+            await self._give_back(pool, connection)
+
+    async def _asked(self, command: Callable[[Any], Awaitable[T]]) -> T:
+        """The result of `command`, which gets a connection. It is run once more if the connection was lost, or leads to a server that takes
+        no writes: it must be one that may arrive twice."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                try:
+                    return await self._once(command)
+                except (*_LOST, asyncpg.ReadOnlySQLTransactionError):
+                    await self._open.expire_connections()
+                    return await self._once(command)
+        except TimeoutError as error:
+            raise StoreUnavailable(f"PostgreSQL: no answer within {self._timeout:g} s") from error
+        except _FAULTS as error:
+            raise StoreUnavailable(f"PostgreSQL: {error}") from error
+
+    async def _once(self, command: Callable[[Any], Awaitable[T]]) -> T:
+        pool = self._open
+        connection = await pool.acquire()
+        try:
+            return await command(connection)
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                connection.terminate()  # its server may be silent: giving the connection back would wait for it
+            raise
+        finally:
+            await self._give_back(pool, connection)
+
+    async def _give_back(self, pool: Any, connection: Any) -> None:
+        with contextlib.suppress(*_FAULTS):  # such a connection is closed, and the pool makes another one
+            await pool.release(connection, timeout=self._timeout)
 
     @property
     def _open(self) -> Any:
@@ -169,16 +256,20 @@ class PostgresStore:
         return self._pool
 
 
+def _reason(error: Exception) -> str:
+    return str(error) or "no answer in time"  # a TimeoutError says nothing
+
+
+async def _roll_back(connection: Any, transaction: Any) -> None:
+    try:
+        async with asyncio.timeout(_ROLLBACK):
+            await transaction.rollback()
+    except _FAULTS:
+        connection.terminate()  # the server rolls back what it has not committed
+
+
 def _is_closed(connection: Any) -> bool:
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:  # the pool has taken it back, as it does with one that is lost
         return True
-
-
-@contextmanager
-def _reported() -> Generator[None]:
-    try:
-        yield
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StoreUnavailable(f"PostgreSQL: {error}") from error

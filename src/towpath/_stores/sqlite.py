@@ -16,7 +16,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 from towpath._core.errors import SetupError
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
-from towpath._stores.transaction import Answering, lease_of, overtaken, unwritten
+from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, unwritten
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class SqliteTransaction(Answering):
         self._store = store
 
     async def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement in the writer thread, and return its rows. Raises sqlite3.Error."""
+        """Run one statement in the writer thread, and return its rows. A placeholder is `?`. Raises sqlite3.Error."""
         return await self._store.run(lambda connection: connection.execute(sql, parameters).fetchall())
 
 
@@ -169,8 +169,8 @@ class SqliteStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[SqliteTransaction]:
-        """A transaction for the effect of the call that is being handled (see `towpath._stores.transaction`). Other transactions wait
-        meanwhile, since SQLite has one writer: make no calls inside.
+        """A transaction for the effect of the call that is being handled (see `towpath._layers.idempotency.transaction`). Other
+        transactions wait meanwhile, since SQLite has one writer: make no calls inside.
 
         Raises RpcError: ABORTED if another attempt has taken over the key, and UNAVAILABLE if the file is locked, full or cannot be read or
         written. Raises sqlite3's other errors. If the block raises or is cancelled, nothing is written.
@@ -194,7 +194,7 @@ class SqliteStore:
                 # If the call was cancelled while the commit ran, nothing is left to roll back, and this does nothing.
                 await self.run(lambda connection: connection.rollback())
                 if _is_lost(error) and not (committing and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR):
-                    raise unwritten(error) from error
+                    raise unwritten(str(error)) from error
                 raise  # a failed write in a commit does not tell what has reached the disk
 
     async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:

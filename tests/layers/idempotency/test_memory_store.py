@@ -1,8 +1,10 @@
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from towpath._core import clock
+from towpath._core.errors import RpcError
 from towpath._layers.idempotency.memory_store import MemoryStore
-from towpath._layers.idempotency.store import Answer, StoreUnavailable
+from towpath._layers.idempotency.store import Answer, KeyLease, StoreUnavailable, current_lease
 
 ANSWER = Answer(code=0, body=b"x")
 
@@ -42,3 +44,39 @@ async def test_only_who_holds_a_key_answers_or_frees_it() -> None:
     assert await store.complete("a", "h", ANSWER, 100) is True
     await store.release("a", "h")
     assert (await store.claim("a", b"", "i", 100)).answer == ANSWER
+
+
+async def test_a_transaction_keeps_the_answer_and_has_no_tables() -> None:
+    store = MemoryStore()
+    await store.claim("k", b"f", "h", 60)
+    lease = KeyLease(store, "k", "h", 60)
+    token = current_lease.set(lease)
+    with pytest.raises(RuntimeError, match=r"has no tables; set service\.idempotency"):
+        async with store.transaction() as tx:
+            await tx.execute("SELECT ?", (1,))
+    assert not lease.answered
+    async with store.transaction() as tx:
+        assert tx.answer(Empty()) == Empty()
+    assert lease.answered
+    with pytest.raises(RuntimeError, match="answered already"):
+        async with store.transaction():
+            pass
+    current_lease.reset(token)
+    assert (await store.claim("k", b"f", "i", 60)).answer == Answer.of(Empty())
+    async with store.transaction() as tx:
+        tx.answer(Empty())  # in a call without a key
+
+
+async def test_a_transaction_of_a_key_that_was_taken_over_keeps_nothing() -> None:
+    store = MemoryStore()
+    await store.claim("k", b"f", "slow", 0)
+    assert (await store.claim("k", b"f", "h", 60)).mine
+    token = current_lease.set(KeyLease(store, "k", "slow", 60))
+    with pytest.raises(RpcError, match="taken over"):
+        async with store.transaction() as tx:
+            tx.answer(Empty())
+    with pytest.raises(RuntimeError, match="must end with"):
+        async with store.transaction():
+            pass
+    current_lease.reset(token)
+    assert (await store.claim("k", b"f", "i", 60)).answer is None

@@ -1,13 +1,18 @@
 """A bounded store of idempotency keys in the memory of one process: for tests, for one worker, for effects that die with the process.
 
 Records lie in the order in which they were claimed. When the store is full, expired keys go first, then the oldest answer. A key whose call
-still runs never goes, since a duplicate would run. The store survives no restart, and no other worker shares it.
+still runs never goes, since a duplicate would run. The store survives no restart, and no other worker shares it. It
+has transactions, so that a handler which is written for those of a database finds them here too. They keep the answer, and have no tables.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from towpath._core import clock
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
+from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken
 
 
 @dataclass(slots=True)
@@ -16,6 +21,17 @@ class _Record:
     holder: str
     until: float
     answer: Answer | None = None
+
+
+class MemoryTransaction(Answering):
+    """One transaction of the store in memory. An effect in the handler's own memory belongs to the end of the block, where nothing can fail
+    any more: no store takes it back."""
+
+    __slots__ = ()
+
+    async def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Raises RuntimeError, since there are no tables."""
+        raise RuntimeError('the store in memory has no tables; set service.idempotency to "sqlite:///PATH" or "postgresql://..."')
 
 
 class MemoryStore:
@@ -54,6 +70,19 @@ class MemoryStore:
         record = self._records.get(key)
         if record is not None and record.holder == holder and record.answer is None:
             del self._records[key]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[MemoryTransaction]:
+        """A transaction for the effect of the call that is being handled (see `towpath._layers.idempotency.transaction`). At the end of the
+        block the answer is kept. Raises RpcError (ABORTED) if another attempt has taken over the key."""
+        tx = MemoryTransaction(lease_of(self))
+        yield tx
+        due = tx.due()
+        if due is not None:
+            key, answer = due
+            if not await self.complete(key.key, key.holder, answer, key.ttl):
+                raise overtaken()
+            key.answered = True
 
     def _make_room(self, now: float) -> None:
         for key in [key for key, record in self._records.items() if record.until <= now]:

@@ -1,4 +1,4 @@
-"""The part that the transactions of all databases share: the answer, which is committed together with the effect.
+"""The part that the transactions of all stores share: the answer, which is committed together with the effect.
 
 A handler writes its effect in `async with store.transaction() as tx:` and ends the block with `return tx.answer(response)`. In a call with
 a key, the commit also stores the answer, but only if this attempt still holds the key. If its lease ended and another attempt took the key,
@@ -49,9 +49,9 @@ class Answering:
         return self._lease, self._answer
 
 
-def unwritten(error: Exception) -> RpcError:
+def unwritten(reason: str) -> RpcError:
     """The error of a call whose transaction lost its database before it was committed. The call may be made again."""
-    return RpcError(Code.UNAVAILABLE, f"the database was lost in a transaction, of which nothing was written: {error}")
+    return RpcError(Code.UNAVAILABLE, f"the database was lost in a transaction, of which nothing was written: {reason}")
 
 
 def undecided(error: Exception) -> RpcError:
