@@ -1,4 +1,4 @@
-"""The PostgreSQL store under each fault of `docs/stores-under-faults.md`, with a real server, and a relay that loses and silences."""
+"""The PostgreSQL store under each fault of `docs/howto/stores-under-faults.md`, with a real server, and a relay that loses and silences."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""The Redis stores under each fault of `docs/stores-under-faults.md`, with real servers that are stopped, killed, silenced and demoted."""
+"""The Redis stores under each fault of `docs/howto/stores-under-faults.md`, with real servers: stopped, killed, silenced, demoted."""
 
 import asyncio
 import os

@@ -1,10 +1,18 @@
+import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
+from google.protobuf.empty_pb2 import Empty
+from payment.v1.payment_pb2 import ChargeRequest
+from payment.v1.payment_towpath import PaymentServiceClient
 
+from tests.app.test_application_keys import Payments, client_of
+from tests.echo_service import PATIENCE
+from towpath import App, CallOptions, Code
 from towpath._core.errors import RpcError, SetupError
-from towpath._layers.idempotency.store import Answer, StoreUnavailable
+from towpath._layers.idempotency.store import Answer, KeyLease, StoreUnavailable, current_lease
 from towpath._stores.sqlite import SqliteStore
 
 
@@ -111,3 +119,42 @@ async def test_a_file_that_is_opened_again_has_its_keys(tmp_path: Path) -> None:
         await store.complete("k", "h", Answer(code=5, body=b"body"), 1000)
         assert (await store.claim("k", b"", "i", 1)).answer == Answer(code=5, body=b"body")
         await store.close()
+
+
+async def test_a_clock_that_steps_forwards_ends_leases_and_who_lost_one_writes_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    await store.run(lambda connection: connection.execute("CREATE TABLE effects (text)"))
+    await store.claim("k", b"", "slow", 1000)
+    await store.run(lambda connection: connection.execute("UPDATE towpath_idempotency SET until = until - 100000"))  # as after a step
+
+    async def effect() -> None:
+        current_lease.set(KeyLease(store, "k", "slow", 1000))
+        async with store.transaction() as tx:
+            await tx.execute("INSERT INTO effects VALUES (?)", ("twice",))
+            tx.answer(Empty())
+
+    assert (await store.claim("k", b"", "h", 1000)).mine
+    with pytest.raises(RpcError, match="taken over"):
+        await asyncio.create_task(effect())
+    assert await store.run(lambda connection: connection.execute("SELECT count(*) FROM effects").fetchone()) == (0,)
+    await store.close()
+
+
+async def test_a_disk_that_hangs_does_not_hang_the_calls(tmp_path: Path) -> None:
+    store, payments, hangs = SqliteStore(tmp_path / "x.db"), Payments(), threading.Event()
+    async with App(idempotency=store) as app:
+        app.add(payments)
+        await app.start("127.0.0.1", 0)
+        async with client_of(app.address) as channel:
+            client = PaymentServiceClient(channel)
+            hanging = asyncio.create_task(store.run(lambda _: hangs.wait()))
+            await asyncio.sleep(0)
+            calls = (client.charge(ChargeRequest(), CallOptions(timeout=1)) for _ in range(10))
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            hangs.set()
+            await hanging
+            assert {error.code for error in ended if isinstance(error, RpcError)} == {Code.UNAVAILABLE}
+            assert payments.keys == []
+            await client.charge(ChargeRequest(), CallOptions(timeout=PATIENCE))
+    assert len(payments.keys) == 1

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from google.protobuf.empty_pb2 import Empty
 
@@ -80,3 +82,18 @@ async def test_a_transaction_of_a_key_that_was_taken_over_keeps_nothing() -> Non
             pass
     current_lease.reset(token)
     assert (await store.claim("k", b"f", "i", 60)).answer is None
+
+
+async def test_a_new_store_knows_no_key() -> None:
+    store = MemoryStore()
+    await store.claim("k", b"f", "h", 60)
+    assert (await store.claim("k", b"f", "i", 60)).mine is False
+    assert (await MemoryStore().claim("k", b"f", "i", 60)).mine is True
+
+
+async def test_leases_end_by_the_clock_that_never_steps() -> None:
+    store, now = MemoryStore(), time.monotonic()
+    with clock.using(lambda: now):
+        await store.claim("k", b"f", "h", 60)
+    assert clock.now is time.monotonic
+    assert 0 < (await store.claim("k", b"f", "i", 60)).lease_left <= 60
