@@ -1,5 +1,6 @@
 """Keys that a contract requires, and a store that does not answer in time."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from towpath._core import clock
 from towpath._core.decisions import reason_of
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import IdempotencyKey
-from towpath._layers.idempotency.idempotency import Idempotency
+from towpath._layers.idempotency.idempotency import MAX_SILENT, Idempotency
 from towpath._layers.idempotency.memory_store import MemoryStore
 from towpath._layers.idempotency.store import Claim, StoreUnavailable
 
@@ -63,18 +64,55 @@ async def test_an_answer_that_cannot_be_stored_in_time_goes_to_the_caller_all_th
     assert (effects.runs, told) == (1, ["ANSWER_NOT_KEPT", "REPLAYED"])
 
 
-async def test_a_claim_of_which_only_the_reply_was_lost_does_not_hold_its_key() -> None:
-    class Deaf(Broken):
-        async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
-            claim = await super().claim(key, fingerprint, holder, lease)
-            if self.asked["claim"] == 1:
-                raise StoreUnavailable("the reply was lost")
-            return claim
-
-    store, effects = Deaf(), Effects()
+async def test_a_silent_store_gathers_no_tasks() -> None:
+    store, effects = Broken(), Effects()
+    store.slow = {"claim"}
     handler = wrapped(effects, store)
-    with pytest.raises(RpcError, match="the reply was lost"):
-        await handler(pb.FailRequest(), context())
-    await turn_until(lambda: store.asked["release"] == 1)
+
+    async def ended(number: int) -> str:
+        with pytest.raises(RpcError) as caught:
+            await handler(pb.FailRequest(), context(f"k{number}", deadline=clock.now() + 0.2))
+        return caught.value.message
+
+    assert set(await asyncio.gather(*(ended(number) for number in range(MAX_SILENT)))) == {
+        f"{FAIL.full_name}: its idempotency key could not be checked: the store gave no answer within half of the call's time"
+    }
+    assert "has not answered 64 calls yet" in await ended(MAX_SILENT)
+    assert store.asked["claim"] == MAX_SILENT
+    store.gate.set()
+    await turn_until(lambda: store.asked["release"] == MAX_SILENT)
     await handler(pb.FailRequest(), context())
     assert effects.runs == 1
+
+
+async def test_cancelled_calls_are_no_sign_of_a_silent_store() -> None:
+    store, effects = Broken(), Effects()
+    store.slow = {"claim"}
+    handler = wrapped(effects, store)
+    calls = [asyncio.create_task(handler(pb.FailRequest(), context(f"k{number}"))) for number in range(MAX_SILENT)]
+    await turn_until(lambda: store.asked["claim"] == MAX_SILENT)
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    store.slow = set()
+    await handler(pb.FailRequest(), context())
+    assert effects.runs == 1
+    store.gate.set()
+    await turn_until(lambda: len(store) == 1)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("late"), KeyError("a bug"), asyncio.CancelledError()])
+async def test_a_claim_that_fails_after_its_call_gave_up_is_not_released(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    class Late(Broken):
+        async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
+            await self.gate.wait()
+            self.asked["failed"] += 1
+            raise error
+
+    store, before = Late(), asyncio.all_tasks()
+    with pytest.raises(RpcError, match="no answer within half"):
+        await wrapped(Effects(), store)(pb.FailRequest(), context(deadline=clock.now() + 0.2))
+    store.gate.set()
+    await turn_until(lambda: asyncio.all_tasks() == before)
+    assert (store.asked["failed"], store.asked["release"]) == (1, 0)
+    assert caplog.messages == (["a claim whose call had given up has failed"] if isinstance(error, KeyError) else [])

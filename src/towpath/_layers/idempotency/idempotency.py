@@ -70,6 +70,10 @@ class IdempotencyOptions:
 
 DEFAULTS: Final = IdempotencyOptions()
 
+MAX_SILENT: Final = 64
+"""Calls that may have given up on a store which still owes them an answer. Others are rejected at once then, so that a silent store does
+not gather tasks."""
+
 
 class Idempotency:
     """Runs unary calls that carry a key once. A call without a key passes, unless the contract requires one: then it is rejected with
@@ -88,6 +92,8 @@ class Idempotency:
         self._signal = signal
         self._running: dict[str, asyncio.Event] = {}
         self._closing: set[asyncio.Task[Any]] = set()
+        self._silent = 0
+        """Claims that have no answer yet, although their calls have given up."""
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Unary methods with side effects have this role. A stream has no single answer, and a method without side effects may run
@@ -154,6 +160,8 @@ class Idempotency:
         return response
 
     async def _claim(self, key_lease: KeyLease, fingerprint: bytes, ctx: Context) -> Claim:
+        if self._silent >= MAX_SILENT:
+            raise StoreUnavailable(f"the store has not answered {MAX_SILENT} calls yet")
         remaining = ctx.remaining()
         options = self._options
         lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
@@ -161,16 +169,26 @@ class Idempotency:
         try:
             async with asyncio.timeout(_patience(ctx)):
                 return await asyncio.shield(claiming)
-        except (asyncio.CancelledError, StoreUnavailable, TimeoutError) as error:
-            self._start(self._unclaim(claiming, key_lease))
-            if isinstance(error, TimeoutError):
-                raise StoreUnavailable("the store gave no answer within half of the call's time") from None
+        except TimeoutError:
+            self._start(self._unclaim(claiming, key_lease, silent=1))
+            raise StoreUnavailable("the store gave no answer within half of the call's time") from None
+        except asyncio.CancelledError:
+            self._start(self._unclaim(claiming, key_lease, silent=0))
             raise
 
-    async def _unclaim(self, claiming: asyncio.Task[Claim], key_lease: KeyLease) -> None:
-        """Release the key of a call that has given up, after its claim has come through: an earlier release would release nothing.
-        A claim that has failed may have come through too, where its reply was lost."""
-        await asyncio.wait((claiming,))
+    async def _unclaim(self, claiming: asyncio.Task[Claim], key_lease: KeyLease, *, silent: int) -> None:
+        """Release the key of a call that has given up, after its claim has come through: an earlier release would release nothing. The
+        claim counts as one that the store is silent about, if `silent` is 1."""
+        self._silent += silent
+        try:
+            await claiming
+        except StoreUnavailable:
+            return
+        except Exception:
+            log.exception("a claim whose call had given up has failed")
+            return
+        finally:
+            self._silent -= silent
         await self._release(key_lease)
 
     def _known(self, method: MethodSpec[Any, Any], ctx: Context, claim: Claim, fingerprint: bytes) -> Any:
