@@ -155,7 +155,7 @@ def drop(seed: int, mode: AdmissionMode) -> Outcome:
 
 def pool(seed: int, *, bulkhead: bool) -> Outcome:
     """A run in which the load of a pool rises."""
-    compartment = NamedBulkhead(where="the lab", methods=(READ.full_name,), compartment=Compartment(most=BULKHEAD))
+    compartment = NamedBulkhead(where="the lab", methods=(READ.full_name,), compartment=Compartment(max_concurrent=BULKHEAD))
     config = ServiceConfig(insecure=True, bulkheads=(compartment,) if bulkhead else ())
     return simulate(lambda run: _run(run, config, load_after=STEP, left=1.0, places=PLACES), seed=seed)
 

@@ -71,7 +71,7 @@ async def test_quotas_come_change_and_go_without_the_buckets_being_filled(read):
 
 
 async def test_calls_under_way_count_towards_a_bulkhead_that_came_later(read):
-    bulkhead = '[bulkheads.slow]\nmethods = ["EchoService"]\nmost = {}'
+    bulkhead = '[bulkheads.slow]\nmethods = ["EchoService"]\nmax_concurrent = {}'
     echo = Echo()
     async with App(read(bulkhead.format(2))) as app:
         app.add(echo)

@@ -80,7 +80,7 @@ async def test_a_store_that_cannot_be_opened_is_told_before_a_call_is_taken(tmp_
 async def test_an_application_s_own_layers_stand_between_admission_and_handler():
     layers = (
         RateLimit(quota_of=lambda method: Quota(rate=Rate(per_second=0.001, burst=2)) if method.name == "Say" else None),
-        Bulkhead(compartment_of=lambda _: Compartment(most=5, group="all")),
+        Bulkhead(compartment_of=lambda _: Compartment(max_concurrent=5, group="all")),
     )
     async with App(layers=layers) as app:
         app.add(Echo())

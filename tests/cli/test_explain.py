@@ -123,7 +123,7 @@ def test_what_a_tenant_may_call_is_told_with_where_that_is_written(config, capsy
         burst = 100
         [bulkheads.database]
         methods = ["EchoService"]
-        most = 10
+        max_concurrent = 10
         shadow = true
         """
     )

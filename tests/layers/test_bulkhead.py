@@ -47,7 +47,7 @@ async def end(handler, calls):
 
 
 async def test_one_too_many_is_rejected_until_another_has_ended():
-    layer, told = bulkhead({"Say": Compartment(most=2)})
+    layer, told = bulkhead({"Say": Compartment(max_concurrent=2)})
     handler = Handler()
     handle = layer.wrap(SAY, handler)
     calls = await full(handle, 2)
@@ -62,7 +62,13 @@ async def test_one_too_many_is_rejected_until_another_has_ended():
 
 
 async def test_methods_of_a_group_share_their_places_and_others_do_not():
-    layer, _ = bulkhead({"Say": Compartment(most=1, group="db"), "Fail": Compartment(most=1, group="db"), "Inspect": Compartment(most=1)})
+    layer, _ = bulkhead(
+        {
+            "Say": Compartment(max_concurrent=1, group="db"),
+            "Fail": Compartment(max_concurrent=1, group="db"),
+            "Inspect": Compartment(max_concurrent=1),
+        }
+    )
     handler = Handler()
     calls = await full(layer.wrap(SAY, handler), 1)
     with pytest.raises(RpcError, match="1 calls of db are under way"):
@@ -73,7 +79,7 @@ async def test_methods_of_a_group_share_their_places_and_others_do_not():
 
 
 async def test_in_shadow_everybody_passes():
-    layer, told = bulkhead({"Say": Compartment(most=1, shadow=True)})
+    layer, told = bulkhead({"Say": Compartment(max_concurrent=1, shadow=True)})
     handler = Handler()
     calls = await full(layer.wrap(SAY, handler), 3)
     assert handler.under_way == 3
@@ -88,7 +94,7 @@ def test_a_method_without_a_bound_has_no_such_role():
 
 
 async def test_a_method_with_a_smaller_bound_leaves_the_rest_of_its_group_to_the_others():
-    layer, _ = bulkhead({"Say": Compartment(most=1, group="db"), "Fail": Compartment(most=2, group="db")})
+    layer, _ = bulkhead({"Say": Compartment(max_concurrent=1, group="db"), "Fail": Compartment(max_concurrent=2, group="db")})
     handler = Handler()
     say, fail = layer.wrap(SAY, handler), layer.wrap(FAIL, handler)
     calls = await full(say, 1)
@@ -103,11 +109,11 @@ async def test_a_method_with_a_smaller_bound_leaves_the_rest_of_its_group_to_the
 
 @pytest.mark.parametrize("group", ["", "db"])
 async def test_calls_under_way_count_towards_a_bound_that_is_set_anew(group):
-    compartments = {"Say": Compartment(most=2, group=group)}
+    compartments = {"Say": Compartment(max_concurrent=2, group=group)}
     layer, _ = bulkhead(compartments)
     handler = Handler()
     calls = await full(layer.wrap(SAY, handler), 2)
-    compartments["Say"] = Compartment(most=3, group=group)
+    compartments["Say"] = Compartment(max_concurrent=3, group=group)
     larger = layer.wrap(SAY, handler)
     calls += await full(larger, 1)
     with pytest.raises(RpcError, match="3 calls of"):
@@ -117,14 +123,14 @@ async def test_calls_under_way_count_towards_a_bound_that_is_set_anew(group):
 
 def test_what_cannot_be_meant_is_refused():
     with pytest.raises(ValueError, match="1 or more"):
-        Compartment(most=0)
+        Compartment(max_concurrent=0)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["call", "cancel", "turn"]), st.integers(0, 9)), max_size=40), st.integers(1, 3))
 def test_whatever_comes_and_goes_the_bound_holds_and_no_place_is_lost(steps, most):
     async def main():
-        layer, _ = bulkhead({"Say": Compartment(most=most)})
+        layer, _ = bulkhead({"Say": Compartment(max_concurrent=most)})
         handler = Handler()
         handle = layer.wrap(SAY, handler)
         calls = []

@@ -172,7 +172,7 @@ async def test_a_target_whose_calls_earn_nothing_is_not_hedged():
 
 @virtual
 async def test_the_shared_budget_has_its_say():
-    stage = Stage((1.0, "first"), budget=BudgetOptions(least_concurrent=0))
+    stage = Stage((1.0, "first"), budget=BudgetOptions(min_concurrent=0))
     assert await stage.run() == "first"
     assert stage.told == {"BUDGET_EXHAUSTED": 3}
 
@@ -189,7 +189,7 @@ async def test_one_for_which_there_was_no_room_is_sent_when_there_is():
 
 @virtual
 async def test_hedges_stay_the_share_of_calls_that_was_allowed():
-    stage = Stage(budget=BudgetOptions(least_concurrent=1000))
+    stage = Stage(budget=BudgetOptions(min_concurrent=1000))
     stage.target.plan = [(0.3, "slow")] * 1000
     for _ in range(10):
         await asyncio.gather(*(stage.handler(SayRequest(), Context("a/b")) for _ in range(40)))

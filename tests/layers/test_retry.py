@@ -116,7 +116,7 @@ async def test_where_nothing_is_retried_only_what_no_server_has_seen_is_repeated
 
 @virtual
 async def test_a_free_repetition_needs_time_and_no_room_in_the_budget():
-    crowded = Stage(failure(unprocessed=True), budget=BudgetOptions(ratio=0, per_second=0, least_concurrent=0))
+    crowded = Stage(failure(unprocessed=True), budget=BudgetOptions(ratio=0, per_second=0, min_concurrent=0))
     assert await crowded.run() is ANSWER
     assert crowded.told == {"TRANSPARENT": 1}
     late = Stage(failure(unprocessed=True))

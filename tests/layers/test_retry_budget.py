@@ -105,7 +105,7 @@ def test_a_refused_retry_takes_nothing(hand):
         ({"concurrent_ratio": 11}, r"concurrent_ratio of the retry budget is 11; give 0 to 10"),
         ({"per_second": float("inf")}, r"per_second of the retry budget is inf; give 0 or more"),
         ({"per_second": -1}, r"per_second of the retry budget is -1"),
-        ({"least_concurrent": -1}, r"least_concurrent of the retry budget is -1; give 0 or more"),
+        ({"min_concurrent": -1}, r"min_concurrent of the retry budget is -1; give 0 or more"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, message):
@@ -127,7 +127,7 @@ STEPS = st.lists(
 def test_the_balance_and_the_retries_under_way_keep_their_bounds(steps, ratio, per_second, least):
     hand = Hand()
     with clock.using(hand):
-        budget = RetryBudget(BudgetOptions(ratio=ratio, per_second=per_second, least_concurrent=least))
+        budget = RetryBudget(BudgetOptions(ratio=ratio, per_second=per_second, min_concurrent=least))
         earned: deque[int] = deque()
         for step in steps:
             if isinstance(step, float):

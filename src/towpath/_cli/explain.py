@@ -112,7 +112,7 @@ def _about_targets() -> list[tuple[str, str, str]]:
 
     budget, throttle, breaker = BudgetOptions(), ThrottleOptions(), BreakerOptions()
     earned = f"a retry or hedge for {1 / budget.ratio:g} calls and {budget.per_second:g} a second"
-    at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.least_concurrent}"
+    at_once = f"at most {budget.concurrent_ratio:.0%} of the calls under way or {budget.min_concurrent}"
     dropped = f"drops (calls - {throttle.headroom:g} x not shed) / (calls + 1) of the calls, at most {throttle.max_share:.0%}"
     trips = f"{breaker.failures} failures in a row, or {breaker.ratio:.0%} of {breaker.min_calls} or more in {SECONDS} s"
     return [
@@ -164,7 +164,7 @@ def _shares(
     bulkhead = by_method(settings.bulkheads, methods).get(spec.full_name)
     if bulkhead is not None:
         compartment = bulkhead.compartment
-        yield "bulkhead", f"{compartment.most} calls of {compartment.group} at once{_shadow(compartment.shadow)}", bulkhead.where
+        yield "bulkhead", f"{compartment.max_concurrent} calls of {compartment.group} at once{_shadow(compartment.shadow)}", bulkhead.where
 
 
 def _shadow(shadow: bool) -> str:

@@ -23,19 +23,19 @@ BULKHEAD_FULL: Final = "BULKHEAD_FULL"
 
 @dataclass(frozen=True, kw_only=True)
 class Compartment:
-    """The bound of one method. Raises ValueError unless `most` is 1 or more."""
+    """The bound of one method. Raises ValueError unless `max_concurrent` is 1 or more."""
 
-    most: int
-    """Calls under way at once, of all methods of `group` together. A method with a smaller `most` than others of its group leaves them the
-    rest."""
+    max_concurrent: int
+    """Calls under way at once, of all methods of `group` together. A method with a smaller `max_concurrent` than others of its group leaves
+    them the rest."""
     group: str = ""
     """The group whose places the method shares; a method with an empty one has places of its own."""
     shadow: bool = False
     """True lets every call pass, and counts those that the bound would have rejected."""
 
     def __post_init__(self) -> None:
-        if self.most < 1:
-            raise ValueError(f"most is {self.most}; give 1 or more")
+        if self.max_concurrent < 1:
+            raise ValueError(f"max_concurrent is {self.max_concurrent}; give 1 or more")
 
 
 class _Places:
@@ -63,7 +63,7 @@ class Bulkhead:
         compartment = self._compartment_of(method)
         if compartment is None:
             return following
-        most, shadow, signal = compartment.most, compartment.shadow, self._signal
+        max_concurrent, shadow, signal = compartment.max_concurrent, compartment.shadow, self._signal
         if compartment.group:
             places = self._groups.setdefault(compartment.group, _Places())
         else:
@@ -71,7 +71,7 @@ class Bulkhead:
 
         # The call is counted when it begins, not when its coroutine is made: a coroutine that is never awaited would keep its place.
         async def handle(request: Any, ctx: Context) -> Any:
-            if places.taken >= most:
+            if places.taken >= max_concurrent:
                 signal(Decision(method.full_name, ROLE, BULKHEAD_FULL, shadow, ctx, not shadow))
                 if not shadow:
                     raise _full(method, compartment)
@@ -91,6 +91,6 @@ def _full(method: MethodSpec[Any, Any], compartment: Compartment) -> RpcError:
         method,
         role=ROLE,
         reason=BULKHEAD_FULL,
-        why=f"{compartment.most} calls of {name} are under way, and no more are let in",
-        figures={"most": str(compartment.most), "group": compartment.group},
+        why=f"{compartment.max_concurrent} calls of {name} are under way, and no more are let in",
+        figures={"max_concurrent": str(compartment.max_concurrent), "group": compartment.group},
     )

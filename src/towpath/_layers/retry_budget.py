@@ -101,7 +101,7 @@ class BudgetOptions:
     """Retries a second that need not be earned."""
     concurrent_ratio: float = 0.2
     """The share of the calls under way that may be retries."""
-    least_concurrent: int = 3
+    min_concurrent: int = 3
     """Retries that may be under way whatever `concurrent_ratio` allows."""
 
     def __post_init__(self) -> None:
@@ -110,8 +110,8 @@ class BudgetOptions:
                 raise SetupError(f"{name} of the retry budget is {value:g}; give 0 to {_MAX_RATIO:g}")
         if not (isfinite(self.per_second) and self.per_second >= 0):
             raise SetupError(f"per_second of the retry budget is {self.per_second:g}; give 0 or more")
-        if self.least_concurrent < 0:
-            raise SetupError(f"least_concurrent of the retry budget is {self.least_concurrent}; give 0 or more")
+        if self.min_concurrent < 0:
+            raise SetupError(f"min_concurrent of the retry budget is {self.min_concurrent}; give 0 or more")
 
 
 class RetryBudget:
@@ -121,14 +121,14 @@ class RetryBudget:
     is followed by one `returned`, after a cancellation too.
     """
 
-    __slots__ = ("_concurrent_ratio", "_least_concurrent", "_tokens", "active", "deposit", "retrying")
+    __slots__ = ("_concurrent_ratio", "_min_concurrent", "_tokens", "active", "deposit", "retrying")
 
     def __init__(self, options: BudgetOptions | None = None) -> None:
         given = BudgetOptions() if options is None else options
         self._tokens = RetryTokenBucket(given.ratio, given.per_second * SECONDS)
         self.deposit = self._tokens.deposit  # bound once, since each call that succeeds makes a deposit
         self._concurrent_ratio = given.concurrent_ratio
-        self._least_concurrent = given.least_concurrent
+        self._min_concurrent = given.min_concurrent
         self.active = 0
         self.retrying = 0
 
@@ -144,7 +144,7 @@ class RetryBudget:
 
     def withdraw(self) -> bool:
         """Begin another attempt. Returns False, and takes nothing, if either form of the budget is exhausted."""
-        if self.retrying >= max(self._least_concurrent, int(self._concurrent_ratio * self.active)) or not self._tokens.withdraw():
+        if self.retrying >= max(self._min_concurrent, int(self._concurrent_ratio * self.active)) or not self._tokens.withdraw():
             return False
         self.retrying += 1
         return True

@@ -64,8 +64,8 @@ def test_a_method_has_its_own_entry_else_its_services(read):
         ("[quotas.a]\nper_second = 1", "quotas.a.methods is missing"),
         ("[quotas.a]\nmethods = ['EchoService']\nper_second = 'many'", "quotas.a.per_second: expected `float`"),
         ("[quotas.a]\nmethods = ['EchoService']\nper_minute = 1", "unknown key quotas.a.per_minute; known keys here"),
-        ("[bulkheads.b]\nmethods = ['EchoService']\nmost = 0", "bulkheads.b: most is 0; give 1 or more"),
-        ("[bulkheads.b]\nmethods = []\nmost = 1", "bulkheads.b.methods: is empty"),
+        ("[bulkheads.b]\nmethods = ['EchoService']\nmax_concurrent = 0", "bulkheads.b: max_concurrent is 0; give 1 or more"),
+        ("[bulkheads.b]\nmethods = []\nmax_concurrent = 1", "bulkheads.b.methods: is empty"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_field(read, text, message):
@@ -97,7 +97,7 @@ def test_a_method_that_nobody_serves_is_named_with_what_is_near(read, methods, m
 
 @pytest.mark.parametrize("asked", ["EchoService/Say", "EchoService"])
 def test_two_entries_of_one_method_are_refused(read, asked):
-    text = "".join(f"[bulkheads.{name}]\nmethods = ['{asked}']\nmost = 1\n" for name in ("a", "b"))
+    text = "".join(f"[bulkheads.{name}]\nmethods = ['{asked}']\nmax_concurrent = 1\n" for name in ("a", "b"))
     with pytest.raises(SetupError, match=r"bulkheads.b.methods: echo.v1.EchoService/\w+ is among those of .*bulkheads.a, too"):
         by_method(read(text).bulkheads, METHODS)
 
@@ -129,7 +129,7 @@ async def test_a_tenant_is_held_to_its_quota_and_a_bulkhead_to_its_places(read):
         shadow = true
         [bulkheads.slow]
         methods = ["EchoService/Sleep", "EchoService/Fail"]
-        most = 1
+        max_concurrent = 1
         """
     )
     echo = Echo()
@@ -178,3 +178,10 @@ def test_no_address_is_shown(read):
     config = read('[service]\nquota_store = "redis://:secret@cache/0"')
     assert "secret" not in repr(config)
     assert isinstance(config.source, Path)
+
+
+def test_a_bulkhead_with_the_former_name_of_its_bound_still_holds(read, caplog):
+    (entry,) = read("[bulkheads.b]\nmethods = ['EchoService']\nmost = 3").bulkheads
+    assert entry.compartment.max_concurrent == 3
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "towpath.toml: bulkheads.b.most is called max_concurrent now" in warning

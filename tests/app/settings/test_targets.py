@@ -31,7 +31,7 @@ keepalive_timeout = "6s"
 outlier_detection = false
 breaker = "shadow"
 throttle = "off"
-retry_budget = { ratio = 0.1, least_concurrent = 1 }
+retry_budget = { ratio = 0.1, min_concurrent = 1 }
 """
 
 OPTIONS = ChannelOptions(
@@ -49,7 +49,7 @@ OPTIONS = ChannelOptions(
     keepalive_timeout=6.0,
     ejection=None,
 )
-RESILIENCE = Resilience(breaker="shadow", throttle="off", budget=BudgetOptions(ratio=0.1, least_concurrent=1))
+RESILIENCE = Resilience(breaker="shadow", throttle="off", budget=BudgetOptions(ratio=0.1, min_concurrent=1))
 
 
 def test_a_target_has_the_settings_of_its_table(tmp_path):

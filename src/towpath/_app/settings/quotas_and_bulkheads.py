@@ -11,7 +11,7 @@
 
     [bulkheads.database]
     methods = ["FlightsService"]
-    most = 10                                # calls of all these methods together that may be under way
+    max_concurrent = 10                      # calls of all these methods together that may be under way
     shadow = true
 
 An entry for a service does not hold for a method that has an entry of its own. A call that exceeds a quota or finds a bulkhead full is
@@ -21,7 +21,7 @@ rejected with RESOURCE_EXHAUSTED. See `towpath._layers.quota` and `towpath._laye
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -49,8 +49,10 @@ class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
 class BulkheadTable(msgspec.Struct, frozen=True, kw_only=True):
     """A table of `[bulkheads]`, as the file has it."""
 
+    RENAMED: ClassVar = {"most": "max_concurrent"}
+
     methods: tuple[str, ...]
-    most: int
+    max_concurrent: int
     shadow: bool = False
 
 
@@ -107,7 +109,7 @@ def bulkheads_of(tables: Mapping[str, BulkheadTable], source: Path | None) -> tu
     for name, table in tables.items():
         where = f"{source}: bulkheads.{name}"
         try:
-            compartment = Compartment(most=table.most, group=name, shadow=table.shadow)
+            compartment = Compartment(max_concurrent=table.max_concurrent, group=name, shadow=table.shadow)
         except ValueError as error:
             raise SetupError(f"{where}: {error}") from None
         found.append(NamedBulkhead(where=where, methods=_methods(table.methods, where), compartment=compartment))

@@ -19,7 +19,7 @@
     outlier_detection = false               # compare no endpoints (gRFC A50); true without it
     breaker = "shadow"                      # only count calls that the breaker would keep away; or "off"; "on" without it
     throttle = "off"                        # or "shadow"; "on" without it
-    retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, least_concurrent = 3 }
+    retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, min_concurrent = 3 }
 
 `towpath.transport.ChannelOptions` explains the settings and their defaults, and `towpath._app.settings.resilience.Resilience` the last
 three. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
@@ -28,7 +28,7 @@ three. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -48,10 +48,12 @@ _DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interv
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A `retry_budget`, as the file has it. `towpath._layers.retry_budget.BudgetOptions` explains its fields."""
 
+    RENAMED: ClassVar = {"least_concurrent": "min_concurrent"}
+
     ratio: float | None = None
     per_second: float | None = None
     concurrent_ratio: float | None = None
-    least_concurrent: int | None = None
+    min_concurrent: int | None = None
 
 
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ resembles an unknown one. An unknown key is an error: a misspelt setting that ha
 start.
 """
 
+import logging
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from towpath._core.policies import InvalidField
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Policy = TypeVar("Policy")
+
+_log = logging.getLogger("towpath.app")
 
 _KINDS: Final = {"str": "a string", "int": "an integer", "bool": "a boolean", "list": "an array", "float": "a number"}
 
@@ -71,6 +74,7 @@ def _struct(value: object, into: type[Table], path: Path, where: str) -> Table:
         raise SetupError(f"{path}: {where} must be a table, not {_kind(value)}")
     table = cast("dict[str, object]", value)
     fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
+    table = _with_new_names(table, getattr(into, "RENAMED", {}), path, where)
     for key in table:
         if key not in fields:
             raise SetupError(f"{path}: unknown key {_join(where, key)}; {suggestion(key, fields, kind='keys here')}")
@@ -81,6 +85,17 @@ def _struct(value: object, into: type[Table], path: Path, where: str) -> Table:
         elif field.required:
             raise SetupError(f"{path}: {_join(where, key)} is missing; add it")
     return into(**given)
+
+
+def _with_new_names(table: dict[str, object], renamed: Mapping[str, str], path: Path, where: str) -> dict[str, object]:
+    """`table` with today's names of the keys in `renamed`, each of which the log tells once per reading."""
+    for old, new in renamed.items():
+        if old in table:
+            if new in table:
+                raise SetupError(f"{path}: {_join(where, old)} is the former name of {_join(where, new)}; leave it out")
+            _log.warning("%s: %s is called %s now; the former name goes with one of the next releases", path, _join(where, old), new)
+            table = {new if key == old else key: value for key, value in table.items()}
+    return table
 
 
 def _convert(value: object, into: Any, path: Path, where: str) -> Any:
