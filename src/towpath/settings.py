@@ -4,18 +4,23 @@ from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.resilience import Resilience
 from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions, ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._app.settings.targets import ChannelLimits
 from towpath._contracts.policy import MethodConfig
 from towpath._layers.admission.adaptive_limit import LimitOptions
 from towpath._layers.admission.wait_limits import QueueOptions
+from towpath._layers.breaker import BreakerOptions
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
+from towpath._layers.throttle import ThrottleOptions
 
 __all__ = [
     "AdmissionMode",
     "AdmissionOptions",
+    "BreakerOptions",
     "BudgetOptions",
+    "ChannelLimits",
     "Compartment",
     "LimitOptions",
     "MethodConfig",
@@ -27,5 +32,6 @@ __all__ = [
     "Resilience",
     "ServerOptions",
     "ServiceConfig",
+    "ThrottleOptions",
     "load",
 ]

@@ -12,6 +12,7 @@ from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.decisions import rejection
 from towpath._core.errors import Code, RpcError
+from towpath._layers.breaker import BreakerOptions
 from towpath._layers.endpoint_breaker import EndpointBreaker, Paces
 
 ONE, OTHER = SAY.full_name, FAIL.full_name
@@ -49,6 +50,17 @@ def refused(role: str) -> RpcError:
 def feed(tested: EndpointBreaker, error: BaseException | None, count: int = 1, *, method: str = ONE, seconds: float = 0.01) -> None:
     for _ in range(count):
         tested.record(tested.begin(method), seconds, error)
+
+
+def test_the_options_hold_for_methods_and_for_connections(hand):
+    tested = EndpointBreaker({}, BreakerOptions(failures=2, ratio=0.01, min_calls=1, jitter=0), source=random.Random(1))
+    feed(tested, lost())
+    assert tested.allows(ONE)  # the share counts for methods alone
+    feed(tested, lost())
+    assert not tested.allows(OTHER)
+    other = EndpointBreaker({}, BreakerOptions(failures=2, jitter=0), source=random.Random(1))
+    feed(other, RpcError(Code.INTERNAL, "a bug"), 2)
+    assert [other.allows(method) for method in (ONE, OTHER)] == [False, True]
 
 
 @pytest.mark.parametrize("code", [Code.INTERNAL, Code.UNKNOWN, Code.DATA_LOSS, Code.UNAVAILABLE])

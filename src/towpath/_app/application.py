@@ -122,6 +122,7 @@ class App:
                 insecure=self.config.insecure,
                 options=target.options,
                 resilience=target.resilience,
+                limits=target.limits,
                 signal=self._signal,
             )
         return channel

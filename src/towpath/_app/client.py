@@ -14,7 +14,9 @@ from towpath._app.client_stack import ClientStack
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.methods import configured_methods
 from towpath._app.settings.resilience import DEFAULT, Resilience, guards_of
+from towpath._app.settings.server_options import with_header_limit
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.settings.targets import NO_OTHER_LIMITS, ChannelLimits
 from towpath._contracts.policy import MethodConfig
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
@@ -44,13 +46,24 @@ class Channel:
         insecure: bool,
         options: ChannelOptions | None = None,
         resilience: Resilience = DEFAULT,
+        limits: ChannelLimits = NO_OTHER_LIMITS,
         signal: Signal | None = None,
     ) -> None:
         """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. `signal` is told of each decision; by default it
         is the counter of `metrics`. Raises SetupError if the target has another form, or needs TLS."""
         signal = metrics.decisions if signal is None else signal
-        guards = guards_of(resilience.breaker, chance.generator(), signal)
-        self._bare = BareChannel(target, tls=tls, insecure=insecure, options=options, guards=guards, signal=signal)
+        guards = guards_of(resilience, chance.generator(), signal)
+        self._bare = BareChannel(
+            target,
+            tls=tls,
+            insecure=insecure,
+            options=options,
+            limits=with_header_limit(limits.http2, limits.header_limit),
+            message_limit=limits.message_limit,
+            compression=limits.compression,
+            guards=guards,
+            signal=signal,
+        )
         self._stack = ClientStack(metrics, config.methods, resilience, signal=signal)
         self._fallback: Fallback | None = None
 
@@ -105,12 +118,14 @@ def connect(
     insecure: bool = False,
     options: ChannelOptions | None = None,
     resilience: Resilience = DEFAULT,
+    limits: ChannelLimits = NO_OTHER_LIMITS,
     on_decision: DecisionCallback | None = None,
 ) -> Channel:
     """A channel to `target` with the default stack. It connects on the first call. Close it, or use it with `async with`.
 
     A target is `host:port` (one endpoint), `dns:///host:port` (every address of the name), `static:///a:1,b:2` or `unix:path`. `options`
-    say how calls are spread over several endpoints. `resilience` sets the breaker, the throttle and the retry budget.
+    say how calls are spread over several endpoints. `resilience` sets the breaker, the throttle and the retry budget. `limits` are those of
+    responses, and the compression of requests.
 
     Without `config` a method's values come from its contract and the defaults. Without `metrics` calls are counted in prometheus-client's
     own process-wide registry. `tls` names the authorities to trust. Without TLS, from `tls` or from `config`, the target has to be on this
@@ -131,6 +146,7 @@ def connect(
         insecure=insecure or settings.insecure,
         options=options,
         resilience=resilience,
+        limits=limits,
         signal=with_callback(metrics.decisions, on_decision),
     )
 

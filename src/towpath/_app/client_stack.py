@@ -6,6 +6,7 @@ rejections are counted. Layers below `retry` run once per attempt, so that the t
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -26,7 +27,7 @@ from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
-from towpath._layers.throttle import Throttle, ThrottleOptions
+from towpath._layers.throttle import Throttle
 from towpath._telemetry.metrics import CallMetrics
 
 CLIENT_END: Final = "transport"
@@ -56,7 +57,9 @@ class ClientStack:
         self._signal = signal = metrics.decisions if signal is None else signal
         source = chance.generator()  # jitter; nothing here is a secret
         budget = RetryBudget(resilience.budget)
-        throttle = Throttle(source=source, options=ThrottleOptions(shadow=resilience.throttle == "shadow"), signal=signal)
+        throttle = Throttle(
+            source=source, options=replace(resilience.throttle_options, shadow=resilience.throttle == "shadow"), signal=signal
+        )
         # A method has hedges or retries. Both are paid for from one budget.
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
@@ -138,10 +141,10 @@ class ClientStack:
         return metrics, fallback, *inner
 
     def _registered(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, bound: BoundMethod[_Call]) -> _Call:
-        replace = bound.replace  # the closure must not hold `bound`, whose `call` is the key of the weak dictionary
+        rebind = bound.replace  # the closure must not hold `bound`, whose `call` is the key of the weak dictionary
 
         def recompose() -> None:
-            replace(self._client_context(method), self._composed(method, transport, fallback))
+            rebind(self._client_context(method), self._composed(method, transport, fallback))
 
         self._bound[bound.call] = method, recompose
         return bound.call

@@ -11,6 +11,7 @@ breaker.
 """
 
 import random
+from dataclasses import replace
 from typing import Final
 
 from towpath._core import clock
@@ -28,9 +29,9 @@ BREAKER_OPEN: Final = "BREAKER_OPEN"
 _PERIOD: Final = 10.0
 """Seconds in one period. An answer is remembered in its own period and in the next."""
 
-_CONNECTIONS: Final = BreakerOptions(min_calls=1 << 62)
-"""The options of the breaker for connections. The share of failures has no effect: one connection carries any number of calls, so a share
-of lost connections among them means nothing."""
+_NO_SHARE: Final = 1 << 62
+"""The `min_calls` of the breaker for connections. The share of failures has no effect on it: one connection carries any number of calls, so
+a share of lost connections among them means nothing."""
 
 _SUCCESS: Final = Outcome.SUCCESS
 _OVERLOAD: Final = Outcome.OVERLOAD
@@ -79,26 +80,28 @@ class _Judged:
 
     __slots__ = ("breaker", "method", "pace")
 
-    def __init__(self, method: str, pace: Pace, source: random.Random) -> None:
+    def __init__(self, method: str, pace: Pace, options: BreakerOptions, source: random.Random) -> None:
         self.method = method
         self.pace = pace
-        self.breaker = Breaker(source=source)
+        self.breaker = Breaker(options, source=source)
 
 
 Begun = tuple[_Judged, int, int, int]
 
 
 class EndpointBreaker:
-    """The breakers of one endpoint. All endpoints of a target share `paces`. `source` draws the jitter of the times for which breakers stay
-    open. Ask `allows` when choosing an endpoint. Give each call one `begin` and one `record`. Bound to one loop; not thread-safe."""
+    """The breakers of one endpoint. All endpoints of a target share `paces`. `options` hold for each breaker, but the one for connections
+    heeds no share of failures. `source` draws the jitter of the times for which breakers stay open. Ask `allows` when choosing an endpoint.
+    Give each call one `begin` and one `record`. Bound to one loop; not thread-safe."""
 
-    __slots__ = ("_connections", "_faults", "_methods", "_paces", "_source", "_wary")
+    __slots__ = ("_connections", "_faults", "_methods", "_options", "_paces", "_source", "_wary")
 
-    def __init__(self, paces: Paces, *, source: random.Random) -> None:
+    def __init__(self, paces: Paces, options: BreakerOptions | None = None, *, source: random.Random) -> None:
+        self._options = BreakerOptions() if options is None else options
         self._paces = paces
         self._source = source
         self._methods: dict[str, _Judged] = {}
-        self._connections = Breaker(_CONNECTIONS, source=source)
+        self._connections = Breaker(replace(self._options, min_calls=_NO_SHARE), source=source)
         self._faults = 0
         self._wary = False
         """Whether a connection was lost, so that its breaker has to hear of the next answer over another."""
@@ -115,7 +118,7 @@ class EndpointBreaker:
         judged = self._methods.get(method)
         if judged is None:
             pace = self._paces.setdefault(method, Pace())
-            judged = self._methods[method] = _Judged(method, pace, self._source)
+            judged = self._methods[method] = _Judged(method, pace, self._options, self._source)
         return judged, judged.breaker.begin(), self._connections.begin(), self._faults
 
     def record(self, begun: Begun, seconds: float, error: BaseException | None) -> None:

@@ -12,17 +12,22 @@
     subset_client = 3                       # this client's number among those of the target
     slow_start = "10s"
     connect_timeout = "20s"
-    max_age = "300s"
+    max_age = "300s"                        # or "off"
     resolve_interval = "30s"
     keepalive_time = "60s"
     keepalive_timeout = "20s"
-    outlier_detection = false               # compare no endpoints (gRFC A50); true without it
-    breaker = "shadow"                      # only count calls that the breaker would keep away; or "off"; "on" without it
-    throttle = "off"                        # or "shadow"; "on" without it
+    message_limit = 4194304                 # bytes of a response message
+    header_limit = 16384                    # bytes of a response's header fields
+    compression = "gzip"                    # of requests; "off" without it
+    http2 = { stream_window = 262144, connection_window = 4194304, max_frame_size = 16384 }
+    connection_backoff = { initial_delay = "0.1s", multiplier = 1.6, jitter = 0.2, max_delay = "10s" }
+    outlier_detection = false               # compare no endpoints (gRFC A50); true without it; or a table with its values
+    breaker = "shadow"                      # only count calls that the breaker would keep away; or "off"; "on" without it; or a table
+    throttle = "off"                        # or "shadow"; "on" without it; or a table
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, min_concurrent = 3 }
 
-`towpath.transport.ChannelOptions` explains the settings and their defaults, and `towpath._app.settings.resilience.Resilience` the last
-three. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
+`towpath.transport.ChannelOptions`, `Backoff` and `Ejection` explain the settings and their defaults, `towpath._app.settings.resilience` the
+last three, and `towpath._wire.http2.limits.Limits` those of HTTP/2. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 """
 
 from collections.abc import Mapping
@@ -33,16 +38,71 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from towpath._app.settings.duration import parse_duration
-from towpath._app.settings.resilience import DEFAULT, Mode, Resilience
+from towpath._app.settings.option_tables import OFF, Keys, Number, Seconds, options
+from towpath._app.settings.resilience import DEFAULT, BreakerSettings, Mode, Resilience, ThrottleSettings, breaker_of, throttle_of
+from towpath._app.settings.server_options import DEFAULT_HEADER_LIMIT, WINDOWS, CompressionSetting, header_limit
 from towpath._core.errors import SetupError
 from towpath._layers.retry_budget import BudgetOptions
-from towpath._transport import ChannelOptions
+from towpath._transport import Backoff, ChannelOptions, Ejection
 from towpath._transport.client.endpoints.target import Target
+from towpath._wire.compression import CompressionName
+from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 
 VARIABLE: Final = "TOWPATH_TARGET_"
 """The start of the name of each variable that sets a target's address."""
 
 _DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout")
+
+
+MESSAGE_LIMIT: Final = Number("message_limit", 1, 2**32 - 1, "bytes")
+"""The range of a target's `message_limit`: gRPC has four bytes for the size of a message."""
+
+CONNECTION_BACKOFF: Final[Keys] = {
+    "initial_delay": Seconds("initial"),
+    "multiplier": Number("factor", 1, 1000),
+    "jitter": Number("jitter", 0, 1),
+    "max_delay": Seconds("most"),
+}
+
+OUTLIER_DETECTION: Final[Keys] = {
+    "interval": Seconds("interval"),
+    "base_ejection_time": Seconds("base_time"),
+    "max_ejection_time": Seconds("most_time"),
+    "max_ejected_share": Number("most_share", 0.001, 1),
+    "min_hosts": Number("hosts", 1, 1_000_000),
+    "min_requests": Number("requests", 1, 1_000_000_000),
+    "stdev_factor": Number("sigmas", 0.001, 1000),
+}
+
+
+class ClientHttp2Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A table `http2` of a target, as the file has it."""
+
+    stream_window: int | None = None
+    connection_window: int | None = None
+    max_frame_size: int | None = None
+
+
+class ConnectionBackoffSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A table `connection_backoff` of a target, as the file has it."""
+
+    initial_delay: str | None = None
+    multiplier: float | None = None
+    jitter: float | None = None
+    max_delay: str | None = None
+
+
+class OutlierDetectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A table `outlier_detection` of a target, as the file has it. gRFC A50 has its names."""
+
+    interval: str | None = None
+    base_ejection_time: str | None = None
+    max_ejection_time: str | None = None
+    max_ejected_share: float | None = None
+    min_hosts: int | None = None
+    min_requests: int | None = None
+    stdev_factor: float | None = None
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +132,34 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     resolve_interval: str | None = None
     keepalive_time: str | None = None
     keepalive_timeout: str | None = None
-    outlier_detection: bool = True
-    breaker: Mode = "on"
-    throttle: Mode = "on"
+    message_limit: int | None = None
+    header_limit: int | None = None
+    compression: CompressionSetting = "off"
+    http2: ClientHttp2Settings = ClientHttp2Settings()
+    connection_backoff: ConnectionBackoffSettings = ConnectionBackoffSettings()
+    outlier_detection: bool | OutlierDetectionSettings = True
+    breaker: Mode | BreakerSettings = "on"
+    throttle: Mode | ThrottleSettings = "on"
     retry_budget: BudgetSettings = BudgetSettings()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelLimits:
+    """What a client allows the servers of one target, and the compression of its requests. Sizes are in bytes."""
+
+    message_limit: int = DEFAULT_MESSAGE_LIMIT
+    """What a response message may have, before and after decompression."""
+    header_limit: int = DEFAULT_HEADER_LIMIT
+    """What the header fields of a response may have. It decides `max_header_list`, `max_header_block` and `max_continuations` of
+    `http2`."""
+    compression: CompressionName | None = None
+    """The compression of requests; None for none."""
+    http2: Limits = DEFAULT_LIMITS
+    """What a connection of HTTP/2 allows its server."""
+
+
+NO_OTHER_LIMITS: Final = ChannelLimits()
+"""The limits of a target without settings."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +172,8 @@ class ConfiguredTarget:
     """How the channel connects and chooses among endpoints."""
     resilience: Resilience = DEFAULT
     """How calls treat a target that fails or is overloaded."""
+    limits: ChannelLimits = NO_OTHER_LIMITS
+    """The limits of responses, and the compression of requests."""
 
 
 def configured(named: Mapping[str, str | TargetSettings], source: Path | None, env: Mapping[str, str]) -> dict[str, ConfiguredTarget]:
@@ -102,7 +188,8 @@ def configured(named: Mapping[str, str | TargetSettings], source: Path | None, e
             targets[normal_name(name)] = ConfiguredTarget(Target.parse(setting, where).text)
         else:
             address = Target.parse(setting.address, f"{where}.address").text
-            targets[normal_name(name)] = ConfiguredTarget(address, _options(setting, where), _resilience(setting, where))
+            channel, resilience, limits = _options(setting, where), _resilience(setting, where), _limits(setting, where)
+            targets[normal_name(name)] = ConfiguredTarget(address, channel, resilience, limits)
     for variable, address in env.items():
         if variable.startswith(VARIABLE) and len(variable) > len(VARIABLE):
             name = normal_name(variable[len(VARIABLE) :])
@@ -115,14 +202,31 @@ def _options(setting: TargetSettings, where: str) -> ChannelOptions:
     given: dict[str, Any] = {}
     for name in ChannelOptions.__dataclass_fields__:
         value = getattr(setting, name, None)
-        if value is not None:
+        if value == OFF and name == "max_age":
+            given[name] = None
+        elif value is not None:
             given[name] = parse_duration(value, f"{where}.{name}") if name in _DURATIONS else value
-    if not setting.outlier_detection:
+    given["backoff"] = _backoff(setting.connection_backoff, f"{where}.connection_backoff")
+    detection = setting.outlier_detection
+    if detection is False:
         given["ejection"] = None
+    elif isinstance(detection, OutlierDetectionSettings):
+        given["ejection"] = options(Ejection, detection, OUTLIER_DETECTION, f"{where}.outlier_detection")
     try:
         return ChannelOptions(**given)
     except SetupError as error:
         raise SetupError(f"{where}: {error}") from None
+
+
+def _backoff(setting: ConnectionBackoffSettings, where: str) -> Backoff:
+    backoff = options(Backoff, setting, CONNECTION_BACKOFF, where)
+    if backoff.initial <= backoff.most:
+        return backoff
+    if setting.max_delay is None:
+        return replace(backoff, most=backoff.initial)
+    if setting.initial_delay is None:
+        return replace(backoff, initial=backoff.most)
+    raise SetupError(f"{where}: initial_delay is {setting.initial_delay} and max_delay {setting.max_delay}; give the first no larger")
 
 
 def _resilience(setting: TargetSettings, where: str) -> Resilience:
@@ -131,7 +235,19 @@ def _resilience(setting: TargetSettings, where: str) -> Resilience:
         budget = BudgetOptions(**given)
     except SetupError as error:
         raise SetupError(f"{where}.retry_budget: {error}") from None
-    return Resilience(breaker=setting.breaker, throttle=setting.throttle, budget=budget)
+    breaker, breaker_options = breaker_of(setting.breaker, f"{where}.breaker")
+    throttle, throttle_options = throttle_of(setting.throttle, f"{where}.throttle")
+    return Resilience(breaker=breaker, throttle=throttle, budget=budget, breaker_options=breaker_options, throttle_options=throttle_options)
+
+
+def _limits(setting: TargetSettings, where: str) -> ChannelLimits:
+    size = setting.message_limit
+    return ChannelLimits(
+        message_limit=DEFAULT_MESSAGE_LIMIT if size is None else int(MESSAGE_LIMIT.read(size, f"{where}.message_limit")),
+        header_limit=header_limit(setting.header_limit, where),
+        compression=None if setting.compression == "off" else setting.compression,
+        http2=options(Limits, setting.http2, WINDOWS, f"{where}.http2"),
+    )
 
 
 def normal_name(name: str) -> str:
