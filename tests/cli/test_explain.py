@@ -2,12 +2,18 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tests.app.settings.test_targets import WHOLE
+from towpath._app.settings.server_options import AdmissionSettings, ConnectionSettings, Http1Settings, Http2Settings, KeepaliveSettings
+from towpath._app.settings.targets import TargetSettings
 from towpath._cli.explain import explain
 from towpath._core.errors import SetupError
 
 OR = "or what no handler began"
+LIMITS = ("message_limit", "header_limit", "compression", "connections.", "keepalive.", "http1.", "http2.", "admission.")
+"""The starts of the rows about the limits of the server."""
 
 
 @pytest.fixture
@@ -61,7 +67,8 @@ def test_the_clients_side(capsys):
 @pytest.mark.usefixtures("config")
 def test_the_servers_side(capsys):
     assert explain("/EchoService/Sleep", side="server") == 0
-    assert rows(capsys.readouterr().out) == [
+    found = rows(capsys.readouterr().out)
+    assert [row for row in found if not row[0].startswith(LIMITS)] == [
         ["echo.v1.EchoService/Sleep, server side"],
         ["stack", "context -> metrics -> deadline -> admission -> idempotency -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
@@ -75,6 +82,81 @@ def test_the_servers_side(capsys):
         ["idempotency", "idempotent", "contract option"],
         ["kind", "unary", "contract"],
     ]
+
+
+def keys_of(table: type[msgspec.Struct], name: str) -> set[str]:
+    return {f"{name}.{field.encode_name}" for field in msgspec.structs.fields(table)}
+
+
+@pytest.mark.usefixtures("config")
+def test_every_limit_of_a_server_has_a_row_that_says_it_is_a_default(capsys):
+    explain("EchoService/Say", side="server")
+    found = {row[0]: row[1:] for row in rows(capsys.readouterr().out)}
+    tables = {
+        "connections": ConnectionSettings,
+        "keepalive": KeepaliveSettings,
+        "http1": Http1Settings,
+        "http2": Http2Settings,
+        "admission": AdmissionSettings,
+    }
+    keys = {key for name, table in tables.items() for key in keys_of(table, name)} - {"admission.mode"}
+    assert {key: row[1] for key, row in found.items() if "." in key and len(row) == 2} == dict.fromkeys(keys, "default")
+    assert found["message_limit"] == ["4194304 bytes", "default"]
+    assert found["header_limit"] == ["16384 bytes", "default"]
+    assert found["compression"] == ["off", "default"]
+    assert found["connections.idle_timeout"] == ["3600s", "default"]
+
+
+def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, capsys):
+    config.write_text(
+        config.read_text().replace("[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'")
+        + """
+        [service.connections]
+        max_connections = 50
+        idle_timeout = "off"
+        [service.keepalive]
+        time = "off"
+        [service.http2]
+        resets_per_second = 2.5
+        [service.admission]
+        initial_limit = 5
+        target = "0.01s"
+        """
+    )
+    explain("EchoService/Say", side="server")
+    text = rows(capsys.readouterr().out)
+    for row in (
+        ["header_limit", "2048 bytes; default 16384 bytes"],
+        ["compression", "gzip; default off"],
+        ["connections.max_connections", "50; default 10000"],
+        ["connections.idle_timeout", "off; default 3600s"],
+        ["keepalive.time", "off; default 120s"],
+        ["http2.resets_per_second", "2.5; default 100"],
+        ["admission.initial_limit", "5; default 20"],
+        ["admission.target", "0.01s; default 0.005s"],
+    ):
+        assert [*row, f"towpath.toml: service.{row[0]}"] in text
+    (admission,) = [row for row in text if row[0] == "admission"]
+    assert admission[1].startswith("on; 5 calls at first while the loop is late")
+    assert admission[1].endswith("10 ms in an overload")
+
+
+def test_what_the_file_sets_to_a_target_has_a_row_for_each_key(config, capsys):
+    config.write_text(config.read_text() + WHOLE)
+    explain("EchoService/Say", side="client")
+    found = {row[0]: row[1:] for row in rows(capsys.readouterr().out) if row[0].startswith("targets.")}
+    keys = {line.partition(" = ")[0] for line in WHOLE.partition("[targets.flight-data]")[2].partition("[targets.detected]")[0].split()}
+    written = {row.removeprefix("targets.flight_data.").partition(".")[0] for row in found if "flight_data" in row}
+    assert written == {field.name for field in msgspec.structs.fields(TargetSettings)} & keys - {"address"}
+    assert found["targets.flight_data.slow_start"] == ["1s; default 10s", "towpath.toml: targets.flight_data.slow_start"]
+    assert found["targets.flight_data.health_service"] == ['""; default none', "towpath.toml: targets.flight_data.health_service"]
+    assert found["targets.flight_data.breaker.failures"][0] == "1; default 5"
+    assert found["targets.flight_data.throttle"][0] == "off; default on"
+    assert found["targets.flight_data.connection_backoff.max_delay"][0] == "5s; default 10s"
+    assert found["targets.flight_data.outlier_detection"][0] == "false; default true"
+    assert found["targets.detected.max_age"][0] == "off; default 300s"
+    assert found["targets.detected.outlier_detection.stdev_factor"][0] == "0.7; default 1.9"
+    assert not [row for row in found if row.startswith("targets.weather")]
 
 
 @pytest.mark.usefixtures("config")

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from towpath._app.settings.service_file import ServiceConfig
-    from towpath._contracts.policy import MethodConfig
     from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
     from towpath._core.service import MethodSpec
     from towpath._layers.idempotency.store import IdempotencyStore
@@ -64,7 +63,7 @@ def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> str:
     from towpath._telemetry.metrics import CallMetrics
 
     stack = client_roles(spec, CallMetrics(), settings.methods)
-    return _told(f"{spec.full_name}, client side", stack, _client_values(spec, settings.methods))
+    return _told(f"{spec.full_name}, client side", stack, _client_values(spec, settings))
 
 
 def _server(
@@ -81,10 +80,11 @@ def _told(title: str, stack: Sequence[str], rows: Sequence[tuple[str, str, str]]
     return "\n".join([title, f"  stack   {' -> '.join(stack)}", *values])
 
 
-def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig"]) -> list[tuple[str, str, str]]:
+def _client_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> list[tuple[str, str, str]]:
+    from towpath._cli.explained_limits import target_settings
     from towpath._contracts.policy import resolve
 
-    policy = resolve(spec, methods)
+    policy = resolve(spec, settings.methods)
     criticality = policy.criticality.value
     return [
         ("timeout", f"{_seconds(policy.timeout.value)}, or what the caller has left if that is less", policy.timeout.source),
@@ -97,6 +97,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", methods: Sequence["MethodConfig
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
         ("fallback", _fallback(policy.fallback.value), policy.fallback.source),
         *_about_targets(),
+        *target_settings(settings),
         *_key(spec, "the caller has to give one", "the caller's, or one made for each call"),
         *_declared(spec),
     ]
@@ -129,20 +130,21 @@ def _about_targets() -> list[tuple[str, str, str]]:
 def _server_values(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> list[tuple[str, str, str]]:
+    from towpath._cli.explained_limits import server_limits
     from towpath._contracts.policy import DEFAULT, resolve
-    from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT
-    from towpath._layers.admission.wait_limits import DEFAULT_QUEUE
 
     # As in gRPC, a service file's entry for a method is for clients: a server takes the values that a call brings.
     policy = resolve(spec)
-    limit = f"{DEFAULT_LIMIT.initial} calls at first while the loop is late, then what serves best"
+    admission = settings.admission_options
+    limit = f"{admission.limit.initial} calls at first while the loop is late, then what serves best"
     kept = settings.idempotency.partition(":")[0]  # the rest may hold a password
-    queue = f"half the callers' time in a queue, {DEFAULT_QUEUE.target * 1000:g} ms in an overload"
+    queue = f"half the callers' time in a queue, {admission.queue.target * 1000:g} ms in an overload"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
         ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
         *_shares(spec, methods, settings),
+        *server_limits(settings),
         ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
         *_key(spec, "a call without one is INVALID_ARGUMENT", "a call may come without one"),
         *_declared(spec),

@@ -44,6 +44,7 @@ retry_budget = { ratio = 0.1, min_concurrent = 1 }
 [targets.detected]
 address = "dns:///detected:1"
 max_age = "off"
+keepalive_time = "off"
 [targets.detected.outlier_detection]
 interval = "1s"
 base_ejection_time = "2s"

@@ -52,7 +52,8 @@ from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 VARIABLE: Final = "TOWPATH_TARGET_"
 """The start of the name of each variable that sets a target's address."""
 
-_DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout")
+DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout")
+"""The settings of a target whose values are durations."""
 
 
 MESSAGE_LIMIT: Final = Number("message_limit", 1, 2**32 - 1, "bytes")
@@ -202,10 +203,10 @@ def _options(setting: TargetSettings, where: str) -> ChannelOptions:
     given: dict[str, Any] = {}
     for name in ChannelOptions.__dataclass_fields__:
         value = getattr(setting, name, None)
-        if value == OFF and name == "max_age":
+        if value == OFF and name in ("max_age", "keepalive_time"):
             given[name] = None
         elif value is not None:
-            given[name] = parse_duration(value, f"{where}.{name}") if name in _DURATIONS else value
+            given[name] = parse_duration(value, f"{where}.{name}") if name in DURATIONS else value
     given["backoff"] = _backoff(setting.connection_backoff, f"{where}.connection_backoff")
     detection = setting.outlier_detection
     if detection is False:
