@@ -18,7 +18,7 @@ from tests.app.process.test_workers import crew, team, until
 from tests.app.stage import PATIENCE, Watched, importable
 from tests.echo_service import FOREVER, Echo
 from towpath import App, CallOptions, Code, RpcError, connect
-from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER
+from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER, reread
 from towpath._app.settings.server_options import ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._core.decisions import reason_of
@@ -174,6 +174,30 @@ async def test_what_cannot_hold_here_changes_nothing(read):
             call = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=0.2)))
             await call  # within the two seconds of the contract, which the impatient file would have cut short
     assert FAIL.full_name == "echo.v1.EchoService/Fail"
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("[service]\nheader_limit = 2048\ncompression = 'gzip'", "service.header_limit, service.compression"),
+        ("[service.connections]\nmax_age = '60s'", "service.connections"),
+        ("[service.keepalive]\ntime = 'off'\n[service.http1]\nmax_header_fields = 5", "service.keepalive, service.http1"),
+        ("[service.http2]\nmax_concurrent_streams = 5", "service.http2"),
+        ("[targets.x]\naddress = 'a:1'\nbreaker = { failures = 1 }", "targets"),
+        ("[service.admission]\nmax_limit = 5", ""),
+        ("[service]\nadmission = 'off'", ""),
+        ("[service.connections]\nmax_connections = 10000", ""),
+    ],
+)
+async def test_what_cannot_change_while_it_runs_is_named_in_the_log(read, caplog, text, settings):
+    caplog.set_level("INFO", "towpath.app")
+    before = read("")
+    async with App(before) as app:
+        await app.start("127.0.0.1", 0)
+        reread(before, lambda: read(text), app.reload)
+    messages = [record.getMessage() for record in caplog.records]
+    assert "towpath.toml was read anew" in messages[0]
+    assert messages[1:] == ([f"of what differs, this needs a restart: {settings}"] if settings else [])
 
 
 async def test_a_client_that_is_gone_is_not_kept_for_it(read):

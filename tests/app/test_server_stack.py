@@ -6,9 +6,12 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo
 from towpath import App, CallOptions, Code, Context, RpcError, connect
+from towpath._app.server_stack import ServerStack
+from towpath._app.settings.server_options import AdmissionOptions
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
+from towpath._layers.admission.wait_limits import QueueOptions
 from towpath._layers.bucket import Rate
 from towpath._layers.bulkhead import Bulkhead, Compartment
 from towpath._layers.quota import Quota, RateLimit
@@ -92,3 +95,19 @@ async def test_an_application_s_own_layers_stand_between_admission_and_handler()
             with pytest.raises(RpcError) as caught:
                 await client.say(pb.SayRequest())
     assert (caught.value.code, reason_of(caught.value)) == (Code.RESOURCE_EXHAUSTED, "RATE_LIMIT")
+
+
+def test_admission_goes_on_with_what_it_has_learned_until_its_limits_are_others():
+    stack = ServerStack(CallMetrics())
+
+    def admission(**settings: object) -> object:
+        layers = stack.layers(ServiceConfig(**settings), Echo.spec.methods)
+        return next((layer for layer in layers if layer.role == "admission"), None)
+
+    first = admission()
+    assert admission(admission="off") is None
+    assert admission(admission="shadow") is first
+    assert admission(admission_options=AdmissionOptions()) is first
+    other = admission(admission_options=AdmissionOptions(queue=QueueOptions(max_length=1)))
+    assert other is not first
+    assert admission(admission_options=AdmissionOptions(queue=QueueOptions(max_length=1))) is other
