@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from echo.v1 import echo_pb2 as pb
-from echo.v1.echo_towpath import SAY, EchoServiceClient
+from echo.v1.echo_towpath import SAY, EchoServiceClient, EchoServiceSyncClient
 
 from tests.conformance.grpcio_peer import GrpcioEcho, grpcio_serving
 from tests.echo_service import PATIENCE, Echo, serving
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
-from towpath import App, CallOptions, Code, Context, Decision, Metadata, RpcError, connect
+from towpath import App, CallOptions, Code, Context, Decision, Metadata, RpcError, connect, connect_sync
 from towpath._app.settings.service_file import load
 from towpath._core.decisions import rejection
 from towpath._telemetry.metrics import CallMetrics
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import Setting
-from towpath.settings import ChannelLimits
+from towpath.settings import ChannelLimits, Resilience
 
 PATIENT = CallOptions(timeout=PATIENCE)
 
@@ -164,3 +164,16 @@ async def test_when_a_client_holds_back_is_a_setting(text: str, reasons: set[tup
                 await client.say(pb.SayRequest(), PATIENT)
     found = {(decision.reason, decision.shadow) for decision in told if decision.role == "throttle"}
     assert found <= reasons if "0.001" in text else found == reasons
+
+
+async def test_a_client_without_asyncio_takes_the_same_limits_and_policies() -> None:
+    def call(address: str) -> None:
+        limits, resilience = ChannelLimits(message_limit=100), Resilience(throttle="off")
+        with (
+            connect_sync(address, limits=limits, resilience=resilience, metrics=CallMetrics()) as channel,
+            pytest.raises(RpcError, match="larger than the limit of 100 bytes"),
+        ):
+            EchoServiceSyncClient(channel).say(pb.SayRequest(payload=bytes(200)), PATIENT)
+
+    async with serving(Echo()) as server:
+        await asyncio.to_thread(call, server.address)

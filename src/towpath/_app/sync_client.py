@@ -18,7 +18,9 @@ from weakref import WeakSet
 from towpath._app.client import Channel, connect
 from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
+from towpath._app.settings.resilience import DEFAULT, Resilience
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.settings.targets import NO_OTHER_LIMITS, ChannelLimits
 from towpath._core.calls.asynchronous import ClientExchange
 from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall, patched_by_gevent
 from towpath._core.context import CallOptions
@@ -131,6 +133,8 @@ def connect_sync(
     tls: ClientTls | None = None,
     insecure: bool = False,
     options: ChannelOptions | None = None,
+    resilience: Resilience = DEFAULT,
+    limits: ChannelLimits = NO_OTHER_LIMITS,
     on_decision: DecisionCallback | None = None,
 ) -> SyncChannel:
     """A channel to `target` for code without asyncio. The parameters are those of `towpath.connect`. Close it, or use it with `with`;
@@ -144,6 +148,8 @@ def connect_sync(
         tls=tls,
         insecure=insecure,
         options=options,
+        resilience=resilience,
+        limits=limits,
         on_decision=on_decision,
     )
     return SyncChannel(make, process_runner)

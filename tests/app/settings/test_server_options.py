@@ -4,6 +4,7 @@ import pytest
 
 from towpath._app.settings.server_options import AdmissionOptions, ServerOptions, with_header_limit
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._app.settings.targets import ChannelLimits
 from towpath._core.errors import SetupError
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath._layers.admission.wait_limits import QueueOptions
@@ -163,3 +164,12 @@ def test_a_value_that_no_server_can_have_is_named_with_its_range(text, message, 
 def test_a_keepalive_that_tcp_cannot_have_is_refused(time, timeout):
     with pytest.raises(ValueError, match=r"of TCP's keepalive is .*; give 1 to 32767 seconds"):
         TcpKeepalive(time=time, timeout=timeout)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1023, 1_048_577])
+def test_options_that_are_made_in_code_have_the_same_range(size):
+    for kind in (ServerOptions, ChannelLimits):
+        with pytest.raises(SetupError, match=rf"^header_limit: {size} is out of range; give 1024 to 1048576 bytes$"):
+            kind(header_limit=size)
+    with pytest.raises(SetupError, match=r"^message_limit: 0 is out of range"):
+        ChannelLimits(message_limit=0)

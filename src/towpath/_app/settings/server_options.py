@@ -168,7 +168,8 @@ class AdmissionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """What a server allows its clients. The fields are the tables and keys of `[service]` with their names."""
+    """What a server allows its clients. The fields are the tables and keys of `[service]` with their names. Raises SetupError for a
+    `header_limit` out of its range."""
 
     header_limit: int = DEFAULT_HEADER_LIMIT
     """Bytes of a request's header fields. It decides `max_header_list`, `max_header_block` and `max_continuations` of `http2`, and
@@ -183,6 +184,9 @@ class ServerOptions:
     """What a connection of HTTP/1.1 allows its client."""
     http2: Limits = DEFAULT_LIMITS
     """What a connection of HTTP/2 allows its client."""
+
+    def __post_init__(self) -> None:
+        HEADER_LIMIT.read(self.header_limit, "header_limit")
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ import msgspec
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.option_tables import OFF, Keys, Number, Seconds, options
 from towpath._app.settings.resilience import DEFAULT, BreakerSettings, Mode, Resilience, ThrottleSettings, breaker_of, throttle_of
-from towpath._app.settings.server_options import DEFAULT_HEADER_LIMIT, WINDOWS, CompressionSetting, header_limit
+from towpath._app.settings.server_options import DEFAULT_HEADER_LIMIT, HEADER_LIMIT, WINDOWS, CompressionSetting, header_limit
 from towpath._core.errors import SetupError
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._transport import Backoff, ChannelOptions, Ejection
@@ -146,7 +146,8 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelLimits:
-    """What a client allows the servers of one target, and the compression of its requests. Sizes are in bytes."""
+    """What a client allows the servers of one target, and the compression of its requests. Sizes are in bytes. Raises SetupError for a
+    `message_limit` or `header_limit` out of its range."""
 
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     """What a response message may have, before and after decompression."""
@@ -157,6 +158,10 @@ class ChannelLimits:
     """The compression of requests; None for none."""
     http2: Limits = DEFAULT_LIMITS
     """What a connection of HTTP/2 allows its server."""
+
+    def __post_init__(self) -> None:
+        MESSAGE_LIMIT.read(self.message_limit, "message_limit")
+        HEADER_LIMIT.read(self.header_limit, "header_limit")
 
 
 NO_OTHER_LIMITS: Final = ChannelLimits()

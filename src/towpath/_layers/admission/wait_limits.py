@@ -21,7 +21,7 @@ _WORKS: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class QueueOptions:
-    """The limits of one method's queue."""
+    """The limits of one method's queue. Raises ValueError for a limit that lets no call wait."""
 
     max_length: int = 20_000
     """Calls that may wait; fewer may where they could not wait for so long."""
@@ -34,6 +34,10 @@ class QueueOptions:
 
     max_lag: float = 0.1
     """Seconds of the loop's lag from which it is an overload too."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 1 or not (self.target > 0 and self.interval > 0 and self.max_lag > 0):
+            raise ValueError("max_length must be 1 or more, and target, interval and max_lag more than 0 seconds")
 
 
 DEFAULT_QUEUE: Final = QueueOptions()
