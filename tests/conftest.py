@@ -15,10 +15,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.ports import free_port
 from tests.watchdog import Watchdog, limit_of
+from towpath._core import service
 
 # How long an example takes says how busy the machine is, and no test may fail for that.
 settings.register_profile("towpath", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("towpath")
+
+# A call has two seconds by default, which a busy machine may take for anything. A call of a test has them where the test says so.
+service.DEFAULT_TIMEOUT = 120.0
 
 
 def pytest_configure(config: pytest.Config) -> None:

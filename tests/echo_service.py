@@ -19,7 +19,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._transport import Server
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds after which a test gives up; no test waits for them to pass."""
 
 FOREVER = 1e6

@@ -44,7 +44,7 @@ async def started(folder: Path) -> AsyncIterator[App]:
 
 def post(address: str, path: str, body: bytes, content_type: str) -> bytes:
     host, _, port = address.rpartition(":")
-    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(host, int(port), timeout=120)) as connection:
         connection.request("POST", path, body, {"content-type": content_type})
         return connection.getresponse().read()
 

@@ -128,12 +128,13 @@ async def test_clients_that_were_made_before_have_the_new_timeouts_and_attempts(
                 await client.sleep(pb.SleepRequest(seconds=FOREVER))
             assert caught.value.code is Code.DEADLINE_EXCEEDED
             before = echo.seen["fail"]
+            patient = CallOptions(timeout=PATIENCE, idempotency_key="k")
             with pytest.raises(RpcError):
-                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), CallOptions(idempotency_key="k"))
+                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), patient)
             assert echo.seen["fail"] == before + 1
             app.reload(read(targets))
             with pytest.raises(RpcError):
-                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), CallOptions(idempotency_key="k"))
+                await client.fail(pb.FailRequest(code=Code.UNAVAILABLE.value), patient)
             assert echo.seen["fail"] == before + 4
             echo.release.set()
             await under_way
@@ -171,8 +172,7 @@ async def test_what_cannot_hold_here_changes_nothing(read):
             async with connect(app.address, metrics=CallMetrics()) as channel:
                 for _ in range(3):
                     await EchoServiceClient(channel).say(pb.SayRequest())
-            call = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=0.2)))
-            await call  # within the two seconds of the contract, which the impatient file would have cut short
+            assert (await client.inspect(pb.InspectRequest())).remaining > 1, "the impatient file would have left less"
     assert FAIL.full_name == "echo.v1.EchoService/Fail"
 
 

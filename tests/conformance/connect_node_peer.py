@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -80,12 +81,14 @@ class NodeServer:
 
     def __init__(self, address: str, lines: asyncio.StreamReader) -> None:
         self.address = address
+        self.seen: Counter[str] = Counter()
+        """How many calls waited to be cancelled (`waiting`), and how many were (`cancelled`)."""
         self._lines = lines
 
-    async def cancelled(self) -> None:
-        """Until it tells of a call that was cancelled."""
-        async with asyncio.timeout(PATIENCE):
-            assert await self._lines.readline() == b"cancelled\n"
+    async def listen(self) -> None:
+        """Count in `seen` what the server tells, until it ends."""
+        async for line in self._lines:
+            self.seen[line.decode().strip()] += 1
 
 
 @asynccontextmanager
@@ -99,7 +102,14 @@ async def node_serving(descriptors: Path) -> AsyncIterator[NodeServer]:
     try:
         async with asyncio.timeout(PATIENCE):
             port = int(await process.stdout.readline())
-        yield NodeServer(f"127.0.0.1:{port}", process.stdout)
+        server = NodeServer(f"127.0.0.1:{port}", process.stdout)
+        listening = asyncio.create_task(server.listen())
+        try:
+            yield server
+        finally:
+            process.stdin.close()
+            async with asyncio.timeout(PATIENCE):
+                await listening  # which ends with the server's output
     finally:
         process.stdin.close()
         try:

@@ -151,7 +151,7 @@ async def test_every_call_ends_within_its_deadline_with_a_status_that_is_true(se
     assert max(ledger.executed.values()) == 1, "a call was executed twice"
     unserved = [name for name, code in ended.items() if code in (None, Code.ABORTED) and not ledger.executed[name]]
     assert unserved == []
-    assert outcomes[None] > CALLS // 4, "the network was too bad to tell anything"
+    assert outcomes[None] > CALLS // 20, "the network was too bad to tell anything"
     assert outcomes[Code.UNAVAILABLE] > 100, "the network was too good to tell anything"
     for fate in Fate:
         assert fate is Fate.NONE or sum(each.done[fate] for each in chaos) > 10, f"too few connections were {fate.value}"

@@ -14,6 +14,7 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.conformance.connectrpc_peer import connectrpc_serving
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
 from towpath._core.calls.asynchronous import StreamingCall
@@ -119,10 +120,14 @@ async def test_the_deadline_reaches_the_handler(way: Way) -> None:
 async def test_a_deadline_ends_the_call_on_the_server(way: Way) -> None:
     echo = Echo()
     async with channel_to(way, echo=echo) as channel:
-        with pytest.raises(RpcError) as caught:
-            await EchoServiceClient(channel).sleep(echo_pb2.SleepRequest(seconds=FOREVER), CallOptions(timeout=0.2))
-        assert caught.value.code is Code.DEADLINE_EXCEEDED
-        await echo.until(lambda: echo.seen["cancelled"] == 1)
+
+        async def attempt(seconds: float) -> None:
+            with pytest.raises(RpcError) as caught:
+                await EchoServiceClient(channel).sleep(echo_pb2.SleepRequest(seconds=FOREVER), CallOptions(timeout=seconds))
+            assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: echo.seen["sleep"])
+        await echo.until(lambda: echo.seen["cancelled"] == echo.seen["sleep"])
 
 
 @EVERY_WAY
@@ -206,10 +211,20 @@ async def test_cancelling_a_call_cancels_its_handler(way: Way) -> None:
 async def test_a_stream_that_outlives_its_deadline(way: Way) -> None:
     streams = Streams()
     async with channel_to(way, streams=streams) as channel:
-        call = StreamServiceClient(channel).repeat(pb.RepeatRequest(answers=answers([1]), forever=True), CallOptions(timeout=0.2))
-        assert (await anext(call)).index == 0
-        assert (await failure(call)).code is Code.DEADLINE_EXCEEDED
-        await streams.until(lambda: streams.seen["ended"] == 1)
+        got: list[int] = []
+
+        async def attempt(seconds: float) -> None:
+            request = pb.RepeatRequest(answers=answers([1]), forever=True)
+            try:
+                async for answer in StreamServiceClient(channel).repeat(request, CallOptions(timeout=seconds)):
+                    got.append(answer.index)  # noqa: PERF401 - what came before the end counts
+                pytest.fail("it has ended well")
+            except RpcError as error:
+                assert error.code is Code.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: got)
+        assert got == [0]
+        await streams.until(lambda: streams.seen["ended"] >= 1)
 
 
 @EVERY_WAY

@@ -20,6 +20,7 @@ from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import COLLECT, CONVERSE, REPEAT
 
 from tests.conformance.connectrpc_peer import info
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.stream_service import Streams, answers
 from towpath._transport import Server
@@ -113,10 +114,15 @@ async def test_metadata_both_ways(way: Way) -> None:
 async def test_a_deadline_ends_the_call_on_the_server(way: Way) -> None:
     echo = Echo()
     async with client_of(way, echo=echo) as client:
-        with pytest.raises(ConnectError) as caught:
-            await client.execute_unary(request=echo_pb2.SleepRequest(seconds=FOREVER), method=info(SLEEP), timeout_ms=200)
-        assert caught.value.code is ConnectCode.DEADLINE_EXCEEDED
-        await echo.until(lambda: echo.seen["cancelled"] == 1)
+
+        async def attempt(seconds: float) -> None:
+            request = echo_pb2.SleepRequest(seconds=FOREVER)
+            with pytest.raises(ConnectError) as caught:
+                await client.execute_unary(request=request, method=info(SLEEP), timeout_ms=int(seconds * 1000))
+            assert caught.value.code is ConnectCode.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: echo.seen["sleep"])
+        await echo.until(lambda: echo.seen["cancelled"] == echo.seen["sleep"])
 
 
 @pytest.mark.parametrize("compressed", [False, True])

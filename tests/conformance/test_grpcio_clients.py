@@ -13,6 +13,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from tests.conformance.grpcio_peer import Stub
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving
 from towpath._core.errors import Code
 from towpath._transport import Server
@@ -169,8 +170,10 @@ async def test_the_callers_request_id_is_the_one_to_quote() -> None:
 async def test_a_deadline_is_exceeded_on_both_sides(connected: Callable[..., Any]) -> None:
     echo = Echo()
     async with serving(echo) as server, connected(server.address) as client:
-        error = await failure(client, "sleep", pb.SleepRequest(seconds=FOREVER), timeout=0.3)
-        await echo.until(lambda: echo.seen["cancelled"] == 1)
+        error = await missed(
+            lambda timeout: failure(client, "sleep", pb.SleepRequest(seconds=FOREVER), timeout=timeout), lambda: echo.seen["sleep"]
+        )
+        await echo.until(lambda: echo.seen["cancelled"] == echo.seen["sleep"])
         assert code_of(error) is Code.DEADLINE_EXCEEDED
         assert not any(link.calls for link in server.links)
 

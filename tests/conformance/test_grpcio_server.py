@@ -9,6 +9,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from tests.conformance.grpcio_peer import GrpcioEcho, grpcio_serving
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, request_of_size
 from towpath._core.context import CallOptions, Reply
 from towpath._core.errors import Code, RpcError
@@ -106,7 +107,9 @@ async def test_rich_details() -> None:
 async def test_a_deadline_is_exceeded_on_both_sides() -> None:
     echo = GrpcioEcho()
     async with grpcio_serving(echo) as address, Channel(address) as channel:
-        error = await failure(channel, "sleep", pb.SleepRequest(), CallOptions(timeout=0.3))
+        error = await missed(
+            lambda timeout: failure(channel, "sleep", pb.SleepRequest(), CallOptions(timeout=timeout)), echo.started.is_set
+        )
         assert error.code is Code.DEADLINE_EXCEEDED
         async with asyncio.timeout(PATIENCE):
             await echo.cancelled.wait()

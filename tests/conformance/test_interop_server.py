@@ -15,6 +15,7 @@ import pytest
 from stream.v1 import stream_pb2 as pb
 
 from tests.conformance.stream_peer import StreamStub
+from tests.deadlines import missed
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
 
@@ -89,12 +90,19 @@ async def test_cancel_after_first_response() -> None:
 async def test_timeout_on_sleeping_server() -> None:
     streams = Streams()
     async with towpath_served(streams) as stub:
-        call = stub.repeat(pb.RepeatRequest(answers=answers([1]), forever=True), timeout=0.2)
-        assert len((await call.read()).payload) == 1
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call.read()
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await streams.until(lambda: streams.seen["cancelled"] == 1)
+        got: list[int] = []
+
+        async def attempt(seconds: float) -> None:
+            try:
+                async for answer in stub.repeat(pb.RepeatRequest(answers=answers([1]), forever=True), timeout=seconds):
+                    got.append(len(answer.payload))  # noqa: PERF401 - what came before the end counts
+                pytest.fail("it has ended well")
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: got)
+        assert got == [1]
+        await streams.until(lambda: streams.seen["cancelled"] >= 1)
 
 
 async def test_custom_metadata() -> None:

@@ -36,7 +36,7 @@ from towpath.settings import MethodConfig, ServiceConfig, load
 from towpath.telemetry import write_exposition
 
 SERVICES = Path(__file__).parents[1] / "services"
-PATIENCE = 60.0
+PATIENCE = 120.0
 PATIENT = ServiceConfig(methods=(MethodConfig(names=(("", ""),), timeout=PATIENCE, source="test"),))
 """No call runs out of time because the machine is busy: the contracts give one second, and the weather a quarter of it."""
 Use = Callable[[dict[str, App]], Awaitable[None]]

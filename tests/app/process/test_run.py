@@ -69,7 +69,7 @@ async def test_a_handler_that_exits_ends_its_call_and_not_the_process():
     with actor("exits") as process:
         async with connect(serving(process), metrics=CallMetrics()) as channel:
             client = EchoServiceClient(channel)
-            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.1)))
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.1), CallOptions(timeout=PATIENCE)))
             with pytest.raises(RpcError, match="internal error, request id"):
                 await client.say(SayRequest())
             await call
@@ -85,7 +85,7 @@ async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
         async with connect(serving(process), metrics=CallMetrics()) as channel:
             client = EchoServiceClient(channel)
             await client.say(SayRequest())
-            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.5)))
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.5), CallOptions(timeout=PATIENCE)))
             await client.say(SayRequest())  # answered, so the call before it has arrived
             process.terminate()
             await call

@@ -54,7 +54,7 @@ await echoes.say(
     onTrailer: (trailers) => (report.metadata.trailers = [trailers.get("trail-a"), trailers.get("trail-b-bin")]),
   },
 );
-report.late = await failure(() => echoes.sleep({ seconds: 1e6 }, { timeoutMs: 300 }));
+report.late = await failure(() => echoes.sleep({ seconds: 1e6 }, { timeoutMs: 2000 }));
 report.remaining = (await echoes.inspect({}, { timeoutMs: 1_000_000 })).remaining;
 report.repeated = await payloads(streams.repeat({ answers: asked }));
 report.broken = await failure(() => payloads(streams.repeat({ answers: asked, end: { code: 9, message: "no ☺" } })));

@@ -1,5 +1,5 @@
-// connect-node's server over HTTP/2 without TLS. Argument: descriptor set. Prints its port, then a line for each call that was cancelled.
-// Ends when its input does.
+// connect-node's server over HTTP/2 without TLS. Argument: descriptor set. Prints its port, then a line for each call that waits to be
+// cancelled and a line for each that was. Ends when its input does.
 import { createServer } from "node:http2";
 
 import { ConnectError } from "@connectrpc/connect";
@@ -31,6 +31,7 @@ function aborted(context) {
       console.log("cancelled");
       reject(context.signal.reason);
     });
+    console.log("waiting");
   });
 }
 

@@ -7,6 +7,7 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.transport.fleet import WAITING, states
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
@@ -301,14 +302,17 @@ async def test_cancelling_a_call_or_missing_its_deadline_tells_the_server() -> N
             await resets.put((stream_id, int.from_bytes(code, "big")))
 
     async with asyncio.timeout(PATIENCE), raw_server(behave) as address, Channel(address) as channel:
-        assert (await failure(channel, CallOptions(timeout=0.05))).code is Code.DEADLINE_EXCEEDED
-        assert await resets.get() == (1, ErrorCode.CANCEL)
         call = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(), PATIENT))
         await turn_until(lambda: channel.pool.sole is not None and channel.pool.sole.connection.streams)
+        assert channel.pool.sole is not None
+        connection = channel.pool.sole.connection
         call.cancel()
-        assert await resets.get() == (3, ErrorCode.CANCEL)
+        assert await resets.get() == (1, ErrorCode.CANCEL)
         with pytest.raises(asyncio.CancelledError):
             await call
+        error = await missed(lambda timeout: failure(channel, CallOptions(timeout=timeout)), lambda: connection.next_stream > 3)
+        assert error.code is Code.DEADLINE_EXCEEDED
+        assert await resets.get() == (3, ErrorCode.CANCEL)
 
 
 @pytest.mark.parametrize("timeout", [float("inf"), float("nan"), -1.0])

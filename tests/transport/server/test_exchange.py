@@ -8,6 +8,7 @@ import pytest
 from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import StreamServiceClient
 
+from tests.deadlines import missed
 from tests.echo_service import PATIENCE, serving, turn_until
 from tests.stream_service import Streams, answers
 from tests.transport.raw_peer import RawPeer, raw_client
@@ -190,6 +191,7 @@ async def test_a_handler_that_holds_on_after_the_end_is_told() -> None:
         async def converse(self, requests: AsyncIterator[pb.ConverseRequest], ctx: Context) -> AsyncIterator[pb.ConverseResponse]:
             exchange: Any = requests
             try:
+                await self._note("begun")
                 await asyncio.sleep(1e6)
             except asyncio.CancelledError:
                 for step in (anext(exchange), exchange.send(pb.ConverseResponse())):
@@ -200,10 +202,14 @@ async def test_a_handler_that_holds_on_after_the_end_is_told() -> None:
 
     clinging = Clinging()
     async with serving(clinging) as server, Channel(server.address) as channel:
-        with pytest.raises(RpcError) as caught:
-            await anext(StreamServiceClient(channel).converse([], CallOptions(timeout=0.05)))
-        assert caught.value.code is Code.DEADLINE_EXCEEDED
-        await clinging.until(lambda: clinging.seen["told"] == 1)
+
+        async def attempt(seconds: float) -> None:
+            with pytest.raises(RpcError) as caught:
+                await anext(StreamServiceClient(channel).converse([], CallOptions(timeout=seconds)))
+            assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: clinging.seen["begun"])
+        await clinging.until(lambda: clinging.seen["told"] == clinging.seen["begun"])
 
 
 async def test_two_tasks_on_one_side_of_a_call_are_refused() -> None:

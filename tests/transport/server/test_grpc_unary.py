@@ -6,6 +6,7 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
+from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo, request_of_size, serving, turn_until
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from towpath._core.context import CallOptions, Context, Criticality
@@ -137,8 +138,15 @@ async def test_an_expired_deadline_never_starts_the_handler() -> None:
 async def test_a_deadline_ends_the_call_for_the_client_and_the_handler() -> None:
     echo = Echo()
     async with serving(echo) as server, raw_client(server.address) as peer:
-        peer.call(1, b"Sleep", SLEEP, (b"grpc-timeout", b"50m"))
-        assert await status_of(peer, 1) == (Code.DEADLINE_EXCEEDED, "echo.v1.EchoService/Sleep did not finish within its deadline")
+        streams = iter(range(1, 100, 2))
+
+        async def attempt(seconds: float) -> None:
+            stream = next(streams)
+            peer.call(stream, b"Sleep", SLEEP, (b"grpc-timeout", b"%dm" % (seconds * 1000)))
+            code = Code.DEADLINE_EXCEEDED, "echo.v1.EchoService/Sleep did not finish within its deadline"
+            assert await status_of(peer, stream) == code
+
+        await missed(attempt, lambda: echo.seen["sleep"])
         await echo.until(lambda: echo.seen["cancelled"] == 1)
         (link,) = server.links
         assert not link.connection.streams

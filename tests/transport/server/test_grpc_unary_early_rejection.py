@@ -8,6 +8,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import SAY, EchoServiceClient
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from tests.deadlines import missed
 from tests.echo_service import Echo, turn_until
 from tests.transport.raw_peer import raw_client, request_head
 from towpath import connect
@@ -99,11 +100,14 @@ async def test_a_call_that_was_cancelled_while_it_was_held_is_over():
 
 async def test_a_call_that_expired_while_it_was_held_is_over():
     async with stage() as (layer, _, client, _):
-        task, held = await call(client, layer, timeout=0.05)
-        with pytest.raises(RpcError) as caught:
-            await task
-        assert caught.value.code is Code.DEADLINE_EXCEEDED
-        await turn_until(lambda: held.over)
+
+        async def attempt(seconds: float) -> None:
+            with pytest.raises(RpcError) as caught:
+                await client.say(pb.SayRequest(id="a"), CallOptions(timeout=seconds))
+            assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+        await missed(attempt, lambda: layer.held)
+        await turn_until(lambda: layer.held[0].over)
 
 
 @pytest.mark.parametrize("how", ["begin", "run"])

@@ -80,7 +80,7 @@ async def stage(verdict: Callable[[Any], Any] = lambda _: WAIT) -> AsyncIterator
 
 def exchange(address: str, request: Request) -> tuple[int, bytes]:
     host, _, port = address.rpartition(":")
-    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(host, int(port), timeout=120)) as connection:
         method, path, body, headers = request
         connection.request(method, path, body or None, headers)
         response = connection.getresponse()
@@ -119,7 +119,7 @@ async def test_what_cannot_be_read_is_found_out_when_it_is_let_in(name: str, how
 @pytest.mark.parametrize("how", ["begin", "run"])
 async def test_a_call_that_was_held_is_served(protocol: Any, how: str) -> None:
     async with stage() as (keeper, echo, server), Channel(server.address, options=options(protocol), compression="gzip") as channel:
-        task = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(id="a"), CallOptions(timeout=30)))
+        task = asyncio.create_task(EchoServiceClient(channel).say(pb.SayRequest(id="a"), CallOptions(timeout=120)))
         await turn_until(lambda: keeper.held)
         assert not echo.seen
         if how == "begin":

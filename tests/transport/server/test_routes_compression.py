@@ -64,7 +64,7 @@ def exchange(address: str, name: str, accepted: str) -> tuple[str | None, bytes]
     prefix = f"{protocol}-" if protocol else ""
     encoding = f"{prefix}encoding" if protocol == "grpc" else f"{prefix}content-encoding"
     host, _, port = address.rpartition(":")
-    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(host, int(port), timeout=120)) as connection:
         connection.request(method, path, body, {"content-type": content_type, f"{prefix}accept-encoding": accepted})
         response = connection.getresponse()
         return response.headers[encoding], response.read()

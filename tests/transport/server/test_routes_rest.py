@@ -34,7 +34,7 @@ BOMB = gzip.compress(bytes(2000))
 def exchange(address: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
     """Status, headers and body of one request."""
     host, _, port = address.rpartition(":")
-    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(host, int(port), timeout=120)) as connection:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()

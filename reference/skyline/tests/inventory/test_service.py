@@ -17,7 +17,7 @@ from towpath.telemetry import CallMetrics
 
 FLIGHT, OTHER = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK"
 SEATS = 149  # of FLIGHT's aircraft, N14228
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @asynccontextmanager

@@ -352,6 +352,7 @@ async def test_a_server_that_falls_silent_is_found_out_by_a_ping() -> None:
     async with raw_server(behave) as address, Channel(address, options=options) as channel:
         with pytest.raises(RpcError, match=r"did not answer a keepalive ping within 0\.05 s|was lost") as caught:
             await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
+        await turn_until(lambda: pings)
     assert caught.value.code is Code.UNAVAILABLE
     assert pings == 1
 
