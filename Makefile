@@ -2,12 +2,24 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-PY := .venv/bin/python
+
+# Each version that PYTHON asks for, here or in the environment, has a virtual environment of its own: .venv-3.14, for one. Without PYTHON
+# tools/python.sh finds an interpreter for .venv.
+ifdef PYTHON
+INTERPRETER := $(shell PYTHON='$(PYTHON)' tools/python.sh --identity)
+ifndef INTERPRETER
+$(error PYTHON=$(PYTHON) cannot be used)
+endif
+VENV := .venv-$(firstword $(INTERPRETER))
+else
+VENV := .venv
+endif
+PY := $(VENV)/bin/python
 
 ##@ Everyday
 
 help: ## Show this list
-	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET" } \
+	@awk 'BEGIN { FS = ":.*## "; print "usage: make TARGET, or make TARGET PYTHON=python3.14" } \
 	     /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	     /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
@@ -16,13 +28,14 @@ help: ## Show this list
 # exactly when that changed, whatever git did to the files' times. The place counts too: an environment does not survive being moved.
 
 NATIVE := src/towpath/_wire/json/_text.h src/towpath/_wire/json/_writer.c
-stamp = .venv/.installed-$(1)-$(shell { echo "$(CURDIR)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
+stamp = $(VENV)/.installed-$(1)-$(shell { echo "$(CURDIR) $(INTERPRETER)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
 RUN := $(call stamp,run)
 DEV := $(call stamp,dev)
 BENCH := $(call stamp,bench)
 
-.venv/.installed-%:
-	@python=$$(tools/python.sh) && "$$python" tools/environment.py --venv .venv --lock requirements/$(firstword $(subst -, ,$*)).lock --stamp $@
+$(VENV)/.installed-%:
+	@python=$$(PYTHON='$(PYTHON)' tools/python.sh) && "$$python" tools/environment.py --venv $(VENV) $(if $(PYTHON),--of-this-python) \
+	    --lock requirements/$(firstword $(subst -, ,$*)).lock --stamp $@
 
 # ------------------------------------------------------------------------------------------------------- commands
 
@@ -76,7 +89,7 @@ check-types: $(DEV) ## pyright, strict
 
 check-imports: $(DEV) ## Do dependencies point down? (import-linter)
 	$(call title,imports)
-	@.venv/bin/lint-imports --no-logo
+	@$(VENV)/bin/lint-imports --no-logo
 
 check-shape: $(DEV) ## Sizes, names, public names, nothing empty, nothing of one machine (tests/architecture)
 	$(call title,shape)
@@ -89,7 +102,7 @@ check-generated: $(DEV) ## Is the generated code what the contracts say? (mend: 
 check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graph of Skyline's services
 	$(call title,contracts)
 	@$(PY) -m pytest -q --no-header tests/contracts/test_lint.py
-	@.venv/bin/towpath check reference/skyline/system.toml
+	@$(VENV)/bin/towpath check reference/skyline/system.toml
 
 ##@ Upkeep
 
@@ -100,14 +113,14 @@ snapshot: $(DEV) ## Accept today's public names (tests/architecture/public_names
 	@$(PY) -m tests.architecture.public_names
 
 lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
-	@tools/lock.sh
+	@VENV=$(VENV) tools/lock.sh
 
 # Every root of contracts, each with the folder that its code goes to. The bench makes the code of all its peers anew in each run.
 generate:
-	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
-	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
-	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
-	@.venv/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
 .PHONY: help demo test test-fast check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
 	format snapshot lock generate

@@ -25,13 +25,14 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, required=True)
     parser.add_argument("--lock", type=Path, required=True)
     parser.add_argument("--stamp", type=Path, required=True)
+    parser.add_argument("--of-this-python", action="store_true", help="make an environment of another interpreter anew")
     arguments = parser.parse_args()
     directory: Path = arguments.venv.resolve()
     lock: Path = arguments.lock.resolve()
     stamp: Path = arguments.stamp
 
     python = directory / "bin" / "python"
-    if not is_usable(directory, python):
+    if not is_usable(directory, python, of_this_python=arguments.of_this_python):
         print(f"towpath: making {directory.name} with Python {sys.version.split()[0]}", flush=True)
         create(directory, python)
     print(f"towpath: installing what {lock.relative_to(ROOT)} locks", flush=True)
@@ -47,8 +48,8 @@ def main() -> None:
     stamp.touch()
 
 
-def is_usable(directory: Path, python: Path) -> bool:
-    """Whether `directory` holds an environment that was made here, is new enough and has pip."""
+def is_usable(directory: Path, python: Path, *, of_this_python: bool) -> bool:
+    """Whether `directory` holds an environment that was made here, is new enough, or of the Python that runs this, and has pip."""
     configuration = directory / "pyvenv.cfg"
     if not configuration.exists() or not python.exists():
         return False
@@ -56,7 +57,8 @@ def is_usable(directory: Path, python: Path) -> bool:
     made_by = [line for line in configuration.read_text().splitlines() if line.startswith("command = ")]
     if made_by and not made_by[0].endswith(f" {directory}"):
         return False
-    probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
+    wanted = f"(sys.version, sys.base_prefix) == {(sys.version, sys.base_prefix)!r}" if of_this_python else "sys.version_info >= (3, 11)"
+    probe = f"import sys, pip; sys.exit(not {wanted})"
     return subprocess.run([python, "-c", probe], capture_output=True, check=False).returncode == 0
 
 

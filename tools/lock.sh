@@ -4,10 +4,11 @@
 # choose per platform and Python version, and every file of every release that is named is hashed.
 set -eu
 cd "$(dirname "$0")/.."
+bin=${VENV:-.venv}/bin
 
-.venv/bin/python -m pip --disable-pip-version-check install --quiet uv
+"$bin/python" -m pip --disable-pip-version-check install --quiet uv
 compile() {
-    .venv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header "$@"
+    "$bin/uv" pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header "$@"
 }
 compile --extra cli --extra speed --group build -o requirements/run.lock
 compile --all-extras --group build --group test --group check -c requirements/run.lock -o requirements/dev.lock
