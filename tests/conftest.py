@@ -7,6 +7,8 @@ is cancelled and fails; what does not end by that is `tests/watchdog.py`'s to en
 
 import asyncio
 import inspect
+import os
+import signal
 from collections.abc import Iterator
 from types import CoroutineType
 from typing import Any
@@ -27,7 +29,10 @@ service.DEFAULT_TIMEOUT = 120.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the whole run watched, so that it ends."""
+    """Have the whole run watched, so that it ends. What a script starts in its background ignores Ctrl-C, and so would all that tests
+    start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watchdog(), "watchdog")
 
 
@@ -55,14 +60,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+def is_of_grpcio(task: asyncio.Task[Any]) -> bool:
+    """Whether the task is at a coroutine of grpcio, which is a compiled one or in one of its files."""
+    coroutine = task.get_coro()
+    return not isinstance(coroutine, CoroutineType) or f"{os.sep}grpc{os.sep}aio{os.sep}" in coroutine.cr_code.co_filename
+
+
 async def without_leaks(test: Any, arguments: dict[str, Any], limit: float) -> None:
     """Await `test` for `limit` seconds at the most, then demand that every task it started has ended, or ends within a few turns of the
-    loop. Compiled tasks, which are grpcio's, end when a thread of grpcio has said so, and that may take a busy machine a while."""
+    loop. The tasks of grpcio end when one of its threads has said so, and that may take a busy machine a while."""
     turns = 0
     async with asyncio.timeout(limit):
         await test(**arguments)
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
-            if turns >= 10 and all(isinstance(task.get_coro(), CoroutineType) for task in left):
+            if turns >= 10 and not any(map(is_of_grpcio, left)):
                 break
             turns += 1
             await asyncio.sleep(0)

@@ -197,7 +197,8 @@ def fetch(url: str) -> int:
         with urllib.request.urlopen(url, timeout=120) as response:  # an address of this test
             return response.status
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:
+            return error.code
 
 
 @pytest.mark.parametrize(("config", "status"), [(ServiceConfig(), 400), (ServiceConfig(unknown_query="ignore"), 200)])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from stream.v1.stream_towpath import StreamService, StreamServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.library_service import Library
+from tests.programs import needed
 from tests.stream_service import Streams, answers
 from towpath import App, CallOptions, Code, Context, Metadata, Reply, RpcError, Service, connect, forward
 from towpath._app.client import Channel
@@ -23,7 +23,6 @@ from towpath._app.settings.service_file import ServiceConfig
 from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)
-CURL = shutil.which("curl")
 
 
 @asynccontextmanager
@@ -146,10 +145,10 @@ class EchoServiceProbe:
 
 
 async def test_curl_reaches_what_is_behind_by_rest_and_connect() -> None:
-    assert CURL is not None, "curl is part of these tests; install it"
+    program = needed("curl")
 
     async def curl(*arguments: str) -> tuple[int, Any]:
-        process = await asyncio.create_subprocess_exec(str(CURL), "-s", "-w", "\n%{http_code}", *arguments, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(program, "-s", "-w", "\n%{http_code}", *arguments, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         body, _, status = out.decode().rpartition("\n")
         return int(status), json.loads(body)

@@ -20,7 +20,8 @@ from towpath._telemetry.metrics import CallMetrics
 PATIENT = CallOptions(timeout=PATIENCE)
 
 SCRIPT = """
-import logging, os, sys
+import logging, os, sys, warnings
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # what forks here is what is tested
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # debug mode warns of what takes 0.1 s, as anything may on a busy machine
 from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import EchoServiceSyncClient

@@ -4,6 +4,7 @@ A rule takes the root of a tree and the paths inside it and returns its findings
 run on this repository, where it must find nothing, and on small trees made to offend, where it must find exactly the offence.
 """
 
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -15,12 +16,12 @@ GENERATED = ("_pb2.py", "_pb2.pyi", "_towpath.py")
 
 def tracked() -> list[str]:
     """Paths, relative to the root, of every file that is or would be committed."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=False
-    )
-    if listed.returncode == 0:
-        return sorted({path for path in listed.stdout.decode().split("\0") if path and (ROOT / path).is_file()})
-    # An unpacked archive has no git: take what is there, less what builds and tools leave behind.
+    if git := shutil.which("git"):
+        command = [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        if listed.returncode == 0:
+            return sorted({path for path in listed.stdout.decode().split("\0") if path and (ROOT / path).is_file()})
+    # The machine has no git, or this is an unpacked archive: take what is there, less what builds and tools leave behind.
     return sorted(
         path.relative_to(ROOT).as_posix()
         for path in ROOT.rglob("*")
@@ -29,7 +30,11 @@ def tracked() -> list[str]:
 
 
 def is_left_behind(part: str) -> bool:
-    return (part.startswith(".") and part not in {".ci", ".gitignore"}) or part == "__pycache__" or part.endswith((".egg-info", ".so"))
+    return (
+        (part.startswith(".") and part not in {".ci", ".gitignore"})
+        or part in {"__pycache__", "build", "dist", "htmlcov", "node_modules"}
+        or part.endswith((".egg-info", ".so"))
+    )
 
 
 def written_by_hand(paths: Iterable[str], *, under: tuple[str, ...] = SOURCES) -> list[str]:

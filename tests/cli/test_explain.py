@@ -10,6 +10,7 @@ from towpath._app.settings.server_options import AdmissionSettings, ConnectionSe
 from towpath._app.settings.targets import TargetSettings
 from towpath._cli.explain import explain
 from towpath._core.errors import SetupError
+from towpath._core.service import DEFAULT_TIMEOUT
 
 OR = "or what no handler began"
 LIMITS = ("message_limit", "header_limit", "compression", "connections.", "keepalive.", "http1.", "http2.", "admission.")
@@ -166,7 +167,7 @@ def test_contract_options_and_defaults_are_told_apart(capsys):
     text = rows(capsys.readouterr().out)
     assert ["timeout", "1.5 s, or what the caller has left if that is less", "contract option"] in text
     assert ["criticality", "SHEDDABLE, or the caller's if that is lower", "contract option"] in text
-    assert ["timeout", "2 s, or what the caller has left if that is less", "default"] in text
+    assert ["timeout", f"{DEFAULT_TIMEOUT:g} s, or what the caller has left if that is less", "default"] in text
     assert ["idempotency", "unknown", "default"] in text
 
 

@@ -4,8 +4,6 @@ import asyncio
 import fcntl
 import hashlib
 import json
-import os
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -13,7 +11,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from echo.v1 import echo_pb2
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -21,6 +18,7 @@ from google.rpc import error_details_pb2
 from stream.v1 import stream_pb2
 
 from tests.echo_service import PATIENCE
+from tests.programs import needed
 
 _HERE = Path(__file__).parent / "connect_node"
 _MODULES = _HERE / "node_modules"
@@ -29,11 +27,7 @@ _INSTALL = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
 
 def install() -> None:
     """Have npm install what the lock names, unless it has. Without npm the test is skipped, but in CI it fails."""
-    npm = shutil.which("npm")
-    if npm is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("npm is missing where CI=true; install it to run the tests against @connectrpc/connect-node")
-        pytest.skip("npm is missing; install it to run the tests against @connectrpc/connect-node")
+    npm = needed("npm")
     with (_HERE / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
         stamp = _MODULES / f".installed-{hashlib.sha256(lock.read()).hexdigest()[:16]}"

@@ -1,27 +1,22 @@
 """A load of a hundred thousand calls from nghttp2's own client, none of which may fail."""
 
 import asyncio
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from echo.v1 import echo_pb2 as pb
 
 from tests.echo_service import Echo, serving
+from tests.programs import needed
 from towpath._wire.grpc.framing import frame
 
 CALLS = 100_000
-H2LOAD = shutil.which("h2load")
 
 
 @pytest.mark.timeout(180)
 async def test_a_hundred_thousand_calls_none_failed(tmp_path: Path) -> None:
-    if H2LOAD is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("h2load is missing where CI=true; install nghttp2-client")
-        pytest.skip("h2load is missing; install nghttp2-client to run this")
+    h2load = needed("h2load", "nghttp2-client")
     body = tmp_path / "say.bin"
     body.write_bytes(frame(pb.SayRequest(id="load", n=1, tags=["a", "b"], payload=bytes(64)).SerializeToString()))
     echo = Echo()
@@ -29,7 +24,7 @@ async def test_a_hundred_thousand_calls_none_failed(tmp_path: Path) -> None:
         url = f"http://{server.address}/echo.v1.EchoService/Say"
         headers = ("-H", "content-type: application/grpc", "-H", "te: trailers")
         process = await asyncio.create_subprocess_exec(
-            H2LOAD,
+            h2load,
             f"-n{CALLS}",
             "-c4",
             "-m32",

@@ -1,7 +1,6 @@
 """Servers on a socket in the file system, asked by others' clients too."""
 
 import asyncio
-import shutil
 import socket
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo
+from tests.programs import needed
 from towpath import App
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.context import CallOptions
@@ -19,7 +19,6 @@ from towpath._transport import Channel, Server
 from towpath._transport.address import UnixPath, bind
 
 PATIENT = CallOptions(timeout=PATIENCE)
-CURL = shutil.which("curl")
 
 
 async def test_every_client_finds_it(tmp_path: Path) -> None:
@@ -33,8 +32,7 @@ async def test_every_client_finds_it(tmp_path: Path) -> None:
         async with grpc.aio.insecure_channel(app.address) as channel:
             call = channel.unary_unary("/echo.v1.EchoService/Say", pb.SayRequest.SerializeToString, pb.SayResponse.FromString)
             assert (await call(pb.SayRequest(n=2), timeout=PATIENCE)).n == 2
-        assert CURL is not None, "curl is part of these tests; install it"
-        asked = [CURL, "-s", "--unix-socket", str(path), "-H", "content-type: application/json", "-d", '{"n": 3}']
+        asked = [needed("curl"), "-s", "--unix-socket", str(path), "-H", "content-type: application/json", "-d", '{"n": 3}']
         process = await asyncio.create_subprocess_exec(*asked, "http://localhost/echo.v1.EchoService/Say", stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         assert out == b'{"n":"3"}'

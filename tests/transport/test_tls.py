@@ -1,7 +1,6 @@
 """TLS over real sockets: both ends, grpcio as the other one, rotation while serving, and every fault in words that help."""
 
 import asyncio
-import shutil
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.conformance.grpcio_peer import GrpcioEcho, Stub
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
+from tests.programs import needed
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._transport import Channel, ClientTls, Server, ServerTls
@@ -128,10 +128,9 @@ async def test_a_client_is_known_by_its_certificate(authority: Authority) -> Non
 
 
 async def test_a_client_of_http1_may_use_tls_too(authority: Authority) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not here")
+    curl = needed("curl")
     async with secured(authority.server()) as server:
-        command = ["curl", "-sS", "--cacert", str(authority.folder / "ca.pem"), "-H", "Content-Type: application/json", "-d", '{"id":"a"}']
+        command = [curl, "-sS", "--cacert", str(authority.folder / "ca.pem"), "-H", "Content-Type: application/json", "-d", '{"id":"a"}']
         for version in ("--http1.1", "--http2"):
             url = f"https://{server.address}/echo.v1.EchoService/Say"
             process = await asyncio.create_subprocess_exec(*command, version, url, stdout=asyncio.subprocess.PIPE)

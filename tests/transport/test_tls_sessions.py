@@ -121,13 +121,13 @@ def test_a_session_outlives_neither_the_authority_nor_the_certificate(
                 visitor.context.load_cert_chain(*authority.sign("good", names))
                 await visitor.visit()
                 visitor.context.load_cert_chain(*authority.sign("ended", names, ends=timedelta(hours=-1)))
-                with pytest.raises(OSError, match=r"expired|EOF|closed|reset|broken"):
+                with pytest.raises(OSError, match=r"(?i)expired|EOF|closed|reset|broken"):
                     await visitor.visit()
                 visitor.context.load_cert_chain(*authority.sign("again", names))
                 await visitor.visit()
                 trust(authority, trustme.CA())
                 await reloaded(caplog)
-                with pytest.raises(OSError, match=r"unknown ca|EOF|closed|reset|broken"):
+                with pytest.raises(OSError, match=r"(?i)unknown ca|EOF|closed|reset|broken"):
                     await visitor.visit()
         assert len(echo.contexts) == 2
 
@@ -179,7 +179,7 @@ async def test_a_certificate_that_names_no_one_caller_is_turned_away(
         assert "closed" in message or "reset" in message.lower() or "lost" in message
         with closing(Visitor(authority, server.address, ssl.TLSVersion.TLSv1_3, tickets=True)) as visitor:
             visitor.context.load_cert_chain(certificate, key)
-            with pytest.raises(OSError, match=r"EOF|closed|reset|broken"):
+            with pytest.raises(OSError, match=r"(?i)EOF|closed|reset|broken"):
                 await visitor.visit()
         assert not server.links
         good, key = authority.identify("good", SPIFFE, "search.example.org")

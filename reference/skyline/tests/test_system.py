@@ -31,6 +31,7 @@ from skyline.search.__main__ import main as add_search
 from skyline.search.v1.search_pb2 import SearchFlightsRequest
 from skyline.search.v1.search_towpath import SearchServiceClient
 from skyline.weather.service import Weather
+from tests.programs import needed
 from towpath import App, CallOptions, Code, RpcError, Service, connect
 from towpath.settings import MethodConfig, ServiceConfig, load
 from towpath.telemetry import write_exposition
@@ -245,9 +246,10 @@ def test_a_call_without_required_fields_is_refused_over_the_wire(run_system: Cal
 
 def test_the_gateway_answers_for_all_of_them_over_rest_and_connect(run_system: Callable[[Use], None]) -> None:
     """With curl, as the README does it."""
+    program = needed("curl")
 
     async def curl(*arguments: str) -> list[dict[str, Any]]:
-        process = await asyncio.create_subprocess_exec("curl", "-sSf", *arguments, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(program, "-sSf", *arguments, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         assert process.returncode == 0
         return [json.loads(line) for line in out.splitlines()]

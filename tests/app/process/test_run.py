@@ -129,7 +129,8 @@ def readiness(address: str) -> str:
         with urllib.request.urlopen(f"http://{address}/readyz", timeout=PATIENCE) as response:
             return response.read().decode()
     except urllib.error.HTTPError as error:
-        return error.read().decode()
+        with error:
+            return error.read().decode()
 
 
 def wait_for(address: str, state: str) -> None:

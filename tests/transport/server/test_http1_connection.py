@@ -3,16 +3,15 @@
 import asyncio
 import http.client
 import json
-import shutil
 import subprocess
 from typing import Any
 
-import pytest
 from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import EchoServiceClient
 from stream.v1 import stream_pb2 as pb
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.programs import needed
 from tests.stream_service import Streams, answers
 from towpath._core import clock
 from towpath._transport import Channel, ConnectionLimits, Server
@@ -81,12 +80,11 @@ async def test_a_timeout_of_ten_digits_is_understood() -> None:
         assert 9_000_000 < remaining < 10_000_000
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 async def test_curl_reads_a_stream_of_json() -> None:
     envelope = frame(b'{"answers":[{"size":1},{"size":2}]}')
     async with serving(Streams()) as server:
         url = f"http://{server.address}/stream.v1.StreamService/Repeat"
-        command = ["curl", "-sS", "--data-binary", "@-", "-H", "Content-Type: application/connect+json", url]
+        command = [needed("curl"), "-sS", "--data-binary", "@-", "-H", "Content-Type: application/connect+json", url]
         done = await asyncio.to_thread(subprocess.run, command, input=envelope, capture_output=True, check=True, timeout=PATIENCE)
     assert done.stdout == frame(b'{"payload":"AA=="}') + frame(b'{"index":"1","payload":"AAA="}') + b"\x02" + frame(b"{}")[1:]
 

@@ -11,6 +11,7 @@ import pytest
 from skyline.inventory.__main__ import main as add_inventory
 from skyline.inventory.v1 import inventory_pb2 as pb
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
+from tests.programs import needed
 from towpath import App, CallOptions, Code, RpcError, SetupError, connect
 from towpath.settings import ServiceConfig
 from towpath.telemetry import CallMetrics
@@ -153,8 +154,10 @@ def test_what_is_no_hold_is_not_looked_for(tmp_path: Path, name: str) -> None:
 
 
 def test_a_hold_is_made_by_rest_with_the_key_in_its_header(tmp_path: Path) -> None:
+    program = needed("curl")
+
     async def curl(*arguments: str) -> dict[str, dict[str, object]]:
-        process = await asyncio.create_subprocess_exec("curl", "-sSf", *arguments, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(program, "-sSf", *arguments, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         assert process.returncode == 0
         return json.loads(out)
