@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from everything.v1 import everything_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
@@ -64,6 +65,7 @@ async def test_services_are_listed(version: str) -> None:
         {"file_containing_symbol": "echo.v1.SayRequest"},
         {"file_by_filename": "echo/v1/echo.proto"},
         {"file_containing_symbol": "grpc.health.v1.Health"},
+        {"file_containing_symbol": "grpc.health.v1.HealthCheckResponse.ServingStatus"},
         {"file_by_filename": "grpc/reflection/v1/reflection.proto"},
     ],
 )
@@ -113,3 +115,28 @@ async def test_it_may_be_switched_off() -> None:
             call = channel.unary_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(b"", timeout=PATIENCE)
             assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
     await turn_until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("symbol", "file"),
+    [
+        ("echo.v1.EchoService.Say", "echo/v1/echo.proto"),
+        ("echo.v1.SayRequest.id", "echo/v1/echo.proto"),
+        ("grpc.health.v1.Health.Watch", "grpc/health/v1/health.proto"),
+        ("grpc.health.v1.HealthCheckResponse.SERVING", "grpc/health/v1/health.proto"),
+        ("everything.v1.Everything.choice", "everything/v1/everything.proto"),
+        ("everything.v1.KIND_ONE", "everything/v1/everything.proto"),
+        ("echo.v1.EchoService.Shout", ""),
+        ("echo.v1.SayRequest.shout", ""),
+        ("echo.v2.EchoService", ""),
+        ("", ""),
+    ],
+)
+async def test_a_member_is_found_in_its_owners_file(version: str, symbol: str, file: str) -> None:
+    assert everything_pb2.DESCRIPTOR.name == "everything/v1/everything.proto"
+    async with asking(version) as ask:
+        answer = await ask(file_containing_symbol=symbol)
+        found = answer.file_descriptor_response.file_descriptor_proto
+        assert (FileDescriptorProto.FromString(found[0]).name if found else "") == file
+        assert answer.error_response.error_code == (0 if file else 5)

@@ -76,7 +76,7 @@ class _Reflection(Service):
         self._tell(_first(lambda pool: pool.FindFileByName(asked)), response)
 
     def _file_containing_symbol(self, asked: str, response: Any) -> None:
-        self._tell(_first(lambda pool: pool.FindFileContainingSymbol(asked)), response)
+        self._tell(_first(lambda pool: _file_containing(pool, asked)), response)
 
     def _file_containing_extension(self, asked: Any, response: Any) -> None:
         pool: Any = descriptor_pool.Default()  # the stubs of DescriptorPool do not know the file of an extension
@@ -100,6 +100,22 @@ def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:
         return find(descriptor_pool.Default())
     except KeyError:
         return find(POOL)
+
+
+def _file_containing(pool: Any, symbol: str) -> FileDescriptor:
+    """The file that defines `symbol`. A pool finds what has a name of its own; a method, a field or a oneof is found in its owner. Raises
+    KeyError."""
+    try:
+        return pool.FindFileContainingSymbol(symbol)
+    except KeyError:
+        owner, _, member = symbol.rpartition(".")
+        try:
+            found, members = pool.FindServiceByName(owner), ("methods_by_name",)
+        except KeyError:
+            found, members = pool.FindMessageTypeByName(owner), ("fields_by_name", "oneofs_by_name", "enum_values_by_name")
+        if any(member in getattr(found, name) for name in members):
+            return found.file
+        raise
 
 
 def _with_imports(file: FileDescriptor, seen: set[str]) -> Iterator[FileDescriptor]:
