@@ -56,3 +56,17 @@ def test_the_command_line_takes_several_roots_and_paths():
     assert app(arguments) == 0
     assert Path("out/till/v1/till.proto").read_text("utf-8") == CONTRACT
     assert app([*arguments, "--check"]) == 0
+
+
+def test_bindings_are_skipped_and_imports_prefixed_by_flags(capsys, contract):
+    binding = 'import "google/api/annotations.proto";\n'
+    bound = CONTRACT.replace("message M", binding + "message M").replace(
+        "returns (M);", 'returns (M) { option (google.api.http) = { get: "v1" }; }'
+    )
+    contract.write_text(bound, "utf-8")
+    app = App(result_action="return_value")
+    app.default(gen)
+    assert app(["proto", "--out", "src/a/gen", "--import-prefix", "a.gen", "--skip-bindings"]) == 0
+    output = capsys.readouterr()
+    assert "warning: till.v1.TillService/Say: path 'v1' does not begin with /; the binding is left out" in output.err
+    assert "from a.gen.till.v1 import till_pb2" in Path("src/a/gen/till/v1/till_towpath.py").read_text("utf-8")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.contracts.conftest import Workplace
+from towpath._contracts.codegen.generator import GenerateOptions, generate
 from towpath._contracts.diagnostics import ContractError
 
 IMPORTS = 'import "google/api/annotations.proto";\n'
@@ -65,3 +66,73 @@ def test_two_methods_for_one_request_are_refused_with_both_places(workplace: Wor
 def test_a_special_case_of_another_path_is_no_clash(workplace: Workplace) -> None:
     workplace.service("\n".join([method("A", 'get: "/v1/*"'), method("B", 'get: "/v1/a"')]), imports=IMPORTS)
     assert workplace.generate().written
+
+
+class TestSkipping:
+    """`--skip-bindings`: the contract is compiled without what cannot be served, and each such binding is a warning with its place."""
+
+    def generate(self, workplace: Workplace) -> tuple[str, ...]:
+        return generate(GenerateOptions(paths=[workplace.proto], out=workplace.out, skip_bindings=True)).warnings
+
+    @pytest.mark.parametrize(
+        ("rule", "request_", "complaint"),
+        [
+            ('post: "/v1" body: "*"', "stream M", "a request over HTTP has one body"),
+            ('get: "v1"', "M", "does not begin with /"),
+            ('get: "/v1/{none}"', "M", "has no field none"),
+            ('get: "/v1" body: "*"', "M", "a GET has no body"),
+            ('get: "/v1" response_body: "x"', "M", "is no field of shop.v1.N"),
+            ('body: "*"', "M", "a binding has no path"),
+            ('custom { kind: "CONNECT" path: "/v1" }', "M", "belongs to HTTP itself"),
+        ],
+    )
+    def test_what_cannot_be_served_is_left_out(self, workplace: Workplace, rule: str, request_: str, complaint: str) -> None:
+        workplace.service(method("Do", rule, request=request_), imports=IMPORTS)
+        (warning,) = self.generate(workplace)
+        assert warning.startswith("proto/shop/v1/shop.proto:8:")
+        assert "warning: shop.v1.ShopService/Do: " in warning
+        assert complaint in warning
+        assert warning.endswith("; the binding is left out")
+        assert "HttpBinding" not in workplace.text("shop/v1/shop_towpath.py")
+
+    def test_the_other_bindings_of_a_method_stay(self, workplace: Workplace) -> None:
+        more = 'additional_bindings { get: "/v2" additional_bindings { get: "/v3" } } additional_bindings { get: "/v4" }'
+        workplace.service(method("Do", f'get: "/v1" {more} additional_bindings {{ get: "/v5/{{none}}" }}'), imports=IMPORTS)
+        assert len(self.generate(workplace)) == 2
+        text = workplace.text("shop/v1/shop_towpath.py")
+        assert [number for number in range(1, 6) if f'path="/v{number}' in text] == [1, 4]
+
+    def test_of_two_methods_for_one_request_the_first_keeps_it(self, workplace: Workplace) -> None:
+        same = 'get: "/v1/{{x}}" additional_bindings {{ get: "/{0}" }}'.format
+        workplace.service(
+            "\n".join(method(name, same(name).replace("{x}", "*")) for name in ("A", "B", "C")),
+            imports=IMPORTS,
+        )
+        first, second = self.generate(workplace)
+        assert "shop.proto:9:3: warning: GET /v1/* of B and GET /v1/* of A match the same requests; the binding is left out" in first
+        assert "of C and GET /v1/* of A" in second
+        text = workplace.text("shop/v1/shop_towpath.py")
+        assert (text.count('path="/v1/*"'), text.count("HttpBinding(")) == (1, 4)
+
+    def test_a_contract_without_a_fault_is_the_same_with_it(self, workplace: Workplace) -> None:
+        workplace.service(method("Do", 'get: "/v1"'), imports=IMPORTS)
+        workplace.generate()
+        assert self.generate(workplace) == ()
+        assert workplace.generate(check=True).up_to_date
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'get: "/x/{seqs}"',
+        'get: "/v1/{name=docs/**}/rev"',
+        'get: "/y/{name}:a:b"',
+        'custom { kind: "HEAD" path: "/z/{name}" }',
+        'custom { kind: "*" path: "/any/{name}" }',
+        'delete: "/v1" body: "*"',
+    ],
+)
+def test_bindings_of_contracts_in_use_are_accepted(workplace: Workplace, rule: str) -> None:
+    text = workplace.service(method("Do", rule), imports=IMPORTS)
+    text.write_text(text.read_text("utf-8").replace("message M {}", "message M { repeated uint64 seqs = 1; string name = 2; }"), "utf-8")
+    assert workplace.generate().warnings == ()

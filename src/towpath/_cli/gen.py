@@ -15,6 +15,8 @@ def gen(
     out: Path,
     check: Annotated[bool, Parameter(negative="")] = False,
     ship_protos: Annotated[bool, Parameter(negative="")] = False,
+    import_prefix: str = "",
+    skip_bindings: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Compile .proto files to messages and typed services.
 
@@ -30,11 +32,24 @@ def gen(
         Write nothing; list what differs, and exit with status 1 if anything does.
     ship_protos
         Copy the contracts there too, for a package whose contracts others import.
+    import_prefix
+        Package that OUT is, such as shop.gen, if OUT itself is not on Python's path; for contracts whose names other packages have.
+    skip_bindings
+        Leave out bindings of google.api.http that cannot be served, with a warning, instead of refusing their contract.
     """
     # Only this command needs protoc and descriptors, and `towpath --help` should not wait for them.
     from towpath._contracts.codegen.generator import GenerateOptions, generate
 
-    result = generate(GenerateOptions(paths=paths, proto_roots=proto_root or (), out=out, check=check, ship_protos=ship_protos))
+    options = GenerateOptions(
+        paths=paths,
+        proto_roots=proto_root or (),
+        out=out,
+        check=check,
+        ship_protos=ship_protos,
+        import_prefix=import_prefix,
+        skip_bindings=skip_bindings,
+    )
+    result = generate(options)
     for warning in result.warnings:
         print(warning, file=sys.stderr)
     for path in result.written:

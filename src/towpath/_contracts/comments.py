@@ -8,8 +8,10 @@ _INTERNAL: Final = re.compile(r"\(--.*?--\)", re.DOTALL)  # https://google.aip.d
 _DIRECTIVE: Final = re.compile(r"^\s*buf:lint:ignore\b.*$", re.MULTILINE)
 
 
-def documentation(comment: str) -> str:
+def documentation(comment: str | bytes) -> str:
     """`comment`, as protoc reads it, as paragraphs without indentation and without empty lines around. The result is empty if nothing is
-    left."""
+    left. A comment that is not UTF-8 comes as bytes, and is read as Latin-1, which most such contracts are in."""
+    if isinstance(comment, bytes):
+        comment = comment.decode("latin-1")
     text = _DIRECTIVE.sub("", _INTERNAL.sub("", comment))
     return dedent("\n".join(line.rstrip() for line in text.splitlines())).strip()

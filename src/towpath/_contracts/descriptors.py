@@ -1,12 +1,11 @@
-"""From protoc's descriptors to the model: resolves types to modules, reads options and comments, and refuses names that cannot become
-Python.
+"""From protoc's descriptors to the model: resolves types to modules, reads options and comments, and refuses names that meet in Python.
 
 Paths into a file's source info are lists of field numbers and indexes, as descriptor.proto defines them under SourceCodeInfo. The field
 numbers come from the generated descriptor classes, so that none is spelt out here.
 """
 
-import keyword
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import (
@@ -22,7 +21,7 @@ from towpath._contracts import bindings, naming, options
 from towpath._contracts.comments import documentation
 from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, Method, ServiceModel, TypeRef
-from towpath._contracts.own_package import importable
+from towpath._contracts.module_names import ModuleNames
 from towpath._contracts.sources import Source
 from towpath._core.http_bindings import BindingError, HttpBinding
 from towpath._core.service import MethodKind
@@ -36,37 +35,71 @@ _KINDS: Final = {(kind.requests_stream, kind.responses_stream): kind for kind in
 _Path = tuple[int, ...]
 
 
-def read_contracts(descriptors: bytes, sources: Sequence[Source]) -> list[ContractModel]:
-    """The contracts of `sources` that have services, from the serialized FileDescriptorSet of the sources and all their imports, in its
-    order.
+@dataclass(frozen=True, kw_only=True)
+class Contracts:
+    """The contracts that have services, and a warning for each binding that was left out of them."""
 
-    Raises `ContractError` for an invalid option, for two methods that become one Python name or answer the same requests over HTTP, and for
-    a type or module whose name is a Python keyword.
+    models: Sequence[ContractModel]
+    warnings: tuple[str, ...]
+
+
+def read_contracts(
+    descriptors: bytes, sources: Sequence[Source], names: ModuleNames | None = None, *, skip_bindings: bool = False
+) -> Contracts:
+    """The contracts of `sources` that have services, from the serialized FileDescriptorSet of the sources and all their imports, in its
+    order. `names` says where their modules are imported from. With `skip_bindings`, bindings to HTTP that cannot be served are left out,
+    with a warning.
+
+    Raises `ContractError` for an invalid option, for two methods that become one Python name, and for a binding that cannot be served, such
+    as one of two that answer the same requests.
     """
     files = FileDescriptorSet.FromString(descriptors).file
-    types = {name: ref for file in files for name, ref in _types_of(file)}
-    reader = bindings.BindingReader(files)
+    names = names or ModuleNames()
     by_name = {source.name: source for source in sources}
-    contracts = [_Reader(file, by_name[file.name], types, reader).contract() for file in files if file.name in by_name and file.service]
-    bindings.refuse_clashes(contracts)
-    return contracts
+    warnings: list[str] = []
+
+    def fault(error: ContractError) -> None:
+        if not skip_bindings:
+            raise error
+        warnings.append(f"{error.location}: warning: {error.message}; the binding is left out")
+
+    shared = _Shared(
+        types={name: ref for file in files for name, ref in _types_of(file, names)}, bindings=bindings.BindingReader(files), fault=fault
+    )
+    contracts = [
+        _Reader(file, by_name[file.name], shared).contract(names.importable(naming.module_name(file.name, "_pb2")))
+        for file in files
+        if file.name in by_name and file.service
+    ]
+    contracts = bindings.without_clashes(contracts, fault)
+    return Contracts(models=contracts, warnings=tuple(warnings))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared:
+    """What the readers of all files use."""
+
+    types: dict[str, TypeRef]
+    bindings: bindings.BindingReader
+    fault: Callable[[ContractError], None]
+    """Told of a binding that cannot be served."""
 
 
 class _Reader:
     """The contract of one file."""
 
-    def __init__(self, file: FileDescriptorProto, source: Source, types: dict[str, TypeRef], reader: bindings.BindingReader) -> None:
+    def __init__(self, file: FileDescriptorProto, source: Source, shared: _Shared) -> None:
         self._file = file
         self._source = source
-        self._types = types
-        self._bindings = reader
+        self._shared = shared
         self._locations: dict[_Path, SourceCodeInfo.Location] = {}
         for location in file.source_code_info.location:
             self._locations.setdefault(tuple(location.path), location)
 
-    def contract(self) -> ContractModel:
+    def contract(self, module: str) -> ContractModel:
         return ContractModel(
             name=self._file.name,
+            module=module,
             services=tuple(self._service(service, (_SERVICE, index)) for index, service in enumerate(self._file.service)),
         )
 
@@ -88,8 +121,8 @@ class _Reader:
             name=method.name,
             attribute=naming.attribute_name(method.name),
             constant=naming.constant_name(method.name, prefix),
-            request=self._type(method.input_type, (*path, MethodDescriptorProto.INPUT_TYPE_FIELD_NUMBER)),
-            response=self._type(method.output_type, (*path, MethodDescriptorProto.OUTPUT_TYPE_FIELD_NUMBER)),
+            request=self._shared.types[method.input_type],
+            response=self._shared.types[method.output_type],
             declared=self._declared(method, service, path),
             doc=self._doc(path),
             location=self._location(path),
@@ -108,25 +141,16 @@ class _Reader:
             ) from None
 
     def _http(self, method: MethodDescriptorProto, service: str, path: _Path) -> tuple[HttpBinding, ...]:
-        try:
-            return self._bindings.of(method)
-        except BindingError as error:
-            raise ContractError(
-                f"{service}/{method.name}: {error}",
-                location=self._location((*path, _OPTIONS, bindings.EXTENSION)),
-                hint="see google/api/http.proto for what a binding may say",
-            ) from None
-
-    def _type(self, full_name: str, path: _Path) -> TypeRef:
-        ref = self._types[full_name]
-        for name in (*ref.module.split("."), *ref.name.split(".")):
-            if keyword.iskeyword(name) or not name.isidentifier():
-                raise ContractError(
-                    f"{full_name.lstrip('.')} is generated as {ref.module}.{ref.name}, and Python cannot import {name!r}",
-                    location=self._location(path),
-                    hint="rename the message, or the file or directory that has this name",
+        def fault(error: BindingError) -> None:
+            self._shared.fault(
+                ContractError(
+                    f"{service}/{method.name}: {error}",
+                    location=self._location((*path, _OPTIONS, bindings.EXTENSION)),
+                    hint=f"see google/api/http.proto for what a binding may say; {bindings.SKIP}",
                 )
-        return ref
+            )
+
+        return self._shared.bindings.of(method, fault)
 
     def _doc(self, path: _Path) -> str:
         location = self._locations.get(path)
@@ -153,8 +177,8 @@ def _refuse_same_attribute(methods: Iterable[Method]) -> None:
             )
 
 
-def _types_of(file: FileDescriptorProto) -> Iterator[tuple[str, TypeRef]]:
-    module = importable(naming.module_name(file.name, "_pb2"))
+def _types_of(file: FileDescriptorProto, names: ModuleNames) -> Iterator[tuple[str, TypeRef]]:
+    module = names.importable(naming.module_name(file.name, "_pb2"))
     scope = f".{file.package}" if file.package else ""
 
     def walk(messages: Iterable[DescriptorProto], outer: str) -> Iterator[tuple[str, TypeRef]]:

@@ -5,6 +5,7 @@ The model is derived from descriptors, with everything that Python code needs wo
 
 from dataclasses import dataclass
 
+from towpath._contracts import naming
 from towpath._contracts.diagnostics import SourceLocation
 from towpath._contracts.options import Declared
 from towpath._core.http_bindings import HttpBinding
@@ -17,6 +18,12 @@ class TypeRef:
 
     module: str
     name: str
+
+    @property
+    def nameable(self) -> bool:
+        """Whether Python's grammar allows an import of the module and the name of the class. A keyword of Python in either does not hinder
+        code that looks them up as texts."""
+        return naming.is_nameable(self.module) and naming.is_nameable(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,11 @@ class ServiceModel:
     location: SourceLocation
 
     @property
+    def class_name(self) -> str:
+        """The abstract class that serves the service."""
+        return naming.class_name(self.name)
+
+    @property
     def client_name(self) -> str:
         """The class that calls the service."""
         return f"{self.name}Client"
@@ -64,4 +76,6 @@ class ContractModel:
     """One `.proto` file that has services. `name` is how it is imported (`echo/v1/echo.proto`)."""
 
     name: str
+    module: str
+    """The generated module that has the file's messages and its descriptor, also if the file has no messages."""
     services: tuple[ServiceModel, ...]

@@ -37,6 +37,16 @@ def attribute_name(rpc: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in _TAKEN else name
 
 
+def class_name(service: str) -> str:
+    """The Python class that stands for the service `service`."""
+    return f"{service}_" if keyword.iskeyword(service) else service
+
+
+def is_nameable(dotted: str) -> bool:
+    """Whether Python's grammar allows `dotted`, a module or a class within one, in an import or an expression."""
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in dotted.split("."))
+
+
 def constant_name(rpc: str, service: str = "") -> str:
     """The module constant of an RPC's MethodSpec, with its service's name in front if that is given."""
     name = snake_case(f"{service}_{rpc}" if service else rpc).upper()

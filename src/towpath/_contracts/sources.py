@@ -1,8 +1,8 @@
 """Which `.proto` files to compile, and where their imports are looked for.
 
 A contract is known by its name below a root (`echo/v1/echo.proto` below `proto`): others import it by that name, and its generated module
-goes there. Some imports need no flag: towpath's options, google/api and google/rpc from the googleapis-common-protos package, and
-google/protobuf from the compiler itself. Nothing is fetched from a network.
+goes there. Some imports need no flag: towpath's options, what the googleapis-common-protos package has (google/api, google/rpc,
+google/type, google/longrunning), and google/protobuf from the compiler itself. Nothing is fetched from a network.
 """
 
 import os
@@ -17,6 +17,9 @@ from towpath._core.errors import SetupError
 
 OWN_MODULES: Final = Path(__file__).parent.parent / "_gen"
 """Where towpath's own contracts and the modules generated from them are packaged."""
+
+
+_OPERATIONS: Final = "google/longrunning/operations.proto"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -90,7 +93,9 @@ def include_arguments(roots: Sequence[Path]) -> list[str]:
     """The flags that tell protoc of `roots` and of the contracts that come with towpath. Earlier wins: a contract may carry its own copy of
     an import."""
     arguments = [f"-I{root}" for root in (*roots, OWN_MODULES)]
-    arguments += [f"-Igoogle={directory}" for directory in _google_directories()]
+    for directory in _google_directories():
+        # googleapis-common-protos carries this contract under another name; its module, and everybody's import, have this one.
+        arguments += [f"-I{_OPERATIONS}={directory}/longrunning/operations_proto.proto", f"-Igoogle={directory}"]
     return arguments
 
 

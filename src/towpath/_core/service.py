@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
 from towpath._core.context import CRITICAL, CallOptions, Context, Criticality
@@ -133,6 +134,9 @@ class ServiceSpec:
     methods: tuple[MethodSpec[Any, Any], ...]
     attributes: dict[str, str]
     """For each method's name the attribute of the generated classes that implements the method."""
+    file: FileDescriptor | None = None
+    """The file of the contract that has the service. Generated code gives it where none of the methods' messages are in that file, which
+    then is known to the process by this alone; None elsewhere."""
 
 
 class Service(ABC):

@@ -333,14 +333,6 @@ class TestErrors:
                 r".*:8:1: service ShopServiceClient and the client of .* both generated as ShopServiceClient\n  also: .*shop\.proto:6:1\n",
                 "rename one of the two",
             ),
-            ("}\nservice Service {", "", r"proto/shop/v1/shop\.proto:8:1: service Service is generated as Service", "rename it"),
-            ("}\nservice shop_pb2 {\nrpc Say(M) returns (N);", "", r".*:8:1: service shop_pb2 is generated as shop_pb2", "rename it"),
-            (
-                "rpc Say(None) returns (N);\n}\nmessage None {",
-                "",
-                r".*:7:9: shop\.v1\.None is generated as .* Python cannot import 'None'",
-                "rename",
-            ),
         ],
     )
     def test_a_faulty_contract_gives_one_error_with_its_place_and_writes_nothing(self, workplace, body, imports, message, hint):
@@ -372,11 +364,6 @@ class TestErrors:
         with pytest.raises(ContractError, match=r"^proto/[ab]\.proto:2:1: File recursively imports itself") as caught:
             workplace.generate()
         assert "a contract of its own" in str(caught.value)
-
-    def test_a_directory_that_python_cannot_import_is_refused(self, workplace):
-        workplace.service("rpc Say(M) returns (N);", name="class/v1/shop.proto".replace("class", "import"))
-        with pytest.raises(ContractError, match=r"Python cannot import 'import'"):
-            workplace.generate()
 
     def test_an_output_that_cannot_be_written_is_told_by_name(self, workplace):
         workplace.service("rpc Say(M) returns (N);")

@@ -34,6 +34,8 @@ def emit(contract: ContractModel) -> str:
         lines.append("")
         for module, imported in block:
             lines += _import(module, imported)
+    for name, module in names.looked_up():
+        lines += ["", f'{name}: {names["Any"]} = {names["import_module"]}("{module}")']
     for service in contract.services:
         for method in service.methods:
             lines += ["", *_spec(service, method, names)]
@@ -58,48 +60,48 @@ def _import(module: str, names: Sequence[str]) -> Iterator[str]:
 
 def _spec(service: ServiceModel, method: Method, names: Namespace) -> Iterator[str]:
     declared = method.declared
-    yield f"{method.constant}: Final = MethodSpec("
+    yield f"{method.constant}: {names['Final']} = {names['MethodSpec']}("
     yield f'{_LEVEL}service="{service.full_name}",'
     yield f'{_LEVEL}name="{method.name}",'
-    yield f"{_LEVEL}request={names.type(method.request)},"
-    yield f"{_LEVEL}response={names.type(method.response)},"
+    yield f"{_LEVEL}request={names.value(method.request)},"
+    yield f"{_LEVEL}response={names.value(method.response)},"
     if method.kind is not MethodKind.UNARY:
-        yield f"{_LEVEL}kind=MethodKind.{method.kind.name},"
+        yield f"{_LEVEL}kind={names['MethodKind']}.{method.kind.name},"
     if declared.idempotency is not Idempotency.UNKNOWN:
-        yield f"{_LEVEL}idempotency=Idempotency.{declared.idempotency.name},"
+        yield f"{_LEVEL}idempotency={names['Idempotency']}.{declared.idempotency.name},"
     if declared.timeout is not None:
         yield f"{_LEVEL}timeout={declared.timeout!r},"
     if declared.criticality is not None:
-        yield f"{_LEVEL}criticality=Criticality.{declared.criticality.name},"
+        yield f"{_LEVEL}criticality={names['Criticality']}.{declared.criticality.name},"
     if declared.idempotency_key is not None:
-        yield f"{_LEVEL}idempotency_key=IdempotencyKey.{declared.idempotency_key.name},"
+        yield f"{_LEVEL}idempotency_key={names['IdempotencyKey']}.{declared.idempotency_key.name},"
     for name in ("retry", "hedge"):
-        yield from _policy(name, getattr(declared, name))
+        yield from _policy(name, getattr(declared, name), names)
     if method.http:
         yield f"{_LEVEL}http=("
         for binding in method.http:
-            yield from _binding(binding)
+            yield from _binding(binding, names)
         yield f"{_LEVEL}),"
     yield ")"
 
 
-def _policy(name: str, policy: RetryPolicy | HedgingPolicy | None) -> Iterator[str]:
+def _policy(name: str, policy: RetryPolicy | HedgingPolicy | None, names: Namespace) -> Iterator[str]:
     """Every value of the policy, so that a change of towpath's defaults changes no contract that was compiled before."""
     if policy is None:
         return
-    yield f"{_LEVEL}{name}={type(policy).__name__}("
+    yield f"{_LEVEL}{name}={names[type(policy).__name__]}("
     for field in fields(policy):
         value: Any = getattr(policy, field.name)
         if isinstance(value, frozenset):
-            codes = ", ".join(f"Code.{code.name}" for code in sorted(cast("frozenset[Code]", value)))
+            codes = ", ".join(f"{names['Code']}.{code.name}" for code in sorted(cast("frozenset[Code]", value)))
             yield f"{_LEVEL * 2}{field.name}=frozenset({{{codes}}}),"
         else:
             yield f"{_LEVEL * 2}{field.name}={value!r},"
     yield f"{_LEVEL}),"
 
 
-def _binding(binding: HttpBinding) -> Iterator[str]:
-    yield f"{_LEVEL * 2}HttpBinding("
+def _binding(binding: HttpBinding, names: Namespace) -> Iterator[str]:
+    yield f"{_LEVEL * 2}{names['HttpBinding']}("
     for name in ("method", "path", "body", "response_body"):
         value: str = getattr(binding, name)
         if value:
@@ -108,10 +110,10 @@ def _binding(binding: HttpBinding) -> Iterator[str]:
 
 
 def _service(service: ServiceModel, names: Namespace) -> Iterator[str]:
-    yield f"class {service.name}(Service):"
+    yield f"class {service.class_name}({names['Service']}):"
     yield from docstring(service.doc or f"Serves `{service.full_name}`.", _LEVEL)
     yield ""
-    yield f"{_LEVEL}spec: ClassVar[ServiceSpec] = ServiceSpec("
+    yield f"{_LEVEL}spec: {names['ClassVar']}[{names['ServiceSpec']}] = {names['ServiceSpec']}("
     yield f'{_LEVEL * 2}name="{service.full_name}",'
     yield from _tuple("methods=", [method.constant for method in service.methods], _LEVEL * 2, ",")
     if service.methods:
@@ -120,10 +122,12 @@ def _service(service: ServiceModel, names: Namespace) -> Iterator[str]:
         yield f"{_LEVEL * 2}}},"
     else:
         yield f"{_LEVEL * 2}attributes={{}},"
+    if names.registers:
+        yield f"{_LEVEL * 2}file={names.descriptor()},"
     yield f"{_LEVEL})"
     for method in service.methods:
         yield ""
-        yield f"{_LEVEL}@abstractmethod"
+        yield f"{_LEVEL}@{names['abstractmethod']}"
         yield from _served(method, names)
         yield from _method_doc(service, method)
 
@@ -134,7 +138,7 @@ def _client(service: ServiceModel, names: Namespace, *, sync: bool = False) -> I
     yield ""
     yield from _tuple("__slots__ = ", [f'"_{attribute}"' for attribute in sorted(m.attribute for m in service.methods)], _LEVEL, "")
     yield ""
-    yield f"{_LEVEL}def __init__(self, channel: {'SyncBinder' if sync else 'Binder'}) -> None:"
+    yield f"{_LEVEL}def __init__(self, channel: {names['SyncBinder' if sync else 'Binder']}) -> None:"
     sharers = "threads" if sync else "tasks"
     yield from docstring(f"Bind every method to `channel`; any number of {sharers} may share the client.", _LEVEL * 2)
     for method in service.methods:
@@ -144,38 +148,39 @@ def _client(service: ServiceModel, names: Namespace, *, sync: bool = False) -> I
         yield ""
         yield from _called(method, names, sync=sync)
         yield from _method_doc(service, method)
-        yield from _delegated(method, sync=sync)
+        yield from _delegated(method, names, sync=sync)
 
 
 def _served(method: Method, names: Namespace) -> Iterator[str]:
     request, response = names.type(method.request), names.type(method.response)
-    first = f"requests: AsyncIterator[{request}]" if method.kind.requests_stream else f"request: {request}"
+    first = f"requests: {names['AsyncIterator']}[{request}]" if method.kind.requests_stream else f"request: {request}"
+    context = f"ctx: {names['Context']}"
     if method.kind.responses_stream:  # not `async`: the implementation is an async generator function, whose type this is
-        return _signature(f"def {method.attribute}", [first, "ctx: Context"], f"AsyncIterator[{response}]")
-    return _signature(f"async def {method.attribute}", [first, "ctx: Context"], response)
+        return _signature(f"def {method.attribute}", [first, context], f"{names['AsyncIterator']}[{response}]")
+    return _signature(f"async def {method.attribute}", [first, context], response)
 
 
 def _called(method: Method, names: Namespace, *, sync: bool) -> Iterator[str]:
     request, response = names.type(method.request), names.type(method.response)
-    options = "options: CallOptions | None = None"
+    options = f"options: {names['CallOptions']} | None = None"
     if method.kind is MethodKind.UNARY:
         return _signature(f"{'' if sync else 'async '}def {method.attribute}", [f"request: {request}", options], response)
-    call = _streaming_call(method, sync=sync)
+    call = names[_streaming_call(method, sync=sync)]
     if method.kind is MethodKind.SERVER_STREAMING:
         return _signature(f"def {method.attribute}", [f"request: {request}", options], f"{call}[{response}]")
     result = f"{call}[{request}, {response}]"
     if len(f"{_LEVEL}) -> {result}:") > _WIDTH:
         result = f"{call}[\n{_LEVEL * 2}{request}, {response}\n{_LEVEL}]"
-    source = "Iterable" if sync else "Requests"
+    source = names["Iterable" if sync else "Requests"]
     return _signature(f"def {method.attribute}", [f"requests: {source}[{request}] | None = None", options], result)
 
 
-def _delegated(method: Method, *, sync: bool) -> Iterator[str]:
+def _delegated(method: Method, names: Namespace, *, sync: bool) -> Iterator[str]:
     begun = f"self._{method.attribute}"
     if method.kind is MethodKind.UNARY:
         yield from _call(f"{_LEVEL * 2}return {'' if sync else 'await '}{begun}", ["request", "options"])
         return
-    call = _streaming_call(method, sync=sync)
+    call = names[_streaming_call(method, sync=sync)]
     if method.kind is MethodKind.SERVER_STREAMING:
         yield from _call(f"{_LEVEL * 2}return {call}", [f"{begun}(request, options)"])
     else:

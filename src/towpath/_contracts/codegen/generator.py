@@ -1,8 +1,8 @@
 """`towpath gen` as a function: contracts in, committed Python out, or the list of files that are not up to date.
 
 For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` if it has services. Everything is worked out before anything
-is written, so a faulty contract leaves the output as it was; only files that differ are touched. Modules of contracts that are only
-imported are not written: they belong to the owner of those contracts.
+is written, so a faulty contract leaves the output as it was. Only files that differ are touched, and none that was not generated. Modules
+of contracts that are only imported are not written: they belong to the owner of those contracts.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 
 from towpath._contracts import naming
 from towpath._contracts.codegen.emitter import emit
-from towpath._contracts.codegen.leftovers import find_leftovers
+from towpath._contracts.codegen.leftovers import find_leftovers, refuse_to_overwrite
+from towpath._contracts.codegen.output import remove_abandoned, write_files
+from towpath._contracts.codegen.shadowed_modules import shadowed_modules
 from towpath._contracts.descriptors import read_contracts
 from towpath._contracts.diagnostics import ContractError, SourceLocation
-from towpath._contracts.own_package import rewrite_imports
+from towpath._contracts.module_names import ModuleNames
 from towpath._contracts.protoc import compile_sources
 from towpath._contracts.sources import Source, find_roots, find_sources
 from towpath._core.errors import SetupError
@@ -34,6 +36,10 @@ class GenerateOptions:
     """True writes nothing and only compares."""
     ship_protos: bool = False
     """True also copies the contracts to `out`, for a package whose contracts others import (as googleapis-common-protos does)."""
+    import_prefix: str = ""
+    """The package that `out` is, such as `shop.gen`; empty if `out` itself is on Python's path."""
+    skip_bindings: bool = False
+    """True leaves out bindings to HTTP that cannot be served, with a warning; False refuses the contract."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +53,7 @@ class GenerateResult:
     unchanged: tuple[Path, ...]
     """Files that were right already."""
     warnings: tuple[str, ...]
-    """The warnings of protoc, one a line."""
+    """The warnings, one a line: protoc's, and those about bindings that were left out and modules that cannot be imported."""
 
     @property
     def up_to_date(self) -> bool:
@@ -58,17 +64,21 @@ class GenerateResult:
 def generate(options: GenerateOptions) -> GenerateResult:
     """Generate, or with `options.check` compare. Blocks while protoc runs (tenths of a second).
 
-    Raises `ContractError`, naming file and line, for the first fault in a contract or a path, and `SetupError` if protoc is missing.
+    Raises `ContractError`, naming file and line, for the first fault in a contract or a path and for a file in the way that was not
+    generated, and `SetupError` if protoc is missing. Then the output is as it was.
     """
     roots = find_roots(options.paths, options.proto_roots)
     sources = find_sources(options.paths, roots)
     compiled = compile_sources(sources, roots)
-    files = {PurePosixPath(path.as_posix()): rewrite_imports(text).encode() for path, text in compiled.modules.items()}
-    for contract in read_contracts(compiled.descriptors, sources):
+    names = ModuleNames({naming.module_name(source.name, "_pb2") for source in sources}, options.import_prefix)
+    files = {PurePosixPath(path.as_posix()): names.rewrite(text).encode() for path, text in compiled.modules.items()}
+    contracts = read_contracts(compiled.descriptors, sources, names, skip_bindings=options.skip_bindings)
+    for contract in contracts.models:
         files[_towpath_file(contract.name)] = emit(contract).encode()
+    warnings = (*compiled.warnings, *contracts.warnings, *shadowed_modules(files, options.out, options.import_prefix))
     if options.ship_protos:
         files |= {PurePosixPath(source.name): source.path.read_bytes() for source in sources}
-    return _settle(options, files, sources, roots, compiled.warnings)
+    return _settle(options, files, sources, roots, warnings)
 
 
 def _settle(
@@ -89,11 +99,9 @@ def _settle(
             else:
                 outdated[path] = content
         if not options.check:
-            for path, content in outdated.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            for path in stale:
-                path.unlink()
+            refuse_to_overwrite(outdated)
+            remove_abandoned(sorted({(options.out / name).parent for name in files}))
+            write_files(outdated, stale)
     except OSError as error:
         raise _unwritable(error, options.out) from error
     return GenerateResult(written=tuple(outdated), removed=tuple(stale), unchanged=tuple(unchanged), warnings=warnings)

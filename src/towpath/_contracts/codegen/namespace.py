@@ -1,18 +1,22 @@
 """The names of one generated module: its imports, the names under which it imports, and a check that none of its definitions clash.
 
-Fixed names are reserved whether or not a contract happens to need them, so that adding an option to a method cannot make a name illegal.
+A contract decides about its own names: what it calls a service or a method is what the code calls it, and an import that has the name
+already gets another one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, TypeRef
+from towpath._contracts.naming import is_nameable
 from towpath._core.service import Idempotency, MethodKind
 
 _GENERATED: Final = "towpath.generated"
 _FIXED: Final = {
+    "Any": "typing",
     "abstractmethod": "abc",
+    "import_module": "importlib",
     "ClassVar": "typing",
     "Final": "typing",
     "AsyncIterator": "collections.abc",
@@ -40,7 +44,7 @@ _FIXED: Final = {
     "Service": _GENERATED,
     "ServiceSpec": _GENERATED,
 }
-_STANDARD_LIBRARY: Final = ("abc", "collections.abc", "typing")
+_STANDARD_LIBRARY: Final = ("abc", "collections.abc", "importlib", "typing")
 
 STREAMING_CALLS: Final = {
     MethodKind.SERVER_STREAMING: "ServerStreamingCall",
@@ -51,29 +55,63 @@ STREAMING_CALLS: Final = {
 
 
 class Namespace:
-    """The imports of a generated module. `modules` maps each imported message module to its name in the text."""
+    """The imports of a generated module, and the names under which its text has them. A name that the module defines itself, or a class in
+    it has as an attribute, is imported under another one."""
 
     def __init__(self, contract: ContractModel) -> None:
-        """Raises `ContractError` if two names that the module would define, or define and import, are the same."""
+        """Raises `ContractError` if two names that the module would define are the same."""
         self._contract = contract
-        self.modules = _message_modules(contract)
-        _refuse_clashes(contract, {*_FIXED, *self.modules.values()})
+        _refuse_clashes(contract)
+        self._taken = {name for name, _, _ in _definitions(contract)}
+        self._taken |= {method.attribute for service in contract.services for method in service.methods}
+        refs = [ref for service in contract.services for method in service.methods for ref in (method.request, method.response)]
+        self._refs = refs
+        self.registers = all(ref.module != contract.module for ref in refs)
+        """Whether the text has to import the module of the file itself, which no method's messages are in: without it nobody finds the
+        services by reflection."""
+        modules = {ref.module for ref in refs} | ({contract.module} if self.registers and contract.services else set[str]())
+        self._modules = {module: self._free(name) for module, name in _module_names(modules).items()}
+
+    def __getitem__(self, name: str) -> str:
+        """The name in the text of one of the fixed imports."""
+        return self._free(name)
 
     def type(self, ref: TypeRef) -> str:
-        """The name of the message class `ref` in the text."""
-        return f"{self.modules[ref.module]}.{ref.name}"
+        """The message class `ref` as a type. The type of a class that Python cannot name is not known to type checkers."""
+        return f"{self._modules[ref.module]}.{ref.name}" if ref.nameable else self["Any"]
+
+    def value(self, ref: TypeRef) -> str:
+        """The message class `ref` as an expression."""
+        found = self._modules[ref.module]
+        for name in ref.name.split("."):
+            found = f"{found}.{name}" if is_nameable(name) else f'getattr({found}, "{name}")'
+        return found
+
+    def descriptor(self) -> str:
+        """The descriptor of the file as an expression, for a text that `registers` it."""
+        return f"{self._modules[self._contract.module]}.DESCRIPTOR"
 
     def import_blocks(self) -> Iterator[list[tuple[str, list[str]]]]:
         """The imports as `(module, names)`, sorted; the standard library's first, then all others. A name may carry ` as alias`."""
         wanted: dict[str, list[str]] = {}
         for name in self._needed():
-            wanted.setdefault(_FIXED[name], []).append(name)
-        for module, alias in self.modules.items():
-            package, _, base = module.rpartition(".")
-            wanted.setdefault(package, []).append(base if base == alias else f"{base} as {alias}")
+            wanted.setdefault(_FIXED[name], []).append(_imported(name, self[name]))
+        for module, alias in self._modules.items():
+            if is_nameable(module):
+                package, _, base = module.rpartition(".")
+                wanted.setdefault(package, []).append(_imported(base, alias))
         modules = sorted(wanted)
         yield [(module, sorted(wanted[module], key=_import_order)) for module in modules if module in _STANDARD_LIBRARY]
         yield [(module, sorted(wanted[module], key=_import_order)) for module in modules if module not in _STANDARD_LIBRARY]
+
+    def looked_up(self) -> Iterator[tuple[str, str]]:
+        """The modules that a statement cannot import, because their names have a keyword of Python, each with its name in the text."""
+        return ((alias, module) for module, alias in self._modules.items() if not is_nameable(module))
+
+    def _free(self, name: str) -> str:
+        while name in self._taken:
+            name = f"_{name}"
+        return name
 
     def _needed(self) -> list[str]:
         methods = [method for service in self._contract.services for method in service.methods]
@@ -90,12 +128,21 @@ class Namespace:
             needed.append("HttpBinding")
         retried, hedged = (any(getattr(method.declared, name) is not None for method in methods) for name in ("retry", "hedge"))
         needed += [name for name, used in (("RetryPolicy", retried), ("HedgingPolicy", hedged), ("Code", retried or hedged)) if used]
+        if not all(ref.nameable for ref in self._refs):
+            needed.append("Any")
+        if any(self.looked_up()):
+            needed += ["Any", "import_module"]
         kinds = {method.kind for method in methods} - {MethodKind.UNARY}
         if kinds:
             needed += ["MethodKind", "AsyncIterator"]
         if any(kind.requests_stream for kind in kinds):
             needed += ["Requests", "Iterable"]
-        return [*needed, *(f"{prefix}{STREAMING_CALLS[kind]}" for kind in kinds for prefix in ("", "Sync"))]
+        needed += [f"{prefix}{STREAMING_CALLS[kind]}" for kind in kinds for prefix in ("", "Sync")]
+        return list(dict.fromkeys(needed))
+
+
+def _imported(name: str, alias: str) -> str:
+    return name if name == alias else f"{name} as {alias}"
 
 
 def _import_order(name: str) -> tuple[bool, bool, str]:
@@ -103,25 +150,18 @@ def _import_order(name: str) -> tuple[bool, bool, str]:
     return not name.isupper(), not name[0].isupper(), name
 
 
-def _message_modules(contract: ContractModel) -> dict[str, str]:
-    refs = {ref.module for service in contract.services for method in service.methods for ref in (method.request, method.response)}
+def _module_names(modules: Collection[str]) -> dict[str, str]:
     named: dict[str, str] = {}
-    for module in sorted(refs):
+    for module in sorted(modules):
         base = module.rpartition(".")[2]
-        shared = sum(other.rpartition(".")[2] == base for other in refs) > 1
+        shared = sum(other.rpartition(".")[2] == base for other in modules) > 1
         named[module] = module.replace(".", "_") if shared else base
     return named
 
 
-def _refuse_clashes(contract: ContractModel, imported: set[str]) -> None:
+def _refuse_clashes(contract: ContractModel) -> None:
     defined: dict[str, tuple[str, SourceLocation]] = {}
     for name, what, location in _definitions(contract):
-        if name in imported:
-            raise ContractError(
-                f"{what} is generated as {name}, a name that generated code imports",
-                location=location,
-                hint="rename it in the contract; a service's name usually ends in Service, with something in front",
-            )
         other, elsewhere = defined.setdefault(name, (what, location))
         if elsewhere != location:
             raise ContractError(
@@ -134,7 +174,7 @@ def _refuse_clashes(contract: ContractModel, imported: set[str]) -> None:
 
 def _definitions(contract: ContractModel) -> Iterator[tuple[str, str, SourceLocation]]:
     for service in contract.services:
-        yield service.name, f"service {service.name}", service.location
+        yield service.class_name, f"service {service.name}", service.location
         yield service.client_name, f"the client of service {service.name}", service.location
         yield service.sync_client_name, f"the sync client of service {service.name}", service.location
         for method in service.methods:

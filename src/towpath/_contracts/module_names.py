@@ -1,0 +1,67 @@
+"""Where generated modules are imported from, and the imports in protoc's output made to say so.
+
+protoc derives the name of a module from that of its contract: `types/v1/a.proto` becomes `types.v1.a_pb2`. Two things can make that name
+wrong. The modules of towpath's own contracts are packaged below `towpath._gen` (`own_package`). And a user's modules can be put into a
+package, by an import prefix, so that their names do not meet those of other packages: with the prefix `shop.gen` the module is
+`shop.gen.types.v1.a_pb2`.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from towpath._contracts import naming, own_package
+from towpath._core.errors import SetupError
+
+_IMPORT: Final = re.compile(r"^import (?P<name>\w+)(?P<rest> as \w+)$", re.MULTILINE)
+_FROM: Final = re.compile(r"^from (?P<package>[\w.]+) import (?P<name>\w+|\*)", re.MULTILINE)
+_LOOKED_UP: Final = re.compile(r"(?<=importlib\.import_module\(')[\w.]+(?='\)$)", re.MULTILINE)
+_BUILT: Final = re.compile(r"(?<=BuildTopDescriptorsAndMessages\(DESCRIPTOR, ')[\w.]+(?=', _globals\)$)", re.MULTILINE)
+_STAR: Final = re.compile(r"^from (?P<module>[\w.]+) import \*$", re.MULTILINE)
+
+
+class ModuleNames:
+    """The names of the modules in `generated`, which are as protoc derives them, with `prefix` in front, and of all other modules. Raises
+    SetupError for a prefix that is no name of a package."""
+
+    def __init__(self, generated: Collection[str] = (), prefix: str = "") -> None:
+        if prefix and not naming.is_nameable(prefix):
+            raise SetupError(
+                f"--import-prefix {prefix!r} is no name of a Python package; write names with dots between them, as in shop.gen"
+            )
+        self._generated = frozenset(generated)
+        self._prefix = f"{prefix}." if prefix else ""
+
+    def importable(self, module: str) -> str:
+        """The name under which the generated `module` can be imported."""
+        return f"{self._prefix}{module}" if module in self._generated else own_package.importable(module)
+
+    def rewrite(self, text: str) -> str:
+        """A generated `_pb2.py` or `_pb2.pyi` whose imports lead to where modules are."""
+        text = own_package.rewrite_imports(_STAR.sub(_looked_up, text))
+        if not self._prefix:
+            return text
+        text = _FROM.sub(self._from, _IMPORT.sub(self._import, text))
+        for pattern in (_LOOKED_UP, _BUILT):
+            text = pattern.sub(lambda match: self.importable(match[0]), text)
+        return text
+
+    def _import(self, match: re.Match[str]) -> str:
+        if match["name"] not in self._generated:
+            return match[0]
+        return f"from {self._prefix[:-1]} import {match['name']}{match['rest']}"
+
+    def _from(self, match: re.Match[str]) -> str:
+        package = match["package"]
+        if f"{package}.{match['name']}" in self._generated or package in self._generated:
+            return f"from {self._prefix}{package} import {match['name']}"
+        return match[0]
+
+
+def _looked_up(match: re.Match[str]) -> str:
+    """Protoc looks a module up as a text if its name has a keyword of Python, but writes a public import of it as a statement all the
+    same."""
+    if naming.is_nameable(match["module"]):
+        return match[0]
+    alias = match["module"].replace("_", "__").replace(".", "_dot_")
+    return f"globals().update({{name: one for name, one in vars({alias}).items() if not name.startswith('_')}})"
