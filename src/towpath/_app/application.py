@@ -21,7 +21,7 @@ from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
 from towpath._app.settings.server_options import with_header_limit
-from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.settings.service_file import DEFAULT_NAME, ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
 from towpath._app.standard.reflection import reflection_services
@@ -224,7 +224,8 @@ class App:
         yield from (store for store in stores if isinstance(store, OpenableStore))
 
     def _documents(self) -> Documents:
-        document = openapi.openapi(self._services) if self.config.openapi else None
+        title = "" if self.config.name == DEFAULT_NAME else self.config.name
+        document = openapi.openapi(self._services, title) if self.config.openapi else None
         if document is None:
             return NO_DOCUMENTS
         described = Document("application/json", document)

@@ -1,25 +1,32 @@
 """The bindings of a server as an OpenAPI 3.1 document, made of the descriptors of its messages by the rules of the JSON mapping.
 
 OpenAPI has no parameter of several segments, so `{name=shelves/*/books/*}` becomes `shelves/{shelves}/books/{books}`: each `*` is a
-parameter, with the literal in front of it as its name. The comments of the contract, which generated code carries, describe the methods.
+parameter, with the literal in front of it as its name. Two paths that differ by the names of parameters alone are one path to OpenAPI, and
+names in a path have no dots, since generators make variables of them. The comments of the contract, which generated code carries, describe
+the methods; its options say what is deprecated, and by `google.api.field_behavior` which fields are required, only sent or only received.
 """
 
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
 
-from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text
+from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text, resolve_field
 from towpath._core.service import MethodSpec, Service
 
 PATH: Final = "/openapi.json"
 """The path at which a server serves the document."""
 
 _F: Final = FieldDescriptor
-_KEYS: Final = frozenset({"get", "put", "post", "delete", "patch"})
+_KEYS: Final = ("get", "put", "post", "delete", "patch", "head", "options")
+_ANY_METHOD: Final = _KEYS[:5]
+"""What a binding to every method of HTTP is described as."""
+_REQUIRED, _OUTPUT_ONLY, _INPUT_ONLY = 2, 3, 4
+"""Numbers of google.api.FieldBehavior."""
 _DEEPEST: Final = 4
 """Levels of messages within messages that become query parameters; filters that contain themselves have no end."""
 
@@ -51,6 +58,7 @@ _WELL_KNOWN: Final[dict[str, _Object]] = {
     "google.protobuf.Value": {},
     "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}, "required": ["@type"]},
 }
+_PROBLEM_NAME: Final = "Problem"
 _PROBLEM: Final[_Object] = {
     "type": "object",
     "description": "Problem details (RFC 9457).",
@@ -66,30 +74,36 @@ _PROBLEM: Final[_Object] = {
 }
 _NOT_OK: Final[_Object] = {
     "description": "What went wrong.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{_PROBLEM_NAME}"}}},
 }
 
 
-def openapi(services: Sequence[Service]) -> bytes | None:
-    """The document of every binding of `services`, as JSON; None if there are none."""
+def openapi(services: Sequence[Service], title: str = "") -> bytes | None:
+    """The document of every binding of `services`, as JSON; None if there are none. Without a `title` it has what the names of the services
+    have in common."""
     builder = _Builder()
     for service in services:
         builder.add(service)
-    return msgspec.json.encode(builder.document()) if builder.paths else None
+    builder.add_any_method()
+    return msgspec.json.encode(builder.document(title)) if builder.paths else None
 
 
 class _Builder:
     def __init__(self) -> None:
         self.paths: dict[str, _Object] = {}
-        self._schemas: dict[str, _Object] = {"Problem": _PROBLEM}
+        self._names: dict[str, tuple[str, list[str]]] = {}
+        """The path, and the names of its parameters, by the path without names."""
+        self._any_method: list[tuple[str, HttpBinding, _Object]] = []
+        self._schemas: dict[str, _Object] = {_PROBLEM_NAME: _PROBLEM}
         self._tags: list[_Object] = []
 
-    def document(self) -> _Object:
+    def document(self, title: str) -> _Object:
         names = [tag["name"] for tag in self._tags]
         versions = [match[1] for match in (re.search(r"\.(v\d\w*)\.\w+$", name) for name in names) if match]
         return {
             "openapi": "3.1.0",
-            "info": {"title": ", ".join(names), "version": versions[0] if versions else "unversioned"},
+            "info": {"title": title or _in_common(names), "version": versions[0] if versions else "unversioned"},
+            "servers": [{"url": "/"}],
             "tags": self._tags,
             "paths": self.paths,
             "components": {"schemas": dict(sorted(self._schemas.items()))},
@@ -106,21 +120,44 @@ class _Builder:
             doc = inspect.getdoc(getattr(contract, spec.attributes[method.name], None)) or ""
             for index, binding in enumerate(method.http):
                 key = binding.method.lower()
-                if key in _KEYS:
-                    operation = self._operation(method, binding, doc)
-                    operation["operationId"] = f"{method.full_name.replace('/', '.')}{f'_{index}' if index else ''}"
-                    self.paths.setdefault(_path(binding), {}).setdefault(key, operation)
+                if key not in _KEYS and key != STAR:
+                    continue
+                path, names = self._path(binding)
+                operation = self._operation(method, binding, names, doc)
+                operation["operationId"] = f"{method.full_name.replace('/', '.')}{f'_{index}' if index else ''}"
+                if key == STAR:
+                    self._any_method.append((path, binding, operation))
+                else:
+                    self.paths.setdefault(path, {}).setdefault(key, operation)
 
-    def _operation(self, method: MethodSpec[Any, Any], binding: HttpBinding, doc: str) -> _Object:
+    def add_any_method(self) -> None:
+        """Describe the bindings to every method of HTTP, for the methods that have no binding of their own."""
+        for path, binding, operation in self._any_method:
+            item = self.paths.setdefault(path, {})
+            for key in _ANY_METHOD:
+                if key not in item and not (key == "get" and binding.body):
+                    item[key] = {**operation, "operationId": f"{operation['operationId']}_{key}"}
+
+    def _path(self, binding: HttpBinding) -> tuple[str, list[str]]:
+        """The path of a binding, with the names that its parameters have in the first binding of that path."""
+        names = _parameter_names(binding)
+        return self._names.setdefault(_written(binding, [""] * len(names)), (_written(binding, names), names))
+
+    def _operation(self, method: MethodSpec[Any, Any], binding: HttpBinding, names: list[str], doc: str) -> _Object:
         request, response = method.request.DESCRIPTOR, method.response.DESCRIPTOR
         operation: _Object = {"tags": [method.service], "description": doc}
-        parameters = [*_path_parameters(binding), *(self._query_parameters(request, binding) if binding.body != STAR else ())]
+        if _is_deprecated(method):
+            operation["deprecated"] = True
+        parameters = [
+            *self._path_parameters(request, binding, names),
+            *(self._query_parameters(request, binding) if binding.body != STAR else ()),
+        ]
         if parameters:
             operation["parameters"] = parameters
         if binding.body:
             schema = self._message(request) if binding.body == STAR else self._field(request.fields_by_name[binding.body])
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        schema = self._field(response.fields_by_name[binding.response_body]) if binding.response_body else self._message(response)
+        schema = self._response_field(response.fields_by_name[binding.response_body]) if binding.response_body else self._message(response)
         streams = method.kind.responses_stream
         operation["responses"] = {
             "200": {
@@ -138,11 +175,27 @@ class _Builder:
         for path in _leaves(request, (), ()):
             name = ".".join(part.name for part in path)
             if name not in taken and path[0].name != binding.body:
-                yield {
-                    "name": ".".join(part.json_name for part in path),
-                    "in": "query",
-                    "schema": self._field(path[-1]),
-                }
+                parameter: _Object = {"name": ".".join(part.json_name for part in path), "in": "query", "schema": self._field(path[-1])}
+                if all(map(_is_required, path)):
+                    parameter["required"] = True
+                if any(part.GetOptions().deprecated for part in path):
+                    parameter["deprecated"] = True
+                yield parameter
+
+    def _path_parameters(self, request: Descriptor, binding: HttpBinding, names: list[str]) -> Iterator[_Object]:
+        alone = _alone(binding)
+        for name, (index, segment) in zip(names, _wild(binding), strict=True):
+            field = resolve_field(request, alone[index])[-1] if index in alone else None
+            schema: _Object = {"type": "string"} if field is None else self._field(field)
+            parameter: _Object = {"name": name, "in": "path", "required": True, "schema": schema}
+            if segment == REST:
+                parameter["description"] = "Any number of segments, with the slashes between them."
+            yield parameter
+
+    def _response_field(self, field: FieldDescriptor) -> _Object:
+        """A field that is the whole body of a response, where it is null if it is absent."""
+        schema = self._field(field)
+        return schema if field.is_repeated or not field.has_presence or schema == {} else {"anyOf": [schema, {"type": "null"}]}
 
     def _field(self, field: FieldDescriptor) -> _Object:
         message = field.message_type
@@ -157,7 +210,7 @@ class _Builder:
         return self._enum(field.enum_type) if field.enum_type is not None else _SCALARS[field.type]
 
     def _message(self, message: Descriptor) -> _Object:
-        name = message.full_name
+        name = message.full_name if message.full_name != _PROBLEM_NAME else f"{_PROBLEM_NAME}_"
         known = _WELL_KNOWN.get(name)
         if known is not None:
             return known
@@ -166,12 +219,26 @@ class _Builder:
             return {**value, "type": [value["type"], "null"]}
         if name not in self._schemas:
             schema = self._schemas[name] = {"type": "object"}  # before its fields are visited, which may be of this type again
+            if message.GetOptions().deprecated:
+                schema["deprecated"] = True
             if message.fields:
-                schema["properties"] = {field.json_name: self._field(field) for field in message.fields}
+                schema["properties"] = {field.json_name: self._property(field) for field in message.fields}
+            required = [field.json_name for field in message.fields if _is_required(field)]
+            if required:
+                schema["required"] = required
             choices = [[field.json_name for field in oneof.fields] for oneof in message.oneofs if len(oneof.fields) > 1]
             if choices:
                 schema["description"] = " ".join(f"At most one of {', '.join(names)}." for names in choices)
         return {"$ref": f"#/components/schemas/{name}"}
+
+    def _property(self, field: FieldDescriptor) -> _Object:
+        schema, behavior = self._field(field), _behavior(field)
+        said = {
+            "deprecated": field.GetOptions().deprecated,
+            "readOnly": _OUTPUT_ONLY in behavior,
+            "writeOnly": _INPUT_ONLY in behavior,
+        }
+        return {**schema, **{name: True for name, holds in said.items() if holds}}
 
     def _enum(self, enum: EnumDescriptor) -> _Object:
         if enum.full_name == "google.protobuf.NullValue":
@@ -196,40 +263,58 @@ def _leaves(message: Any, path: tuple[FieldDescriptor, ...], within: tuple[str, 
             yield from _leaves(inner, here, (*within, inner.full_name))
 
 
-def _path(binding: HttpBinding) -> str:
-    names = iter(_parameter_names(binding))
+def _written(binding: HttpBinding, names: Sequence[str]) -> str:
+    left = iter(names)
     template = binding.template
-    segments = [f"{{{next(names)}}}" if segment in (STAR, REST) else segment for segment in template.segments]
+    segments = [f"{{{next(left)}}}" if segment in (STAR, REST) else segment for segment in template.segments]
     return "/" + "/".join(segments) + (f":{template.verb}" if template.verb else "")
 
 
-def _path_parameters(binding: HttpBinding) -> Iterator[_Object]:
-    for name, segment in zip(_parameter_names(binding), _wild(binding), strict=True):
-        parameter: _Object = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        if segment == REST:
-            parameter["description"] = "Any number of segments, with the slashes between them."
-        yield parameter
+def _wild(binding: HttpBinding) -> Iterable[tuple[int, str]]:
+    return [(index, segment) for index, segment in enumerate(binding.template.segments) if segment in (STAR, REST)]
 
 
-def _wild(binding: HttpBinding) -> Iterable[str]:
-    return [segment for segment in binding.template.segments if segment in (STAR, REST)]
+def _alone(binding: HttpBinding) -> dict[int, str]:
+    """The variables that are one wild segment, of any length, by its index: each lends the segment its name and type."""
+    segments = binding.template.segments
+    spans = {one.field: range(*slice(one.start, one.stop).indices(len(segments))) for one in binding.template.variables}
+    return {span[0]: field for field, span in spans.items() if len(span) == 1 and segments[span[0]] in (STAR, REST)}
 
 
 def _parameter_names(binding: HttpBinding) -> list[str]:
-    template = binding.template
-    # A variable that is one wild segment, of any length, lends the segment its name.
-    alone = {
-        variable.start: variable.field
-        for variable in template.variables
-        if template.segments[variable.start] in (STAR, REST) and variable.stop in (None, variable.start + 1)
-    }
+    template, alone = binding.template, _alone(binding)
     names: list[str] = []
-    for index, segment in enumerate(template.segments):
-        if segment not in (STAR, REST):
-            continue
+    for index, _ in _wild(binding):
         before = template.segments[index - 1] if index else ""
-        name = alone.get(index) or re.sub(r"\W", "_", before).strip("_") or "segment"
+        name = re.sub(r"\W", "_", alone.get(index) or before).strip("_") or "segment"
         while name in names:
             name += "_"
         names.append(name)
     return names
+
+
+def _in_common(names: Sequence[str]) -> str:
+    """The only name, or the package that all names have in common, or the first name."""
+    parts = [name.split(".") for name in names]
+    common = list(takewhile(lambda alike: len(set(alike)) == 1, zip(*parts, strict=False)))
+    return ".".join(alike[0] for alike in common) or names[0]
+
+
+def _is_deprecated(method: MethodSpec[Any, Any]) -> bool:
+    """Whether the contract says so of the method or of its service. A method without a contract is not deprecated."""
+    pool: Any = method.request.DESCRIPTOR.file.pool
+    try:
+        service: ServiceDescriptor = pool.FindServiceByName(method.service)
+        return service.GetOptions().deprecated or service.methods_by_name[method.name].GetOptions().deprecated
+    except KeyError:
+        return False
+
+
+def _behavior(field: FieldDescriptor) -> frozenset[int]:
+    """The numbers of `google.api.field_behavior`. A process that has not loaded the extension has no contract with it."""
+    found = (value for option, value in field.GetOptions().ListFields() if option.full_name == "google.api.field_behavior")
+    return frozenset(next(found, ()))
+
+
+def _is_required(field: FieldDescriptor) -> bool:
+    return _REQUIRED in _behavior(field) or field.is_required
