@@ -1,7 +1,9 @@
 """From service files to a graph: who serves what, whither a call leads, and which mistakes are named."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from echo.v1.echo_towpath import EchoService
@@ -12,6 +14,7 @@ from towpath._contracts.graph import Served, Step, check
 from towpath._core.context import Criticality
 from towpath._core.errors import Code, SetupError
 from towpath._core.policies import HedgingPolicy, RetryPolicy
+from towpath._core.service import Service, ServiceSpec
 
 ECHO, STREAM, LIBRARY = "echo.v1.echo_towpath", "stream.v1.stream_towpath", "library.v1.library_towpath"
 SAY, SLEEP, REPEAT = "echo.v1.EchoService/Say", "echo.v1.EchoService/Sleep", "stream.v1.StreamService/Repeat"
@@ -320,3 +323,80 @@ def test_two_services_of_one_name_are_refused(desk):
     other.write_text("[service]\nname = 'a'\n")
     with pytest.raises(SetupError, match=r"b\.toml: service\.name: 'a' is also the name of .*a\.toml; rename one of them"):
         read_system([*desk.paths, other])
+
+
+def several(monkeypatch: pytest.MonkeyPatch, package: str = "several", services: str = "ABC") -> str:
+    """A generated module with the services A, B and C, of one method each."""
+    module = ModuleType(f"{package}_towpath")
+    for name in services:
+        method = replace(EchoService.spec.methods[0], service=f"{package}.{name}", name="Get")
+        spec = ServiceSpec(name=f"{package}.{name}", methods=(method,), attributes={"Get": "get"})
+        setattr(module, name, type(name, (Service,), {"spec": spec, "__module__": module.__name__}))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.__name__
+
+
+def served(declared: DeclaredSystem, member: str) -> set[str]:
+    return {step.method.partition("/")[0].rpartition(".")[2] for step in declared.graph.served if step.service == member}
+
+
+def test_a_file_says_which_services_of_a_contract_are_served(desk, monkeypatch):
+    contracts = [several(monkeypatch)]
+    call = "[[calls]]\nfrom = 'A/Get'\nto = 'B/Get'\n"
+    desk.file("a", contracts, f"serves = ['A']\n{call}")
+    desk.file("b", contracts, "serves = ['several.B']\n")
+    desk.file("c", contracts, "serves = ['/C']\n[[calls]]\nto = 'A/Get'\n")
+    declared = desk.read()
+    assert [served(declared, name) for name in "abc"] == [{"A"}, {"B"}, {"C"}]
+    assert ways(declared) == [
+        (Step("a", "several.A/Get"), Step("b", "several.B/Get")),
+        (Step("c", "several.C/Get"), Step("a", "several.A/Get")),
+    ]
+    assert not [finding for finding in check(declared.graph) if finding.rule in ("cycle", "service-cycle")]
+
+
+def test_a_file_may_say_that_it_serves_nothing(desk, monkeypatch):
+    contracts = [several(monkeypatch)]
+    desk.file("job", contracts, "serves = []\n[[calls]]\nto = 'A/Get'\n")
+    desk.file("rest", contracts)
+    declared = desk.read()
+    assert ways(declared) == [(Step("job", ""), Step("rest", "several.A/Get"))]
+    assert served(declared, "rest") == {"A", "B", "C"}
+
+
+def test_what_calls_is_served_and_the_rest_of_its_contract_is_not_guessed_at(desk, monkeypatch):
+    desk.file("a", [several(monkeypatch)], "[[calls]]\nfrom = 'A/Get'\nto = 'B/Get'\n")
+    assert served(desk.read(), "a") == {"A"}
+
+
+def test_of_a_contract_of_two_services_the_one_that_is_not_called_is_served(desk, monkeypatch):
+    desk.file("a", [several(monkeypatch, "two", "AB")], "[[calls]]\nto = 'B/Get'\n")
+    assert served(desk.read(), "a") == {"A"}
+
+
+def test_where_the_calls_leave_a_choice_the_file_is_asked(desk, monkeypatch):
+    desk.file("c", [several(monkeypatch)], "[[calls]]\nto = 'A/Get'\n")
+    with pytest.raises(SetupError) as caught:
+        desk.read()
+    assert "c.toml: calls[0]: several_towpath has the services several.A, several.B, several.C" in str(caught.value)
+    assert "set service.serves in" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("['several.D']", r"service\.serves\[0\]: unknown service 'several\.D'; did you mean 'several\.[ABC]'; service\.contracts in"),
+        ("['A', 'Z']", r"service\.serves\[1\]: unknown service 'Z'"),
+        ("'A'", r"service\.serves: expected `array"),
+    ],
+)
+def test_a_service_that_no_contract_has_cannot_be_served(desk, monkeypatch, names, message):
+    desk.file("a", [several(monkeypatch)], f"serves = {names}\n")
+    with pytest.raises(SetupError, match=message):
+        desk.read()
+
+
+def test_serving_needs_contracts(desk):
+    desk.file("a", [], "serves = ['A']\n")
+    with pytest.raises(SetupError, match=r"a\.toml: service\.contracts names no module"):
+        desk.read()

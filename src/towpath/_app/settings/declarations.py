@@ -2,6 +2,7 @@
 
     [service]
     owns = ["seats", "holds"]                             # data for which this service alone has the truth
+    serves = ["SearchService"]                            # the services of service.contracts that are served here
 
     [[calls]]
     from = "SearchService/SearchFlights"                  # the calling method; by default each method that is served here
@@ -57,6 +58,8 @@ class Declarations:
 
     owns: tuple[str, ...] = ()
     """The data for which the service alone has the truth."""
+    serves: tuple[str, ...] | None = None
+    """The services that are served here, as the file names them; None to tell it by the calls."""
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
 

@@ -48,7 +48,8 @@ is only a warning in the log, since a client of it may be imported later (`towpa
 `towpath._app.settings.server_options` explains the limits of the server: `service.header_limit`, `service.compression`,
 `[service.connections]`, `[service.keepalive]`, `[service.http1]`, `[service.http2]` and `[service.admission]`.
 `towpath._app.settings.quotas_and_bulkheads` explains `[quotas]` and `[bulkheads]`, which limit tenants and methods.
-`towpath._app.settings.declarations` explains `service.owns`, `[[calls]]` and `[[waivers]]`, which only `towpath check` reads.
+`towpath._app.settings.declarations` explains `service.owns`, `service.serves`, `[[calls]]` and `[[waivers]]`; only `towpath check` reads
+them.
 
 Plaintext is spoken on the loopback address alone, unless `service.insecure = true` or TOWPATH_INSECURE=1 says that it is meant, such as
 behind a mesh's sidecar. A service without a configured address listens on a free port of 127.0.0.1. An unknown key or an unusable value is
@@ -121,6 +122,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     insecure: bool = False
     workers: int = 1
     owns: tuple[str, ...] = ()
+    serves: tuple[str, ...] | None = None
     tls: ServerTlsSettings | None = None
 
 
@@ -275,7 +277,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
-        declares=Declarations(owns=file.service.owns, calls=file.calls, waivers=file.waivers),
+        declares=Declarations(owns=file.service.owns, serves=file.service.serves, calls=file.calls, waivers=file.waivers),
         listen_fd=_number("TOWPATH_LISTEN_FD", env, "a file descriptor"),
         notify_fd=_number("TOWPATH_NOTIFY_FD", env, "a file descriptor"),
         metrics_dump=Path(env["TOWPATH_METRICS_DUMP"]) if env.get("TOWPATH_METRICS_DUMP") else None,

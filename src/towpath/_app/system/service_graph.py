@@ -1,8 +1,9 @@
 """From service files to the graph that `towpath._contracts.graph` checks.
 
-A file lists the contracts of its callees beside its own, without a distinction. A service is taken to serve a listed contract if it calls
-no method of the contract, if it names a method of the contract as a caller, or if it forwards the contract. The calls of a program that
-serves nothing, such as a job, begin at the program itself, which has no deadline.
+A file lists the contracts of its callees beside its own, without a distinction. `service.serves` says which of their services are served
+here, beside those that are forwarded. Without it, each service of a generated module is taken to be served if no entry calls one of them.
+Of a module that is called, the services are taken that a `from` names, or else the one that is not called; if more than one is left, the
+file has to say which it is. The calls of a program that serves nothing, such as a job, begin at the program itself, which has no deadline.
 
 A call leads to the services that serve the method, preferably to those whose addresses the system file gives to the caller. A service that
 forwards is taken only if no other serves the method, because a gateway stands in front of a system and not in the middle. A method that no
@@ -11,12 +12,13 @@ service of the system serves belongs to a service outside, and is the end of its
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from towpath._app.methods import configured_methods, methods_of, where_contracts_are
 from towpath._app.settings import service_file, toml
-from towpath._app.settings.method_names import UnknownService, find_method, methods_of_service
+from towpath._app.settings.method_names import UnknownService, find_method, find_service, methods_of_service
 from towpath._app.settings.quotas_and_bulkheads import by_method
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.system import system_file
@@ -124,14 +126,18 @@ def _members(path: Path) -> Iterator[_Member]:
 
 def _member(name: str, settings: ServiceConfig, knows: tuple[str, ...] | None) -> _Member:
     declared = calls_of(settings.declares.calls, settings.source)
-    if not settings.contracts and not declared:
+    if not (settings.contracts or declared or settings.declares.serves):
         configured_methods(settings, ())  # for its warnings, since no name in the file can be checked
         return _Member(name=name, config=settings, knows=knows, serves={}, links=())
-    methods = list(methods_of(settings.contracts, settings.source))
+    modules = {module: list(methods_of([module], settings.source)) for module in settings.contracts} or {
+        "": list(methods_of((), settings.source))
+    }
+    methods = [method for listed in modules.values() for method in listed]
     settings = _checked(settings, methods)
     entries = [_entry(call, methods, settings.source) for call in declared]
     forwarded = {method.full_name: method for entry in entries if entry.declared.forward for method in entry.callees}
-    serves = _served_here(methods, entries) | forwarded
+    served = _served_services(settings, methods) if settings.declares.serves is not None else _guessed_services(settings, modules, entries)
+    serves = {method.full_name: method for method in methods if method.service in served} | forwarded
     links = [link for entry in entries for link in _links(entry, serves)]
     return _Member(name=name, config=settings, knows=knows, serves=serves, links=links, forwarded=set(forwarded))
 
@@ -163,12 +169,33 @@ def _placed(find: Callable[[], _Found], where: str, source: Path | None) -> _Fou
         raise SetupError(f"{where}: {error}") from None
 
 
-def _served_here(methods: Sequence[_Method], entries: Sequence[_Entry]) -> dict[str, _Method]:
-    """The methods that the service is taken to serve. Methods of a contract are left out if an entry calls one of them and no entry names
-    one of them as its caller."""
-    called = {method.service for entry in entries if not entry.declared.forward for method in entry.callees}
+def _served_services(settings: ServiceConfig, methods: Sequence[_Method]) -> set[str]:
+    """The services that `service.serves` names. Raises SetupError for a name that none of `methods` has."""
+    where = f"{settings.source}: service.serves"
+    known = {method.service for method in methods}
+    return {
+        _placed(partial(find_service, name, known), f"{where}[{index}]", settings.source)
+        for index, name in enumerate(settings.declares.serves or ())
+    }
+
+
+def _guessed_services(settings: ServiceConfig, modules: Mapping[str, Sequence[_Method]], entries: Sequence[_Entry]) -> set[str]:
+    """The services that are taken to be served by a file that does not say it. Raises SetupError where a module leaves a choice."""
+    called = {method.service: entry for entry in entries if not entry.declared.forward for method in entry.callees}
     calling = {entry.caller.service for entry in entries if entry.caller is not None}
-    return {method.full_name: method for method in methods if method.service not in called - calling}
+    served: set[str] = set()
+    for module, methods in modules.items():
+        services = dict.fromkeys(method.service for method in methods)
+        named = calling.intersection(services)
+        left = [service for service in services if service not in called]
+        calls = [called[service].declared.where for service in services if service in called]
+        if calls and not named and len(left) > 1:
+            raise SetupError(
+                f"{calls[0]}: {module} has the services {', '.join(services)}, one of which is called, and nothing says which of the others"
+                f' are served here; set service.serves in {settings.source}, such as serves = ["{left[0]}"], or serves = [] for none'
+            )
+        served.update(named if calls and named else left)
+    return served
 
 
 def _links(entry: _Entry, serves: Mapping[str, _Method]) -> Iterator[_Link]:
