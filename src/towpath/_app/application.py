@@ -139,7 +139,8 @@ class App:
         `port`, and each of them defaults to the configured one.
 
         `grpc.health.v1` is served too. Unless the configuration switches them off, so are `grpc.reflection` and, for contracts with
-        bindings of `google.api.http`, the OpenAPI document at `/openapi.json`.
+        bindings of `google.api.http`, the OpenAPI document at `/openapi.json`. A service of the application that has the name of one of
+        these is served in its place.
 
         Raises SetupError if the address cannot be had, if a service was added twice, if the configuration names a method that none of the
         services has, or if a contract declares keys and no store keeps the answers for all workers.
@@ -149,12 +150,10 @@ class App:
         self._check_names()
         self._check_keys()
         health = Health(service.spec.name for service in self._services)
-        standard: list[Service] = [health, *(reflection_services([*self._services, health]) if self.config.reflection else ())]
         layers = self._stack.layers(self.config, self._methods())
-        services = [*self._services, *standard]
         options = self.config.server
         server = Server(
-            services,
+            self._with_standard(health),
             layers=layers,
             limits=with_header_limit(options.http2, options.header_limit),
             http1_limits=replace(options.http1, max_head=options.header_limit),
@@ -180,6 +179,13 @@ class App:
         self.health = health
         health.set_all(ServingStatus.SERVING)
         self.state = "serving"
+
+    def _with_standard(self, health: Health) -> list[Service]:
+        """The services that were added, and those standard services whose names none of them has."""
+        own = {service.spec.name for service in self._services}
+        described = [*self._services, *(() if health.spec.name in own else (health,))]
+        standard: list[Service] = [health, *(reflection_services(described) if self.config.reflection else ())]
+        return [*self._services, *(service for service in standard if service.spec.name not in own)]
 
     def reload(self, config: ServiceConfig) -> None:
         """Take over the settings of `config` that can change while calls are under way (see `towpath._app.reloading`). They hold for calls

@@ -12,6 +12,7 @@ import pytest
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath._app.application import App
 from towpath._app.standard.health import CHECK, WATCH, ServingStatus
+from towpath._core.service import Service, ServiceSpec
 
 ECHO = "echo.v1.EchoService"
 
@@ -70,3 +71,22 @@ async def test_only_what_is_served_has_a_state_to_set() -> None:
         assert app.health is not None
         with pytest.raises(KeyError, match="this server has no service 'nobody'"):
             app.health.set("nobody", ServingStatus.SERVING)
+
+
+class OwnHealth(Service):
+    """A health service of the application's own, under the name of the standard one."""
+
+    spec = ServiceSpec(name="grpc.health.v1.Health", methods=(CHECK,), attributes={"Check": "check"})
+
+    async def check(self, request: Any, ctx: Any) -> Any:
+        return CHECK.response(status=ServingStatus.NOT_SERVING)
+
+
+async def test_a_health_service_of_the_applications_own_is_served_in_place_of_the_standard_one() -> None:
+    async with App() as app:
+        app.add(Echo(), OwnHealth())
+        await app.start("127.0.0.1", 0)
+        async with grpc.aio.insecure_channel(app.address) as channel:
+            check = caller(channel, CHECK, "unary_unary")
+            assert (await check(CHECK.request(), timeout=PATIENCE)).status == ServingStatus.NOT_SERVING
+    await turn_until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
