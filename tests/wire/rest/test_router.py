@@ -134,3 +134,8 @@ def test_no_path_raises_anything_else(path, method):
         assert isinstance(LIBRARY.match(method, path), Match | NoMatch)
     except RpcError as error:
         assert error.code is Code.INVALID_ARGUMENT
+
+
+def test_a_method_without_a_binding_is_told_which_have_one_behind_any_number_of_segments() -> None:
+    assert DEEP.match("PUT", "/v1/docs/a/rev") == NoMatch(("GET",))
+    assert DEEP.match("GET", "/v1/docs/a/rev:c:a") == Match("/v1/{name=docs/**}", (("name", "docs/a/rev:c:a"),))
