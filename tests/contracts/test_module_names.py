@@ -23,6 +23,8 @@ NAMES = ModuleNames({"a_pb2", "types.v1.a_pb2", "lambda.v1.b_pb2"}, "shop.gen")
         ("b = importlib.import_module('lambda.v1.b_pb2')", "b = importlib.import_module('shop.gen.lambda.v1.b_pb2')"),
         ("b = importlib.import_module('lambda.v1.c_pb2')", "b = importlib.import_module('lambda.v1.c_pb2')"),
         ("_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'types.v1.a_pb2', _globals)",) * 2,
+        ("from types.v1 import 3d_pb2 as x", "import importlib\nx = importlib.import_module('types.v1.3d_pb2')"),
+        ("import 3d_pb2 as x", "import importlib\nx = importlib.import_module('3d_pb2')"),
         ("# from types.v1 import a_pb2", "# from types.v1 import a_pb2"),
     ],
 )

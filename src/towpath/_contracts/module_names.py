@@ -17,6 +17,7 @@ _IMPORT: Final = re.compile(r"^import (?P<name>\w+)(?P<rest> as \w+)$", re.MULTI
 _FROM: Final = re.compile(r"^from (?P<package>[\w.]+) import (?P<name>\w+|\*)", re.MULTILINE)
 _LOOKED_UP: Final = re.compile(r"(?<=importlib\.import_module\(')[\w.]+(?='\)$)", re.MULTILINE)
 _BUILT: Final = re.compile(r"(?<=BuildTopDescriptorsAndMessages\(DESCRIPTOR, ')[\w.]+(?=', _globals\)$)", re.MULTILINE)
+_ODD: Final = re.compile(r"^(?:from (?P<package>[\w.]+) )?import (?P<name>[0-9]\w*) as (?P<alias>\w+)$", re.MULTILINE)
 _STAR: Final = re.compile(r"^from (?P<module>[\w.]+) import \*$", re.MULTILINE)
 
 
@@ -38,7 +39,7 @@ class ModuleNames:
 
     def rewrite(self, text: str) -> str:
         """A generated `_pb2.py` or `_pb2.pyi` whose imports lead to where modules are."""
-        text = own_package.rewrite_imports(_STAR.sub(_looked_up, text))
+        text = own_package.rewrite_imports(_STAR.sub(_looked_up, _ODD.sub(_by_text, text)))
         if not self._prefix:
             return text
         text = _FROM.sub(self._from, _IMPORT.sub(self._import, text))
@@ -56,6 +57,12 @@ class ModuleNames:
         if f"{package}.{match['name']}" in self._generated or package in self._generated:
             return f"from {self._prefix}{package} import {match['name']}"
         return match[0]
+
+
+def _by_text(match: re.Match[str]) -> str:
+    """Protoc writes a statement also for a module whose name begins with a digit, which Python's grammar does not allow."""
+    module = f"{match['package']}.{match['name']}" if match["package"] else match["name"]
+    return f"import importlib\n{match['alias']} = importlib.import_module('{module}')"
 
 
 def _looked_up(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ google/type, google/longrunning), and google/protobuf from the compiler itself. 
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ OWN_MODULES: Final = Path(__file__).parent.parent / "_gen"
 """Where towpath's own contracts and the modules generated from them are packaged."""
 
 
+_IMPORTABLE: Final = re.compile(r"[\w./-]+")
 _OPERATIONS: Final = "google/longrunning/operations.proto"
 
 
@@ -76,6 +78,12 @@ def find_sources(paths: Sequence[Path], roots: Sequence[Path]) -> tuple[Source, 
     for path in paths:
         for file in _files_of(path):
             source = _source_of(file, roots)
+            if not _IMPORTABLE.fullmatch(source.name):
+                raise ContractError(
+                    "the name of this contract cannot become the name of a Python module",
+                    location=SourceLocation(file=str(source)),
+                    hint="use letters, digits, _, - and . alone in the names of the file and of the folders below the proto root",
+                )
             other = found.setdefault(source.name, source)
             if other.path.resolve() != source.path.resolve():
                 raise _same_name(source, other)

@@ -9,6 +9,7 @@ import pytest
 from towpath import App, connect, connect_sync
 from towpath._app.standard.reflection import reflection_services
 from towpath._contracts.codegen.generator import GenerateOptions, generate
+from towpath._contracts.diagnostics import ContractError
 from towpath._contracts.lint import lint
 from towpath._contracts.sources import find_sources
 from towpath._core.errors import SetupError
@@ -76,6 +77,29 @@ def test_messages_and_folders_may_be_keywords(workplace, importing):
     assert importing("keywords.v1.keywords_pb2").Plain is b.request  # a public import
     (c,) = importing("lambda.v2.served_towpath").ShopService.spec.methods
     assert c.request.DESCRIPTOR.full_name == "lambda.v2.M"
+
+
+def test_a_file_may_have_dots_dashes_and_digits_in_its_name(workplace, importing):
+    names = ["a.b", "3d", "a-b"]
+    for number, name in enumerate(names):
+        workplace.write(f"odd/x/{name}.proto", f'syntax = "proto3";\npackage odd.x{number};\nmessage M {{}}\n')
+    imports = "".join(f'import "odd/x/{name}.proto";\n' for name in names)
+    body = "rpc A(odd.x0.M) returns (odd.x1.M);\nrpc B(odd.x2.M) returns (M);"
+    workplace.service(body, imports=imports, name="odd/y/2.main.proto")
+    path = workplace.proto / "odd/y/2.main.proto"
+    path.write_text(path.read_text("utf-8").replace("package odd.y", "package odd.main"), "utf-8")
+    workplace.generate()
+    a, b = importing("odd.y.2.main_towpath").ShopService.spec.methods
+    found = [one.DESCRIPTOR.full_name for one in (a.request, a.response, b.request, b.response)]
+    assert found == ["odd.x0.M", "odd.x1.M", "odd.x2.M", "odd.main.M"]
+
+
+@pytest.mark.parametrize("name", ["my shop.proto", "a/b c/shop.proto", "shop+1.proto", "a'b.proto"])
+def test_a_file_that_is_no_module_is_refused_by_its_name(workplace, name):
+    workplace.write(name, 'syntax = "proto3";\npackage a;\nmessage M {}\n')
+    with pytest.raises(ContractError, match="cannot become the name of a Python module") as caught:
+        workplace.generate()
+    assert str(caught.value).startswith(f"proto/{name}: ")
 
 
 async def test_reflection_finds_a_service_whose_file_has_none_of_its_messages(workplace, importing):

@@ -155,7 +155,8 @@ def _module_names(modules: Collection[str]) -> dict[str, str]:
     for module in sorted(modules):
         base = module.rpartition(".")[2]
         shared = sum(other.rpartition(".")[2] == base for other in modules) > 1
-        named[module] = module.replace(".", "_") if shared else base
+        name = module.replace(".", "_") if shared else base
+        named[module] = name if name.isidentifier() else f"_{name}"
     return named
 
 
