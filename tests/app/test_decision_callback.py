@@ -70,6 +70,23 @@ def test_what_a_callback_raises_is_logged_once_a_minute_for_each_reason(caplog: 
     assert str(record.exc_info[1]) == "the collector is gone"
 
 
+@pytest.mark.parametrize("error", [SystemExit, GeneratorExit, asyncio.CancelledError, BaseException])
+def test_no_error_of_a_callback_is_more_than_logged(error: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    def fails(_: Decision) -> None:
+        raise error
+
+    with_callback(list[Decision]().append, fails)(DECISION)
+    assert len(caplog.records) == 1
+
+
+def test_ctrl_c_in_a_callback_is_the_programs() -> None:
+    def interrupted(_: Decision) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        with_callback(list[Decision]().append, interrupted)(DECISION)
+
+
 def test_a_log_that_fails_too_harms_nobody() -> None:
     class Broken(logging.Handler):
         def handle(self, record: logging.LogRecord) -> bool:

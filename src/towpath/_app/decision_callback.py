@@ -51,10 +51,12 @@ class _FanOut:
         self._counter(decision)
         try:
             self._callback(decision)
-        except Exception as fault:  # noqa: BLE001 # no failure of the callback changes the call
+        except KeyboardInterrupt:  # Ctrl-C, where Python raises it
+            raise
+        except BaseException as fault:  # noqa: BLE001 # no failure of the callback changes the call, and sys.exit() in it ends no server
             self._failed(decision, fault)
 
-    def _failed(self, decision: Decision, fault: Exception) -> None:
+    def _failed(self, decision: Decision, fault: BaseException) -> None:
         now = clock.now()
         if now - self._logged_at.get(decision.reason, -inf) < _LOGGED_EVERY:
             return
