@@ -1,6 +1,9 @@
 """The channel: a client's way to one target. Connects when first used, and gives each call a connection that takes it."""
 
-from collections.abc import Coroutine
+import os
+import warnings
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Self
 
 from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
@@ -37,6 +40,9 @@ class Channel:
     before and after decompression, and how many messages are within one, as it does on a server (`towpath.transport.Server`);
     `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
     say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
+
+    A channel has to be closed. One that is dropped, together with all clients that were made with it, warns (ResourceWarning) and closes
+    its connections.
 
     `guards` make what each of several endpoints is guarded by, see `towpath._transport.client.load_balancing.endpoint_guard`. Where fewer
     than half of them allow a call, they are not heeded, of which `signal` is told with the reason PANIC.
@@ -79,6 +85,7 @@ class Channel:
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
         self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards=guards, signal=signal)
         """The endpoints of the target and their connections. It is the package's own: a release may change what it offers."""
+        self._owner = _Owner(target, self.pool)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,6 +119,11 @@ class Channel:
 
     def handler(self, method: MethodSpec[Any, Any]) -> Handler:
         """The innermost handler of the method's stack: one attempt over the network."""
+        handler = self._handler(method)
+        vars(handler)["owner"] = self._owner  # a client may outlive its channel
+        return handler
+
+    def _handler(self, method: MethodSpec[Any, Any]) -> Handler:
         compression = self._compression
         limit = self._message_limit
         protocol = self._protocol
@@ -125,6 +137,23 @@ class Channel:
 
     def _head(self, method: MethodSpec[Any, Any], own: list[Field]) -> Template:
         return Template(*request_head(method.path, self._scheme, self._authority, own))
+
+
+class _Owner:
+    """Is held by a channel and by all that makes calls over it. With the last of them it ends the connections that nobody has closed."""
+
+    def __init__(self, target: str, pool: Pool) -> None:
+        self._target = target
+        self._pool = pool
+        self._process = os.getpid()
+
+    def __del__(self, warn: Callable[..., None] = warnings.warn) -> None:
+        loop = self._pool.unclosed_in
+        if loop is None or loop.is_closed() or self._process != os.getpid():  # after a fork they are the parent's
+            return
+        warn(f"the channel to {self._target} was dropped without being closed; close it, or use it with `async with`", ResourceWarning, 2)
+        with suppress(RuntimeError):  # the loop was closed in this moment
+            loop.call_soon_threadsafe(self._pool.shut_down)
 
 
 def _contexts(method: MethodSpec[Any, Any]) -> ContextFactory:

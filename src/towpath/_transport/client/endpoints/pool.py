@@ -134,24 +134,35 @@ class Pool:
             text = f"{ctx.method}: no connection to {self._target} within the deadline" + (f" ({reason})" if reason else "")
             raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
 
-    async def close(self) -> None:
-        """End every connection; calls that wait for one end with CANCELLED. Raises RuntimeError in another loop than the pool's, if that is
-        open."""
-        if self._loop is not asyncio.get_running_loop():
-            self._move()
+    @property
+    def unclosed_in(self) -> asyncio.AbstractEventLoop | None:
+        """The loop in which there may be connections, until they were shut down; None before the first call."""
+        return None if self._closed else self._loop
+
+    def shut_down(self) -> list[Endpoint]:
+        """Take no more calls. Calls that wait for a connection end with CANCELLED, and each connection with its last call."""
         self._closed = True
         self.sole = None
         endpoints = [*self.endpoints.values(), *self._leaving]
         self.endpoints.clear()
         self._ready.clear()
-        tasks = {task for endpoint in endpoints for task in endpoint.tasks}
         if self._resolving is not None:
             self._resolving.cancel()
-            tasks.add(self._resolving)
         for endpoint in endpoints:
             if endpoint.state is not State.SHUTDOWN:
                 endpoint.shut_down()
         self.wake_all()
+        return endpoints
+
+    async def close(self) -> None:
+        """End every connection; calls that wait for one end with CANCELLED. Raises RuntimeError in another loop than the pool's, if that is
+        open."""
+        if self._loop is not asyncio.get_running_loop():
+            self._move()
+        tasks = {task for endpoint in (*self.endpoints.values(), *self._leaving) for task in endpoint.tasks}
+        endpoints = self.shut_down()
+        if self._resolving is not None:
+            tasks.add(self._resolving)
         if tasks:
             await asyncio.wait(tasks)
         links = [link for endpoint in endpoints for link in endpoint.links]
