@@ -15,7 +15,7 @@ from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.client.endpoints.endpoint import State
-from towpath._transport.server.connection_limits import MADE_ROOM, Connections, affordable
+from towpath._transport.server.connection_limits import KEEPALIVE_TIMEOUT, MADE_ROOM, Connections, affordable
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
@@ -268,6 +268,8 @@ async def test_clients_wait_to_be_accepted_in_any_number_and_the_dead_are_asked_
     await turn_until(lambda: len(server.connections.newcomers) == 300)
     assert len(accepted) == 300
     assert all(connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) for connection in accepted)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert {connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for connection in accepted} == {120_000}
     for client in waiting:
         client.close()
     await server.close(0)
@@ -335,3 +337,36 @@ async def test_an_old_connection_is_left_without_losing_a_call() -> None:
 def test_limits_that_let_nobody_in_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="give more than 0"):
         ConnectionLimits(**limits)
+
+
+async def test_a_client_that_vanished_gives_back_its_place_and_its_handlers() -> None:
+    reasons: list[str] = []
+    limits = ConnectionLimits(keepalive_time=0.02, keepalive_timeout=0.05)
+    service = serving(echo := Echo(), connections=limits, signal=lambda decision: reasons.append(decision.reason))
+    async with service as server, raw_client(server.address) as vanished, Channel(server.address) as channel:
+        there = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
+        vanished.call(1, b"Sleep", pb.SleepRequest(seconds=FOREVER).SerializeToString())
+        await echo.until(lambda: echo.seen["sleep"] == 2)
+        await echo.until(lambda: echo.seen["cancelled"] == 1)  # it answers no ping
+        await turn_until(lambda: len(server.links) == 1)
+        assert reasons == [KEEPALIVE_TIMEOUT]
+        echo.release.set()
+        await there  # its client answers
+
+
+async def test_one_that_is_not_read_is_not_judged_and_one_may_ask_for_no_pings() -> None:
+    for limits, held in (
+        (ConnectionLimits(keepalive_time=0.01, keepalive_timeout=0.01), True),
+        (ConnectionLimits(keepalive_time=None), False),
+    ):
+        async with serving(echo := Echo(), connections=limits) as server, raw_client(server.address) as client:
+            client.call(1, b"Sleep", pb.SleepRequest(seconds=FOREVER).SerializeToString())
+            await echo.until(lambda echo=echo: echo.seen["sleep"] == 1)
+            (link,) = server.links
+            if held:
+                link.hold(1)
+            for _ in range(8):
+                server.connections.expire()
+                await asyncio.sleep(0)
+            assert list(server.links) == [link]
+            assert not link.awaits_pong

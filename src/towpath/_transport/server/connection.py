@@ -50,6 +50,8 @@ class ServerLink(Link[End]):
         self.wheel = wheel_of(loop)
         self.calls: dict[Handling, None] = {}
         self.draining = False
+        self.awaits_pong = False
+        """Whether the last ping has not been answered."""
         self.caller = ""
         """Who the client is by its certificate."""
         self.compression = site.compression
@@ -132,6 +134,9 @@ class ServerLink(Link[End]):
     @abstractmethod
     def give_up(self, reason: str) -> None:
         """Tell the client why, and close."""
+
+    def ask(self) -> None:
+        """Ask the client whether it is there, where the protocol can."""
 
     @abstractmethod
     def drain(self) -> None:

@@ -39,6 +39,9 @@ UNUSED_TIMEOUT: Final = "UNUSED_TIMEOUT"
 IDLE_TIMEOUT: Final = "IDLE_TIMEOUT"
 """A connection was let go on which nothing was asked for long."""
 
+KEEPALIVE_TIMEOUT: Final = "KEEPALIVE_TIMEOUT"
+"""A connection with calls under way was closed: its client did not answer a ping."""
+
 MAX_AGE: Final = "MAX_AGE"
 """A connection was let go for its age."""
 
@@ -84,6 +87,10 @@ class ConnectionLimits:
     any) is after how long a connection is let go that has been opened and asked nothing, `idle_timeout` (3600, None: any) after how long
     one on which calls were made and none is under way. `max_age` (None: any) is after how long one is drained, give or take a tenth. In
     each case a client of HTTP/2 hears of it by GOAWAY, calls under way finish, and later ones go over a new connection.
+
+    `keepalive_time` (60, None: never) is how often a client of HTTP/2 with calls under way is pinged, and `keepalive_timeout` (60) how long
+    it has to answer before its calls are cancelled and its connection is closed. A client that vanished without a word would hold its place
+    and its handlers for good, where something on the way acknowledges in its stead; TCP itself finds the others.
     """
 
     total: int = 10_000
@@ -92,10 +99,21 @@ class ConnectionLimits:
     head_timeout: float = 20.0
     unused_timeout: float | None = 300.0
     idle_timeout: float | None = 3600.0
+    keepalive_time: float | None = 60.0
+    keepalive_timeout: float = 60.0
 
     def __post_init__(self) -> None:
         """Raises ValueError for a limit that lets nobody in."""
-        for name in ("total", "per_peer", "max_age", "head_timeout", "unused_timeout", "idle_timeout"):
+        for name in (
+            "total",
+            "per_peer",
+            "max_age",
+            "head_timeout",
+            "unused_timeout",
+            "idle_timeout",
+            "keepalive_time",
+            "keepalive_timeout",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; give more than 0")
@@ -130,6 +148,16 @@ class Watched(Protocol):
         there is nothing."""
         ...
 
+    holds: int
+    """Whether nothing is read now, for whatever reason."""
+
+    awaits_pong: bool
+    """Whether the last ping has not been answered."""
+
+    def ask(self) -> None:
+        """Ping the client, if its protocol can."""
+        ...
+
     def drain(self) -> None:
         """Ask the client to go elsewhere, and close once nothing is under way."""
         ...
@@ -155,7 +183,7 @@ class Connections:
         self._missed_least: deque[_Watch] = deque()
         self._chosen_at = float("-inf")
         self._found = 0
-        timeouts = (limits.head_timeout, limits.unused_timeout, limits.idle_timeout)
+        timeouts = (limits.head_timeout, limits.unused_timeout, limits.idle_timeout, limits.keepalive_time, limits.keepalive_timeout)
         self._interval = min(timeout for timeout in timeouts if timeout is not None) / _LOOKS
         self._slot: Slot | None = None
 
@@ -241,7 +269,7 @@ class Connections:
 class _Watch:
     """What is remembered of a connection from one look at it to the next."""
 
-    __slots__ = ("_asked", "_begun", "_drained_at", "_gone", "_since", "idle_since", "link", "peer")
+    __slots__ = ("_asked", "_begun", "_drained_at", "_gone", "_pinged_at", "_since", "idle_since", "link", "peer")
 
     def __init__(self, link: Watched, peer: str, now: float) -> None:
         self.link = link
@@ -250,6 +278,7 @@ class _Watch:
         self._asked: int = 0
         self._begun = link.begun()
         self._since = now
+        self._pinged_at = now
         self._drained_at: float | None = None
         self._gone = False
 
@@ -274,6 +303,7 @@ class _Watch:
             self.give_up("what was begun did not come in time")
             return
         if not self.idle(now):
+            self._keep_alive(connections, now)
             return
         most = limits.idle_timeout if self._asked else limits.unused_timeout
         if self._drained_at is not None:
@@ -283,6 +313,21 @@ class _Watch:
             self._drained_at = now
             connections.tell(IDLE_TIMEOUT if self._asked else UNUSED_TIMEOUT)
             link.drain()
+
+    def _keep_alive(self, connections: Connections, now: float) -> None:
+        """Ask a client with calls under way whether it is there, and close its connection if it does not answer."""
+        link, limits = self.link, connections.limits
+        if limits.keepalive_time is None:
+            return
+        if link.holds:  # an answer would not be read
+            self._pinged_at = now
+        elif link.awaits_pong:
+            if now - self._pinged_at >= limits.keepalive_timeout:
+                connections.tell(KEEPALIVE_TIMEOUT)
+                self.give_up("a keepalive ping was not answered in time")
+        elif now - self._pinged_at >= limits.keepalive_time:
+            self._pinged_at = now
+            link.ask()
 
     def give_up(self, reason: str) -> None:
         """Have it closed, once."""

@@ -21,6 +21,7 @@ TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 """A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
 
 _SHUTDOWN_PING: Final = b"goodbye!"
+_KEEPALIVE_PING: Final = b"there?\0\0"
 
 _PROBE: Final = b"you here"
 
@@ -91,6 +92,11 @@ class Http2Link(ServerLink[ServerConnection]):
             self.connection.ping(_PROBE)
             self.flush()
             self.loop.call_later(_PROBE_INTERVAL, self._probe)
+    def ask(self) -> None:
+        """By a ping."""
+        self.awaits_pong = True
+        self.connection.ping(_KEEPALIVE_PING)
+        self.flush()
 
     def drain(self) -> None:
         """Ask the client to go elsewhere. Requests that it had already sent are told apart by a ping that travels behind them."""
@@ -148,7 +154,8 @@ class Http2Link(ServerLink[ServerConnection]):
         """The client will open no more streams; it closes the connection once those it has are answered."""
 
     def pinged(self, payload: bytes) -> None:
-        """The client has heard that we are going."""
+        """The client is there; after the last ping it also has heard that we are going."""
+        self.awaits_pong = False
         if payload == _SHUTDOWN_PING:
             self.connection.stop_accepting()
             self.draining = True
