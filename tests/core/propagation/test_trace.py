@@ -98,3 +98,51 @@ def test_the_cohort_of_a_header_is_that_of_its_trace(trace_id: int) -> None:
 @pytest.mark.parametrize("digits", [b"", b"z", b"zz", b"+1", b" 1", b"FF"])
 def test_a_header_without_the_digits_of_a_trace_has_no_cohort(digits: bytes) -> None:
     assert cohort_of(b"00-" + b"0" * 30 + digits) is None
+
+
+@pytest.mark.parametrize(("flags", "passed_on"), [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("fe", "02"), ("ff", "03")])
+def test_that_the_trace_id_is_random_is_passed_on(flags: str, passed_on: str) -> None:
+    assert TraceContext.received(HEADER[:-2] + flags.encode()).child().traceparent[-2:] == passed_on.encode()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "foo=1",
+        "foo=1,bar=2",
+        "foo=1 ,\t bar=2",
+        "foo=1,,bar=2,",
+        "0=1",
+        "a-b*c/d_e=f g",
+        "tenant@system=1",
+        f"{'k' * 256}={'v' * 256}",
+        ",".join(f"k{number}=1" for number in range(32)),
+    ],
+)
+def test_a_well_formed_state_is_passed_on(state: str) -> None:
+    assert TraceContext.received(HEADER, state).child().state == state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "foo",
+        "foo=",
+        "=1",
+        "foo=bar=baz",
+        "Foo=1",
+        "foo =1",
+        "foo@=1",
+        "@foo=1",
+        "foo@@bar=1",
+        "foo=1;bar=2",
+        "fo\u00f6=1",
+        "foo=\x7f",
+        f"{'k' * 257}=1",
+        f"k={'v' * 257}",
+        ",".join(f"k{number}=1" for number in range(33)),
+    ],
+)
+def test_a_malformed_state_is_dropped_and_the_trace_kept(state: str) -> None:
+    trace = TraceContext.received(HEADER, state)
+    assert (trace.trace_id, trace.state) == (TRACE, "")
