@@ -8,8 +8,21 @@ from towpath import _moved
 from towpath._core.decisions import Decision, Signal, rejection
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
 from towpath._core.service import Handler, Layer
+from towpath._core.unstarted_calls import HearsUnstarted
 
-__all__ = ["ADMIT", "WAIT", "Decision", "EarlyRejection", "Handler", "Layer", "Rejection", "RejectsEarly", "Signal", "rejection"]
+__all__ = [
+    "ADMIT",
+    "WAIT",
+    "Decision",
+    "EarlyRejection",
+    "Handler",
+    "HearsUnstarted",
+    "Layer",
+    "Rejection",
+    "RejectsEarly",
+    "Signal",
+    "rejection",
+]
 
 _OLD: Final = {
     "ClientContext": "towpath._layers.context",
