@@ -92,6 +92,7 @@ async def test_a_call_that_still_comes(protocol: str) -> None:
     async with stage() as (_, metrics, server), raw_client(server.address) as peer:
         peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", *fields, (b"grpc-timeout", b"50m")))
         await peer.until(frames.HEADERS, 1)
+        peer.send(frames.DATA, END_STREAM, 1)
         assert await ends(metrics, server) == {"DEADLINE_EXCEEDED": 1}
         peer.send(frames.HEADERS, END_HEADERS, 3, request_head(b"Say", *fields))
         await peer.until_silent_with(b"all read")
