@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
+from towpath._core.outcome import BLAMES_SERVER, Outcome, classify, is_held_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,18 @@ def test_an_attempt_may_end_without_a_code(error: BaseException | None, outcome:
 
 def test_neither_a_callers_mistake_nor_its_impatience_blames_the_server() -> None:
     assert set(Outcome) - BLAMES_SERVER == {Outcome.SUCCESS, Outcome.CLIENT_FAULT, Outcome.CANCELLED}
+
+
+@pytest.mark.parametrize(
+    ("code", "pushback", "key", "held"),
+    [
+        (Code.ABORTED, 0.1, "k", True),
+        (Code.ABORTED, 0.1, "", False),
+        (Code.ABORTED, None, "k", False),
+        (Code.UNAVAILABLE, 0.1, "k", False),
+    ],
+)
+def test_an_attempt_that_meets_an_earlier_one_is_told_when_to_come_again(code: Code, pushback: float | None, key: str, held: bool) -> None:
+    error = RpcError(code, "as told")
+    error.pushback = pushback
+    assert is_held_elsewhere(error, key) is held

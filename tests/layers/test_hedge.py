@@ -67,7 +67,7 @@ class Stage:
         assert decision.ctx.method == "a/b"
         self.told[decision.reason] += 1
 
-    async def run(self, deadline=None):
+    async def run(self, deadline=None, key=""):
         """Earn three hedges and twelve retries, then make the call."""
         for _ in range(60):
             await self.handler(SayRequest(), Context("a/b"))
@@ -75,7 +75,9 @@ class Stage:
         self.target.attempts.clear()
         self.target.plan = self.plan
         try:
-            return await self.handler(SayRequest(), Context("a/b", deadline))
+            ctx = Context("a/b", deadline)
+            ctx.idempotency_key = key
+            return await self.handler(SayRequest(), ctx)
         finally:
             assert not [task for task in asyncio.all_tasks() if task.get_name() == "a/b"]
             assert self.budget.active == 0
@@ -256,3 +258,13 @@ def test_whatever_the_attempts_do_one_of_their_ends_is_the_calls_and_none_is_lef
         assert made - 1 == stage.told["ATTEMPT"]
 
     conversation()
+
+
+@virtual
+async def test_a_hedge_that_meets_the_first_attempt_by_their_key_ends_no_call():
+    held = failure(Code.ABORTED, pushback=0.1)
+    assert await Stage((1.0, "first"), (0.0, held)).run(key="k") == "first"
+    assert await Stage((1.0, held), (2.0, "second")).run(key="k") == "second"
+    for key, error in (("", held), ("k", failure(Code.ABORTED))):
+        with pytest.raises(RpcError, match="ABORTED"):
+            await Stage((1.0, "first"), (0.0, error)).run(key=key)

@@ -52,3 +52,9 @@ def classify(error: BaseException | None) -> Outcome:
     if isinstance(error, RpcError):
         return _BY_CODE.get(error.code, Outcome.CLIENT_FAULT)
     return Outcome.CANCELLED if isinstance(error, (asyncio.CancelledError, GeneratorExit)) else Outcome.FATAL
+
+
+def is_held_elsewhere(error: RpcError, key: str) -> bool:
+    """Whether a call with the idempotency `key` was told that an earlier attempt with its key still runs, at another process. The error is
+    ABORTED with a time to come again. That attempt will have the effect, or release the key."""
+    return error.code is Code.ABORTED and error.pushback is not None and bool(key)

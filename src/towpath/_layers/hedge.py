@@ -6,7 +6,8 @@ has to hold when everything is slow at once. So a hedge must be earned in a budg
 budget, which retries and hedges share. While the target or this process is overloaded, no hedge is sent.
 
 The first answer wins; the layer cancels the other attempts and awaits them. An error ends the call, unless its code is non-fatal: then the
-others go on, and the next attempt need not wait for its time (gRFC A6). A server's pushback ends the hedging of this call.
+others go on, and the next attempt need not wait for its time (gRFC A6). A server's pushback ends the hedging of this call. An attempt that
+meets an earlier one with the same idempotency key at another server ends no call either.
 
 A method has retries or hedges, as in gRFC A6; the code that composes the stack decides which. A hedged call costs a task, which other calls
 do not: hedging is for methods that are worth it.
@@ -20,7 +21,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.decisions import Decision, Signal, unheard
 from towpath._core.errors import RpcError
-from towpath._core.outcome import Outcome, classify
+from towpath._core.outcome import Outcome, classify, is_held_elsewhere
 from towpath._core.policies import HedgingPolicy
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._layers.latencies import RecentLatencies
@@ -151,7 +152,9 @@ class _Hedging:
                 if len(faults) < len(ended):
                     return self._answer(ended, first, ctx)
                 for fault in faults:
-                    if not isinstance(fault, RpcError) or fault.code not in self._policy.non_fatal_codes:
+                    if not isinstance(fault, RpcError):
+                        raise fault
+                    if fault.code not in self._policy.non_fatal_codes and not is_held_elsewhere(fault, ctx.idempotency_key):
                         raise fault
                     if fault.pushback is not None:
                         left = 0

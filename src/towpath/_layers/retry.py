@@ -33,8 +33,8 @@ from typing import Any, Final
 from towpath._core import clock
 from towpath._core.context import Context, current
 from towpath._core.decisions import Decision, Signal, shed, unheard, was_rejected
-from towpath._core.errors import Code, RpcError
-from towpath._core.outcome import Outcome, classify
+from towpath._core.errors import RpcError
+from towpath._core.outcome import Outcome, classify, is_held_elsewhere
 from towpath._core.policies import RetryPolicy
 from towpath._core.service import Handler, MethodSpec
 from towpath._layers.retry_budget import ANSWERED, RetryBudget
@@ -255,8 +255,8 @@ class _Repetition:
         outcome = classify(error)
         if error.unprocessed or (outcome is Outcome.OVERLOAD and error.pushback is not None and was_rejected(error, self._method)):
             return outcome is Outcome.TRANSIENT or outcome is Outcome.OVERLOAD
-        if error.code is Code.ABORTED and error.pushback is not None and ctx.idempotency_key:
-            return True  # an earlier attempt still holds the key, at another process: it will have its effect, or release the key
+        if is_held_elsewhere(error, ctx.idempotency_key):
+            return True
         if error.code not in self._policy.retryable_codes or outcome is Outcome.DEADLINE or outcome is Outcome.CANCELLED:
             return False
         return self._method.repeatable or bool(ctx.idempotency_key)

@@ -87,6 +87,15 @@ async def test_every_worker_serves_the_one_port():
         assert all(worker.gone() for worker in watched)
 
 
+def test_workers_that_keep_answers_for_themselves_say_so_once():
+    with crew(workers=2) as process:
+        assert until(process, r'WARNING .*idempotency is "memory", which each of the (\d) workers has for itself') == "2"
+        serving(process)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert 'is "memory"' not in process.stderr.read()
+
+
 @pytest.mark.parametrize("place", ["unix", "inherited"])
 async def test_workers_share_a_socket_that_cannot_be_had_twice(place, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
