@@ -79,8 +79,7 @@ def _of_target(target: "ConfiguredTarget") -> Iterator[Told]:
     yield from _below("breaker", told(resilience.BREAKER_KEYS, policies.breaker_options, usual_policies.breaker_options))
     yield _compared("throttle", policies.throttle, usual_policies.throttle)
     yield from _below("throttle", told(resilience.THROTTLE_KEYS, policies.throttle_options, usual_policies.throttle_options))
-    for name in (field.name for field in fields(usual_policies.budget)):
-        yield _compared(f"retry_budget.{name}", getattr(policies.budget, name), getattr(usual_policies.budget, name))
+    yield from _below("retry_budget", told(targets.RETRY_BUDGET, policies.budget, usual_policies.budget))
 
 
 def _source(settings: "ServiceConfig", key: str) -> str:

@@ -151,7 +151,7 @@ def test_a_delay_that_is_left_out_gives_way_to_the_other(setting, backoff, tmp_p
         ('x = { address = "y:1", max_age = "z" }', "targets.x.max_age: 'z' is not a duration"),
         ('x = { address = "y:1", subset_size = 0 }', "targets.x: subset_size is 0; give more than 0"),
         ('x = { address = "y:1", breaker = "z" }', "towpath.toml: targets.x.breaker"),
-        ('x = { address = "y:1", retry_budget = { ratio = -1 } }', "targets.x.retry_budget: ratio of the retry budget is -1"),
+        ('x = { address = "y:1", retry_budget = { ratio = -1 } }', "targets.x.retry_budget.ratio: -1.0 is out of range; give 0 to 10"),
         ('x = { address = "y:1", retry_budget = { rate = 1 } }', "unknown key targets.x.retry_budget.rate"),
         (
             'x = { address = "y:1", retry_budget = { least_concurrent = 1, min_concurrent = 1 } }',

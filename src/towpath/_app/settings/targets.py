@@ -76,6 +76,13 @@ OUTLIER_DETECTION: Final[Keys] = {
     "stdev_factor": Number("sigmas", 0.001, 1000),
 }
 
+RETRY_BUDGET: Final[Keys] = {
+    "ratio": Number("ratio", 0, 10),
+    "per_second": Number("per_second", 0, 1_000_000),
+    "concurrent_ratio": Number("concurrent_ratio", 0, 10),
+    "min_concurrent": Number("min_concurrent", 0, 1_000_000),
+}
+
 
 class ClientHttp2Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A table `http2` of a target, as the file has it."""
@@ -236,11 +243,7 @@ def _backoff(setting: ConnectionBackoffSettings, where: str) -> Backoff:
 
 
 def _resilience(setting: TargetSettings, where: str) -> Resilience:
-    given = {name: value for name, value in msgspec.structs.asdict(setting.retry_budget).items() if value is not None}
-    try:
-        budget = BudgetOptions(**given)
-    except SetupError as error:
-        raise SetupError(f"{where}.retry_budget: {error}") from None
+    budget = options(BudgetOptions, setting.retry_budget, RETRY_BUDGET, f"{where}.retry_budget")
     breaker, breaker_options = breaker_of(setting.breaker, f"{where}.breaker")
     throttle, throttle_options = throttle_of(setting.throttle, f"{where}.throttle")
     return Resilience(breaker=breaker, throttle=throttle, budget=budget, breaker_options=breaker_options, throttle_options=throttle_options)
