@@ -29,7 +29,7 @@
     initial_limit = 20               # and min_limit, max_limit: see `towpath._layers.admission.adaptive_limit.LimitOptions`
     target = "0.005s"                # and interval, max_lag, max_queue_length: see `towpath._layers.admission.wait_limits.QueueOptions`
 
-A server cannot send `max_concurrent_streams = 0` and still serve, so each limit has a range. A value outside of it is a SetupError.
+Each limit has a range. A value outside of it is a SetupError that names the file, the key and the range.
 """
 
 from dataclasses import dataclass, field, replace
