@@ -92,6 +92,7 @@ class Http2Link(ServerLink[ServerConnection]):
             self.connection.ping(_PROBE)
             self.flush()
             self.loop.call_later(_PROBE_INTERVAL, self._probe)
+
     def ask(self) -> None:
         """By a ping."""
         self.awaits_pong = True
