@@ -12,7 +12,6 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath import App, CallOptions, Code, Context, RpcError, background_task, connect, current
-from towpath._core import background
 from towpath._core.background import finish_background_tasks
 from towpath._telemetry.metrics import CallMetrics
 
@@ -145,7 +144,6 @@ async def test_outside_of_a_call_it_is_a_task_that_is_kept(caplog: pytest.LogCap
         await task
     assert "of no call failed" in caplog.text
     await finish_background_tasks(0)
-    assert not background._running[asyncio.get_running_loop()]
 
 
 async def test_one_that_is_cancelled_before_it_begins_warns_of_nothing() -> None:

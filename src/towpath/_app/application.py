@@ -263,7 +263,7 @@ class App:
                 grace = max(0.0, grace - (clock.now() - begun))
             await finish_background_tasks(grace)
         finally:
-            await finish_background_tasks(0.0)  # those that are left where this was cancelled
+            await finish_background_tasks(0.0)  # where this was cancelled, some are left
             channels, self._channels = self._channels, {}
             for channel in channels.values():
                 await channel.close()

@@ -22,7 +22,7 @@ _LAST_WORDS: Final = 1.0
 
 log = logging.getLogger("towpath.background")
 
-_running: "Final[WeakKeyDictionary[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]]]" = WeakKeyDictionary()
+_running: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]]] = WeakKeyDictionary()
 """The tasks of each loop that have not ended."""
 
 

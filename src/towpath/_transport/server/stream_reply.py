@@ -29,12 +29,12 @@ class StreamReply(Reply):
         super().__init__()
 
     @property
-    def headers(self) -> Metadata:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride] # it can be set, too
+    def headers(self) -> Metadata:
         """The headers as they were set."""
         return self._headers
 
     @headers.setter
-    def headers(self, headers: Metadata) -> None:
+    def headers(self, headers: Metadata) -> None:  # pyright: ignore[reportIncompatibleVariableOverride] # a plain attribute in the base
         self._headers = headers
         call = self._call()
         if headers and call is not None:
