@@ -186,23 +186,21 @@ class PostgresStore:
         except (*_FAULTS, StoreUnavailable) as error:
             raise unwritten(_reason(error)) from error
         try:
-            transaction = connection.transaction()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await transaction.start()
-                tx = PostgresTransaction(connection, found)
-                yield tx
-                due = tx.due()
-                if due is not None:
-                    key, answer = due
-                    if await connection.fetchval(_COMPLETE, answer.code, answer.body, key.ttl, key.key, key.holder) is None:
-                        raise overtaken()
+            # The driver knows a transaction of `async with` as managed; of others that are cancelled in their commit it would complain.
+            async with self._bounded(connection) as bound, connection.transaction():
+                bound.reschedule(None)
+                try:
+                    tx = PostgresTransaction(connection, found)
+                    yield tx
+                    due = tx.due()
+                    if due is not None:
+                        key, answer = due
+                        if await connection.fetchval(_COMPLETE, answer.code, answer.body, key.ttl, key.key, key.holder) is None:
+                            raise overtaken()
+                except BaseException:
+                    bound.reschedule(asyncio.get_running_loop().time() + _ROLLBACK)
+                    raise
                 committing = True
-                await transaction.commit()
-            except BaseException:
-                if not committing:
-                    await _roll_back(connection, transaction)
-                raise
             if found is not None:
                 found.answered = True
         except _FAULTS as error:
@@ -217,6 +215,18 @@ class PostgresStore:
             raise
         finally:
             await self._give_back(pool, connection)
+
+    @asynccontextmanager
+    async def _bounded(self, connection: Any) -> AsyncGenerator[asyncio.Timeout]:
+        """The time for a transaction's begin, which the caller sets anew for its end. A connection that does not keep to it is closed, and
+        the server rolls back what it has not committed."""
+        bound = asyncio.timeout(self._timeout)
+        try:
+            async with bound:
+                yield bound
+        finally:
+            if bound.expired():
+                connection.terminate()
 
     async def _asked(self, command: Callable[[Any], Awaitable[T]]) -> T:
         """The result of `command`, which gets a connection. It is run once more if the connection was lost, or leads to a server that takes
@@ -258,14 +268,6 @@ class PostgresStore:
 
 def _reason(error: Exception) -> str:
     return str(error) or "no answer in time"  # a TimeoutError says nothing
-
-
-async def _roll_back(connection: Any, transaction: Any) -> None:
-    try:
-        async with asyncio.timeout(_ROLLBACK):
-            await transaction.rollback()
-    except _FAULTS:
-        connection.terminate()  # the server rolls back what it has not committed
 
 
 def _is_closed(connection: Any) -> bool:
