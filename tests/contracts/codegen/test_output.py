@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path) -> None:
 
     # What runs between fork and exec is system calls alone.
     ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, preexec_fn=limited, capture_output=True, text=True, check=False)
-    assert "OSError: [Errno 27] File too large" in ran.stderr
+    assert "OSError: [Errno 27] File too large: 'made/b.py'" in ran.stderr
     assert tree(tmp_path) == before
 
 
@@ -164,3 +164,12 @@ class TestFilesOfOthers:
         assert left.exists()
         workplace.generate()
         assert not left.exists()
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+    def test_a_full_disk_is_told_with_the_file_and_what_to_do(self, workplace: Workplace) -> None:
+        workplace.service("rpc Say(M) returns (N);")
+        workplace.out.joinpath("shop/v1").mkdir(parents=True)
+        workplace.out.joinpath(f"shop/v1/.shop_pb2.py.towpath-gen-{os.getpid()}").symlink_to("/dev/full")
+        with pytest.raises(ContractError) as caught:
+            workplace.generate()
+        assert str(caught.value).startswith("out/shop/v1/shop_pb2.py: cannot be written: no space left on device\n  hint: make room")

@@ -5,9 +5,11 @@ is written, so a faulty contract leaves the output as it was. Only files that di
 of contracts that are only imported are not written: they belong to the owner of those contracts.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from towpath._contracts import naming
 from towpath._contracts.codegen.emitter import emit
@@ -111,11 +113,15 @@ def _towpath_file(proto: str) -> PurePosixPath:
     return PurePosixPath(naming.module_name(proto, "_towpath").replace(".", "/") + ".py")
 
 
+_NO_SPACE: Final = "make room on the disk, or give --out a directory on another one; the output is as it was"
+_NOT_WRITABLE: Final = "give --out a directory that exists or can be made, and that you may write to"
+
+
 def _unwritable(error: OSError, out: Path) -> SetupError:
     file = error.filename if isinstance(error.filename, str) else str(out)
     reason = (error.strerror or type(error).__name__).lower()
     return ContractError(
         f"cannot be written: {reason}",
         location=SourceLocation(file=file),
-        hint="give --out a directory that exists or can be made, and that you may write to",
+        hint=_NO_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else _NOT_WRITABLE,
     )

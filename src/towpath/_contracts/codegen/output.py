@@ -43,7 +43,7 @@ def remove_abandoned(folders: Sequence[Path]) -> None:
     """Remove what earlier runs left in `folders` that were killed while they wrote."""
     for folder in folders:
         for file in folder.glob(f".*{_MARK}*"):
-            if not _runs(file.name.rpartition("-")[2]):
+            if not file.is_symlink() and not _runs(file.name.rpartition("-")[2]):  # a link is nothing that was made here
                 file.unlink(missing_ok=True)
 
 
@@ -66,6 +66,9 @@ def _write_beside(target: Path, content: bytes) -> Path:
             os.fsync(file.fileno())
         if target.exists():
             beside.chmod(target.stat().st_mode)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(target)) from error  # a full disk names no file, and a person knows none beside it
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
