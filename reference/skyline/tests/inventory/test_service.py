@@ -13,12 +13,14 @@ from skyline.inventory.v1 import inventory_pb2 as pb
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from tests.programs import needed
 from towpath import App, CallOptions, Code, RpcError, SetupError, connect
-from towpath.settings import ServiceConfig
+from towpath.settings import MethodConfig, ServiceConfig
 from towpath.telemetry import CallMetrics
 
 FLIGHT, OTHER = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK"
 SEATS = 149  # of FLIGHT's aircraft, N14228
 PATIENCE = 120.0
+PATIENT = ServiceConfig(methods=(MethodConfig(names=(("", ""),), timeout=PATIENCE, source="test"),))
+"""Gives every call two minutes: the contract's second is little on a busy machine."""
 
 
 @asynccontextmanager
@@ -32,7 +34,7 @@ async def started(folder: Path) -> AsyncIterator[App]:
 
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[InventoryServiceClient]:
-    async with started(folder) as app, connect(app.address, metrics=CallMetrics()) as channel:
+    async with started(folder) as app, connect(app.address, config=PATIENT, metrics=CallMetrics()) as channel:
         yield InventoryServiceClient(channel)
 
 

@@ -13,9 +13,12 @@ from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.pricing.v1.pricing_pb2 import BatchGetFaresRequest
 from skyline.pricing.v1.pricing_towpath import PricingServiceClient
 from towpath import App, CallOptions, Code, RpcError, connect
+from towpath.settings import MethodConfig, ServiceConfig
 from towpath.telemetry import CallMetrics
 
 FLIGHT, OTHER, NONE = "flights/2013-01-01-UA1545-EWR", "flights/2013-01-01-B6725-JFK", "flights/2013-01-01-UA1-JFK"
+PATIENT = ServiceConfig(methods=(MethodConfig(names=(("", ""),), timeout=120.0, source="test"),))
+"""Gives every call two minutes: the contract's second is little on a busy machine."""
 
 
 @asynccontextmanager
@@ -23,7 +26,7 @@ async def served(pricing: Pricing) -> AsyncIterator[tuple[PricingServiceClient, 
     async with App() as app:
         app.add(pricing, Practice(pricing))
         await app.start("127.0.0.1", 0)
-        async with connect(app.address, metrics=CallMetrics()) as channel:
+        async with connect(app.address, config=PATIENT, metrics=CallMetrics()) as channel:
             try:
                 yield PricingServiceClient(channel), PricingPracticeServiceClient(channel)
             finally:
