@@ -68,12 +68,12 @@ class DialectRoute:
 
     __slots__ = ("_negotiation", "dialects", "expects_continue", "head", "inherited", "method_route", "needs_http2")
 
-    def __init__(self, head: Section, method_route: MethodRoute, dialects: DialectFactory) -> None:
+    def __init__(self, head: Section, method_route: MethodRoute, dialects: DialectFactory, *, expects_continue: bool = False) -> None:
         self.head = head
         self.method_route = method_route
         self.dialects = dialects
         self.inherited = Inherited(head.fields, method_route.criticality)
-        self.expects_continue = _expectations(head) == {b"100-continue"}
+        self.expects_continue = expects_continue
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
         self._negotiation = dialects.negotiation
@@ -155,24 +155,25 @@ class Routes:
         return route
 
     def _resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
-        expected = _expectations(head)
-        if not expected <= {b"100-continue"}:
+        fields = dict(head.fields)
+        expects = b"expect" in fields
+        if expects and _expectations(head) != {b"100-continue"}:
             return DirectResponse(WholeResponse(_UNEXPECTED, (), b"nothing but 100-continue can be expected here\n"))
         path = head.path.partition(b"?")[0]
         is_method = path in self._method_routes
         document = self._documents.get(path)
         if document is not None and head.method in (b"GET", b"HEAD") and not is_method:
             return document
-        content_type = dict(head.fields).get(b"content-type", b"").split(b";")[0].strip().lower()
+        content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
             if isinstance(found, WholeResponse):
                 return DirectResponse(found)
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
-                if not expected and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
+                if not expects and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
                     return GrpcUnaryRoute(head, method_route, found.negotiation)
-                return DialectRoute(head, method_route, found)
+                return DialectRoute(head, method_route, found, expects_continue=expects)
         if head.method == b"OPTIONS" and is_method:
             return DirectResponse(WholeResponse(_OPTIONS, (), b""))
         if is_method:
