@@ -27,11 +27,16 @@ function finish(end) {
 
 function aborted(context) {
   return new Promise((_, reject) => {
-    context.signal.addEventListener("abort", () => {
+    const end = () => {
       console.log("cancelled");
       reject(context.signal.reason);
-    });
+    };
     console.log("waiting");
+    if (context.signal.aborted) {
+      end(); // its deadline has passed already, and there is no event any more
+    } else {
+      context.signal.addEventListener("abort", end);
+    }
   });
 }
 
