@@ -21,8 +21,8 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, Server
+from towpath._transport.server.connections.http2_connection import Http2Link
 from towpath._transport.server.grpc_unary import ServerCall
-from towpath._transport.server.http2_connection import Http2Link
 
 STRINGS = 10_000
 SESSIONS = 10_000

@@ -13,7 +13,7 @@ from tests.echo_service import PATIENCE, Echo, serving
 from tests.transport.raw_peer import request_head
 from towpath._core.context import CallOptions
 from towpath._transport import Channel, Server, connection_driver
-from towpath._transport.server.http2_connection import Http2Link
+from towpath._transport.server.connections.http2_connection import Http2Link
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE

@@ -15,8 +15,8 @@ from tests.echo_service import PATIENCE, Echo, turn_until
 from tests.transport.test_connection_driver import connected, turns
 from towpath._transport import Server, ServerTls
 from towpath._transport.client.endpoints.connection import ClientLink
-from towpath._transport.server.http1_connection import Http1Link
-from towpath._transport.server.http2_connection import Http2Link
+from towpath._transport.server.connections.http1_connection import Http1Link
+from towpath._transport.server.connections.http2_connection import Http2Link
 from towpath._transport.tls import Rotating
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE

@@ -29,7 +29,8 @@ NAMES = sorted({*OWNED, *(prefix + "anything" for prefix in OWNED_PREFIXES)})
 
 # Names that stand in the head of an answer and are an application's to set as well, since they are HTTP's word on the answer. `allow` and
 # `accept-post` say why there was no call, so no application's metadata stands beside them; `no-store` wins over any other cache-control.
-SHARED: Final = {"accept-post", "allow", "cache-control", "retry-after"}
+# And one of a request that an application reads, which HTTP/2 may send in crumbs.
+SHARED: Final = {"accept-post", "allow", "cache-control", "cookie", "retry-after"}
 
 VALUES: Final = {"http", "identity"}
 """What stands first in a pair and is no name."""

@@ -6,7 +6,7 @@ from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.load_balancing.endpoint_guard import EndpointGuard, Guards
 from towpath._transport.client.load_balancing.outlier_ejection import Ejection
 from towpath._transport.client.options import ChannelOptions
-from towpath._transport.server.connection_limits import ConnectionLimits
+from towpath._transport.server.connections.connection_limits import ConnectionLimits
 from towpath._transport.server.server import Server
 from towpath._transport.tls import ClientTls, ServerTls
 

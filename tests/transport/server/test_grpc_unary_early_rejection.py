@@ -17,7 +17,7 @@ from towpath._core.early_rejection import WAIT, Rejection
 from towpath._core.errors import Code, RpcError
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel, Server
-from towpath._transport.server.deferred_writes import MAX_DEFERRED
+from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 

@@ -17,7 +17,7 @@ from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._transport import Channel, Server
 from towpath._transport.client.endpoints.endpoint import State
-from towpath._transport.server.http2_connection import TOO_MANY_CALLS
+from towpath._transport.server.connections.http2_connection import TOO_MANY_CALLS
 from towpath._wire.http2 import ErrorCode, Limits, frames
 from towpath._wire.http2.frames import END_HEADERS, Setting
 

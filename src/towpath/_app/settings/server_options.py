@@ -4,7 +4,7 @@
     header_limit = 16384             # bytes of a request's header fields, over HTTP/1.1 and HTTP/2
     compression = "gzip"             # of the answers to callers that accept it; "off" without it
 
-    [service.connections]            # see `towpath._transport.server.connection_limits.ConnectionLimits`
+    [service.connections]            # see `towpath._transport.server.connections.connection_limits.ConnectionLimits`
     max_connections = 10000
     max_per_peer = 100               # of one host; any number without it, since a proxy is one host
     max_age = "1800s"                # after which a client is asked to connect anew; never without it

@@ -5,10 +5,9 @@ of the body when the handler asks for it, and only then does its caller get room
 `send` wait. A call ends exactly once, by whichever comes first: the handler's end, the deadline, or the caller's going away."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Self, cast
 
-from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT
@@ -20,11 +19,8 @@ from towpath._transport.server.call import CallLink, Handling, expired, not_one_
 from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import ResponseWriter
-from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.stream_reply import StreamReply
-from towpath._wire import propagation
 from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
-from towpath._wire.http.fields import Field
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
@@ -393,20 +389,3 @@ class ServerExchange(Handling):
             writer.send_trailers(ending.trailers)
         writer.abandon()
         self._link.schedule_flush()
-
-
-def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
-    """The call that a request asks for; or the answer to one that cannot begin. `extra` are the fields of its head beside the route's."""
-    method_route = route.method_route
-    negotiation = route.negotiation(extra)
-    dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
-    if negotiation.fault is not None:
-        method_route.tell_unstarted(negotiation.fault.code)
-        return route.dialects.error_response(dialect, negotiation.fault)
-    try:
-        ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
-    except RpcError as error:
-        method_route.tell_unstarted(error.code)
-        return dialect.error_response(error, None)
-    ctx.caller = link.caller
-    return ServerExchange(link, writer, method_route, dialect, ctx)

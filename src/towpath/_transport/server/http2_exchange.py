@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath._transport.server.call import CallLink
-from towpath._transport.server.exchange import ServerExchange, open_call
+from towpath._transport.server.call_opening import open_call
+from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.grpc_unary import room_for_trailers
 from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream

@@ -10,12 +10,12 @@ from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
-from towpath._transport.server.connection import ServerLink
-from towpath._transport.server.connection_limits import ConnectionLimits, Connections
-from towpath._transport.server.deferred_writes import DeferredWrites
-from towpath._transport.server.protocol_detection import Front
+from towpath._transport.server.connections.connection import ServerLink
+from towpath._transport.server.connections.connection_limits import ConnectionLimits, Connections
+from towpath._transport.server.connections.deferred_writes import DeferredWrites
+from towpath._transport.server.connections.protocol_detection import Front
+from towpath._transport.server.connections.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
-from towpath._transport.server.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
 from towpath._wire.compression import CompressionName, configured

@@ -23,7 +23,7 @@ from towpath._transport.client.connection_backoff import Backoff
 from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.client.load_balancing.balancer import PICKERS
 from towpath._transport.client.load_balancing.load import Choice
-from towpath._transport.server.connection_limits import TOO_MANY_OF_PEER
+from towpath._transport.server.connections.connection_limits import TOO_MANY_OF_PEER
 from towpath._wire.http2 import Limits, frames
 from towpath.testing import Simulation, simulate
 

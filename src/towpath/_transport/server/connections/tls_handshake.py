@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Generator
 from typing import Any, Final, cast
 
 from towpath._core import clock
-from towpath._transport.server.connection import Site
-from towpath._transport.server.protocol_detection import Front
+from towpath._transport.server.connections.connection import Site
+from towpath._transport.server.connections.protocol_detection import Front
 from towpath._transport.tls import HandshakeContext, explained
 
 log = logging.getLogger("towpath.tls")

@@ -13,8 +13,8 @@ from towpath._core.errors import Code, RpcError
 from towpath._transport.connection_driver import Link, SansIO
 from towpath._transport.peer_certificate import caller_of, lifetime, margin, vouched_for_by
 from towpath._transport.server.call import Handling
-from towpath._transport.server.connection_limits import Connections
-from towpath._transport.server.deferred_writes import DeferredWrites
+from towpath._transport.server.connections.connection_limits import Connections
+from towpath._transport.server.connections.deferred_writes import DeferredWrites
 from towpath._transport.server.routes import Routes
 from towpath._wire.compression import Compression
 from towpath._wire.http1 import Http1Limits

@@ -12,7 +12,7 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath._core.context import CallOptions
 from towpath._core.decisions import Decision
 from towpath._transport import Channel, ConnectionLimits, Server
-from towpath._transport.server.connection_limits import (
+from towpath._transport.server.connections.connection_limits import (
     HEAD_TIMEOUT,
     IDLE_TIMEOUT,
     MADE_ROOM,

@@ -15,7 +15,7 @@ from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.client.endpoints.endpoint import State
-from towpath._transport.server.connection_limits import KEEPALIVE_TIMEOUT, MADE_ROOM, Connections, affordable
+from towpath._transport.server.connections.connection_limits import KEEPALIVE_TIMEOUT, MADE_ROOM, Connections, affordable
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate

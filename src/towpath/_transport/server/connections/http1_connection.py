@@ -6,8 +6,9 @@ from typing import Final
 
 from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
-from towpath._transport.server.connection import ServerLink, Site
-from towpath._transport.server.exchange import ServerExchange, open_call
+from towpath._transport.server.call_opening import open_call
+from towpath._transport.server.connections.connection import ServerLink, Site
+from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import Field, Section, Template

@@ -206,7 +206,7 @@ def test_a_client_of_http2_that_has_closed_its_half_is_answered(loop: Loop) -> N
 
 @LOOPS
 def test_a_client_of_http2_that_is_gone_cancels_its_calls(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("towpath._transport.server.http2_connection._PROBE_INTERVAL", 0.01)
+    monkeypatch.setattr("towpath._transport.server.connections.http2_connection._PROBE_INTERVAL", 0.01)
 
     async def test() -> None:
         sleep = pb.SleepRequest(seconds=FOREVER).SerializeToString()

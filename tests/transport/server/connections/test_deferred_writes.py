@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.layers.virtual_time import virtual
-from towpath._transport.server.deferred_writes import MAX_DELAY, DeferredWrites
+from towpath._transport.server.connections.deferred_writes import MAX_DELAY, DeferredWrites
 
 
 class Writer:

@@ -11,10 +11,10 @@ from typing import Any, Final, cast
 from towpath._core import clock
 from towpath._core.deadline import NO_SLOT, wheel_of
 from towpath._transport.peer_certificate import refusal_of
-from towpath._transport.server.connection import Site
-from towpath._transport.server.connection_limits import HEAD_TIMEOUT
-from towpath._transport.server.http1_connection import Http1Link
-from towpath._transport.server.http2_connection import Http2Link
+from towpath._transport.server.connections.connection import Site
+from towpath._transport.server.connections.connection_limits import HEAD_TIMEOUT
+from towpath._transport.server.connections.http1_connection import Http1Link
+from towpath._transport.server.connections.http2_connection import Http2Link
 from towpath._transport.tls import HTTP1, HTTP2, selected_protocol
 from towpath._wire.http2 import ErrorCode
 from towpath._wire.http2.frames import PREFACE, goaway, settings

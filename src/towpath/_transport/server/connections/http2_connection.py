@@ -8,8 +8,8 @@ from towpath._core import clock
 from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
-from towpath._transport.server.connection import ServerLink, Site
-from towpath._transport.server.deferred_writes import MAX_DEFERRED
+from towpath._transport.server.connections.connection import ServerLink, Site
+from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, oversized_head

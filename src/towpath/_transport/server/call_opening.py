@@ -1,0 +1,30 @@
+"""How a call begins that a dialect speaks: what its head says, and the answer to a head that begins none."""
+
+from collections.abc import Sequence
+
+from towpath._core import clock
+from towpath._core.errors import RpcError
+from towpath._transport.server.call import CallLink
+from towpath._transport.server.exchange import ServerExchange
+from towpath._transport.server.response_writer import ResponseWriter
+from towpath._transport.server.routes import DialectRoute
+from towpath._wire import propagation
+from towpath._wire.dialect import WholeResponse
+from towpath._wire.http.fields import Field
+
+
+def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
+    """The call that a request asks for; or the answer to one that cannot begin. `extra` are the fields of its head beside the route's."""
+    method_route = route.method_route
+    negotiation = route.negotiation(extra)
+    dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
+    if negotiation.fault is not None:
+        method_route.tell_unstarted(negotiation.fault.code)
+        return route.dialects.error_response(dialect, negotiation.fault)
+    try:
+        ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
+    except RpcError as error:
+        method_route.tell_unstarted(error.code)
+        return dialect.error_response(error, None)
+    ctx.caller = link.caller
+    return ServerExchange(link, writer, method_route, dialect, ctx)
