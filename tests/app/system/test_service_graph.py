@@ -356,8 +356,7 @@ def test_a_file_says_which_services_of_a_contract_are_served(desk, monkeypatch):
 
 
 def test_a_file_may_say_that_it_serves_nothing(desk, monkeypatch):
-    contracts = [several(monkeypatch)]
-    desk.file("job", contracts, "serves = []\n[[calls]]\nto = 'A/Get'\n")
+    desk.file("job", contracts := [several(monkeypatch)], "serves = []\n[[calls]]\nto = 'A/Get'\n")
     desk.file("rest", contracts)
     declared = desk.read()
     assert (ways(declared), served(declared, "rest")) == ([(Step("job", ""), Step("rest", "several.A/Get"))], {"A", "B", "C"})
