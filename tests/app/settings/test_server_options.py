@@ -25,6 +25,8 @@ max_age = "60s"
 head_timeout = "2s"
 unused_timeout = "off"
 idle_timeout = "off"
+ping_time = "off"
+ping_timeout = "7s"
 
 [service.keepalive]
 time = "30s"
@@ -57,7 +59,9 @@ max_lag = "0.3s"
 OPTIONS = ServerOptions(
     header_limit=8192,
     compression="gzip",
-    connections=ConnectionLimits(total=50, per_peer=5, max_age=60, head_timeout=2, unused_timeout=None, idle_timeout=None),
+    connections=ConnectionLimits(
+        total=50, per_peer=5, max_age=60, head_timeout=2, unused_timeout=None, idle_timeout=None, keepalive_time=None, keepalive_timeout=7
+    ),
     keepalive=TcpKeepalive(time=30, timeout=40),
     http1=Http1Limits(max_fields=10),
     http2=Limits(

@@ -11,6 +11,7 @@
     head_timeout = "20s"
     unused_timeout = "300s"          # or "off"
     idle_timeout = "3600s"           # or "off"
+    ping_time = "60s"                # and ping_timeout: of clients with calls under way over HTTP/2
 
     [service.keepalive]              # of TCP, by which a server notices clients that vanished
     time = "120s"                    # silence after which TCP asks a client; "off" for never
@@ -70,6 +71,8 @@ CONNECTIONS: Final[Keys] = {
     "head_timeout": Seconds("head_timeout", 0.1),
     "unused_timeout": Seconds("unused_timeout", 0.1, can_be_off=True),
     "idle_timeout": Seconds("idle_timeout", 0.1, can_be_off=True),
+    "ping_time": Seconds("keepalive_time", 0.1, can_be_off=True),
+    "ping_timeout": Seconds("keepalive_timeout", 0.1),
 }
 
 KEEPALIVE: Final[Keys] = {"time": Seconds("time", 1, MAX_KEEPALIVE, can_be_off=True), "timeout": Seconds("timeout", 1, MAX_KEEPALIVE)}
@@ -115,6 +118,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     head_timeout: str | None = None
     unused_timeout: str | None = None
     idle_timeout: str | None = None
+    ping_time: str | None = None
+    ping_timeout: str | None = None
 
 
 class KeepaliveSettings(msgspec.Struct, frozen=True, kw_only=True):
