@@ -23,8 +23,8 @@ from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, ChannelOptions, ClientTls, ServerTls
 from towpath._transport.peer_certificate import lifetime, margin, vouched_for_by
-from towpath._transport.server import connection as server_connection
-from towpath._transport.server import tls_handshake
+from towpath._transport.server.connections import connection as server_connection
+from towpath._transport.server.connections import tls_handshake
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
 

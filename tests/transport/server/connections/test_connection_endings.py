@@ -18,8 +18,8 @@ from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from towpath._transport import Server, ServerTls
-from towpath._transport.server import connection as server_connection
-from towpath._transport.server import http1_connection
+from towpath._transport.server.connections import connection as server_connection
+from towpath._transport.server.connections import http1_connection
 from towpath._wire.grpc.framing import frame
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, Setting
