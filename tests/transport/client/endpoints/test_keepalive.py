@@ -192,8 +192,8 @@ async def test_where_no_other_connection_can_be_had_the_old_one_stays(monkeypatc
 
     async with raw_server(behave) as address, Channel(address, options=ChannelOptions(keepalive_timeout=0.01)) as channel:
         client = EchoServiceClient(channel)
-        await fail(client, 2)
-        await turn_until(lambda: len(made) > 1)
+        while len(made) < 2:  # the server's greeting, late on a busy machine, counts as a sign of life
+            await fail(client, 1)
         while slow.pings < 2:  # the question is put again
             await fail(client, 1)
         assert channel.pool.sole is not None
