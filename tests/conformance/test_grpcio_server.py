@@ -15,6 +15,7 @@ from towpath._core.context import CallOptions, Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
 from towpath._transport import Channel
+from towpath._transport.client.options import ChannelOptions
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http2 import Limits
 
@@ -46,7 +47,8 @@ async def test_many_calls_share_one_connection() -> None:
 async def test_calls_beyond_the_servers_stream_limit_wait_their_turn() -> None:
     echo = GrpcioEcho()
     options = (("grpc.max_concurrent_streams", 2),)
-    async with grpcio_serving(echo, options=options) as address, Channel(address) as channel:
+    one = ChannelOptions(max_connections=1)
+    async with grpcio_serving(echo, options=options) as address, Channel(address, options=one) as channel:
         client = EchoServiceClient(channel)
 
         async def answered(n: int) -> int:

@@ -79,18 +79,26 @@ class ClientTls:
             context.load_default_certs()
         else:
             _trust(context, self.ca, "tls.ca")
-        if self.certificate is not None or self.key is not None:
-            if self.certificate is None or self.key is None:
-                raise SetupError("tls.certificate and tls.key belong together; give both, or neither")
-            _identify(context, self.certificate, self.key)
+        identity = self.identity()
+        if identity is not None:
+            _identify(context, *identity)
         return context
+
+    def identity(self) -> tuple[Path, Path] | None:
+        """Certificate and key, if the channel has them. Raises SetupError for one without the other."""
+        if self.certificate is None and self.key is None:
+            return None
+        if self.certificate is None or self.key is None:
+            raise SetupError("tls.certificate and tls.key belong together; give both, or neither")
+        return self.certificate, self.key
 
 
 class RotatingClient:
     """A channel's context, with what its files were as they were last found good."""
 
     def __init__(self, tls: ClientTls) -> None:
-        """Raises SetupError for a file that cannot be used."""
+        """Raises SetupError for a file that cannot be used, and for a certificate or a key alone."""
+        tls.identity()
         self._tls = tls
         self._seen = self._state()
         self._current = tls.context()
