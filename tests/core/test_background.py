@@ -133,6 +133,20 @@ async def test_a_failure_is_logged_and_ends_nothing_else(
     assert [(record.name, record.levelno) for record in caplog.records] == [("towpath.background", logging.ERROR)] * 2
 
 
+async def test_the_last_application_of_a_loop_waits_for_the_tasks() -> None:
+    going = asyncio.Event()
+    async with App() as first, App() as second, App() as client:
+        for app in (first, second):
+            await app.start("127.0.0.1", 0)
+        task = background_task(going.wait())
+        await first.close()
+        await client.close()  # which never served
+        assert not task.done()
+        going.set()
+        await second.close()
+        assert task.done()
+
+
 async def test_outside_of_a_call_it_is_a_task_that_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     async def fails() -> None:
         assert current() is None

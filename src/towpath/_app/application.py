@@ -27,7 +27,7 @@ from towpath._app.standard.health import Health, ServingStatus
 from towpath._app.standard.reflection import reflection_services
 from towpath._app.sync_client import SyncChannel
 from towpath._core import clock
-from towpath._core.background import finish_background_tasks
+from towpath._core.background import count_applications, finish_background_tasks
 from towpath._core.calls.sync_calls import LoopRunner
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
@@ -179,6 +179,7 @@ class App:
         self.health = health
         health.set_all(ServingStatus.SERVING)
         self.state = "serving"
+        count_applications(1)
 
     def _with_standard(self, health: Health) -> list[Service]:
         """The services that were added, and those standard services whose names none of them has."""
@@ -239,14 +240,15 @@ class App:
 
     async def close(self, grace: float | None = None) -> None:
         """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
-        lets calls under way finish, then the background tasks of the loop (`towpath.background_task`). Then the channels are closed, since
-        calls and tasks may need them until their end.
+        lets calls under way finish, then the background tasks of the loop (`towpath.background_task`), unless another application serves in
+        it. Then the channels are closed, since calls and tasks may need them until their end.
 
         After `grace` seconds (default: the configured grace) calls and tasks that still run are cancelled. They are cancelled at once if
         this coroutine is cancelled. With a grace of 0 there is no waiting, and no settle time.
         """
         grace = self.config.grace if grace is None else grace
         wanted = self.state == "serving"
+        last = not count_applications(-1 if wanted else 0)
         if self.health is not None:
             self.health.shut_down()
         self.state = "stopping"
@@ -261,9 +263,11 @@ class App:
                 begun = clock.now()
                 await self._server.close(grace)
                 grace = max(0.0, grace - (clock.now() - begun))
-            await finish_background_tasks(grace)
+            if last:
+                await finish_background_tasks(grace)
         finally:
-            await finish_background_tasks(0.0)  # where this was cancelled, some are left
+            if last:
+                await finish_background_tasks(0.0)  # where this was cancelled, some are left
             channels, self._channels = self._channels, {}
             for channel in channels.values():
                 await channel.close()

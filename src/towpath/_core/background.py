@@ -25,14 +25,17 @@ log = logging.getLogger("towpath.background")
 _running: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, set[asyncio.Task[Any]]]] = WeakKeyDictionary()
 """The tasks of each loop that have not ended."""
 
+_applications: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, int]] = WeakKeyDictionary()
+"""How many applications serve in each loop."""
+
 
 def background_task(work: Coroutine[Any, Any, T], *, timeout: float | None = None) -> "asyncio.Task[T]":
     """Run `work` in a task that goes on after the call which starts it, and is not cancelled with it.
 
     Calls that it makes inherit the call's trace, tenant, criticality and request id, but neither its deadline nor its key. After `timeout`
     seconds, if given, the task fails with TimeoutError, and the calls that it makes have that deadline. A failure is logged, whether or not
-    somebody awaits the task. When the application closes, it waits for the task within its grace, and cancels it then. `work` must not
-    block. Raises ValueError for a timeout that is not positive, and RuntimeError in a thread that runs no event loop."""
+    somebody awaits the task. When the last application of the loop closes, it waits for the task within its grace, and cancels it then.
+    `work` must not block. Raises ValueError for a timeout that is not positive, and RuntimeError in a thread that runs no event loop."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -48,6 +51,14 @@ def background_task(work: Coroutine[Any, Any, T], *, timeout: float | None = Non
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     return task
+
+
+def count_applications(change: int) -> int:
+    """How many applications serve in the running loop, after `change` of their number. The tasks belong to all of them: the last one that
+    closes waits for them."""
+    loop = asyncio.get_running_loop()
+    number = _applications[loop] = _applications.get(loop, 0) + change
+    return number
 
 
 async def finish_background_tasks(grace: float) -> None:

@@ -23,8 +23,7 @@ class TcpKeepalive:
     time: float = 120.0
     """Seconds of silence after which TCP asks."""
     timeout: float = 120.0
-    """Seconds after which the connection is over because what was sent is not acknowledged. One that is silent is over when a quarter of
-    this has passed since TCP asked and it has been silent for so long; without such a limit in the system, after four questions."""
+    """Seconds without an answer after which the connection is over. TCP asks up to four times in it."""
 
     def __post_init__(self) -> None:
         for name, value in (("time", self.time), ("timeout", self.timeout)):
@@ -40,10 +39,10 @@ def set_user_timeout(connection: socket.socket, seconds: float) -> None:
 
 
 def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive) -> None:
-    """Have TCP ask clients that say nothing whether they are still there, and give up what is not acknowledged, as `keepalive` has it. The
-    sockets that `listener` accepts inherit its options."""
+    """Have TCP ask clients that say nothing whether they are still there, as `keepalive` has it. The sockets that `listener` accepts
+    inherit its options. A limit on what is not acknowledged (TCP_USER_TIMEOUT) would also end the connection of a client that pauses
+    reading."""
     if listener.family in (socket.AF_INET, socket.AF_INET6):
-        set_user_timeout(listener, keepalive.timeout)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         pause = max(1, round(keepalive.timeout / _QUESTIONS))
         questions = max(1, round(keepalive.timeout / pause))

@@ -11,7 +11,7 @@
     head_timeout = "20s"
     unused_timeout = "300s"          # or "off"
     idle_timeout = "3600s"           # or "off"
-    ping_time = "60s"                # and ping_timeout: of clients with calls under way over HTTP/2
+    ping_time = "300s"               # and ping_timeout: of clients with calls under way over HTTP/2
 
     [service.keepalive]              # of TCP, by which a server notices clients that vanished
     time = "120s"                    # silence after which TCP asks a client; "off" for never

@@ -96,7 +96,7 @@ class Endpoint:
         self.state = State.IDLE
         self.link: ClientLink | None = None
         """What takes calls, while the state is READY."""
-        self.further = FurtherConnections(max_connections - 1, max_age, source, self._dial_further)
+        self.further = FurtherConnections(max_connections - 1, max_age, source, self._dial_further, pool.wake_all)
         """What takes those for which `link` has no room."""
         self.fault = ""
         """Why the last attempt failed."""

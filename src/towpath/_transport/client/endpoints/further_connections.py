@@ -22,10 +22,16 @@ _PAUSE: Final = 1.0
 
 
 class FurtherConnections:
-    """Those of one endpoint beside its first. `dial` makes one, or None if it cannot be had."""
+    """Those of one endpoint beside its first. `dial` makes one, or None if it cannot be had; then `look_again` is called after a while, for
+    calls that still wait."""
 
     def __init__(
-        self, most: int, max_age: float | None, source: random.Random, dial: Callable[[], Coroutine[Any, Any, ClientLink | None]]
+        self,
+        most: int,
+        max_age: float | None,
+        source: random.Random,
+        dial: Callable[[], Coroutine[Any, Any, ClientLink | None]],
+        look_again: Callable[[], None],
     ) -> None:
         self.links: list[ClientLink] = []
         """Those that take calls."""
@@ -33,6 +39,8 @@ class FurtherConnections:
         self._max_age = max_age
         self._source = source
         self._dial = dial
+        self._look_again = look_again
+        self._timers: dict[ClientLink, asyncio.TimerHandle] = {}
         self._dialling = False
         self._soonest = 0.0
 
@@ -65,9 +73,11 @@ class FurtherConnections:
             self._dialling = False
         if link is None:
             self._soonest = clock.now() + _PAUSE
+            asyncio.get_running_loop().call_later(_PAUSE, self._look_again)
         elif keep(link):
             self.links.append(link)
             ends = None if self._max_age is None else clock.now() + jittered_age(self._max_age, self._source)
+            link.closed.add_done_callback(lambda _: self._timers.pop(link).cancel())
             self._look_later(link, ends)
         else:
             link.finish()
@@ -85,8 +95,7 @@ class FurtherConnections:
 
     def _look_later(self, link: ClientLink, ends: float | None) -> None:
         wait = _LOOK if ends is None else min(_LOOK, max(0.0, ends - clock.now()))
-        timer = asyncio.get_running_loop().call_later(wait, self._look, link, link.connection.opened(), ends)
-        link.closed.add_done_callback(lambda _: timer.cancel())
+        self._timers[link] = asyncio.get_running_loop().call_later(wait, self._look, link, link.connection.opened(), ends)
 
     def _look(self, link: ClientLink, opened: int, ends: float | None) -> None:
         if link not in self.links:

@@ -23,7 +23,8 @@ from towpath._wire.http2 import Limits
 End = TypeVar("End", bound=SansIO)
 
 _HALF_CLOSED: Final = 60.0
-"""Seconds for which a client that has closed its half of the connection is answered."""
+"""Seconds for which a client that has closed its half of the connection is answered, if it can be asked whether it is there."""
+
 _DISTRUST_GRACE: Final = 10.0
 """Seconds that calls under way have to end after the authority of their client's certificate was removed."""
 
@@ -73,7 +74,7 @@ class ServerLink(Link[End]):
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It may have closed its half of the connection and wait for what it has asked: one that is gone
-        looks the same, so it is answered for `_HALF_CLOSED` seconds at most. TLS has no half of a connection to close."""
+        looks the same, so it is answered for `half_closed_time` seconds at most. TLS has no half of a connection to close."""
         transport = self._transport
         if transport is None:
             return False
@@ -83,8 +84,12 @@ class ServerLink(Link[End]):
         if transport.is_closing() or not transport.can_write_eof() or not self.busy:
             return False
         if self._cut is None:
-            self._cut = self.loop.call_later(_HALF_CLOSED, self.abort)
+            self._cut = self.loop.call_later(self.half_closed_time(), self.abort)
         return True
+
+    def half_closed_time(self) -> float:
+        """Seconds for which a client that has closed its half of the connection is answered."""
+        return _HALF_CLOSED
 
     @abstractmethod
     def _input_ended(self) -> None:

@@ -88,9 +88,9 @@ class ConnectionLimits:
     one on which calls were made and none is under way. `max_age` (None: any) is after how long one is drained, give or take a tenth. In
     each case a client of HTTP/2 hears of it by GOAWAY, calls under way finish, and later ones go over a new connection.
 
-    `keepalive_time` (60, None: never) is how often a client of HTTP/2 with calls under way is pinged, and `keepalive_timeout` (60) how long
-    it has to answer before its calls are cancelled and its connection is closed. A client that vanished without a word would hold its place
-    and its handlers for good, where something on the way acknowledges in its stead; TCP itself finds the others.
+    `keepalive_time` (300, None: never) is how often a client of HTTP/2 with calls under way is pinged, and `keepalive_timeout` (300) how
+    long nothing may come after that, until its calls are cancelled and its connection is closed. A client that vanished without a word
+    would hold its place and its handlers for good, where something on the way acknowledges in its stead; TCP itself finds the others.
     """
 
     total: int = 10_000
@@ -99,8 +99,8 @@ class ConnectionLimits:
     head_timeout: float = 20.0
     unused_timeout: float | None = 300.0
     idle_timeout: float | None = 3600.0
-    keepalive_time: float | None = 60.0
-    keepalive_timeout: float = 60.0
+    keepalive_time: float | None = 300.0
+    keepalive_timeout: float = 300.0
 
     def __post_init__(self) -> None:
         """Raises ValueError for a limit that lets nobody in."""

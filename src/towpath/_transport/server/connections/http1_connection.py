@@ -25,6 +25,9 @@ _LAST_WORDS_SECURED: Final = 1.0
 
 _NEEDS_HTTP2: Final = WholeResponse(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
 
+_HALF_CLOSED: Final = 5.0
+"""Seconds for which a client that has closed its half of the connection is answered."""
+
 
 class Http1Link(ServerLink[Http1Connection]):
     """One client's connection; its requests come one at a time."""
@@ -52,6 +55,10 @@ class Http1Link(ServerLink[Http1Connection]):
             self.connection.timeout()
         else:
             self.failed(reason)
+
+    def half_closed_time(self) -> float:
+        """A few seconds: nothing tells such a client from one that has hung up, whose calls are to end."""
+        return min(super().half_closed_time(), _HALF_CLOSED)
 
     def _input_ended(self) -> None:
         self.connection.input_ended()
