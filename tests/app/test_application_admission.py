@@ -1,6 +1,7 @@
 """`[service.admission]`: the limits of a service file reject calls in every protocol and over both HTTPs, and change while calls come."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -64,12 +65,18 @@ async def started(folder: Path, text: str, told: list[Decision]) -> AsyncIterato
 
 
 async def grpcio(app: App) -> tuple[int, int]:
-    return await asyncio.to_thread(_by_grpcio, app.address)
+    sent = threading.Event()
+    ended = asyncio.create_task(asyncio.to_thread(_by_grpcio, app.address, sent))
+    await asyncio.sleep(0)
+    # The loop stands still until grpcio has all calls: a thread that shares the interpreter with a busy loop would hand them over one by one.
+    assert sent.wait(LONG)
+    return await ended
 
 
-def _by_grpcio(address: str) -> tuple[int, int]:
+def _by_grpcio(address: str, sent: threading.Event) -> tuple[int, int]:
     with grpc.insecure_channel(address) as channel:
         calls = [Stub(channel).say.future(pb.SayRequest(), timeout=LONG) for _ in range(CALLS)]
+        sent.set()
         codes = [call.code() for call in calls]
     return codes.count(grpc.StatusCode.OK), codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED)
 
