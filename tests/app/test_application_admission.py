@@ -68,7 +68,7 @@ async def grpcio(app: App) -> tuple[int, int]:
     sent = threading.Event()
     ended = asyncio.create_task(asyncio.to_thread(_by_grpcio, app.address, sent))
     await asyncio.sleep(0)
-    # The loop stands still until grpcio has all calls: a thread that shares the interpreter with a busy loop would hand them over one by one.
+    # The loop stands still until grpcio has all calls. Its thread would hand them over one by one while the loop computes.
     assert sent.wait(LONG)
     return await ended
 
