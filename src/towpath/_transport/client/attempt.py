@@ -8,12 +8,14 @@ import asyncio
 from types import TracebackType
 from typing import Any, Protocol
 
-from towpath._core.context import Context
+from towpath._core import clock
+from towpath._core.context import Context, Criticality
 from towpath._core.deadline import NO_SLOT, Slot
 from towpath._core.errors import RpcError
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._wire.http2 import ErrorCode
+from towpath._wire.protocol import ClientHalf
 
 
 class AttemptStream(Protocol):
@@ -26,6 +28,15 @@ class AttemptStream(Protocol):
     def reset(self, code: ErrorCode) -> None:
         """End the stream; does nothing if it has ended."""
         ...
+
+
+def literals_for(link: ClientLink, protocol: ClientHalf, ctx: Context, implied: Criticality) -> bytes:
+    """What the head of one call over `link` says of `ctx`. Where that cannot be said, `link` has room for the next call that waits."""
+    try:
+        return protocol.literals(ctx, clock.now(), implied)
+    except BaseException:
+        link.stream_ended()
+        raise
 
 
 class Attempt:

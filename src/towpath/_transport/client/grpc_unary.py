@@ -152,16 +152,16 @@ def grpc_unary_handler(
         connection = link.connection
         call = GrpcUnaryStream(connection, link.loop, ctx, limit)
         body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
-        literals = propagation.literals(
-            ctx, clock.now(), implied
-        )  # what may raise comes before the stream exists, or its place would be lost
-        connection.request(call, head, literals, body)
+        try:  # the literals may raise, and come before the stream exists
+            connection.request(call, head, propagation.literals(ctx, clock.now(), implied), body)
+        except BaseException:
+            link.stream_ended()  # the place is the next call's
+            raise
         if len(connection.streams) == 1:
             link.flush()  # nobody to share a write with: waiting for the turn's end would only cost time
         else:
             link.schedule_flush()
-        deadline = ctx.deadline
-        slot = NO_SLOT if deadline is None else link.wheel.add(deadline, call)
+        slot = NO_SLOT if ctx.deadline is None else link.wheel.add(ctx.deadline, call)
         load = link.load
         began = 0.0 if load is None else load.begin(name)
         try:

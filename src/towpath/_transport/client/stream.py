@@ -10,12 +10,11 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from towpath._core import clock
 from towpath._core.calls.asynchronous import ClientExchange
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt
+from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
 from towpath._wire.compression import Compression
@@ -262,7 +261,7 @@ def stream_handler(
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
         stream = ClientStream(link, exchange, response_type, limit, protocol.stream_reader(limit), compression=compression)
-        literals = protocol.literals(ctx, clock.now(), implied)  # what may raise comes before the stream exists, or its place would be lost
+        literals = literals_for(link, protocol, ctx, implied)  # before the stream exists, or its place would be lost
         if request is None:
             connection.open(stream)
             connection.send_head(stream, connection.encode(head, literals), end_stream=False)

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError, Message
 
-from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt
+from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, check_elements
@@ -132,7 +131,7 @@ def unary_handler(
         body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
-        link.connection.request(stream, head, protocol.literals(ctx, clock.now(), implied), body)
+        link.connection.request(stream, head, literals_for(link, protocol, ctx, implied), body)
         with Attempt(link, stream, ctx, method):
             return decoded(response_type, await stream.answer, limit)
 

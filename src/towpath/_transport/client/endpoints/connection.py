@@ -29,8 +29,8 @@ class ClientLinkDelegate(Protocol):
         """`link` has ended."""
         ...
 
-    def wake_one(self) -> None:
-        """A call has ended: one that waits may take its place."""
+    def wake_one(self, link: "ClientLink") -> None:
+        """A call over `link` has ended: one that waits may take its place."""
         ...
 
     def wake_all(self) -> None:
@@ -62,9 +62,13 @@ class ClientLink(Link[ClientConnection]):
         """Until the server's settings have come. Raises ConnectionLost."""
         await self._ready
 
+    def has_room(self) -> bool:
+        """Whether a call may begin over it now."""
+        return not self._finishing and self.connection.can_open()
+
     def stream_ended(self) -> None:
-        """A stream has ended: the next call in line may take its place."""
-        self._delegate.wake_one()
+        """A stream has ended, or will not be opened: the next call in line may take its place."""
+        self._delegate.wake_one(self)
         if (self._finishing or self.connection.exhausted()) and not self.connection.streams:
             self.close()
 

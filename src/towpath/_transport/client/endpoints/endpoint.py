@@ -62,8 +62,8 @@ class _Pool(Protocol):
         """The endpoint's state, or its connection, is another one."""
         ...
 
-    def wake_one(self) -> None:
-        """A connection may have room for one more call: the first that waits looks again."""
+    def wake_one(self, link: ClientLink | None) -> None:
+        """A connection may have room for one more call, perhaps `link`: the first that waits looks again."""
         ...
 
     def wake_all(self) -> None:
@@ -287,9 +287,9 @@ class Endpoint:
         self.retire(link)
         self.links.pop(link, None)
 
-    def wake_one(self) -> None:
-        """A call has ended: one that waits may take its place."""
-        self._pool.wake_one()
+    def wake_one(self, link: ClientLink) -> None:
+        """A call over `link` has ended: one that waits may take its place."""
+        self._pool.wake_one(link)
 
     def wake_all(self) -> None:
         """The server's settings have changed: every call that waits looks again."""

@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from towpath._core import chance, clock
 from towpath._core.context import Context
-from towpath._core.deadline import NO_SLOT, wheel_of
 from towpath._core.decisions import BREAKER, Decision, Signal, unheard
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
@@ -19,6 +17,7 @@ from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.endpoint import Endpoint, State
 from towpath._transport.client.endpoints.health_check import HealthCheck
 from towpath._transport.client.endpoints.resolver import Resolver
+from towpath._transport.client.endpoints.waiting_calls import WaitingCalls
 from towpath._transport.client.load_balancing.balancer import PICKERS, subset
 from towpath._transport.client.load_balancing.endpoint_guard import Guards
 from towpath._transport.client.load_balancing.outlier_ejection import Ejector
@@ -35,15 +34,6 @@ _MIN_RESOLVE_PAUSE: Final = 1.0
 
 _ABANDONED: Final[list[object]] = []
 """The endpoints of the parent process. They are kept so that nothing closes their connections, which are the parent's too."""
-
-
-class _Waiter(asyncio.Future[bool]):
-    """What a call waits for that finds no connection with room. True: it is to look again. False: its deadline has passed."""
-
-    def expire(self) -> None:
-        """Its deadline has passed."""
-        if not self.done():
-            self.set_result(False)
 
 
 class Pool:
@@ -77,7 +67,7 @@ class Pool:
         self._picker = PICKERS[options.balancer](slow_start=options.slow_start, source=source)
         self._leaving: set[Endpoint] = set()
         self._ready: list[Endpoint] = []
-        self._waiters: deque[_Waiter] = deque()
+        self._waiting = WaitingCalls()
         self._resolving: asyncio.Task[None] | None = None
         self._resolve_now: asyncio.Event | None = None
         self._fault = ""
@@ -88,7 +78,7 @@ class Pool:
     @property
     def waiting(self) -> int:
         """How many calls wait for a connection that takes them. A call whose turn has come is not among them."""
-        return len(self._waiters)
+        return len(self._waiting)
 
     def available(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         """A connection that takes a stream now: the sole endpoint's, else what `pick` finds. Raises RpcError as it does."""
@@ -104,6 +94,11 @@ class Pool:
             raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
         if self._loop is not asyncio.get_running_loop():
             self._move()
+        if self._waiting and self.sole is not None:  # calls that came before this one have found no room
+            return None
+        return self._pick(ctx, method)
+
+    def _pick(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink | None:
         ejector = self._ejector
         if ejector is not None and len(self.endpoints) > 1 and (now := clock.now()) >= ejector.due:
             self._sweep(ejector, now)
@@ -123,20 +118,25 @@ class Pool:
         return choice.room()
 
     async def link_for(self, ctx: Context, method: MethodSpec[Any, Any]) -> ClientLink:
-        """What `pick` finds, waited for within the call's deadline. Raises RpcError as it does: UNAVAILABLE also if no endpoint can be
-        reached, unless the call waits for one; DEADLINE_EXCEEDED."""
-        link = self.pick(ctx, method)
-        if link is not None:
-            return link
+        """What `pick` finds, for a call for which it has just found nothing: waited for within the call's deadline. Raises RpcError as
+        `pick` does: UNAVAILABLE also if no endpoint can be reached, unless the call waits for one; DEADLINE_EXCEEDED. A caller that does
+        not use the connection has to tell it by `stream_ended`, or the place would stay free while others wait."""
         while True:
-            self._ensure_connecting()
+            if self.sole is None or not self._waiting:
+                self._ensure_connecting()
+                self._watch_ends()
             if not (self._ready or ctx.wait_for_ready):
                 self._refuse_if_hopeless()
-            if not await self._change(ctx.deadline):
+            try:
+                link = await self._waiting.wait(ctx.deadline)
+            except TimeoutError:
                 reason = self._faults()
                 text = f"{ctx.method}: no connection to {self._target} within the deadline" + (f" ({reason})" if reason else "")
-                raise _unsent(Code.DEADLINE_EXCEEDED, text)
-            link = self.pick(ctx, method)
+                raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
+            if link is None or self.sole is None or not link.has_room():
+                if self._closed:
+                    raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+                link = self._pick(ctx, method)
             if link is not None:
                 return link
 
@@ -194,19 +194,13 @@ class Pool:
             self._resolve_now.set()
         self.wake_all()
 
-    def wake_one(self) -> None:
-        """A connection may have room for one more call: the first that waits looks again."""
-        waiters = self._waiters
-        while waiters:
-            waiter = waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(True)
-                break
+    def wake_one(self, link: ClientLink | None) -> None:
+        """A connection may have room for one more call, perhaps `link`: the first that waits looks again."""
+        self._waiting.wake_one(link)
 
     def wake_all(self) -> None:
         """Every call that waits looks again."""
-        while self._waiters:
-            self.wake_one()
+        self._waiting.wake_all()
 
     # Loops.
 
@@ -224,7 +218,7 @@ class Pool:
             self.sole = self._resolving = self._resolve_now = None
             self._ready = []
             self._fault = ""
-            for held in (self.endpoints, self._leaving, self._waiters):
+            for held in (self.endpoints, self._leaving, self._waiting):
                 held.clear()
         self._loop, self._pid = asyncio.get_running_loop(), pid
 
@@ -237,6 +231,8 @@ class Pool:
         has_room = _has_room(choice)
         if has_room and choice.load.allows(method):
             return choice
+        if not has_room and len(among) == 1:
+            return None
         able = [endpoint for endpoint in among if _has_room(endpoint)]
         if not able:
             return None
@@ -269,25 +265,13 @@ class Pool:
         self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
         self.sole = ready[0].link if len(self.endpoints) == 1 and ready else None
 
-    async def _change(self, deadline: float | None) -> bool:
-        """Wait until something has changed that is worth another look, which is True; False once `deadline` has passed."""
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop=loop)
-        self._waiters.append(waiter)
-        # Half the time of `asyncio.timeout`, where thousands of calls wait for room (measured).
-        slot = NO_SLOT if deadline is None else wheel_of(loop).add(deadline, waiter)
+    def _watch_ends(self) -> None:
+        """Have the end of each stream tell the calls that wait. Only the first that waits has to ask for it: a connection that comes later
+        wakes all of them."""
         for endpoint in self._ready:
             for link in (endpoint.link, *endpoint.further.links):
                 if link is not None:
                     link.needs_attention = True
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled() and waiter.result():  # the place was this call's already: pass it on
-                self.wake_one()
-            raise
-        finally:
-            slot.pop(waiter, None)
 
     def _ensure_connecting(self) -> None:
         """Begin what has to be done before there can be a connection: resolve the target, connect its endpoints."""
