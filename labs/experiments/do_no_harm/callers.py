@@ -1,6 +1,7 @@
 """Situations in which one caller behaves badly, or asks for more than its share."""
 
 import asyncio
+import random
 
 from labs.experiments.do_no_harm.load import Load, Outcome
 from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo, serve_replicas
@@ -108,10 +109,11 @@ async def retry_of_an_effect(run: Simulation, side: Side) -> Outcome:
     server = await side.serve(node.listen(PORT), service, NOTHING_SET)
     client, load = side.connect(f"server:{PORT}"), Load(run)
     options = CallOptions(timeout=1.0)
+    source = random.Random(run.seed)  # its own, so that both sides lose their connections at the same times
 
     async def resets() -> None:
         while True:
-            await asyncio.sleep(run.random.uniform(0.3, 0.7))
+            await asyncio.sleep(source.uniform(0.3, 0.7))
             run.network.reset([node])
 
     resetting = asyncio.create_task(resets())

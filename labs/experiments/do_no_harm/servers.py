@@ -1,6 +1,7 @@
 """Situations in which the server is not as quick as it should be."""
 
 import asyncio
+import random
 
 from labs.experiments.do_no_harm.load import Load, Outcome
 from labs.experiments.do_no_harm.sides import NOTHING_SET, PORT, Scripted, Side, close_all, echo, serve_replicas
@@ -57,11 +58,12 @@ async def gc_pauses(run: Simulation, side: Side) -> Outcome:
 
 async def _with_pauses(run: Simulation, side: Side, *, every: float, least: float, most: float) -> Outcome:
     node = run.node("server")
+    source = random.Random(run.seed)  # its own, so that both sides have the same pauses
 
     async def pauses() -> None:
         while True:
-            await asyncio.sleep(run.random.expovariate(1 / every))
-            await node.work(run.random.uniform(least, most))
+            await asyncio.sleep(source.expovariate(1 / every))
+            await node.work(source.uniform(least, most))
 
     pausing = asyncio.create_task(pauses())
     try:
