@@ -59,6 +59,13 @@ async def connection_of(channel: Channel) -> str:
     return (await EchoServiceClient(channel).inspect(pb.InspectRequest(), PATIENT)).peer
 
 
+def look(server: Server, *, after: float) -> None:
+    """Have the server look at all its connections, as it would so many seconds from now."""
+    later = clock.now() + after
+    with clock.using(lambda: later):
+        server.connections.expire()
+
+
 async def opened(server: Server, said: bytes = b"") -> Client:
     host, port = server.address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -196,9 +203,12 @@ async def test_who_has_opened_a_connection_and_asks_nothing_is_sent_away_in_the_
 
 
 async def test_a_connection_that_was_used_may_be_idle_for_longer() -> None:
-    limits = ConnectionLimits(unused_timeout=0.05, idle_timeout=PATIENCE * 10)
+    limits = ConnectionLimits(unused_timeout=1e4, idle_timeout=1e6)
     async with serving(Echo(), connections=limits) as server, Channel(server.address) as channel, raw_client(server.address) as unused:
         before = await connection_of(channel)
+        await unused.until(frames.SETTINGS)
+        for seconds in (0, 2e4):
+            look(server, after=seconds)
         await unused.until(frames.GOAWAY)
         assert await connection_of(channel) == before
 
@@ -237,7 +247,7 @@ async def test_a_head_behind_another_request_has_as_long() -> None:
 
 async def test_what_is_not_read_is_not_late() -> None:
     """Who is read no further, since it does not read its answers, cannot end what it has begun."""
-    async with serving(Echo(), connections=ConnectionLimits(head_timeout=0.02)) as server:
+    async with serving(Echo(), connections=ConnectionLimits(head_timeout=1e4)) as server:
         client = await opened(server, GREETING + b"\0\0\x08\x06")
         await turn_until(lambda: server.links)
         (link,) = server.links
@@ -246,6 +256,8 @@ async def test_what_is_not_read_is_not_late() -> None:
         assert link.begun() is None
         link.resume_writing()
         assert link.begun() is not None
+        for seconds in (0, 2e4):
+            look(server, after=seconds)
         await client.closed()
         client.close()
 
@@ -341,12 +353,17 @@ def test_limits_that_let_nobody_in_are_refused(limits: dict[str, int]) -> None:
 
 async def test_a_client_that_vanished_gives_back_its_place_and_its_handlers() -> None:
     reasons: list[str] = []
-    limits = ConnectionLimits(keepalive_time=0.02, keepalive_timeout=0.05)
+    limits = ConnectionLimits(keepalive_time=1e4, keepalive_timeout=1e4)
     service = serving(echo := Echo(), connections=limits, signal=lambda decision: reasons.append(decision.reason))
     async with service as server, raw_client(server.address) as vanished, Channel(server.address) as channel:
         there = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         vanished.call(1, b"Sleep", pb.SleepRequest(seconds=FOREVER).SerializeToString())
         await echo.until(lambda: echo.seen["sleep"] == 2)
+        for seconds in (0, 2e4):
+            look(server, after=seconds)
+        assert all(link.awaits_pong for link in server.links)
+        await turn_until(lambda: not all(link.awaits_pong for link in server.links))
+        look(server, after=4e4)
         await echo.until(lambda: echo.seen["cancelled"] == 1)  # it answers no ping
         await turn_until(lambda: len(server.links) == 1)
         assert reasons == [KEEPALIVE_TIMEOUT]
@@ -355,12 +372,13 @@ async def test_a_client_that_vanished_gives_back_its_place_and_its_handlers() ->
 
 
 async def test_any_byte_is_a_sign_of_life() -> None:
-    limits = ConnectionLimits(keepalive_time=1e6, keepalive_timeout=1e6)
+    limits = ConnectionLimits(keepalive_time=1e4, keepalive_timeout=1e6)
     async with serving(echo := Echo(), connections=limits) as server, raw_client(server.address) as client:
         client.call(1, b"Sleep", pb.SleepRequest(seconds=FOREVER).SerializeToString())
         await echo.until(lambda: echo.seen["sleep"] == 1)
         (link,) = server.links
-        link.ask()  # as the keepalive does, which must not do it again before the test has looked
+        for seconds in (0, 2e4):
+            look(server, after=seconds)
         assert link.awaits_pong
         client.call(3, b"Sleep", pb.SleepRequest(seconds=FOREVER).SerializeToString())
         await echo.until(lambda: echo.seen["sleep"] == 2)
@@ -369,7 +387,7 @@ async def test_any_byte_is_a_sign_of_life() -> None:
 
 async def test_one_that_is_not_read_is_not_judged_and_one_may_ask_for_no_pings() -> None:
     for limits, held in (
-        (ConnectionLimits(keepalive_time=0.01, keepalive_timeout=0.01), True),
+        (ConnectionLimits(keepalive_time=1e4, keepalive_timeout=1e4), True),
         (ConnectionLimits(keepalive_time=None), False),
     ):
         async with serving(echo := Echo(), connections=limits) as server, raw_client(server.address) as client:
@@ -378,8 +396,8 @@ async def test_one_that_is_not_read_is_not_judged_and_one_may_ask_for_no_pings()
             (link,) = server.links
             if held:
                 link.hold(1)
-            for _ in range(8):
-                server.connections.expire()
+            for looks in range(8):
+                look(server, after=2e4 * looks)
                 await asyncio.sleep(0)
             assert list(server.links) == [link]
             assert not link.awaits_pong

@@ -23,6 +23,7 @@ from towpath._transport.server.connections.connection_limits import (
 )
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
+from towpath.testing import Simulation, simulate
 
 GREETING = PREFACE + frames.settings([])
 ANSWERED = b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -97,9 +98,19 @@ async def test_who_makes_room_for_another_has_lost_no_call(said: bytes) -> None:
     ],
     ids=["silent", "half a frame", "half a head", "unused", "idle", "old"],
 )
-async def test_a_connection_whose_time_is_over_is_told_once(limits: ConnectionLimits, said: bytes, decision: Decision) -> None:
+def test_a_connection_whose_time_is_over_is_told_once(limits: ConnectionLimits, said: bytes, decision: Decision) -> None:
     told: list[Decision] = []
-    async with serving(Echo(), connections=limits, signal=told.append) as server, connected(server, said) as client:
-        await end_of(client)
-        await turn_until(lambda: not server.links)
+
+    async def main(simulation: Simulation) -> None:
+        server = Server([Echo()], connections=limits, signal=told.append)
+        await server.start(sock=simulation.node("server").listen(8080), insecure=True)
+        reader, writer = await asyncio.open_connection("server", 8080)
+        writer.write(said)
+        await end_of(reader)
+        writer.close()
+        await asyncio.sleep(1)
+        assert not server.links
+        await server.close(0)
+
+    simulate(main)
     assert told == [decision]
