@@ -20,6 +20,7 @@ from towpath._transport.client.endpoints import further_connections
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._wire.http2 import Limits
 from towpath._wire.http2.frames import Setting
+from towpath.testing import Simulation, simulate
 
 PATIENT = CallOptions(timeout=PATIENCE)
 FULL = pb.SleepRequest(seconds=FOREVER)
@@ -84,17 +85,25 @@ async def test_an_idle_one_is_given_back_and_a_used_one_stays(monkeypatch: pytes
         await turn_until(lambda: len(server.links) == 2)
 
 
-async def test_one_that_is_old_ends_with_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(further_connections, "_LOOK", 1e6)
-    async with full(max_age=0.1) as (echo, _, channel, client, calls):
-        second = asyncio.create_task(client.sleep(FULL, PATIENT))
-        await turn_until(lambda: further(channel))
-        (old,) = further(channel)
-        await turn_until(lambda: old not in further(channel) and old is not channel.pool.sole)
-        assert not second.done()
-        echo.release.set()
-        await asyncio.gather(second, *calls)
-        await old.closed
+def test_one_that_is_old_ends_with_its_calls() -> None:
+    async def main(simulation: Simulation) -> None:
+        server = Server([echo := Echo()], limits=Limits(max_concurrent_streams=1))
+        await server.start(sock=simulation.node("server").listen(8080), insecure=True)
+        async with Channel("server:8080", insecure=True, options=ChannelOptions(max_age=100)) as channel:
+            client = EchoServiceClient(channel)
+            calls = [asyncio.create_task(client.sleep(FULL, CallOptions(timeout=FOREVER))) for _ in range(2)]
+            await asyncio.sleep(1)
+            (old,) = further(channel)
+            await asyncio.sleep(150)
+            assert old not in further(channel)
+            assert old is not channel.pool.sole
+            assert not any(call.done() for call in calls)
+            echo.release.set()
+            await asyncio.gather(*calls)
+            await old.closed
+        await server.close(0)
+
+    simulate(main)
 
 
 async def test_the_second_takes_the_place_of_the_first() -> None:

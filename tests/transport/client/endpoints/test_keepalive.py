@@ -79,12 +79,14 @@ async def behind_proxy(echo: Echo, **options: Any) -> AsyncIterator[tuple[Proxy,
         yield proxy, channel
 
 
-async def until_answered(call: Callable[[], Awaitable[object]]) -> None:
-    """Short calls, one after the other, until one succeeds."""
+async def until_answered(call: Callable[[CallOptions], Awaitable[object]], seconds: float = 0.05) -> None:
+    """Short calls, one after the other, until one succeeds. Each has a little more time than the one before, or none would ever succeed on
+    a machine that is busy enough."""
     async with asyncio.timeout(PATIENCE):
         while True:
+            seconds *= 1.1
             try:
-                await call()
+                await call(CallOptions(timeout=seconds))
             except RpcError as error:
                 if error.code is Code.UNIMPLEMENTED:  # the server has no such service, and said so
                     return
@@ -102,17 +104,17 @@ async def test_calls_find_a_new_connection_where_the_old_one_swallows_them(
     async with behind_proxy(Echo(), protocol=protocol, keepalive_timeout=1e6) as (proxy, channel):
         client, streams = EchoServiceClient(channel), StreamServiceClient(channel)
 
-        async def call() -> None:
+        async def call(short: CallOptions) -> None:
             if streamed:
-                async for _ in streams.repeat(RepeatRequest(), SHORT):
+                async for _ in streams.repeat(RepeatRequest(), short):
                     pass
             else:
-                await client.say(pb.SayRequest(), SHORT)
+                await client.say(pb.SayRequest(), short)
 
         await client.say(pb.SayRequest(), PATIENT)
         proxy.freeze()
         await until_answered(call)
-        assert proxy.accepted == 2
+        assert proxy.accepted >= 2  # a busy machine may answer no call in time over the second one either
 
 
 @PROTOCOLS
@@ -121,7 +123,7 @@ async def test_the_keepalive_sees_calls_that_have_ended_by_their_deadline(protoc
         client = EchoServiceClient(channel)
         await client.say(pb.SayRequest(), PATIENT)
         proxy.freeze()
-        await until_answered(lambda: client.say(pb.SayRequest(), CallOptions(timeout=0.01)))
+        await until_answered(lambda short: client.say(pb.SayRequest(), short), 0.01)
         assert proxy.accepted >= 2
 
 
@@ -132,9 +134,11 @@ async def test_a_call_that_its_caller_gave_up_counts_and_the_old_connection_is_c
         endless = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER)))  # no deadline: only the cut can end it
         await echo.until(lambda: echo.seen["sleep"] == 1)
         proxy.freeze()
-        for _ in range(3):
+        old = channel.pool.sole
+        assert old is not None
+        while channel.pool.sole is old:
             given_up = asyncio.create_task(client.say(pb.SayRequest()))
-            await turn_until(lambda: (link := channel.pool.sole) is not None and len(link.connection.streams) == 2)
+            await turn_until(lambda: channel.pool.sole is not old or len(old.connection.streams) == 2)
             given_up.cancel()
             with suppress(asyncio.CancelledError):
                 await given_up
@@ -167,7 +171,8 @@ async def fail(client: EchoServiceClient, times: int) -> None:
             await client.say(pb.SayRequest(), SHORT)
 
 
-async def test_a_slow_server_is_pinged_once_and_keeps_its_connection() -> None:
+async def test_a_slow_server_is_pinged_once_and_keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepalive, "_PROBE_TIMEOUT", 1e6)
     slow = Slow()
     async with raw_server(slow) as address, Channel(address) as channel:
         client = EchoServiceClient(channel)
