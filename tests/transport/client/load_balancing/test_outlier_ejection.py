@@ -176,25 +176,27 @@ class Failing(Named):
 async def test_of_six_servers_the_one_that_fails_gets_no_calls_for_a_while(ejection: Ejection | None) -> None:
     asked: Counter[int] = Counter()
     options = ChannelOptions(balancer="round_robin", slow_start=0, ejection=ejection)
-    async with AsyncExitStack() as stack:
-        servers = [Server([(Failing if name == 3 else Named)(name, asked)]) for name in range(6)]
-        for server in servers:
-            stack.push_async_callback(server.close, 0)
-            await server.start()
-        channel = await stack.enter_async_context(Channel("static:///" + ",".join(server.address for server in servers), options=options))
-        time = clock.now()
-        client = EchoServiceClient(channel)
+    now = clock.now()
+    with clock.using(lambda: now):
+        async with AsyncExitStack() as stack:
+            servers = [Server([(Failing if name == 3 else Named)(name, asked)]) for name in range(6)]
+            for server in servers:
+                stack.push_async_callback(server.close, 0)
+                await server.start()
+            target = "static:///" + ",".join(server.address for server in servers)
+            channel = await stack.enter_async_context(Channel(target, options=options))
+            client = EchoServiceClient(channel)
 
-        async def failures(calls: int) -> int:
-            answers = await asyncio.gather(*(client.say(pb.SayRequest()) for _ in range(calls)), return_exceptions=True)
-            return sum(isinstance(answer, RpcError) for answer in answers)
+            async def failures(calls: int) -> int:
+                answers = await asyncio.gather(*(client.say(pb.SayRequest()) for _ in range(calls)), return_exceptions=True)
+                return sum(isinstance(answer, RpcError) for answer in answers)
 
-        with suppress(RpcError):
-            await client.say(pb.SayRequest(), WAITING)
-        await turn_until(lambda: states(channel) == [State.READY] * 6)
-        asked.clear()
-        assert await failures(120) == 20
-        with clock.using(lambda: time + 11):
+            with suppress(RpcError):
+                await client.say(pb.SayRequest(), WAITING)
+            await turn_until(lambda: states(channel) == [State.READY] * 6)
+            asked.clear()
+            assert await failures(120) == 20
+            now += 11
             assert await failures(60) == (10 if ejection is None else 0)
-        with clock.using(lambda: time + 60):
+            now += 49
             assert await failures(60) == 10
