@@ -103,13 +103,12 @@ async def test_a_tenant_that_has_used_up_its_quota_leaves_the_others_alone(serve
         await all_answered(client, good)
 
 
-async def test_a_target_that_is_back_after_a_long_outage_is_asked_in_full() -> None:
+async def test_a_target_that_is_back_after_a_long_outage_is_asked_in_full(port: int) -> None:
     now = clock.now()
     with clock.using(lambda: now):
         app = App()
         app.add(Echo())
-        await app.start("127.0.0.1", 0)
-        host, _, port = app.address.rpartition(":")
+        await app.start("127.0.0.1", port)
         async with connect(app.address, metrics=CallMetrics()) as channel:
             client = EchoServiceClient(channel)
             await all_answered(client, count=10)
@@ -120,6 +119,6 @@ async def test_a_target_that_is_back_after_a_long_outage_is_asked_in_full() -> N
                     await client.say(pb.SayRequest(), CallOptions(timeout=PATIENCE))
             async with App() as again:
                 again.add(Echo())
-                await again.start(host, int(port))
+                await again.start("127.0.0.1", port)
                 now += 1.3
                 await all_answered(client, CallOptions(timeout=PATIENCE))

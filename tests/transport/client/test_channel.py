@@ -231,10 +231,10 @@ async def test_a_server_without_any_place_costs_one_connection_and_the_deadline(
         assert connections == 1
 
 
-async def test_a_server_that_dies_ends_its_calls_and_the_next_call_finds_its_successor() -> None:
+async def test_a_server_that_dies_ends_its_calls_and_the_next_call_finds_its_successor(port: int) -> None:
     echo = Echo()
     server = Server([echo])
-    await server.start()
+    await server.start("127.0.0.1", port)
     async with asyncio.timeout(PATIENCE), Channel(server.address) as channel:
         client = EchoServiceClient(channel)
         calls = [asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT)) for _ in range(3)]
@@ -248,7 +248,7 @@ async def test_a_server_that_dies_ends_its_calls_and_the_next_call_finds_its_suc
         await server.close(0)
         assert (await failure(channel)).code is Code.UNAVAILABLE
         successor = Server([echo])
-        await successor.start("127.0.0.1", int(server.address.split(":")[1]))
+        await successor.start("127.0.0.1", port)
         try:
             assert (await client.say(pb.SayRequest(n=1), CallOptions(timeout=PATIENCE, wait_for_ready=True))).n == 1
         finally:

@@ -82,16 +82,18 @@ async def test_a_call_under_way_is_finished_and_new_ones_go_elsewhere() -> None:
         await closing
 
 
-async def test_a_new_call_goes_to_the_next_server_while_the_old_one_drains() -> None:
+async def test_a_new_call_goes_to_the_next_server_while_the_old_one_drains(port: int) -> None:
     old, new = Echo(), Echo()
-    async with asyncio.timeout(PATIENCE), serving(old) as server, Channel(server.address) as channel:
+    server = Server([old])
+    await server.start("127.0.0.1", port)
+    async with asyncio.timeout(PATIENCE), Channel(server.address) as channel:
         client = EchoServiceClient(channel)
         under_way = asyncio.create_task(client.sleep(pb.SleepRequest(seconds=FOREVER), PATIENT))
         await old.until(lambda: old.seen["sleep"] == 1)
         closing = asyncio.create_task(server.close(grace=PATIENCE * 10))
         await turn_until(lambda: states(channel) == [State.IDLE])
         successor = Server([new])
-        await successor.start("127.0.0.1", int(server.address.split(":")[1]))
+        await successor.start("127.0.0.1", port)
         assert (await client.say(pb.SayRequest(n=5), PATIENT)).n == 5
         assert (old.seen["say"], new.seen["say"]) == (0, 1)
         old.release.set()
