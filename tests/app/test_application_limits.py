@@ -23,6 +23,7 @@ from towpath import App, Decision
 from towpath._app.settings.service_file import load
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import Setting
+from towpath.testing import Simulation, simulate
 
 SAY: Final = "/echo.v1.EchoService/Say"
 JSON: Final = {"content-type": "application/json"}
@@ -181,11 +182,21 @@ async def test_how_many_connections_there_are_is_a_setting(setting: str, reason:
         ('max_age = "0.2s"', HEAD, b"HTTP/1.1 200 "),
     ],
 )
-async def test_a_connection_of_http1_ends_when_its_time_is_over(setting: str, said: bytes, answer: bytes, tmp_path: Path) -> None:
-    async with started(tmp_path, f"[service.connections]\n{setting}") as (app, _):
-        reader, writer = await opened(app, said)
-        assert (await rest(reader))[: len(answer)] == answer
-        writer.close()
+def test_a_connection_of_http1_ends_when_its_time_is_over(setting: str, said: bytes, answer: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "towpath.toml"
+    path.write_text(f"[service]\ninsecure = true\n[service.connections]\n{setting}", encoding="utf-8")
+
+    async def main(simulation: Simulation) -> bytes:
+        async with App(load(path, {})) as app:
+            app.add(Echo())
+            await app.start(sock=simulation.node("server").listen(8080))
+            reader, writer = await asyncio.open_connection("server", 8080)
+            writer.write(said)
+            heard = await rest(reader)
+            writer.close()
+            return heard
+
+    assert simulate(main)[: len(answer)] == answer
 
 
 @pytest.mark.parametrize("setting", ['unused_timeout = "0.2s"', 'max_age = "0.2s"'])
