@@ -14,10 +14,11 @@ from payment.v1.payment_towpath import PaymentService, PaymentServiceClient, Pay
 
 from tests.echo_service import PATIENCE, turn_until
 from tests.relay import relay
-from towpath import App, CallOptions, Code, Context, RpcError, SetupError, connect, connect_sync, forward
+from towpath import App, CallOptions, Code, Context, Decision, RpcError, SetupError, connect, connect_sync, forward
 from towpath._app.client import Channel
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.decisions import reason_of
+from towpath._layers.idempotency.idempotency import CONCURRENT_DUPLICATE
 from towpath._stores.sqlite import SqliteStore
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel as BareChannel
@@ -197,9 +198,10 @@ async def test_two_attempts_at_one_key_at_two_processes_come_to_one_effect(tmp_p
     gate = asyncio.get_running_loop().create_future()
     first.after = lambda: gate
     file = tmp_path / "keys.db"
+    told: list[Decision] = []
     async with (
         App(idempotency=SqliteStore(file)) as one,
-        App(idempotency=SqliteStore(file)) as other,
+        App(idempotency=SqliteStore(file), on_decision=told.append) as other,
     ):
         for app, service in ((one, first), (other, second)):
             app.add(service)
@@ -208,7 +210,16 @@ async def test_two_attempts_at_one_key_at_two_processes_come_to_one_effect(tmp_p
         async with client_of(one.address) as here, client_of(other.address) as there:
             running = asyncio.create_task(PaymentServiceClient(here).charge(pb.ChargeRequest(), mine))
             await turn_until(lambda: bool(first.keys))
-            repeated = asyncio.create_task(PaymentServiceClient(there).charge(pb.ChargeRequest(), mine))
-            asyncio.get_running_loop().call_later(0.05, gate.set_result, None)  # sooner than it is told to come again
-            assert (await running).number == (await repeated).number == 1
+
+            async def repeat() -> int:
+                while True:
+                    try:
+                        return (await PaymentServiceClient(there).charge(pb.ChargeRequest(), mine)).number
+                    except RpcError as error:  # so often was it told to come again
+                        assert error.code is Code.ABORTED
+
+            repeated = asyncio.create_task(repeat())
+            await turn_until(lambda: CONCURRENT_DUPLICATE in {decision.reason for decision in told})
+            gate.set_result(None)
+            assert (await running).number == await repeated == 1
     assert (first.keys, second.keys) == (["mine"], [])

@@ -149,7 +149,7 @@ async def test_what_a_fallback_remembers_outlives_it(read):
         async with App(read(targets)) as app:
             client = EchoServiceClient(app.channel("echo").falling_back({SAY: LastAnswer()}))
             await client.say(pb.SayRequest(id="kept"))
-            app.reload(read(targets + IMPATIENT))
+            app.reload(read(targets + IMPATIENT.replace("0.05s", "120s")))
             await server.close(0)
             assert (await client.say(pb.SayRequest(id="kept"))).id == "kept"
 
