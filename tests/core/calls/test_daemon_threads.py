@@ -64,7 +64,7 @@ threads = DaemonThreads(1, "t")
 assert threads.submit(os.getpid).result() == os.getpid()
 child = os.fork()
 if not child:
-    os._exit(0 if threads.submit(os.getpid).result(20) == os.getpid() else 1)
+    os._exit(0 if threads.submit(os.getpid).result(120) == os.getpid() else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 

@@ -118,7 +118,7 @@ else:
     new = asyncio.new_event_loop
 client = EchoServiceClient(connect(sys.argv[1]))
 async def say():
-    return (await client.say(pb.SayRequest(n=7), CallOptions(timeout=20))).n
+    return (await client.say(pb.SayRequest(n=7), CallOptions(timeout=120))).n
 def run():
     with asyncio.Runner(loop_factory=new) as runner:
         return runner.run(say())
