@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from tests.echo_service import PATIENCE
 from tests.relay import Relay, relay
 from tests.stores.servers import running_postgres
 from towpath._core import clock
@@ -90,18 +91,20 @@ async def test_a_server_that_ends_every_connection_is_asked_again(postgres: str,
 
 
 async def test_a_silent_server_is_given_up_and_found_again(postgres: str, key: str) -> None:
-    async with behind(postgres, timeout=2) as (store, way):
+    async with behind(postgres, timeout=PATIENCE) as (store, way):
         await store.claim(key, PRINT, "h", LONG)
         before = len(asyncio.all_tasks())
         way.silent = True
         way.silence()
+        store._timeout = 0.2
         ended = await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(20)), return_exceptions=True)
-        assert {str(error) for error in ended} == {"PostgreSQL: no answer within 2 s"}
+        assert {str(error) for error in ended} == {"PostgreSQL: no answer within 0.2 s"}
         with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written: no answer in time"):
             async with store.transaction():
                 pass
         way.silent = False
         way.cut()
+        store._timeout = PATIENCE
         assert (await store.claim(f"{key} new", PRINT, "h", LONG)).mine
         assert len(asyncio.all_tasks()) <= before + 6  # the relay's, for two connections
 
