@@ -54,11 +54,11 @@ def write_descriptors(path: Path) -> Path:
     return path
 
 
-async def client_report(descriptors: Path, address: str, protocol: str, http: str, compression: str) -> dict[str, Any]:
-    """What came of the calls of `client.mjs`."""
-    process = await asyncio.create_subprocess_exec(
-        "node", _HERE / "client.mjs", descriptors, f"http://{address}", protocol, http, compression, stdout=asyncio.subprocess.PIPE
-    )
+async def client_report(descriptors: Path, address: str, *way: str, late: float) -> dict[str, Any]:
+    """What came of the calls of `client.mjs`. `way` is the protocol, the version of HTTP and the compression; the call that is to be late
+    has so many seconds."""
+    arguments = (_HERE / "client.mjs", descriptors, f"http://{address}", *way, f"{late * 1000:.0f}")
+    process = await asyncio.create_subprocess_exec("node", *arguments, stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(PATIENCE):
             output, _ = await process.communicate()

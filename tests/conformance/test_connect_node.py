@@ -50,8 +50,11 @@ async def test_its_clients(descriptors: Path, protocol: Protocol, http: str, com
     server = Server([echo, Streams()], compression=compression)
     await server.start()
     try:
-        report = await client_report(descriptors, server.address, protocol, http, compression or "identity")
-        await echo.until(lambda: echo.seen["cancelled"] == 1)
+        report = await missed(
+            lambda seconds: client_report(descriptors, server.address, protocol, http, compression or "identity", late=5 * seconds),
+            lambda: echo.seen["sleep"],
+        )
+        await echo.until(lambda: echo.seen["cancelled"] == echo.seen["sleep"])
     finally:
         await server.close(0)
     remaining: Any = report.pop("remaining")

@@ -1,11 +1,12 @@
-// connect-node's clients. Arguments: descriptor set, base URL, protocol, HTTP version, whether to compress.
+// connect-node's clients. Arguments: descriptor set, base URL, protocol, HTTP version, whether to compress, and how many milliseconds the
+// call has that is to be late.
 // Calls everything once and prints what came of it as one line of JSON, for the test to judge.
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { compressionGzip, createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 
 import { contracts } from "./descriptors.mjs";
 
-const [descriptors, baseUrl, protocol, httpVersion, compressed] = process.argv.slice(2);
+const [descriptors, baseUrl, protocol, httpVersion, compressed, late] = process.argv.slice(2);
 const { echo, stream, errorInfo } = contracts(descriptors);
 const gzip = compressed === "gzip" ? { sendCompression: compressionGzip, acceptCompression: [compressionGzip], compressMinBytes: 0 } : {};
 const make = { connect: createConnectTransport, grpc: createGrpcTransport, "grpc-web": createGrpcWebTransport }[protocol];
@@ -54,7 +55,7 @@ await echoes.say(
     onTrailer: (trailers) => (report.metadata.trailers = [trailers.get("trail-a"), trailers.get("trail-b-bin")]),
   },
 );
-report.late = await failure(() => echoes.sleep({ seconds: 1e6 }, { timeoutMs: 2000 }));
+report.late = await failure(() => echoes.sleep({ seconds: 1e6 }, { timeoutMs: Number(late) }));
 report.remaining = (await echoes.inspect({}, { timeoutMs: 1_000_000 })).remaining;
 report.repeated = await payloads(streams.repeat({ answers: asked }));
 report.broken = await failure(() => payloads(streams.repeat({ answers: asked, end: { code: 9, message: "no ☺" } })));
