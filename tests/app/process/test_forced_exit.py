@@ -28,9 +28,11 @@ def _children_can_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 @contextmanager
-def actor(act: str, loop: str) -> Iterator[subprocess.Popen[str]]:
-    """A process of tests.app.actor, on the loop of uvloop or asyncio."""
-    code = f"import sys, runpy; sys.modules.update({{}} if {loop == 'uvloop'} else dict(uvloop=None)); "
+def actor(act: str, loop: str, *, end: float = PATIENCE) -> Iterator[subprocess.Popen[str]]:
+    """A process of tests.app.actor, on the loop of uvloop or asyncio, which is ended by force so many seconds beyond its grace."""
+    code = f"import sys, runpy, importlib as i; sys.modules.update({{}} if {loop == 'uvloop'} else dict(uvloop=None)); "
+    code += f"i.import_module('towpath._app.process.run')._END = {end}; "
+    code += f"i.import_module('towpath._app.process.forced_exit')._HURRIED = {end}; "
     code += "runpy.run_module('tests.app.actor', run_name='__main__')"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -55,9 +57,9 @@ def insisted(process: subprocess.Popen[str]) -> int:
     return process.wait()
 
 
-async def blocked_and_stopped(act: str, loop: str, *, insist: bool = False) -> tuple[int, str]:
+async def blocked_and_stopped(act: str, loop: str, *, end: float = 0.3, insist: bool = False) -> tuple[int, str]:
     """The status and the last words of a process that is told to stop while its handler blocks."""
-    with actor(act, loop) as process:
+    with actor(act, loop, end=end) as process:
         address = ""
         while not address:
             line = await asyncio.to_thread(process.stderr.readline)  # type: ignore[union-attr]
@@ -78,7 +80,7 @@ LOOPS = ["uvloop", "asyncio"]
 
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_a_handler_that_blocks_a_thread_does_not_hold_up_the_end(loop: str) -> None:
-    status, said = await blocked_and_stopped("threads", loop)
+    status, said = await blocked_and_stopped("threads", loop, end=PATIENCE)
     assert status == 0
     assert "ends while 1 blocking handlers still run" in said
 

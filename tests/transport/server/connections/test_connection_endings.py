@@ -33,6 +33,14 @@ LARGE = 20_000_000
 """Bytes of a body that no buffers of sockets hold."""
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server gives its clients the time that they take on a busy machine."""
+    for name in ("_LINGER", "_LAST_WORDS", "_LAST_WORDS_SECURED", "_HALF_CLOSED"):
+        monkeypatch.setattr(http1_connection, name, 1e6)
+    monkeypatch.setattr(server_connection, "_HALF_CLOSED", 1e6)
+
+
 def run(loop: Loop, test: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(test)
@@ -69,6 +77,7 @@ def uploaded(address: str, path: str, content_type: str, context: ssl.SSLContext
 
 
 @LOOPS
+@pytest.mark.usefixtures("_patient")
 def test_an_upload_that_is_refused_early_gets_its_answer(loop: Loop, tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
@@ -95,6 +104,7 @@ def test_an_upload_that_is_refused_early_gets_its_answer(loop: Loop, tmp_path: P
 
 
 @LOOPS
+@pytest.mark.usefixtures("_patient")
 def test_a_malformed_request_with_much_behind_it_gets_its_answer(loop: Loop) -> None:
     def sent(address: str) -> bytes:
         host, port = address.split(":")
@@ -140,6 +150,7 @@ async def test_a_client_behind_tls_that_sends_no_request_is_cut_off(tmp_path: Pa
 
 
 @LOOPS
+@pytest.mark.usefixtures("_patient")
 def test_a_client_of_http1_that_has_closed_its_half_is_answered(loop: Loop) -> None:
     async def test() -> None:
         async with serving(echo := Echo()) as server:
@@ -162,6 +173,7 @@ def test_a_client_of_http1_that_has_closed_its_half_is_answered(loop: Loop) -> N
 
 
 @LOOPS
+@pytest.mark.usefixtures("_patient")
 def test_a_stream_goes_on_for_a_client_of_http1_that_has_closed_its_half(loop: Loop) -> None:
     async def test() -> None:
         async with serving(Streams()) as server:
@@ -182,6 +194,7 @@ async def half_closed(peer: RawPeer, *calls: tuple[int, bytes, bytes]) -> None:
 
 
 @LOOPS
+@pytest.mark.usefixtures("_patient")
 def test_a_client_of_http2_that_has_closed_its_half_is_answered(loop: Loop) -> None:
     async def test() -> None:
         sleep = pb.SleepRequest(seconds=FOREVER).SerializeToString()
