@@ -28,6 +28,11 @@ settings.load_profile("towpath")
 service.DEFAULT_TIMEOUT = 120.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this repository's tests."""
+    parser.addoption("--hostile-long", action="store_true", help="let the hostile peers and the fuzzers of tests/hostile go on for long")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Have the whole run watched, so that it ends. What a script starts in its background ignores Ctrl-C, and so would all that tests
     start."""

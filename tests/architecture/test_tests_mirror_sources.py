@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.repository import tracked
 
-WHOLE = frozenset({"architecture", "conformance", "docs", "e2e", "typing"})
+WHOLE = frozenset({"architecture", "conformance", "docs", "e2e", "hostile", "typing"})
 """Folders of tests that are about no single module."""
 
 TOGETHER = frozenset({"conformance", "differential", "rfc7541", "rfc9113", "interop", "robustness", "load"})

@@ -1,0 +1,20 @@
+"""The servers that the tests of this folder attack: one for each module and event loop."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile.kit import LOOPS, Victim, victim
+
+
+@pytest.fixture(scope="module", params=LOOPS)
+def server(request: pytest.FixtureRequest) -> Iterator[Victim]:
+    """A server with default settings."""
+    with victim(request.param) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def volume(request: pytest.FixtureRequest) -> int:
+    """How many times as much an attacker sends as in a short run."""
+    return 20 if request.config.getoption("--hostile-long") else 1
