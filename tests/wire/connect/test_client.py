@@ -125,7 +125,15 @@ def test_details_that_cannot_be_read_are_left_out() -> None:
     assert error.details == (AnyMessage(type_url="type.googleapis.com/a.B", value=b"\0\xff"), info)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"metadata": 1}', b'{"metadata": {"a": "b"}}', b'{"error": {"code": "\xff"}}'])
+DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+"""JSON that no parser reads which calls itself for each array."""
+
+
+def test_an_error_that_is_nested_too_deep_is_none() -> None:
+    assert read_error(DEEP, Metadata()) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"metadata": 1}', b'{"metadata": {"a": "b"}}', b'{"error": {"code": "\xff"}}', DEEP])
 def test_a_last_message_that_is_none_is_internal(body: bytes) -> None:
     with pytest.raises(RpcError, match="INTERNAL: the last message of a stream is not Connect's"):
         read_end(body)

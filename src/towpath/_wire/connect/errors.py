@@ -85,6 +85,10 @@ def _detail(detail: Any) -> dict[str, str]:
     return {"type": name, "value": base64.b64encode(raw).rstrip(b"=").decode("ascii")}
 
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON of a type; the last one for arrays or objects that are nested too deep."""
+
+
 class _Detail(msgspec.Struct):
     type: str = ""
     value: str = ""
@@ -105,7 +109,7 @@ def read_error(body: bytes, trailers: Metadata) -> RpcError | None:
     """The error that the body of a unary call is, or None if it is none with a code that Connect knows."""
     try:
         error = msgspec.json.decode(body, type=_Error)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
     return _read(error, trailers) if error.code in _BY_NAME else None
 
@@ -114,7 +118,7 @@ def read_end(body: bytes) -> tuple[RpcError | None, Metadata]:
     """How the last message of a stream says that it ended, and its trailers. Raises RpcError for what is no such message."""
     try:
         end = msgspec.json.decode(body, type=_End)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise RpcError(Code.INTERNAL, f"the last message of a stream is not Connect's: {error}") from None
     pairs = [(name.lower().encode(), value.strip(" \t").encode()) for name, values in (end.metadata or {}).items() for value in values]
     # HTTP has not looked at what a body says: a line break would become a field of its own where a gateway passes it on.
