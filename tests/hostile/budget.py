@@ -4,18 +4,25 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-LONGER = 100
-"""How many times as many examples a long run has."""
 
-_factor = 1
+class Budget:
+    """What a run may spend."""
+
+    examples: int = 1
+    """How many times as many examples a fuzzer tries as in a short run."""
+    volume: int = 1
+    """How many times as much an attacker sends as in a short run."""
+
+    def lengthen(self) -> None:
+        """Spend much more, in tests that are defined from now on."""
+        self.examples, self.volume = 100, 20
 
 
-def lengthen() -> None:
-    """From now on, tests that are defined have many more examples."""
-    global _factor
-    _factor = LONGER
+BUDGET = Budget()
 
 
-def of_examples(count: int) -> Any:
-    """Hypothesis' settings for a test with so many examples. Its fixtures hold servers, which last for all examples."""
-    return settings(max_examples=count * _factor, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+def fuzzed(examples: int) -> Any:
+    """Hypothesis' settings for a test with so many examples, or many more in a long run. Its fixtures hold servers, which last for all
+    examples."""
+    healthy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    return settings(max_examples=examples * BUDGET.examples, suppress_health_check=healthy)

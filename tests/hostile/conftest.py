@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile import budget
+from tests.hostile.budget import BUDGET
 from tests.hostile.kit import LOOPS, Victim, victim
 
 
@@ -16,12 +16,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Victim]:
 
 
 @pytest.fixture(scope="session")
-def volume(request: pytest.FixtureRequest) -> int:
+def volume() -> int:
     """How many times as much an attacker sends as in a short run."""
-    return 20 if request.config.getoption("--hostile-long") else 1
+    return BUDGET.volume
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Called when this file is imported, before the tests of this folder are: their numbers of examples are fixed then."""
     if config.getoption("--hostile-long"):
-        budget.lengthen()
+        BUDGET.lengthen()

@@ -9,7 +9,10 @@ import codecs
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any
 
 import httptools
@@ -17,7 +20,6 @@ from hpack import Decoder
 from hypothesis import strategies as st
 
 from tests.echo_service import Echo
-from tests.hostile import budget
 from tests.library_service import Library
 from tests.stream_service import Streams
 from towpath._transport import Server
@@ -47,11 +49,8 @@ def unescaped(text: str) -> bytes:
 
 def sessions() -> list[list[bytes]]:
     """The seeds of HTTP/2, each a list of frames behind the preface."""
-    found = []
-    for line in (CORPUS / "http2.txt").read_text().splitlines():
-        if line and not line.startswith("#"):
-            found.append([_frame_of(word) for word in line.split(" ")])
-    return found
+    lines = (CORPUS / "http2.txt").read_text().splitlines()
+    return [[_frame_of(word) for word in line.split(" ")] for line in lines if line and not line.startswith("#")]
 
 
 def _frame_of(word: str) -> bytes:
@@ -89,7 +88,7 @@ def mutations_with(words: list[bytes]) -> st.SearchStrategy[list[tuple[str, int,
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """The bytes in pieces, cut at these places taken modulo their length."""
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False) if begin < end]
+    return [data[begin:end] for begin, end in pairwise(edges) if begin < end]
 
 
 class MemorySocket(asyncio.Transport):
@@ -150,7 +149,8 @@ class FuzzedServer(logging.Handler):
         self._server = Server([Echo(), Streams(), Library()])
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.faults.append(self.format(record))
+        if record.exc_info is None or record.exc_info[2] is None or not _by_handler(record.exc_info[2]):
+            self.faults.append(self.format(record))
 
     def converse(self, pieces: list[bytes]) -> bytes:
         """What the server says on a connection that sends these pieces, ends its half, and goes. Raises AssertionError if a call outlives
@@ -180,6 +180,11 @@ class FuzzedServer(logging.Handler):
         else:
             raise AssertionError(f"left after the connection: {server.links}, {asyncio.all_tasks()}")
         return bytes(socket.written)
+
+
+def _by_handler(traceback: TracebackType) -> bool:
+    """Whether the handler of a test service raised it, as it was asked to."""
+    return any(Path(frame.f_code.co_filename).parent == CORPUS.parents[1] for frame, _ in walk_tb(traceback))
 
 
 async def _turn(times: int) -> None:
@@ -240,8 +245,3 @@ def check_frames(said: bytes) -> int:
 def opened(session: list[bytes]) -> bytes:
     """The bytes of a connection of HTTP/2 with these frames."""
     return PREFACE + frames.settings([]) + b"".join(session)
-
-
-def fuzzed(examples: int) -> Any:
-    """Hypothesis' settings for so many examples, or for many more in a long run."""
-    return budget.of_examples(examples)
