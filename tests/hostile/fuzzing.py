@@ -1,7 +1,8 @@
 """What the fuzzers share: seeds as text, their mutations, and a server whose sockets are in memory.
 
 A seed is a line of a file in `corpus/`, which a person can read and write: the bytes of one connection, with Python's escapes for what is
-not printable. A line of `http2.txt` is a list of frames, each as `TYPE/FLAGS/STREAM/PAYLOAD`. Lines with a `#` in front are comments.
+not printable. A line of `http2.txt` and of `answers.txt` is a list of frames, each as `TYPE/FLAGS/STREAM/PAYLOAD`. Lines with a `#` in
+front are comments.
 """
 
 import asyncio
@@ -47,9 +48,9 @@ def unescaped(text: str) -> bytes:
     return codecs.escape_decode(text.encode())[0]
 
 
-def sessions() -> list[list[bytes]]:
-    """The seeds of HTTP/2, each a list of frames behind the preface."""
-    lines = (CORPUS / "http2.txt").read_text().splitlines()
+def sessions(name: str) -> list[list[bytes]]:
+    """The seeds of a file of HTTP/2, each a list of frames behind the preface."""
+    lines = (CORPUS / f"{name}.txt").read_text().splitlines()
     return [[_frame_of(word) for word in line.split(" ")] for line in lines if line and not line.startswith("#")]
 
 

@@ -35,7 +35,7 @@ def test_a_seed_of_http1_is_answered(seed: bytes, server: FuzzedServer) -> None:
     assert Responses(server.converse([seed])).statuses
 
 
-@pytest.mark.parametrize("session", sessions(), ids=range(len(sessions())))
+@pytest.mark.parametrize("session", sessions("http2"), ids=range(len(sessions("http2"))))
 def test_a_seed_of_http2_is_fit_to_be_mutated(session: list[bytes], server: FuzzedServer) -> None:
     assert check_frames(server.converse([opened(session)])) == 0
 
@@ -54,7 +54,7 @@ def test_http1(server: FuzzedServer, seed: bytes, mutations: list[tuple[str, int
 
 @fuzzed(200)
 @given(
-    st.sampled_from(sessions()),
+    st.sampled_from(sessions("http2")),
     st.lists(st.tuples(st.integers(0, 20), mutations_with(WORDS)), max_size=3),
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=3),
     places,
