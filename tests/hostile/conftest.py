@@ -1,4 +1,4 @@
-"""The servers that the tests of this folder attack: one for each module and event loop."""
+"""The servers that the tests of this folder attack: one for each event loop."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.hostile.budget import BUDGET
 from tests.hostile.kit import LOOPS, Victim, victim
 
 
-@pytest.fixture(scope="module", params=LOOPS)
+@pytest.fixture(scope="session", params=LOOPS)
 def server(request: pytest.FixtureRequest) -> Iterator[Victim]:
     """A server with default settings."""
     with victim(request.param) as started:

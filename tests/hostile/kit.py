@@ -23,7 +23,7 @@ from hostile.v1.hostile_towpath import HostileServiceClient
 
 from tests.echo_service import PATIENCE
 from towpath._core.context import CallOptions
-from towpath._core.errors import RpcError
+from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel
 from towpath._wire.hpack import Decoder
 from towpath._wire.http2 import ErrorCode, frames
@@ -103,11 +103,24 @@ class Probe:
         assert not self.failed
 
 
+async def reached(channel: Channel) -> None:
+    """Wait until the server has answered a call: where it allows a head little time, a machine that stands still may miss it at first."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await EchoServiceClient(channel).say(echo.SayRequest(), PATIENT)
+            except RpcError as error:
+                assert error.code is Code.UNAVAILABLE, error
+            else:
+                return
+
+
 @asynccontextmanager
 async def probing(victim: Victim) -> AsyncIterator[Probe]:
     """A probe at work; nothing that it did may have failed when it ends."""
     async with Channel(victim.address) as channel:
         probe = Probe(channel)
+        await reached(channel)
         running = asyncio.create_task(probe.run())
         try:
             await probe.goes_on()
@@ -175,6 +188,10 @@ class Attacker:
         """Begin HTTP/2, and read what comes."""
         self._writer.write(PREFACE + frames.frame(frames.SETTINGS, 0, 0, settings))
         self.read(in_frames=True)
+
+    def greet_in_silence(self, settings: bytes = frames.settings([])) -> None:
+        """Begin HTTP/2 with these frames, and read nothing at all."""
+        self._writer.write(PREFACE + settings)
 
     def stream(self) -> int:
         """The id of a new stream."""
@@ -292,6 +309,7 @@ async def unharmed(victim: Victim) -> AsyncIterator[Probe]:
     error."""
     async with Channel(victim.address) as channel:
         client = HostileServiceClient(channel)
+        await reached(channel)
         before = await client.census(pb.CensusRequest(forget_peak=True), PATIENT)
         async with probing(victim) as probe:
             yield probe
