@@ -1,11 +1,15 @@
 """The servers that the tests of this folder attack: one for each event loop."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.hostile.budget import BUDGET
 from tests.hostile.kit import LOOPS, Victim, victim
+
+LONG = 7200
+"""Seconds that a test of a long run may take."""
 
 
 @pytest.fixture(scope="session", params=LOOPS)
@@ -19,6 +23,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[Victim]:
 def volume() -> int:
     """How many times as much an attacker sends as in a short run."""
     return BUDGET.volume
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the tests of a long run take long."""
+    if config.getoption("--hostile-long"):
+        for item in items:
+            if item.path.is_relative_to(Path(__file__).parent):
+                item.add_marker(pytest.mark.timeout(LONG))
 
 
 def pytest_configure(config: pytest.Config) -> None:
