@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
+from typing import Any
 
 from echo.v1 import echo_pb2 as echo
 from echo.v1.echo_towpath import EchoServiceClient
@@ -157,6 +158,8 @@ class Attacker:
         """The header fields and trailers of the last few hundred streams."""
         self.sizes: Counter[int] = Counter()
         """Bytes of the bodies of streams."""
+        self.bodies: dict[int, bytes] = {}
+        """The last frame of the bodies of as many streams."""
         self.ended: set[int] = set()
         """Streams that the server has ended."""
         self.raw = b""
@@ -270,12 +273,18 @@ class Attacker:
         elif kind == frames.HEADERS:
             block = self._decoder.decode(payload)
             self.fields.setdefault(stream_id, {}).update((*block.known.fields, *block.extra))
-            if len(self.fields) > _STREAMS_KEPT:
-                del self.fields[next(iter(self.fields))]
+            _keep_last(self.fields)
         elif kind == frames.DATA:
             self.sizes[stream_id] += len(payload)
+            self.bodies[stream_id] = payload or self.bodies.get(stream_id, b"")
+            _keep_last(self.bodies)
         if kind == frames.RST_STREAM or (kind in (frames.HEADERS, frames.DATA) and flags & frames.END_STREAM):
             self.ended.add(stream_id)
+
+
+def _keep_last(found: dict[int, Any]) -> None:
+    if len(found) > _STREAMS_KEPT:
+        del found[next(iter(found))]
 
 
 @asynccontextmanager

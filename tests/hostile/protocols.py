@@ -54,8 +54,13 @@ def read_answer(raw: bytes) -> Answer:
     """The last response in what came over HTTP/1.1."""
     status = re.findall(rb"HTTP/1\.1 (\d{3}) ", raw)
     body = raw.rpartition(b"HTTP/1.1 ")[2].partition(b"\r\n\r\n")[2]
+    return Answer(int(status[-1]) if status else 0, _code_in(body), len(body))
+
+
+def _code_in(body: bytes) -> str:
+    """The code in a body of gRPC-Web, Connect or REST."""
     code = re.search(rb'(?:grpc-status: ?|"code": ?"?)(\w+)', body)
-    return Answer(int(status[-1]) if status else 0, code[1].decode() if code else "", len(body))
+    return code[1].decode() if code else ""
 
 
 async def _over_http1(victim: Victim, path: str, content_type: str, body: bytes, fields: Fields) -> Answer:
@@ -115,7 +120,7 @@ async def answer_to(peer: Attacker, stream_id: int) -> Answer:
     """What the server says on the stream until it ends."""
     await peer.until(lambda: stream_id in peer.ended)
     found = peer.fields.get(stream_id, {})
-    code = found.get(b"grpc-status", b"").decode()
+    code = found.get(b"grpc-status", b"").decode() or _code_in(peer.bodies.get(stream_id, b""))
     return Answer(int(found.get(b":status", b"0")), code, peer.sizes[stream_id])
 
 
