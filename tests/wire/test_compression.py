@@ -1,15 +1,27 @@
 """Compression of whole messages, and the one rule by which two sides agree on it."""
 
 import gzip
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._wire.compression import CONNECT_STREAM_FIELDS, GRPC_FIELDS, GZIP, HTTP_FIELDS, REGISTRY, configured, negotiate
+from towpath._wire.compression import (
+    CONNECT_STREAM_FIELDS,
+    GRPC_FIELDS,
+    GZIP,
+    HTTP_FIELDS,
+    MAX_RATIO,
+    REGISTRY,
+    Unfolded,
+    configured,
+    negotiate,
+)
 
 LIMIT = 1000
+RANDOM = random.Random(18).randbytes(200_000)
 
 
 def fault(data: bytes, limit: int = LIMIT) -> RpcError:
@@ -49,6 +61,40 @@ def test_empty_members_are_bounded():
     empty = gzip.compress(b"")
     assert GZIP.decompress(1000 * empty, LIMIT) == b""
     assert "members" in fault(2000 * empty).message
+
+
+def test_no_member_is_gone_through_again_for_those_before_it():
+    members = b"".join(gzip.compress(bytes([number % 256]) * 40) for number in range(1000))
+    assert GZIP.decompress(members, 1 << 20) == b"".join(bytes([number % 256]) * 40 for number in range(1000))
+    large = gzip.compress(RANDOM) + gzip.compress(b"x")
+    assert GZIP.decompress(large, 1 << 20) == RANDOM + b"x"
+    assert fault(large[:-9], 1 << 20).message == "a message's gzip data ends too early"
+
+
+def test_a_message_unfolds_to_a_multiple_of_its_bytes_and_to_a_sixteenth_of_the_limit_in_any_case():
+    limit = 1 << 20
+    bomb = gzip.compress(bytes(limit))
+    error = fault(bomb, limit)
+    assert error.code is Code.RESOURCE_EXHAUSTED
+    allowed = len(bomb) * MAX_RATIO
+    assert error.message == (
+        f"a message of {len(bomb)} bytes unfolds to more than {allowed} bytes; send it without compression, or raise the message limit"
+    )
+    free = GZIP.decompress(gzip.compress(bytes(limit // 16)), limit)
+    assert free == bytes(limit // 16)
+    assert isinstance(free, Unfolded)
+    assert free.limit == limit // 16
+    assert GZIP.decompress(bomb, 16 * limit) == bytes(limit)
+    assert not isinstance(GZIP.decompress(gzip.compress(RANDOM), limit), Unfolded)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 100_000, 4 << 20])
+def test_what_is_compressed_here_is_no_bomb_to_whoever_reads_it(size):
+    for compression in REGISTRY.values():
+        data = compression.compress(bytes(size))
+        assert size <= MAX_RATIO * len(data)
+        assert compression.decompress(data, max(size, 1)) == bytes(size)
+        assert gzip.decompress(data) == bytes(size)
 
 
 ALL_FIELDS = pytest.mark.parametrize("names", [GRPC_FIELDS, CONNECT_STREAM_FIELDS, HTTP_FIELDS], ids=lambda names: names.sent.decode())

@@ -20,6 +20,14 @@ IDENTITY: Final = b"identity"
 _LEVEL: Final = 6
 _MAX_MEMBERS: Final = 1024
 """Gzip members in one message. An empty member takes 20 bytes, and some microseconds."""
+_PIECE: Final = 16 * 1024
+"""Bytes that a decompressor is given at once. It copies what is behind a member, so a message of many members would be copied as often."""
+
+MAX_RATIO: Final = 100
+"""How many times the bytes of a compressed message may be those of the message. Text and records come to 3 to 20, and Envoy has this bound
+by default; deflate goes up to 1,032, by which 4 KB would unfold to 4 MiB."""
+_FREE: Final = 16
+"""A message may unfold to this fraction of the message limit however small it is compressed: 256 KiB of the default limit."""
 
 _WEIGHT_ZERO: Final = re.compile(rb"[qQ]=0(\.0*)?")
 
@@ -45,8 +53,20 @@ class Compression(ABC):
     @abstractmethod
     def decompress(self, data: bytes, limit: int) -> bytes:
         """The message that `compress` was given; an empty message for no data, which Connect forbids to decompress. Raises MalformedData
-        for data of another form, and RpcError (RESOURCE_EXHAUSTED) for a message larger than `limit` bytes, of which never more than the
-        limit is made."""
+        for data of another form, and RpcError (RESOURCE_EXHAUSTED) for a message larger than `unfolded_limit` allows of a message limit of
+        `limit` bytes, of which never more than that is made."""
+
+
+class Unfolded(bytes):
+    """A decompressed message that may have less than one which came as it is."""
+
+    limit: int
+    """Bytes that stand for the message limit in all that goes with it, such as the elements that the message may have."""
+
+
+def unfolded_limit(size: int, limit: int) -> int:
+    """How many bytes a message may have that has `size` bytes compressed, where messages may have `limit` bytes."""
+    return min(limit, max(limit // _FREE, size * MAX_RATIO))
 
 
 class _Zlib(Compression):
@@ -61,30 +81,53 @@ class _Zlib(Compression):
 
     def compress(self, data: bytes) -> bytes:
         compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, self._window_bits)
-        return compressor.compress(data) + compressor.flush()
+        made = compressor.compress(data) + compressor.flush()
+        if len(data) > MAX_RATIO * len(made):
+            # A reader may take it for a bomb. Without matches deflate makes an eighth of the data at the least.
+            compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, self._window_bits, strategy=zlib.Z_HUFFMAN_ONLY)
+            made = compressor.compress(data) + compressor.flush()
+        return made
 
     def decompress(self, data: bytes, limit: int) -> bytes:
         if not data:
             return b""
         parts: list[bytes] = []
-        left = limit
-        for _ in range(self._max_members):
+        allowed = left = unfolded_limit(len(data), limit)
+        at = members = 0
+        while at < len(data):
+            if members == self._max_members:
+                raise MalformedData(f"a message's {self._text} data has more than {members} members")
+            members += 1
             decompressor = zlib.decompressobj(self._window_bits)
-            try:
-                # One byte over the limit suffices to know, so that a bomb never unfolds.
-                plain = decompressor.decompress(data, left + 1)
-            except zlib.error as error:
-                raise MalformedData(f"a message is not valid {self._text}: {error}") from None
-            left -= len(plain)
-            if left < 0:
-                raise RpcError(Code.RESOURCE_EXHAUSTED, f"a message is, once decompressed, larger than the limit of {limit} bytes")
-            if not decompressor.eof:
-                raise MalformedData(f"a message's {self._text} data ends too early")
-            data = decompressor.unused_data
-            if not data:
-                return b"".join((*parts, plain)) if parts else plain
-            parts.append(plain)
-        raise MalformedData(f"a message's {self._text} data has more than {self._max_members} members")
+            while not decompressor.eof:
+                piece = data[at : at + _PIECE]
+                if not piece:
+                    raise MalformedData(f"a message's {self._text} data ends too early")
+                at += len(piece)
+                try:
+                    # One byte over the limit suffices to know, so that a bomb never unfolds.
+                    plain = decompressor.decompress(piece, left + 1)
+                except zlib.error as error:
+                    raise MalformedData(f"a message is not valid {self._text}: {error}") from None
+                left -= len(plain)
+                if left < 0:
+                    raise _unfolds_too_far(len(data), allowed, limit)
+                parts.append(plain)
+            at -= len(decompressor.unused_data)
+        if allowed == limit:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        message = Unfolded(b"".join(parts))
+        message.limit = allowed
+        return message
+
+
+def _unfolds_too_far(size: int, allowed: int, limit: int) -> RpcError:
+    if allowed == limit:
+        return RpcError(Code.RESOURCE_EXHAUSTED, f"a message is, once decompressed, larger than the limit of {limit} bytes")
+    return RpcError(
+        Code.RESOURCE_EXHAUSTED,
+        f"a message of {size} bytes unfolds to more than {allowed} bytes; send it without compression, or raise the message limit",
+    )
 
 
 GZIP: Final[Compression] = _Zlib(b"gzip", 31, _MAX_MEMBERS)
