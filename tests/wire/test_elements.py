@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from everything.v1 import everything_pb2 as pb
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_pb2, message_factory, struct_pb2
 from google.protobuf.message import DecodeError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from tests.wire.json.test_differential import messages
 from towpath._core.errors import Code, RpcError
 from towpath._wire.codec import JSON, PROTO
-from towpath._wire.elements import check_elements, has_more, json_elements, shape_of
+from towpath._wire.compression import GZIP, Unfolded
+from towpath._wire.elements import check_elements, has_more, is_recursive, json_elements, shape_of, weight_of
 
 LIMIT = 256 * 1024
 MOST = LIMIT // 8
 """The least that goes with any limit, too."""
+WEIGHT = weight_of(pb.Everything.DESCRIPTOR)
+MANY = MOST // WEIGHT
+"""Messages that come to so many elements."""
 
 
 def varint(number: int) -> bytes:
@@ -47,20 +51,20 @@ def elements_of(message: Any) -> int:
         else:
             inner = value if one.is_repeated else [value]
         for each in inner:
-            count += 1 + elements_of(each)
+            count += weight_of(each.DESCRIPTOR) + elements_of(each)
     return count
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        CHILD * (MOST + 1),
+        CHILD * (MANY + 1),
         field(NUMBERS["strings_by_string"], b"") * (MOST + 1),
-        field(NESTED, field(NESTED, CHILD * (MOST - 1))),
-        field(NUMBERS["children"], CHILD) * (MOST // 2 + 1),
-        CHILD.replace(b"\0", b"\x80\x80\0") * (MOST // 2) + CHILD * (MOST // 2 + 1),
-        b"".join(bytes([CHILD[0], CHILD[1] | 0x80, 0, 0]) for _ in range(MOST + 1)),  # a tag with a byte too many
-        CHILD * (MOST + 1) + b"\x0a\x7f",  # ends too early, behind them
+        field(NESTED, field(NESTED, CHILD * (MANY - 1))),
+        field(NUMBERS["children"], CHILD) * (MANY // 2 + 1),
+        CHILD.replace(b"\0", b"\x80\x80\0") * (MANY // 2 + 1) + CHILD * (MANY // 2 + 1),
+        b"".join(bytes([CHILD[0], CHILD[1] | 0x80, 0, 0]) for _ in range(MANY + 1)),  # a tag with a byte too many
+        CHILD * (MANY + 1) + b"\x0a\x7f",  # ends too early, behind them
     ],
     ids=["messages", "entries", "nested", "pairs", "long lengths", "long tags", "cut"],
 )
@@ -74,7 +78,7 @@ def test_a_message_with_too_many_within_it_is_refused_before_any_is_made(raw: by
 @pytest.mark.parametrize(
     "raw",
     [
-        CHILD * MOST,
+        CHILD * MANY,
         bytes(3 * 1024 * 1024),
         field(NUMBERS["some_bytes"], CHILD * MOST),
         field(NUMBERS["strings"], b"") * (MOST + 1),
@@ -90,23 +94,23 @@ def test_large_messages_of_all_else_are_let_in(raw: bytes) -> None:
 
 
 def test_a_message_that_cannot_be_gone_through_is_no_message() -> None:
-    check_elements(pb.Everything, CHILD * (MOST - 2) + b"\x83\x38" * 2 + b"\x84\x38" * 2, LIMIT)  # groups that nobody knows
+    check_elements(pb.Everything, CHILD * (MANY - 2) + b"\x83\x38" * 2 + b"\x84\x38" * 2, LIMIT)  # groups that nobody knows
     for cut in (b"\x0a", b"\x08\x80", b"\x0a\x7f", b"\x0a\x80", b"\x0c", b"\xff" * 12, struct.pack("<B", 0x0D)):
-        raw = CHILD * (MOST - 1) + field(NESTED, CHILD) + cut
+        raw = CHILD * (MANY - 2) + field(NESTED, CHILD) + cut
         with pytest.raises(RpcError, match=r"this is no everything\.v1\.Everything: it ends within a field"):
             check_elements(pb.Everything, raw, LIMIT)
 
 
 def test_how_many_there_may_be_goes_with_the_limit_of_the_size() -> None:
-    raw = CHILD * (MOST + 1)
+    raw = CHILD * (MANY + 1)
     check_elements(pb.Everything, raw, 2 * LIMIT)
-    check_elements(pb.Everything, CHILD * 32 * 1024, 100)
-    assert (json_elements(4 << 20), json_elements(8 << 20), json_elements(1)) == (262_144, 524_288, MOST)
+    check_elements(pb.Everything, CHILD * MANY, 100)
+    assert (json_elements(4 << 20), json_elements(8 << 20), json_elements(1)) == (262_144, 524_288, MOST // 2)
     document = b'{"children":[' + b"{}," * MOST + b"{}]}"
     with pytest.raises(RpcError) as caught:
         JSON.decode(document, pb.Everything, LIMIT)
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
-    assert "more than 32768 messages" in caught.value.message
+    assert "more than 16384 messages" in caught.value.message
 
 
 @settings(max_examples=100)
@@ -118,7 +122,7 @@ def test_the_count_is_upbs(message: Any, data: Any) -> None:
     shape = shape_of(pb.Everything.DESCRIPTOR)
     assert not has_more(raw, shape, count, {})
     assert not count or has_more(raw, shape, count - 1, {})
-    assert len(raw) - len(raw.translate(None, shape.first_bytes)) >= count
+    assert (len(raw) - len(raw.translate(None, shape.first_bytes))) * shape.heaviest >= count
     if data is not None:  # and of whatever upb takes for a message none is missed
         at = data.draw(st.integers(0, len(raw)))
         spliced = raw[:at] + data.draw(st.binary(max_size=12)) + raw[at:]
@@ -151,3 +155,27 @@ def test_groups_and_extensions_are_counted() -> None:
     shape = shape_of(made.DESCRIPTOR)
     assert has_more(raw, shape, 6, {})
     assert not has_more(raw, shape, 7, {})
+
+
+def test_a_compressed_message_may_have_as_many_as_go_with_its_bytes() -> None:
+    compressed = GZIP.compress(CHILD * 100)
+    raw = Unfolded(field(NUMBERS["children"], b"") * (MANY + 1))
+    raw.limit = LIMIT
+    PROTO.decode(bytes(raw), pb.Everything, 16 * LIMIT)
+    with pytest.raises(RpcError, match=r"more than 32768 messages.*the message limit of 4194304 bytes allows; send it without compression"):
+        PROTO.decode(raw, pb.Everything, 16 * LIMIT)
+    assert not isinstance(GZIP.decompress(compressed, 1000), Unfolded)
+    document = Unfolded(b'{"children":[' + b"{}," * MANY + b"{}]}")
+    document.limit = 1000
+    JSON.decode(bytes(document), pb.Everything, 16 * LIMIT)
+    with pytest.raises(RpcError, match=r"more than 16384 messages.*without compression"):
+        JSON.decode(document, pb.Everything, 16 * LIMIT)
+
+
+def test_a_type_is_recursive_if_a_message_of_it_may_be_nested_at_any_depth() -> None:
+    assert is_recursive(pb.Everything)
+    assert is_recursive(struct_pb2.Struct)
+    assert is_recursive(any_pb2.Any)
+    assert not is_recursive(descriptor_pb2.EnumDescriptorProto)
+    assert is_recursive(descriptor_pb2.FileDescriptorProto)
+    assert not is_recursive(duration_pb2.Duration)

@@ -96,7 +96,7 @@ def test_maps_of_few_keys_that_crowd_are_refused_where_they_are_many() -> None:
         JsonCodec().decode(document, MAPS, elements=LIMIT // 16)
     message = JsonCodec().decode(json.dumps({"m11": {"1": few}}).encode(), MAPS, elements=LIMIT // 16)
     assert len(message.m11[1].m6) == 4000
-    assert JSON.decode(JsonCodec().encode(message), MAPS, 100) == JsonCodec().decode(JsonCodec().encode(message), MAPS) == message
+    assert JSON.decode(JsonCodec().encode(message), MAPS, LIMIT) == JsonCodec().decode(JsonCodec().encode(message), MAPS) == message
 
 
 def test_a_map_of_messages_is_looked_at_too() -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import DecodeError, Message
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.elements import UNCHECKED, check_elements, json_elements, too_many_elements
+from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, too_many_elements
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 
 
@@ -53,10 +53,11 @@ class JsonBodyCodec(BodyCodec):
         self._codec = codec
 
     def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
+        elements = json_elements(limit_of(raw, limit))
         try:
-            return self._codec.decode(raw, message_type, elements=json_elements(limit))
+            return self._codec.decode(raw, message_type, elements=elements)
         except TooManyElementsError:
-            raise too_many_elements(json_elements(limit), limit) from None
+            raise too_many_elements(elements, raw, limit) from None
         except JsonError as error:
             raise RpcError(
                 Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from tests.wire.json.test_differential import messages, same
 from tests.wire.json.test_plans_types import types
+from towpath._wire.elements import heaviest
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError, filling
 from towpath._wire.json.elements import needs_budget
 
 CODEC = JsonCodec()
 LENIENT = JsonCodec(unknown_fields="ignore")
 MANY = 1000
+WEIGHT = heaviest(pb.Everything)
 
 
 def elements_of(value: Any) -> int:
@@ -66,7 +68,7 @@ def test_a_document_of_too_many_elements_is_refused_whatever_they_are(name: str)
     with pytest.raises(TooManyElementsError, match=f"there are more than {limit * 2 if 'arrays' in name else limit} "):
         LENIENT.decode(DEAR[name], pb.Everything, elements=limit)
     if name != "what is no JSON":
-        assert LENIENT.decode(DEAR[name], pb.Everything, elements=2 * MANY + 2) == LENIENT.decode(DEAR[name], pb.Everything)
+        assert LENIENT.decode(DEAR[name], pb.Everything, elements=(2 * MANY + 2) * WEIGHT) == LENIENT.decode(DEAR[name], pb.Everything)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_what_costs_little_is_let_in_however_much_it_is(data: bytes) -> None:
 
 def test_a_body_that_is_one_field_is_bounded_too() -> None:
     body = json.dumps([{}] * MANY).encode()
-    assert len(CODEC.decode(body, pb.Everything, elements=2 * MANY, field="children").children) == MANY
+    assert len(CODEC.decode(body, pb.Everything, elements=2 * MANY * WEIGHT, field="children").children) == MANY
     with pytest.raises(TooManyElementsError):
         CODEC.decode(body, pb.Everything, elements=MANY - 1, field="children")
 
@@ -97,7 +99,7 @@ def test_a_body_that_is_one_field_is_bounded_too() -> None:
 @given(messages())
 def test_with_a_budget_a_document_is_read_as_without(message: pb.Everything) -> None:
     data = CODEC.encode(message)
-    most = elements_of(json.loads(data))
+    most = elements_of(json.loads(data)) * WEIGHT
     assert same(CODEC.decode(data, pb.Everything, elements=most), CODEC.decode(data, pb.Everything))
     for elements in {1, most // 2}:
         try:
@@ -110,7 +112,7 @@ def test_with_a_budget_a_document_is_read_as_without(message: pb.Everything) -> 
 
 def needs_or_refuses(data: bytes, elements: int) -> bool:
     try:
-        return needs_budget(data, elements)
+        return needs_budget(data, elements, WEIGHT)
     except TooManyElementsError:
         return True
 

@@ -17,9 +17,11 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
-from towpath._wire.elements import UNCHECKED, has_integer_keys
+from towpath._wire.elements import has_integer_keys, heaviest, is_recursive
+from towpath._wire.json import numerals
 from towpath._wire.json.decoding import Decoders, Unknown
-from towpath._wire.json.elements import Budget, needs_budget
+from towpath._wire.json.depth import MAX_DEPTH, is_deeper
+from towpath._wire.json.elements import UNCHECKED, UNSUSPECTED, Budget, needs_budget
 from towpath._wire.json.encoding import Encoders, Writer
 from towpath._wire.json.errors import JsonError
 from towpath._wire.json.filling import Fillers
@@ -31,6 +33,8 @@ from towpath._wire.json.wellknown import Filler, Resolver
 M = TypeVar("M", bound=Message)
 
 _TOO_DEEP: Final = "the document is nested too deeply"
+_DEEP: Final = 4 * MAX_DEPTH
+"""Bytes of a document that cannot be nested too deeply: each level takes a name, which is empty or has a letter, and three more."""
 
 
 class JsonCodec:
@@ -102,10 +106,15 @@ class JsonCodec:
         """The message that `data` stands for; with `field`, the message whose field of that name it is. Raises JsonError, whose text names
         the place, for data that is not JSON or not of this type. Raises TooManyElementsError for more than `elements` messages and entries
         of maps; None is no bound."""
-        counted = elements is not None and (needs_budget(data, elements) or (len(data) > UNCHECKED and has_integer_keys(message_type)))
+        counted = elements is not None and (
+            (len(data) > elements // UNSUSPECTED and needs_budget(data, elements, heaviest(message_type)))
+            or (len(data) > UNCHECKED and has_integer_keys(message_type))
+        )
         value = self.parse(data)
         if field:
             value = {field: value}
+        if len(data) > _DEEP and data.count(b"{") >= MAX_DEPTH and is_recursive(message_type) and is_deeper(value):
+            raise JsonError(_TOO_DEEP)
         if not counted:
             return self.from_object(value, message_type)
         # The document gets functions of its own, which know of the budget. Making them takes a fraction of the time of such a document.
@@ -116,7 +125,7 @@ class JsonCodec:
         """The value that `json.loads` would make of `data`. Raises JsonError if it is not JSON, or if an object has two members of one
         name."""
         try:
-            value = self._read(data)
+            value = numerals.read(data) if numerals.may_be_slow(data) else self._read(data)
             if self._repeats_a_name(data, value):
                 refuse_repeated_name(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -9,6 +9,10 @@ from typing import Any, Final, cast
 
 from towpath._wire.json.errors import JsonError
 
+UNCHECKED: Final = 64 * 1024
+"""Bytes of a document whose maps cannot take long to read."""
+UNSUSPECTED: Final = 8
+"""A document with fewer bytes than this fraction of the elements that it may have has less, whatever they weigh."""
 _LEAST: Final = 2
 """Bytes that an element takes at the least, but for the last one."""
 _LISTS: Final = 2
@@ -58,17 +62,18 @@ class Budget:
                 waiting.extend(items)
 
 
-def needs_budget(data: bytes, limit: int) -> bool:
-    """Whether a document may have over `limit` elements, so that they have to be counted. Raises TooManyElementsError for a document whose
-    brackets alone are too many; nothing of it should be read."""
-    if len(data) <= _LEAST * limit or data.count(b",") + data.count(b"{") + data.count(b"[") < limit:
+def needs_budget(data: bytes, limit: int, heaviest: int = 1) -> bool:
+    """Whether a document may have over `limit` elements, so that they have to be counted; a message in it counts as up to `heaviest` of
+    them. Raises TooManyElementsError for a document whose brackets alone are too many; nothing of it should be read."""
+    few = limit // heaviest
+    if len(data) <= _LEAST * few or data.count(b",") + data.count(b"{") + data.count(b"[") < few:
         return False
     objects, arrays, commas = outside_strings(data, b"{", b"[", b",")
     if objects > limit:
         raise _too_many("objects", limit)
     if arrays > _LISTS * limit:
         raise _too_many("arrays", _LISTS * limit)
-    return objects + arrays + commas >= limit
+    return objects + arrays + commas >= few
 
 
 def outside_strings(data: bytes, *marks: bytes) -> list[int]:

@@ -38,7 +38,7 @@ def shown(value: Any) -> str:
         return "an array"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(value)
+    text = repr(value[: _LONGEST_SHOWN + 1] if isinstance(value, str) else value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from towpath._wire.elements import weight_of
 from towpath._wire.json import scalars
 from towpath._wire.json.decoding import Decoders
 from towpath._wire.json.elements import Budget
@@ -45,7 +46,7 @@ class Fillers:
         if made is None:
             made = self._readers.filler(descriptor) if descriptor.full_name in JSON_FILLERS else self._make(descriptor)
             budget = self._readers.budget
-            made = self._made[descriptor] = made if budget is None else _counted(made, budget)
+            made = self._made[descriptor] = made if budget is None else _counted(made, budget, weight_of(descriptor))
         return made
 
     def _make(self, descriptor: Descriptor) -> Filler:
@@ -163,9 +164,9 @@ class Fillers:
         return name
 
 
-def _counted(fill: Filler, budget: Budget) -> Filler:
+def _counted(fill: Filler, budget: Budget, weight: int) -> Filler:
     def fill_counted(value: Any, message: Any) -> None:
-        budget.spend(1)
+        budget.spend(weight)
         fill(value, message)
 
     return fill_counted

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import NULL_VALUE
 
 from towpath._wire.json import timestamps
+from towpath._wire.json.depth import MAX_STRUCT_DEPTH
 from towpath._wire.json.elements import Budget
 from towpath._wire.json.errors import JsonError, shown, unexpected
 from towpath._wire.json.scalars import floating, text
@@ -255,30 +256,30 @@ def _of_values(fill: Filler) -> Callable[[ReaderSource, Descriptor], Filler]:
     return make
 
 
-def _fill_struct(value: Any, message: Any) -> None:
+def _fill_struct(value: Any, message: Any, depth: int = 1) -> None:
     if type(value) is not dict:
         raise unexpected("an object", value)
     fields = message.fields
     for key, item in cast("dict[str, Any]", value).items():
         try:
-            _fill_value(item, fields[text(key)])
+            _fill_value(item, fields[text(key)], depth)
         except JsonError as error:
             raise error.within(key) from None
 
 
-def _fill_list(value: Any, message: Any) -> None:
+def _fill_list(value: Any, message: Any, depth: int = 1) -> None:
     if type(value) is not list:
         raise unexpected("an array", value)
     values = message.values
     add = values.add
     try:
         for item in cast("list[Any]", value):
-            _fill_value(item, add())
+            _fill_value(item, add(), depth)
     except JsonError as error:
         raise error.within(len(values) - 1) from None
 
 
-def _fill_value(value: Any, message: Any) -> None:
+def _fill_value(value: Any, message: Any, depth: int = 0) -> None:
     kind = cast("type[Any]", type(value))
     if kind is str:
         message.string_value = text(value)
@@ -290,14 +291,20 @@ def _fill_value(value: Any, message: Any) -> None:
         inner = message.struct_value
         inner.SetInParent()
         if value:
-            _fill_struct(value, inner)
+            _fill_struct(value, inner, _deeper(depth))
     elif kind is list:
         inner = message.list_value
         inner.SetInParent()
         if value:
-            _fill_list(value, inner)
+            _fill_list(value, inner, _deeper(depth))
     else:
         message.number_value = _number(value)
+
+
+def _deeper(depth: int) -> int:
+    if depth >= MAX_STRUCT_DEPTH:
+        raise JsonError(f"a google.protobuf.Value is nested too deeply; {MAX_STRUCT_DEPTH} objects and arrays may be within each other")
+    return depth + 1
 
 
 def _read_any(source: ReaderSource, _descriptor: Descriptor) -> Filler:

@@ -14,14 +14,16 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, resolve_field
-from towpath._wire.elements import json_elements, too_many_elements
+from towpath._wire.elements import json_elements, limit_of, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+from towpath._wire.json.depth import MAX_DEPTH
 
 JSON: Final = JsonCodec()
 """A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
 
 _MOST_PARAMETERS: Final = 1000
+_LONGEST_SHOWN: Final = 100
 _NO_BODIES: Final = frozenset({b"", b"{}", b"null"})
 """What clients send that always send JSON, where there is nothing to send."""
 
@@ -66,7 +68,7 @@ class Binding:
             message = self._request()
             message.CopyFrom(parameters)
             return message
-        message = self._with_body(body, json_elements(limit), limit)
+        message = self._with_body(body, limit)
         for name in self._in_path:
             _clear(message, resolve_field(message.DESCRIPTOR, name))
         message.MergeFrom(parameters)
@@ -77,14 +79,15 @@ class Binding:
         field = self._response_body
         return JSON.encode(response) if field is None else JSON.encode_field(response, field)
 
-    def _with_body(self, body: bytes, elements: int, limit: int) -> Any:
+    def _with_body(self, body: bytes, limit: int) -> Any:
         if not body.strip():
             return self._request()
+        elements = json_elements(limit_of(body, limit))
         try:
             field = "" if self._body is None else self._body.json_name
             return JSON.decode(body, self._request, elements=elements, field=field)
         except TooManyElementsError:
-            raise too_many_elements(elements, limit) from None
+            raise too_many_elements(elements, body, limit) from None
         except JsonError as error:
             raise _invalid(error.path, f"the body does not fit: {error}") from None
 
@@ -116,6 +119,8 @@ class Binding:
     def _parameter(self, message: Any, name: str) -> tuple[FieldDescriptor, ...]:
         """The fields along a parameter's name; empty for a parameter to ignore."""
         try:
+            if name.count(".") >= MAX_DEPTH:
+                raise BindingError(f"{name[:_LONGEST_SHOWN]}... is nested too deeply")
             fields = resolve_field(message, name)
         except BindingError as error:
             if self._ignore:
