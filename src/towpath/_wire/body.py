@@ -4,8 +4,9 @@ from abc import abstractmethod
 from typing import Any
 
 from towpath._core.errors import Code, RpcError
+from towpath._wire.codec import MAY_BE_COSTLY
 from towpath._wire.compression import Compression
-from towpath._wire.dialect import Dialect
+from towpath._wire.dialect import CostlyMessage, Dialect
 
 
 class OneBodyDialect(Dialect):
@@ -26,6 +27,10 @@ class OneBodyDialect(Dialect):
     @abstractmethod
     def read(self, body: bytes) -> Any:
         """The message that a whole body is. Raises RpcError."""
+
+    @abstractmethod
+    def is_costly(self, body: bytes) -> bool:
+        """Whether it takes so long to read a body of over `MAY_BE_COSTLY` bytes that other calls should go on meanwhile."""
 
     @property
     def unread(self) -> int:
@@ -51,7 +56,16 @@ class OneBodyDialect(Dialect):
         try:
             if self._compression is not None and raw:
                 raw = self._compression.decompress(raw, self._limit)
+            if len(raw) > MAY_BE_COSTLY and self.is_costly(raw):
+                return CostlyMessage(lambda: self._read(raw))
             return self.read(raw)
+        except RpcError as error:
+            self.too_large = error.code is Code.RESOURCE_EXHAUSTED
+            raise
+
+    def _read(self, body: bytes) -> Any:
+        try:
+            return self.read(body)
         except RpcError as error:
             self.too_large = error.code is Code.RESOURCE_EXHAUSTED
             raise

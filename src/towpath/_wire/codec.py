@@ -6,8 +6,14 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import DecodeError, Message
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, too_many_elements
+from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, needs_count, too_many_elements
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+
+MAY_BE_COSTLY: Final = UNCHECKED
+"""Bytes from which on a codec is asked whether a message is costly."""
+
+_COSTLY_JSON: Final = 32 * 1024
+"""Bytes of JSON that take some milliseconds to read."""
 
 
 class BodyCodec(ABC):
@@ -19,6 +25,10 @@ class BodyCodec(ABC):
     def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
         """The message; raises RpcError if `raw` is none of its type, and if it has more messages within it than go with a message limit of
         `limit` bytes (RESOURCE_EXHAUSTED, see `towpath._wire.elements`)."""
+
+    @abstractmethod
+    def is_costly(self, raw: bytes, message_type: type[Message], limit: int) -> bool:
+        """Whether a message of over `MAY_BE_COSTLY` bytes takes so long to decode that other calls should go on meanwhile."""
 
     @abstractmethod
     def encode(self, message: Any) -> bytes:
@@ -37,6 +47,10 @@ class ProtoCodec(BodyCodec):
             return message_type.FromString(raw)
         except DecodeError as error:
             raise RpcError(Code.INTERNAL, f"the request is not a {message_type.DESCRIPTOR.full_name}: {error}") from None
+
+    def is_costly(self, raw: bytes, message_type: type[Message], limit: int) -> bool:
+        """Only counting its elements is: upb reads 4 MiB in some milliseconds, and lets no other thread run meanwhile."""
+        return needs_count(message_type, raw, limit)
 
     def encode(self, message: Any) -> bytes:
         """The message's bytes."""
@@ -62,6 +76,9 @@ class JsonBodyCodec(BodyCodec):
             raise RpcError(
                 Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"
             ) from None
+
+    def is_costly(self, raw: bytes, message_type: type[Message], limit: int) -> bool:
+        return len(raw) > _COSTLY_JSON
 
     def encode(self, message: Any) -> bytes:
         return self._codec.encode(message)

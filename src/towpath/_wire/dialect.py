@@ -5,7 +5,7 @@ Connect, REST, over HTTP/2 and HTTP/1.1) runs through one implementation of a ca
 its peer through a `Dialect`. One is made for each call; it has no IO and does not know which HTTP carries it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,6 +34,15 @@ class ResponseEnd:
 
     body: bytes
     trailers: Sequence[Field] | None
+
+
+class CostlyMessage:
+    """A message that has come and takes long to read: `read` makes it, or raises RpcError, and may run in any thread."""
+
+    __slots__ = ("read",)
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        self.read = read
 
 
 class Dialect(ABC):

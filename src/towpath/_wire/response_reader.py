@@ -53,6 +53,34 @@ class MessageSource(Protocol):
         ...
 
 
+class PutBack:
+    """A source whose next message is one that was taken of it already, and given up."""
+
+    __slots__ = ("_message", "_source")
+
+    def __init__(self, message: bytes, source: MessageSource) -> None:
+        self._message: bytes | None = message
+        self._source = source
+
+    @property
+    def unread(self) -> int:
+        """Those of the source; the message does not count again."""
+        return self._source.unread
+
+    def feed(self, data: bytes) -> None:
+        """Feed the source."""
+        self._source.feed(data)
+
+    def complete(self) -> bool:
+        """Whether `next` has something to say."""
+        return self._message is not None or self._source.complete()
+
+    def next(self) -> bytes | None:
+        """The message, and then those of the source."""
+        message, self._message = self._message, None
+        return self._source.next() if message is None else message
+
+
 class StreamResponseReader(ResponseReader):
     """Reads a response of any number of messages."""
 

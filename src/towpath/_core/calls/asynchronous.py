@@ -8,7 +8,7 @@ task that waits on the call. A call that is merely dropped is cancelled too, wit
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from typing import Any, Generic, Protocol, Self
 
 from towpath._core.context import CallOptions, Context, Reply
@@ -17,11 +17,19 @@ from towpath._core.metadata import Metadata
 from towpath._core.service import Handler, MethodSpec, Req, Res, UnaryCall
 
 
+class CostlyResponse(Exception):  # raised in place of a response, so that others cost nothing more
+    """A response that takes long to read has come: await `read()` for it, which raises RpcError."""
+
+    def __init__(self, read: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__()
+        self.read = read
+
+
 class ClientStreamTransport(Protocol):
     """One attempt on the network, as the exchange sees it."""
 
     def take(self) -> Any:
-        """The next response that has come, or None. Raises RpcError for one that cannot be read."""
+        """The next response that has come, or None. Raises RpcError for one that cannot be read, and CostlyResponse."""
         ...
 
     def write(self, message: Any) -> bool:
@@ -109,12 +117,22 @@ class ClientExchange(Generic[Req, Res]):
                 except RpcError:
                     self.task.cancel()
                     raise
+                except CostlyResponse as costly:
+                    return await self.costly(costly)
                 if message is not None:
                     return message
             if self.task.done():
                 self._raise_outcome()
                 return None
             await self._change()
+
+    async def costly(self, response: CostlyResponse) -> Res:
+        """Read a response that takes long. Raises RpcError."""
+        try:
+            return await response.read()
+        except RpcError:
+            self.task.cancel()
+            raise
 
     async def headers(self) -> Metadata:
         """Wait for the metadata that come before the first response. They are empty if the call ends without any."""
@@ -276,6 +294,8 @@ class _Reading(StreamingCall[Req, Res]):
             except RpcError:
                 exchange.task.cancel()
                 raise
+            except CostlyResponse as costly:
+                return await exchange.costly(costly)
             if message is not None:
                 return message
         message = await exchange.receive()

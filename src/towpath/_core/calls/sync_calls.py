@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from towpath._core.calls.asynchronous import ClientExchange, ClientStreamingCall, StreamingCall
+from towpath._core.calls.asynchronous import ClientExchange, ClientStreamingCall, CostlyResponse, StreamingCall
 from towpath._core.context import CallOptions, Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
@@ -189,12 +189,13 @@ class SyncStreamingCall(Generic[Req, Res]):
 
 
 class _SyncReading(SyncStreamingCall[Req, Res]):
-    __slots__ = ("_fault", "_fetched")
+    __slots__ = ("_costly", "_fault", "_fetched")
 
     def __init__(self, begun: SyncExchange[Req, Res], requests: Iterable[Req] | None = None) -> None:
         super().__init__(begun, requests)
         self._fetched: deque[Res] = deque()
         self._fault: RpcError | None = None
+        self._costly: CostlyResponse | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -214,7 +215,8 @@ class _SyncReading(SyncStreamingCall[Req, Res]):
     async def _fetch(self) -> list[Res]:
         """The next response, and those that have come after it. The list is empty after the last response."""
         exchange = self._exchange
-        first = await exchange.receive()
+        costly, self._costly = self._costly, None
+        first = await (exchange.receive() if costly is None else exchange.costly(costly))
         if first is None:
             return []
         found = [first]
@@ -225,6 +227,8 @@ class _SyncReading(SyncStreamingCall[Req, Res]):
         except RpcError as error:
             exchange.task.cancel()
             self._fault = error
+        except CostlyResponse as costly:
+            self._costly = costly
         return found
 
 

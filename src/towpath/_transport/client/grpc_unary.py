@@ -15,9 +15,10 @@ from towpath._core.deadline import NO_SLOT
 from towpath._core.errors import Code, RpcError, deadline_exceeded, several_responses
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.decoding_thread import check_apart
 from towpath._wire import metadata, propagation
 from towpath._wire.compression import Compression
-from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.elements import UNCHECKED
 from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.client import ResponseHead, has_status
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -179,9 +180,9 @@ def grpc_unary_handler(
                 link.stream_ended()
         try:
             if len(answer) > UNCHECKED:
-                check_elements(response_type, answer, limit)
+                await check_apart(response_type, answer, limit, ctx)
             response = response_type.FromString(answer)
-        except RpcError as fault:
+        except (asyncio.CancelledError, RpcError) as fault:
             if load is not None:
                 load.failed(began, fault)
             raise

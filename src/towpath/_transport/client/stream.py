@@ -10,21 +10,23 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from towpath._core.calls.asynchronous import ClientExchange
+from towpath._core.calls.asynchronous import ClientExchange, CostlyResponse
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.client.unary import decoded
 from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
+from towpath._transport.decoding_thread import check_apart
 from towpath._wire.compression import Compression
-from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.elements import UNCHECKED, needs_count
 from towpath._wire.grpc import framing, status
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 from towpath._wire.protocol import ClientHalf
-from towpath._wire.response_reader import MessageSource, StreamResponseReader
+from towpath._wire.response_reader import MessageSource, PutBack, StreamResponseReader
 
 
 class ClientStream(Stream):
@@ -148,8 +150,8 @@ class ClientStream(Stream):
             return None
         self._give_room(min(before - reader.unread, self._owed))
         try:
-            if len(raw) > UNCHECKED:
-                check_elements(self._response, raw, self._limit)
+            if len(raw) > UNCHECKED and needs_count(self._response, raw, self._limit):
+                raise CostlyResponse(lambda: self._read_apart(raw))
             return self._response.FromString(raw)
         except RpcError as error:
             self._fail(error)
@@ -158,6 +160,18 @@ class ClientStream(Stream):
             fault = RpcError(Code.INTERNAL, f"a response is not a {self._response.DESCRIPTOR.full_name}: {error}")
             self._fail(fault)
             raise fault from None
+
+    async def _read_apart(self, raw: bytes) -> Message:
+        try:
+            await check_apart(self._response, raw, self._limit, self._exchange.ctx)
+            return decoded(self._response, raw)
+        except RpcError as error:
+            self._fail(error)
+            raise
+        except asyncio.CancelledError:  # whoever asks next gets it
+            if self._reader is not None:
+                self._reader = PutBack(raw, self._reader)
+            raise
 
     def write(self, message: Message) -> bool:
         """Send a request, unless the call is over; whether there is room for more."""

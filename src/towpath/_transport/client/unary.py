@@ -13,8 +13,9 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.decoding_thread import check_apart
 from towpath._wire.compression import Compression
-from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.elements import UNCHECKED
 from towpath._wire.grpc import status
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http2 import ErrorCode, Stream
@@ -133,15 +134,16 @@ def unary_handler(
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
         link.connection.request(stream, head, literals_for(link, protocol, ctx, implied), body)
         with Attempt(link, stream, ctx, method):
-            return decoded(response_type, await stream.answer, limit)
+            answer = await stream.answer
+            if len(answer) > UNCHECKED:
+                await check_apart(response_type, answer, limit, ctx)
+            return decoded(response_type, answer)
 
     return attempt
 
 
-def decoded(response_type: type[Message], answer: bytes, limit: int) -> Message:
-    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message, or of one with too many elements."""
-    if len(answer) > UNCHECKED:
-        check_elements(response_type, answer, limit)
+def decoded(response_type: type[Message], answer: bytes) -> Message:
+    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message."""
     try:
         return response_type.FromString(answer)
     except DecodeError as error:

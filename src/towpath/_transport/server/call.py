@@ -13,6 +13,7 @@ from towpath._core.context import Context
 from towpath._core.deadline import DeadlineWheel, Slot
 from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
+from towpath._transport.decoding_thread import read_apart
 from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.compression import Compression, MalformedData
 
@@ -134,6 +135,24 @@ class Handling:
             self._link.signal(Decision(self._ctx.method, ROLE, MESSAGE_TOO_LARGE, False, self._ctx, True))
         self._fail(error)
         return error
+
+    async def _read_first(self, read: Callable[[], Any]) -> Any:
+        """`_read_apart`, before the handler is called."""
+        try:
+            return await self._read_apart(read)
+        except RpcError as error:
+            self._tell_unstarted(error.code)
+            raise
+        except asyncio.CancelledError:
+            self._tell_unstarted(Code.DEADLINE_EXCEEDED if self._ctx.expired() else Code.CANCELLED)
+            raise
+
+    async def _read_apart(self, read: Callable[[], Any]) -> Any:
+        """What `read` makes of a message that takes long to read. Raises RpcError, which ends the call."""
+        try:
+            return await read_apart(read, self._ctx)
+        except RpcError as error:
+            raise self._unreadable(error, started=True) from None
 
     def expire(self) -> None:
         """The deadline has passed."""

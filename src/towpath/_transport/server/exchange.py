@@ -20,7 +20,7 @@ from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.stream_reply import StreamReply
-from towpath._wire.dialect import Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
+from towpath._wire.dialect import CostlyMessage, Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
@@ -163,7 +163,7 @@ class ServerExchange(Handling):
                 raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
             message = self._take()
             if message is not None:
-                return message
+                return await self._read_apart(message.read) if type(message) is CostlyMessage else message
             if self._request_over:
                 raise StopAsyncIteration
             if self._changed is not None:
@@ -282,7 +282,10 @@ class ServerExchange(Handling):
         method_route = self._method_route
         try:
             if method_route.method.kind is MethodKind.UNARY:
-                response = await method_route.handler(self._whole(), self._ctx)
+                request = self._whole()
+                if type(request) is CostlyMessage:
+                    request = await self._read_first(request.read)
+                response = await method_route.handler(request, self._ctx)
                 if not self._over:
                     self._answer(response)
             else:

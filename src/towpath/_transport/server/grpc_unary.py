@@ -22,7 +22,8 @@ from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire import metadata, propagation
-from towpath._wire.elements import UNCHECKED, check_elements
+from towpath._wire.codec import PROTO
+from towpath._wire.elements import UNCHECKED, needs_count
 from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.dialect import HEAD, HEADS
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -210,7 +211,7 @@ class ServerCall(Stream, Handling):
             self.task = link.create_task(self._run(method_route, request, self._ctx), name=method_route.name)
 
     def _decoded(self, message: bytes) -> Message | None:
-        """The request; None if it is none, which ends the call."""
+        """The request; None if it is none, which ends the call, or if it takes long to read, after which the call begins by itself."""
         method_route = self._route.method_route
         try:
             if self._flag or len(message) > UNCHECKED:
@@ -219,7 +220,10 @@ class ServerCall(Stream, Handling):
                     return None
                 limit = self._route.message_limit
                 message = framing.unfolded(self._flag, message, limit, self._route.negotiation.request)
-                check_elements(method_route.request, message, limit)
+                if len(message) > UNCHECKED and needs_count(method_route.request, message, limit):
+                    self._link.calls[self] = None
+                    self.task = self._link.create_task(self._read_and_run(method_route, message), name=method_route.name)
+                    return None
             return method_route.request.FromString(message)
         except RpcError as error:
             self._unreadable(error)
@@ -228,6 +232,18 @@ class ServerCall(Stream, Handling):
             self._count_unstarted(Code.INTERNAL)
             self._fail(RpcError(Code.INTERNAL, f"the request is not a {method_route.request.DESCRIPTOR.full_name}: {error}"))
             return None
+
+    async def _read_and_run(self, method_route: MethodRoute, message: bytes) -> None:
+        """Begin a call whose request takes long to read."""
+        limit = self._route.message_limit
+        try:
+            request = await self._read_first(lambda: PROTO.decode(message, method_route.request, limit))
+        except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
+            self._failed(error)
+            self._slot.pop(self, None)
+            self._left()
+            return
+        await self._run(method_route, request, self._ctx)
 
     # The answer.
 

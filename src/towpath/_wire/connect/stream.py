@@ -9,10 +9,10 @@ from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire import metadata
-from towpath._wire.codec import CODECS, BodyCodec
+from towpath._wire.codec import CODECS, MAY_BE_COSTLY, BodyCodec
 from towpath._wire.compression import CONNECT_STREAM_FIELDS, Compression
 from towpath._wire.connect.errors import end_body
-from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
+from towpath._wire.dialect import CostlyMessage, ResponseEnd, StreamedDialect, WholeResponse
 from towpath._wire.grpc import framing
 from towpath._wire.http.fields import Field, Template
 
@@ -54,9 +54,13 @@ class ConnectStreamDialect(StreamedDialect):
     def complete(self) -> bool:
         return self._reader.complete()
 
-    def next(self) -> Message | None:
+    def next(self) -> Message | CostlyMessage | None:
         raw = self._reader.next()
-        return None if raw is None else self._codec.decode(raw, self._request, self._limit)
+        if raw is None:
+            return None
+        if len(raw) > MAY_BE_COSTLY and self._codec.is_costly(raw, self._request, self._limit):
+            return CostlyMessage(lambda: self._codec.decode(raw, self._request, self._limit))
+        return self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
         if not self._reader.finished() and not self._reader.complete():

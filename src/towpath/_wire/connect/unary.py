@@ -85,6 +85,9 @@ class ConnectUnaryDialect(OneBodyDialect, WholeDialect):
     def read(self, body: bytes) -> Message:
         return self._codec.decode(body, self._request, self._limit)
 
+    def is_costly(self, body: bytes) -> bool:
+        return self._codec.is_costly(body, self._request, self._limit)
+
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
         """The response has the status 200. Its trailers go into the head, with a prefix."""
         body = self._codec.encode(response)

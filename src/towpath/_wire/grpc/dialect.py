@@ -9,9 +9,9 @@ from towpath._core.context import Reply
 from towpath._core.errors import RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._wire import metadata
-from towpath._wire.codec import CODECS, PROTO, BodyCodec
+from towpath._wire.codec import CODECS, MAY_BE_COSTLY, PROTO, BodyCodec
 from towpath._wire.compression import GRPC_FIELDS, REGISTRY, Compression
-from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeResponse
+from towpath._wire.dialect import CostlyMessage, ResponseEnd, StreamedDialect, WholeResponse
 from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.framing import pack_prefix
 from towpath._wire.http.fields import Field, Template
@@ -66,9 +66,13 @@ class GrpcDialect(StreamedDialect):
     def complete(self) -> bool:
         return self._reader.complete()
 
-    def next(self) -> Message | None:
+    def next(self) -> Message | CostlyMessage | None:
         raw = self._reader.next()
-        return None if raw is None else self._codec.decode(raw, self._request, self._limit)
+        if raw is None:
+            return None
+        if len(raw) > MAY_BE_COSTLY and self._codec.is_costly(raw, self._request, self._limit):
+            return CostlyMessage(lambda: self._codec.decode(raw, self._request, self._limit))
+        return self._codec.decode(raw, self._request, self._limit)
 
     def finish(self) -> None:
         if not self._reader.finished() and not self._reader.complete():

@@ -11,6 +11,7 @@ from towpath._core.errors import RpcError
 from towpath._core.metadata import Metadata
 from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
+from towpath._wire.codec import JSON
 from towpath._wire.compression import HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import HTTP_STATUS
 from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
@@ -45,6 +46,9 @@ class _RestDialect(OneBodyDialect):
 
     def read(self, body: bytes) -> Message:
         return self._binding.request(self._parameters, body, self._limit)
+
+    def is_costly(self, body: bytes) -> bool:
+        return JSON.is_costly(body, type(self._parameters), self._limit)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         return error_response(error, reply, status=_TOO_LARGE if self.too_large else None)
