@@ -71,6 +71,50 @@ def test_a_body_that_breaks_after_the_response_gets_no_second_one() -> None:
     assert (server.over, server.sent()) == ("finished", b"")
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /b HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 2000, 431),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        (b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", 400),
+    ],
+)
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("before", [1, 3])
+def test_a_fault_does_not_end_the_requests_before_it(before: int, data: bytes, status: int, split: bool) -> None:
+    server = Server(silent)
+    if split:
+        server.connection.receive(before * GET)
+        server.connection.receive(data)
+    else:
+        server.connection.receive(before * GET + data)
+    assert not server.reading
+    for served in range(before):
+        assert (server.requests[served].lost, server.over, server.sent()) == ("", "", b"")
+        server.connection.receive(b"and what comes behind it")
+        connection = server.connection
+        connection.send_head(200, [], end=False)
+        connection.send_data(b"ok", end=False)
+        assert server.sent().startswith(b"HTTP/1.1 200 ")
+        connection.send_data(b"", end=True)
+        if served < before - 1:
+            assert server.sent() == b"0\r\n\r\n"
+    assert server.sent().startswith(b"0\r\n\r\nHTTP/1.1 %d " % status)
+    assert server.over
+    assert not any(request.lost for request in server.requests[:before])
+
+
+def test_a_client_that_has_closed_its_half_behind_a_fault_gets_all_responses() -> None:
+    server = Server(silent)
+    server.connection.receive(GET + b"nonsense\r\n\r\n")
+    server.connection.input_ended()
+    assert not server.over
+    echo(server.requests[0])
+    assert server.sent().startswith(answer(b"/a", b"") + b"HTTP/1.1 400 ")
+    assert server.over
+
+
 def test_what_comes_behind_a_malformed_request_is_dropped_up_to_the_limit() -> None:
     server = Server(limits=Http1Limits(max_discarded=500))
     server.connection.receive(b"nonsense\r\n\r\n")

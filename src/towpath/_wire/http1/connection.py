@@ -2,8 +2,9 @@
 
 llhttp, through httptools, does the parsing and refuses requests that could be smuggled past proxies: two lengths, a length beside chunks,
 folded or malformed fields (RFC 9112, sections 5 to 7 and 11). A client may send requests before the last response has ended. They wait
-here, and reading stops while any does, so no more waits than one read has brought. `Upgrade` is ignored, as RFC 9110, section 7.8, allows:
-the request and all bytes behind it mean the same without the field. CONNECT is refused. Responses have the version of their request.
+here, and reading stops while any does, so no more waits than one read has brought. One that is malformed is refused in its turn.
+`Upgrade` is ignored, as RFC 9110, section 7.8, allows: the request and all bytes behind it mean the same without the field. CONNECT is
+refused. Responses have the version of their request.
 
 A response may end before its request. The rest of the request is then read and dropped, within limits: a connection that is closed while
 its client still sends is reset by TCP, and the client loses the response (RFC 9112, section 9.6).
@@ -62,7 +63,7 @@ class Http1Connection:
         self._discarding = False
         """Whether the response has ended before the request, whose rest is dropped."""
         self._discarded = 0
-        self._input_ended = False
+        self._input_ended = self._refused = False  # refused: what came last is malformed, and is told in its turn
         # Heads that came before on this connection, so that results worked out for one serve the next.
         self._known: dict[tuple[bytes, bytes, str, tuple[Field, ...]], Section] = {}
 
@@ -88,9 +89,10 @@ class Http1Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
-        if self._closed or (self._last and self._stream is not None and self._request_ended):
-            if self._closed:
-                self._discard(len(data))
+        if self._closed:
+            self._discard(len(data))
+            return
+        if self._refused or (self._last and self._stream is not None and self._request_ended):
             return
         self._unparsed += len(data)
         try:
@@ -98,12 +100,12 @@ class Http1Connection:
             if self._unparsed > self._limits.max_head:
                 raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
         except Fault as fault:
-            self._fail(fault)
+            self._refuse(fault)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            self._fail(cause if isinstance(cause, Fault) else Fault(400, str(error)))
+            self._refuse(cause if isinstance(cause, Fault) else Fault(400, str(error)))
         except httptools.HttpParserError as error:
-            self._fail(Fault(400, f"this is not HTTP/1.1: {error}"))
+            self._refuse(Fault(400, f"this is not HTTP/1.1: {error}"))
 
     def input_ended(self) -> None:
         """The client has closed its half of the connection. It may still wait for the responses to what it has sent."""
@@ -374,6 +376,11 @@ class Http1Connection:
     def _end(self) -> None:
         self._closed = True
         self._delegate.finished()
+
+    def _refuse(self, fault: Fault) -> None:
+        """Fail with `fault`, after the responses to the requests before the one that has it."""
+        self._refused = True
+        self._in_turn(lambda: self._fail(fault))
 
     def _fail(self, fault: Fault) -> None:
         if self._closed:

@@ -191,6 +191,20 @@ async def test_a_call_is_not_ended_for_the_head_that_comes_behind_it() -> None:
         writer.close()
 
 
+async def test_a_call_is_not_ended_for_the_malformed_request_that_comes_behind_it() -> None:
+    async with serving(echo := Echo()) as server:
+        reader, writer = await raw(
+            server, posted("/echo.v1.EchoService/Sleep", "application/json", b'{"seconds":1000}') + b"nonsense\r\n\r\n"
+        )
+        await echo.until(lambda: echo.seen["sleep"] == 1)
+        echo.release.set()
+        async with asyncio.timeout(PATIENCE):
+            answers = await reader.read()
+        assert answers.startswith(b"HTTP/1.1 200 ")
+        assert answers.count(b"HTTP/1.1 400 ") == 1
+        writer.close()
+
+
 async def test_a_head_that_never_ends_is_given_up() -> None:
     async with serving(Echo(), connections=ConnectionLimits(head_timeout=0.05)) as server:
         reader, writer = await raw(server, b"GET / HTTP/1.1\r\nHost: x\r\n")
