@@ -61,7 +61,9 @@ class App:
         on_decision: DecisionCallback | None = None,
     ) -> None:
         self.config = config or ServiceConfig()
-        self._store = store_of(self.config.idempotency, self.config.idempotency_where) if idempotency is None else idempotency
+        if idempotency is None:
+            idempotency = store_of(self.config.idempotency, self.config.idempotency_where, self.config.idempotency_memory)
+        self._store = idempotency
         self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
         self.metrics = CallMetrics(registry)
         self._signal = with_callback(self.metrics.decisions, on_decision)

@@ -34,6 +34,7 @@ NEEDS_RESTART: Final = {
     "server.http1": "service.http1",
     "server.http2": "service.http2",
     "idempotency": "service.idempotency",
+    "idempotency_memory": "service.idempotency_memory",
     "quota_store": "service.quota_store",
     "insecure": "service.insecure",
     "workers": "service.workers",

@@ -52,7 +52,7 @@ def explain(
         raise SetupError(f"{error}; {where_contracts_are(settings.source)}") from None
     settings = replace(settings, methods=configured_methods(settings, methods))
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
-    store = store_of(settings.idempotency, settings.idempotency_where)
+    store = store_of(settings.idempotency, settings.idempotency_where, settings.idempotency_memory)
     described = (_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides)
     print("\n\n".join(described))
     return 0

@@ -22,6 +22,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
     from towpath._app.settings import server_options as tables
     from towpath._app.settings.option_tables import OFF, told
     from towpath._contracts.policy import DEFAULT
+    from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES
     from towpath._transport.socket_options import TcpKeepalive
     from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 
@@ -30,6 +31,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
     kept = told(tables.KEEPALIVE, given.keepalive or TcpKeepalive(), TcpKeepalive())
     rows = (
         _compared("message_limit", settings.message_limit, DEFAULT_MESSAGE_LIMIT, " bytes"),
+        _compared("idempotency_memory", settings.idempotency_memory, DEFAULT_MAX_BYTES, " bytes"),
         _compared("header_limit", given.header_limit, usual.header_limit, " bytes"),
         _compared("compression", given.compression or OFF, OFF),
         *_below("connections", told(tables.CONNECTIONS, given.connections, usual.connections)),

@@ -9,7 +9,7 @@ from payment.v1.payment_towpath import PaymentService
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.service_file import load
 from towpath._core.errors import SetupError
-from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES, MemoryStore
 from towpath._stores.postgres import PostgresStore
 from towpath._stores.redis import RedisStore
 from towpath._stores.sqlite import SqliteStore
@@ -49,6 +49,24 @@ def test_the_file_says_where_and_its_password_is_in_no_repr(tmp_path):
     assert config.idempotency_where == f"{file}: service.idempotency"
     assert "hunter2" not in repr(config)
     assert load(None, {}).idempotency == "memory"
+
+
+def test_the_file_bounds_the_store_in_memory(tmp_path):
+    file = tmp_path / "towpath.toml"
+    file.write_text("[service]\nidempotency_memory = 65536\n")
+    config = load(file, {})
+    store = store_of(config.idempotency, config.idempotency_where, config.idempotency_memory)
+    assert isinstance(store, MemoryStore)
+    assert store.max_bytes == 65536
+    assert load(None, {}).idempotency_memory == DEFAULT_MAX_BYTES == 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [-1, 0, 65535, (1 << 40) + 1])
+def test_a_bound_out_of_its_range_is_refused(size, tmp_path):
+    file = tmp_path / "towpath.toml"
+    file.write_text(f"[service]\nidempotency_memory = {size}\n")
+    with pytest.raises(SetupError, match=rf"service\.idempotency_memory: {size} is out of range; give 65536 to 1099511627776 bytes"):
+        load(file, {})
 
 
 ECHO, PAYMENT = EchoService.spec.methods, PaymentService.spec.methods

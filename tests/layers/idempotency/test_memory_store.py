@@ -5,36 +5,15 @@ from google.protobuf.empty_pb2 import Empty
 
 from towpath._core import clock
 from towpath._core.errors import RpcError
-from towpath._layers.idempotency.memory_store import MemoryStore
-from towpath._layers.idempotency.store import Answer, KeyLease, StoreUnavailable, current_lease
+from towpath._layers.idempotency.memory_store import MIN_BYTES, MemoryStore
+from towpath._layers.idempotency.store import Answer, KeyLease, current_lease
 
 ANSWER = Answer(code=0, body=b"x")
 
 
-async def test_a_full_store_forgets_what_has_expired_before_an_answer() -> None:
-    now, store = 0.0, MemoryStore(capacity=2)
-    with clock.using(lambda: now):
-        await store.claim("answered", b"", "h", 1)
-        await store.complete("answered", "h", ANSWER, 100)
-        await store.claim("crashed", b"", "h", 1)
-        now = 1.0
-        await store.claim("new", b"", "h", 1)
-        assert (await store.claim("answered", b"", "i", 1)).answer == ANSWER
-        await store.claim("newer", b"", "h", 1)
-        assert (await store.claim("new", b"", "i", 1)).mine is False
-        assert len(store) == 2
-
-
-async def test_a_store_full_of_running_calls_takes_no_other() -> None:
-    store = MemoryStore(capacity=1)
-    await store.claim("a", b"", "h", 100)
-    with pytest.raises(StoreUnavailable, match="all 1 keys"):
-        await store.claim("b", b"", "h", 100)
-
-
-def test_a_capacity_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="capacity is 0"):
-        MemoryStore(capacity=0)
+def test_a_bound_too_small_for_anything_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_bytes is 65535; give 65536 or more"):
+        MemoryStore(max_bytes=MIN_BYTES - 1)
 
 
 async def test_only_who_holds_a_key_answers_or_frees_it() -> None:

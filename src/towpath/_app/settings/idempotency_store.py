@@ -5,6 +5,8 @@
     idempotency = "postgresql://..."           # or "redis://...", for all processes of the service
     idempotency = "off"                        # idempotency keys have no effect
 
+    idempotency_memory = 33554432              # bytes of the keys and answers in memory, of which one tenant of a caller gets a quarter
+
 No message shows the address, which may hold a password.
 """
 
@@ -13,13 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
+from towpath._app.settings.option_tables import Number
 from towpath._core.errors import SetupError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
-from towpath._layers.idempotency.memory_store import MemoryStore
+from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES, MIN_BYTES, MemoryStore
 from towpath._layers.idempotency.store import IdempotencyStore
 
 REDIS_SCHEMES: Final = frozenset({"redis", "rediss"})
 """The schemes of a Redis server's address, without and with TLS."""
+
+MEMORY: Final = Number("max_bytes", MIN_BYTES, 1 << 40, "bytes")
+"""The range of `idempotency_memory`."""
 
 _SQLITE: Final = "sqlite:///"
 _SHARED: Final = '"sqlite:///PATH", "postgresql://..." or "redis://..."'
@@ -40,12 +46,13 @@ class OpenableStore(Protocol):
         ...
 
 
-def store_of(setting: str, where: str) -> IdempotencyStore | None:
-    """The store that `setting` names, not yet opened; None for "off". Raises SetupError that names the place `where` if it names none."""
+def store_of(setting: str, where: str, memory: int = DEFAULT_MAX_BYTES) -> IdempotencyStore | None:
+    """The store that `setting` names, not yet opened; None for "off". A store in memory holds up to `memory` bytes. Raises SetupError that
+    names the place `where` if `setting` names no store."""
     if setting == "off":
         return None
     if setting == "memory":
-        return MemoryStore()
+        return MemoryStore(max_bytes=memory)
     if setting.startswith(_SQLITE) and len(setting) > len(_SQLITE):
         from towpath._stores.sqlite import SqliteStore  # noqa: PLC0415 # each store brings its driver
 
@@ -61,6 +68,11 @@ def store_of(setting: str, where: str) -> IdempotencyStore | None:
         return RedisStore(setting)
     kinds = '"off", "memory", "sqlite:///PATH", "postgresql://..." or "redis://..."'
     raise SetupError(f"{where}: does not name a store; give {kinds}")
+
+
+def memory_of(setting: int, where: str) -> int:
+    """The bytes of the setting `where`. Raises SetupError for a number out of its range."""
+    return int(MEMORY.read(setting, where))
 
 
 def check_keys(store: IdempotencyStore | None, methods: Sequence[MethodSpec[Any, Any]], where: str, *, workers: int, tells: bool) -> None:

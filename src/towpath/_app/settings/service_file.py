@@ -12,6 +12,7 @@
     openapi = true                                       # whether /openapi.json describes the service's REST API
     unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
+    idempotency_memory = 33554432                        # bytes of keys and answers in memory
     message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
@@ -73,6 +74,7 @@ from towpath._app.settings.attempts import HedgingSettings, RetrySettings
 from towpath._app.settings.declarations import NOTHING, CallTable, Declarations, WaiverTable
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.fallback import FallbackSettings
+from towpath._app.settings.idempotency_store import memory_of
 from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath._app.settings.server_options import (
     AdmissionMode,
@@ -89,6 +91,7 @@ from towpath._contracts.policy import MethodConfig, by_method_name
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
+from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES
 from towpath._transport.address import Address, Place, parse_place
 from towpath._transport.tls import ClientTls, ServerTls
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -118,6 +121,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     admission: AdmissionMode | AdmissionSettings = "on"
     idempotency: str = "memory"
+    idempotency_memory: int = DEFAULT_MAX_BYTES
     quota_store: str = LOCAL
     insecure: bool = False
     workers: int = 1
@@ -185,6 +189,8 @@ class ServiceConfig:
     """The store of answers by idempotency key (see `towpath._app.settings.idempotency_store`)."""
     idempotency_where: str = "idempotency"
     """Where `idempotency` was set, for messages."""
+    idempotency_memory: int = DEFAULT_MAX_BYTES
+    """Bytes of keys and answers, if the store of them is in memory."""
     quota_store: str = field(default=LOCAL, repr=False)  # it may hold a password
     """The store that counts calls for quotas (see `towpath._app.settings.quotas_and_bulkheads`)."""
     quota_store_where: str = "quota_store"
@@ -266,6 +272,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         admission_options=admission_options,
         idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
         idempotency_where=_where("idempotency", source, env),
+        idempotency_memory=memory_of(file.service.idempotency_memory, f"{source}: service.idempotency_memory"),
         quota_store=env.get("TOWPATH_QUOTA_STORE") or file.service.quota_store,
         quota_store_where=_where("quota_store", source, env),
         quotas=quotas_of(file.quotas, source),

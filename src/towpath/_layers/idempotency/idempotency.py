@@ -31,7 +31,16 @@ from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
-from towpath._layers.idempotency.store import Answer, Claim, IdempotencyStore, KeyLease, StoreUnavailable, current_lease
+from towpath._layers.idempotency.store import (
+    Answer,
+    Claim,
+    IdempotencyStore,
+    KeyLease,
+    KeyOwner,
+    StoreUnavailable,
+    current_lease,
+    current_owner,
+)
 
 log: Final = logging.getLogger("towpath.server")
 
@@ -41,16 +50,24 @@ KEY_REUSED: Final = "KEY_REUSED"
 """The reason of a rejection: the key came with another request before."""
 CONCURRENT_DUPLICATE: Final = "CONCURRENT_DUPLICATE"
 """The reason of a rejection: a call with this key runs in another process."""
+ANSWER_FORGOTTEN: Final = "ANSWER_FORGOTTEN"
+"""The reason of a rejection: the call was made, and the store had no room for its answer any more."""
 STORE_UNAVAILABLE: Final = "STORE_UNAVAILABLE"
 """The reason of a rejection: the store could not be asked."""
 REPLAYED: Final = "REPLAYED"
 """Signal: a call got the stored answer."""
 ANSWER_NOT_KEPT: Final = "ANSWER_NOT_KEPT"
 """Signal: the effect has happened, and its answer could not be stored."""
+KEYS_EVICTED: Final = "KEYS_EVICTED"
+"""Signal: the store has forgotten keys before their time, for want of room."""
 
 _KEY_MISSING: Final = (
     "the contract requires an idempotency key; send the header idempotency-key (CallOptions(idempotency_key=...) in towpath), the same for "
     "each attempt at one effect"
+)
+_ANSWER_FORGOTTEN: Final = (
+    "a call with its idempotency key was made, and the store had no room for its answer any more; look at what that call did, since it is "
+    "not done again"
 )
 
 
@@ -75,6 +92,12 @@ MAX_SILENT: Final = 64
 not gather tasks."""
 
 
+class _Turn(asyncio.Lock):
+    """The calls with one key in this process, of which one runs. The others wait in their order, so that the end of a call wakes one."""
+
+    calls = 0
+
+
 class Idempotency:
     """Runs unary calls that carry a key once. A call without a key passes, unless the contract requires one: then it is rejected with
     INVALID_ARGUMENT. While `store` is unavailable, a call with a key is rejected with UNAVAILABLE, since running it would break the
@@ -90,7 +113,7 @@ class Idempotency:
         self._store = store
         self._options = options
         self._signal = signal
-        self._running: dict[str, asyncio.Event] = {}
+        self._turns: dict[str, _Turn] = {}
         self._closing: set[asyncio.Task[Any]] = set()
         self._silent = 0
         """Claims that have no answer yet, although their calls have given up."""
@@ -121,14 +144,17 @@ class Idempotency:
     async def _in_turn(self, store: IdempotencyStore, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
         """Wait until no other call with this key runs in this process, then run this one."""
         key = scope(method, ctx)
-        while (first := self._running.get(key)) is not None:
-            await first.wait()
-        done = self._running[key] = asyncio.Event()
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = _Turn()
+        turn.calls += 1
         try:
-            return await self._once(KeyLease(store, key, uuid4().hex, self._options.ttl), method, following, request, ctx)
+            async with turn:
+                return await self._once(KeyLease(store, key, uuid4().hex, self._options.ttl), method, following, request, ctx)
         finally:
-            del self._running[key]
-            done.set()
+            turn.calls -= 1
+            if not turn.calls:
+                del self._turns[key]
 
     async def _once(self, key_lease: KeyLease, method: MethodSpec[Any, Any], following: Handler, request: Any, ctx: Context) -> Any:
         fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
@@ -137,6 +163,8 @@ class Idempotency:
         except StoreUnavailable as error:
             why = f"its idempotency key could not be checked: {error}"
             raise self._rejection(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
+        if claim.evicted:
+            self._tell(method, ctx, KEYS_EVICTED)
         if not claim.mine:
             return self._known(method, ctx, claim, fingerprint)
         token = current_lease.set(key_lease)
@@ -165,7 +193,9 @@ class Idempotency:
         remaining = ctx.remaining()
         options = self._options
         lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
+        token = current_owner.set(owner_of(ctx))
         claiming = self._start(key_lease.store.claim(key_lease.key, fingerprint, key_lease.holder, lease))
+        current_owner.reset(token)
         try:
             async with asyncio.timeout(_patience(ctx)):
                 return await asyncio.shield(claiming)
@@ -196,6 +226,8 @@ class Idempotency:
         if claim.fingerprint != fingerprint:
             why = "its idempotency key was used for another request; take a new one"
             raise self._rejection(method, ctx, Code.FAILED_PRECONDITION, KEY_REUSED, why)
+        if claim.forgotten:
+            raise self._rejection(method, ctx, Code.FAILED_PRECONDITION, ANSWER_FORGOTTEN, _ANSWER_FORGOTTEN)
         answer = claim.answer
         if answer is None:
             why = "a call with the same idempotency key is running"
@@ -281,6 +313,11 @@ def _patience(ctx: Context) -> float | None:
 def scope(method: MethodSpec[Any, Any], ctx: Context) -> str:
     """The key as stores know it: a hash, which is short, has one form, and hides the caller's key from a reader of the store."""
     return hashlib.sha256(f"{method.full_name}\0{ctx.tenant}\0{ctx.caller}\0{ctx.idempotency_key}".encode()).hexdigest()
+
+
+def owner_of(ctx: Context) -> KeyOwner:
+    """The party whose share of the store a key takes: a tenant of the caller, which is known by its certificate, or else by its host."""
+    return KeyOwner(ctx.caller or ctx.peer.rpartition(":")[0] or ctx.peer, ctx.tenant)
 
 
 def definite(error: BaseException) -> bool:

@@ -2,14 +2,15 @@
 
 A store holds one record per key: either the holder that runs the call, or the answer, each with a time at which it expires. Times are
 durations that the store adds to its own clock, since holders in several processes share none. A store that keeps its records beside a
-service's data can commit an effect and its answer as one: `current_lease` tells it which key the running handler is answering.
+service's data can commit an effect and its answer as one: `current_lease` tells it which key the running handler is answering. A store
+whose room is scarce can divide it: `current_owner` tells it whose key it is asked for.
 
 A store decides nothing about calls: it compares no fingerprints and chooses no errors.
 """
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
@@ -33,6 +34,15 @@ class Answer:
         return Answer(code=0, body=response.SerializeToString(deterministic=True))
 
 
+class KeyOwner(NamedTuple):
+    """The party whose share of a store a key is counted to."""
+
+    caller: str
+    """The identity in the caller's certificate, or its host."""
+    tenant: str
+    """The tenant that it calls for; empty for none."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """What a store answers to an attempt that asks for a key."""
@@ -45,6 +55,10 @@ class Claim:
     """The stored answer; None while another holder runs."""
     lease_left: float = 0.0
     """Seconds until the other holder's lease ends."""
+    forgotten: bool = False
+    """Whether the call was made, and the store had no room for its answer any more."""
+    evicted: int = 0
+    """Keys that the store has forgotten before their time since another claim told it, for want of room."""
 
 
 class IdempotencyStore(Protocol):
@@ -81,6 +95,12 @@ class KeyLease:
         self.answered = False
         """Whether an answer was committed with the effect. If so, the layer stores no other."""
 
+
+NOBODY: Final = KeyOwner("", "")
+"""The owner of keys that are claimed outside of a call."""
+
+current_owner: Final[ContextVar[KeyOwner]] = ContextVar("towpath_key_owner", default=NOBODY)
+"""The owner of the key that is being claimed, for a store that divides its room among owners."""
 
 current_lease: Final[ContextVar[KeyLease | None]] = ContextVar("towpath_idempotency", default=None)
 """The lease of this task's call; None in a call without a key."""
