@@ -13,7 +13,17 @@ from towpath._core.errors import SetupError
 from towpath._core.service import DEFAULT_TIMEOUT
 
 OR = "or what no handler began"
-LIMITS = ("message_limit", "idempotency_memory", "header_limit", "compression", "connections.", "keepalive.", "http1.", "http2.", "admission.")
+LIMITS = (
+    "message_limit",
+    "idempotency_memory",
+    "header_limit",
+    "compression",
+    "connections.",
+    "keepalive.",
+    "http1.",
+    "http2.",
+    "admission.",
+)
 """The starts of the rows about the limits of the server."""
 
 

@@ -47,6 +47,16 @@ def test_calls_are_dropped_as_often_as_the_formula_says(total, rejected, seed, h
         assert sum(tested.drops() for _ in range(asked)) / asked == pytest.approx(formula, abs=0.02)
 
 
+def test_a_throttle_that_forgets_drops_nothing(hand):
+    tested = throttle()
+    for outcome in (Outcome.SUCCESS, *[Outcome.OVERLOAD] * 100):
+        tested.record(outcome)
+    assert tested.probability() > 0
+    tested.forget()
+    assert tested.probability() == 0
+    assert (tested.window.total, tested.window.marked) == (0, 0)
+
+
 @pytest.mark.parametrize("rejected", [share / 20 for share in range(21)])
 def test_the_share_settles_within_two_points_of_twice_what_is_accepted(hand, rejected):
     # The target takes a share of what the client wants in each tenth of a second, and rejects the rest of what comes.

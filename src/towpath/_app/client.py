@@ -65,6 +65,7 @@ class Channel:
             signal=signal,
         )
         self._stack = ClientStack(metrics, config.methods, resilience, signal=signal)
+        self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
 
     def falling_back(self, sources: Mapping[MethodSpec[Any, Any], Source]) -> Self:

@@ -57,9 +57,10 @@ class ClientStack:
         self._signal = signal = metrics.decisions if signal is None else signal
         source = chance.generator()  # jitter; nothing here is a secret
         budget = RetryBudget(resilience.budget)
-        throttle = Throttle(
+        self.throttle = throttle = Throttle(
             source=source, options=replace(resilience.throttle_options, shadow=resilience.throttle == "shadow"), signal=signal
         )
+        """The layer that counts what the target rejects."""
         # A method has hedges or retries. Both are paid for from one budget.
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)

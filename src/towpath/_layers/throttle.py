@@ -9,6 +9,9 @@ A client sends at most twice as many calls as were accepted, so the windows of a
 more after the target has recovered. But as long as calls are dropped, half of the calls that are sent are rejected. So the windows start
 anew once `RUN` calls in a row were accepted, over a second or longer.
 
+A client that had lost all of its connections forgets what was rejected over them once it has one again: the server behind it is probably
+another process, and the old windows would drop calls for ten seconds after an outage.
+
 A call counts as not accepted only if the server itself shed it because it was overloaded: fewer calls do not help against any other
 failure. Calls that could not be sent, lost connections and used-up shares (a tenant's quota, a bulkhead, a RESOURCE_EXHAUSTED of a handler)
 count neither way. Otherwise one tenant's quota would drop the calls of all other tenants, and an outage would outlast itself. Errors of the
@@ -127,6 +130,11 @@ class AdaptiveThrottle:
         elif outcome is not Outcome.CANCELLED and outcome is not Outcome.TRANSIENT:
             self.accepted()
 
+    def forget(self) -> None:
+        """Start from zero."""
+        self.window.clear()
+        self._run = 0
+
     def accepted(self) -> None:
         """Count a call that was sent and accepted."""
         if self.window.marked:
@@ -165,6 +173,11 @@ class Throttle:
             total += throttle.window.total
             marked += throttle.window.marked
         return total < _REJECTING * marked
+
+    def forget(self) -> None:
+        """Forget all rejections, since the calls from now on go to another server, or over another connection."""
+        for throttle in self._throttles:
+            throttle.forget()
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -55,6 +55,8 @@ class Pool:
         """The connection, where there is but one endpoint: then nobody has to be asked. The call path looks here first."""
         self.endpoints: dict[Place, Endpoint] = {}
         """The endpoints of the last resolution. Those that have left it since are not among them."""
+        self.on_connected: Callable[[], object] = _unheard
+        """Called when an endpoint takes calls, and none did before."""
         self._target = target
         self._resolver = resolver
         self._dialer = dialer
@@ -262,8 +264,11 @@ class Pool:
     def _refresh_ready(self) -> None:
         """Find the endpoints that take calls: those that are ready, without the ejected, unless all of these are ejected."""
         ready = [known for known in self.endpoints.values() if known.state is State.READY]
+        connected = bool(ready and not self._ready)
         self._ready = [known for known in ready if known.load.tally.ejected_at is None] or ready
         self.sole = ready[0].link if len(self.endpoints) == 1 and ready else None
+        if connected:
+            self.on_connected()
 
     def _watch_ends(self) -> None:
         """Have the end of each stream tell the calls that wait. Only the first that waits has to ask for it: a connection that comes later
@@ -348,6 +353,10 @@ class Pool:
         self._refresh_ready()
         for endpoint in fresh:
             endpoint.connect()
+
+
+def _unheard() -> None:
+    """Nobody waits for a connection."""
 
 
 def _has_room(endpoint: Endpoint) -> bool:
