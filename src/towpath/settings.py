@@ -6,6 +6,7 @@ from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.targets import ChannelLimits
 from towpath._contracts.policy import MethodConfig
+from towpath._core.propagation.trust import Trust
 from towpath._layers.admission.adaptive_limit import LimitOptions
 from towpath._layers.admission.wait_limits import QueueOptions
 from towpath._layers.breaker import BreakerOptions
@@ -33,5 +34,6 @@ __all__ = [
     "ServerOptions",
     "ServiceConfig",
     "ThrottleOptions",
+    "Trust",
     "load",
 ]

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from towpath import _moved
+from towpath._core.propagation.trust import Trust
 from towpath._transport.address import Address
 from towpath._transport.client.channel import Channel
 from towpath._transport.client.connection_backoff import Backoff
@@ -32,6 +33,7 @@ __all__ = [
     "Server",
     "ServerTls",
     "TcpKeepalive",
+    "Trust",
 ]
 
 if not TYPE_CHECKING:  # see `towpath/__init__.py`

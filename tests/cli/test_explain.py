@@ -18,6 +18,7 @@ LIMITS = (
     "idempotency_memory",
     "header_limit",
     "compression",
+    "trust",
     "connections.",
     "keepalive.",
     "http1.",
@@ -115,12 +116,15 @@ def test_every_limit_of_a_server_has_a_row_that_says_it_is_a_default(capsys):
     assert found["message_limit"] == ["4194304 bytes", "default"]
     assert found["header_limit"] == ["16384 bytes", "default"]
     assert found["compression"] == ["off", "default"]
+    assert found["trust"] == ["private", "default"]
     assert found["connections.idle_timeout"] == ["3600s", "default"]
 
 
 def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, capsys):
     config.write_text(
-        config.read_text().replace("[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'")
+        config.read_text().replace(
+            "[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'\n        trust = 'none'"
+        )
         + """
         [service.connections]
         max_connections = 50
@@ -138,6 +142,7 @@ def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, caps
     text = rows(capsys.readouterr().out)
     for row in (
         ["header_limit", "2048 bytes; default 16384 bytes"],
+        ["trust", "none; default private"],
         ["compression", "gzip; default off"],
         ["connections.max_connections", "50; default 10000"],
         ["connections.idle_timeout", "off; default 3600s"],

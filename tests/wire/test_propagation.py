@@ -11,6 +11,7 @@ from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.trace import TraceContext
+from towpath._core.propagation.trust import Belief
 from towpath._wire import propagation
 from towpath._wire.hpack import Decoder
 from towpath._wire.propagation import Inherited
@@ -295,6 +296,10 @@ SENT = st.lists(
             (b"grpc-previous-rpc-attempts", b"2"),
             (b"idempotency-key", b"k"),
             (b"x-request-id", b"r"),
+            (b"towpath-cohort", b"5"),
+            (b"towpath-cohort", b"128"),
+            (b"x-forwarded-for", b"10.0.0.1"),
+            (b"x-forwarded-for", b"203.0.113.7"),
             (b"x", b"1"),
         ]
     ),
@@ -302,10 +307,10 @@ SENT = st.lists(
 )
 
 
-def outcome(head: list[Field], extra: list[Field]) -> tuple[object, ...]:
-    """All that is known of a call whose traces are all sent."""
+def outcome(head: list[Field], extra: list[Field], belief: Belief) -> tuple[object, ...]:
+    """All that is known of a call whose traces are all sent, but for a cohort that is drawn."""
     try:
-        ctx = propagation.received("a.B/C", Inherited(head, Criticality.SHEDDABLE_PLUS), extra, "peer", None, NOW)
+        ctx = propagation.received("a.B/C", Inherited(head, Criticality.SHEDDABLE_PLUS, belief), extra, "peer", None, NOW)
     except RpcError as error:
         return error.code, error.message
     traced = ctx.trace.parent_id and ctx.trace.trace_id
@@ -313,15 +318,15 @@ def outcome(head: list[Field], extra: list[Field]) -> tuple[object, ...]:
     return ctx.deadline, ctx.raw_traceparent, traced, ctx.trace.state, values
 
 
-@given(SENT, st.integers(0, 6))
-def test_the_fields_of_each_call_are_read_as_those_of_a_head_are(sent: list[Field], split: int) -> None:
+@given(SENT, st.integers(0, 6), st.sampled_from(Belief))
+def test_the_fields_of_each_call_are_read_as_those_of_a_head_are(sent: list[Field], split: int, belief: Belief) -> None:
     """The loop in `received` is a copy for speed: it must not differ from `Inherited.__init__`, which reads the whole table."""
-    assert outcome(sent[:split], sent[split:]) == outcome(sent, [])
+    assert outcome(sent[:split], sent[split:], belief) == outcome(sent, [], belief)
 
 
-@given(SENT, st.integers(0, 6))
-def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent: list[Field], split: int) -> None:
-    base, extra = Inherited(sent[:split], Criticality.SHEDDABLE_PLUS), sent[split:]
+@given(SENT, st.integers(0, 6), st.sampled_from(Belief))
+def test_a_call_is_of_the_same_importance_by_its_fields_and_by_its_context(sent: list[Field], split: int, belief: Belief) -> None:
+    base, extra = Inherited(sent[:split], Criticality.SHEDDABLE_PLUS, belief), sent[split:]
     by_fields = base.priority(extra)
     with suppress(RpcError):
         ctx = propagation.received("a.B/C", base, extra, "peer", None, NOW)

@@ -166,6 +166,7 @@ class App:
             documents=self._documents(),
             unknown_query=self.config.unknown_query,
             signal=self._signal,
+            trust=self.config.trust,
         )
         await self._open_stores()
         if sock is None:

@@ -4,6 +4,9 @@ A gateway speaks every protocol of a towpath server for the services that it for
 services behind it speak. Every call keeps its deadline, tenant, trace and criticality on the way. Metadata pass in both directions, and
 errors whole. Idempotency keys pass too, so that the server behind can keep answers by them. Streams pass message by message, and the back
 pressure of each side reaches the other.
+
+What a caller says of its tenant and criticality passes as far as the gateway believes it (`towpath._app.settings.trust`). The headers in
+which a proxy tells of the caller behind it do not pass: they may be made up, and a server behind would take the gateway's word for them.
 """
 
 from collections.abc import AsyncIterator
@@ -11,8 +14,13 @@ from typing import Any, Final
 
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, ServerStreamingCall
 from towpath._core.context import CallOptions, Context, Reply
+from towpath._core.metadata import Metadata
 from towpath._core.propagation.fields import PROPAGATED
+from towpath._core.propagation.trust import FORWARDED
 from towpath._core.service import Handler, MethodKind, MethodSpec, Service
+
+_OF_A_PROXY: Final = ("x-forwarded-", *FORWARDED)
+"""The beginnings of names of headers that a proxy writes for the next hop."""
 
 _NOT_INHERITED: Final = tuple(field.attribute for field in PROPAGATED if field.is_option and not field.inherited)
 
@@ -104,7 +112,10 @@ def _bidi_streaming(method: MethodSpec[Any, Any], channel: Binder) -> Any:
 def _options(ctx: Context) -> CallOptions:
     """Options with the call's metadata, and with the propagated values that a call inside another does not inherit: a forwarded call is the
     same call."""
-    return CallOptions(metadata=ctx.metadata, reply=Reply(), **{name: getattr(ctx, name) for name in _NOT_INHERITED})
+    metadata = ctx.metadata
+    if any(name.startswith(_OF_A_PROXY) for name, _ in metadata):
+        metadata = Metadata.received(tuple(pair for pair in metadata if not pair[0].startswith(_OF_A_PROXY)))
+    return CallOptions(metadata=metadata, reply=Reply(), **{name: getattr(ctx, name) for name in _NOT_INHERITED})
 
 
 def _pass_on(reply: Reply | None, ctx: Context) -> None:

@@ -37,6 +37,7 @@ NEEDS_RESTART: Final = {
     "idempotency_memory": "service.idempotency_memory",
     "quota_store": "service.quota_store",
     "insecure": "service.insecure",
+    "trust": "service.trust",
     "workers": "service.workers",
     "tls": "service.tls",
     "client_tls": "tls",

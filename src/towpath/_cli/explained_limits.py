@@ -21,7 +21,9 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
     """The limits of the server itself, which hold for all its methods together."""
     from towpath._app.settings import server_options as tables
     from towpath._app.settings.option_tables import OFF, told
+    from towpath._app.settings.trust import told as trust_told
     from towpath._contracts.policy import DEFAULT
+    from towpath._core.propagation.trust import DEFAULT_TRUST
     from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES
     from towpath._transport.socket_options import TcpKeepalive
     from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -34,6 +36,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
         _compared("idempotency_memory", settings.idempotency_memory, DEFAULT_MAX_BYTES, " bytes"),
         _compared("header_limit", given.header_limit, usual.header_limit, " bytes"),
         _compared("compression", given.compression or OFF, OFF),
+        _compared("trust", trust_told(settings.trust), trust_told(DEFAULT_TRUST)),
         *_below("connections", told(tables.CONNECTIONS, given.connections, usual.connections)),
         *_below("keepalive", kept if given.keepalive is not None else [("time", OFF, next(kept)[1])]),
         *_below("http1", told(tables.HTTP1, given.http1, usual.http1)),

@@ -128,6 +128,7 @@ class Context:
         "caller",
         "criticality",
         "deadline",
+        "given_cohort",
         "given_request_id",
         "idempotency_key",
         "metadata",
@@ -173,6 +174,9 @@ class Context:
     given_request_id: Final[str]
     """The `x-request-id` that came from outside; empty without one."""
 
+    given_cohort: Final[int | None]
+    """The cohort that a server drew, since it does not trust who began the tree of calls; None if the trace decides."""
+
     raw_traceparent: Final[bytes]
     """The raw `traceparent` of a received call; empty without one. Most calls never need it parsed."""
 
@@ -214,6 +218,7 @@ class Context:
         self.caller = ""
         self.wait_for_ready = False
         self.idempotency_key = ""
+        self.given_cohort = None
         self.server = None
         self.cached_trace = trace
         self.raw_traceparent = traceparent
@@ -237,6 +242,7 @@ class Context:
         ctx.caller = ""
         ctx.wait_for_ready = False
         ctx.idempotency_key = ""
+        ctx.given_cohort = None
         ctx.server = None
         ctx.cached_trace = trace
         ctx.raw_traceparent = b""
@@ -263,6 +269,7 @@ class Context:
         ctx.caller = ""
         ctx.wait_for_ready = False
         ctx.idempotency_key = ""
+        ctx.given_cohort = None
         ctx.server = None
         ctx.cached_trace = None
         ctx.raw_traceparent = traceparent
@@ -286,7 +293,11 @@ class Context:
 
     @property
     def cohort(self) -> int:
-        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one."""
+        """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one. If the caller at its
+        root is not trusted, a server drew it."""
+        given = self.given_cohort
+        if given is not None:
+            return given
         raw = self.raw_traceparent
         cohort = cohort_of(raw) if raw else None
         return self.trace.cohort if cohort is None else cohort

@@ -2,7 +2,7 @@
 reads it.
 
 Fields that vary from call to call are literals without indexing, so that they neither grow nor churn the peer's dynamic table. What a
-server reads is taken as it comes; what to believe of it is for the edge to decide (tenant and criticality from outside the trust boundary).
+server believes of them depends on the connection and on what a proxy says of the call (`towpath._core.propagation.trust`).
 
 A tenant or an idempotency key that is malformed, or comes twice, rejects the call: cut, mended or chosen it could be another's, and with it
 the answer. What only describes a call (criticality, attempts, request id, trace) counts as not sent if it is malformed or comes twice.
@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final
 
+from towpath._core import chance
 from towpath._core.context import CRITICAL, Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
-from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, PROPAGATED, PropagatedField
+from towpath._core.propagation.fields import ATTEMPT, COHORT, CRITICALITY, PROPAGATED, PropagatedField
 from towpath._core.propagation.trace import TraceContext, cohort_of
+from towpath._core.propagation.trust import FORWARDED, Belief, is_inside
 from towpath._core.server_call import ServerCallInfo
 from towpath._wire import metadata as metadata_codec
 from towpath._wire import timeout as timeout_codec
@@ -32,6 +34,24 @@ _MAX_CONNECT_TIMEOUT: Final = 10**10 - 1  # milliseconds; Connect has ten digits
 
 _BY_NAME: Final = {field.name.encode(): field for field in PROPAGATED}
 _WRITTEN: Final = tuple((name, field.render) for name, field in _BY_NAME.items())
+
+_FORWARDED: Final = PropagatedField(
+    name="forwarded",
+    attribute="",
+    absent=None,
+    parse=lambda _: None,
+    render=bytes,
+    rule="",
+    rejects_malformed=False,
+    inherited=False,
+    is_option=False,
+    instead="",
+    from_untrusted=min,
+)
+"""Stands for all headers in which a proxy says whose call it passes on. They are no part of the context, and are read with it."""
+
+_READ: Final = {**_BY_NAME, **{name.encode(): _FORWARDED for name in FORWARDED}}
+_COHORT_BITS: Final = 7
 _values_of: Final = attrgetter(*(field.attribute for field in PROPAGATED))
 
 
@@ -101,6 +121,7 @@ class Inherited:
 
     __slots__ = (
         "attempt",
+        "belief",
         "criticality",
         "fault",
         "fields",
@@ -112,6 +133,7 @@ class Inherited:
         "timeout",
         "traceparent",
         "tracestate",
+        "trusted",
     )
 
     fields: Final[Sequence[Field]]
@@ -119,6 +141,12 @@ class Inherited:
 
     implied: Final[Criticality]
     """The criticality of a call whose fields name none, or none that is known."""
+
+    belief: Final[Belief]
+    """What is believed of the callers at the other end of the connection."""
+
+    trusted: bool
+    """Whether what the fields say is believed."""
 
     found: dict[PropagatedField, bytes]
     """The raw values of the propagated context."""
@@ -147,12 +175,13 @@ class Inherited:
     metadata: Final[Metadata]
     """What the application sent."""
 
-    started: tuple[Sequence[Field], TraceContext] | None
-    """The trace that `priority` started for the call with these literals."""
+    started: tuple[Sequence[Field], TraceContext | int] | None
+    """The trace that `priority` started for the call with these literals, or the cohort that it drew for an untrusted one."""
 
-    def __init__(self, fields: Sequence[Field], implied: Criticality = CRITICAL) -> None:
+    def __init__(self, fields: Sequence[Field], implied: Criticality = CRITICAL, belief: Belief = Belief.ALL) -> None:
         self.fields = fields
         self.implied = implied
+        self.belief = belief
         self.timeout = b""
         self.traceparent = b""
         self.tracestate = ""
@@ -162,12 +191,14 @@ class Inherited:
         self.said = []
         rest: list[Field] = []
         for name, value in fields:
-            field = _BY_NAME.get(name)
+            field = _READ.get(name)
             if field is not None:
                 if field in found:
                     _add(found, field, value)
                 else:
                     found[field] = value
+                if field is _FORWARDED:
+                    rest.append((name, value))
             elif name == b"grpc-timeout":
                 self.timeout = value
             elif name == b"connect-timeout-ms":
@@ -180,32 +211,46 @@ class Inherited:
                 self.tracestate = f"{self.tracestate},{state}" if self.tracestate and state else self.tracestate or state
             else:
                 rest.append((name, value))
+        trusted = self.trusted = belief is Belief.ALL or _is_believed(belief, found)
         for field, value in found.items():
             parsed = field.parse(value)
             if parsed is not None:
-                self.said.append((field.attribute, parsed))
+                believed = parsed if trusted else field.from_untrusted(parsed, implied if field is CRITICALITY else field.absent)
+                self.said.append((field.attribute, believed))
             elif field.rejects_malformed:
                 self.fault = f"{field.name} is not one field of {field.rule}"
-        self.criticality, self.attempt = _importance(found, implied) if CRITICALITY in found or ATTEMPT in found else (implied, 0)
+        said = CRITICALITY in found or ATTEMPT in found
+        self.criticality, self.attempt = _importance(found, implied, trusted=trusted) if said else (implied, 0)
         self.metadata = metadata_codec.decode(rest)
 
     def priority(self, extra: Sequence[Field], /) -> tuple[Criticality, int, int]:
         """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that rejects it has to know.
 
         A call whose cohort its fields do not tell starts a trace here, and `received` gives its context that one. So the cohort is the same
-        whoever asks.
+        whoever asks. A caller that is not trusted could choose its trace, so that the cohort of its call is drawn.
         """
         found, traceparent = self.found, self.traceparent
         for name, value in extra:
             if name == b"traceparent":
                 traceparent = _joined(traceparent, value) if traceparent else value
                 continue
-            field = _BY_NAME.get(name)
+            field = _READ.get(name)
             if field is not None:
                 found = dict(found) if found is self.found else found
                 _add(found, field, value)
-        criticality, attempt = (self.criticality, self.attempt) if found is self.found else _importance(found, self.implied)
-        cohort = cohort_of(traceparent)
+        if found is self.found:
+            trusted, criticality, attempt = self.trusted, self.criticality, self.attempt
+        else:
+            trusted = _is_believed(self.belief, found)
+            criticality, attempt = _importance(found, self.implied, trusted=trusted)
+        if not trusted:
+            cohort = chance.bits(_COHORT_BITS)
+            self.started = extra, cohort
+            return criticality, attempt, cohort
+        given = found.get(COHORT)
+        cohort = None if given is None else COHORT.parse(given)
+        if cohort is None:
+            cohort = cohort_of(traceparent)
         if cohort is None:
             trace = TraceContext.root()
             self.started = extra, trace
@@ -224,13 +269,20 @@ def _joined(before: bytes, value: bytes) -> bytes:
     return before + b"\n" + value if before else value
 
 
-def _importance(found: dict[PropagatedField, bytes], implied: Criticality) -> tuple[Criticality, int]:
+def _is_believed(belief: Belief, found: dict[PropagatedField, bytes]) -> bool:
+    """Whether a call with these fields is believed."""
+    forwarded = found.get(_FORWARDED)
+    return belief is Belief.ALL or (belief is Belief.UNLESS_FORWARDED and (forwarded is None or is_inside(forwarded)))
+
+
+def _importance(found: dict[PropagatedField, bytes], implied: Criticality, *, trusted: bool) -> tuple[Criticality, int]:
     """Criticality, and attempts before."""
     level, attempts = found.get(CRITICALITY), found.get(ATTEMPT)
-    return (
-        implied if level is None else CRITICALITY.parse(level) or implied,
-        0 if attempts is None else ATTEMPT.parse(attempts) or 0,
-    )
+    criticality = implied if level is None else CRITICALITY.parse(level) or implied
+    attempt = 0 if attempts is None else ATTEMPT.parse(attempts) or 0
+    if trusted:
+        return criticality, attempt
+    return CRITICALITY.from_untrusted(criticality, implied), ATTEMPT.from_untrusted(attempt, ATTEMPT.absent)
 
 
 def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fallback: float | None, now: float) -> Context:
@@ -251,7 +303,7 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
         elif name == b"traceparent":
             traceparent = _joined(traceparent, value) if traceparent else value
         else:
-            base = Inherited((*base.fields, *extra), base.implied)
+            base = Inherited((*base.fields, *extra), base.implied, base.belief)
             timeout, traceparent = base.timeout, base.traceparent
             break
     if base.fault:
@@ -269,7 +321,13 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
         setattr(ctx, attribute, value)
     if base.tracestate:
         ctx.cached_trace = TraceContext.received(traceparent, base.tracestate)
+    known = None
     if started is not None and started[0] is extra:
-        ctx.cached_trace = started[1]
+        known = started[1]
+    if not base.trusted:
+        given: Any = ctx
+        given.given_cohort = known if isinstance(known, int) else chance.bits(_COHORT_BITS)
+    elif isinstance(known, TraceContext):
+        ctx.cached_trace = known
     ctx.server = ServerCallInfo(now)
     return ctx

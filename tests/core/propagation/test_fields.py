@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from towpath._core.context import CallOptions, Context, Criticality
 from towpath._core.metadata import OWNED
-from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
+from towpath._core.propagation.fields import ATTEMPT, COHORT, CRITICALITY, IDEMPOTENCY_KEY, PROPAGATED, REQUEST_ID, TENANT, PropagatedField
 
 VALUES: dict[PropagatedField, st.SearchStrategy[Any]] = {
     CRITICALITY: st.sampled_from(Criticality),
@@ -16,9 +16,10 @@ VALUES: dict[PropagatedField, st.SearchStrategy[Any]] = {
     ATTEMPT: st.integers(1, 10**8 - 1),
     IDEMPOTENCY_KEY: st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255),
     REQUEST_ID: st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=128),
+    COHORT: st.integers(0, 127),
 }
 
-MALFORMED = {CRITICALITY: b"HUGE", TENANT: b"a\nb", ATTEMPT: b"-1", IDEMPOTENCY_KEY: b"a b", REQUEST_ID: b"\xff"}
+MALFORMED = {CRITICALITY: b"HUGE", TENANT: b"a\nb", ATTEMPT: b"-1", IDEMPOTENCY_KEY: b"a b", REQUEST_ID: b"\xff", COHORT: b"128"}
 
 each_field = pytest.mark.parametrize("field", PROPAGATED, ids=lambda field: field.name)
 
@@ -39,7 +40,7 @@ def test_what_is_written_is_what_is_read(field: PropagatedField, data: st.DataOb
 @each_field
 def test_what_is_malformed_or_comes_twice_is_no_value(field: PropagatedField) -> None:
     assert field.parse(MALFORMED[field]) is None
-    value = field.render({CRITICALITY: Criticality.SHEDDABLE, ATTEMPT: 1}.get(field, "a"))
+    value = field.render({CRITICALITY: Criticality.SHEDDABLE, ATTEMPT: 1, COHORT: 1}.get(field, "a"))
     assert field.parse(value + b"\n" + value) is None
 
 
@@ -78,3 +79,25 @@ def test_an_option_wins_over_what_is_inherited(field: PropagatedField, data: st.
         with_value(field, inherited).child("a.B/C", None, options, Criticality.SHEDDABLE),
     ):
         assert getattr(ctx, field.attribute) == given_value
+
+
+@each_field
+@given(st.data())
+def test_an_untrusted_caller_gains_nothing_by_any_value(field: PropagatedField, data: st.DataObject) -> None:
+    value, implied = data.draw(VALUES[field]), data.draw(st.sampled_from(Criticality))
+    unsaid = implied if field is CRITICALITY else field.absent
+    believed = field.from_untrusted(value, unsaid)
+    if field is CRITICALITY:
+        assert believed is min(value, implied)
+    elif field is ATTEMPT:
+        assert believed == 1
+        assert field.from_untrusted(0, unsaid) == 0
+    else:
+        assert believed == (value if field in {IDEMPOTENCY_KEY, REQUEST_ID} else unsaid)
+
+
+def test_a_cohort_that_was_drawn_goes_with_the_tree_of_calls() -> None:
+    ctx = Context("a.B/C", traceparent=b"00-000000000000000000000000000000ff-0000000000000001-00")
+    assert ctx.cohort == 127
+    drawn = with_value(COHORT, 0)
+    assert drawn.cohort == drawn.child("d.E/F", None).cohort == drawn.again(1).cohort == 0

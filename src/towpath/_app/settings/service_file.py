@@ -16,6 +16,7 @@
     message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
+    trust = ["10.4.0.0/16"]                              # whose tenants and criticalities hold (`towpath._app.settings.trust`)
 
     [service.tls]                                        # the service's own certificate; paths are relative to this file
     certificate = "tls.crt"
@@ -57,9 +58,9 @@ behind a mesh's sidecar. A service without a configured address listens on a fre
 a SetupError that names file and field; nothing is guessed.
 
 Variables win over the file: TOWPATH_CONFIG (the path of the file), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>,
-TOWPATH_IDEMPOTENCY and TOWPATH_QUOTA_STORE. An address that holds a password belongs in a variable. Four variables belong to one start of
-one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to say READY=1),
-TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker)."""
+TOWPATH_IDEMPOTENCY, TOWPATH_QUOTA_STORE and TOWPATH_TRUST. An address that holds a password belongs in a variable. Four variables belong
+to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
+say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker)."""
 
 import os
 from collections.abc import Mapping
@@ -87,10 +88,12 @@ from towpath._app.settings.server_options import (
 from towpath._app.settings.suggest import suggestion
 from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
 from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
+from towpath._app.settings.trust import trust_of
 from towpath._contracts.policy import MethodConfig, by_method_name
 from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
+from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
 from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES
 from towpath._transport.address import Address, Place, parse_place
 from towpath._transport.tls import ClientTls, ServerTls
@@ -124,6 +127,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     idempotency_memory: int = DEFAULT_MAX_BYTES
     quota_store: str = LOCAL
     insecure: bool = False
+    trust: str | tuple[str, ...] | None = None
     workers: int = 1
     owns: tuple[str, ...] = ()
     serves: tuple[str, ...] | None = None
@@ -201,6 +205,8 @@ class ServiceConfig:
     """The tables of `[bulkheads]`."""
     insecure: bool = False
     """Whether plaintext is spoken beyond the loopback address."""
+    trust: Trust = DEFAULT_TRUST
+    """The callers whose words about tenant, criticality and the like hold (see `towpath._app.settings.trust`)."""
     workers: int = 1
     """The number of processes that serve."""
     tls: ServerTls | None = None
@@ -278,6 +284,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         quotas=quotas_of(file.quotas, source),
         bulkheads=bulkheads_of(file.bulkheads, source),
         insecure=file.service.insecure or env.get("TOWPATH_INSECURE", "") not in ("", "0"),
+        trust=trust_of(env.get("TOWPATH_TRUST") or file.service.trust, _where("trust", source, env)),
         workers=_workers(file.service.workers, source, env),
         tls=None if source is None or file.service.tls is None else file.service.tls.resolved(source),
         client_tls=None if source is None or file.tls is None else file.tls.resolved(source),

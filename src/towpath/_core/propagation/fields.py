@@ -7,6 +7,7 @@ Everything that handles such a value walks this table. A new header is one entry
 - `CallOptions` says which values a caller sets; `towpath call` takes them as headers.
 - `towpath._app.forward` passes on the values that are not inherited.
 - `towpath._core.metadata.OWNED` keeps the headers from applications.
+- `towpath._core.propagation.trust` says which callers are believed; the table says what holds of a value from another caller.
 
 Two parts of the context are not in the table. A deadline has its own header in each protocol, which holds the time that is left. A trace
 changes from hop to hop and takes two headers (`towpath._core.propagation.trace`).
@@ -24,6 +25,7 @@ _TENANT: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 _MAX_TENANT: Final = 128  # bytes
 _REQUEST_ID: Final = re.compile(rb"[\x20-\x7e]{1,128}")
 _MAX_DIGITS: Final = 8
+_COHORTS: Final = {b"%d" % cohort: cohort for cohort in range(128)}
 
 KEY_RULE: Final = "1 to 255 printable ASCII characters without spaces"
 """The rule for an idempotency key, as error messages give it."""
@@ -81,6 +83,18 @@ class PropagatedField:
     instead: str
     """The advice for an application that tries to send the header as metadata."""
 
+    from_untrusted: Callable[[Any, Any], Any]
+    """Turn a caller's value into the one that holds if the caller is not trusted. The second argument is the value of a call that comes
+    without the header."""
+
+
+def _dropped(_: Any, unsaid: Any) -> Any:
+    return unsaid
+
+
+def _kept(value: Any, _: Any) -> Any:
+    return value
+
 
 def _parse_tenant(value: bytes) -> str | None:
     if value.isalnum() and len(value) < _MAX_TENANT:  # most tenants are, and this takes 1 us less (measured)
@@ -105,6 +119,10 @@ def _parse_key(value: bytes) -> str | None:
     return key if is_key(key) else None
 
 
+def _parse_cohort(value: bytes) -> int | None:
+    return _COHORTS.get(value)
+
+
 def _parse_request_id(value: bytes) -> str | None:
     return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
 
@@ -120,8 +138,10 @@ CRITICALITY: Final = PropagatedField(
     inherited=True,
     is_option=True,
     instead="set the option criticality",
+    from_untrusted=min,
 )
-"""How important the call is. If a contract gives its method another criticality than CRITICAL, that one replaces `absent`."""
+"""How important the call is. If a contract gives its method another criticality than CRITICAL, that one replaces `absent`. A caller that is
+not trusted can only make its call less important."""
 
 TENANT: Final = PropagatedField(
     name="towpath-tenant",
@@ -134,6 +154,7 @@ TENANT: Final = PropagatedField(
     inherited=True,
     is_option=True,
     instead="set the option tenant",
+    from_untrusted=_dropped,
 )
 """The customer or user that the call is made for. A name that is cut or mended could be another tenant's, and the answer would be too."""
 
@@ -148,8 +169,10 @@ ATTEMPT: Final = PropagatedField(
     inherited=False,
     is_option=False,
     instead="each attempt of a retry sets it",
+    from_untrusted=lambda attempt, _: min(attempt, 1),
 )
-"""How many attempts came before this one. `Context.again` sets it anew for each attempt."""
+"""How many attempts came before this one. `Context.again` sets it anew for each attempt. Of a caller that is not trusted only this is
+believed, that the call is a repetition: an overloaded server rejects repetitions first, so nobody gains by saying it."""
 
 IDEMPOTENCY_KEY: Final = PropagatedField(
     name="idempotency-key",
@@ -162,6 +185,7 @@ IDEMPOTENCY_KEY: Final = PropagatedField(
     inherited=False,
     is_option=True,
     instead="set the option idempotency_key",
+    from_untrusted=_kept,
 )
 """The key under which the call has its effect at most once. A handler that calls one method twice wants two effects, so no call inherits
 the key."""
@@ -177,8 +201,25 @@ REQUEST_ID: Final = PropagatedField(
     inherited=True,
     is_option=False,
     instead="a call takes it from the call that it is made in",
+    from_untrusted=_kept,
 )
-"""The id that the edge, or a caller of the edge, gave the request."""
+"""The id that the edge, or a caller of the edge, gave the request. It proves nothing, and only helps to find a call in a log."""
 
-PROPAGATED: Final[tuple[PropagatedField, ...]] = (CRITICALITY, TENANT, ATTEMPT, IDEMPOTENCY_KEY, REQUEST_ID)
+COHORT: Final = PropagatedField(
+    name="towpath-cohort",
+    attribute="given_cohort",
+    absent=None,
+    parse=_parse_cohort,
+    render=lambda cohort: b"%d" % cohort,
+    rule="a number from 0 to 127",
+    rejects_malformed=False,
+    inherited=True,
+    is_option=False,
+    instead="a call takes it from the call that it is made in",
+    from_untrusted=_dropped,
+)
+"""The cohort that a server has drawn for the call of a caller that it does not trust, in place of the one from the trace. Such a caller
+could choose a trace id of the cohort that is rejected last."""
+
+PROPAGATED: Final[tuple[PropagatedField, ...]] = (CRITICALITY, TENANT, ATTEMPT, IDEMPOTENCY_KEY, REQUEST_ID, COHORT)
 """The table, in the order in which the headers are written."""

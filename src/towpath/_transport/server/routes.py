@@ -9,6 +9,7 @@ from towpath._core.calls.thread_handlers import asynchronous
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import UnknownQuery
+from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._core.unstarted_calls import unstarted_callbacks
 from towpath._transport.server.method_route import MethodRoute
@@ -55,12 +56,12 @@ class GrpcUnaryRoute:
 
     __slots__ = ("head", "inherited", "message_limit", "method_route", "negotiation")
 
-    def __init__(self, head: Section, method_route: MethodRoute, negotiation: Negotiation) -> None:
+    def __init__(self, head: Section, method_route: MethodRoute, negotiation: Negotiation, belief: Belief) -> None:
         self.head = head
         self.method_route = method_route
         self.message_limit = method_route.message_limit  # once more, for each call reads it
         self.negotiation = negotiation
-        self.inherited = Inherited(head.fields, method_route.criticality)
+        self.inherited = Inherited(head.fields, method_route.criticality, belief)
 
 
 class DialectRoute:
@@ -68,11 +69,13 @@ class DialectRoute:
 
     __slots__ = ("_negotiation", "dialects", "expects_continue", "head", "inherited", "method_route", "needs_http2")
 
-    def __init__(self, head: Section, method_route: MethodRoute, dialects: DialectFactory, *, expects_continue: bool = False) -> None:
+    def __init__(
+        self, head: Section, method_route: MethodRoute, dialects: DialectFactory, belief: Belief, *, expects_continue: bool = False
+    ) -> None:
         self.head = head
         self.method_route = method_route
         self.dialects = dialects
-        self.inherited = Inherited(head.fields, method_route.criticality)
+        self.inherited = Inherited(head.fields, method_route.criticality, belief)
         self.expects_continue = expects_continue
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
@@ -149,12 +152,13 @@ class Routes:
             if method_route.method.kind is MethodKind.UNARY:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
-    def resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
-        """What becomes of a head, from now on remembered on it."""
-        route = head.route = self._resolve(head)
+    def resolve(self, head: Section, belief: Belief = Belief.ALL) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+        """What becomes of a head, from now on remembered on it. `belief` is what the server believes of the connection that the head came
+        over; a head is no other connection's."""
+        route = head.route = self._resolve(head, belief)
         return route
 
-    def _resolve(self, head: Section) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+    def _resolve(self, head: Section, belief: Belief) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
         fields = dict(head.fields)
         expects = b"expect" in fields
         if expects and _expectations(head) != {b"100-continue"}:
@@ -172,8 +176,8 @@ class Routes:
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
                 if not expects and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
-                    return GrpcUnaryRoute(head, method_route, found.negotiation)
-                return DialectRoute(head, method_route, found, expects_continue=expects)
+                    return GrpcUnaryRoute(head, method_route, found.negotiation, belief)
+                return DialectRoute(head, method_route, found, belief, expects_continue=expects)
         if head.method == b"OPTIONS" and is_method:
             return DirectResponse(WholeResponse(_OPTIONS, (), b""))
         if is_method:

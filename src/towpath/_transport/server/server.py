@@ -8,6 +8,7 @@ from typing import Any, Final
 from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
+from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath._transport.server.connections.connection import ServerLink
@@ -40,6 +41,7 @@ class Server:
     for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
     8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
+    `trust` says whose words about tenant and criticality hold (`towpath._core.propagation.trust`; by default those of private networks).
     `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `signal` is told of the
     connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
     """
@@ -58,6 +60,7 @@ class Server:
         documents: Documents = NO_DOCUMENTS,
         unknown_query: UnknownQuery = "refuse",
         signal: Signal = unheard,
+        trust: Trust = DEFAULT_TRUST,
     ) -> None:
         self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query)
         self.limits = limits
@@ -65,6 +68,7 @@ class Server:
         self.compression = configured(compression)
         self.links: dict[ServerLink[Any], None] = {}
         self.signal = signal
+        self.trust = trust
         self.connections = Connections(connections or ConnectionLimits(), signal)
         self.deferred_writes = DeferredWrites()
         self._listener: asyncio.Server | None = None

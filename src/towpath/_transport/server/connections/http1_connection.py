@@ -80,7 +80,7 @@ class Http1Link(ServerLink[Http1Connection]):
 
     def accept(self, head: Section) -> "Http1Exchange":
         self._asked += 1
-        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head)
+        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
         if isinstance(route, DirectResponse):
             return Http1Exchange(self, route.response)
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)

@@ -119,7 +119,7 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head)
+        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             method = "" if isinstance(route, DirectResponse) else route.method_route.name
