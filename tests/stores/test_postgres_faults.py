@@ -1,6 +1,7 @@
 """The PostgreSQL store under each fault of `docs/howto/stores-under-faults.md`, with a real server, and a relay that loses and silences."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -99,7 +100,7 @@ async def test_a_silent_server_is_given_up_and_found_again(postgres: str, key: s
         store._timeout = 0.2
         ended = await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(20)), return_exceptions=True)
         assert {str(error) for error in ended} == {"PostgreSQL: no answer within 0.2 s"}
-        with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written: no answer in time"):
+        with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written$"):
             async with store.transaction():
                 pass
         way.silent = False
@@ -140,7 +141,9 @@ async def test_a_handler_that_is_cancelled_at_a_silent_server_ends(postgres: str
     ],
     ids=["read-only", "locked", "too slow", "full", "deadlock"],
 )
-async def test_a_server_that_cannot_write_now_is_unavailable_and_nothing_is_written(postgres: str, provoke: str, says: str) -> None:
+async def test_a_server_that_cannot_write_now_is_unavailable_and_nothing_is_written(
+    postgres: str, provoke: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
     other = await asyncpg.connect(postgres)
     await other.execute("CREATE TABLE IF NOT EXISTS locked (x int)")
     holding = other.transaction()
@@ -153,8 +156,9 @@ async def test_a_server_that_cannot_write_now_is_unavailable_and_nothing_is_writ
                 await tx.execute(statement)
 
     async with behind(postgres) as (store, _):
-        with pytest.raises(RpcError, match=rf"UNAVAILABLE.*nothing was written: .*{says}"):
+        with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written$"):
             await effect()
+    assert re.search(says, caplog.text)
     await holding.rollback()
     await other.close()
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from towpath._core.errors import SetupError
+from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
 from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, undecided, unwritten
 from towpath._stores.placeholders import numbered
@@ -111,6 +112,7 @@ class PostgresStore:
         self._timeout = timeout
         self._pool: Any = None
         self._claims = 0
+        self._faults = FaultLog()
 
     async def open(self) -> None:
         """Connect, and make the tables if they are missing. Raises SetupError if that fails, or if a newer towpath has made the tables."""
@@ -123,7 +125,7 @@ class PostgresStore:
         except _FAULTS as error:
             await self.close()
             remedy = "check its address and the rights of its user"
-            raise SetupError(f"the PostgreSQL store could not be opened: {_reason(error)}; {remedy}") from error
+            raise SetupError(f"the PostgreSQL store could not be opened: {str(error) or 'no answer in time'}; {remedy}") from error
         if version != _VERSION:
             await self.close()
             raise SetupError(f"the PostgreSQL store has schema {version}, this towpath knows {_VERSION}: use the towpath that made it")
@@ -184,7 +186,7 @@ class PostgresStore:
             async with asyncio.timeout(self._timeout):
                 connection = await pool.acquire()
         except (*_FAULTS, StoreUnavailable) as error:
-            raise unwritten(_reason(error)) from error
+            raise unwritten(error, self._faults) from error
         try:
             # The driver knows a transaction of `async with` as managed; of others that are cancelled in their commit it would complain.
             async with self._bounded(connection) as bound, connection.transaction():
@@ -209,9 +211,9 @@ class PostgresStore:
                 await pool.expire_connections()  # the server was demoted: the next connection may lead to its successor
             if not (lost and committing):
                 if lost or isinstance(error, _PASSING):
-                    raise unwritten(_reason(error)) from error
+                    raise unwritten(error, self._faults) from error
             elif found is not None:
-                raise undecided(error) from error
+                raise undecided(error, self._faults) from error
             raise
         finally:
             await self._give_back(pool, connection)
@@ -264,10 +266,6 @@ class PostgresStore:
         if self._pool is None:
             raise StoreUnavailable("the PostgreSQL store is not open")
         return self._pool
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or "no answer in time"  # a TimeoutError says nothing
 
 
 def _is_closed(connection: Any) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard, TypeVar
 
 from towpath._core.errors import SetupError
+from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
 from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, unwritten
 
@@ -91,6 +92,7 @@ class SqliteStore:
         self._turn = asyncio.Lock()
         self._connection: sqlite3.Connection | None = None
         self._claims = 0
+        self._faults = FaultLog()
 
     async def open(self) -> None:
         """Open the file, and make the tables if they are missing. Raises SetupError if the file cannot be opened, or if a newer towpath has
@@ -194,7 +196,7 @@ class SqliteStore:
                 # If the call was cancelled while the commit ran, nothing is left to roll back, and this does nothing.
                 await self.run(lambda connection: connection.rollback())
                 if _is_lost(error) and not (committing and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR):
-                    raise unwritten(str(error)) from error
+                    raise unwritten(error, self._faults) from error
                 raise  # a failed write in a commit does not tell what has reached the disk
 
     async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:

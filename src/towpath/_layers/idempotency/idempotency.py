@@ -31,6 +31,7 @@ from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
+from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import (
     Answer,
     Claim,
@@ -115,6 +116,7 @@ class Idempotency:
         self._signal = signal
         self._turns: dict[str, _Turn] = {}
         self._closing: set[asyncio.Task[Any]] = set()
+        self._faults = FaultLog()
         self._silent = 0
         """Claims that have no answer yet, although their calls have given up."""
 
@@ -161,7 +163,9 @@ class Idempotency:
         try:
             claim = await self._claim(key_lease, fingerprint, ctx)
         except StoreUnavailable as error:
-            why = f"its idempotency key could not be checked: {error}"
+            if error.told != str(error):
+                self._faults.tell(method.full_name, error)
+            why = f"its idempotency key could not be checked: {error.told}"
             raise self._rejection(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
         if claim.evicted:
             self._tell(method, ctx, KEYS_EVICTED)
@@ -179,7 +183,8 @@ class Idempotency:
                 await self._failed(method, ctx, key_lease, cause)
             if isinstance(cause, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
                 self._tell(method, ctx, STORE_UNAVAILABLE)
-                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost: {cause}") from error
+                self._faults.tell(method.full_name, cause)
+                raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost") from error
             raise
         finally:
             current_lease.reset(token)
@@ -189,7 +194,7 @@ class Idempotency:
 
     async def _claim(self, key_lease: KeyLease, fingerprint: bytes, ctx: Context) -> Claim:
         if self._silent >= MAX_SILENT:
-            raise StoreUnavailable(f"the store has not answered {MAX_SILENT} calls yet")
+            raise _silence(f"the store has not answered {MAX_SILENT} calls yet")
         remaining = ctx.remaining()
         options = self._options
         lease = options.lease if remaining is None else max(0.0, remaining) + options.margin
@@ -201,7 +206,7 @@ class Idempotency:
                 return await asyncio.shield(claiming)
         except TimeoutError:
             self._start(self._unclaim(claiming, key_lease, silent=1))
-            raise StoreUnavailable("the store gave no answer within half of the call's time") from None
+            raise _silence("the store gave no answer within half of the call's time") from None
         except asyncio.CancelledError:
             self._start(self._unclaim(claiming, key_lease, silent=0))
             raise
@@ -335,3 +340,7 @@ def _failure(error: Any) -> Answer:
         else:
             packed.Pack(detail)
     return Answer(code=int(error.code), body=status.SerializeToString(deterministic=True))
+
+
+def _silence(text: str) -> StoreUnavailable:
+    return StoreUnavailable(text, told=text)

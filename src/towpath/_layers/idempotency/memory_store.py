@@ -170,12 +170,12 @@ class MemoryStore:
             if share.size:
                 self._give_up(share)
             elif not self._end_leases(now):
-                raise StoreUnavailable("the calls of all keys that one tenant of a caller may have in memory are running")
+                raise _full("the calls of all keys that one tenant of a caller may have in memory are running")
         while self.size + size > self.max_bytes:
             if self._shares.size:
                 self._give_up(self._shares.largest())
             elif not self._end_leases(now):
-                raise StoreUnavailable("the calls of all keys that the store in memory can hold are running")
+                raise _full("the calls of all keys that the store in memory can hold are running")
 
     def _give_up(self, share: TenantShare) -> None:
         """Give up the oldest answer of `share`, or its oldest key without one if these take half of it."""
@@ -224,3 +224,7 @@ class MemoryStore:
 
 def _spent(record: _Record) -> bool:
     return record.answered and record.answer is None
+
+
+def _full(text: str) -> StoreUnavailable:
+    return StoreUnavailable(text, told=text)

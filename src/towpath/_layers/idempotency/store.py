@@ -16,7 +16,13 @@ from google.protobuf.message import Message
 
 
 class StoreUnavailable(Exception):
-    """The store could not be asked, or could not answer: it is down, full, or lost its connection."""
+    """The store could not be asked, or could not answer: it is down, full, or lost its connection. The message is for the log. It may name
+    hosts and files, so callers are told `told` instead."""
+
+    def __init__(self, message: str, *, told: str = "the store cannot be asked now") -> None:
+        super().__init__(message)
+        self.told: Final = told
+        """What callers are told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
