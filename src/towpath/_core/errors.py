@@ -13,6 +13,7 @@ from typing import cast
 from google.protobuf.message import Message
 
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.printable import printable
 
 
 class Code(IntEnum):
@@ -70,7 +71,7 @@ class RpcError(Exception):
         the client. It is gRPC's `grpc-retry-pushback-ms` (gRFC A6)."""
 
     def __str__(self) -> str:
-        return f"{self.code.name}: {self.message}" if self.message else self.code.name
+        return f"{self.code.name}: {printable(self.message)}" if self.message else self.code.name
 
     def __repr__(self) -> str:
         return f"RpcError({self.code.name}, {self.message!r}, details={len(self.details)})"

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import DecodeError, Message
 
 from towpath._core.errors import Code, RpcError
+from towpath._core.printable import printable, shortened
 from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, needs_count, too_many_elements
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 
@@ -14,6 +15,9 @@ MAY_BE_COSTLY: Final = UNCHECKED
 
 _COSTLY_JSON: Final = 32 * 1024
 """Bytes of JSON that take some milliseconds to read."""
+
+_LONGEST_SHOWN: Final = 500
+"""Characters of a fault that are shown to the caller."""
 
 
 class BodyCodec(ABC):
@@ -74,7 +78,8 @@ class JsonBodyCodec(BodyCodec):
             raise too_many_elements(elements, raw, limit) from None
         except JsonError as error:
             raise RpcError(
-                Code.INVALID_ARGUMENT, f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {error}"
+                Code.INVALID_ARGUMENT,
+                f"the request is not the JSON of a {message_type.DESCRIPTOR.full_name}: {printable(shortened(str(error), _LONGEST_SHOWN))}",
             ) from None
 
     def is_costly(self, raw: bytes, message_type: type[Message], limit: int) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.printable import shortened
 from towpath._wire.http.fields import Field
 
 IDENTITY: Final = b"identity"
@@ -205,7 +206,7 @@ def named(where: str, name: bytes) -> Compression | None:
     (RFC 9110, section 8.4.1). Raises RpcError (UNIMPLEMENTED) for an unknown one, which names the field or parameter that has it."""
     compression = REGISTRY.get(name) or REGISTRY.get(name.strip().lower().removeprefix(b"x-"))
     if compression is None and name.strip().lower() not in (IDENTITY, b""):
-        raise RpcError(Code.UNIMPLEMENTED, f"{where} {name.decode('latin-1')!r} is not supported; use {_CHOICE}")
+        raise RpcError(Code.UNIMPLEMENTED, f"{where} {shortened(name.decode('latin-1'))!r} is not supported; use {_CHOICE}")
     return compression
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import UnknownQuery
+from towpath._core.printable import shortened
 from towpath._core.service import MethodSpec, ServiceSpec
 from towpath._wire.codec import BodyCodec
 from towpath._wire.compression import Compression, EncodingFields, Negotiation
@@ -73,8 +74,8 @@ class MethodTable:
         """The error of a call to `path`, where no method is."""
         service, _, method = path.removeprefix("/").rpartition("/")
         if service in self._services:
-            return RpcError(Code.UNIMPLEMENTED, f"service {service} has no method {method!r}")
-        return RpcError(Code.UNIMPLEMENTED, f"this server has no service {service!r}")
+            return RpcError(Code.UNIMPLEMENTED, f"service {service} has no method {shortened(method)!r}")
+        return RpcError(Code.UNIMPLEMENTED, f"this server has no service {shortened(service)!r}")
 
 
 class DialectFactory(ABC):

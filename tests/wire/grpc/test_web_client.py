@@ -86,7 +86,7 @@ def test_what_is_wrong_with_an_answer_has_a_name(pieces: tuple[bytes, ...], code
 @pytest.mark.parametrize("line", [b"a b: 1", b": 1", b":status: 1", b"x: 1\nset-cookie: a", b"x\0: 1"])
 def test_what_no_header_can_carry_is_not_read_from_a_frame_of_trailers(line: bytes) -> None:
     answer = answer_of(ending(line + b"\r\ny: 2\r\ngrpc-status: 5\r\ngrpc-message: two\nlines\r\n"))
-    with pytest.raises(RpcError, match="two\nlines") as caught:
+    with pytest.raises(RpcError, match=r"two\\nlines") as caught:
         answer.end(())
     assert list(answer.trailers) == list(caught.value.metadata) == [("y", "2")]
 

@@ -23,6 +23,7 @@ from towpath._app.process.admin_server import admin
 from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
+from towpath._app.process.log_format import PrintableFormatter
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
@@ -58,7 +59,9 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
     `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are the
     service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A
     SetupError ends the process with status 2, and an RpcError that `main` lets through with status 1."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         environ = dict(os.environ)
         settings = load(None if config is None else Path(config), environ)

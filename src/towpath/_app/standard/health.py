@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
+from towpath._core.printable import shortened
 from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.grpc.standard import HEALTH, ServingStatus
 
@@ -59,7 +60,7 @@ class Health(Service):
         """The state of a service now."""
         status = self._states.get(request.service)
         if status is None:
-            raise RpcError(Code.NOT_FOUND, f"this server has no service {request.service!r}")
+            raise RpcError(Code.NOT_FOUND, f"this server has no service {shortened(request.service)!r}")
         return _Response(status=status)
 
     async def watch(self, request: Any, ctx: Context) -> AsyncIterator[Any]:

@@ -13,6 +13,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath._core.context import Context
 from towpath._core.errors import Code
+from towpath._core.printable import printable, shortened
 from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.grpc.standard import POOL, REFLECTION
 
@@ -65,7 +66,7 @@ class _Reflection(Service):
                 self._answers[asked](getattr(request, asked), response)
             except KeyError as error:
                 response.error_response.error_code = Code.NOT_FOUND
-                response.error_response.error_message = str(error.args[0])
+                response.error_response.error_message = printable(shortened(str(error.args[0])))
             yield response
 
     def _list_services(self, _asked: str, response: Any) -> None:

@@ -1,7 +1,7 @@
 """Errors as Connect writes and reads them: a code in words, a message, and details with their protobuf bytes in base64."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,9 @@ CODES: Final = {code: "canceled" if code is Code.CANCELLED else code.name.lower(
 
 _LONGEST_MESSAGE: Final = 16 * 1024
 """Characters of an error's message that are sent."""
+
+_LARGEST_DETAILS: Final = 64 * 1024
+"""Bytes of an error's details that are sent. With more of them the answer is without any, and says so."""
 
 _BY_NAME: Final = {name: code for code, name in CODES.items()}
 
@@ -46,11 +49,22 @@ HTTP_STATUS: Final = {
 def error_object(error: RpcError) -> dict[str, Any]:
     """The error as the object that Connect's JSON has. Raises for an error that cannot be written."""
     found: dict[str, Any] = {"code": CODES[error.code]}
-    if error.message:
-        found["message"] = readable(error.message)
-    if error.details:
-        found["details"] = [_detail(detail) for detail in error.details]
+    message, details = bounded(error)
+    if message:
+        found["message"] = message
+    if details:
+        found["details"] = [_detail(detail) for detail in details]
     return found
+
+
+def bounded(error: RpcError) -> tuple[str, Sequence[Message]]:
+    """The message and the details that are sent: over 64 KiB of details are left out, which the message then says."""
+    message = readable(error.message) if error.message else ""
+    size = sum(detail.ByteSize() for detail in error.details)
+    if size <= _LARGEST_DETAILS:
+        return message, error.details
+    note = f" (details of {size} bytes are left out, over the limit of {_LARGEST_DETAILS})"
+    return message[: _LONGEST_MESSAGE - len(note)] + note, ()
 
 
 def readable(message: str) -> str:

@@ -14,6 +14,7 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, resolve_field
+from towpath._core.printable import printable, shortened
 from towpath._wire.elements import json_elements, limit_of, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
@@ -22,8 +23,8 @@ from towpath._wire.json.depth import MAX_DEPTH
 JSON: Final = JsonCodec()
 """A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
 
+_LONGEST_SHOWN: Final = 500
 _MOST_PARAMETERS: Final = 1000
-_LONGEST_SHOWN: Final = 100
 _NO_BODIES: Final = frozenset({b"", b"{}", b"null"})
 """What clients send that always send JSON, where there is nothing to send."""
 
@@ -120,7 +121,7 @@ class Binding:
         """The fields along a parameter's name; empty for a parameter to ignore."""
         try:
             if name.count(".") >= MAX_DEPTH:
-                raise BindingError(f"{name[:_LONGEST_SHOWN]}... is nested too deeply")
+                raise BindingError(f"{shortened(name)} is nested too deeply")
             fields = resolve_field(message, name)
         except BindingError as error:
             if self._ignore:
@@ -167,5 +168,6 @@ def _clear(message: Any, fields: tuple[FieldDescriptor, ...]) -> None:
 
 
 def _invalid(field: str, message: str) -> RpcError:
+    field, message = printable(shortened(field, _LONGEST_SHOWN)), printable(shortened(message, _LONGEST_SHOWN))
     details = [BadRequest(field_violations=[BadRequest.FieldViolation(field=field, description=message)])] if field else []
     return RpcError(Code.INVALID_ARGUMENT, message, details=details)

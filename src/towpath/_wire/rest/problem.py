@@ -10,7 +10,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import RetryInfo
 
 from towpath._core.errors import RpcError
-from towpath._wire.connect.errors import HTTP_STATUS, readable
+from towpath._wire.connect.errors import HTTP_STATUS, bounded
 from towpath._wire.http.fields import Field
 from towpath._wire.json import JsonCodec, JsonError
 
@@ -25,10 +25,11 @@ def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
     too little."""
     status = HTTP_STATUS[error.code] if status is None else status
     found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
-    if error.message:
-        found["detail"] = readable(error.message)
-    if error.details:
-        found["details"] = [_detail(detail) for detail in error.details]
+    message, details = bounded(error)
+    if message:
+        found["detail"] = message
+    if details:
+        found["details"] = [_detail(detail) for detail in details]
     return found
 
 

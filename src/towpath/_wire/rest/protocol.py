@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import BindingError, HttpBinding, UnknownQuery, check_binding
+from towpath._core.printable import printable, shortened
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import ACCEPTED, HTTP_FIELDS, Compression, Negotiation, negotiate
@@ -68,7 +69,9 @@ class RestServerHalf(ServerHalf):
         except RpcError as error:
             return error_response(error)
         if binding.http.body and not _is_json(content_type):
-            error = RpcError(Code.INVALID_ARGUMENT, f"content-type {content_type.decode('latin-1')!r} is not served; send application/json")
+            error = RpcError(
+                Code.INVALID_ARGUMENT, f"content-type {shortened(content_type.decode('latin-1'))!r} is not served; send application/json"
+            )
             return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
         return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, dict(head.fields)))
 
@@ -113,11 +116,14 @@ def _bound(method: MethodSpec[Any, Any], http: HttpBinding, unknown_query: Unkno
 
 def _nothing(method: str, path: str, found: NoMatch) -> WholeResponse:
     if not found.allowed:
-        return error_response(RpcError(Code.NOT_FOUND, f"nothing is served at {path}"))
+        return error_response(RpcError(Code.NOT_FOUND, f"nothing is served at {printable(shortened(path))}"))
     allowed = [*found.allowed, *(["HEAD"] if "GET" in found.allowed and "HEAD" not in found.allowed else [])]
     if method == "OPTIONS":
         return WholeResponse(_OPTIONS, [(b"allow", ", ".join([*allowed, method]).encode())], b"")
-    answer = error_response(RpcError(Code.UNIMPLEMENTED, f"{path} is not served to {method}"), status=_METHOD_NOT_ALLOWED)
+    answer = error_response(
+        RpcError(Code.UNIMPLEMENTED, f"{printable(shortened(path))} is not served to {printable(shortened(method))}"),
+        status=_METHOD_NOT_ALLOWED,
+    )
     return WholeResponse(answer.head, [*answer.fields, (b"allow", ", ".join(allowed).encode())], answer.body)
 
 
