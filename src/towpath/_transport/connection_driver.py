@@ -99,6 +99,8 @@ class Link(asyncio.Protocol, Generic[End]):
         self.holds = 0
         """The reasons for which nothing is read now, one bit each; 0 while the peer is read."""
         self._full_read = _FULL_READ
+        self.written = 0
+        """Bytes that were handed to the transport."""
 
     # What asyncio calls.
 
@@ -166,6 +168,12 @@ class Link(asyncio.Protocol, Generic[End]):
         transport = self._transport
         return sum(map(len, self.connection.out)) + (0 if transport is None else transport.get_write_buffer_size())
 
+    @property
+    def unsent(self) -> int:
+        """How many of the bytes that were handed to the transport still wait there, since the peer does not read them."""
+        transport = self._transport
+        return 0 if transport is None else transport.get_write_buffer_size()
+
     # Whether more is read.
 
     def hold(self, reason: int) -> None:
@@ -209,7 +217,9 @@ class Link(asyncio.Protocol, Generic[End]):
         self._flush_scheduled = False
         out = self.connection.out
         if out and self._transport is not None:
-            self._transport.write(b"".join(out))
+            data = b"".join(out)
+            self.written += len(data)
+            self._transport.write(data)
             out.clear()
             self.deferrable = 0
 

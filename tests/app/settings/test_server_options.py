@@ -27,6 +27,8 @@ unused_timeout = "off"
 idle_timeout = "off"
 ping_time = "off"
 ping_timeout = "7s"
+body_timeout = "8s"
+unread_timeout = "off"
 
 [service.keepalive]
 time = "30s"
@@ -60,7 +62,16 @@ OPTIONS = ServerOptions(
     header_limit=8192,
     compression="gzip",
     connections=ConnectionLimits(
-        total=50, per_peer=5, max_age=60, head_timeout=2, unused_timeout=None, idle_timeout=None, keepalive_time=None, keepalive_timeout=7
+        total=50,
+        per_peer=5,
+        max_age=60,
+        head_timeout=2,
+        unused_timeout=None,
+        idle_timeout=None,
+        keepalive_time=None,
+        keepalive_timeout=7,
+        body_timeout=8,
+        unread_timeout=None,
     ),
     keepalive=TcpKeepalive(time=30, timeout=40),
     http1=Http1Limits(max_fields=10),

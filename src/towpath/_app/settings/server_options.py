@@ -12,6 +12,8 @@
     unused_timeout = "300s"          # or "off"
     idle_timeout = "3600s"           # or "off"
     ping_time = "300s"               # and ping_timeout: of clients with calls under way over HTTP/2
+    body_timeout = "60s"             # or "off": of a request that is one message, and a second more for each 500 bytes of it
+    unread_timeout = "240s"          # or "off": of a client that reads nothing of what waits for it
 
     [service.keepalive]              # of TCP, by which a server notices clients that vanished
     time = "120s"                    # silence after which TCP asks a client; "off" for never
@@ -73,6 +75,8 @@ CONNECTIONS: Final[Keys] = {
     "idle_timeout": Seconds("idle_timeout", 0.1, can_be_off=True),
     "ping_time": Seconds("keepalive_time", 0.1, can_be_off=True),
     "ping_timeout": Seconds("keepalive_timeout", 0.1),
+    "body_timeout": Seconds("body_timeout", 0.1, can_be_off=True),
+    "unread_timeout": Seconds("unread_timeout", 0.1, can_be_off=True),
 }
 
 KEEPALIVE: Final[Keys] = {"time": Seconds("time", 1, MAX_KEEPALIVE, can_be_off=True), "timeout": Seconds("timeout", 1, MAX_KEEPALIVE)}
@@ -120,6 +124,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: str | None = None
     ping_time: str | None = None
     ping_timeout: str | None = None
+    body_timeout: str | None = None
+    unread_timeout: str | None = None
 
 
 class KeepaliveSettings(msgspec.Struct, frozen=True, kw_only=True):

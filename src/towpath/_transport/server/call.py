@@ -90,6 +90,12 @@ class Handling:
         """The method that is called."""
         raise NotImplementedError
 
+    @property
+    def received(self) -> int | None:
+        """Bytes that have come of a request that is one message and has not come whole. None if it has, if the request is a stream, or if
+        the call has ended."""
+        raise NotImplementedError
+
     def _count_unstarted(self, code: Code) -> None:
         """Tell the layers that count calls of this one, which ends now, if they will not see it: its handler was not called, nor will be.
         A task that is cancelled before its first step runs nothing of its coroutine."""

@@ -70,6 +70,12 @@ class ServerExchange(Handling):
         """The method that is called."""
         return self._method_route
 
+    @property
+    def received(self) -> int | None:
+        """What its dialect holds."""
+        streams = self._method_route.method.kind.requests_stream
+        return None if self._request_over or self._over or streams else self._dialect.unread
+
     # What the HTTP exchange tells.
 
     def begin(self, *, end: bool) -> None:

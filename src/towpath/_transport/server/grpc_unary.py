@@ -30,7 +30,7 @@ from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field, Section, Template, list_size
 from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, Stream
-from towpath._wire.http2.states import CLOSED
+from towpath._wire.http2.states import AFTER_RECV_END, CLOSED, ILLEGAL
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
 _HEAD_SIZE: Final = list_size(HEAD.fields)
@@ -71,6 +71,13 @@ class ServerCall(Stream, Handling):
     def served(self) -> MethodRoute:
         """The method that is called."""
         return self._route.method_route
+
+    @property
+    def received(self) -> int | None:
+        """What its reader holds."""
+        if self._over or AFTER_RECV_END[self.state] == ILLEGAL:
+            return None
+        return 0 if self._reader is None else self._reader.unread
 
     # What the connection tells.
 

@@ -12,8 +12,9 @@ from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
 from towpath._transport.server.connections.connection import ServerLink
-from towpath._transport.server.connections.connection_limits import ConnectionLimits, Connections
+from towpath._transport.server.connections.connection_limits import ConnectionLimits
 from towpath._transport.server.connections.deferred_writes import DeferredWrites
+from towpath._transport.server.connections.open_connections import Connections
 from towpath._transport.server.connections.protocol_detection import Front
 from towpath._transport.server.connections.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes

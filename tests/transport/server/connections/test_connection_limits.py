@@ -15,7 +15,8 @@ from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.client.endpoints.endpoint import State
-from towpath._transport.server.connections.connection_limits import KEEPALIVE_TIMEOUT, MADE_ROOM, Connections, affordable
+from towpath._transport.server.connections.connection_limits import KEEPALIVE_TIMEOUT, MADE_ROOM
+from towpath._transport.server.connections.open_connections import Connections
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
@@ -316,13 +317,6 @@ def test_hours_of_quiet_cost_no_call() -> None:
     simulate(main)
 
 
-@pytest.mark.parametrize(("soft", "most"), [(1024, 896), (64, 32), (32, 1), (1 << 20, 10_000), (-1, 10_000)])
-def test_connections_leave_file_descriptors_for_others(soft: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (soft, soft))
-    assert affordable(10_000) == most
-    assert affordable(5) == min(5, most)
-
-
 def test_peers_are_counted_apart() -> None:
     connections = Connections(ConnectionLimits(total=3, per_peer=2))
     assert [connections.admit(peer) for peer in "aaabb"] == [True, True, False, True, False]
@@ -345,7 +339,10 @@ async def test_an_old_connection_is_left_without_losing_a_call() -> None:
         await slow
 
 
-@pytest.mark.parametrize("limits", [{"total": 0}, {"per_peer": -1}, {"max_age": 0}, {"head_timeout": 0}, {"idle_timeout": -1}])
+@pytest.mark.parametrize(
+    "limits",
+    [{"total": 0}, {"per_peer": -1}, {"max_age": 0}, {"head_timeout": 0}, {"idle_timeout": -1}, {"body_timeout": 0}, {"unread_timeout": 0}],
+)
 def test_limits_that_let_nobody_in_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="give more than 0"):
         ConnectionLimits(**limits)

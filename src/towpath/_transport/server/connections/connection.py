@@ -14,8 +14,8 @@ from towpath._core.propagation.trust import Belief, Trust
 from towpath._transport.connection_driver import Link, SansIO
 from towpath._transport.peer_certificate import caller_of, lifetime, margin, vouched_for_by
 from towpath._transport.server.call import Handling
-from towpath._transport.server.connections.connection_limits import Connections
 from towpath._transport.server.connections.deferred_writes import DeferredWrites
+from towpath._transport.server.connections.open_connections import Connections
 from towpath._transport.server.routes import Routes
 from towpath._wire.compression import Compression
 from towpath._wire.http1 import Http1Limits
@@ -160,6 +160,10 @@ class ServerLink(Link[End]):
         """End what is still running."""
         for call in [*self.calls, *self._unbegun()]:
             call.cancel(RpcError(Code.UNAVAILABLE, "the server is shutting down"))
+
+    @abstractmethod
+    def arriving(self) -> list[Handling]:
+        """The calls of which some may wait for the rest of their requests."""
 
     @abstractmethod
     def _unbegun(self) -> list[Handling]:

@@ -71,10 +71,13 @@ class Http1Link(ServerLink[Http1Connection]):
         if not self.calls and self.connection.idle:
             self.close()
 
-    def _unbegun(self) -> list[Handling]:
+    def arriving(self) -> list[Handling]:
         stream = self.connection.serving
         call = stream.call if isinstance(stream, Http1Exchange) else None
-        return [call] if call is not None and call.task is None else []
+        return [] if call is None else [call]
+
+    def _unbegun(self) -> list[Handling]:
+        return [call for call in self.arriving() if call.task is None]
 
     # What the connection tells.
 

@@ -111,9 +111,13 @@ class Http2Link(ServerLink[ServerConnection]):
         if not self.calls and not self.connection.streams:
             self.close()
 
-    def _unbegun(self) -> list[Handling]:
+    def arriving(self) -> list[Handling]:
+        """Those of all streams that have calls."""
         found = [stream.call for stream in self.connection.streams.values() if isinstance(stream, (ServerCall, Http2Exchange))]
-        return [call for call in found if call is not None and call.task is None]
+        return [call for call in found if call is not None]
+
+    def _unbegun(self) -> list[Handling]:
+        return [call for call in self.arriving() if call.task is None]
 
     # What the connection tells.
 
