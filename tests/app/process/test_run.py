@@ -240,3 +240,21 @@ def test_a_socket_that_does_not_listen_is_refused():
     with socket.socket() as idle, actor(fds=(idle.fileno(),), TOWPATH_LISTEN_FD=idle.fileno()) as process:
         status, errors = failure(process)
     assert (status, "is not a listening socket; call listen() before passing it on" in errors) == (2, True)
+
+
+JOB = """
+import resource
+import towpath
+
+async def main(app):
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+
+towpath.run(main)
+"""
+
+
+def test_a_service_may_have_as_many_files_open_as_the_system_lets_it():
+    lowered = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]));"
+    done = subprocess.run([sys.executable, "-c", lowered + JOB], stdout=subprocess.PIPE, timeout=PATIENCE, check=True)
+    soft, hard = map(int, done.stdout.split())
+    assert soft == hard != 200

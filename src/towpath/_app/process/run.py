@@ -32,6 +32,7 @@ from towpath._core.calls.thread_handlers import running
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.service import Layer
 from towpath._telemetry.metrics import write_exposition
+from towpath._transport.open_files import raise_limit
 
 Main = Callable[[App], Awaitable[None]]
 """A service's program. It adds services and asks for channels, and returns when the application is complete."""
@@ -57,11 +58,13 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
     invalid file is logged and changes nothing.
 
     `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are the
-    service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed. A
-    SetupError ends the process with status 2, and an RpcError that `main` lets through with status 1."""
+    service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed.
+    `run` raises the limit on open files to the hard one. A SetupError ends the process with status 2, and an RpcError that `main` lets
+    through with status 1."""
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    raise_limit()
     try:
         environ = dict(os.environ)
         settings = load(None if config is None else Path(config), environ)

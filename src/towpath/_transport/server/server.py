@@ -17,6 +17,7 @@ from towpath._transport.server.connections.deferred_writes import DeferredWrites
 from towpath._transport.server.connections.open_connections import Connections
 from towpath._transport.server.connections.protocol_detection import Front
 from towpath._transport.server.connections.tls_handshake import RefusalLog, TlsFront
+from towpath._transport.server.listener import Listener
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
@@ -116,6 +117,8 @@ class Server:
         options: dict[str, Any] = {}
         if isinstance(loop, asyncio.BaseEventLoop):
             options["backlog"] = _ACCEPTED
+        if isinstance(loop, asyncio.SelectorEventLoop) and type(sock) is socket.socket:
+            sock = Listener(sock, self.connections.no_file_left)
         if tls is not None and rotating is not None:
             self._rotating = rotating
             rotating.on_distrust = self._distrust

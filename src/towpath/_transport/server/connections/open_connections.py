@@ -20,6 +20,7 @@ from towpath._transport.server.connections.connection_limits import (
     HEAD_TIMEOUT,
     MADE_ROOM,
     MAX_AGE,
+    NO_FILE_LEFT,
     ROLE,
     TOO_MANY,
     TOO_MANY_OF_PEER,
@@ -29,7 +30,7 @@ from towpath._transport.server.connections.connection_watch import HURRY, Connec
 
 log = logging.getLogger("towpath.server")
 
-_REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, HEAD_TIMEOUT, BODY_TIMEOUT})
+_REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, NO_FILE_LEFT, HEAD_TIMEOUT, BODY_TIMEOUT})
 """The reasons by which somebody is turned away who wanted something."""
 
 _LOOKS: Final = 4
@@ -47,7 +48,7 @@ _CROWD: Final = 8
 _MAX_LEAVING: Final = 16
 """Connections that gave up their places and are still open. They need file descriptors beside the `total`."""
 
-_SHORTAGES: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, MADE_ROOM})
+_SHORTAGES: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, NO_FILE_LEFT, MADE_ROOM})
 """The reasons that the log has a line about: somebody has to raise a limit, or to find out who takes all places."""
 
 _FULL_FOR: Final = 120.0
@@ -129,6 +130,10 @@ class Connections:
         if reason in _SHORTAGES:
             self._shortages[reason] += 1
             self._log_shortages(clock.now())
+
+    def no_file_left(self) -> None:
+        """A new connection was closed, since the process may not have another file open."""
+        self.tell(NO_FILE_LEFT)
 
     def _log_shortages(self, now: float) -> None:
         if self._shortages and now - self._logged_at >= _LOG_INTERVAL:
