@@ -10,9 +10,9 @@ from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import EchoServiceClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.echo_service import Echo
+from tests.echo_service import PATIENCE, Echo
 from towpath import App, SetupError, connect
-from towpath._app.process.admin_server import admin
+from towpath._app.process.admin_server import MAX_CONNECTIONS, admin
 from towpath._transport import Address
 
 FREE = Address("127.0.0.1", 0)
@@ -68,3 +68,17 @@ async def test_a_port_in_use_is_named_with_its_setting() -> None:
         with pytest.raises(SetupError, match=r"service\.admin"):
             async with admin(App(), address):
                 pytest.fail("it listens")
+
+
+async def test_clients_that_say_nothing_keep_no_probe_from_its_answer() -> None:
+    async with admin(App(), FREE) as address:
+        host, port = address.split(":")
+        silent = [await asyncio.open_connection(host, int(port)) for _ in range(2 * MAX_CONNECTIONS)]
+        for _, writer in silent:
+            writer.write(b"GET /live")
+        assert await ask(address, "/livez") == (200, "ok\n")
+        first, writer = silent[0]
+        async with asyncio.timeout(PATIENCE):
+            assert await first.read() == b""
+        for _, writer in silent:
+            writer.close()

@@ -15,12 +15,15 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from towpath._app.application import App
-from towpath._transport import Server
+from towpath._transport import ConnectionLimits, Server
 from towpath._transport.address import Place, bind
 from towpath._transport.server.routes import Document
 
 TEXT: Final = "text/plain; charset=utf-8"
 LIVE: Final = Document(TEXT, b"ok\n")
+
+MAX_CONNECTIONS: Final = 32
+"""Connections of orchestrators and scrapers. There is a handful of them; the process' other file descriptors are for callers."""
 
 
 @asynccontextmanager
@@ -35,7 +38,8 @@ async def admin(app: App, place: Place) -> AsyncGenerator[str]:
     def metrics() -> Document:
         return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(app.metrics.registry))
 
-    server = Server((), documents={"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics})
+    documents = {"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics}
+    server = Server((), documents=documents, connections=ConnectionLimits(total=MAX_CONNECTIONS))
     await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
         yield server.address

@@ -2,7 +2,8 @@
 process.
 
 The listener asks each worker over a socket in the file system, in threads. So the standard library's HTTP server serves it, which uses
-threads, too: a worker that does not answer delays only the scrape that asks it.
+threads, too: a worker that does not answer delays only the scrape that asks it. Where there are too many connections, the oldest makes room
+for the next, so that nobody keeps a probe from its answer by saying nothing.
 """
 
 import http.client
@@ -12,13 +13,13 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Literal, cast
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 
-from towpath._app.process.admin_server import LIVE, TEXT
+from towpath._app.process.admin_server import LIVE, MAX_CONNECTIONS, TEXT
 from towpath._transport.address import Place, UnixPath, bind, place_of
 from towpath._transport.server.routes import Document
 
@@ -88,6 +89,26 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.socket.close()
         self.socket = listener
         self.documents = documents
+        self._requests: dict[Any, None] = {}
+        """The connections that are open, in the order in which they came."""
+        self._changing = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own. The oldest connection is ended if there are too many: its thread then reads no more."""
+        with self._changing:
+            self._requests[request] = None
+            oldest = next(iter(self._requests)) if len(self._requests) > MAX_CONNECTIONS else None
+            if oldest is not None:
+                del self._requests[oldest]
+        if oldest is not None:
+            with suppress(OSError):  # its client was faster
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changing:
+            self._requests.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore a prober that hangs up, and report all other errors."""
