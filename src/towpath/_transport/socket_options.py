@@ -1,7 +1,7 @@
 """What TCP itself does about a peer that is gone without having closed anything: its machine lost power, or the network drops what is sent.
 
 A client has TCP end a connection on which what was sent is not acknowledged, so that calls under way learn of it whatever their deadlines
-are. A server has TCP ask connections that say nothing. Both are left out where the system has no such option.
+are. A server has TCP ask connections that say nothing, and has more patience. All is left out where the system has no such option.
 """
 
 import socket
@@ -38,10 +38,13 @@ def set_user_timeout(connection: socket.socket, seconds: float) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, option, min(int(seconds * 1000), _MAX_USER_TIMEOUT))
 
 
-def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive) -> None:
+def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive, unread_timeout: float | None) -> None:
     """Have TCP ask clients that say nothing whether they are still there, as `keepalive` has it. The sockets that `listener` accepts
-    inherit its options. A limit on what is not acknowledged (TCP_USER_TIMEOUT) would also end the connection of a client that pauses
-    reading."""
+    inherit its options.
+
+    TCP gives up a client, too, which acknowledges nothing of what it is sent for `time` and `timeout` together (Linux then counts this time
+    instead of its questions, so a silent client has no other time than before). As that also ends the connection of a client that reads
+    nothing, it is left out where it would be sooner than `unread_timeout` (seconds; None for never)."""
     if listener.family in (socket.AF_INET, socket.AF_INET6):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         pause = max(1, round(keepalive.timeout / _QUESTIONS))
@@ -50,3 +53,6 @@ def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive) -> None:
             option = getattr(socket, name, None)
             if option is not None:
                 listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        whole = keepalive.time + keepalive.timeout
+        if unread_timeout is not None and whole >= unread_timeout:
+            set_user_timeout(listener, whole)

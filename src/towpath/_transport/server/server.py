@@ -124,7 +124,7 @@ class Server:
             rotating.on_distrust = self._distrust
             rotating.watch(loop)
         if self._keepalive is not None:
-            set_keepalive(sock, self._keepalive)
+            set_keepalive(sock, self._keepalive, self.connections.limits.unread_timeout)
         listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
         self._listener = await listen(self._front(loop, tls), sock=sock, **options)
         sock.listen(BACKLOG)  # loops make it their own default of 100
