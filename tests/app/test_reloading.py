@@ -181,6 +181,7 @@ async def test_what_cannot_hold_here_changes_nothing(read):
     ("text", "settings"),
     [
         ("[service]\nheader_limit = 2048\ncompression = 'gzip'", "service.header_limit, service.compression"),
+        ("[service]\nmax_timeout = 'contract'", "service.max_timeout"),
         ("[service.connections]\nmax_age = '60s'", "service.connections"),
         ("[service.keepalive]\ntime = 'off'\n[service.http1]\nmax_header_fields = 5", "service.keepalive, service.http1"),
         ("[service.http2]\nmax_concurrent_streams = 5", "service.http2"),

@@ -19,6 +19,7 @@ LIMITS = (
     "header_limit",
     "compression",
     "trust",
+    "max_timeout",
     "connections.",
     "keepalive.",
     "http1.",
@@ -117,13 +118,14 @@ def test_every_limit_of_a_server_has_a_row_that_says_it_is_a_default(capsys):
     assert found["header_limit"] == ["16384 bytes", "default"]
     assert found["compression"] == ["off", "default"]
     assert found["trust"] == ["private", "default"]
+    assert found["max_timeout"] == ["off", "default"]
     assert found["connections.idle_timeout"] == ["3600s", "default"]
 
 
 def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, capsys):
     config.write_text(
         config.read_text().replace(
-            "[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'\n        trust = 'none'"
+            "[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'\n        max_timeout = '90s'\n        trust = 'none'"
         )
         + """
         [service.connections]
@@ -144,6 +146,7 @@ def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, caps
         ["header_limit", "2048 bytes; default 16384 bytes"],
         ["trust", "none; default private"],
         ["compression", "gzip; default off"],
+        ["max_timeout", "90s; default off"],
         ["connections.max_connections", "50; default 10000"],
         ["connections.idle_timeout", "off; default 3600s"],
         ["keepalive.time", "off; default 120s"],

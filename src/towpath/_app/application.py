@@ -165,6 +165,7 @@ class App:
             keepalive=options.keepalive,
             documents=self._documents(),
             unknown_query=self.config.unknown_query,
+            max_timeout=options.max_timeout,
             signal=self._signal,
             trust=self.config.trust,
         )

@@ -29,6 +29,7 @@ NEEDS_RESTART: Final = {
     "message_limit": "service.message_limit",
     "server.header_limit": "service.header_limit",
     "server.compression": "service.compression",
+    "server.max_timeout": "service.max_timeout",
     "server.connections": "service.connections",
     "server.keepalive": "service.keepalive",
     "server.http1": "service.http1",

@@ -37,6 +37,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
         _compared("header_limit", given.header_limit, usual.header_limit, " bytes"),
         _compared("compression", given.compression or OFF, OFF),
         _compared("trust", trust_told(settings.trust), trust_told(DEFAULT_TRUST)),
+        _compared("max_timeout", OFF if given.max_timeout is None else given.max_timeout, OFF, "s"),
         *_below("connections", told(tables.CONNECTIONS, given.connections, usual.connections)),
         *_below("keepalive", kept if given.keepalive is not None else [("time", OFF, next(kept)[1])]),
         *_below("http1", told(tables.HTTP1, given.http1, usual.http1)),

@@ -17,6 +17,7 @@ WHOLE = """
 [service]
 header_limit = 8192
 compression = "gzip"
+max_timeout = "90s"
 
 [service.connections]
 max_connections = 50
@@ -61,6 +62,7 @@ max_lag = "0.3s"
 OPTIONS = ServerOptions(
     header_limit=8192,
     compression="gzip",
+    max_timeout=90.0,
     connections=ConnectionLimits(
         total=50,
         per_peer=5,
@@ -115,6 +117,11 @@ def test_without_a_setting_all_is_as_a_server_has_it_by_itself(text, read):
     assert (config.server.header_limit, config.server.http1.max_head) == (16_384, 16_384)
 
 
+def test_the_longest_timeout_may_be_that_of_the_contract(read):
+    assert read("[service]\nmax_timeout = 'contract'").server.max_timeout == "contract"
+    assert read("[service]\nmax_timeout = 'off'").server.max_timeout is None
+
+
 @pytest.mark.parametrize(
     ("setting", "limit"),
     [
@@ -136,6 +143,11 @@ def test_a_limit_that_is_left_out_gives_way_to_those_that_are_set(setting, limit
         ("[service]\nheader_limit = 100", "service.header_limit: 100 is out of range; give 1024 to 1048576 bytes"),
         ("[service]\nheader_limit = '8k'", "service.header_limit: expected `int`, got `str`"),
         ("[service]\ncompression = 'br'", "service.compression: 'br' is none of its values; known values: gzip, off"),
+        (
+            "[service]\nmax_timeout = '5'",
+            "service.max_timeout: '5' is not a duration; write seconds with a final s, such as '2s' or '0.25s'; "
+            'or "contract" for the timeouts that contracts declare',
+        ),
         ("[service]\nadmission = 'of'", "service.admission: 'of' is none of its values; did you mean 'off'"),
         ("[service]\nadmission = 1", "service.admission: expected `str | table`, got `int`"),
         ("[service.admission]\nmode = 'shado'", "service.admission.mode: 'shado' is none of its values; did you mean 'shadow'"),

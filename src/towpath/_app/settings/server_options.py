@@ -3,6 +3,7 @@
     [service]
     header_limit = 16384             # bytes of a request's header fields, over HTTP/1.1 and HTTP/2
     compression = "gzip"             # of the answers to callers that accept it; "off" without it
+    max_timeout = "contract"         # the longest timeout of a caller: its method's, or a duration for unary calls; "off" without it
 
     [service.connections]            # see `towpath._transport.server.connections.connection_limits.ConnectionLimits`
     max_connections = 10000
@@ -45,6 +46,7 @@ from towpath._core.errors import SetupError
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
 from towpath._transport import ConnectionLimits
+from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.socket_options import MAX_KEEPALIVE, TcpKeepalive
 from towpath._wire.compression import CompressionName
 from towpath._wire.http1 import Http1Limits
@@ -62,6 +64,12 @@ DEFAULT_HEADER_LIMIT: Final = DEFAULT_LIMITS.max_header_list
 
 _BLOCK: Final = 4
 """How many times as large as its limit a header list may be on its way, encoded: no octet takes more than 30 bits (RFC 7541)."""
+
+CONTRACT: Final = "contract"
+"""The `max_timeout` by which no call outlasts the timeout that its method's contract declares."""
+
+MAX_TIMEOUT: Final = Seconds("max_timeout", can_be_off=True)
+"""The range of `max_timeout`."""
 
 HEADER_LIMIT: Final = Number("header_limit", 1024, 1024 * 1024, "bytes")
 """The range of `header_limit`, of servers and targets."""
@@ -187,6 +195,8 @@ class ServerOptions:
     `max_head` of `http1`."""
     compression: CompressionName | None = None
     """The compression of answers to callers that accept it; None for none."""
+    max_timeout: MaxTimeout = None
+    """The longest timeout that a caller gets: seconds, for unary calls; "contract" for what contracts declare; None for any."""
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     """How many connections there are, and how old they get."""
     keepalive: TcpKeepalive | None = field(default_factory=TcpKeepalive)
@@ -205,6 +215,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     header_limit: int | None = None
     compression: CompressionSetting = "off"
+    max_timeout: str = OFF
     connections: ConnectionSettings = ConnectionSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
     http1: Http1Settings = Http1Settings()
@@ -215,6 +226,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         return ServerOptions(
             header_limit=header_limit(self.header_limit, where),
             compression=None if self.compression == "off" else self.compression,
+            max_timeout=_max_timeout(self.max_timeout, f"{where}.max_timeout"),
             connections=options(ConnectionLimits, self.connections, CONNECTIONS, f"{where}.connections"),
             keepalive=_keepalive(self.keepalive, f"{where}.keepalive"),
             http1=options(Http1Limits, self.http1, HTTP1, f"{where}.http1"),
@@ -257,6 +269,15 @@ def admission_of(setting: AdmissionMode | AdmissionSettings, where: str) -> tupl
     return setting.mode, AdmissionOptions(
         limit=options(LimitOptions, whole, LIMIT, where), queue=options(QueueOptions, whole, QUEUE, where)
     )
+
+
+def _max_timeout(setting: str, where: str) -> MaxTimeout:
+    if setting == CONTRACT:
+        return CONTRACT
+    try:
+        return MAX_TIMEOUT.read(setting, where)
+    except SetupError as error:
+        raise SetupError(f'{error}; or "{CONTRACT}" for the timeouts that contracts declare') from None
 
 
 def _keepalive(setting: KeepaliveSettings, where: str) -> TcpKeepalive | None:

@@ -23,6 +23,9 @@ ROLE: Final = "transport"
 MESSAGE_TOO_LARGE: Final = "MESSAGE_TOO_LARGE"
 """A message is larger than the server's limit, or has more elements than go with it."""
 
+TIMEOUT_CAPPED: Final = "TIMEOUT_CAPPED"
+"""A caller asked for a longer timeout than the server allows. Its call has the server's."""
+
 log = logging.getLogger("towpath.server")
 
 
@@ -250,3 +253,12 @@ def not_one_message(method: str) -> RpcError:
 def expired(ctx: Context) -> bool:
     """Whether a call's deadline has passed, though the wheel may not have come round to it: what is large is then not read any more."""
     return ctx.deadline is not None and clock.now() >= ctx.deadline
+
+
+def cap_deadline(ctx: Context, arrived: float, max_timeout: float, signal: Signal) -> None:
+    """Let a call that has `arrived` end after `max_timeout` seconds, unless its deadline comes before."""
+    latest = arrived + max_timeout
+    if ctx.deadline is None or ctx.deadline > latest:
+        unread: Any = ctx  # it was just made, and nobody has read its deadline
+        unread.deadline = latest
+        signal(Decision(ctx.method, ROLE, TIMEOUT_CAPPED, False, ctx, False))

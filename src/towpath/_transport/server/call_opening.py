@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from towpath._core import clock
 from towpath._core.errors import RpcError
-from towpath._transport.server.call import CallLink
+from towpath._transport.server.call import CallLink, cap_deadline
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.routes import DialectRoute
@@ -22,9 +22,12 @@ def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra
         method_route.tell_unstarted(negotiation.fault.code)
         return route.dialects.error_response(dialect, negotiation.fault)
     try:
-        ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
+        now = clock.now()
+        ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, now)
     except RpcError as error:
         method_route.tell_unstarted(error.code)
         return dialect.error_response(error, None)
     ctx.caller = link.caller
+    if method_route.max_timeout is not None:
+        cap_deadline(ctx, now, method_route.max_timeout, link.signal)
     return ServerExchange(link, writer, method_route, dialect, ctx)

@@ -17,7 +17,7 @@ from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
-from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
+from towpath._transport.server.call import CallLink, Handling, cap_deadline, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream
@@ -86,7 +86,8 @@ class ServerCall(Stream, Handling):
         route, link = self._route, self._link
         method_route = route.method_route
         try:
-            ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, clock.now())
+            now = clock.now()
+            ctx = propagation.received(method_route.name, route.inherited, extra, link.peer, method_route.timeout, now)
         except RpcError as error:
             method_route.tell_unstarted(error.code)
             self._fail(error)
@@ -94,6 +95,8 @@ class ServerCall(Stream, Handling):
         if link.caller:
             ctx.caller = link.caller
         self._ctx = ctx
+        if method_route.max_timeout is not None:
+            cap_deadline(ctx, now, method_route.max_timeout, link.signal)
         if ctx.deadline is not None:
             self._slot = link.wheel.add(ctx.deadline, self)
         if end_stream:

@@ -1,17 +1,21 @@
 """A method as a server serves it: its handler, its limits, and what is asked before a call of it begins."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
 from towpath._core.context import Criticality
 from towpath._core.early_rejection import EarlyRejection
 from towpath._core.errors import Code, RpcError
-from towpath._core.service import Handler, MethodSpec
+from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.unstarted_calls import OnUnstarted
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
+
+MaxTimeout = float | Literal["contract"] | None
+"""How long calls may take at the most, whatever their callers say: so many seconds, which hold for unary methods; or "contract", the
+timeout that each method's contract declares, if it does; or None for as long as callers say."""
 
 _MAX_REJECTIONS: Final = 8
 
@@ -50,6 +54,8 @@ class MethodRoute:
     """How important calls are whose caller does not say."""
     message_limit: int
     """Bytes that a request message may have, before and after decompression."""
+    max_timeout: float | None = None
+    """Seconds that a call may take at the most, whatever its caller says; None for no such bound."""
     early_rejection: EarlyRejection | None = None
     """What is asked about unary calls before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
@@ -61,3 +67,10 @@ class MethodRoute:
         """A call has ended with `code`, `seconds` after its head came, and the handler was not called."""
         for on_unstarted in self.on_unstarted:
             on_unstarted(code, seconds)
+
+
+def max_timeout_of(method: MethodSpec[Any, Any], setting: MaxTimeout) -> float | None:
+    """What `setting` means for `method`, in seconds. Streams have no bound but that of their contract: they may be healthy for days."""
+    if setting == "contract":
+        return method.timeout
+    return setting if method.kind is MethodKind.UNARY else None

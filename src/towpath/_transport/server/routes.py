@@ -12,7 +12,7 @@ from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._core.unstarted_calls import unstarted_callbacks
-from towpath._transport.server.method_route import MethodRoute
+from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate
 from towpath._wire.connect.errors import error_body
@@ -107,7 +107,7 @@ class DirectResponse:
 
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
-    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has."""
+    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has. `max_timeout` bounds callers' timeouts."""
 
     def __init__(
         self,
@@ -117,6 +117,7 @@ class Routes:
         *,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         unknown_query: UnknownQuery = "refuse",
+        max_timeout: MaxTimeout = None,
     ) -> None:
         self._documents = {path.encode(): DirectResponse(_response_of(document)) for path, document in documents.items()}
         self._method_routes: dict[bytes, MethodRoute] = {}
@@ -137,6 +138,7 @@ class Routes:
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
                     message_limit=message_limit,
+                    max_timeout=max_timeout_of(method, max_timeout),
                 )
                 self._innermost.append((method_route, innermost))
         self.compose(layers)

@@ -18,6 +18,7 @@ from towpath._transport.server.connections.open_connections import Connections
 from towpath._transport.server.connections.protocol_detection import Front
 from towpath._transport.server.connections.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.server.listener import Listener
+from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
@@ -44,7 +45,8 @@ class Server:
     8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
     `trust` says whose words about tenant and criticality hold (`towpath._core.propagation.trust`; by default those of private networks).
-    `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `signal` is told of the
+    `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `max_timeout` (seconds;
+    "contract" for the timeouts that contracts declare; None for any) is the longest timeout that a caller gets. `signal` is told of the
     connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
     """
 
@@ -61,10 +63,11 @@ class Server:
         keepalive: TcpKeepalive | None = _KEEPALIVE,
         documents: Documents = NO_DOCUMENTS,
         unknown_query: UnknownQuery = "refuse",
+        max_timeout: MaxTimeout = None,
         signal: Signal = unheard,
         trust: Trust = DEFAULT_TRUST,
     ) -> None:
-        self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query)
+        self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query, max_timeout=max_timeout)
         self.limits = limits
         self.http1_limits = http1_limits or Http1Limits()
         self.compression = configured(compression)
