@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import uvloop
 from stream.v1 import stream_pb2
+from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams
-from tests.transport.slow_client import GREETING, connected, download, later, posted, refused, stuck, told
+from tests.transport.slow_client import GREETING, LARGE, connected, download, later, posted, refused, stuck, told
 from towpath._core import clock
-from towpath._transport import ConnectionLimits, Server
+from towpath._core.context import CallOptions
+from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
 from towpath._transport.server.connections.connection_limits import MADE_ROOM, TOO_MANY, UNREAD_TIMEOUT
 from towpath._transport.server.connections.slow_clients import UnreadTime
 from towpath._wire.grpc.framing import frame
@@ -162,7 +164,7 @@ async def test_the_place_of_a_client_that_reads_nothing_is_for_a_new_one() -> No
 
 
 def test_slow_clients_are_not_cut() -> None:
-    """A stream without a message for hours, a debugger that stops a client for minutes, and an upload over a slow line."""
+    """Streams without a message or a reader for hours, a client that stands still for minutes, and an upload over a slow line."""
 
     async def main(simulation: Simulation) -> None:
         reasons, signal = told()
@@ -204,7 +206,15 @@ def test_slow_clients_are_not_cut() -> None:
             assert b" 200 " in await reader.readline()
             writer.close()
 
-        await asyncio.gather(paused(200), paused(100), upload(), quiet())
+        async def stopped() -> None:
+            options = ChannelOptions(max_age=None)
+            async with Channel("server:8080", insecure=True, options=options) as channel:
+                call = StreamServiceClient(channel).repeat(LARGE, CallOptions(timeout=1e6))
+                await anext(call)
+                await asyncio.sleep(20_000)
+                assert len([response async for response in call]) == 63
+
+        await asyncio.gather(paused(200), paused(100), upload(), quiet(), stopped())
         assert reasons == []
         await server.close(0)
 
