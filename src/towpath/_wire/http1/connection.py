@@ -78,6 +78,11 @@ class Http1Connection:
         return self._stream
 
     @property
+    def request_ended(self) -> bool:
+        """Whether the request that is being served has come whole, or there is none."""
+        return self._request_ended
+
+    @property
     def awaits_head(self) -> bool:
         """Whether a request has begun and its head is not complete."""
         return self._in_head and self._opened

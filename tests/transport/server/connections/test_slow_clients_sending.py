@@ -67,6 +67,30 @@ async def test_the_place_of_a_client_that_is_slow_to_ask_is_for_a_new_one() -> N
         assert reasons == [TOO_MANY, MADE_ROOM]
 
 
+async def test_the_place_of_a_silent_stream_of_requests_is_for_a_new_one_where_nobody_can_be_pinged() -> None:
+    reasons, signal = told()
+    message = frame(b"{}")
+    chunk = b"%x\r\n%b\r\n" % (len(message), message)
+    begun = posted("/stream.v1.StreamService/Collect", "application/connect+json", "Transfer-Encoding: chunked") + chunk
+    limits = ConnectionLimits(total=1)
+    async with serving(streams := Streams(), signal=signal, connections=limits) as server, connected(server, begun) as client:
+        await streams.until(lambda: streams.seen["read"] == 1)
+        (link,) = server.links
+        now = clock.now()
+        with clock.using(lambda: now):
+            server.connections.expire()
+            now += 29
+            await asyncio.get_running_loop().sock_sendall(client, chunk)
+            await streams.until(lambda: streams.seen["read"] == 2)
+            server.connections.expire()
+            now += 29
+            await refused(server)
+            now += 1
+            async with connected(server, GREETING):
+                await turn_until(lambda: server.links and link not in server.links)
+        assert reasons == [TOO_MANY, MADE_ROOM]
+
+
 async def test_a_call_at_work_keeps_the_place_of_its_connection() -> None:
     reasons, signal = told()
     body = pb.SleepRequest(seconds=FOREVER).SerializeToString()

@@ -161,6 +161,11 @@ class ServerLink(Link[End]):
         for call in [*self.calls, *self._unbegun()]:
             call.cancel(RpcError(Code.UNAVAILABLE, "the server is shutting down"))
 
+    @property
+    def owes_unasked(self) -> bool:
+        """Whether the client has the rest of a request to send, and cannot be asked whether it is there."""
+        return False
+
     @abstractmethod
     def arriving(self) -> list[Handling]:
         """The calls of which some may wait for the rest of their requests."""

@@ -64,7 +64,8 @@ class ConnectionLimits:
 
     `body_timeout` (60, None: any) is for a request that is one message to come whole, with a second more for each 500 bytes of it that have
     come. Its call ends with DEADLINE_EXCEEDED then, if its own deadline has not come before. Requests that are streams have no such limit.
-    Where a new connection needs the place, one on which nothing but such requests are under way has an eighth of it.
+    Where a new connection needs the place, one on which nothing but such requests are under way has an eighth of it, and one over HTTP/1.1
+    on whose stream of requests nothing comes has 30 s.
     `unread_timeout` (240, None: any) is how long a client may read nothing of what waits for it in the server, beyond what the system's
     buffers hold; then it is cut. It is an eighth of that, 30 s, while more than 8 clients read nothing, or if a new connection needs the
     place. A stream whose consumer pauses does not count, as long as its client reads on for its other streams.

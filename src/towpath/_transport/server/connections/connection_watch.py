@@ -24,6 +24,9 @@ HURRY: Final = 8
 part of `body_timeout` if the place is needed, and of a ping's times while a server is full: then a client has to answer within 38 s, and is
 asked as often."""
 
+SILENCE: Final = 30.0
+"""Seconds for which a client may say nothing on a stream of requests over HTTP/1.1, if its place is needed."""
+
 
 class Watched(Reading, Protocol):
     """A connection that speaks, as those see it who let it go."""
@@ -34,6 +37,14 @@ class Watched(Reading, Protocol):
     def arriving(self) -> Iterable[Arriving]:
         """The calls under way, of which some may wait for their requests."""
         ...
+
+    @property
+    def owes_unasked(self) -> bool:
+        """Whether its client has the rest of a request to send, and cannot be asked whether it is there."""
+        ...
+
+    heard: bool
+    """Whether bytes have come, of a client that cannot be asked. A look clears it."""
 
     def schedule_flush(self) -> None:
         """Write what waits at the end of this turn of the loop."""
@@ -101,6 +112,7 @@ class ConnectionWatch:
         "_begun",
         "_drained_at",
         "_gone",
+        "_heard_at",
         "_late_requests",
         "_pinged_at",
         "_since",
@@ -121,6 +133,7 @@ class ConnectionWatch:
         self._pinged_at = now
         self._drained_at: float | None = None
         self._gone = False
+        self._heard_at = now
         self._unread_time = UnreadTime()
         self._late_requests = LateRequests()
         self.unread = 0.0
@@ -138,6 +151,8 @@ class ConnectionWatch:
         """Let it go if its time is over."""
         link, limits = self.link, connections.limits
         self.unread = self._unread_time.look(link, now)
+        if link.heard or link.holds:  # what is not read cannot be heard
+            link.heard, self._heard_at = False, now
         if limits.unread_timeout is not None and self.unread >= limits.unread_timeout / (HURRY if connections.crowded else 1):
             connections.tell(UNREAD_TIMEOUT)
             self._gone = True
@@ -192,14 +207,17 @@ class ConnectionWatch:
     @property
     def may_be_missed_by_nobody(self) -> bool:
         """Whether `missed_by_nobody` is worth asking, as of the last look."""
-        return self.unread > 0 or self._late_requests.alone or not self.link.busy
+        link = self.link
+        return self.unread > 0 or self._late_requests.alone or link.owes_unasked or not link.busy
 
     def missed_by_nobody(self, limits: ConnectionLimits, now: float) -> bool:
         """Whether its place may go to a new connection: nothing is under way, or its client has read nothing for long, or is slow to send
-        all that it has begun to ask."""
+        all that it has begun to ask, or says nothing more on a stream of requests and cannot be pinged."""
         link = self.link
         if not link.busy:
             return self.idle(now)
+        if link.owes_unasked and not link.heard and now - self._heard_at >= SILENCE:
+            return True
         if limits.unread_timeout is not None and self._unread_time.look(link, now) >= limits.unread_timeout / HURRY:
             return True
         hurried = limits.body_timeout

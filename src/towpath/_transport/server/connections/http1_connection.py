@@ -71,6 +71,10 @@ class Http1Link(ServerLink[Http1Connection]):
         if not self.calls and self.connection.idle:
             self.close()
 
+    @property
+    def owes_unasked(self) -> bool:
+        return not (self.connection.request_ended or self.holds)
+
     def arriving(self) -> list[Handling]:
         stream = self.connection.serving
         call = stream.call if isinstance(stream, Http1Exchange) else None
