@@ -128,7 +128,7 @@ MOVED: Final = {
     "wire.grpc.metadata": "_wire.metadata",
     "wire.grpc.propagation": "_wire.propagation",
     "wire.grpc.timeout": "_wire.timeout",
-    "wire.http2.budget": "_wire.http2.abuse_budget",
+    "wire.http2.budget": "_wire.http.abuse_budget",
     "wire.http2.owner": "_wire.http2.delegate",
     "wire.spoken": "_wire.protocol",
     "wire.spread": "_wire.key_crowding",

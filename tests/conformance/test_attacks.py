@@ -19,7 +19,7 @@ from towpath._core.context import CallOptions
 from towpath._transport import Channel, Server
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.hpack import literal
-from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2 import ErrorCode, Limits, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 
 PATIENT = CallOptions(timeout=PATIENCE)
@@ -86,6 +86,28 @@ async def settings_churn(peer: RawPeer) -> None:
 async def goodbyes(peer: RawPeer) -> None:
     """GOAWAY without end."""
     await send(peer, frames.goaway(0, 0, b"bye") * 1000, 100)
+
+
+def over_and_over(piece: bytes) -> Attack:
+    """The same frame without end, on a connection with a stream that is open and one that the server has reset."""
+
+    async def attack(peer: RawPeer) -> None:
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say"))
+        peer.send(frames.HEADERS, END_HEADERS, 3, request_head(b"Say", (b"X-Upper", b"case")))
+        await send(peer, piece * 1000, 4_000)
+
+    return attack
+
+
+def calls_without_end(head: bytes) -> Attack:
+    """Calls of which none can begin."""
+
+    async def attack(peer: RawPeer) -> None:
+        for first in range(1, 400_000, 200):
+            calls = (frames.frame(frames.HEADERS, END_HEADERS, stream_id, head) for stream_id in range(first, first + 200, 2))
+            await send(peer, b"".join(calls), 1)
+
+    return attack
 
 
 async def rapid_reset(peer: RawPeer) -> None:
@@ -171,6 +193,17 @@ class Neighbour:
         (settings_flood, ErrorCode.ENHANCE_YOUR_CALM),
         (settings_churn, ErrorCode.ENHANCE_YOUR_CALM),
         (goodbyes, ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.frame(frames.PING, frames.ACK, 0, bytes(8))), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.frame(frames.PRIORITY, 0, 1, b"\0\0\0\0\1")), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.frame(0xFA, 0xFF, 77)), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.window_update(0, 1)), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.window_update(1, 1)), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.frame(frames.DATA, frames.PADDED, 1, b"\0")), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.frame(frames.DATA, 0, 3, b"x")), ErrorCode.ENHANCE_YOUR_CALM),
+        (over_and_over(frames.rst_stream(3, 8)), ErrorCode.ENHANCE_YOUR_CALM),
+        (calls_without_end(request_head(b"Say")), ErrorCode.ENHANCE_YOUR_CALM),
+        (calls_without_end(request_head(b"Say", (b"X-Upper", b"case"))), ErrorCode.ENHANCE_YOUR_CALM),
+        (calls_without_end(request_head(b"Nothing")), ErrorCode.ENHANCE_YOUR_CALM),
         (rapid_reset, ErrorCode.ENHANCE_YOUR_CALM),
         (made_to_reset, ErrorCode.ENHANCE_YOUR_CALM),
         (window_overflow, ErrorCode.FLOW_CONTROL_ERROR),
@@ -202,7 +235,7 @@ async def test_an_attacker_is_sent_away_and_nobody_else_notices(attack: Attack, 
 
 
 async def test_who_does_not_read_is_not_read_from() -> None:
-    async with serving(Hardy()) as server, Channel(server.address) as channel:
+    async with serving(Hardy(), limits=Limits(overhead_burst=10_000_000)) as server, Channel(server.address) as channel:
         neighbour = Neighbour(channel)
         await neighbour.served()
         gc.collect()

@@ -64,5 +64,6 @@ def test_each_reason_of_the_limits_is_in_the_table() -> None:
 
     reasons = [call.MESSAGE_TOO_LARGE, http2_connection.TOO_MANY_CALLS]
     names = ("TOO_MANY", "TOO_MANY_OF_PEER", "MADE_ROOM", "HEAD_TIMEOUT", "UNUSED_TIMEOUT", "IDLE_TIMEOUT", "KEEPALIVE_TIMEOUT", "MAX_AGE")
+    names += ("FLOOD",)
     reasons += [getattr(connection_limits, name) for name in names]
     assert [reason for reason in reasons if f"`{reason}`" not in GUIDE.read_text()] == []

@@ -45,8 +45,8 @@ connection_window = 200000
 max_frame_size = 30000
 reset_burst = 1
 resets_per_second = 2.5
-settings_burst = 3
-settings_per_second = 4
+overhead_burst = 3
+overhead_per_second = 4
 
 [service.admission]
 mode = "shadow"
@@ -84,8 +84,8 @@ OPTIONS = ServerOptions(
         max_frame_size=30_000,
         reset_burst=1,
         resets_per_second=2.5,
-        settings_burst=3,
-        settings_per_second=4,
+        overhead_burst=3,
+        overhead_per_second=4,
     ),
 )
 ADMISSION = AdmissionOptions(

@@ -53,13 +53,14 @@ class Frame(NamedTuple):
 class RecordingStream(Stream):
     """Writes down what it hears. `consuming` streams give the window back at once, as a reader that keeps up does."""
 
-    __slots__ = ("consuming", "events", "received")
+    __slots__ = ("began", "consuming", "events", "received")
 
     def __init__(self, connection: Connection, events: list[Event], *, consuming: bool = False) -> None:
         super().__init__(connection)
         self.events = events
         self.consuming = consuming
         self.received = bytearray()
+        self.began: float | None = None
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         self.events.append(("head", self.id, head.path or head.status, (*head.fields, *extra), end_stream))
@@ -76,6 +77,9 @@ class RecordingStream(Stream):
     def reset_received(self, code: int, reason: str) -> None:
         super().reset_received(code, reason)
         self.events.append(("reset", self.id, code))
+
+    def arrived(self) -> float | None:
+        return self.began
 
     def drained(self) -> None:
         self.events.append(("drained", self.id))
@@ -112,6 +116,7 @@ class RecordingOwner:
             self.events.append(("answered",))
             return self.answer
         stream = RecordingStream(self.connection, self.events, consuming=self.consuming)
+        stream.began = self.time
         self.streams.append(stream)
         return stream
 

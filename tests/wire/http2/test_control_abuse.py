@@ -31,7 +31,7 @@ class TestUnreadReplies:
     @staticmethod
     def with_a_stream(end: type[End]) -> End:
         assert issubclass(end, ServerEnd | ClientEnd)
-        one = end(Limits(settings_burst=30_000))
+        one = end(Limits(overhead_burst=1_000_000))
         if isinstance(one, ServerEnd):
             one.request(1)
         else:
@@ -75,7 +75,7 @@ class TestRareFrames:
     @RARE
     def test_too_fast_end_the_connection(self, end: type[End], rare: bytes) -> None:
         assert issubclass(end, ServerEnd | ClientEnd)
-        one = end(Limits(settings_burst=10, settings_per_second=2))
+        one = end(Limits(overhead_burst=10, overhead_per_second=2))
         one.feed(rare * 8)  # two came with the beginning
         assert one.connection.state is not ConnectionState.CLOSED
         one.feed(rare)
@@ -85,7 +85,7 @@ class TestRareFrames:
     @RARE
     def test_as_time_passes_go_on(self, end: type[End], rare: bytes) -> None:
         assert issubclass(end, ServerEnd | ClientEnd)
-        one = end(Limits(settings_burst=10, settings_per_second=2))
+        one = end(Limits(overhead_burst=10, overhead_per_second=2))
         for _ in range(100):
             one.owner.time += 0.5
             one.feed(rare)

@@ -12,7 +12,7 @@ from towpath._wire.http2 import ErrorCode, Limits
 from towpath._wire.http2.frames import DATA, DEFAULT_WINDOW, MAX_WINDOW, Setting, rst_stream, settings, window_update
 from towpath._wire.http2.states import ConnectionState
 
-GENEROUS = Limits(settings_burst=1_000_000, reset_burst=1_000_000)
+GENEROUS = Limits(overhead_burst=1_000_000, reset_burst=1_000_000)
 
 
 def initial(window: int) -> bytes:

@@ -35,8 +35,8 @@ def test_a_window_that_a_peer_could_overrun_unknowingly_is_refused(name: str, si
         {"reset_burst": 0},
         {"resets_per_second": -1.0},
         {"resets_per_second": float("nan")},
-        {"settings_burst": 0},
-        {"settings_per_second": -1.0},
+        {"overhead_burst": 0},
+        {"overhead_per_second": -1.0},
     ],
 )
 def test_frames_that_cannot_be_counted_are_refused(limits: dict[str, Any]) -> None:
@@ -46,5 +46,5 @@ def test_frames_that_cannot_be_counted_are_refused(limits: dict[str, Any]) -> No
 
 def test_the_outermost_values_are_accepted() -> None:
     Limits(max_frame_size=16_384, stream_window=65_535, connection_window=65_535)
-    Limits(reset_burst=1, resets_per_second=0, settings_burst=1, settings_per_second=0)
+    Limits(reset_burst=1, resets_per_second=0, overhead_burst=1, overhead_per_second=0)
     Limits(max_frame_size=2**24 - 1, stream_window=2**31 - 1, connection_window=2**31 - 1)

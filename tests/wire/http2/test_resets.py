@@ -24,7 +24,7 @@ class Client:
         return range(first, self.last + 1, 2)
 
     def reset(self, stream_id: int) -> bool:
-        return self.budget.spend(stream_id, self.last, self.now)
+        return self.budget.spend(stream_id, self.last, self.last + 1 >> 1, self.now, None)
 
 
 def taken_back(client: Client, most: int = 100_000) -> int:

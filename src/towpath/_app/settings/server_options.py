@@ -26,7 +26,7 @@
     [service.http2]                  # see `towpath._wire.http2.limits.Limits`
     max_concurrent_streams = 256
     stream_window = 262144           # and connection_window, max_frame_size: bytes
-    reset_burst = 1000               # and resets_per_second, settings_burst, settings_per_second
+    reset_burst = 1000               # and resets_per_second, overhead_burst, overhead_per_second
 
     [service.admission]              # or admission = "on", "shadow" or "off" in [service]
     mode = "on"
@@ -103,8 +103,8 @@ HTTP2: Final[Keys] = {
     **WINDOWS,
     "reset_burst": Number("reset_burst", 1, 1_000_000_000),
     "resets_per_second": Number("resets_per_second", 0, 1_000_000_000),
-    "settings_burst": Number("settings_burst", 1, 1_000_000_000),
-    "settings_per_second": Number("settings_per_second", 0, 1_000_000_000),
+    "overhead_burst": Number("overhead_burst", 1, 1_000_000_000),
+    "overhead_per_second": Number("overhead_per_second", 0, 1_000_000_000),
 }
 
 LIMIT: Final[Keys] = {
@@ -158,8 +158,8 @@ class Http2Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_frame_size: int | None = None
     reset_burst: int | None = None
     resets_per_second: float | None = None
-    settings_burst: int | None = None
-    settings_per_second: float | None = None
+    overhead_burst: int | None = None
+    overhead_per_second: float | None = None
 
 
 class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):

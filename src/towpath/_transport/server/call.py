@@ -99,6 +99,11 @@ class Handling:
         the call has ended."""
         raise NotImplementedError
 
+    def began(self) -> float | None:
+        """When its head was read, in seconds of the clock; None for a call without a server."""
+        server = self._ctx.server
+        return None if server is None else server.arrived
+
     def _count_unstarted(self, code: Code) -> None:
         """Tell the layers that count calls of this one, which ends now, if they will not see it: its handler was not called, nor will be.
         A task that is cancelled before its first step runs nothing of its coroutine."""
@@ -110,8 +115,8 @@ class Handling:
         self._tell_unstarted(code)
 
     def _tell_unstarted(self, code: Code) -> None:
-        server = self._ctx.server
-        seconds = 0.0 if server is None else clock.now() - server.arrived
+        began = self.began()
+        seconds = 0.0 if began is None else clock.now() - began
         self.served.tell_unstarted(code, seconds)
 
     def _left_unstarted(self) -> None:

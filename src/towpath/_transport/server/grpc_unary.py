@@ -124,6 +124,10 @@ class ServerCall(Stream, Handling):
         if not self._over and self.task is None:
             self._finish_request()
 
+    def arrived(self) -> float | None:
+        """When the call began, unless it ended with its head."""
+        return None if self._over else self.began()
+
     def reset_received(self, code: int, reason: str) -> None:
         """The client cancelled the call or is gone: nobody waits for the answer."""
         self._left_unstarted()

@@ -68,6 +68,9 @@ class Http2Exchange(UnfinishedStream):
         elif self._call is not None:
             self._call.request_over()
 
+    def arrived(self) -> float | None:
+        return None if self._call is None else self._call.began()
+
     def reset_received(self, code: int, reason: str) -> None:
         if self._call is not None:
             self._call.lost(reason)

@@ -166,6 +166,7 @@ class ClientConnection(Connection):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"HEADERS on stream {stream_id}, which is idle")
         if stream_id not in self.reset_here:
             raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"HEADERS on stream {stream_id}, which has ended")
+        self._count_overhead(HEADERS)
         self._decode(stream_id, payload)  # keeps the dynamic table in step; the stream itself is over
 
     def _continue(self, stream: Stream, block: HeaderBlock, end_stream: bool) -> None:
@@ -179,6 +180,7 @@ class ClientConnection(Connection):
         if head.status[:1] == b"1":
             if end_stream:
                 raise MalformedSection("an informational response that ends the stream")
+            self._count_overhead(HEADERS)
             return  # 100 to 199 announce; the head is still to come (section 8.1)
         stream.head_seen = True
         if not end_stream:

@@ -31,6 +31,7 @@ from towpath._wire.http2.frames import (
     unpack_frame_header,
 )
 from towpath._wire.http2.limits import Limits
+from towpath._wire.http2.overhead import SMALL, UNWANTED
 from towpath._wire.http2.states import (
     AFTER_RECV_END,
     AFTER_RECV_FRAME,
@@ -43,9 +44,6 @@ from towpath._wire.http2.states import (
 )
 from towpath._wire.http2.stream import Stream
 
-_MOST_EMPTY: Final = 1000
-"""DATA frames without data, and without an end, that may come in a row. No known client sends two."""
-
 _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
 
 
@@ -55,8 +53,7 @@ class Connection(Control):
     __slots__ = (
         "_buffer",
         "_decoder",
-        "_empty",
-        "_empty_since",
+        "_granted",
         "_least_window",
         "_longest",
         "_partial",
@@ -65,6 +62,7 @@ class Connection(Control):
         "_partial_stream",
         "_recurring",
         "_recv_window",
+        "_small_end",
         "_strict",
     )
 
@@ -72,7 +70,7 @@ class Connection(Control):
         super().__init__(delegate, limits)
         self._buffer = b""
         self._longest = limits.max_frame_size << 8 | 0xFF  # the largest first word of a frame's header: its length, then its type
-        self._recv_window = DEFAULT_WINDOW
+        self._recv_window = self._granted = DEFAULT_WINDOW
         self._least_window = limits.connection_window - (limits.connection_window >> 1)
         self._decoder = Decoder(max_table_size=limits.max_table, max_list_size=limits.max_header_list)
         self._recurring = self._decoder.recurring
@@ -83,9 +81,8 @@ class Connection(Control):
         self._partial_stream = 0
         self._partial_flags = 0
         self._partial_size = 0
-        # DATA frames without data that came one after the other, and the connection's window since then: data would have changed it.
-        self._empty = 0
-        self._empty_since = 0
+        # How much had come, of all that the connection's window counts, when the last small frame of DATA ended.
+        self._small_end = -1
 
     @abstractmethod
     def _preface(self, buffer: bytes) -> int:
@@ -106,6 +103,7 @@ class Connection(Control):
         if grown > 0:
             self.grant(0, grown)
             self._recv_window += grown
+            self._granted += grown
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
@@ -189,6 +187,8 @@ class Connection(Control):
         if stream is not None:
             self._count_reset(fault.stream_id)  # a reset that the peer provokes costs as much as its own (CVE-2025-8671)
             self.forget(stream)
+        else:
+            self._count_overhead(HEADERS, UNWANTED)
         self._owe_reply()
         self.send_reset(fault.stream_id, fault.code)
         if stream is not None:
@@ -203,12 +203,14 @@ class Connection(Control):
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the connection's window")
             # The connection's credit returns at once: only a stream's own window may hold back its data, or one slow reader would stop
             # all the others.
-            self.grant(0, self.limits.connection_window - window)
-            window = self.limits.connection_window
+            grown = self.limits.connection_window - window
+            self.grant(0, grown)
+            window += grown
+            self._granted += grown
         self._recv_window = window
         end_stream = flags & END_STREAM
-        if not size and not end_stream:
-            self._count_empty(window)
+        if size < SMALL and not end_stream:
+            self._count_small(size)
         stream = self.streams.get(stream_id)
         if stream is None:
             self._data_on_ended(stream_id, end_stream != 0)
@@ -225,6 +227,8 @@ class Connection(Control):
         if flags & PADDED:
             payload = _unpad(payload, "DATA")
             stream.consumed(size - len(payload))
+            if len(payload) < SMALL <= size and not end_stream:
+                self._count_small(size)
         if stream.content_left >= 0:
             stream.content_left -= len(payload)
             if stream.content_left < 0 or (end_stream and stream.content_left):
@@ -234,14 +238,13 @@ class Connection(Control):
             del self.streams[stream_id]
         stream.data_received(payload, end_stream != 0)
 
-    def _count_empty(self, window: int) -> None:
-        """Count a frame without data: flow control does not hold back a peer that sends nothing (CVE-2019-9518)."""
-        if window != self._empty_since:
-            self._empty_since = window
-            self._empty = 0
-        self._empty += 1
-        if self._empty > _MOST_EMPTY:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_EMPTY} DATA frames in a row without data")
+    def _count_small(self, size: int) -> None:
+        """Count a frame with next to no data, of `size` bytes with its padding, unless other data has come since the last one: flow control
+        does not hold back a peer that sends nothing (CVE-2019-9518)."""
+        end = self._granted - self._recv_window
+        if end - size == self._small_end:
+            self._count_overhead(DATA)
+        self._small_end = end
 
     def _data_on_ended(self, stream_id: int, end_stream: bool) -> None:
         if self.is_idle(stream_id):

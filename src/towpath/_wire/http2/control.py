@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
+from towpath._wire.http.abuse_budget import AbuseBudget
 from towpath._wire.http2 import frames
-from towpath._wire.http2.abuse_budget import AbuseBudget
 from towpath._wire.http2.delegate import ConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
 from towpath._wire.http2.frames import (
@@ -23,6 +23,7 @@ from towpath._wire.http2.frames import (
     Setting,
 )
 from towpath._wire.http2.limits import Limits
+from towpath._wire.http2.overhead import EARNED, too_much
 from towpath._wire.http2.sending import Sender
 from towpath._wire.http2.states import AWAIT_PREFACE, CONNECTION_TRANSITIONS, ConnectionEvent
 
@@ -44,7 +45,7 @@ class Control(Sender, ABC):
         "_delegate",
         "_grown",
         "_largest_own",
-        "_rare",
+        "_overhead",
         "_unread_replies",
         "_writing_paused",
         "last_accepted",
@@ -68,7 +69,7 @@ class Control(Sender, ABC):
         self.last_accepted = MAX_STREAM_ID
         self._writing_paused = False
         self._unread_replies = 0
-        self._rare = AbuseBudget(limits.settings_burst, limits.settings_per_second)
+        self._overhead = AbuseBudget(limits.overhead_burst, limits.overhead_per_second)
         # Whether the window that every stream is given has grown, so that streams that wait for it have to go on.
         self._grown = False
         # No stream's own window is larger than this one, though it may be that of a stream that has ended or has sent since.
@@ -77,6 +78,10 @@ class Control(Sender, ABC):
     @abstractmethod
     def is_idle(self, stream_id: int) -> bool:
         """Whether neither side has opened this stream yet."""
+
+    @abstractmethod
+    def opened(self) -> int:
+        """The number of streams that were ever opened, by the end that opens them."""
 
     @abstractmethod
     def own_settings(self) -> list[tuple[Setting, int]]:
@@ -121,10 +126,11 @@ class Control(Sender, ABC):
     def _count_reset(self, stream_id: int) -> None:
         """The peer has ended a stream that was under way. Raises ConnectionFault if it does so too often."""
 
-    def _count_rare(self) -> None:
-        """Count a frame that a peer has reason to send a few times. Raises ConnectionFault for the one that is too many."""
-        if not self._rare.spend(self._delegate.now()):
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames of SETTINGS or GOAWAY")
+    def _count_overhead(self, kind: int, tokens: int = 1) -> None:
+        """Count a frame that is no part of a call, or one of a call that is none (see `towpath._wire.http2.overhead`). Raises
+        ConnectionFault for the one that is too many."""
+        if not self._overhead.spend(self._delegate.now(), tokens, EARNED * self.opened() + self.earned):
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, too_much(kind))
 
     def _owe_reply(self) -> None:
         """Count a frame that demands a reply. Raises ConnectionFault if too many replies wait."""
@@ -140,6 +146,8 @@ class Control(Sender, ABC):
         self.state = state
 
     def _control(self, kind: int, stream_id: int, flags: int, payload: bytes) -> None:
+        if kind != RST_STREAM:
+            self._count_overhead(kind)
         if kind == WINDOW_UPDATE:
             self._window_update(stream_id, payload)
         elif kind == PING:
@@ -197,6 +205,7 @@ class Control(Sender, ABC):
         stream = self.streams.get(stream_id)
         if stream is None:
             self._refuse_if_idle(stream_id, "RST_STREAM")
+            self._count_overhead(RST_STREAM)
             return
         code = int.from_bytes(payload, "big")
         self._count_reset(stream_id)
@@ -207,7 +216,6 @@ class Control(Sender, ABC):
         _connection_only(stream_id, "SETTINGS")
         if len(payload) > _MOST_PARAMETERS * 6:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"over {_MOST_PARAMETERS} parameters in a frame of SETTINGS")
-        self._count_rare()
         if flags & ACK:
             if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS with a payload")
@@ -257,7 +265,6 @@ class Control(Sender, ABC):
 
     def _goaway(self, stream_id: int, payload: bytes) -> None:
         _connection_only(stream_id, "GOAWAY")
-        self._count_rare()
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"GOAWAY of {len(payload)} bytes")
         last = int.from_bytes(payload[:4], "big") & MAX_STREAM_ID

@@ -29,10 +29,10 @@ class Limits:
     """Calls that a client may take back at once before they are answered; `towpath._wire.http2.resets` says which count."""
     resets_per_second: float = 100.0
     """Calls that a client may take back per second, on average, before they are answered."""
-    settings_burst: int = 1000
-    """Frames of SETTINGS and GOAWAY, acknowledgements included, that a peer may send at once."""
-    settings_per_second: float = 100.0
-    """Frames of SETTINGS and GOAWAY that a peer may send per second, on average."""
+    overhead_burst: int = 10_000
+    """Frames that a peer may send at once beside what its calls need; `towpath._wire.http2.overhead` says which count."""
+    overhead_per_second: float = 1000.0
+    """Frames that a peer may send per second, on average, beside what its calls need."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that HTTP/2 cannot express."""
@@ -44,7 +44,7 @@ class Limits:
         for name in ("stream_window", "connection_window"):
             if not DEFAULT_WINDOW <= getattr(self, name) <= MAX_WINDOW:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {DEFAULT_WINDOW} to {MAX_WINDOW}")
-        for burst, rate in (("reset_burst", "resets_per_second"), ("settings_burst", "settings_per_second")):
+        for burst, rate in (("reset_burst", "resets_per_second"), ("overhead_burst", "overhead_per_second")):
             if getattr(self, burst) < 1 or not getattr(self, rate) >= 0:
                 raise ValueError(f"{burst} is {getattr(self, burst)} and {rate} {getattr(self, rate)}; give 1 and 0 or more")
 

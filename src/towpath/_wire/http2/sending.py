@@ -14,6 +14,7 @@ from towpath._wire.http2 import frames
 from towpath._wire.http2.errors import ErrorCode
 from towpath._wire.http2.frames import DATA, DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, END_STREAM, pack_frame_header
 from towpath._wire.http2.limits import Limits
+from towpath._wire.http2.overhead import EARNED, SLIVER
 from towpath._wire.http2.states import AFTER_RESET, AFTER_SEND_END, AFTER_SEND_FRAME, CLOSED, IDLE, ILLEGAL
 from towpath._wire.http2.stream import Stream
 
@@ -42,6 +43,7 @@ class Sender:
     __slots__ = (
         "_blocks",
         "_encoder",
+        "earned",
         "initial_window",
         "limits",
         "out",
@@ -63,6 +65,8 @@ class Sender:
         self.send_window = DEFAULT_WINDOW
         self.starved: deque[Stream] = deque()
         """Streams with data that the connection's window held back, in the order of their turns."""
+        self.earned = 0
+        """Tokens that the peer has earned by what it was sent (see `towpath._wire.http2.overhead`)."""
         self._encoder = Encoder(max_table_size=limits.max_table)
         self._blocks: dict[object, Any] = self._encoder.recurring
         # Streams that were reset here: frames that the peer had already sent on them are ignored (RFC 9113, section 5.1).
@@ -140,6 +144,7 @@ class Sender:
         # INLINED: Sender.send_body
         stream.own_window -= size
         self.send_window -= size
+        self.earned += EARNED
         self.out += (pack_frame_header(size << 8 | DATA, 0, stream.id), body)
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
@@ -213,6 +218,7 @@ class Sender:
                 stream.own_window -= room
                 self.send_window -= room
                 stream.queued -= room
+                self.earned += EARNED if last or room >= SLIVER else -1
                 sent += 1
             if not last:
                 queue[0] = (body[room:], end_stream, trailers)

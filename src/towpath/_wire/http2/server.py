@@ -23,6 +23,7 @@ from towpath._wire.http2.frames import (
     pack_frame_header,
 )
 from towpath._wire.http2.limits import DEFAULT_LIMITS, Limits
+from towpath._wire.http2.overhead import UNWANTED
 from towpath._wire.http2.resets import ResetBudget
 from towpath._wire.http2.sending import ResponseTemplate
 from towpath._wire.http2.states import (
@@ -47,7 +48,7 @@ _MOST_ANSWERED: Final = 256
 class ServerConnection(Connection):
     """A connection whose streams come from the peer and have odd ids; `delegate.accept` decides about each."""
 
-    __slots__ = ("_answered", "_gaps", "_most_streams", "_resets", "_tail", "delegate", "heads", "stems")
+    __slots__ = ("_answered", "_gaps", "_most_streams", "_resets", "_skipped", "_tail", "delegate", "heads", "stems")
 
     def __init__(self, delegate: ServerConnectionDelegate, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(delegate, limits)
@@ -63,6 +64,7 @@ class ServerConnection(Connection):
         self._resets = ResetBudget(limits.reset_burst, limits.resets_per_second)
         # Ranges of ids that the peer skipped: they were never opened, so their use is another error than that of an ended stream.
         self._gaps: list[tuple[int, int]] = []
+        self._skipped = 0
         # Streams that were answered with their heads, and whose bodies are still to come.
         self._answered: dict[int, None] = {}
 
@@ -73,6 +75,15 @@ class ServerConnection(Connection):
     def is_idle(self, stream_id: int) -> bool:
         """Whether the id is beyond the peer's last, or even: a server opens none."""
         return stream_id > self.last_peer_stream or stream_id % 2 == 0
+
+    def opened(self) -> int:
+        """The number of streams that the client has opened; ids that it skipped are none."""
+        return (self.last_peer_stream + 1 >> 1) - self._skipped
+
+    def count_unwanted(self) -> None:
+        """A request came for which there is nothing here. Call this from `ServerConnectionDelegate.accept`: it raises ConnectionFault for
+        the one that is too many."""
+        self._count_overhead(HEADERS, UNWANTED)
 
     def announce_shutdown(self) -> None:
         """Ask the peer to open no more streams while still taking those on their way: GOAWAY with the largest id (section 6.8). Follow with
@@ -131,7 +142,8 @@ class ServerConnection(Connection):
             self._blocks[answer] = (start.pack, head_word, head, end.pack, trailers_word, trailers)
 
     def _count_reset(self, stream_id: int) -> None:
-        if not self._resets.spend(stream_id, self.last_peer_stream, self.delegate.now()):
+        arrived = self.streams[stream_id].arrived()
+        if not self._resets.spend(stream_id, self.last_peer_stream, self.opened(), self.delegate.now(), arrived):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many calls taken back before they were answered")
 
     def _preface(self, buffer: bytes) -> int:
@@ -152,10 +164,13 @@ class ServerConnection(Connection):
             if stream_id <= last or stream_id % 2 == 0:
                 self._open_again(stream_id, payload)
                 return
-            if stream_id > last + 2 and len(self._gaps) < _MOST_GAPS:
-                self._gaps.append((last + 1, stream_id - 1))
+            if stream_id > last + 2:
+                self._skipped += (stream_id >> 1) - (last + 1 >> 1)
+                if len(self._gaps) < _MOST_GAPS:
+                    self._gaps.append((last + 1, stream_id - 1))
         self.last_peer_stream = stream_id
         if stream_id > self.last_accepted:
+            self._count_overhead(HEADERS, UNWANTED)
             self._decode(stream_id, payload)  # keeps the dynamic table in step
             self.ignore(stream_id)
             return
@@ -241,6 +256,7 @@ class ServerConnection(Connection):
     def _open_again(self, stream_id: int, payload: bytes) -> None:
         if stream_id in self.reset_here or stream_id in self._answered:
             self._answered.pop(stream_id, None)  # trailers
+            self._count_overhead(HEADERS)
             self._decode(stream_id, payload)  # keeps the dynamic table in step; the stream itself is over
             return
         skipped = any(low <= stream_id <= high for low, high in self._gaps)

@@ -69,6 +69,10 @@ class Stream:
     def reset_received(self, code: int, reason: str) -> None:
         """The stream is over before its end: the peer reset it, or broke it, or the connection ended. Nothing follows."""
 
+    def arrived(self) -> float | None:
+        """When its head was read, in seconds of the delegate's clock; None if nothing knows."""
+        return None
+
     def drained(self) -> None:
         """All data that waited for the peer's window has gone."""
 

@@ -13,6 +13,7 @@ from towpath._core.context import CallOptions
 from towpath._core.decisions import Decision
 from towpath._transport import Channel, ConnectionLimits, Server
 from towpath._transport.server.connections.connection_limits import (
+    FLOOD,
     HEAD_TIMEOUT,
     IDLE_TIMEOUT,
     MADE_ROOM,
@@ -21,7 +22,7 @@ from towpath._transport.server.connections.connection_limits import (
     TOO_MANY_OF_PEER,
     UNUSED_TIMEOUT,
 )
-from towpath._wire.http2 import frames
+from towpath._wire.http2 import Limits, frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
 
@@ -114,3 +115,19 @@ def test_a_connection_whose_time_is_over_is_told_once(limits: ConnectionLimits, 
 
     simulate(main)
     assert told == [decision]
+
+
+async def test_who_floods_is_rejected() -> None:
+    told: list[Decision] = []
+    limits = Limits(overhead_burst=10, overhead_per_second=0)
+    flood = GREETING + frames.frame(frames.PING, 0, 0, bytes(8)) * 11
+    async with serving(Echo(), limits=limits, signal=told.append) as server, connected(server, flood) as reader:
+        await end_of(reader)
+    assert told == [about_a_connection(FLOOD, rejected=True)]
+
+
+async def test_who_only_breaks_the_protocol_is_not_said_to_flood() -> None:
+    told: list[Decision] = []
+    async with serving(Echo(), signal=told.append) as server, connected(server, GREETING + frames.window_update(0, 0)) as reader:
+        await end_of(reader)
+    assert told == []

@@ -40,6 +40,9 @@ BODY_TIMEOUT: Final = "BODY_TIMEOUT"
 UNREAD_TIMEOUT: Final = "UNREAD_TIMEOUT"
 """A connection was cut: its client read nothing of what waited for it."""
 
+FLOOD: Final = "FLOOD"
+"""A connection was closed: its client did more than it may of what costs a server and asks for nothing (HTTP/2's ENHANCE_YOUR_CALM)."""
+
 NO_FILE_LEFT: Final = "NO_FILE_DESCRIPTOR_LEFT"
 """A new connection was closed: the process may not have another file open. Only asyncio's own loop tells of it."""
 

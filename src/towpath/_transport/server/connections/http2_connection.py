@@ -9,6 +9,7 @@ from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
 from towpath._transport.server.connections.connection import ServerLink, Site
+from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
@@ -142,6 +143,7 @@ class Http2Link(ServerLink[ServerConnection]):
                     return self.connection.encode(HEAD, route.method_route.grpc_rejections.fields(rejection.error))
             return ServerCall(self, route)
         if isinstance(route, DirectResponse):
+            self.connection.count_unwanted()
             return DirectResponseStream(self, route)
         return Http2Exchange(self, self.connection, route)
 
@@ -158,6 +160,12 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def going_away(self, reason: str) -> None:
         """The client will open no more streams; it closes the connection once those it has are answered."""
+
+    def failed(self, reason: str) -> None:
+        """The client broke the protocol, or did too much of what costs a server and asks for nothing."""
+        if reason.startswith(ErrorCode.ENHANCE_YOUR_CALM.name):
+            self.site.connections.tell(FLOOD)
+        super().failed(reason)
 
     def pinged(self, payload: bytes) -> None:
         """The client is there; after the last ping it also has heard that we are going."""

@@ -17,6 +17,7 @@ from towpath._transport.connection_age import jittered_age
 from towpath._transport.open_files import affordable
 from towpath._transport.server.connections.connection_limits import (
     BODY_TIMEOUT,
+    FLOOD,
     HEAD_TIMEOUT,
     MADE_ROOM,
     MAX_AGE,
@@ -30,7 +31,7 @@ from towpath._transport.server.connections.connection_watch import HURRY, Connec
 
 log = logging.getLogger("towpath.server")
 
-_REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, NO_FILE_LEFT, HEAD_TIMEOUT, BODY_TIMEOUT})
+_REJECTING: Final = frozenset({TOO_MANY, TOO_MANY_OF_PEER, NO_FILE_LEFT, HEAD_TIMEOUT, BODY_TIMEOUT, FLOOD})
 """The reasons by which somebody is turned away who wanted something."""
 
 _LOOKS: Final = 4

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath._wire.http2.abuse_budget import AbuseBudget
+from towpath._wire.http.abuse_budget import AbuseBudget
 
 
 def test_a_burst_is_free_and_then_as_many_as_come_with_time() -> None:
