@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,23 @@ import trustme
 import uvloop
 
 from tests.echo_service import PATIENCE, Echo, turn_until
-from tests.transport.test_connection_driver import connected, turns
+from tests.transport.raw_peer import request_head
+from tests.transport.test_connection_driver import Recording, turns
 from towpath._transport import Server, ServerTls
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.server.connections.http1_connection import Http1Link
 from towpath._transport.server.connections.http2_connection import Http2Link
 from towpath._transport.tls import Rotating
+from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http2 import frames
-from towpath._wire.http2.frames import PREFACE
-from towpath._wire.http2.limits import DEFAULT_LIMITS
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
+from towpath._wire.http2.limits import Limits
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 LARGE = 250_000
 """Bytes that only a read which fills its buffer brings."""
 UNKNOWN = frames.frame(0xFA, 0, 0)
+PATIENT = Limits(overhead_burst=1_000_000_000)
 
 
 class Clock:
@@ -77,7 +81,7 @@ class Watched:
 
 
 def http2_server(loop: asyncio.AbstractEventLoop) -> tuple[Any, bytes, bytes]:
-    return Http2Link(loop, Server([Echo()])), PREFACE + frames.settings([]), UNKNOWN
+    return Http2Link(loop, Server([Echo()], limits=PATIENT)), PREFACE + frames.settings([]), UNKNOWN
 
 
 def http1_server(loop: asyncio.AbstractEventLoop) -> tuple[Any, bytes, bytes]:
@@ -86,7 +90,7 @@ def http1_server(loop: asyncio.AbstractEventLoop) -> tuple[Any, bytes, bytes]:
 
 
 def http2_client(loop: asyncio.AbstractEventLoop) -> tuple[Any, bytes, bytes]:
-    return ClientLink(loop, Nobody(), DEFAULT_LIMITS), frames.settings([]), UNKNOWN
+    return ClientLink(loop, Nobody(), PATIENT), frames.settings([]), UNKNOWN
 
 
 def fill(sock: socket.socket, head: bytes, piece: bytes) -> int:
@@ -151,33 +155,104 @@ def test_behind_tls_too(made: Any, loop: Any, tmp_path: Path) -> None:
     assert len(turns_of_large) == len(set(turns_of_large))
 
 
+def patient() -> tuple[Http2Link, Recording]:
+    """A server's link that takes any number of frames, and its transport."""
+    loop = asyncio.get_running_loop()
+    link = Http2Link(loop, Server([Echo()], limits=PATIENT))
+    transport = Recording(loop, link)
+    link.connection_made(transport)
+    link.data_received(PREFACE + frames.settings([]))
+    return link, transport
+
+
 async def test_a_read_that_leaves_nothing_behind_costs_no_turn() -> None:
-    link, transport = connected()
-    link.data_received(UNKNOWN * 20_000)
+    link, transport = patient()
+    link.data_received(UNKNOWN * 3_000)
     assert not transport.paused
     link.data_received(UNKNOWN * 30_000)
     assert transport.paused
-    await turns(1)
+    await turns(30)
     assert not transport.paused
     link.abort()
     await link.closed
 
 
 async def test_every_reason_not_to_read_holds_until_it_is_gone() -> None:
-    link, transport = connected()
+    link, transport = patient()
     link.data_received(UNKNOWN * 30_000)
     link.data_received(UNKNOWN * 30_000)
     link.pause_writing()
-    await turns()
+    await turns(60)
     assert transport.paused, "the peer does not read"
-    link.data_received(UNKNOWN * 30_000)
+    assert link.connection.behind, "nothing more is taken from who does not read"
     link.resume_writing()
     assert transport.paused, "it is the turn of the others"
-    await turns(1)
+    await turns(60)
     assert not transport.paused
+    assert not link.connection.behind
     link.resume_writing()
     assert not transport.paused
     link.data_received(UNKNOWN * 30_000)
     link.connection_lost(None)
     await turns()
     assert transport.paused, "nothing is asked of a transport that is gone"
+
+
+def calls(count: int) -> bytes:
+    head = request_head(b"Nothing")
+    return b"".join(frames.frame(frames.HEADERS, END_HEADERS | END_STREAM, stream_id, head) for stream_id in range(1, 2 * count, 2))
+
+
+async def test_calls_that_come_in_one_read_are_taken_over_several_turns_and_answered_in_between() -> None:
+    link, transport = patient()
+    link.data_received(calls(1500))
+    seen = [link.asked]
+    while link.connection.behind:
+        written = len(transport.writes)
+        await turns(1)
+        seen.append(link.asked)
+        assert len(transport.writes) > written
+    steps = [later - sooner for sooner, later in pairwise([-1, *seen])]
+    assert max(steps) <= 2 * 160
+    assert seen[-1] == 2 * 1500 - 1
+    await turns(2)
+    assert not transport.paused
+    link.abort()
+
+
+async def test_requests_of_http1_that_come_in_one_read_are_taken_over_several_turns() -> None:
+    loop = asyncio.get_running_loop()
+    link = Http1Link(loop, Server([Echo()]))
+    transport = Recording(loop, link)
+    link.connection_made(transport)
+    link.data_received(b"GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n" * 6000)
+    seen = [link.asked]
+    while link.connection.behind:
+        await turns(1)
+        seen.append(link.asked)
+    assert max(later - sooner for sooner, later in pairwise([0, *seen])) <= 400
+    assert seen[-1] == 6000
+    await turns(2)
+    assert not transport.paused
+    link.abort()
+
+
+async def test_what_waited_for_a_window_goes_in_portions() -> None:
+    """One frame opens all windows, and 20 MiB wait."""
+    link, transport = patient()
+    connection = link.connection
+    link.data_received(frames.settings([(frames.Setting.INITIAL_WINDOW_SIZE, 2**31 - 1)]))
+    link.data_received(b"".join(frames.frame(frames.HEADERS, END_HEADERS, each, request_head(b"Say")) for each in range(1, 21, 2)))
+    for stream in list(connection.streams.values()):
+        connection.send_head(stream, connection.encode(HEAD), end_stream=False)
+        connection.send_body(stream, bytes(2 << 20), end_stream=True)
+    await turns()
+    transport.writes.clear()
+    link.data_received(frames.window_update(0, 2**30))
+    while connection.behind:
+        await turns(1)
+    await turns(2)
+    sizes = [len(write) for write in transport.writes]
+    assert sum(sizes) > 19 << 20
+    assert max(sizes) <= 3 << 20
+    link.abort()

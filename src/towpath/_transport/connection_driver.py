@@ -7,7 +7,8 @@ make the server hold only the answers to requests that have been read already.
 
 Reading stops for one of three reasons, and goes on once none of them holds: the peer does not read, the connection has enough to do, or
 the peer had its turn. A loop may hand over much of one socket before it looks at the next: uvloop reads one up to 32 times. So a connection
-that filled one read is read again only after all others have had a turn.
+that filled one read is read again only after all others have had a turn. One that has more to do than fits in a turn (`SansIO.behind`) goes
+on with it in the next one, and is read again once it has caught up.
 """
 
 import asyncio
@@ -41,11 +42,20 @@ BUSY: Final = 2
 """A reason to read nothing: the connection has not yet taken what has come."""
 
 _TURN: Final = 4
-"""A reason to read nothing: the other connections of the loop have their turn."""
+"""A reason to read nothing: the other connections of the loop have their turn, or what has come in one turn is not yet done with."""
 
 
 class SansIO(Protocol):
     """A connection without IO, of any protocol."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether more has come, or may be sent, than fits in one turn of the loop."""
+        ...
+
+    def go_on(self) -> None:
+        """Take the next piece of it."""
+        ...
 
     @property
     def out(self) -> list[Any]:
@@ -101,6 +111,7 @@ class Link(asyncio.Protocol, Generic[End]):
         self._full_read = _FULL_READ
         self.written = 0
         """Bytes that were handed to the transport."""
+        self._turn_scheduled = False
 
     # What asyncio calls.
 
@@ -124,7 +135,7 @@ class Link(asyncio.Protocol, Generic[End]):
         if connection.out and not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self.flush)
-        if len(data) >= self._full_read:
+        if connection.behind or len(data) >= self._full_read:
             self.give_way()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -146,6 +157,8 @@ class Link(asyncio.Protocol, Generic[End]):
         """The peer reads again."""
         self.connection.writing_resumed()
         self._let_write()
+        if self.connection.behind:
+            self.give_way()
 
     def _let_write(self) -> None:
         self.paused = False
@@ -187,12 +200,32 @@ class Link(asyncio.Protocol, Generic[End]):
         held, self.holds = self.holds, self.holds & ~reason
         if held and not self.holds and self._transport is not None:
             self._transport.resume_reading()
+        if self.connection.behind:
+            self.give_way()
 
     def give_way(self) -> None:
-        """Read on only after the other connections of the loop have had a turn."""
-        if not self.holds & _TURN:
-            self.hold(_TURN)
-            self.loop.call_soon(self.release, _TURN)
+        """Go on, with what is left of this turn and then with reading, only after the other connections of the loop have had theirs."""
+        self.hold(_TURN)
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self.loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn_scheduled = False
+        connection = self.connection
+        if self._transport is None:
+            return
+        if connection.behind:
+            if self.paused or self.holds & ~_TURN:
+                return  # goes on as soon as the peer reads, or what has come is taken
+            connection.go_on()
+            if connection.out and not self._flush_scheduled:
+                self._flush_scheduled = True
+                self.loop.call_soon(self.flush)
+        if connection.behind:
+            self.give_way()
+        else:
+            self.release(_TURN)
 
     # What calls and owners use.
 

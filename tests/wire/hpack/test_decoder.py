@@ -306,8 +306,24 @@ class TestListSize:
         decoder = Decoder()
         decoder.decode(b"\x40\x01a\x7f\x81\x1e" + b"b" * 3968)
         with pytest.raises(HeaderListTooLarge) as caught:
+            decoder.decode(b"\xbe" * 8_000)
+        assert caught.value.size == 8_000 * (1 + 3968 + 32)
+        with pytest.raises(HpackError, match="more than 16 times the limit"):
             decoder.decode(b"\xbe" * 10_000)
-        assert caught.value.size == 10_000 * (1 + 3968 + 32)
+
+    def test_does_not_read_to_its_end_what_is_far_too_large(self) -> None:
+        """Else a block of inserts of two bytes each would take a hundred times as long as one of the same size that means something."""
+        decoder = Decoder(max_list_size=1000)
+        with pytest.raises(HeaderListTooLarge):
+            decoder.decode(b"\x41\x00" * 380)
+        with pytest.raises(HpackError, match="more than 16 times the limit of 1000 bytes"):
+            decoder.decode(b"\x41\x00" * 381)
+
+    def test_stops_a_flood_of_size_updates(self) -> None:
+        decoder = Decoder()
+        assert fields_of(decoder.decode(b"\x20\x3f\xe1\x1f" * 8 + b"\x82")) == [(b":method", b"GET")]
+        with pytest.raises(HpackError, match="over 16 dynamic table size updates"):
+            decoder.decode(b"\x20\x3f\xe1\x1f" * 9 + b"\x82")
 
     def test_does_not_hide_that_a_block_is_malformed(self) -> None:
         with pytest.raises(HpackError):

@@ -71,6 +71,11 @@ class Server:
     def failed(self, reason: str) -> None:
         self.over = reason
 
+    def turns(self) -> None:
+        """As many turns as it takes until nothing is behind, or reading stops."""
+        while self.connection.behind and self.reading:
+            self.connection.go_on()
+
     def sent(self) -> bytes:
         data = b"".join(self.connection.out)
         self.connection.out.clear()

@@ -36,12 +36,39 @@ def test_a_request_waits_until_the_one_before_is_answered() -> None:
 def test_thousands_of_requests_in_one_read_are_answered_in_order() -> None:
     server = Server()
     server.connection.receive(GET * 3000)
+    assert 128 <= len(server.requests) < 500
+    server.turns()
     assert server.sent() == answer(b"/a", b"") * 3000
     late = Server(silent)
     late.connection.receive(GET * 3000)
     late.answer = echo
     echo(late.requests[0])
+    late.turns()
     assert late.sent() == answer(b"/a", b"") * 3000
+
+
+def test_a_body_of_many_pieces_takes_several_turns() -> None:
+    server = Server()
+    server.connection.receive(CHUNKED.partition(b"3\r\n")[0] + b"5\r\nabcde\r\n" * 3000)
+    assert len(server.requests[0].body) < 3000 * 5
+    server.connection.receive(b"0\r\n\r\n")
+    assert server.connection.behind
+    assert not server.connection.idle
+    server.turns()
+    assert server.sent() == answer(b"/c", b"abcde" * 3000)
+    assert server.connection.idle
+
+
+def test_what_is_behind_when_the_connection_ends_is_dropped() -> None:
+    server = Server(limits=Http1Limits(max_discarded=50_000))
+    server.connection.receive(GET * 500 + b"nonsense\r\n\r\n" + GET * 500)
+    server.turns()
+    assert len(server.requests) == 500
+    assert server.over.startswith("this is not HTTP/1.1")
+    server.connection.receive(GET * 1000)
+    server.connection.receive(GET * 1000)
+    server.turns()
+    assert server.over == "finished"
 
 
 def test_a_head_that_recurs_is_the_same_section_with_its_route() -> None:

@@ -82,6 +82,7 @@ def test_thousands_of_offers_in_one_read_are_answered_in_order() -> None:
     assert not server.reading
     server.answer = echo
     echo(server.requests[0])
+    server.turns()
     assert server.sent() == answer(b"/b", b"abc") * 1000
     assert server.reading
 

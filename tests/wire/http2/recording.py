@@ -140,6 +140,8 @@ class End:
         before = len(self.owner.events)
         for piece in pieces:
             self.connection.receive(piece)
+            while self.connection.behind:
+                self.connection.go_on()
         return self.owner.events[before:]
 
     def sent(self) -> list[Frame]:
@@ -252,5 +254,5 @@ def exchange(one: End, other: End) -> None:
         there, back = one.connection.take(), other.connection.take()
         if not there and not back:
             return
-        other.connection.receive(there)
-        one.connection.receive(back)
+        other.feed(there)
+        one.feed(back)

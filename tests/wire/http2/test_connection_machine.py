@@ -176,14 +176,14 @@ class Conversation(RuleBasedStateMachine):
     def carry_up(self, share: float) -> None:
         self.up += self.client.connection.take()
         size = round(len(self.up) * share)
-        self.server.connection.receive(bytes(self.up[:size]))
+        self.server.feed(bytes(self.up[:size]))
         del self.up[:size]
 
     @rule(share=shares)
     def carry_down(self, share: float) -> None:
         self.down += self.server.connection.take()
         size = round(len(self.down) * share)
-        self.client.connection.receive(bytes(self.down[:size]))
+        self.client.feed(bytes(self.down[:size]))
         del self.down[:size]
 
     @rule()

@@ -62,8 +62,8 @@ def test_a_call_goes_there_and_back_and_leaves_nothing_behind() -> None:
 def test_bodies_larger_than_every_window_cross_in_both_directions_at_once() -> None:
     client, server = introduced()
     streams = [request(client, BODY) for _ in range(3)]
-    client.connection.receive(server.connection.take())
-    server.connection.receive(client.connection.take())
+    client.feed(server.connection.take())
+    server.feed(client.connection.take())
     for stream in list(server.owner.streams):
         answer(server, stream, BODY[::-1])
     exchange(client, server)
@@ -107,8 +107,8 @@ def test_many_large_messages_advance_together() -> None:
         request(client, bytes(200_000))
     most_apart = 0
     for _ in range(1000):
-        server.connection.receive(client.connection.take())
-        client.connection.receive(server.connection.take())
+        server.feed(client.connection.take())
+        client.feed(server.connection.take())
         arrived = [len(stream.received) for stream in server.owner.streams]
         if min(arrived) < 200_000 - 65_535:
             most_apart = max(most_apart, max(arrived) - min(arrived))
@@ -153,7 +153,7 @@ def test_a_call_that_comes_after_the_last_goaway_is_refused_at_its_own_end() -> 
 def test_a_reset_from_either_side_reaches_the_other_and_harms_no_third(code: ErrorCode) -> None:
     client, server = introduced()
     by_client, by_server, untouched = (request(client, BODY) for _ in range(3))
-    server.connection.receive(client.connection.take())
+    server.feed(client.connection.take())
     by_client.reset(code)
     server.owner.streams[1].reset(code)
     exchange(client, server)

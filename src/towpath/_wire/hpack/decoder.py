@@ -20,6 +20,11 @@ from towpath._wire.http.fields import Field
 _INDEX_BYTES: Final = bytes(range(0x81, 0xFF))  # an indexed field in one byte; 0x80 is an error, and after 0xff the index goes on
 _MAX_RUNS: Final = 64  # runs remembered for a connection, about one for each method called over it ...
 _MAX_RUN_LENGTH: Final = 64  # ... and the longest of them in bytes: what a hostile peer can make us keep is bounded
+_MOST_RESIZED: Final = 16  # size updates in one block; an encoder has reason to send two (RFC 7541 4.2)
+_FAR_TOO_LARGE: Final = 16
+"""How many times as large as its limit a header list may be and still be read to its end. The smallest field has one byte in the block and
+counts for 32: a block of 64 KiB could take 60 ms, and its list would be of 2 MiB."""
+
 _RAW_LITERAL_SURPLUS: Final = ENTRY_OVERHEAD - 3  # a raw literal has 3 bytes besides name and value, and counts for 32
 
 
@@ -55,8 +60,8 @@ class Decoder:
     def decode(self, block: bytes) -> HeaderBlock:
         """Decode one whole block.
 
-        Raises HpackError if it is malformed (the decoder is then of no further use), and HeaderListTooLarge if its fields exceed the
-        limit (it can go on).
+        Raises HpackError if it is malformed, or its fields are of more than 16 times the limit (the decoder is then of no further use), and
+        HeaderListTooLarge if they exceed the limit by less (it can go on).
         """
         # Measured with seven indexes and two literals. The end of the run: guessing its length takes half the time of stripping the index
         # bytes, and a quarter of that of a loop over them or a regular expression. The literals: splitting at the zero bytes and
@@ -110,6 +115,7 @@ class Decoder:
         limit = self._max_list_size
         extra: list[Field] = []
         end = len(block)
+        resized = 0
         while at < end:
             first = block[at]
             if first >= 0x80:
@@ -125,6 +131,9 @@ class Decoder:
                 if size:  # every field before this one counted
                     raise HpackError("dynamic table size update after the first field of a header block (RFC 7541 4.2)")
                 at = self._decode_size_update(block, at)
+                resized += 1
+                if resized > _MOST_RESIZED:
+                    raise HpackError(f"over {_MOST_RESIZED} dynamic table size updates in one header block (RFC 7541 4.2)")
                 continue
             else:
                 field, at = self._decode_literal(block, at, 0x0F)
@@ -132,6 +141,8 @@ class Decoder:
             size += field_size
             if size <= limit:
                 extra.append(field)
+            elif size > _FAR_TOO_LARGE * limit:
+                raise self._far_too_large()
         if size > limit:
             raise HeaderListTooLarge(size, limit, (*known.fields, *extra))
         result = HeaderBlock()
@@ -149,6 +160,8 @@ class Decoder:
         run = block[:at]
         known = self._runs.get(run)
         if known is None:
+            if len(indexes) * ENTRY_OVERHEAD > _FAR_TOO_LARGE * self._max_list_size:
+                raise self._far_too_large()
             fields = tuple([self._entry(index) for index in indexes])
             size = sum([len(name) + len(value) + ENTRY_OVERHEAD for name, value in fields])
             known = KnownFields(fields, size)
@@ -158,6 +171,10 @@ class Decoder:
                 self._runs[run] = known
         self._run_length = at
         return known, at
+
+    def _far_too_large(self) -> HpackError:
+        limit = self._max_list_size
+        return HpackError(f"a header list of more than {_FAR_TOO_LARGE} times the limit of {limit} bytes (RFC 9113 10.5.1)")
 
     def _decode_literal(self, block: bytes, at: int, mask: int) -> tuple[Field, int]:
         index, at = decode_integer(block, at, mask)

@@ -25,6 +25,12 @@ from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
 _BODILESS: Final = frozenset({204, 304})
 _MOST_KNOWN: Final = 64
 
+_PIECE: Final = 8 * 1024
+"""Bytes that are parsed before it is looked whether there is more to do than fits in one turn."""
+
+_TURN: Final = 128
+"""Requests and pieces of bodies that are taken in one turn."""
+
 
 class Http1Connection:
     """The server's end of a connection."""
@@ -40,6 +46,11 @@ class Http1Connection:
         # The request that is being parsed.
         self._target = b""
         self._fields: list[Field] = []
+        self.behind = False
+        """Whether more has come than fits in one turn; `go_on` takes the next piece of it."""
+        self._rest = b""
+        self._left = _TURN
+        """What may still begin in this turn."""
         self._in_head = True
         self._opened = False
         """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
@@ -70,7 +81,7 @@ class Http1Connection:
     @property
     def idle(self) -> bool:
         """Whether no request is under way or waits."""
-        return self._stream is None and not self.waiting and self._in_head and not self._opened
+        return self._stream is None and not self.waiting and self._in_head and not self._opened and not self._rest
 
     @property
     def serving(self) -> Http1Stream | None:
@@ -94,11 +105,32 @@ class Http1Connection:
 
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
-        if self._closed:
-            self._discard(len(data))
-            return
-        if self._refused or (self._last and self._stream is not None and self._request_ended):
-            return
+        if self._rest:
+            self._rest += data
+        else:
+            self._left = _TURN
+            self._take(data)
+
+    def go_on(self) -> None:
+        """Take the next piece of what has come, since everybody else had a turn."""
+        rest, self._rest = self._rest, b""
+        self.behind = False
+        self._left = _TURN
+        self._take(rest)
+
+    def _take(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self._closed or self._refused or (self._last and self._stream is not None and self._request_ended):
+                if self._closed:
+                    self._discard(len(data) - start)
+                return
+            if start and (self._left <= 0 or self._reading_paused):
+                self._rest = data[start:]
+                self.behind = True
+                return
+            self._take_piece(memoryview(data)[start : start + _PIECE])
+
+    def _take_piece(self, data: memoryview) -> None:
         self._unparsed += len(data)
         try:
             self._parse(data)
@@ -159,6 +191,7 @@ class Http1Connection:
         self._target = b""
         self._fields = []
         self._in_head = self._opened = True
+        self._left -= 1
         self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
 
     def on_url(self, url: bytes) -> None:
@@ -191,6 +224,7 @@ class Http1Connection:
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._unparsed = 0
+        self._left -= 1
         self._in_turn(lambda: self._body(data))
 
     def on_message_complete(self) -> None:
@@ -201,8 +235,7 @@ class Http1Connection:
         if self._has_body:  # without a body, the head was the end
             self._in_turn(self._ended)
 
-    def _parse(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _parse(self, rest: memoryview) -> None:
         while True:
             try:
                 self._parser.feed_data(rest)

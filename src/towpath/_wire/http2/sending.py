@@ -20,6 +20,9 @@ from towpath._wire.http2.stream import Stream
 
 _MOST_REMEMBERED_RESETS: Final = 1024
 
+_MOST_RESUMED: Final = 1024 * 1024
+"""Bytes that go out in one turn of what waited for the peer's windows. One frame may open the windows of all streams."""
+
 
 class IllegalSend(Exception):
     """The layer above sent on a stream that cannot take it: a bug of that layer, never of the peer."""
@@ -43,6 +46,8 @@ class Sender:
     __slots__ = (
         "_blocks",
         "_encoder",
+        "_resumable",
+        "behind",
         "earned",
         "initial_window",
         "limits",
@@ -64,9 +69,13 @@ class Sender:
         self.peer_max_frame = DEFAULT_MAX_FRAME_SIZE
         self.send_window = DEFAULT_WINDOW
         self.starved: deque[Stream] = deque()
-        """Streams with data that the connection's window held back, in the order of their turns."""
+        """Streams with data that the connection's window held back, or the end of a turn, in the order of their turns."""
         self.earned = 0
         """Tokens that the peer has earned by what it was sent (see `towpath._wire.http2.overhead`)."""
+        self.behind = False
+        """Whether more has come, or may be sent, than fits in one turn; `go_on` takes the next piece of it."""
+        # What may still go out in this turn of what waited. Nothing fills it up but the next turn, so that a frame costs nothing more.
+        self._resumable = _MOST_RESUMED
         self._encoder = Encoder(max_table_size=limits.max_table)
         self._blocks: dict[object, Any] = self._encoder.recurring
         # Streams that were reset here: frames that the peer had already sent on them are ignored (RFC 9113, section 5.1).
@@ -181,8 +190,16 @@ class Sender:
 
     def resume(self, stream: Stream) -> None:
         """Go on sending, since the stream's own window has grown."""
-        if stream.queue:
+        if not stream.queue:
+            return
+        if self._resumable > 0:
+            before = self.send_window
             self._pump(stream)
+            self._resumable -= before - self.send_window
+        elif stream.send_window > 0:
+            self.behind = True
+            if stream not in self.starved:
+                self.starved.append(stream)
 
     def resume_own(self) -> None:
         """Go on sending on the streams that waited for their own windows, since the window that every stream is given has grown."""
@@ -193,9 +210,20 @@ class Sender:
         """Let the starved streams take a frame each, in turn, until the connection's window, which has grown, is used up."""
         starved = self.starved
         while starved and self.send_window > 0:
+            if self._resumable <= 0:
+                self.behind = True
+                return
             stream = starved.popleft()
             if stream.queue:
+                before = self.send_window
                 self._pump(stream, most_frames=1)
+                self._resumable -= before - self.send_window
+
+    def resume_in_turn(self) -> None:
+        """Go on sending what did not fit in the turn before."""
+        self.behind = False
+        self._resumable = _MOST_RESUMED
+        self.resume_all()
 
     def _pump(self, stream: Stream, most_frames: int = 0) -> None:
         """Send what the windows allow of the stream's queue, but at most `most_frames` frames of data unless that is 0."""

@@ -52,7 +52,7 @@ class Http2Link(ServerLink[ServerConnection]):
             else:
                 self._flush_scheduled = True
                 self.loop.call_soon(self.flush)
-        if len(data) >= self._full_read:
+        if connection.behind or len(data) >= self._full_read:
             self.give_way()
 
     def pause_writing(self) -> None:
