@@ -37,6 +37,8 @@ timeout = "40s"
 
 [service.http1]
 max_header_fields = 10
+overhead_burst = 5
+overhead_per_second = 6
 
 [service.http2]
 max_concurrent_streams = 7
@@ -76,7 +78,7 @@ OPTIONS = ServerOptions(
         unread_timeout=None,
     ),
     keepalive=TcpKeepalive(time=30, timeout=40),
-    http1=Http1Limits(max_fields=10),
+    http1=Http1Limits(max_fields=10, overhead_burst=5, overhead_per_second=6),
     http2=Limits(
         max_concurrent_streams=7,
         stream_window=100_000,

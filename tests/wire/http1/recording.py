@@ -46,11 +46,22 @@ class Server:
         self.requests: list[Request] = []
         self.reading = True
         self.over = ""
+        self.time = 0.0
+        self.floods = 0
+        self.unwanted = False
         self.lingers = False
         self.connection = Http1Connection(self, limits)
         self.connection.begin()
 
+    def now(self) -> float:
+        return self.time
+
+    def flooded(self) -> None:
+        self.floods += 1
+
     def accept(self, head: Section) -> Request:
+        if self.unwanted:
+            self.connection.count_unwanted()
         self.requests.append(Request(self, head))
         return self.requests[-1]
 

@@ -21,7 +21,7 @@
     timeout = "120s"                 # how long no answer may come
 
     [service.http1]                  # see `towpath._wire.http1.limits.Http1Limits`
-    max_header_fields = 100
+    max_header_fields = 100          # and overhead_burst, overhead_per_second
 
     [service.http2]                  # see `towpath._wire.http2.limits.Limits`
     max_concurrent_streams = 256
@@ -89,7 +89,13 @@ CONNECTIONS: Final[Keys] = {
 
 KEEPALIVE: Final[Keys] = {"time": Seconds("time", 1, MAX_KEEPALIVE, can_be_off=True), "timeout": Seconds("timeout", 1, MAX_KEEPALIVE)}
 
-HTTP1: Final[Keys] = {"max_header_fields": Number("max_fields", 1, 100_000)}
+OVERHEAD: Final[Keys] = {
+    "overhead_burst": Number("overhead_burst", 1, 1_000_000_000),
+    "overhead_per_second": Number("overhead_per_second", 0, 1_000_000_000),
+}
+"""What a client may do beside what its calls need, on a connection of either HTTP."""
+
+HTTP1: Final[Keys] = {"max_header_fields": Number("max_fields", 1, 100_000), **OVERHEAD}
 
 WINDOWS: Final[Keys] = {
     "stream_window": Number("stream_window", DEFAULT_WINDOW, MAX_WINDOW, "bytes"),
@@ -103,8 +109,7 @@ HTTP2: Final[Keys] = {
     **WINDOWS,
     "reset_burst": Number("reset_burst", 1, 1_000_000_000),
     "resets_per_second": Number("resets_per_second", 0, 1_000_000_000),
-    "overhead_burst": Number("overhead_burst", 1, 1_000_000_000),
-    "overhead_per_second": Number("overhead_per_second", 0, 1_000_000_000),
+    **OVERHEAD,
 }
 
 LIMIT: Final[Keys] = {
@@ -147,6 +152,8 @@ class Http1Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[service.http1]`, as the file has it."""
 
     max_header_fields: int | None = None
+    overhead_burst: int | None = None
+    overhead_per_second: float | None = None
 
 
 class Http2Settings(msgspec.Struct, frozen=True, kw_only=True):

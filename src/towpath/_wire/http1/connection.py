@@ -19,38 +19,25 @@ import httptools
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http1.fault import REASONS, Fault
 from towpath._wire.http1.head import request_head
+from towpath._wire.http1.intake import Intake
 from towpath._wire.http1.limits import Http1Limits
 from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
 
 _BODILESS: Final = frozenset({204, 304})
 _MOST_KNOWN: Final = 64
 
-_PIECE: Final = 8 * 1024
-"""Bytes that are parsed before it is looked whether there is more to do than fits in one turn."""
 
-_TURN: Final = 128
-"""Requests and pieces of bodies that are taken in one turn."""
-
-
-class Http1Connection:
+class Http1Connection(Intake):
     """The server's end of a connection."""
 
     def __init__(self, delegate: Http1ConnectionDelegate, limits: Http1Limits | None = None) -> None:
+        super().__init__(delegate, limits or Http1Limits())
         self.out: list[bytes] = []
-        self._delegate = delegate
-        self._limits = limits or Http1Limits()
         self._parser = httptools.HttpRequestParser(self)
         self._closed = False
-        self._last = False
-        """Whether the connection ends with the response that is being sent."""
         # The request that is being parsed.
         self._target = b""
         self._fields: list[Field] = []
-        self.behind = False
-        """Whether more has come than fits in one turn; `go_on` takes the next piece of it."""
-        self._rest = b""
-        self._left = _TURN
-        """What may still begin in this turn."""
         self._in_head = True
         self._opened = False
         """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
@@ -64,7 +51,6 @@ class Http1Connection:
         self._request_ended = True
         self.unread = 0
         """Bytes of the body that have come and that the layer above has not taken. Beyond `Http1Limits.max_unread` reading stops."""
-        self._reading_paused = False
         self._blocked = False
         """Whether the client does not read."""
         self._old = self._bodiless = self._chunked = self._begun = False
@@ -103,34 +89,12 @@ class Http1Connection:
     def begin(self) -> None:
         """Wait for the client to speak."""
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes as they came, in pieces of any size."""
-        if self._rest:
-            self._rest += data
-        else:
-            self._left = _TURN
-            self._take(data)
+    def _ignores(self, size: int) -> bool:
+        if self._closed:
+            self._discard(size)
+        return self._closed or self._refused or (self._last and self._stream is not None and self._request_ended)
 
-    def go_on(self) -> None:
-        """Take the next piece of what has come, since everybody else had a turn."""
-        rest, self._rest = self._rest, b""
-        self.behind = False
-        self._left = _TURN
-        self._take(rest)
-
-    def _take(self, data: bytes) -> None:
-        for start in range(0, len(data), _PIECE):
-            if self._closed or self._refused or (self._last and self._stream is not None and self._request_ended):
-                if self._closed:
-                    self._discard(len(data) - start)
-                return
-            if start and (self._left <= 0 or self._reading_paused):
-                self._rest = data[start:]
-                self.behind = True
-                return
-            self._take_piece(memoryview(data)[start : start + _PIECE])
-
-    def _take_piece(self, data: memoryview) -> None:
+    def _take(self, data: memoryview) -> None:
         self._unparsed += len(data)
         try:
             self._parse(data)
@@ -191,7 +155,7 @@ class Http1Connection:
         self._target = b""
         self._fields = []
         self._in_head = self._opened = True
-        self._left -= 1
+        self._count_request()
         self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
 
     def on_url(self, url: bytes) -> None:
@@ -224,7 +188,7 @@ class Http1Connection:
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._unparsed = 0
-        self._left -= 1
+        self._count_piece(len(data))
         self._in_turn(lambda: self._body(data))
 
     def on_message_complete(self) -> None:

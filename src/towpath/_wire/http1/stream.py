@@ -28,6 +28,14 @@ class Http1ConnectionDelegate(Protocol):
         """A new request; the connection calls its `head_received` next."""
         ...
 
+    def now(self) -> float:
+        """The time in seconds, of a clock that does not jump."""
+        ...
+
+    def flooded(self) -> None:
+        """The client has done more than it may of what costs a server and asks for nothing. The connection ends soon."""
+        ...
+
     def pause_reading(self) -> None:
         """Read nothing until `resume_reading`, since more has come than is taken."""
         ...

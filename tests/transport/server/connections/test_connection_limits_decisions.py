@@ -22,6 +22,7 @@ from towpath._transport.server.connections.connection_limits import (
     TOO_MANY_OF_PEER,
     UNUSED_TIMEOUT,
 )
+from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import Limits, frames
 from towpath._wire.http2.frames import PREFACE
 from towpath.testing import Simulation, simulate
@@ -123,6 +124,17 @@ async def test_who_floods_is_rejected() -> None:
     flood = GREETING + frames.frame(frames.PING, 0, 0, bytes(8)) * 11
     async with serving(Echo(), limits=limits, signal=told.append) as server, connected(server, flood) as reader:
         await end_of(reader)
+    assert told == [about_a_connection(FLOOD, rejected=True)]
+
+
+async def test_who_asks_for_nothing_too_often_over_http1_is_rejected() -> None:
+    told: list[Decision] = []
+    limits = Http1Limits(overhead_burst=3, overhead_per_second=0)
+    async with serving(Echo(), http1_limits=limits, signal=told.append) as server, connected(server, ANSWERED * 5) as reader:
+        async with asyncio.timeout(PATIENCE):
+            answers = await reader.read(-1)
+    assert answers.count(b"HTTP/1.1 404") == 4
+    assert answers.count(b"connection: close") == 1
     assert told == [about_a_connection(FLOOD, rejected=True)]
 
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from towpath._core import clock
 from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.connections.connection import ServerLink, Site
+from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.dialect import WholeResponse
@@ -89,8 +91,15 @@ class Http1Link(ServerLink[Http1Connection]):
         self._asked += 1
         route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
         if isinstance(route, DirectResponse):
+            self.connection.count_unwanted()
             return Http1Exchange(self, route.response)
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)
+
+    def now(self) -> float:
+        return clock.now()
+
+    def flooded(self) -> None:
+        self.site.connections.tell(FLOOD)
 
     def pause_reading(self) -> None:
         self.hold(BUSY)
