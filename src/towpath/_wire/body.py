@@ -7,6 +7,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._wire.codec import MAY_BE_COSTLY
 from towpath._wire.compression import Compression
 from towpath._wire.dialect import CostlyMessage, Dialect
+from towpath._wire.pieces import SMALL, Pieces, keep_small
 
 
 class OneBodyDialect(Dialect):
@@ -17,7 +18,7 @@ class OneBodyDialect(Dialect):
     def __init__(self, *, limit: int, compression: Compression | None) -> None:
         self._limit = limit
         self._compression = compression
-        self._pieces: list[bytes] = []
+        self._pieces: Pieces = []
         self._unread = 0
         self._ended = False
         self._taken = False
@@ -41,7 +42,10 @@ class OneBodyDialect(Dialect):
         if self._unread > self._limit:
             self.too_large = True
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"the request is larger than the limit of {self._limit} bytes")
-        self._pieces.append(data)
+        if len(data) >= SMALL:
+            self._pieces.append(data)
+        else:
+            keep_small(self._pieces, data)
 
     def complete(self) -> bool:
         return self._ended and not self._taken

@@ -12,6 +12,7 @@ from towpath._wire.grpc import status
 from towpath._wire.grpc.enveloped_response import EnvelopedResponseReader
 from towpath._wire.grpc.framing import too_large
 from towpath._wire.http.fields import Field
+from towpath._wire.pieces import SMALL, Pieces, keep_small
 from towpath._wire.response_reader import UnaryResponseReader
 
 _UNARY: Final = b"application/proto"
@@ -46,7 +47,7 @@ class ConnectUnaryResponseReader(UnaryResponseReader):
         self._status = b""
         self._content_type = b""
         self._compression: Compression | None = None
-        self._pieces: list[bytes] = []
+        self._pieces: Pieces = []
         self._size = 0
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
@@ -64,7 +65,10 @@ class ConnectUnaryResponseReader(UnaryResponseReader):
         self._size += len(data)
         if self._size > self._limit:
             raise too_large(self._size, self._limit)
-        self._pieces.append(data)
+        if len(data) >= SMALL:
+            self._pieces.append(data)
+        else:
+            keep_small(self._pieces, data)
 
     def end(self, fields: Sequence[Field]) -> bytes:
         """An error that cannot be read gets the code of its HTTP status."""

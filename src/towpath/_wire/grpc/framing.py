@@ -9,6 +9,7 @@ from typing import Final
 
 from towpath._core.errors import Code, RpcError
 from towpath._wire.compression import Compression
+from towpath._wire.pieces import SMALL, Pieces, keep_small
 
 PREFIX_SIZE: Final = 5
 DEFAULT_MESSAGE_LIMIT: Final = 4 * 1024 * 1024
@@ -31,8 +32,8 @@ def frame(message: bytes, compression: Compression | None = None) -> bytes:
 class MessageReader:
     """Cuts a body that comes in pieces into messages. `compression` is the one that the peer announced in its head.
 
-    Pieces are kept as they came and joined once, when the message that they belong to is whole: a large message is copied once and not at
-    each of its frames, and of many small ones in one piece each is one slice.
+    Pieces are joined once, when the message that they belong to is whole: a large message is copied once and not at each of its frames,
+    and of many small ones in one piece each is one slice.
     """
 
     __slots__ = ("_buffer", "_compression", "_limit", "_need", "_pieces", "_position", "unread")
@@ -42,18 +43,20 @@ class MessageReader:
         self._compression = compression
         self._buffer = b""
         self._position = 0
-        self._pieces: list[bytes] = []
+        self._pieces: Pieces = []
         self._need = PREFIX_SIZE
         self.unread = 0
         """Bytes that have come and were not yet handed on."""
 
     def feed(self, data: bytes) -> None:
         """Take a piece of the body. Raises RpcError (RESOURCE_EXHAUSTED) once the message under way announces itself as too large."""
-        if self.unread:
-            self._pieces.append(data)
-        else:
+        if not self.unread:
             self._buffer = data
             self._position = 0
+        elif len(data) >= SMALL:
+            self._pieces.append(data)
+        else:
+            keep_small(self._pieces, data)
         self.unread += len(data)
         if self._need == PREFIX_SIZE <= self.unread:
             self._measure()
