@@ -4,10 +4,10 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
+from echo.v1 import echo_pb2 as pb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echo.v1 import echo_pb2 as pb
 from towpath._wire.codec import PROTO
 from towpath._wire.connect.client import ConnectUnaryResponseReader
 from towpath._wire.connect.unary import ConnectUnaryDialect

@@ -107,6 +107,16 @@ class TestKnownFields:
                 assert block.known.fields == (STATIC_TABLE[first - 0x80], STATIC_TABLE[second - 0x80])
         assert len(decoder.recurring) <= 65
 
+    def test_are_remembered_up_to_the_size_of_their_lists(self) -> None:
+        decoder = Decoder()
+        decoder.decode(b"\x40\x01a\x7f\x80\x1c" + bytes(3711))  # one entry of 3.7 KiB, which a run may name several times
+        for first in range(0x81, 0xBE):
+            decoder.decode(bytes((first,)) + b"\xbe" * 4)
+        assert 2 <= len(decoder.recurring) <= 5
+        assert sum(known.size for known in decoder.recurring.values()) <= 64 * 1024
+        last = decoder.decode(b"\xbd" + b"\xbe" * 4).known
+        assert decoder.decode(b"\xbd" + b"\xbe" * 4).known is last
+
     def test_are_not_remembered_for_long_runs(self) -> None:
         decoder = Decoder()
         wire = b"\x82" * 65

@@ -1,5 +1,7 @@
 """HTTP/1.1 without IO: requests one at a time whatever comes together, responses framed as their request allows, faults by their status."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +82,42 @@ def test_a_head_that_recurs_is_the_same_section_with_its_route() -> None:
     for number in range(100):
         server.connection.receive(GET.replace(b"/a", b"/%d" % number))
     assert len(server.requests) == 103
+
+
+def test_heads_are_remembered_up_to_a_number_of_bytes() -> None:
+    server = Server(limits=Http1Limits(max_head=64 * 1024))
+    large = GET.replace(b"/a", b"/" + b"a" * 12_000)
+    for head in (GET, large):
+        server.connection.receive(head)
+        server.requests[-1].head.route = "known"
+        server.connection.receive(head)
+        assert server.requests[-1].head.route == "known"
+    server.connection.receive(large.replace(b"/a", b"/b"))  # both together are too much
+    server.connection.receive(GET)
+    assert server.requests[-1].head.route is None
+    too_large = GET.replace(b"/a", b"/" + b"a" * 20_000)
+    server.connection.receive(too_large)
+    server.requests[-1].head.route = "known"
+    server.connection.receive(too_large + GET)
+    assert [request.head.route for request in server.requests[-2:]] == [None, None]
+    assert server.requests[-1].head is server.requests[-4].head  # what was remembered before stays
+
+
+def test_a_body_of_tiny_chunks_that_waits_takes_about_its_own_size() -> None:
+    server = Server(silent)
+    server.connection.receive(GET + b"POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    tracemalloc.start()
+    try:
+        server.connection.receive(b"1\r\nx\r\n" * 40_000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000
+    echo(server.requests[0])
+    assert server.requests[1].body == b"x" * 40_000
+    server.answer = echo
+    server.connection.receive(b"0\r\n\r\n")
+    assert server.sent().endswith(b"x")
 
 
 def test_the_head_is_as_it_came_with_its_names_in_lower_case() -> None:

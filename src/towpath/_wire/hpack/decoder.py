@@ -19,12 +19,12 @@ from towpath._wire.http.fields import Field
 
 _INDEX_BYTES: Final = bytes(range(0x81, 0xFF))  # an indexed field in one byte; 0x80 is an error, and after 0xff the index goes on
 _MAX_RUNS: Final = 64  # runs remembered for a connection, about one for each method called over it ...
-_MAX_RUN_LENGTH: Final = 64  # ... and the longest of them in bytes: what a hostile peer can make us keep is bounded
+_MAX_RUN_LENGTH: Final = 64  # ... and the longest of them in bytes
+_MAX_RUNS_SIZE: Final = 64 * 1024  # the sizes of their lists together: what a peer can make us keep, also by a few long entries, is bounded
 _MOST_RESIZED: Final = 16  # size updates in one block; an encoder has reason to send two (RFC 7541 4.2)
 _FAR_TOO_LARGE: Final = 16
 """How many times as large as its limit a header list may be and still be read to its end. The smallest field has one byte in the block and
 counts for 32: a block of 64 KiB could take 60 ms, and its list would be of 2 MiB."""
-
 _RAW_LITERAL_SURPLUS: Final = ENTRY_OVERHEAD - 3  # a raw literal has 3 bytes besides name and value, and counts for 32
 
 
@@ -36,7 +36,19 @@ class Decoder:
     fields of one block, counted as names + values + 32 for each. The caller limits how long a block may be.
     """
 
-    __slots__ = ("_max_list_size", "_max_table_size", "_nothing", "_run_length", "_runs", "blocks", "generation", "stems", "table", "tail")
+    __slots__ = (
+        "_max_list_size",
+        "_max_table_size",
+        "_nothing",
+        "_run_length",
+        "_runs",
+        "_runs_size",
+        "blocks",
+        "generation",
+        "stems",
+        "table",
+        "tail",
+    )
 
     def __init__(self, *, max_table_size: int = 4096, max_list_size: int = 16384) -> None:
         self.table: DecodingTable = DecodingTable()
@@ -45,6 +57,7 @@ class Decoder:
         self._max_list_size: int = max_list_size
         self._nothing: KnownFields = KnownFields((), 0)
         self._runs: dict[bytes, KnownFields] = {b"": self._nothing}
+        self._runs_size: int = 0
         # Where the caller remembers blocks, and the beginnings of blocks; emptied whenever `generation` grows.
         self.blocks: dict[bytes, Any] = {}
         self.stems: dict[bytes, Any] = {}
@@ -166,8 +179,9 @@ class Decoder:
             size = sum([len(name) + len(value) + ENTRY_OVERHEAD for name, value in fields])
             known = KnownFields(fields, size)
             if at <= _MAX_RUN_LENGTH and size <= self._max_list_size:
-                if len(self._runs) > _MAX_RUNS:
+                if len(self._runs) > _MAX_RUNS or self._runs_size + size > _MAX_RUNS_SIZE:
                     self._forget_runs()
+                self._runs_size += size
                 self._runs[run] = known
         self._run_length = at
         return known, at
@@ -209,3 +223,4 @@ class Decoder:
         if len(self._runs) > 1:
             self._runs.clear()  # the same dict, since `recurring` hands it out
             self._runs[b""] = self._nothing
+            self._runs_size = 0

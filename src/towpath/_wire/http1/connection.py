@@ -18,13 +18,14 @@ import httptools
 
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http1.fault import REASONS, Fault
-from towpath._wire.http1.head import request_head
+from towpath._wire.http1.head import without_offer
 from towpath._wire.http1.intake import Intake
+from towpath._wire.http1.known_heads import KnownHeads
 from towpath._wire.http1.limits import Http1Limits
 from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
+from towpath._wire.http1.waiting_body import WaitingBody
 
 _BODILESS: Final = frozenset({204, 304})
-_MOST_KNOWN: Final = 64
 
 
 class Http1Connection(Intake):
@@ -62,7 +63,7 @@ class Http1Connection(Intake):
         self._discarded = 0
         self._input_ended = self._refused = False  # refused: what came last is malformed, and is told in its turn
         # Heads that came before on this connection, so that results worked out for one serve the next.
-        self._known: dict[tuple[bytes, bytes, str, tuple[Field, ...]], Section] = {}
+        self._known = KnownHeads()
 
     @property
     def idle(self) -> bool:
@@ -180,7 +181,7 @@ class Http1Connection(Intake):
         if self._parser.should_upgrade():
             self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
             return
-        head = self._section(method, version)
+        head = self._known.section(method, self._target, version, tuple(self._fields))
         keeps = self._parser.should_keep_alive()
         has_body = self._has_body = head.content_length > 0 or any(name == b"transfer-encoding" for name, _ in head.fields)
         self._in_turn(lambda: self._begin(head, old=version != "1.1", last=not keeps, has_body=has_body))
@@ -189,7 +190,17 @@ class Http1Connection(Intake):
         """A piece of the body."""
         self._unparsed = 0
         self._count_piece(len(data))
-        self._in_turn(lambda: self._body(data))
+        if self._closed:
+            return
+        if not self._waits:
+            self._body(data)
+        else:
+            last = self.waiting[-1] if self.waiting else None
+            if not isinstance(last, WaitingBody):
+                last = WaitingBody(self._body)
+                self.waiting.append(last)
+                self._pause()
+            last.data += data  # of a body in chunks of one byte, an event for each would take a hundred times its size
 
     def on_message_complete(self) -> None:
         """The request has ended."""
@@ -206,35 +217,24 @@ class Http1Connection(Intake):
             except httptools.HttpParserUpgrade as offer:
                 # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the
                 # head without the offer, then the bytes behind it: the request's body, and further requests.
-                head = self._head_without_offer()
+                head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
                 self._parser = httptools.HttpRequestParser(self)
                 self._parser.feed_data(head)
                 rest = rest[offer.args[0] :]
             else:
                 return
 
-    def _head_without_offer(self) -> bytes:
-        line = b"%s %s HTTP/%s\r\n" % (self._parser.get_method(), self._target, self._parser.get_http_version().encode())
-        return line + b"".join(b"%s: %s\r\n" % field for field in self._fields if field[0] != b"upgrade") + b"\r\n"
-
-    def _section(self, method: bytes, version: str) -> Section:
-        fields = tuple(self._fields)
-        key = (method, self._target, version, fields)
-        known = self._known.get(key)
-        if known is not None:
-            return known
-        section = request_head(method, self._target, version, fields)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[key] = section
-        return section
-
     # Requests, one at a time.
+
+    @property
+    def _waits(self) -> bool:
+        """Whether what comes belongs to a request that waits for its turn."""
+        return bool(self.waiting) or (self._request_ended and (self._blocked or self._stream is not None))
 
     def _in_turn(self, event: Callable[[], None]) -> None:
         if self._closed:  # by what came before in the same read
             return
-        if self.waiting or (self._request_ended and (self._blocked or self._stream is not None)):
+        if self._waits:
             self.waiting.append(event)
             self._pause()
         else:

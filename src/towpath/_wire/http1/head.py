@@ -1,5 +1,7 @@
 """The head of a request of HTTP/1.1 as a section of fields, such as a request of HTTP/2 has."""
 
+from collections.abc import Iterable
+
 from towpath._wire.http.fields import REQUEST, Field, Section
 from towpath._wire.http1.fault import Fault
 
@@ -17,6 +19,12 @@ def request_head(method: bytes, target: bytes, version: str, fields: tuple[Field
     lengths = [value for name, value in fields if name == b"content-length"]
     pseudo = {b":method": method, b":scheme": b"http", b":path": target, b":authority": hosts[0] if hosts else b""}
     return Section(REQUEST, pseudo, fields, int(lengths[0]) if lengths else -1)
+
+
+def without_offer(method: bytes, target: bytes, version: str, fields: Iterable[Field]) -> bytes:
+    """The head as bytes, without the fields that offer another protocol."""
+    line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode())
+    return line + b"".join(b"%s: %s\r\n" % field for field in fields if field[0] != b"upgrade") + b"\r\n"
 
 
 def _path_of(target: bytes) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from towpath._wire.http.fields import Field
+from towpath._wire.http1.known_heads import size_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,4 +33,4 @@ class Http1Limits:
 
     def has_room_for(self, target: bytes, fields: Iterable[Field]) -> bool:
         """Whether a head with this target and these fields is no larger than `max_head`. It may have come in one read with a body."""
-        return len(target) + sum(len(name) + len(value) + len(": \r\n") for name, value in fields) <= self.max_head
+        return size_of(target, fields) <= self.max_head
