@@ -74,6 +74,10 @@ class SansIO(Protocol):
         """The transport is gone."""
         ...
 
+    def let_go(self) -> None:
+        """Forget the link, which nothing more is told to."""
+        ...
+
     def writing_paused(self) -> None:
         """The peer does not read what it is sent."""
         ...
@@ -145,6 +149,7 @@ class Link(asyncio.Protocol, Generic[End]):
             self._cut.cancel()
         self._let_write()
         self.connection.lost(f"the connection to {self.peer} was lost" + (f": {exc}" if exc else ""))
+        self.connection.let_go()
         if not self.closed.done():
             self.closed.set_result(None)
 

@@ -303,7 +303,12 @@ class ServerExchange(Handling):
         finally:
             if not self._writer.queued:  # else the deadline also holds for what waits
                 self._slot.pop(self, None)
+                self._writer.handler_ended()
             self._left()
+
+    def _forget(self, _: asyncio.Task[None]) -> None:
+        self._left()
+        self._writer.handler_ended()
 
     def _answer(self, response: Any) -> None:
         """A unary call has succeeded. All is encoded before any of it is sent: what cannot be is an error, and not half an answer."""

@@ -72,17 +72,21 @@ class Http2Exchange(UnfinishedStream):
         return None if self._call is None else self._call.began()
 
     def reset_received(self, code: int, reason: str) -> None:
-        if self._call is not None:
-            self._call.lost(reason)
+        call, self._call = self._call, None
+        if call is not None:
+            call.lost(reason)
         if self._finished:
             self.ended()
 
     def drained(self) -> None:
-        if self._call is not None:
-            self._call.drained()
+        call = self._call
+        if call is not None:
+            call.drained()
         if self._finished:
             self.abandon()
             self.ended()
+            if call is not None and call.over and call not in self._link.calls:
+                self._call = None
 
     # What the call does.
 
@@ -93,7 +97,7 @@ class Http2Exchange(UnfinishedStream):
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
-        if self._route.head.method == b"HEAD":
+        if self._route.bodiless:
             if end:
                 self._connection.send_body(self, b"", end_stream=True)
         elif end:
@@ -121,14 +125,23 @@ class Http2Exchange(UnfinishedStream):
         if not self._finished:
             self._finished = True
             self.unfinished()
-        if self.queue and self._call is not None:  # the call's deadline bounds how long the response may wait
-            return
+        call = self._call
+        if call is not None:
+            if self.queue:  # the call's deadline bounds how long the response may wait
+                return
+            if call.task is None:
+                self._call = None  # which refers to this exchange
         route = self._route
         streams = route.method_route.method.kind.requests_stream
         self.finish(reads_on=not (streams or route.dialects.ends_with_trailers))
 
     def cut(self) -> None:
         self.reset(ErrorCode.CANCEL)
+        self._call = None
+
+    def handler_ended(self) -> None:
+        if not self.queue:
+            self._call = None
 
     def consumed(self, size: int) -> None:
         before = self.unconsumed

@@ -34,6 +34,11 @@ class ResponseWriter(Protocol):
         """Drop what waits, and make the caller notice that the response is not whole."""
         ...
 
+    def handler_ended(self) -> None:
+        """The call's handler is not running any more. Where no part of the response waits, the call needs to hear of nothing else, and the
+        writer lets go of it: two objects that refer to each other stay until the garbage collector looks for them."""
+        ...
+
     def consumed(self, size: int) -> None:
         """Give the caller room for `size` bytes more of its request."""
         ...

@@ -54,10 +54,9 @@ _GRPC: Final = b"application/grpc"
 class GrpcUnaryRoute:
     """A head that asks for a unary method over gRPC, with what it says of the call."""
 
-    __slots__ = ("head", "inherited", "message_limit", "method_route", "negotiation")
+    __slots__ = ("inherited", "message_limit", "method_route", "negotiation")
 
     def __init__(self, head: Section, method_route: MethodRoute, negotiation: Negotiation, belief: Belief) -> None:
-        self.head = head
         self.method_route = method_route
         self.message_limit = method_route.message_limit  # once more, for each call reads it
         self.negotiation = negotiation
@@ -67,12 +66,14 @@ class GrpcUnaryRoute:
 class DialectRoute:
     """A head that asks for a method in any protocol, whose calls `towpath._transport.server.exchange` runs through a dialect."""
 
-    __slots__ = ("_negotiation", "dialects", "expects_continue", "head", "inherited", "method_route", "needs_http2")
+    __slots__ = ("_fields", "_negotiation", "bodiless", "dialects", "expects_continue", "inherited", "method_route", "needs_http2")
 
     def __init__(
         self, head: Section, method_route: MethodRoute, dialects: DialectFactory, belief: Belief, *, expects_continue: bool = False
     ) -> None:
-        self.head = head
+        # Not the head itself, which keeps its route: what an ended connection remembers of heads is freed at once.
+        self._fields = head.fields
+        self.bodiless = head.method == b"HEAD"
         self.method_route = method_route
         self.dialects = dialects
         self.inherited = Inherited(head.fields, method_route.criticality, belief)
@@ -86,7 +87,7 @@ class DialectRoute:
         names = self.dialects.encoding_fields
         for name, _ in extra:
             if name in {names.sent, names.accepted}:
-                return negotiate(names, dict((*self.head.fields, *extra)))
+                return negotiate(names, dict((*self._fields, *extra)))
         return self._negotiation
 
 

@@ -22,7 +22,7 @@ from towpath._wire.http1.head import without_offer
 from towpath._wire.http1.intake import Intake
 from towpath._wire.http1.known_heads import KnownHeads
 from towpath._wire.http1.limits import Http1Limits
-from towpath._wire.http1.stream import Http1ConnectionDelegate, Http1Stream
+from towpath._wire.http1.stream import NOBODY, Http1ConnectionDelegate, Http1Stream
 from towpath._wire.http1.waiting_body import WaitingBody
 
 _BODILESS: Final = frozenset({204, 304})
@@ -138,6 +138,12 @@ class Http1Connection(Intake):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.reset_received(reason)
+
+    def let_go(self) -> None:
+        """Forget the delegate and the parser, once the transport is gone. Both refer to the connection, and such a circle stays until the
+        garbage collector looks for it."""
+        self._delegate = NOBODY
+        self._parser = httptools.HttpRequestParser(None)
 
     def writing_paused(self) -> None:
         """The client does not read its responses. It gets no more of them, so the requests that it has sent wait, and reading stops."""

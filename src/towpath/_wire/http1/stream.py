@@ -1,6 +1,6 @@
 """The neighbours of an HTTP/1.1 connection: one request and its response above, the transport below."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from towpath._wire.http.fields import Section
 
@@ -57,3 +57,24 @@ class Http1ConnectionDelegate(Protocol):
         """The connection is over because of a fault: flush what is in `out`, then close. The client may still be sending, so give it time
         to read."""
         ...
+
+
+class _Nobody(Http1ConnectionDelegate):
+    """The delegate of a connection that has ended."""
+
+    def accept(self, head: Section) -> Http1Stream:
+        raise AssertionError("a connection that has ended accepts nothing")
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def linger(self) -> None: ...
+
+    def finished(self) -> None: ...
+
+    def failed(self, reason: str) -> None: ...
+
+
+NOBODY: Final[Http1ConnectionDelegate] = _Nobody()
+"""The delegate of a connection that has ended, which hears of nothing more."""

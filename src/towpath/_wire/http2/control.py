@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from towpath._wire.http.abuse_budget import AbuseBudget
 from towpath._wire.http2 import frames
-from towpath._wire.http2.delegate import ConnectionDelegate
+from towpath._wire.http2.delegate import NOBODY, ConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault, error_name
 from towpath._wire.http2.frames import (
     ACK,
@@ -100,6 +100,11 @@ class Control(Sender, ABC):
             self.forget(stream)
         for stream in streams:
             stream.reset_received(LOST, reason)
+
+    def let_go(self) -> None:
+        """Forget the delegate, once the transport is gone. The delegate has the connection, and two objects that refer to each other stay
+        until the garbage collector looks for them."""
+        self._delegate = NOBODY
 
     def fail(self, code: ErrorCode, reason: str) -> None:
         """End the connection: send GOAWAY with the reason, tell every stream, and ask the delegate to close."""

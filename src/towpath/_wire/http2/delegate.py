@@ -1,9 +1,9 @@
 """What a connection reports to and asks: the port between sans-IO HTTP/2 and the transport that drives it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from towpath._wire.http.fields import Field, Section
+from towpath._wire.http.fields import REQUEST, Field, Section
 from towpath._wire.http2.stream import Stream
 
 
@@ -44,3 +44,28 @@ class ServerConnectionDelegate(ConnectionDelegate, Protocol):
         """A request came whose fields exceed the limit on their size; `fields` are the first of them. Returns the head that is accepted in
         its place, of which no call may come."""
         ...
+
+
+class _Nobody(ServerConnectionDelegate):
+    """The delegate of a connection that has ended."""
+
+    def ready(self) -> None: ...
+
+    def going_away(self, reason: str) -> None: ...
+
+    def pinged(self, payload: bytes) -> None: ...
+
+    def now(self) -> float:
+        return 0.0
+
+    def failed(self, reason: str) -> None: ...
+
+    def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
+        return b""
+
+    def oversized(self, fields: Sequence[Field], reason: str) -> Section:
+        return Section(REQUEST, {}, (), -1)
+
+
+NOBODY: Final[ServerConnectionDelegate] = _Nobody()
+"""The delegate of a connection that has ended, which hears of nothing more."""

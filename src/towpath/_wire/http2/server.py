@@ -9,7 +9,7 @@ from towpath._wire.http.fields import Field, MalformedSection, Section, is_good
 from towpath._wire.http2 import fields, frames
 from towpath._wire.http2.connection import Connection
 from towpath._wire.http2.control import LOST
-from towpath._wire.http2.delegate import ServerConnectionDelegate
+from towpath._wire.http2.delegate import NOBODY, ServerConnectionDelegate
 from towpath._wire.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from towpath._wire.http2.frames import (
     DATA,
@@ -105,6 +105,11 @@ class ServerConnection(Connection):
             if AFTER_RECV_END[stream.state] != ILLEGAL:
                 self.forget(stream)
                 stream.reset_received(LOST, "the client has ended in the middle of its request")
+
+    def let_go(self) -> None:
+        """Forget the delegate."""
+        super().let_go()
+        self.delegate = NOBODY
 
     def answer(self, stream: Stream, answer: ResponseTemplate, body: bytes) -> None:
         """Send a whole response: `encode` and `send_whole` in one. The hot path."""

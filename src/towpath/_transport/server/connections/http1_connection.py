@@ -164,8 +164,9 @@ class Http1Exchange:
             self._call.data(data, end=end)
 
     def reset_received(self, reason: str) -> None:
-        if self._call is not None:
-            self._call.lost(reason)
+        call, self._call = self._call, None
+        if call is not None:
+            call.lost(reason)
 
     # What the call does.
 
@@ -187,6 +188,11 @@ class Http1Exchange:
 
     def abandon(self) -> None:
         """The response has ended. If the request has not, the connection ends with it."""
+        if self._call is not None and self._call.task is None:
+            self._call = None  # which refers to this exchange
+
+    def handler_ended(self) -> None:
+        self._call = None
 
     def cut(self) -> None:
         self._connection.cut()
