@@ -125,7 +125,8 @@ def test_every_limit_of_a_server_has_a_row_that_says_it_is_a_default(capsys):
 def test_what_the_file_sets_to_the_server_stands_beside_the_default(config, capsys):
     config.write_text(
         config.read_text().replace(
-            "[service]", "[service]\n        header_limit = 2048\n        compression = 'gzip'\n        max_timeout = '90s'\n        trust = 'none'"
+            "[service]",
+            "[service]\n        header_limit = 2048\n        compression = 'gzip'\n        max_timeout = '90s'\n        trust = 'none'",
         )
         + """
         [service.connections]
