@@ -129,3 +129,4 @@ Call = Callable[[Victim, bytes], Awaitable[Answer]]
 
 WITH_JSON: tuple[Call, ...] = (connect_json, rest, connect_json_over_http2)
 WITH_PROTO: tuple[Call, ...] = (connect_proto, grpc_web, grpc)
+OVER_HTTP2: tuple[Call, ...] = (connect_json_over_http2, grpc)
