@@ -250,7 +250,7 @@ async def test_requests_stop_once_the_server_has_answered() -> None:
 
     def endless() -> Iterator[pb.CollectRequest]:
         while True:
-            taken.append(pb.CollectRequest())
+            taken.append(pb.CollectRequest(payload=bytes(1000)))  # so that few of them fill the window
             yield taken[-1]
 
     async with channel_to(Hasty()) as channel:
