@@ -12,6 +12,7 @@ from tests.echo_service import Echo
 from tests.layers.admission.busy_loop import BusyLoop
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
+from tests.layers.virtual_time import virtual
 from towpath import App, CallOptions
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
@@ -292,6 +293,7 @@ def test_places_that_nobody_leaves_are_made_up_for_while_the_loop_is_late():
     loop.drive(main())
 
 
+@virtual
 async def test_those_who_wait_begin_once_the_loop_is_in_time_again():
     layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     begun, go = [], asyncio.Event()
@@ -322,6 +324,7 @@ class Failing(AdaptiveLimit):
 
 
 @pytest.mark.parametrize("error", [None, RpcError(5)])
+@virtual
 async def test_a_fault_of_the_limit_is_logged_and_fails_no_call(caplog, error):
     layer = Admission()
 

@@ -7,6 +7,7 @@ from echo.v1.echo_towpath import FAIL, SAY
 
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
+from tests.layers.virtual_time import virtual
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.early_rejection import ADMIT, WAIT
@@ -23,6 +24,7 @@ async def _answer(request, _ctx):
     return request
 
 
+@virtual
 async def test_the_turns_of_a_loop_that_is_late_are_measured_from_arrival_on():
     layer = Admission()
     layer.wrap(SAY, _answer)
@@ -50,6 +52,7 @@ def test_calls_that_were_read_together_begin_without_a_look_at_the_clock_for_as_
         assert tested.has_time()
 
 
+@virtual
 async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn():
     layer = Admission()
     begun, go = [], asyncio.Event()
@@ -79,6 +82,7 @@ async def test_methods_whose_calls_begin_while_others_are_chosen_share_the_turn(
 
 @pytest.mark.parametrize("methods", [1, 2])
 @pytest.mark.parametrize(("part", "name"), [("limit", "baseline"), ("waits", "record_starts"), ("probe", "update")])
+@virtual
 async def test_a_fault_in_a_choice_is_logged_and_the_calls_of_all_methods_go_on(caplog, monkeypatch, part, name, methods):
     layer = Admission()
     layer.wrap(SAY, _answer)
@@ -114,6 +118,7 @@ async def test_a_fault_in_a_choice_is_logged_and_the_calls_of_all_methods_go_on(
     assert "failed" in caplog.text
 
 
+@virtual
 async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
     class Broken(Held):
         def begin(self):
@@ -138,6 +143,7 @@ async def test_a_call_that_cannot_begin_keeps_nobody_else_from_it(caplog):
     assert "could not begin" in caplog.text
 
 
+@virtual
 async def test_who_came_last_and_waits_no_more_is_forgotten_at_once():
     layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     go = asyncio.Event()
