@@ -67,15 +67,15 @@ class Sender:
         self.initial_window = limits.stream_window
         self.peer_initial_window = DEFAULT_WINDOW
         self.peer_max_frame = DEFAULT_MAX_FRAME_SIZE
-        self.send_window = DEFAULT_WINDOW
+        self.send_window: int = DEFAULT_WINDOW
         self.starved: deque[Stream] = deque()
         """Streams with data that the connection's window held back, or the end of a turn, in the order of their turns."""
-        self.earned = 0
+        self.earned: int = 0
         """Tokens that the peer has earned by what it was sent (see `towpath._wire.http2.overhead`)."""
         self.behind = False
         """Whether more has come, or may be sent, than fits in one turn; `go_on` takes the next piece of it."""
         # What may still go out in this turn of what waited. Nothing fills it up but the next turn, so that a frame costs nothing more.
-        self._resumable = _MOST_RESUMED
+        self._resumable: int = _MOST_RESUMED
         self._encoder = Encoder(max_table_size=limits.max_table)
         self._blocks: dict[object, Any] = self._encoder.recurring
         # Streams that were reset here: frames that the peer had already sent on them are ignored (RFC 9113, section 5.1).

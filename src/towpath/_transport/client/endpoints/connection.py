@@ -123,9 +123,11 @@ class ClientLink(Link[ClientConnection]):
     # What the connection tells.
 
     def ready(self) -> None:
-        """The server's settings are known, or have changed."""
+        """The server's settings are known, or have changed. Where there is still no room, nobody is woken, however many wait."""
         if not self._ready.done():
             self._ready.set_result(None)
+        elif not self.connection.can_open():
+            return
         self._delegate.wake_all()
 
     def now(self) -> float:
