@@ -13,7 +13,7 @@ from library.v1.library_towpath import LibraryService
 from stream.v1 import stream_pb2 as sp
 from stream.v1.stream_towpath import StreamService, StreamServiceClient
 
-from tests.echo_service import FOREVER, PATIENCE, Echo
+from tests.echo_service import FOREVER, PATIENCE, Echo, serving
 from tests.library_service import Library
 from tests.programs import needed
 from tests.stream_service import Streams, answers
@@ -164,3 +164,40 @@ async def test_curl_reaches_what_is_behind_by_rest_and_connect() -> None:
     async with gateway(EchoService, Echo()) as address:
         asked = ["-H", "content-type: application/json", "-H", "transfer-encoding: chunked", "-d", '{"n": 3}']
         assert await curl(*asked, f"http://{address}/echo.v1.EchoService/Say") == (200, {"n": "3"})
+
+
+async def test_a_caller_learns_no_address_of_a_server_behind(caplog: pytest.LogCaptureFixture, port: int) -> None:
+    class Caller(Echo):
+        async def say(self, request: pb.SayRequest, ctx: Context) -> pb.SayResponse:
+            ctx.reply.trailers = Metadata([("colour", "blue")])
+            return await behind.say(request)
+
+    config = ServiceConfig(targets={"behind": f"127.0.0.1:{port}"})
+    for made in (None, Caller()):
+        async with App(config) as edge:
+            behind = EchoServiceClient(edge.channel("behind"))
+            edge.add(forward(EchoService, edge.channel("behind")) if made is None else made)
+            await edge.start()
+            async with client_of(edge.address) as channel:
+                with pytest.raises(RpcError) as caught:
+                    await EchoServiceClient(channel).say(pb.SayRequest(), PATIENT)
+        assert caught.value.code is Code.UNAVAILABLE
+        assert caught.value.message == "a server that this call needs cannot be reached"
+    assert caplog.text.count(f"cannot connect to 127.0.0.1:{port}") == 2
+
+
+async def test_a_caller_learns_no_address_of_a_server_that_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    class Lost(Echo):
+        async def fail(self, request: pb.FailRequest, ctx: Context) -> pb.FailResponse:
+            for link in list(behind.links):
+                link.abort()
+            return pb.FailResponse()
+
+    async with serving(Lost()) as behind, App(ServiceConfig(targets={"behind": behind.address})) as edge:
+        edge.add(forward(EchoService, edge.channel("behind")))
+        await edge.start()
+        async with client_of(edge.address) as channel:
+            with pytest.raises(RpcError) as caught:
+                await EchoServiceClient(channel).fail(pb.FailRequest(), PATIENT)
+    assert caught.value.message == "the connection to a server that this call needs was lost"
+    assert f"the connection to {behind.address} was lost" in caplog.text

@@ -12,8 +12,8 @@ from typing import cast
 
 from google.protobuf.message import Message
 
+from towpath._core.disclosure.printable import printable
 from towpath._core.metadata import EMPTY, Metadata
-from towpath._core.printable import printable
 
 
 class Code(IntEnum):
@@ -42,6 +42,10 @@ class Code(IntEnum):
 
 class RpcError(Exception):
     """A call that did not succeed."""
+
+    outward: str = ""
+    """The text for the callers of a handler that lets this error of a call of its own through; empty if it is `message`. The client's
+    transport sets it where the message names addresses."""
 
     def __init__(
         self,

@@ -10,12 +10,13 @@ given up after a time.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
+from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.errors import SetupError
-from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import Answer, Claim, KeyLease, StoreUnavailable
 from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, undecided, unwritten
 from towpath._stores.placeholders import numbered
@@ -112,7 +113,7 @@ class PostgresStore:
         self._timeout = timeout
         self._pool: Any = None
         self._claims = 0
-        self._faults = FaultLog()
+        self._faults = FaultLog(logging.getLogger("towpath.stores"))
 
     async def open(self) -> None:
         """Connect, and make the tables if they are missing. Raises SetupError if that fails, or if a newer towpath has made the tables."""

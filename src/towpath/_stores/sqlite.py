@@ -7,6 +7,7 @@ survives the loss of power, and costs one fsync. The clock is SQLite's, and so t
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeGuard, TypeVar
 
+from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.errors import SetupError
-from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable
 from towpath._layers.idempotency.transaction import Answering, lease_of, overtaken, unwritten
 
@@ -92,7 +93,7 @@ class SqliteStore:
         self._turn = asyncio.Lock()
         self._connection: sqlite3.Connection | None = None
         self._claims = 0
-        self._faults = FaultLog()
+        self._faults = FaultLog(logging.getLogger("towpath.stores"))
 
     async def open(self) -> None:
         """Open the file, and make the tables if they are missing. Raises SetupError if the file cannot be opened, or if a newer towpath has

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
-from towpath._core.printable import printable, shortened
 from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, needs_count, too_many_elements
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 

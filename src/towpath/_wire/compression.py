@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from towpath._core.disclosure.printable import shortened
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._core.printable import shortened
 from towpath._wire.http.fields import Field
 
 IDENTITY: Final = b"identity"

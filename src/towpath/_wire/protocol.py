@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from towpath._core.context import Context, Criticality
+from towpath._core.disclosure.printable import shortened
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import UnknownQuery
-from towpath._core.printable import shortened
 from towpath._core.service import MethodSpec, ServiceSpec
 from towpath._wire.codec import BodyCodec
 from towpath._wire.compression import Compression, EncodingFields, Negotiation

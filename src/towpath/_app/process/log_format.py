@@ -2,7 +2,7 @@
 
 import logging
 
-from towpath._core.printable import printable_lines
+from towpath._core.disclosure.printable import printable_lines
 
 
 class PrintableFormatter(logging.Formatter):

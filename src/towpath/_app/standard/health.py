@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar, Final
 
 from towpath._core.context import Context
+from towpath._core.disclosure.printable import shortened
 from towpath._core.errors import Code, RpcError
-from towpath._core.printable import shortened
 from towpath._core.service import Idempotency, MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.grpc.standard import HEALTH, ServingStatus
 

@@ -12,8 +12,8 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath._core.context import Context
+from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code
-from towpath._core.printable import printable, shortened
 from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.grpc.standard import POOL, REFLECTION
 

@@ -27,11 +27,11 @@ from google.rpc.status_pb2 import Status
 
 from towpath._core.context import Context
 from towpath._core.decisions import Decision, Signal, rejection, unheard
+from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.outcome import Outcome, classify
 from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec
 from towpath._core.service import Idempotency as Level
-from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import (
     Answer,
     Claim,
@@ -116,7 +116,7 @@ class Idempotency:
         self._signal = signal
         self._turns: dict[str, _Turn] = {}
         self._closing: set[asyncio.Task[Any]] = set()
-        self._faults = FaultLog()
+        self._faults = FaultLog(logging.getLogger("towpath.stores"))
         self._silent = 0
         """Claims that have no answer yet, although their calls have given up."""
 
@@ -164,7 +164,7 @@ class Idempotency:
             claim = await self._claim(key_lease, fingerprint, ctx)
         except StoreUnavailable as error:
             if error.told != str(error):
-                self._faults.tell(method.full_name, error)
+                self._faults.tell(f"the store failed {method.full_name}", error)
             why = f"its idempotency key could not be checked: {error.told}"
             raise self._rejection(method, ctx, Code.UNAVAILABLE, STORE_UNAVAILABLE, why) from error
         if claim.evicted:
@@ -183,7 +183,7 @@ class Idempotency:
                 await self._failed(method, ctx, key_lease, cause)
             if isinstance(cause, StoreUnavailable):  # raised by the handler's transaction: a lost dependency, not a bug
                 self._tell(method, ctx, STORE_UNAVAILABLE)
-                self._faults.tell(method.full_name, cause)
+                self._faults.tell(f"the store failed {method.full_name}", cause)
                 raise RpcError(Code.UNAVAILABLE, f"{method.full_name}: its store was lost") from error
             raise
         finally:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.errors import Code, RpcError
-from towpath._layers.idempotency.fault_log import FaultLog
 from towpath._layers.idempotency.store import Answer, IdempotencyStore, KeyLease, current_lease
 
 Res = TypeVar("Res", bound=Message)
@@ -52,14 +52,14 @@ class Answering:
 
 def unwritten(error: Exception, faults: FaultLog) -> RpcError:
     """The error of a call whose transaction lost its database, by `error`, before it was committed. The call may be made again."""
-    faults.tell("a transaction, of which nothing was written", error)
+    faults.tell("the store failed a transaction, of which nothing was written", error)
     return RpcError(Code.UNAVAILABLE, "the database was lost in a transaction, of which nothing was written")
 
 
 def undecided(error: Exception, faults: FaultLog) -> RpcError:
     """The error of a call with a key whose database was lost, by `error`, while its transaction was committed. Answer and effect are
     written together or not at all, so another attempt with the key learns which."""
-    faults.tell("a commit", error)
+    faults.tell("the store failed a commit", error)
     return RpcError(Code.UNAVAILABLE, "the database was lost in a commit; the same idempotency key will tell whether it was made")
 
 

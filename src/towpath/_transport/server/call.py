@@ -226,8 +226,13 @@ class Handling:
             raise error
 
     def _raised(self, cause: RpcError, error: BaseException) -> None:
-        """The handler has ended with `error`, of which `cause` is for its caller."""
-        self._fail(cause)
+        """The handler has ended with `error`, of which `cause` is for its caller. Where that is the error of a call that the handler has
+        made, addresses of other servers are for the log."""
+        told = cause
+        if cause.outward:
+            self.served.faults.tell(f"{self._ctx.method} failed by a call that it made", cause)
+            told = RpcError(cause.code, cause.outward, cause.details, metadata=cause.metadata)
+        self._fail(told)
         if cause is not error and not only_rpc_errors(error):
             self._report(error)
 

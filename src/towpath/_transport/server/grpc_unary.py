@@ -320,6 +320,7 @@ class ServerCall(Stream, Handling):
         merged = Metadata.received((*_made(reply.trailers), *_made(error.metadata)))
         told = RpcError(error.code, error.message, error.details, metadata=merged)
         told.pushback = error.pushback
+        told.outward = error.outward
         return told
 
     def _tell(self, error: RpcError, *, bare: bool) -> None:

@@ -1,17 +1,21 @@
 """A method as a server serves it: its handler, its limits, and what is asked before a call of it begins."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
 from towpath._core.context import Criticality
+from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.early_rejection import EarlyRejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._core.unstarted_calls import OnUnstarted
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
+
+log = logging.getLogger("towpath.server")
 
 MaxTimeout = float | Literal["contract"] | None
 """How long calls may take at the most, whatever their callers say: so many seconds, which hold for unary methods; or "contract", the
@@ -62,6 +66,8 @@ class MethodRoute:
     """Who hears of calls that end before the handler is called."""
     grpc_rejections: GrpcRejections = field(default_factory=GrpcRejections)
     """The encoded errors of early rejections, for calls over gRPC."""
+    faults: FaultLog = field(default_factory=lambda: FaultLog(log))
+    """The log of why calls failed that the method's handlers have made, where their callers are not told."""
 
     def tell_unstarted(self, code: Code, seconds: float = 0.0) -> None:
         """A call has ended with `code`, `seconds` after its head came, and the handler was not called."""

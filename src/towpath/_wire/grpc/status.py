@@ -167,4 +167,6 @@ def from_reset(code: int, reason: str, *, answering: bool) -> RpcError:
     error = RpcError(_FROM_HTTP2.get(code, Code.INTERNAL), reason)
     error.unprocessed = code == ErrorCode.REFUSED_STREAM and not answering
     error.lost = code == LOST
+    if error.lost:
+        error.outward = "the connection to a server that this call needs was lost"
     return error

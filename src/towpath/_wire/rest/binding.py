@@ -12,9 +12,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest
 
+from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, resolve_field
-from towpath._core.printable import printable, shortened
 from towpath._wire.elements import json_elements, limit_of, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError

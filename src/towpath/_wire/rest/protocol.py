@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import BindingError, HttpBinding, UnknownQuery, check_binding
-from towpath._core.printable import printable, shortened
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import ACCEPTED, HTTP_FIELDS, Compression, Negotiation, negotiate

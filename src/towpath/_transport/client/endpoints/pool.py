@@ -372,5 +372,6 @@ def _has_room(endpoint: Endpoint) -> bool:
 
 def _unsent(code: Code, text: str) -> RpcError:
     error = RpcError(code, text)
+    error.outward = "a server that this call needs cannot be reached"
     error.unprocessed = True
     return error

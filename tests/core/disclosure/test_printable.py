@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towpath import Code, RpcError
-from towpath._core.printable import printable, printable_lines, shortened
+from towpath._core.disclosure.printable import printable, printable_lines, shortened
 
 
 @pytest.mark.parametrize(
