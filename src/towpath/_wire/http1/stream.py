@@ -65,6 +65,11 @@ class _Nobody(Http1ConnectionDelegate):
     def accept(self, head: Section) -> Http1Stream:
         raise AssertionError("a connection that has ended accepts nothing")
 
+    def now(self) -> float:
+        raise AssertionError("a connection that has ended counts nothing")
+
+    def flooded(self) -> None: ...
+
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
