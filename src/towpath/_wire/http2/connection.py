@@ -45,7 +45,7 @@ from towpath._wire.http2.states import (
 from towpath._wire.http2.stream import Stream
 
 _LOOK: Final = 1024
-"""Bytes of frames, that of DATA beyond one frame included, after which is looked whether the turn is over."""
+"""Bytes of frames, but for what is in DATA, after which is looked whether the turn is over."""
 
 _TURN_FRAMES: Final = 16 * 1024
 """Bytes of frames that are taken in one turn, but for what is in DATA: 1,800 of the smallest take 2 ms, or 25 if each is a message."""
@@ -73,8 +73,6 @@ class Connection(Control):
         "_recv_window",
         "_small_end",
         "_strict",
-        "_turn_from",
-        "_turn_received",
         "_turn_streams",
     )
 
@@ -95,10 +93,7 @@ class Connection(Control):
         self._partial_size = 0
         # How much had come, of all that the connection's window counts, when the last small frame of DATA ended.
         self._small_end = -1
-        # Where the turn began within the bytes that are being taken, how much data had come, and how many streams there had been.
-        self._turn_from = 0
-        self._turn_received = 0
-        self._turn_streams = 0
+        self._turn_streams = 0  # how many had been opened at the first look of the turn
 
     @abstractmethod
     def _preface(self, buffer: bytes) -> int:
@@ -128,7 +123,7 @@ class Connection(Control):
         end = len(buffer)
         last = end - FRAME_HEADER_SIZE  # where the last frame may begin
         longest = self._longest
-        look = _LOOK
+        look, looked = _LOOK, 0
         try:
             if self.state is not CONNECTION_OPEN:  # one test for all rare cases
                 if self.state is CONNECTION_CLOSED:
@@ -140,10 +135,10 @@ class Connection(Control):
                         return
             while position <= last:
                 if position >= look:
-                    if self._turn_is_over(position, first=look == _LOOK):
-                        self.behind = True
+                    looked += 1
+                    if self._turn_is_over(looked):
                         break
-                    look = position + _LOOK
+                    look += _LOOK
                 word, flags, stream_id = unpack_frame_header(buffer, position)
                 if word > longest:
                     self._refuse_frame(word >> 8, buffer[position:])
@@ -158,6 +153,7 @@ class Connection(Control):
                     self._check_order(kind, flags)
                 try:
                     if kind == DATA:
+                        look += word >> 8
                         self._data(stream_id, flags, buffer[start:position])
                     elif kind == HEADERS:
                         if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
@@ -183,15 +179,16 @@ class Connection(Control):
         self.resume_in_turn()
         self.receive(b"")
 
-    def _turn_is_over(self, position: int, *, first: bool) -> bool:
-        """Whether what was taken since the `first` look is enough for one turn. It is counted and not timed: the same bytes make the same
+    def _turn_is_over(self, looked: int) -> bool:
+        """Whether what was taken is enough for one turn, after so many looks. It is counted and not timed: the same bytes make the same
         turns on any machine."""
-        received, opened = self._granted - self._recv_window, self.opened()
-        if first:
-            self._turn_from, self._turn_received, self._turn_streams = position, received, opened
-            return False
-        taken = position - self._turn_from - (received - self._turn_received)
-        return taken >= _TURN_FRAMES or opened - self._turn_streams >= _TURN_STREAMS
+        opened = self.opened()
+        if looked == 1:
+            self._turn_streams = opened
+        over = looked > _TURN_FRAMES // _LOOK or opened - self._turn_streams >= _TURN_STREAMS
+        if over:
+            self.behind = True
+        return over
 
     def begun(self) -> object:
         """What the peer has begun and not ended, if it is no body: the greeting, a header block, another frame. The result equals the one
