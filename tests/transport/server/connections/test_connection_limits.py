@@ -137,17 +137,19 @@ async def test_a_connection_that_was_idle_for_longest_goes_before_one_is_refused
         once = await opened(server, idle)
         await once.answered()
         _, used, _ = server.links
-        server.connections.expire()  # a look at all connections
-        twice.writer.write(idle)
-        await turn_until(lambda: used.asked == 2)
-        later = clock.now() + 1
-        with clock.using(lambda: later):
+        now = clock.now()
+        with clock.using(lambda: now):
+            server.connections.expire()  # a look at all connections
+            twice.writer.write(idle)
+            await turn_until(lambda: used.asked == 2)
+            now += 1
             server.connections.expire()
-        async with Channel(server.address) as channel:
-            assert (await EchoServiceClient(channel).say(pb.SayRequest(id="a"), WAITING)).id == "a"
-            await once.closed()
-            assert reasons == [MADE_ROOM]
-            assert used in server.links
+            now += 1.5
+            async with Channel(server.address) as channel:
+                assert (await EchoServiceClient(channel).say(pb.SayRequest(id="a"), WAITING)).id == "a"
+                await once.closed()
+                assert reasons == [MADE_ROOM]
+                assert used in server.links
         echo.release.set()
         await calling
         once.close()

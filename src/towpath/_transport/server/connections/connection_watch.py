@@ -24,6 +24,10 @@ HURRY: Final = 8
 part of `body_timeout` if the place is needed, and of a ping's times while a server is full: then a client has to answer within 38 s, and is
 asked as often."""
 
+BETWEEN_CALLS: Final = 2.0
+"""Seconds for which a connection that was just used keeps its place. A client that calls now and then is idle in between, and would lose it
+to anybody who connects."""
+
 SILENCE: Final = 30.0
 """Seconds for which a client may say nothing on a stream of requests over HTTP/1.1, if its place is needed."""
 
@@ -215,7 +219,7 @@ class ConnectionWatch:
         all that it has begun to ask, or says nothing more on a stream of requests and cannot be pinged."""
         link = self.link
         if not link.busy:
-            return self.idle(now)
+            return self.idle(now) and (not link.asked or now - self.idle_since >= BETWEEN_CALLS)
         if link.owes_unasked and not link.heard and now - self._heard_at >= SILENCE:
             return True
         if limits.unread_timeout is not None and self._unread_time.look(link, now) >= limits.unread_timeout / HURRY:

@@ -202,26 +202,15 @@ class Connections:
             free = [watch for watch in self._watches.values() if watch.peer is not None and watch.may_be_missed_by_nobody]
             self._found = len(free)
             chosen.extend(sorted(free, key=lambda watch: (watch.link.busy, watch.link.asked > 0, watch.idle_since)))
-        idle: ConnectionWatch | None = None
         while chosen:
             watch = chosen.popleft()
-            if watch.peer is None:
-                continue
-            if watch.missed_by_nobody(limits, now):
-                self._let_go(watch)
+            if watch.peer is not None and watch.missed_by_nobody(limits, now):
+                self._give_back(watch)
+                self.tell(MADE_ROOM)
+                watch.make_room()
+                self._leave_soon(watch.link)
                 return True
-            if idle is None and not watch.link.busy:
-                idle = watch  # it was asked something a moment ago
-        if idle is None:
-            return False
-        self._let_go(idle)
-        return True
-
-    def _let_go(self, watch: ConnectionWatch) -> None:
-        self._give_back(watch)
-        self.tell(MADE_ROOM)
-        watch.make_room()
-        self._leave_soon(watch.link)
+        return False
 
     def _leave_soon(self, link: Watched) -> None:
         """Its place is taken already, and it may still wait for its client to close: a few connections may."""
