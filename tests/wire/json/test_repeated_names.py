@@ -93,3 +93,11 @@ def test_the_count_in_c_takes_bytes_and_a_value(arguments: tuple[Any, ...]) -> N
     check: Any = plans.COMPILED_CHECK
     with pytest.raises(TypeError):
         check(*arguments)
+
+
+def test_a_long_document_is_not_read_again_to_say_which_name_it_is() -> None:
+    short = b'{"a":1,"zzz":"' + b"x" * 1000 + b'","a":1}'
+    with pytest.raises(JsonError, match="'a' is there twice in one object"):
+        refuse_repeated_name(short)
+    with pytest.raises(JsonError, match="an object has two members of one name"):
+        refuse_repeated_name(short.replace(b"x", b"x" * 100))

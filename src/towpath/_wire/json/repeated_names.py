@@ -12,6 +12,9 @@ from typing import Any, Final, cast
 from towpath._wire.json.elements import outside_strings
 from towpath._wire.json.errors import JsonError, shown
 
+_SHORT: Final = 64 * 1024
+"""Bytes of a document that is read again in some milliseconds."""
+
 RepeatsAName = Callable[[bytes, Any], bool]
 """The type of `repeats_a_name`."""
 
@@ -25,7 +28,9 @@ def repeats_a_name(data: bytes, value: Any) -> bool:
 
 
 def refuse_repeated_name(data: bytes) -> None:
-    """Raises JsonError, which says the name, for a document that repeats one."""
+    """Raises JsonError for a document that repeats a name, and says which in a short one: it is read again for that."""
+    if len(data) > _SHORT:
+        raise JsonError("an object has two members of one name")
     json.loads(data.decode(), object_pairs_hook=_check)
 
 
