@@ -88,3 +88,12 @@ def test_a_waiver_excuses_until_its_day(files, capsys, until, told):
     waiver = f"[[waivers]]\nrule = 'criticality-inversion'\npath = 'a *'\nuntil = {until}\nowner = 'us'\nwhy = 'soon'\n"
     assert check(files(a=BOTH + SLEEP + waiver), format="json") == bool(told)
     assert rules(capsys) == told
+
+
+def test_notes_are_printed_and_are_no_fault(files, capsys):
+    paths = files(a="contracts = ['tests.everything_service']\n")
+    assert check(paths) == 0
+    printed = capsys.readouterr().out
+    assert "note: integer-keys: a Service/Give -> everything.v1.Everything.numbers_by_int32" in printed
+    assert check(paths, format="json") == 0
+    assert set(rules(capsys)) == {"integer-keys"}

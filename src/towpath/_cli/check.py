@@ -20,7 +20,7 @@ def check(
     depth: int = 5,
     attempts: int = 9,
 ) -> int:
-    """Check who calls whom, as service files declare it, and exit with status 1 if anything is found.
+    """Check who calls whom, as service files declare it, and exit with status 1 if anything is found but notes.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def check(
         print("\n\n".join(map(str, findings)))
     else:
         print(_summary(declared.graph))
-    return 1 if findings else 0
+    return 1 if any(finding.severity is not graph.Severity.NOTE for finding in findings) else 0
 
 
 def _fields(finding: "Finding") -> dict[str, object]:

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from towpath._core.calls.daemon_threads import DaemonThreads
 from towpath._core.context import Context
-from towpath._core.errors import deadline_exceeded
+from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._wire.elements import count_elements, needs_count
 
 T = TypeVar("T")
@@ -36,3 +36,11 @@ async def check_apart(message_type: type[Message], raw: bytes, limit: int, ctx: 
     """`towpath._wire.elements.check_elements`, in the thread where it takes long. Raises RpcError."""
     if needs_count(message_type, raw, limit):
         await read_apart(lambda: count_elements(message_type, raw, limit), ctx)
+
+
+def decoded(response_type: type[Message], answer: bytes) -> Message:
+    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message."""
+    try:
+        return response_type.FromString(answer)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None

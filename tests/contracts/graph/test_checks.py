@@ -20,7 +20,9 @@ def test_every_rule_is_run_in_a_fixed_order():
         call("p/One > q/One"),
         call("q/Two > p/Two"),
     ]
-    lost = Served(timeout=2.0, criticality=Criticality.CRITICAL, keys_lost="the service keeps no answers")
+    lost = Served(
+        timeout=2.0, criticality=Criticality.CRITICAL, keys_lost="the service keeps no answers", integer_keyed_maps=("a.B.counts",)
+    )
     drawn = graph(*calls, q=lost)
     owned = [Owned(datum="x", service="a", where="a.toml"), Owned(datum="x", service="b", where="b.toml")]
     told = [Told(service="a", callee="m", where="system.toml: services.a.calls")]

@@ -3,10 +3,11 @@
 import pytest
 
 from tests.contracts.graph.drawing import call, graph
-from towpath._contracts.graph import Graph, Owned, Served, Told
+from towpath._contracts.graph import Graph, Owned, Served, Severity, Step, Told
 from towpath._contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
+    find_integer_keys,
     find_lost_keys,
     find_shared_data,
     find_undeclared_calls,
@@ -126,3 +127,10 @@ def test_a_service_that_is_told_of_another_declares_what_it_calls_there():
 def test_a_callee_that_serves_nothing_known_cannot_be_declared():
     drawn = graph(call("a > b"))
     assert list(find_undeclared_calls(Graph(served=drawn.served, calls=drawn.calls, told=[told("a > bare")]))) == []
+
+
+def test_a_map_with_integers_for_keys_is_a_note_at_the_first_method_that_takes_it():
+    served = Served(timeout=None, criticality=Criticality.CRITICAL, integer_keyed_maps=("a.B.counts",))
+    steps = Step("one", "a.S/M"), Step("two", "a.S/N")
+    (finding,) = find_integer_keys(Graph(served=dict.fromkeys(steps, served)))
+    assert (finding.rule, finding.severity, finding.path) == ("integer-keys", Severity.NOTE, ("one S/M", "a.B.counts"))

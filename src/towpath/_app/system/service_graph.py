@@ -24,6 +24,7 @@ from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.system import system_file
 from towpath._app.system.declared_calls import DeclaredCall, calls_of, waivers_of
 from towpath._contracts.graph import Call, Graph, Owned, Served, Step, Told, Waiver
+from towpath._contracts.integer_keys import integer_keyed_maps
 from towpath._contracts.policy import resolve
 from towpath._core.context import Criticality
 from towpath._core.errors import Code, SetupError
@@ -265,7 +266,13 @@ def _served(method: _Method, member: _Member | None = None) -> Served:
             lost = "the service keeps no answers"
         elif config.idempotency == "memory" and config.workers > 1:
             lost = f"each of the service's {config.workers} workers keeps answers for itself"
-    return Served(timeout=method.default_timeout, criticality=method.default_criticality, keys_lost=lost, where=where)
+    return Served(
+        timeout=method.default_timeout,
+        criticality=method.default_criticality,
+        keys_lost=lost,
+        where=where,
+        integer_keyed_maps=() if member is None else integer_keyed_maps(method.request.DESCRIPTOR),
+    )
 
 
 def _told(paths: Sequence[Path]) -> Iterator[Told]:

@@ -1,4 +1,4 @@
-"""Every rule on a graph, in one order: faults that never work first, chains that are merely long last."""
+"""Every rule on a graph, in one order: faults that never work first, chains that are merely long and notes last."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +8,7 @@ from towpath._contracts.graph.cycles import find_cycles
 from towpath._contracts.graph.edges import (
     find_criticality_inversions,
     find_deadline_inversions,
+    find_integer_keys,
     find_lost_keys,
     find_shared_data,
     find_undeclared_calls,
@@ -27,6 +28,7 @@ RULES: Final = (
     "two-owners",
     "undeclared-call",
     "depth",
+    "integer-keys",
 )
 """The names that a waiver may have."""
 
@@ -59,4 +61,5 @@ def check(graph: Graph, limits: GraphLimits | None = None) -> tuple[Finding, ...
         *find_shared_data(graph),
         *find_undeclared_calls(graph),
         *find_deep_chains(graph, limits.depth),
+        *find_integer_keys(graph),
     )

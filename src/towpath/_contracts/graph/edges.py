@@ -83,6 +83,22 @@ def find_lost_keys(graph: Graph) -> Iterator[Finding]:
             )
 
 
+def find_integer_keys(graph: Graph) -> Iterator[Finding]:
+    """Methods whose requests have maps with integers for keys, by the fields; each field is named once."""
+    methods: dict[str, list[Step]] = {}
+    for step, served in graph.served.items():
+        for name in served.integer_keyed_maps:
+            methods.setdefault(name, []).append(step)
+    for name, steps in methods.items():
+        yield Finding(
+            rule="integer-keys",
+            severity=Severity.NOTE,
+            path=(str(steps[0]), name),
+            message="a caller can choose integers for keys that take quadratic time to read, so a server refuses some that are many",
+            remedy="use strings for keys where callers are not trusted, or a repeated message",
+        )
+
+
 def find_shared_data(graph: Graph) -> Iterator[Finding]:
     """Data that more than one service claims to own."""
     owners: dict[str, list[Owned]] = {}

@@ -13,10 +13,11 @@ from towpath._core.context import Criticality
 
 
 class Severity(Enum):
-    """An ERROR goes wrong as soon as load or a fault comes along; a WARNING is worth a decision."""
+    """An ERROR goes wrong as soon as load or a fault comes along; a WARNING is worth a decision; a NOTE is worth knowing."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +45,8 @@ class Served:
     cannot."""
     where: str = ""
     """The setting that says where the answers are kept, for messages."""
+    integer_keyed_maps: tuple[str, ...] = ()
+    """The fields of its requests that are maps with integers for keys."""
 
 
 @dataclass(frozen=True, kw_only=True)

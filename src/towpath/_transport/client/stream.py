@@ -16,9 +16,8 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
-from towpath._transport.client.unary import decoded
 from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
-from towpath._transport.decoding_thread import check_apart
+from towpath._transport.decoding_thread import check_apart, decoded
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, needs_count
 from towpath._wire.grpc import framing, status

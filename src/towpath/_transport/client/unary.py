@@ -6,14 +6,14 @@ Over gRPC a call takes `towpath._transport.client.grpc_unary` instead, which doe
 import asyncio
 from collections.abc import Sequence
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
-from towpath._transport.decoding_thread import check_apart
+from towpath._transport.decoding_thread import check_apart, decoded
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED
 from towpath._wire.grpc import status
@@ -140,11 +140,3 @@ def unary_handler(
             return decoded(response_type, answer)
 
     return attempt
-
-
-def decoded(response_type: type[Message], answer: bytes) -> Message:
-    """The message whose bytes are `answer`. Raises RpcError for bytes of no such message."""
-    try:
-        return response_type.FromString(answer)
-    except DecodeError as error:
-        raise RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}") from None
