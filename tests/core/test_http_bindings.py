@@ -58,6 +58,8 @@ def test_a_template_is_segments_variables_and_a_verb(text, segments, variables, 
         ("/x:y/z", "expected /, : or the end at position 4"),
         ("/x y", "expected /, : or the end at position 2"),
         ("/a%2", "expected /, : or the end at position 2"),
+        ("/a/%bA", "'%bA' is not UTF-8, percent-encoded"),
+        ("/a:%ff", "'%ff' is not UTF-8, percent-encoded"),
     ],
 )
 def test_what_is_no_template_is_refused_with_its_place(text, complaint):

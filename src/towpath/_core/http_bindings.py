@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Literal, cast
+from urllib.parse import unquote
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -140,7 +141,7 @@ class _Parser:
         self._sequence(in_variable=False)
         verb = ""
         if self._take(":"):
-            verb = self._match(_VERB, "a verb")
+            verb = self._literal(_VERB, "a verb")
         if self._at != len(self._text):
             raise self._unexpected("/, : or the end")
         return PathTemplate(segments=tuple(self._segments), variables=tuple(map(self._placed, self._variables)), verb=verb)
@@ -165,7 +166,7 @@ class _Parser:
             elif self._take("*"):
                 self._segments.append(STAR)
             else:
-                self._segments.append(self._match(_LITERAL, "a literal, * or **" if in_variable else "a literal, *, ** or {"))
+                self._segments.append(self._literal(_LITERAL, "a literal, * or **" if in_variable else "a literal, *, ** or {"))
             if not self._take("/"):
                 return
 
@@ -188,6 +189,14 @@ class _Parser:
             return False
         self._at += len(text)
         return True
+
+    def _literal(self, pattern: re.Pattern[str], what: str) -> str:
+        found = self._match(pattern, what)
+        try:
+            unquote(found, errors="strict")
+        except UnicodeDecodeError:
+            raise BindingError(f"path {self._text!r}: {found!r} is not UTF-8, percent-encoded") from None
+        return found
 
     def _match(self, pattern: re.Pattern[str], what: str) -> str:
         found = pattern.match(self._text, self._at)
