@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from library.v1 import library_pb2 as pb
 
@@ -77,6 +77,7 @@ PATHS = [path for length in range(7) for path in product("abc", repeat=length)]
 
 @settings(max_examples=60, deadline=None)
 @given(patterns, patterns)
+@example([REST, STAR], [REST, "a"])
 def test_overlap_and_cover_are_what_matching_every_path_says(a, b):
     left, right = (PathTemplate(segments=tuple(segments), variables=(), verb="") for segments in (a, b))
     by_left, by_right = ({path for path in PATHS if matches(template.segments, path)} for template in (left, right))

@@ -124,7 +124,9 @@ def _cover(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
         return not theirs and all(segment == REST for segment in mine)
     if mine[0] == REST:
         return _cover(mine[1:], theirs) or _cover(mine, theirs[1:])
-    return theirs[0] != REST and mine[0] in (STAR, theirs[0]) and _cover(mine[1:], theirs[1:])
+    if theirs[0] == REST:  # it matches nothing, or any segment and perhaps more
+        return mine[0] == STAR and _cover(mine, theirs[1:]) and _cover(mine[1:], theirs)
+    return mine[0] in (STAR, theirs[0]) and _cover(mine[1:], theirs[1:])
 
 
 class _Parser:
