@@ -5,11 +5,13 @@ import asyncio
 from echo.v1.echo_towpath import SAY
 
 from tests.layers.admission.late_loop import make_late
+from tests.layers.virtual_time import virtual
 from towpath._core.context import Context
 from towpath._layers.admission.adaptive_limit import LimitOptions
 from towpath._layers.admission.admission import Admission
 
 
+@virtual
 async def test_what_runs_when_a_method_is_wrapped_anew_still_counts():
     layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
     begun, go = [], asyncio.Event()

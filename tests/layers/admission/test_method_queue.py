@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.layers.admission.held import Held, put
 from tests.layers.admission.late_loop import make_late
+from tests.layers.virtual_time import virtual
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.server_call import ServerCallInfo
@@ -54,6 +55,7 @@ def test_a_call_that_the_limit_forbids_does_not_begin():
     assert (layer.in_flight, layer.scheduler.quota) == (0, 1)
 
 
+@virtual
 async def test_a_call_that_was_admitted_comes_before_those_that_wait_and_no_other_does():
     layer, queue = stage()
     waiting = Held(partial(asyncio.sleep, 0))
@@ -110,6 +112,7 @@ def test_the_layer_begins_calls_as_the_queue_does(count, max_count, quota, admit
 
 
 @pytest.mark.parametrize("unmeasured", [0, 10], ids=["measured", "not measured"])
+@virtual
 async def test_a_call_that_ends_lets_one_that_waits_begin(unmeasured):
     """Both copies of `MethodQueue.leave` wake the scheduler as it does."""
     layer, begun, goes = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1)), [], [asyncio.Event() for _ in range(3)]

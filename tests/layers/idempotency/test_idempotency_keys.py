@@ -8,6 +8,7 @@ from echo.v1 import echo_pb2 as pb
 
 from tests.echo_service import turn_until
 from tests.layers.idempotency.test_idempotency import FAIL, Broken, Effects, context, wrapped
+from tests.layers.virtual_time import virtual
 from towpath._core import clock
 from towpath._core.decisions import reason_of
 from towpath._core.errors import Code, RpcError
@@ -20,6 +21,7 @@ REQUIRED = replace(FAIL, idempotency_key=IdempotencyKey.REQUIRED)
 
 
 @pytest.mark.parametrize("store", [MemoryStore(), None], ids=["kept", "not kept"])
+@virtual
 async def test_a_call_without_the_key_that_its_contract_requires_is_told_how_to_send_one(store: MemoryStore | None) -> None:
     effects, told = Effects(), list[tuple[str, bool]]()
     layer = Idempotency(store, signal=lambda decision: told.append((decision.reason, decision.rejected)))
@@ -39,6 +41,7 @@ def test_without_a_store_only_a_required_key_is_a_role() -> None:
     assert Idempotency(None).wrap(replace(FAIL, idempotency_key=IdempotencyKey.AUTO), following) is following
 
 
+@virtual
 async def test_a_call_waits_for_half_of_its_time_for_a_store_that_is_silent() -> None:
     store, effects = Broken(), Effects()
     store.slow = {"claim"}
@@ -53,6 +56,7 @@ async def test_a_call_waits_for_half_of_its_time_for_a_store_that_is_silent() ->
     assert effects.runs == 1
 
 
+@virtual
 async def test_an_answer_that_cannot_be_stored_in_time_goes_to_the_caller_all_the_same() -> None:
     store, effects, told = Broken(), Effects(), list[str]()
     store.slow = {"complete"}
@@ -64,6 +68,7 @@ async def test_an_answer_that_cannot_be_stored_in_time_goes_to_the_caller_all_th
     assert (effects.runs, told) == (1, ["ANSWER_NOT_KEPT", "REPLAYED"])
 
 
+@virtual
 async def test_a_silent_store_gathers_no_tasks() -> None:
     store, effects = Broken(), Effects()
     store.slow = {"claim"}
@@ -102,6 +107,7 @@ async def test_cancelled_calls_are_no_sign_of_a_silent_store() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("late"), KeyError("a bug"), asyncio.CancelledError()])
+@virtual
 async def test_a_claim_that_fails_after_its_call_gave_up_is_not_released(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     class Late(Broken):
         async def claim(self, key: str, fingerprint: bytes, holder: str, lease: float) -> Claim:
