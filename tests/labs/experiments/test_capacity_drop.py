@@ -30,5 +30,7 @@ def test_a_pool_needs_a_bulkhead(seed):
     assert lab.after_step(lab.pool(seed, bulkhead=False)) < 0.7
 
 
-def test_the_same_seed_gives_the_same_figures():
+def test_the_same_seed_gives_the_same_figures(monkeypatch):
+    monkeypatch.setattr(lab, "CHANGE", 2)
+    monkeypatch.setattr(lab, "UNTIL", 5)
     assert lab.step(3, "on") == lab.step(3, "on")
