@@ -60,9 +60,9 @@ async def test_a_rejected_call_is_logged_with_tenant_peer_and_request_id(tmp_pat
 def test_each_reason_of_the_limits_is_in_the_table() -> None:
     """The reasons of the connections and of the transport are written nowhere else for a reader."""
     from towpath._transport.server import call
-    from towpath._transport.server.connections import connection_limits, http2_connection
+    from towpath._transport.server.connections import buffer_budget, connection_limits, http2_connection
 
-    reasons = [call.MESSAGE_TOO_LARGE, http2_connection.TOO_MANY_CALLS]
+    reasons = [call.MESSAGE_TOO_LARGE, http2_connection.TOO_MANY_CALLS, buffer_budget.BUFFERS_FULL]
     names = ("TOO_MANY", "TOO_MANY_OF_PEER", "MADE_ROOM", "HEAD_TIMEOUT", "UNUSED_TIMEOUT", "IDLE_TIMEOUT", "KEEPALIVE_TIMEOUT", "MAX_AGE")
     names += ("FLOOD",)
     reasons += [getattr(connection_limits, name) for name in names]

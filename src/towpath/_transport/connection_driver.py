@@ -23,6 +23,9 @@ _BATCH: Final = 12
 _STREAM_BATCH: Final = 96
 """Pieces of frames that are written together, at most, for the messages of a stream: a message is two pieces."""
 
+_MAX_JOINED: Final = 256
+"""Pieces of frames that are joined for one write: about 2 MB, where the frames have the size that peers take without asking for more."""
+
 _LAST_WORDS: Final = 1.0
 """Seconds that a peer has to read the reason after it broke the protocol."""
 
@@ -255,11 +258,31 @@ class Link(asyncio.Protocol, Generic[End]):
         self._flush_scheduled = False
         out = self.connection.out
         if out and self._transport is not None:
-            data = b"".join(out)
-            self.written += len(data)
-            self._transport.write(data)
-            out.clear()
+            if len(out) > _MAX_JOINED:
+                self._write_in_parts(self._transport)
+            else:
+                data = b"".join(out)
+                self.written += len(data)
+                self._transport.write(data)
+                out.clear()
+                if self.paused:
+                    self.wrote_unread(len(data))
             self.deferrable = 0
+
+    def _write_in_parts(self, transport: asyncio.Transport) -> None:
+        """Write the connection's `out`, which is much: what a peer that opens its window has waited for would take twice as much memory."""
+        out = self.connection.out
+        pieces = out[::-1]
+        out.clear()
+        while pieces:
+            data = b"".join([pieces.pop() for _ in range(min(_MAX_JOINED, len(pieces)))])
+            self.written += len(data)
+            transport.write(data)
+            if self.paused:
+                self.wrote_unread(len(data))
+
+    def wrote_unread(self, size: int) -> None:
+        """So many bytes were written though the peer does not read."""
 
     def close(self) -> None:
         """Write the connection's `out`, then close. Bytes that the peer has not read yet still reach it."""

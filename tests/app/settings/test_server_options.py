@@ -30,6 +30,7 @@ ping_time = "off"
 ping_timeout = "7s"
 body_timeout = "8s"
 unread_timeout = "off"
+max_buffered = 2097152
 
 [service.keepalive]
 time = "30s"
@@ -76,6 +77,7 @@ OPTIONS = ServerOptions(
         keepalive_timeout=7,
         body_timeout=8,
         unread_timeout=None,
+        max_buffered=2097152,
     ),
     keepalive=TcpKeepalive(time=30, timeout=40),
     http1=Http1Limits(max_fields=10, overhead_burst=5, overhead_per_second=6),

@@ -212,3 +212,20 @@ def test_what_comes_behind_the_last_request_is_dropped_while_its_response_is_mad
     echo(server.requests[0])
     assert server.sent().count(b"HTTP/1.1 200 ") == len(server.requests) == 1
     assert server.over == "finished"
+
+
+def test_a_connection_for_which_too_much_is_kept_ends_with_503() -> None:
+    server = Server(silent)
+    server.connection.receive(POST[:-1])
+    server.connection.overdrawn("too much")
+    assert server.sent().startswith(b"HTTP/1.1 503 ")
+    assert server.requests[0].lost == "too much"
+    assert server.over
+
+
+def test_what_waits_behind_a_request_is_told_in_bytes() -> None:
+    server = Server(silent)
+    server.connection.receive(GET)
+    assert server.connection.backlog == 0
+    server.connection.receive(b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + bytes(3000))
+    assert 3000 < server.connection.backlog < 6000

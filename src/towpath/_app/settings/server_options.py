@@ -15,6 +15,7 @@
     ping_time = "300s"               # and ping_timeout: of clients with calls under way over HTTP/2
     body_timeout = "60s"             # or "off": of a request that is one message, and a second more for each 500 bytes of it
     unread_timeout = "240s"          # or "off": of a client that reads nothing of what waits for it
+    max_buffered = 33554432          # bytes of requests in part and answers that are not read, of all connections together
 
     [service.keepalive]              # of TCP, by which a server notices clients that vanished
     time = "120s"                    # silence after which TCP asks a client; "off" for never
@@ -85,6 +86,7 @@ CONNECTIONS: Final[Keys] = {
     "ping_timeout": Seconds("keepalive_timeout", 0.1),
     "body_timeout": Seconds("body_timeout", 0.1, can_be_off=True),
     "unread_timeout": Seconds("unread_timeout", 0.1, can_be_off=True),
+    "max_buffered": Number("max_buffered", 1024 * 1024, 1024**4, "bytes"),
 }
 
 KEEPALIVE: Final[Keys] = {"time": Seconds("time", 1, MAX_KEEPALIVE, can_be_off=True), "timeout": Seconds("timeout", 1, MAX_KEEPALIVE)}
@@ -139,6 +141,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     ping_timeout: str | None = None
     body_timeout: str | None = None
     unread_timeout: str | None = None
+    max_buffered: int | None = None
 
 
 class KeepaliveSettings(msgspec.Struct, frozen=True, kw_only=True):

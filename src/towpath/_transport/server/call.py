@@ -29,6 +29,41 @@ TIMEOUT_CAPPED: Final = "TIMEOUT_CAPPED"
 log = logging.getLogger("towpath.server")
 
 
+class PartialRequest(Protocol):
+    """A call whose request has come in part."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether the rest is still to come."""
+        ...
+
+    @property
+    def owed(self) -> int:
+        """Bytes of room that its caller waits for."""
+        ...
+
+    def give_room(self) -> None:
+        """Give its caller this room."""
+        ...
+
+
+class Buffers(Protocol):
+    """The server's budget of buffered bytes: `towpath._transport.server.connections.buffer_budget`."""
+
+    @property
+    def tight(self) -> bool:
+        """Whether there is little room: a request that has come in part asks for it by `ask`."""
+        ...
+
+    def grew(self, link: Any, size: int) -> None:
+        """So many bytes are kept for a connection that were not kept before, at the most."""
+        ...
+
+    def ask(self, request: PartialRequest) -> None:
+        """Give room to `request` when its turn has come."""
+        ...
+
+
 class CallLink(Protocol):
     """The connection that a call came over, as the call sees it."""
 
@@ -50,6 +85,11 @@ class CallLink(Protocol):
     """Whether the connection ends with the last of its calls."""
     paused: bool
     """Whether the peer does not read what it is sent."""
+
+    @property
+    def buffers(self) -> Buffers:
+        """What is told of bytes that are kept."""
+        ...
 
     def flush(self) -> None:
         """Write what waits, now."""

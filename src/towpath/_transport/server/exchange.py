@@ -15,9 +15,10 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.service import MethodKind
 from towpath._transport.connection_driver import MAX_SEND_QUEUE
-from towpath._transport.server.call import CallLink, Handling, expired, not_one_message
+from towpath._transport.server.call import CallLink, expired, not_one_message
 from towpath._transport.server.held_calls import Held
 from towpath._transport.server.method_route import MethodRoute
+from towpath._transport.server.partial_request import PartialExchange
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.stream_reply import StreamReply
 from towpath._wire.dialect import CostlyMessage, Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
@@ -26,7 +27,7 @@ _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
 
 
-class ServerExchange(Handling):
+class ServerExchange(PartialExchange):
     """A call, from its head to its end."""
 
     __slots__ = (
@@ -104,9 +105,11 @@ class ServerExchange(Handling):
         if end:
             self.request_over()
         elif complete:
+            if self._changed is None:  # the handler is busy
+                self._link.buffers.grew(self._link, len(data))
             self._wake()
         else:
-            self._give_room(self._owed)  # for the rest of a message, which the limit bounds
+            self._keep_part(len(data))
 
     def request_over(self) -> None:
         """The request's body has ended."""
@@ -189,6 +192,9 @@ class ServerExchange(Handling):
 
     async def send(self, message: Any) -> None:
         """Send a response; waits while the caller does not read."""
+        link = self._link
+        if link.paused:  # before the response is encoded: of many streams of a connection, each would add one to what is not read
+            await link.writable()
         if self._over:
             raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
         encode = self._message
@@ -196,10 +202,7 @@ class ServerExchange(Handling):
             self._writer.send_data(encode(message), end=False)  # `_write`, without what only the first message needs
         else:
             self._write(message)
-        link = self._link
         link.gather()
-        if link.paused:
-            await link.writable()
         if self._writer.queued >= MAX_SEND_QUEUE and not self._over:
             if self._room is not None:
                 raise RuntimeError(f"two tasks send the responses of {self._method_route.name}; let one send for both")
@@ -242,10 +245,6 @@ class ServerExchange(Handling):
             # With the last whole message goes what is there of the next one, or its sender would wait for room for ever.
             self._give_room(self._owed if message is None else min(before - dialect.unread, self._owed))
         return message
-
-    def _give_room(self, size: int) -> None:
-        self._owed -= size
-        self._writer.consumed(size)
 
     def _wake(self) -> None:
         changed = self._changed
@@ -301,14 +300,13 @@ class ServerExchange(Handling):
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
             self._failed(error)
         finally:
-            if not self._writer.queued:  # else the deadline also holds for what waits
+            queued = self._writer.queued
+            if not queued:
                 self._slot.pop(self, None)
                 self._writer.handler_ended()
+            else:  # the deadline also holds for what waits
+                self._link.buffers.grew(self._link, queued)
             self._left()
-
-    def _forget(self, _: asyncio.Task[None]) -> None:
-        self._left()
-        self._writer.handler_ended()
 
     def _answer(self, response: Any) -> None:
         """A unary call has succeeded. All is encoded before any of it is sent: what cannot be is an error, and not half an answer."""

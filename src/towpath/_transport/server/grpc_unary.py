@@ -19,6 +19,7 @@ from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling, cap_deadline, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
+from towpath._transport.server.partial_request import PartialStream
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire import metadata, propagation
@@ -33,6 +34,9 @@ from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, S
 from towpath._wire.http2.states import AFTER_RECV_END, CLOSED, ILLEGAL
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
+_LARGE: Final = 64 * 1024
+"""Bytes of an answer that is written alone: answers that share a write are joined, which takes as much memory once more."""
+
 _HEAD_SIZE: Final = list_size(HEAD.fields)
 _ANSWER: Final = ResponseTemplate(HEAD, _TRAILERS_OK)
 
@@ -43,14 +47,15 @@ class Http2CallLink(CallLink, Protocol):
     connection: ServerConnection
 
 
-class ServerCall(Stream, Handling):
+class ServerCall(PartialStream):
     """One unary call, from its head to its end. Its deadline holds throughout: while the request comes, while it is handled, and while the
     answer waits for the client to make room."""
 
-    __slots__ = ("_ctx", "_flag", "_link", "_message", "_over", "_reader", "_route", "_slot", "task")
+    __slots__ = ("_ctx", "_flag", "_link", "_message", "_over", "_owed", "_reader", "_route", "_slot", "task")
 
     _ctx: Context  # set with the head, before anything reads it
     _message: bytes  # set while the call waits
+    _owed: int  # set with the reader
 
     def __init__(self, link: Http2CallLink, route: GrpcUnaryRoute) -> None:
         Stream.__init__(self, link.connection)  # `super()` takes 0.1 us more (measured)
@@ -115,9 +120,7 @@ class ServerCall(Stream, Handling):
         if end_stream and not self._over:
             self._finish_request()
         elif not self._over:
-            # Room for the rest of the message, which the limit bounds.
-            self.consumed(len(data))
-            self._link.schedule_flush()
+            self._keep_part(len(data))
 
     def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
         """Trailers of a request mean nothing to gRPC, but they end it."""
@@ -156,6 +159,7 @@ class ServerCall(Stream, Handling):
         reader = self._reader
         if reader is None:
             reader = self._reader = framing.MessageReader(self._route.message_limit)  # it only cuts; `_decoded` unfolds
+            self._owed = 0
         try:
             reader.feed(data)
             if reader.overfull():  # an error now, since a client could go on for ever
@@ -164,7 +168,7 @@ class ServerCall(Stream, Handling):
             self._unreadable(error)
 
     def _finish_request(self) -> None:
-        reader = self._reader
+        reader, self._reader = self._reader, None
         try:
             taken = reader.take() if reader is not None else None
             if reader is None or taken is None or not reader.finished():
@@ -186,6 +190,7 @@ class ServerCall(Stream, Handling):
             if verdict is not ADMIT:
                 if verdict is WAIT:
                     self._message = message
+                    self._link.buffers.grew(self._link, len(message))
                 else:
                     self.reject(verdict)
                 return
@@ -275,8 +280,10 @@ class ServerCall(Stream, Handling):
         except BaseException as error:  # noqa: BLE001 # told to the caller; what is not an error of a call is logged
             self._failed(error)
         finally:
-            if not self.queue:  # else the deadline also holds for the answer that waits
+            if not self.queue:
                 self._slot.pop(self, None)
+            else:  # the deadline also holds for the answer that waits
+                self._link.buffers.grew(self._link, self.queued)
             self._left()
 
     def _reply(self, method_route: MethodRoute, response: Any, ctx: Context) -> None:
@@ -289,8 +296,8 @@ class ServerCall(Stream, Handling):
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
-            if len(link.calls) == 1 or (ctx.server is not None and ctx.server.flush_alone):
-                link.flush()  # no other answer to share a write with
+            if len(link.calls) == 1 or len(message) >= _LARGE or (ctx.server is not None and ctx.server.flush_alone):
+                link.flush()  # no other answer to share a write with, or no gain from that
             else:
                 link.schedule_flush()
             return

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from towpath._core.errors import Code, RpcError
 from towpath._transport.server.call import CallLink
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.exchange import ServerExchange
@@ -88,6 +89,26 @@ class Http2Exchange(UnfinishedStream):
             if call is not None and call.over and call not in self._link.calls:
                 self._call = None
 
+    # What the budget of buffers asks.
+
+    @property
+    def held(self) -> int:
+        return self.retained + (0 if self._call is None else self._call.unread)
+
+    def overdrawn(self, reason: str) -> None:
+        call = self._call
+        if call is not None and not self.queue:
+            call.cancel(RpcError(Code.RESOURCE_EXHAUSTED, reason))
+            return
+        self._call = None
+        if call is not None:
+            call.lost(reason)
+        if self._finished:
+            super().overdrawn(reason)
+        else:
+            self.reset(ErrorCode.ENHANCE_YOUR_CALM)
+            self._link.schedule_flush()
+
     # What the call does.
 
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
@@ -104,6 +125,8 @@ class Http2Exchange(UnfinishedStream):
             self._connection.send_body(self, data, end_stream=True)
         else:
             self._connection.send_piece(self, data)
+            if self.queue:
+                self._link.buffers.grew(self._link, len(data))
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The trailers go behind the data that waits."""

@@ -11,6 +11,7 @@ from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
+from towpath._transport.server.connections.buffer_budget import BufferBudget
 from towpath._transport.server.connections.connection import ServerLink
 from towpath._transport.server.connections.connection_limits import ConnectionLimits
 from towpath._transport.server.connections.deferred_writes import DeferredWrites
@@ -75,6 +76,7 @@ class Server:
         self.signal = signal
         self.trust = trust
         self.connections = Connections(connections or ConnectionLimits(), signal)
+        self.buffers = BufferBudget(self.connections.limits.max_buffered, signal)
         self.deferred_writes = DeferredWrites()
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None

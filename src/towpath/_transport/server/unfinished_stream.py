@@ -36,6 +36,17 @@ class UnfinishedStream(Stream):
         self._dropped = 0
         self._rest = NO_SLOT
 
+    @property
+    def held(self) -> int:
+        """Bytes that are kept."""
+        return self.retained
+
+    def overdrawn(self, reason: str) -> None:
+        """End the stream, since too much is kept."""
+        self.reset(ErrorCode.ENHANCE_YOUR_CALM)
+        self._link.schedule_flush()
+        self.ended()
+
     def finish(self, *, reads_on: bool) -> None:
         """The response was handed over. The rest of the request is dropped if `reads_on`; else its client is told to stop."""
         link = self._link

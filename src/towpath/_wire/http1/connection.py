@@ -23,7 +23,7 @@ from towpath._wire.http1.intake import Intake
 from towpath._wire.http1.known_heads import KnownHeads
 from towpath._wire.http1.limits import Http1Limits
 from towpath._wire.http1.stream import NOBODY, Http1ConnectionDelegate, Http1Stream
-from towpath._wire.http1.waiting_body import WaitingBody
+from towpath._wire.http1.waiting_body import WaitingBody, waiting_size
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -121,6 +121,15 @@ class Http1Connection(Intake):
         else:
             self._no_more()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that are kept of requests that wait for their turn, about."""
+        return waiting_size(self.waiting)
+
+    def overdrawn(self, reason: str) -> None:
+        """End the connection, since too much is kept for it."""
+        self._fail(Fault(503, reason))
+
     def timeout(self) -> None:
         """End the connection, since its client takes too long to send a head."""
         self._fail(Fault(408, "the request's head did not come in time"))
@@ -196,17 +205,11 @@ class Http1Connection(Intake):
         """A piece of the body."""
         self._unparsed = 0
         self._count_piece(len(data))
-        if self._closed:
-            return
-        if not self._waits:
-            self._body(data)
+        last = self.waiting[-1] if self.waiting else None
+        if isinstance(last, WaitingBody):
+            last.add(data)
         else:
-            last = self.waiting[-1] if self.waiting else None
-            if not isinstance(last, WaitingBody):
-                last = WaitingBody(self._body)
-                self.waiting.append(last)
-                self._pause()
-            last.data += data  # of a body in chunks of one byte, an event for each would take a hundred times its size
+            self._in_turn(WaitingBody(self._body, data))
 
     def on_message_complete(self) -> None:
         """The request has ended."""
@@ -232,15 +235,10 @@ class Http1Connection(Intake):
 
     # Requests, one at a time.
 
-    @property
-    def _waits(self) -> bool:
-        """Whether what comes belongs to a request that waits for its turn."""
-        return bool(self.waiting) or (self._request_ended and (self._blocked or self._stream is not None))
-
     def _in_turn(self, event: Callable[[], None]) -> None:
         if self._closed:  # by what came before in the same read
             return
-        if self._waits:
+        if self.waiting or (self._request_ended and (self._blocked or self._stream is not None)):
             self.waiting.append(event)
             self._pause()
         else:

@@ -56,6 +56,10 @@ _TURN_STREAMS: Final = 128
 _HEADERS_SHAPE: Final = END_HEADERS | PADDED | PRIORITIZED
 
 
+class _Ended(Exception):
+    """The connection was ended by what one of the frames of a read has led to."""
+
+
 class Connection(Control):
     """The receiving half, which a server's and a client's end share."""
 
@@ -170,6 +174,8 @@ class Connection(Control):
             if self._grown:  # once for all frames of this read
                 self._grown = False
                 self.resume_own()
+        except _Ended:
+            self._buffer = b""
         except ConnectionFault as fault:
             self._buffer = b""
             self.fail(fault.code, fault.reason)
@@ -190,6 +196,11 @@ class Connection(Control):
             self.behind = True
         return over
 
+    def lost(self, reason: str) -> None:
+        """End the streams; frames that came in the same read are not looked at any more."""
+        super().lost(reason)
+        self._strict = True
+
     def begun(self) -> object:
         """What the peer has begun and not ended, if it is no body: the greeting, a header block, another frame. The result equals the one
         before as long as nothing has ended, and is None if nothing is begun."""
@@ -208,6 +219,8 @@ class Connection(Control):
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes, over the limit of {limit}")
 
     def _check_order(self, kind: int, flags: int) -> None:
+        if self.state is CONNECTION_CLOSED:
+            raise _Ended
         if self._partial is not None and kind != CONTINUATION:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted by another frame")
         if self.state is AWAIT_SETTINGS and (kind != SETTINGS or flags & ACK):

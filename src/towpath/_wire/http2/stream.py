@@ -55,6 +55,12 @@ class Stream:
         """Bytes that the peer still takes on this stream. Negative once the peer has made all windows smaller (RFC 9113, section 6.9.2)."""
         return self.connection.peer_initial_window + self.own_window
 
+    @property
+    def retained(self) -> int:
+        """Bytes that are kept for data that waits. Data is kept whole, however little of it is left to send."""
+        queue = self.queue
+        return sum(memoryview(body.obj).nbytes for body, _, _ in queue) if queue else 0
+
     # Called by the connection, and overridden by a subclass.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:

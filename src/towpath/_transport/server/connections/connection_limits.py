@@ -72,6 +72,9 @@ class ConnectionLimits:
     `unread_timeout` (240, None: any) is how long a client may read nothing of what waits for it in the server, beyond what the system's
     buffers hold; then it is cut. It is an eighth of that, 30 s, while more than 8 clients read nothing, or if a new connection needs the
     place. A stream whose consumer pauses does not count, as long as its client reads on for its other streams.
+
+    `max_buffered` (32 MiB) is how many bytes are kept for all connections together: see
+    `towpath._transport.server.connections.buffer_budget`.
     """
 
     total: int = 10_000
@@ -84,6 +87,7 @@ class ConnectionLimits:
     keepalive_timeout: float = 300.0
     body_timeout: float | None = 60.0
     unread_timeout: float | None = 240.0
+    max_buffered: int = 32 * 1024 * 1024
 
     def __post_init__(self) -> None:
         """Raises ValueError for a limit that lets nobody in."""
@@ -98,6 +102,7 @@ class ConnectionLimits:
             "keepalive_timeout",
             "body_timeout",
             "unread_timeout",
+            "max_buffered",
         ):
             value = getattr(self, name)
             if value is not None and not value > 0:

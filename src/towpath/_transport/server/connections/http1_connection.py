@@ -1,13 +1,15 @@
 """A client's connection over HTTP/1.1 on the server, and the request and response that a call over it has."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.errors import Code, RpcError
 from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
 from towpath._transport.server.call_opening import open_call
+from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.exchange import ServerExchange
@@ -26,6 +28,9 @@ _LAST_WORDS_SECURED: Final = 1.0
 """Seconds of the same behind TLS, where the client does not see the end of the response until the connection ends."""
 
 _NEEDS_HTTP2: Final = WholeResponse(Template((b":status", b"505"), (b"content-type", b"text/plain")), (), b"this needs HTTP/2\n")
+
+_LARGE: Final = 16 * 1024
+"""Bytes of one piece of a response that are written at once. Of what gathers, the pieces are counted and not their bytes."""
 
 _HALF_CLOSED: Final = 5.0
 """Seconds for which a client that has closed its half of the connection is answered."""
@@ -57,6 +62,22 @@ class Http1Link(ServerLink[Http1Connection]):
             self.connection.timeout()
         else:
             self.failed(reason)
+
+    @property
+    def unsent(self) -> int:
+        """Also what came behind the request that is being served, and belongs to no call yet."""
+        return super().unsent + self.connection.backlog
+
+    def kept(self) -> Iterator[Kept]:
+        stream = self.connection.serving
+        if isinstance(stream, Http1Exchange):
+            yield stream
+
+    def overdrawn(self, reason: str) -> None:
+        unread = self.paused
+        self.connection.overdrawn(reason)
+        if unread:  # the client would not read the response either
+            self.abort()
 
     def half_closed_time(self) -> float:
         """A few seconds: nothing tells such a client from one that has hung up, whose calls are to end."""
@@ -125,7 +146,11 @@ class Http1Link(ServerLink[Http1Connection]):
         if transport is None or transport.is_closing():
             return
         if transport.can_write_eof():
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:  # the client is gone, which a connection that is not read does not notice
+                self.abort()
+                return
         if self._cut is None:
             self._cut = self.loop.call_later(seconds, super().failed, "")
 
@@ -168,6 +193,19 @@ class Http1Exchange:
         if call is not None:
             call.lost(reason)
 
+    # What the budget of buffers asks.
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept of the request."""
+        return 0 if self._call is None else self._call.unread
+
+    def overdrawn(self, reason: str) -> None:
+        """End the call, since too much is kept."""
+        if self._call is not None:
+            self._call.cancel(RpcError(Code.RESOURCE_EXHAUSTED, reason))
+            self._link.schedule_flush()
+
     # What the call does.
 
     @property
@@ -181,6 +219,8 @@ class Http1Exchange:
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         self._connection.send_data(data, end=end)
+        if len(data) >= _LARGE:
+            self._link.flush()
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The response ends. Trailers are gRPC's alone, which is not served over HTTP/1.1."""

@@ -1,19 +1,21 @@
 """A client's connection over HTTP/2 on the server."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from towpath._core import clock
 from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
+from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.grpc_unary import DirectResponseStream, RefusedStream, ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, oversized_head
+from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
@@ -82,6 +84,17 @@ class Http2Link(ServerLink[ServerConnection]):
     def give_up(self, reason: str) -> None:
         """GOAWAY also tells the client that nothing which it has sent since was begun."""
         self.connection.fail(ErrorCode.NO_ERROR, reason)
+
+    def kept(self) -> Iterator[Kept]:
+        for stream in list(self.connection.streams.values()):
+            if isinstance(stream, (ServerCall, UnfinishedStream)):
+                yield stream
+
+    def overdrawn(self, reason: str) -> None:
+        unread = self.paused
+        self.connection.fail(ErrorCode.ENHANCE_YOUR_CALM, reason)
+        if unread:  # the client would not read the GOAWAY either
+            self.abort()
 
     def _input_ended(self) -> None:
         self.connection.input_ended()
