@@ -21,6 +21,12 @@ async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         await SqliteStore(tmp_path / "nowhere" / "x.db").open()
 
 
+async def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(SetupError, match=r"x\.db could not be opened: file is not a database; name another file, or move this one away"):
+        await SqliteStore(tmp_path / "x.db").open()
+
+
 async def test_a_file_of_a_newer_towpath_is_refused(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "x.db")
     await store.open()

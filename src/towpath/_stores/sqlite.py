@@ -61,6 +61,8 @@ _LOST: Final = frozenset(
     }
 )
 """The primary codes of errors that are no fault of a statement."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
+"""The primary codes of errors of a file that is no database, or no longer."""
 _EVERY: Final = 256
 """Of so many claims, one deletes expired keys."""
 _BATCH: Final = 1024
@@ -101,9 +103,11 @@ class SqliteStore:
         try:
             self._connection = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._opened))
         except sqlite3.Error as error:
-            raise SetupError(f"the store {self._path} could not be opened: {error}; {self._remedy()}") from error
+            raise SetupError(f"the store {self._path} could not be opened: {error}; {self._remedy(error)}") from error
 
-    def _remedy(self) -> str:
+    def _remedy(self, error: sqlite3.Error) -> str:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            return "name another file, or move this one away, whose keys cannot be read"
         folder = self._path.absolute().parent
         return "name a file in a folder that can be written" if folder.is_dir() else f"make the folder {folder}, or name another file"
 
