@@ -341,12 +341,10 @@ class ServerExchange(PartialExchange):
             raise TypeError(f"{self._method_route.name} returned {type(message).__name__} instead of {expected.__name__}")
 
     def _headers(self) -> Metadata:
-        reply = self._ctx.cached_reply
-        return EMPTY if reply is None else reply.headers
+        return EMPTY if (reply := self._ctx.cached_reply) is None else reply.headers
 
     def _trailers(self) -> Metadata:
-        reply = self._ctx.cached_reply
-        return EMPTY if reply is None else reply.trailers
+        return EMPTY if (reply := self._ctx.cached_reply) is None else reply.trailers
 
     def _send_head(self, dialect: StreamedDialect) -> None:
         head, fields = dialect.head(self._headers())
@@ -394,10 +392,9 @@ class ServerExchange(PartialExchange):
 
     def _finish(self, ending: ResponseEnd) -> None:
         self._over = True
-        writer = self._writer
         if ending.trailers is None:
-            writer.send_data(ending.body, end=True)
+            self._writer.send_data(ending.body, end=True)
         else:
-            writer.send_trailers(ending.trailers)
-        writer.abandon()
+            self._writer.send_trailers(ending.trailers)
+        self._writer.abandon()
         self._link.schedule_flush()

@@ -35,14 +35,13 @@ class Http1Connection(Intake):
         super().__init__(delegate, limits or Http1Limits())
         self.out: list[bytes] = []
         self._parser = httptools.HttpRequestParser(self)
-        self._closed = False
+        self._closed = self._has_body = False
         # The request that is being parsed.
         self._target = b""
         self._fields: list[Field] = []
         self._in_head = True
         self._opened = False
         """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
-        self._has_body = False
         # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
         self._unparsed = 0
         self.waiting: deque[Callable[[], None]] = deque()
@@ -52,8 +51,7 @@ class Http1Connection(Intake):
         self._request_ended = True
         self.unread = 0
         """Bytes of the body that have come and that the layer above has not taken. Beyond `Http1Limits.max_unread` reading stops."""
-        self._blocked = False
-        """Whether the client does not read."""
+        self._blocked = False  # whether the client does not read
         self._old = self._bodiless = self._chunked = self._begun = False
         self._head: list[bytes] | None = None
         self._response_ended = True
@@ -62,8 +60,7 @@ class Http1Connection(Intake):
         """Whether the response has ended before the request, whose rest is dropped."""
         self._discarded = 0
         self._input_ended = self._refused = False  # refused: what came last is malformed, and is told in its turn
-        # Heads that came before on this connection, so that results worked out for one serve the next.
-        self._known = KnownHeads()
+        self._known = KnownHeads()  # those that came before on this connection, whose results serve the next
 
     @property
     def idle(self) -> bool:
@@ -86,9 +83,6 @@ class Http1Connection(Intake):
         return self._in_head and self._opened
 
     # Called by the transport.
-
-    def begin(self) -> None:
-        """Wait for the client to speak."""
 
     def _ignores(self, size: int) -> bool:
         if self._closed:

@@ -43,6 +43,9 @@ class Intake(ABC):
     def _take(self, data: memoryview) -> None:
         """Parse a piece. Its faults end the connection."""
 
+    def begin(self) -> None:  # noqa: B027 # a server speaks first over HTTP/2 alone
+        """Wait for the client to speak."""
+
     def receive(self, data: bytes) -> None:
         """Take bytes as they came, in pieces of any size."""
         if self._rest:

@@ -39,7 +39,6 @@ class Client:
             await self._reader.read(1)
 
     async def closed(self) -> None:
-        """Until the server has closed."""
         async with asyncio.timeout(PATIENCE):
             try:
                 while await self._reader.read(1 << 16):
@@ -48,7 +47,6 @@ class Client:
                 return  # it was cut off
 
     async def rest(self) -> bytes:
-        """All that comes until the end."""
         return await self._reader.read()
 
     def close(self) -> None:
