@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from everything.v1 import everything_pb2 as pb
 
-from tests.echo_service import turn_until
+from tests.echo_service import serving, turn_until
 from tests.everything_service import GIVE, LIMIT, Everything, costly, crowded, stream, thread_taken
+from tests.library_service import Library
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from tests.transport.server.test_call_unstarted import Fields, counted, ends
 from towpath._core.context import Context
@@ -109,6 +110,20 @@ async def test_one_whose_deadline_passes_is_not_read(protocol: str) -> None:
             await peer.until(frames.HEADERS, 1)
             assert await ends(metrics, server) == {"DEADLINE_EXCEEDED": 1}
         assert service.seen == []
+
+
+async def test_a_body_over_rest_is_read_in_the_thread_too() -> None:
+    head = request_head(b"", (b":path", b"/v1/shelves/7/books"), (b"content-type", b"application/json"))
+    async with serving(Library()) as server, raw_client(server.address) as peer:
+        with thread_taken() as release:
+            peer.send(frames.HEADERS, END_HEADERS, 1, head)
+            body = b'{"title":"' + b"x" * 40_000 + b'"}'
+            for start in range(0, len(body), 16_000):
+                peer.send(frames.DATA, END_STREAM if start + 16_000 >= len(body) else 0, 1, body[start : start + 16_000])
+            await turn_until(lambda: any(link.calls for link in server.links))
+            await peer.until_silent_with(b"all read")
+            release.set()
+            assert peer.fields(await peer.until(frames.HEADERS, 1))[b":status"] == b"200"
 
 
 async def test_a_server_that_closes_meanwhile_ends_the_call() -> None:

@@ -33,6 +33,7 @@ def test_arrays_and_siblings_are_no_depth() -> None:
     assert not is_deeper([[[[{}]]]], 1)
     assert is_deeper([[[[{"a": [[{}]]}]]]], 1)
     assert not is_deeper({"a": [1, []], "b": 1}, 1)
+    assert not is_deeper(1, 1)
     wide = CODEC.decode(json.dumps({"children": [{"nested": {}}] * 500}).encode(), pb.Everything)
     assert len(wide.children) == 500
 

@@ -272,3 +272,13 @@ def test_a_body_of_too_many_messages_is_told_apart_from_one_that_does_not_fit() 
         binding.request(message, b"[" + b"{}," * 40_000 + b"{}]", 1000)
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
     assert "the message limit of 1000 bytes" in caught.value.message
+
+
+def test_a_parameter_is_nested_as_deeply_as_a_message_may_be():
+    name = "filter." + "but_not." * 98 + "min_pages"
+    message = LIST.parameters((("parent", "shelves/1"),), f"{name}=1")
+    assert pb.ListBooksRequest.FromString(message.SerializeToString()) == message
+    field, text = refused(LIST, {"parent": "shelves/1"}, "filter." + "but_not." * 5000 + "min_pages=1")
+    assert field.startswith("filter.but_not.")
+    assert text.endswith("... is nested too deeply")
+    assert len(text) < 200
