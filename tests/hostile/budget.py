@@ -22,7 +22,8 @@ BUDGET = Budget()
 
 
 def fuzzed(examples: int) -> Any:
-    """Hypothesis' settings for a test with so many examples, or many more in a long run. Its fixtures hold servers, which last for all
-    examples."""
+    """Hypothesis' settings for a test with so many examples, or many more in a long run. A short run tries the same ones each time, so that
+    what it finds is new with a change. Its fixtures hold servers, which last for all examples."""
     healthy = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-    return settings(max_examples=examples * BUDGET.examples, suppress_health_check=healthy)
+    short = BUDGET.examples == 1
+    return settings(max_examples=examples * BUDGET.examples, derandomize=short, suppress_health_check=healthy)
