@@ -97,15 +97,15 @@ async def test_a_silent_server_is_given_up_and_found_again(postgres: str, key: s
         before = len(asyncio.all_tasks())
         way.silent = True
         way.silence()
-        store._timeout = 0.2
-        ended = await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(20)), return_exceptions=True)
-        assert {str(error) for error in ended} == {"PostgreSQL: no answer within 0.2 s"}
-        with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written$"):
-            async with store.transaction():
-                pass
+        with pytest.MonkeyPatch.context() as impatient:
+            impatient.setattr(store, "_timeout", 0.2)
+            ended = await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(20)), return_exceptions=True)
+            assert {str(error) for error in ended} == {"PostgreSQL: no answer within 0.2 s"}
+            with pytest.raises(RpcError, match=r"UNAVAILABLE.*nothing was written$"):
+                async with store.transaction():
+                    pass
         way.silent = False
         way.cut()
-        store._timeout = PATIENCE
         assert (await store.claim(f"{key} new", PRINT, "h", LONG)).mine
         assert len(asyncio.all_tasks()) <= before + 6  # the relay's, for two connections
 

@@ -66,11 +66,9 @@ async def behind(server: ValkeyServer) -> AsyncGenerator[tuple[RedisStore, Relay
 @contextmanager
 def impatient(store: RedisStore) -> Iterator[None]:
     """The store waits no longer than it takes to know that its server is silent, and a busy server is as good as a silent one."""
-    store._timeout = 0.1
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "_timeout", 0.1)
         yield
-    finally:
-        store._timeout = PATIENCE
 
 
 def lose_the_next_reply_to(way: Relay, command: bytes) -> None:
