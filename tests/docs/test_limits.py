@@ -11,7 +11,7 @@ from towpath._core.propagation import fields, trace
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits
 from towpath._wire import compression, metadata
-from towpath._wire.http2 import connection, control
+from towpath._wire.http2 import control
 from towpath._wire.json import wellknown
 from towpath._wire.rest import binding, router
 from towpath.settings import load
@@ -19,11 +19,10 @@ from towpath.settings import load
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "limits.md").read_text()
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|", PAGE, re.MULTILINE))
 
-NO_LIMITS = frozenset({"compression"})
+NO_LIMITS = frozenset({"compression", "trust"})
 """What `towpath explain` lists beside the limits."""
 
 FIXED: dict[str, tuple[ModuleType, str]] = {
-    "DATA frames without data in a row": (connection, "_MOST_EMPTY"),
     "parameters in a frame of SETTINGS": (control, "_MOST_PARAMETERS"),
     "replies that wait for a client that does not read": (control, "_MOST_UNREAD_REPLIES"),
     "bytes of metadata in an answer": (metadata, "_MOST"),
@@ -55,7 +54,21 @@ def test_it_has_no_fixed_limit_that_is_not_held_against_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["TOO_MANY", "TOO_MANY_OF_PEER", "MADE_ROOM", "HEAD_TIMEOUT", "UNUSED_TIMEOUT", "IDLE_TIMEOUT", "KEEPALIVE_TIMEOUT", "MAX_AGE"]
+    "name",
+    [
+        "TOO_MANY",
+        "TOO_MANY_OF_PEER",
+        "NO_FILE_LEFT",
+        "MADE_ROOM",
+        "HEAD_TIMEOUT",
+        "BODY_TIMEOUT",
+        "UNUSED_TIMEOUT",
+        "UNREAD_TIMEOUT",
+        "IDLE_TIMEOUT",
+        "KEEPALIVE_TIMEOUT",
+        "MAX_AGE",
+        "FLOOD",
+    ],
 )
 def test_it_has_each_reason_of_the_connections(name: str) -> None:
     assert f"`{getattr(connection_limits, name)}`" in PAGE
