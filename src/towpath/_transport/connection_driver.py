@@ -44,7 +44,7 @@ UNREAD: Final = 1
 BUSY: Final = 2
 """A reason to read nothing: the connection has not yet taken what has come."""
 
-_TURN: Final = 4
+TURN: Final = 4
 """A reason to read nothing: the other connections of the loop have their turn, or what has come in one turn is not yet done with."""
 
 
@@ -213,7 +213,7 @@ class Link(asyncio.Protocol, Generic[End]):
 
     def give_way(self) -> None:
         """Go on, with what is left of this turn and then with reading, only after the other connections of the loop have had theirs."""
-        self.hold(_TURN)
+        self.hold(TURN)
         if not self._turn_scheduled:
             self._turn_scheduled = True
             self.loop.call_soon(self._next_turn)
@@ -224,7 +224,8 @@ class Link(asyncio.Protocol, Generic[End]):
         if self._transport is None:
             return
         if connection.behind:
-            if self.paused or self.holds & ~_TURN:
+            if self.paused or self.holds & ~TURN:
+                self._wait_for_peer()
                 return  # goes on as soon as the peer reads, or what has come is taken
             connection.go_on()
             if connection.out and not self._flush_scheduled:
@@ -233,7 +234,10 @@ class Link(asyncio.Protocol, Generic[End]):
         if connection.behind:
             self.give_way()
         else:
-            self.release(_TURN)
+            self.release(TURN)
+
+    def _wait_for_peer(self) -> None:
+        """More could be sent, and the peer does not read. A server reads no more meanwhile, or requests would pile up."""
 
     # What calls and owners use.
 
@@ -262,9 +266,9 @@ class Link(asyncio.Protocol, Generic[End]):
                 self._write_in_parts(self._transport)
             else:
                 data = b"".join(out)
+                out.clear()  # first: what `write` tells of may flush again, and end calls by frames of their own
                 self.written += len(data)
                 self._transport.write(data)
-                out.clear()
                 if self.paused:
                     self.wrote_unread(len(data))
             self.deferrable = 0

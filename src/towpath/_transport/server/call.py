@@ -16,6 +16,7 @@ from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
 from towpath._transport.decoding_thread import read_apart
 from towpath._transport.server.method_route import MethodRoute
 from towpath._wire.compression import Compression, MalformedData
+from towpath._wire.dialect import CostlyMessage
 
 ROLE: Final = "transport"
 """The role of the limits that hold for every call before any layer sees it."""
@@ -120,6 +121,7 @@ class Handling:
     _ctx: Context
     _link: Any
     _over: bool
+    _put_back: CostlyMessage | None
     _slot: Slot
     task: asyncio.Task[None] | None
 
@@ -207,6 +209,14 @@ class Handling:
             return await read_apart(read, self._ctx)
         except RpcError as error:
             raise self._unreadable(error, started=True) from None
+
+    async def _read_costly(self, message: CostlyMessage) -> Any:
+        """`_read_apart` of a message of a stream. If the wait for it is cancelled, the next one gets it."""
+        try:
+            return await self._read_apart(message.read)
+        except asyncio.CancelledError:
+            self._put_back = message
+            raise
 
     def expire(self) -> None:
         """The deadline has passed."""

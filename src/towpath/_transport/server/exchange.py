@@ -42,6 +42,7 @@ class ServerExchange(PartialExchange):
         "_method_route",
         "_over",
         "_owed",
+        "_put_back",
         "_request_over",
         "_room",
         "_slot",
@@ -61,10 +62,9 @@ class ServerExchange(PartialExchange):
         self.task = None
         self._changed: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
-        self._owed = 0
-        self._request_over = False
-        self._head_sent = False
-        self._burst = 0
+        self._owed = self._burst = 0
+        self._put_back: CostlyMessage | None = None
+        self._request_over = self._head_sent = False
 
     @property
     def served(self) -> MethodRoute:
@@ -172,7 +172,7 @@ class ServerExchange(PartialExchange):
                 raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
             message = self._take()
             if message is not None:
-                return await self._read_apart(message.read) if type(message) is CostlyMessage else message
+                return await self._read_costly(message) if type(message) is CostlyMessage else message
             if self._request_over:
                 raise StopAsyncIteration
             if self._changed is not None:
@@ -236,7 +236,7 @@ class ServerExchange(PartialExchange):
         dialect = self._dialect
         before = dialect.unread
         try:
-            message = dialect.next()
+            message, self._put_back = self._put_back or dialect.next(), None
             if message is None and self._request_over:
                 dialect.finish()
         except RpcError as error:

@@ -33,7 +33,7 @@ from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, S
 from towpath._wire.http2.states import AFTER_RECV_END, CLOSED, ILLEGAL
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
-_LARGE: Final = 64 * 1024
+LARGE: Final = 64 * 1024
 """Bytes of an answer that is written alone: answers that share a write are joined, which takes as much memory once more."""
 
 _HEAD_SIZE: Final = list_size(HEAD.fields)
@@ -295,7 +295,7 @@ class ServerCall(PartialStream):
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
-            if len(link.calls) == 1 or len(message) >= _LARGE or (ctx.server is not None and ctx.server.flush_alone):
+            if len(link.calls) == 1 or len(message) >= LARGE or (ctx.server is not None and ctx.server.flush_alone):
                 link.flush()  # no other answer to share a write with, or no gain from that
             else:
                 link.schedule_flush()
@@ -315,7 +315,10 @@ class ServerCall(PartialStream):
             _TRAILERS_OK,
             trailers,
         )
-        link.schedule_flush()
+        if len(body) >= LARGE:
+            link.flush()
+        else:
+            link.schedule_flush()
 
     def _with_reply(self, error: RpcError, ctx: Context) -> RpcError:
         """The error with the trailers that the handler set before it raised; those that the error brings come on top."""

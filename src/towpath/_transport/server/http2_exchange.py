@@ -7,7 +7,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._transport.server.call import CallLink
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.exchange import ServerExchange
-from towpath._transport.server.grpc_unary import room_for_trailers
+from towpath._transport.server.grpc_unary import LARGE, room_for_trailers
 from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.dialect import WholeResponse
@@ -127,6 +127,8 @@ class Http2Exchange(UnfinishedStream):
             self._connection.send_piece(self, data)
             if self.queue:
                 self._link.buffers.grew(self._link, len(data))
+            elif len(data) >= LARGE:
+                self._link.flush()
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The trailers go behind the data that waits."""

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -15,6 +15,7 @@ from tests.echo_service import PATIENCE, Echo, turn_until
 from tests.library_service import Library
 from tests.stream_service import Streams
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
+from towpath._core import clock
 from towpath._core.context import CallOptions, Context
 from towpath._core.decisions import Decision
 from towpath._transport import Channel, ConnectionLimits, Server
@@ -55,7 +56,7 @@ class Brief(Echo):
 
 
 def kept(server: Server) -> int:
-    return sum(link.unsent + sum(each.held for each in link.kept()) for link in server.links)
+    return sum(link.held + sum(each.held for each in link.kept()) for link in server.links)
 
 
 async def served(server: Server) -> None:
@@ -183,9 +184,10 @@ BIG = pb.SayRequest(payload=bytes(3_500_000)).SerializeToString()
 class Keeper:
     """A connection for which nothing but calls keep bytes."""
 
-    def __init__(self, *sizes: int, unsent: int = 0) -> None:
+    def __init__(self, *sizes: int, held: int = 0) -> None:
         self.loop = asyncio.get_running_loop()
-        self.unsent = unsent
+        self.written = self.unsent = 0
+        self.held = held
         self.calls = [Keeping(size) for size in sizes]
         self.reason = ""
 
@@ -193,7 +195,7 @@ class Keeper:
         return iter(self.calls)
 
     def overdrawn(self, reason: str) -> None:
-        self.reason, self.unsent = reason, 0
+        self.reason, self.held = reason, 0
 
 
 class Keeping:
@@ -209,12 +211,21 @@ class Keeping:
 MB = 1 << 20
 
 
+def look(budget: BufferBudget, at: float, grown: dict[Keeper, int]) -> None:
+    """Look at a time when so much was added."""
+    with clock.using(lambda: at):
+        for keeper, size in grown.items():
+            budget.grew(keeper, size)
+        budget.look()
+
+
 async def test_the_greediest_calls_of_the_greediest_connection_pay() -> None:
     decisions: list[Decision] = []
     budget = BufferBudget(16 * MB, decisions.append)
     greedy, other = Keeper(2 * MB, 6 * MB, MB, 5 * MB), Keeper(4 * MB)
-    budget.grew(other, 4 * MB)
-    budget.grew(greedy, 14 * MB)
+    look(budget, 0.0, {other: 4 * MB, greedy: 14 * MB})
+    assert not decisions  # for a moment, more than the budget may be used
+    look(budget, 1.5, {})
     assert [call.held for call in greedy.calls] == [2 * MB, 0, MB, 5 * MB]
     assert other.calls[0].held == 4 * MB
     assert len(decisions) == 1
@@ -238,10 +249,39 @@ async def test_connections_for_which_little_is_kept_are_spared() -> None:
 async def test_what_is_on_its_way_in_the_socket_costs_the_connection() -> None:
     decisions: list[Decision] = []
     budget = BufferBudget(16 * MB, decisions.append)
-    greedy = Keeper(MB, unsent=20 * MB)
-    budget.grew(greedy, 21 * MB)
+    greedy = Keeper(MB, held=20 * MB)
+    look(budget, 0.0, {greedy: 21 * MB})
+    look(budget, 1.5, {})
     assert "22020096" in greedy.reason
     assert greedy.calls[0].held == MB
+
+
+async def test_a_connection_that_takes_its_answers_is_spared_up_to_four_times_the_budget() -> None:
+    decisions: list[Decision] = []
+    budget = BufferBudget(16 * MB, decisions.append)
+    reading, silent = Keeper(held=40 * MB), Keeper(held=10 * MB)
+    look(budget, 0.0, {reading: 40 * MB, silent: 10 * MB})
+    for second in range(1, 4):
+        reading.written += 1
+        look(budget, float(second), {})
+    assert silent.reason
+    assert not reading.reason
+    reading.held = 70 * MB
+    reading.written += 1
+    look(budget, 4.0, {reading: 30 * MB})
+    assert reading.reason
+    assert len(decisions) == 2
+
+
+async def test_more_than_four_times_the_budget_is_paid_for_at_once_and_once() -> None:
+    decisions: list[Decision] = []
+    budget = BufferBudget(16 * MB, decisions.append)
+    greedy = Keeper(held=70 * MB)
+    look(budget, 0.0, {greedy: 70 * MB})
+    assert greedy.reason
+    greedy.held = 70 * MB  # it is ending, and its bytes are on their way
+    look(budget, 1.5, {greedy: MB})
+    assert len(decisions) == 1
 
 
 async def test_a_connection_that_has_ended_is_kept_no_more() -> None:
@@ -251,3 +291,31 @@ async def test_a_connection_that_has_ended_is_kept_no_more() -> None:
     budget.leave(keeper)
     budget.look()
     assert not budget.tight
+
+
+class Asking:
+    """A request that has come in part; it notes when it was given room."""
+
+    def __init__(self, name: str, given: list[str], owed: int) -> None:
+        self.name = name
+        self.given = given
+        self.owed = owed
+        self.partial = True
+
+    def give_room(self) -> None:
+        self.given.append(self.name)
+
+
+async def test_requests_that_wait_for_room_have_it_by_turns() -> None:
+    budget = BufferBudget(16 * MB, lambda _: None)
+    budget.grew(Keeper(MB, MB, MB, MB, MB, MB), 6 * MB)
+    assert budget.tight
+    given: list[str] = []
+    for name, owed in (("drips", 1), ("large", 2 * MB), ("third", MB)):
+        budget.ask(cast("Any", Asking(name, given, owed)))
+    budget._tick()
+    assert given == ["drips", "large"]  # as far as there is room
+    budget._tick()
+    assert given == ["drips", "large", "third"]  # behind all others now
+    budget._tick()
+    assert given[3:] == ["drips", "large"]

@@ -8,7 +8,7 @@ from towpath._core import clock
 from towpath._core.deadline import DeadlineWheel, wheel_of
 from towpath._core.errors import RpcError
 from towpath._transport.client.load_balancing.load import Load
-from towpath._transport.connection_driver import Link
+from towpath._transport.connection_driver import TURN, Link
 from towpath._transport.peer_certificate import margin
 from towpath._transport.tls import explained
 from towpath._wire.http2 import ClientConnection, Limits
@@ -100,6 +100,12 @@ class ClientLink(Link[ClientConnection]):
         transport = self._transport
         if transport is not None and transport.get_extra_info("ssl_object") is not None:
             self.loop.call_soon(self.abort)  # uvloop writes at the end of this turn
+
+    def _wait_for_peer(self) -> None:
+        """Read on: a server that waits for its answers to be read may take nothing until they are."""
+        held, self.holds = self.holds, self.holds & ~TURN
+        if held and not self.holds and self._transport is not None:
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         """The server sends nothing more, so that nothing is answered any more: calls end now, and what was not yet written never is."""

@@ -121,7 +121,7 @@ class ServerLink(Link[End]):
         self.buffers.grew(self, size)
 
     @property
-    def unsent(self) -> int:
+    def held(self) -> int:
         """Bytes that are kept for the socket. What was written in one piece is kept whole, however little of it is left."""
         waiting = self.buffered
         return max(waiting, self._largest_write) if waiting else 0

@@ -64,9 +64,9 @@ class Http1Link(ServerLink[Http1Connection]):
             self.failed(reason)
 
     @property
-    def unsent(self) -> int:
+    def held(self) -> int:
         """Also what came behind the request that is being served, and belongs to no call yet."""
-        return super().unsent + self.connection.backlog
+        return super().held + self.connection.backlog
 
     def kept(self) -> Iterator[Kept]:
         stream = self.connection.serving

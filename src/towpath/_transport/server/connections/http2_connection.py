@@ -42,6 +42,7 @@ class Http2Link(ServerLink[ServerConnection]):
         self.most_calls = 2 * site.limits.max_concurrent_streams
         self.connection = ServerConnection(self, site.limits)
         self._deferred_writes = site.deferred_writes
+        self._overdrawn = False
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -92,7 +93,7 @@ class Http2Link(ServerLink[ServerConnection]):
                 yield stream
 
     def overdrawn(self, reason: str) -> None:
-        unread = self.paused
+        unread, self._overdrawn = self.paused, True
         self.connection.fail(ErrorCode.ENHANCE_YOUR_CALM, reason)
         if unread:  # the client would not read the GOAWAY either
             self.abort()
@@ -177,7 +178,7 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def failed(self, reason: str) -> None:
         """The client broke the protocol, or did too much of what costs a server and asks for nothing."""
-        if reason.startswith(ErrorCode.ENHANCE_YOUR_CALM.name):
+        if reason.startswith(ErrorCode.ENHANCE_YOUR_CALM.name) and not self._overdrawn:
             self.site.connections.tell(FLOOD)
         super().failed(reason)
 
