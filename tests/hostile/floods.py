@@ -323,13 +323,10 @@ FLOODS: dict[str, Flood] = {
             unknown_paths,
             unknown_content_types,
             expired_calls,
-            header_bombs,
-            small_indexes,
-            table_size_updates,
             inserted_fields,
             huffman_strings,
         ),
-        _FAULTY: (overflowing_window, reference_to_nothing),
+        _FAULTY: (overflowing_window, reference_to_nothing, header_bombs, small_indexes, table_size_updates),
     }.items()
     for attack in attacks
 }

@@ -27,7 +27,7 @@ PATIENT = CallOptions(timeout=PATIENCE)
 MOST_BLOCKS = 50_000
 """Growth, in allocated blocks of Python's heap, that a call may leave: some megabytes."""
 
-BATCH, BATCHES = 1000, 10
+BATCH, BATCHES = 1000, 30
 
 
 def head(*fields: tuple[bytes, bytes]) -> bytes:
@@ -53,7 +53,7 @@ class Misdeed(NamedTuple):
     first: bytes = b""
     """What is sent once."""
     piece: bytes = b""
-    """What is sent 10,000 times behind it."""
+    """What is sent 30,000 times behind it: three times what a connection may do at once."""
     last: bytes = HEAD + ANSWER + TRAILERS
     """What is sent at the end."""
 
@@ -79,7 +79,7 @@ MISDEEDS: dict[str, Misdeed] = {
     "unknown frames": Misdeed(BOUNDED, piece=frame(0xFA, 0, 0)),
     "window updates": Misdeed(BOUNDED, piece=frames.window_update(0, 1)),
     "window updates of a call": Misdeed(BOUNDED, piece=frames.window_update(1, 1)),
-    "a header bomb": Misdeed(TOO_MUCH, frame(frames.HEADERS, END_HEADERS, 1, b"\x40\x04aaaa\x7f\xbd\x1d" + b"b" * 3900 + b"\xbe" * 12_000)),
+    "a header bomb": Misdeed(CALM, frame(frames.HEADERS, END_HEADERS, 1, b"\x40\x04aaaa\x7f\xbd\x1d" + b"b" * 3900 + b"\xbe" * 12_000)),
     "a gzip bomb": Misdeed(TOO_MUCH, COMPRESSED + data(message(BOMB)), last=TRAILERS),
     "a length of 4 GiB": Misdeed(TOO_MUCH, HEAD + data(b"\0\xff\xff\xff\xff"), last=TRAILERS),
     "messages without end": Misdeed(WRONG, HEAD, data(bytes(5)), TRAILERS),

@@ -258,6 +258,7 @@ def test_an_answer_to_the_head_alone_leaves_the_body_unread() -> None:
         (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
         (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 110, 431),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 17_000, 431),
         (b"GET /" + b"y" * 17_000, 431),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 20_000, 431),

@@ -11,6 +11,8 @@ def request_head(method: bytes, target: bytes, version: str, fields: tuple[Field
     served here."""
     if version not in ("1.0", "1.1"):
         raise Fault(505, f"HTTP/{version} is not served here")
+    if version == "1.0" and any(name == b"transfer-encoding" for name, _ in fields):  # faulty framing (RFC 9112, section 6.1)
+        raise Fault(400, "a request of HTTP/1.0 has no Transfer-Encoding")
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Fault(400, "the request needs one Host field")
