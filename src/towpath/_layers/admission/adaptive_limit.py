@@ -128,7 +128,6 @@ class AdaptiveLimit:
         "_works",
         "limit",
         "skip",
-        "worked",
     )
 
     def __init__(self, options: LimitOptions = DEFAULT_LIMIT) -> None:
@@ -137,8 +136,6 @@ class AdaptiveLimit:
         """Calls that may be under way now, where the limit binds."""
         self.skip = 0
         """Calls that may begin unmeasured, each of them taking one off it, before the next one is to be measured."""
-        self.worked = 0.0
-        """Seconds of work of all calls that have ended, of each call no more than one."""
         self._granted = 0
         self._skipped = 0
         self._stride = 1
@@ -167,20 +164,14 @@ class AdaptiveLimit:
         if since is None:
             since = self._since = now
         # What really began unmeasured: of calls that all began before one of them ended, none did.
-        skipped = self._granted - self.skip
-        self._skipped += skipped
+        self._skipped += self._granted - self.skip
         self.skip = self._granted = self._stride - 1
-        self.worked += (work if work < 1 else 1.0) * (1 + skipped)
         self._latencies.append(wait + work)
         self._works.append(work)
         self._highest = max(self._highest, in_flight)
         elapsed = now - since
         if elapsed >= options.window and (len(self._latencies) >= options.samples or elapsed >= options.max_window):
             self._close_window(now, elapsed, late)
-
-    def lost(self, work: float) -> None:
-        """Count a call that ended after `work` seconds in a way that says nothing of how long the work takes."""
-        self.worked += min(1.0, work)
 
     def raise_to(self, in_flight: int) -> None:
         """Allow as many calls as are under way while the loop is in time: that many do no harm."""

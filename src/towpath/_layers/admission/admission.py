@@ -206,11 +206,9 @@ class Admission:
         try:
             response = await following(request, ctx)
         except BaseException as error:
-            ended = now()
             if classify(error) in _MEASURED:
+                ended = now()
                 in_flight.record_end(ended, wait, ended - begun, late=probe.late)
-            else:
-                in_flight.limit.lost(ended - begun)
             raise
         else:
             ended = now()

@@ -115,10 +115,9 @@ class MethodQueue:
 
     def loop_measured(self) -> None:
         """Let the limit bind while the loop is late, and learn what does no harm while it is not."""
-        in_flight, before, now = self.in_flight, self.in_flight.max_count, self._time.now()
-        in_flight.estimate_staying(now)
+        in_flight, before = self.in_flight, self.in_flight.max_count
         if self._probe.late:
-            in_flight.bind(now, waiting=bool(self._entries))
+            in_flight.bind(self._time.now(), waiting=bool(self._entries))
         else:
             in_flight.release_bound()
         if self._entries and in_flight.max_count > before:
