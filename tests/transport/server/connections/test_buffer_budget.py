@@ -313,9 +313,9 @@ async def test_requests_that_wait_for_room_have_it_by_turns() -> None:
     given: list[str] = []
     for name, owed in (("drips", 1), ("large", 2 * MB), ("third", MB)):
         budget.ask(cast("Any", Asking(name, given, owed)))
-    budget._tick()
+    budget.give_turns()
     assert given == ["drips", "large"]  # as far as there is room
-    budget._tick()
+    budget.give_turns()
     assert given == ["drips", "large", "third"]  # behind all others now
-    budget._tick()
+    budget.give_turns()
     assert given[3:] == ["drips", "large"]

@@ -146,7 +146,7 @@ class BufferBudget:
         self._room = max(quarter - total, self._limit // _LOOKS)
         if self.tight and self._timer is None:
             for link in self._growing:
-                self._timer = link.loop.call_later(_INTERVAL, self._tick)
+                self._timer = link.loop.call_later(_INTERVAL, self.give_turns)
                 break
 
     def _taken_by(self, link: Keeper, now: float) -> tuple[int, float]:
@@ -182,7 +182,7 @@ class BufferBudget:
             kept.overdrawn(reason)
         return paid
 
-    def _tick(self) -> None:
+    def give_turns(self) -> None:
         """Give room to the requests that wait for it, as far as there is some, by turns."""
         self._timer = None
         self.look()
