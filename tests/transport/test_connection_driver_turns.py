@@ -167,7 +167,7 @@ def patient() -> tuple[Http2Link, Recording]:
 
 async def test_a_read_that_leaves_nothing_behind_costs_no_turn() -> None:
     link, transport = patient()
-    link.data_received(UNKNOWN * 3_000)
+    link.data_received(UNKNOWN * 1_500)
     assert not transport.paused
     link.data_received(UNKNOWN * 30_000)
     assert transport.paused
