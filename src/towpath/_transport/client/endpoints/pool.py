@@ -16,7 +16,7 @@ from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.endpoint import Endpoint, State
 from towpath._transport.client.endpoints.health_check import HealthCheck
-from towpath._transport.client.endpoints.resolver import Lookups, Resolver
+from towpath._transport.client.endpoints.resolver import Resolver
 from towpath._transport.client.endpoints.waiting_calls import WaitingCalls
 from towpath._transport.client.load_balancing.balancer import PICKERS, subset
 from towpath._transport.client.load_balancing.endpoint_guard import Guards
@@ -301,17 +301,10 @@ class Pool:
 
     async def _keep_resolved(self) -> None:
         """Resolve, and again for as long as the answer may change."""
-        lookups = Lookups(self._resolver, self._options.connect_timeout)
-        try:
-            await self._resolve_by(lookups)
-        finally:
-            lookups.cancel()
-
-    async def _resolve_by(self, lookups: Lookups) -> None:
         resolve_now = self._resolve_now = asyncio.Event()
         while True:
             try:
-                self._install(await lookups.places())
+                self._install(await self._resolver.resolve())
                 self._fault = ""
             except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
                 # What was known before stays: a name server that fails takes no service with it.

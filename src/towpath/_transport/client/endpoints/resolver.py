@@ -48,32 +48,6 @@ class DnsResolver:
         return [Address(host, self._address.port) for host in sorted({str(sockaddr[0]) for _, _, _, _, sockaddr in found})]
 
 
-class Lookups:
-    """What a resolver says, for those who wait no longer than `timeout` seconds. A lookup that takes longer goes on, and its answer is the
-    next one: while a name server hangs, one thread of the system's resolver waits for it, and not another one each time."""
-
-    def __init__(self, resolver: Resolver, timeout: float) -> None:
-        self._resolver = resolver
-        self._timeout = timeout
-        self._lookup: asyncio.Task[Sequence[Place]] | None = None
-
-    async def places(self) -> Sequence[Place]:
-        """The places now. Raises OSError, of which TimeoutError is one."""
-        if self._lookup is None:
-            self._lookup = asyncio.ensure_future(self._resolver.resolve())
-        done, _ = await asyncio.wait({self._lookup}, timeout=self._timeout)
-        if not done:
-            raise TimeoutError(f"no answer within {self._timeout:g} s")
-        lookup, self._lookup = self._lookup, None
-        return lookup.result()
-
-    def cancel(self) -> None:
-        """Wait for no answer any more."""
-        lookup, self._lookup = self._lookup, None
-        if lookup is not None:
-            lookup.cancel()
-
-
 def resolver_of(target: Target) -> Resolver:
     """What resolves `target`."""
     first = target.places[0]
