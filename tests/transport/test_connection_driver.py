@@ -30,9 +30,6 @@ class Recording(MemoryTransport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.writes.append(bytes(data))
 
-    def get_write_buffer_size(self) -> int:
-        return 0
-
     def pause_reading(self) -> None:
         self.paused = True
 

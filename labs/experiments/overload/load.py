@@ -89,6 +89,8 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answers have come."""
         self.connection.receive(data)
+        while self.connection.behind:  # there is nobody else whose turn it could be
+            self.connection.go_on()
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "call": ("towpath._cli.call:call", "Call a method with JSON and print what it answers as JSON, one line for each response."),
     "check": (
         "towpath._cli.check:check",
-        "Check who calls whom, as service files declare it, and exit with status 1 if anything is found.",
+        "Check who calls whom, as service files declare it, and exit with status 1 if anything is found but notes.",
     ),
     "explain": (
         "towpath._cli.explain:explain",

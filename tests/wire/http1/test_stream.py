@@ -29,6 +29,9 @@ def test_nobody_hears_of_everything_and_does_nothing() -> None:
     NOBODY.pause_reading()
     NOBODY.resume_reading()
     NOBODY.linger()
+    NOBODY.flooded()
+    with pytest.raises(AssertionError):
+        NOBODY.now()
     NOBODY.finished()
     NOBODY.failed("")
     with pytest.raises(AssertionError):

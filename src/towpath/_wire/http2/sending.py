@@ -196,7 +196,7 @@ class Sender:
             before = self.send_window
             self._pump(stream)
             self._resumable -= before - self.send_window
-        elif stream.send_window > 0:
+        else:
             self.behind = True
             if stream not in self.starved:
                 self.starved.append(stream)
