@@ -121,7 +121,7 @@ class Connection(Control):
             self._granted += grown
 
     def receive(self, data: bytes) -> None:
-        """Take bytes as they came, in pieces of any size."""
+        """Take bytes as they came, in pieces of any size, as far as they fit into one turn. If `behind` is set then, `go_on` takes more."""
         buffer = self._buffer + data if self._buffer else data
         position = 0
         end = len(buffer)
