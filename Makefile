@@ -42,9 +42,11 @@ $(VENV)/.installed-%:
 demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a report
 	@$(PY) -m skyline.demo
 
-# How many processes share the tests: one for each core that may be used, or WORKERS of the environment; with 0 pytest runs them itself. A
-# test goes to whoever is free, so that all end together, and who crashes (tests/watchdog.py) ends the run.
-WORKERS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# How many processes share the tests: one more than there are cores that may be used, since a test often waits for a process that it
+# started, or WORKERS of the environment; with 0 pytest runs them itself. A test goes to whoever is free, so that all end together, and who
+# crashes (tests/watchdog.py) ends the run.
+CORES = $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell expr $(CORES) + 1)
 SHARED = -n $(WORKERS) --dist load --maxschedchunk 1 --max-worker-restart 0
 
 test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them, in one process, with ARGS="tests/wire -k huffman"
