@@ -60,13 +60,16 @@ LONG := machine differential plans robustness
 test-fast: $(DEV) ## Those tests that take a minute or two in all, on the way; they are not enough for a change to land
 	@$(PY) -m pytest -q $(SHARED) $(FAST) $(LONG:%=--ignore-glob='*/test_*%*')
 
-check: check-format check-lint check-types check-imports check-shape check-generated check-contracts ## Format, lint, types, imports, shape, generated code
+check: check-format check-lint check-types check-imports check-shape check-generated check-contracts check-docs ## Format, lint, types, imports, shape, generated code, documentation
 
 bench: $(BENCH) ## Measure towpath beside its peers and print the ratios
 	@$(PY) -m bench $(ARGS)
 
 labs: $(BENCH) ## Answer engineering questions by experiment; one of them with ARGS="hedging --seeds 10"
 	@$(PY) -m labs $(ARGS)
+
+docs: $(DEV) ## Build the documentation as a site, build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build && echo build/site/index.html
 
 gen: $(DEV) ## Compile every contract of this repository to Python
 	@$(MAKE) generate GEN_FLAGS=
@@ -106,6 +109,11 @@ check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graph of Skyline's s
 	@$(PY) -m pytest -q --no-header tests/contracts/test_lint.py
 	@$(VENV)/bin/towpath check reference/skyline/system.toml
 
+check-docs: $(DEV) ## Is the reference what the source says (mend: make reference), and does the site build without a warning?
+	$(call title,documentation)
+	@$(PY) tools/reference.py --check || { echo "mend it with: make reference"; exit 1; }
+	@$(MAKE) docs
+
 ##@ Upkeep
 
 format: $(DEV) ## Format every file and mend what ruff can mend
@@ -113,6 +121,9 @@ format: $(DEV) ## Format every file and mend what ruff can mend
 
 snapshot: $(DEV) ## Accept today's public names (tests/architecture/public_names.txt)
 	@$(PY) -m tests.architecture.public_names
+
+reference: $(DEV) ## Write docs/reference from the source
+	@$(PY) tools/reference.py
 
 lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
 	@VENV=$(VENV) tools/lock.sh
@@ -125,4 +136,4 @@ generate:
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
 .PHONY: help demo test test-fast check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
-	format snapshot lock generate
+	check-docs docs format snapshot reference lock generate

@@ -11,6 +11,6 @@ compile() {
     "$bin/uv" pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header "$@"
 }
 compile --extra cli --extra speed --group build -o requirements/run.lock
-compile --all-extras --group build --group test --group check -c requirements/run.lock -o requirements/dev.lock
+compile --all-extras --group build --group test --group check --group docs -c requirements/run.lock -o requirements/dev.lock
 compile --all-extras --group build --group bench -c requirements/dev.lock -o requirements/bench.lock
 wc -l requirements/*.lock

@@ -27,7 +27,10 @@ class Verdict(Enum):
 
 
 ADMIT: Final = Verdict.ADMIT
+"""The call begins now."""
+
 WAIT: Final = Verdict.WAIT
+"""The layer begins or rejects the call later, through its `PendingCall`."""
 
 
 class Rejection:

@@ -15,13 +15,13 @@ import pytest
 from towpath.testing._link import LinkOptions
 from towpath.testing._simulation import Simulation, simulate
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Simulate(Protocol):
     """`towpath.testing.simulate` with the seed of the command line."""
 
-    def __call__(self, main: Callable[[Simulation], Coroutine[Any, Any, T]], *, options: LinkOptions | None = None) -> T:
+    def __call__(self, main: Callable[[Simulation], Coroutine[Any, Any, _T]], *, options: LinkOptions | None = None) -> _T:
         """Run `main(simulation)` and return its result."""
         ...
 
@@ -37,7 +37,7 @@ def simulation(request: pytest.FixtureRequest) -> Simulate:
     """Runs an async function in a simulation: `simulation(main)`."""
     seed = _seed(request.config)
 
-    def run(main: Callable[[Simulation], Coroutine[Any, Any, T]], *, options: LinkOptions | None = None) -> T:
+    def run(main: Callable[[Simulation], Coroutine[Any, Any, _T]], *, options: LinkOptions | None = None) -> _T:
         return simulate(main, seed=seed, options=options)
 
     return run

@@ -60,3 +60,4 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+"""The limits of a connection for which none are given."""
