@@ -114,6 +114,24 @@ def test_a_malformed_timeout_refuses_the_call(value: bytes, recurring: bool) -> 
     assert caught.value.code is Code.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize("value", [b"", b"soon", b"-1", b"1.5", b"12345678.5", b"1e3", b"50m", b"12345678901", b"9" * 9_000])
+@pytest.mark.parametrize("recurring", [False, True])
+def test_a_malformed_timeout_of_connect_is_refused_by_its_own_name(value: bytes, recurring: bool) -> None:
+    field = ((b"connect-timeout-ms", value),)
+    with pytest.raises(RpcError, match=r"connect-timeout-ms b'.*' is not up to ten digits") as caught:
+        read(field) if recurring else read((), field)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert len(caught.value.message) < 120
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(b"0", 0.0), (b"50", 0.05), (b"0000000050", 0.05), (b"12345678", 12345.678), (b"0123456789", 123456.0), (b"9999999999", 9999999.0)],
+)
+def test_a_timeout_of_connect_is_milliseconds_in_up_to_ten_digits(value: bytes, seconds: float) -> None:
+    assert read(extra=((b"connect-timeout-ms", value),)).deadline == NOW + seconds
+
+
 def test_what_a_stranger_says_badly_of_a_call_counts_as_not_said() -> None:
     got = read(
         extra=(

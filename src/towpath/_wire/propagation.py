@@ -30,7 +30,8 @@ _MAX_TIMEOUTS: Final = 1024
 _TIMEOUT_OF_LENGTH: Final = [literal_prefix(b"grpc-timeout") + bytes((length,)) for length in range(10)]
 _TRACEPARENT: Final = literal_prefix(b"traceparent") + bytes((55,))  # version 00 has one length
 _MAX_TIMEOUT_DIGITS: Final = 8
-_MAX_CONNECT_TIMEOUT: Final = 10**10 - 1  # milliseconds; Connect has ten digits
+_MAX_CONNECT_DIGITS: Final = 10
+_MAX_CONNECT_TIMEOUT: Final = 10**_MAX_CONNECT_DIGITS - 1  # milliseconds
 
 _BY_NAME: Final = {field.name.encode(): field for field in PROPAGATED}
 _WRITTEN: Final = tuple((name, field.render) for name, field in _BY_NAME.items())
@@ -161,7 +162,7 @@ class Inherited:
     """How many attempts came before."""
 
     fault: str
-    """What is wrong with the tenant or the idempotency key; empty if nothing is."""
+    """What is wrong with the tenant, the idempotency key or Connect's timeout; empty if nothing is."""
 
     timeout: bytes
     """The time that is left, as gRPC writes it; empty if there is no end."""
@@ -202,8 +203,12 @@ class Inherited:
             elif name == b"grpc-timeout":
                 self.timeout = value
             elif name == b"connect-timeout-ms":
-                # Up to ten digits, two more than gRPC has.
-                self.timeout = value + b"m" if len(value) <= _MAX_TIMEOUT_DIGITS else value[:-3] + b"S"
+                if not value.isdigit() or len(value) > _MAX_CONNECT_DIGITS:
+                    self.fault = f"connect-timeout-ms {value[:32]!r} is not up to ten digits, which count milliseconds"
+                elif len(value) <= _MAX_TIMEOUT_DIGITS:
+                    self.timeout = value + b"m"
+                else:  # two digits more than gRPC has
+                    self.timeout = b"%dm" % int(value) if value.startswith(b"00") else value[:-3] + b"S"
             elif name == b"traceparent":
                 self.traceparent = _joined(self.traceparent, value)
             elif name == b"tracestate":
@@ -289,7 +294,7 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     """The context of a received call: `base` from the recurring head, `extra` its literals, `fallback` the timeout in seconds if none came,
     `now` the time of arrival in seconds of the clock.
 
-    Raises RpcError (INVALID_ARGUMENT) if `grpc-timeout`, the tenant or the idempotency key is malformed: guessing one would be worse than
+    Raises RpcError (INVALID_ARGUMENT) if the timeout, the tenant or the idempotency key is malformed: guessing one would be worse than
     rejecting the call.
     """
     timeout, traceparent = base.timeout, base.traceparent

@@ -55,6 +55,33 @@ async def asked(path: str, body: bytes, headers: dict[str, str], layers: Any = (
         await server.close(0)
 
 
+@pytest.mark.parametrize("field", ["grpc-timeout", "connect-timeout-ms"])
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        (SAY, "application/json"),
+        (SAY, "application/grpc-web+proto"),
+        (REPEAT, "application/grpc-web+proto"),
+        (REPEAT, "application/connect+json"),
+        (BOOKS, "application/json"),
+    ],
+)
+async def test_an_error_about_a_timeout_names_the_field_that_came(field: str, path: str, content_type: str) -> None:
+    _, _, body = await asked(path, b"", {"Content-Type": content_type, field: "1.5"})
+    other = {"grpc-timeout": b"connect-timeout", "connect-timeout-ms": b"grpc-timeout"}[field]
+    assert (field.encode() in body, other in body) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "field"), [("application/grpc-web+proto", b"grpc-encoding"), ("application/connect+json", b"connect-content-encoding")]
+)
+async def test_an_error_about_compression_names_the_field_of_the_protocol(content_type: str, field: bytes) -> None:
+    _, _, body = await asked(REPEAT, message(WHOLE), {"Content-Type": content_type})
+    assert b"a message is compressed, but " + field + b" names no compression" in body
+    _, _, body = await asked(REPEAT, b"\4" + message(b"")[1:], {"Content-Type": content_type})
+    assert b"compressed flag is 4, and neither 0 nor 1" in body
+
+
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 async def test_malformed_gzip_is_an_invalid_argument(data: bytes) -> None:
     status, _, body = await asked(SAY, data, {"Content-Type": "application/json", "Content-Encoding": "gzip"})

@@ -162,6 +162,19 @@ def test_a_stream_ends_with_its_last_message() -> None:
     assert (answer.next(), answer.headers, answer.trailers) == (b"abc", Metadata([("x-a", "1")]), Metadata([("t-a", "2")]))
 
 
+@pytest.mark.parametrize("flag", [1, 3], ids=["message", "end"])
+def test_a_compressed_message_needs_connects_own_field(flag: int) -> None:
+    answer = ConnectStreamResponseReader(LIMIT)
+    answer.head(b"200", [STREAM, (b"grpc-encoding", b"gzip")])
+
+    def read() -> None:
+        answer.feed(pack_prefix(flag, 0))
+        answer.next()
+
+    with pytest.raises(RpcError, match="INTERNAL: a message is compressed, but connect-content-encoding names no compression"):
+        read()
+
+
 def test_a_stream_without_its_last_message_is_internal() -> None:
     answer = ConnectStreamResponseReader(LIMIT)
     answer.head(b"200", [STREAM])

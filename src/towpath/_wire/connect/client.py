@@ -87,6 +87,7 @@ class ConnectStreamResponseReader(EnvelopedResponseReader):
     __slots__ = ()
 
     end_flag = 0x02
+    encoding_fields = CONNECT_STREAM_FIELDS
 
     def head(self, status_code: bytes, fields: Sequence[Field]) -> None:
         found = dict(fields)

@@ -23,6 +23,12 @@ _HEADS: Final = {
 _END: Final = 2
 
 
+class _EnvelopeReader(framing.MessageReader):
+    __slots__ = ()
+
+    encoding_fields = CONNECT_STREAM_FIELDS
+
+
 class ConnectStreamDialect(StreamedDialect):
     """A call over `application/connect+proto` or `+json`. The request announced `request_compression`, responses get
     `response_compression`; `limit` is the message limit in bytes."""
@@ -41,7 +47,7 @@ class ConnectStreamDialect(StreamedDialect):
         self._request = request
         self._codec = codec
         self._limit = limit
-        self._reader = framing.MessageReader(limit, request_compression)
+        self._reader = _EnvelopeReader(limit, request_compression)
         self._compression = response_compression
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.compression import Compression
+from towpath._wire.compression import Compression, EncodingFields
 from towpath._wire.grpc.framing import PREFIX_SIZE, ended_within_message, too_large, unfolded
 from towpath._wire.http.fields import Field
 from towpath._wire.response_reader import StreamResponseReader
@@ -23,6 +23,9 @@ class EnvelopedResponseReader(StreamResponseReader):
 
     end_flag: ClassVar[int]
     """What marks the last envelope."""
+
+    encoding_fields: ClassVar[EncodingFields]
+    """The fields of the head that name the compression."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -58,7 +61,7 @@ class EnvelopedResponseReader(StreamResponseReader):
             raw = bytes(buffer[PREFIX_SIZE:following])
             del buffer[:following]
             if flag & self.end_flag:
-                self._ending = unfolded(flag & ~self.end_flag, raw, self._limit, self.compression)
+                self._ending = unfolded(flag & ~self.end_flag, raw, self._limit, self.compression, self.encoding_fields)
             else:
                 self._messages.append((flag, raw))
                 self._waiting += following
@@ -71,7 +74,7 @@ class EnvelopedResponseReader(StreamResponseReader):
             return None
         flag, raw = self._messages.popleft()
         self._waiting -= PREFIX_SIZE + len(raw)
-        return unfolded(flag, raw, self._limit, self.compression)
+        return unfolded(flag, raw, self._limit, self.compression, self.encoding_fields)
 
     def end(self, fields: Sequence[Field]) -> None:
         error = self.concluded(self._ending, fields)

@@ -5,10 +5,10 @@ than one limit's worth of a message.
 """
 
 import struct
-from typing import Final
+from typing import ClassVar, Final
 
 from towpath._core.errors import Code, RpcError
-from towpath._wire.compression import Compression
+from towpath._wire.compression import GRPC_FIELDS, Compression, EncodingFields
 from towpath._wire.pieces import SMALL, Pieces, keep_small
 
 PREFIX_SIZE: Final = 5
@@ -37,6 +37,9 @@ class MessageReader:
     """
 
     __slots__ = ("_buffer", "_compression", "_limit", "_need", "_pieces", "_position", "unread")
+
+    encoding_fields: ClassVar[EncodingFields] = GRPC_FIELDS
+    """The fields of the head that name the compression."""
 
     def __init__(self, limit: int, compression: Compression | None = None) -> None:
         self._limit = limit
@@ -73,7 +76,7 @@ class MessageReader:
         if taken is None:
             return None
         flag, message = taken
-        return message if flag == _PLAIN else unfolded(flag, message, self._limit, self._compression)
+        return message if flag == _PLAIN else unfolded(flag, message, self._limit, self._compression, self.encoding_fields)
 
     def take(self) -> tuple[int, bytes] | None:
         """The next message as it came, for `unfolded`, and its flag before it; None until more has come."""
@@ -113,14 +116,15 @@ class MessageReader:
         return self._position
 
 
-def unfolded(flag: int, message: bytes, limit: int, compression: Compression | None) -> bytes:
-    """A message as it was before its sender may have compressed it, as `flag` says. Raises RpcError."""
+def unfolded(flag: int, message: bytes, limit: int, compression: Compression | None, names: EncodingFields = GRPC_FIELDS) -> bytes:
+    """A message as it was before its sender may have compressed it, as `flag` says. Raises RpcError. `names` are the fields of the protocol
+    that say what it is compressed with."""
     if flag == _PLAIN:
         return message
     if flag != _COMPRESSED:
-        raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}; gRPC knows 0 and 1")
+        raise RpcError(Code.INTERNAL, f"a message's compressed flag is {flag}, and neither 0 nor 1")
     if compression is None:
-        raise RpcError(Code.INTERNAL, "a message is compressed, but grpc-encoding names no compression")
+        raise RpcError(Code.INTERNAL, f"a message is compressed, but {names.sent.decode()} names no compression")
     return compression.decompress(message, limit)
 
 

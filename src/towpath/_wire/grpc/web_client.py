@@ -26,6 +26,7 @@ class GrpcWebResponseReader(EnvelopedResponseReader):
     __slots__ = ("_head_fields",)
 
     end_flag = 0x80
+    encoding_fields = GRPC_FIELDS
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
