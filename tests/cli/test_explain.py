@@ -19,6 +19,8 @@ LIMITS = (
     "header_limit",
     "compression",
     "trust",
+    "reflection",
+    "openapi",
     "max_timeout",
     "connections.",
     "keepalive.",

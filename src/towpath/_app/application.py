@@ -29,6 +29,7 @@ from towpath._app.sync_client import SyncChannel
 from towpath._core import clock
 from towpath._core.background import count_applications, finish_background_tasks
 from towpath._core.calls.sync_calls import LoopRunner
+from towpath._core.propagation.trust import Trust
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.quota import RateStore
@@ -141,8 +142,8 @@ class App:
         `port`, and each of them defaults to the configured one.
 
         `grpc.health.v1` is served too. Unless the configuration switches them off, so are `grpc.reflection` and, for contracts with
-        bindings of `google.api.http`, the OpenAPI document at `/openapi.json`. A service of the application that has the name of one of
-        these is served in its place.
+        bindings of `google.api.http`, the OpenAPI document at `/openapi.json`: to callers that the server trusts, or to all if the
+        configuration says so. A service of the application that has the name of one of these is served in its place.
 
         Raises SetupError if the address cannot be had, if a service was added twice, if the configuration names a method that none of the
         services has, or if a contract declares keys and no store keeps the answers for all workers.
@@ -189,8 +190,12 @@ class App:
         """The services that were added, and those standard services whose names none of them has."""
         own = {service.spec.name for service in self._services}
         described = [*self._services, *(() if health.spec.name in own else (health,))]
-        standard: list[Service] = [health, *(reflection_services(described) if self.config.reflection else ())]
+        standard: list[Service] = [health, *(reflection_services(described, self._readers()) if self.config.reflection else ())]
         return [*self._services, *(service for service in standard if service.spec.name not in own)]
+
+    def _readers(self) -> Trust:
+        """The callers that may read the contracts by reflection."""
+        return self.config.trust if self.config.reflection == "trusted" else Trust(everybody=True)
 
     def reload(self, config: ServiceConfig) -> None:
         """Take over the settings of `config` that can change while calls are under way (see `towpath._app.reloading`). They hold for calls
@@ -239,7 +244,7 @@ class App:
         document = openapi.openapi(self._services, title) if self.config.openapi else None
         if document is None:
             return NO_DOCUMENTS
-        described = Document("application/json", document)
+        described = Document("application/json", document, trusted_only=self.config.openapi == "trusted")
         return {openapi.PATH: lambda: described}
 
     async def close(self, grace: float | None = None) -> None:

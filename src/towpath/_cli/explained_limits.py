@@ -37,6 +37,8 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
         _compared("header_limit", given.header_limit, usual.header_limit, " bytes"),
         _compared("compression", given.compression or OFF, OFF),
         _compared("trust", trust_told(settings.trust), trust_told(DEFAULT_TRUST)),
+        _compared("reflection", _readers(settings.reflection), _readers("trusted")),
+        _compared("openapi", _readers(settings.openapi), _readers("trusted")),
         _compared("max_timeout", OFF if given.max_timeout is None else given.max_timeout, OFF, "s"),
         *_below("connections", told(tables.CONNECTIONS, given.connections, usual.connections)),
         *_below("keepalive", kept if given.keepalive is not None else [("time", OFF, next(kept)[1])]),
@@ -47,6 +49,11 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
     )
     for key, value, default in rows:
         yield (key, value, DEFAULT) if default is None else (key, f"{value}; default {default}", _source(settings, f"service.{key}"))
+
+
+def _readers(setting: bool | str) -> str:
+    """The setting, as the file would have it."""
+    return setting if isinstance(setting, str) else str(setting).lower()
 
 
 def target_settings(settings: "ServiceConfig") -> Iterator[Row]:

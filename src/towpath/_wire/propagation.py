@@ -18,7 +18,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.fields import ATTEMPT, COHORT, CRITICALITY, PROPAGATED, PropagatedField
 from towpath._core.propagation.trace import TraceContext, cohort_of
-from towpath._core.propagation.trust import FORWARDED, Belief, is_inside
+from towpath._core.propagation.trust import FORWARDED, Belief, is_believed
 from towpath._core.server_call import ServerCallInfo
 from towpath._wire import metadata as metadata_codec
 from towpath._wire import timeout as timeout_codec
@@ -216,7 +216,7 @@ class Inherited:
                 self.tracestate = f"{self.tracestate},{state}" if self.tracestate and state else self.tracestate or state
             else:
                 rest.append((name, value))
-        trusted = self.trusted = belief is Belief.ALL or _is_believed(belief, found)
+        trusted = self.trusted = belief is Belief.ALL or is_believed(belief, found.get(_FORWARDED))
         for field, value in found.items():
             parsed = field.parse(value)
             if parsed is not None:
@@ -246,7 +246,7 @@ class Inherited:
         if found is self.found:
             trusted, criticality, attempt = self.trusted, self.criticality, self.attempt
         else:
-            trusted = _is_believed(self.belief, found)
+            trusted = is_believed(self.belief, found.get(_FORWARDED))
             criticality, attempt = _importance(found, self.implied, trusted=trusted)
         if not trusted:
             cohort = chance.bits(_COHORT_BITS)
@@ -272,12 +272,6 @@ def _add(found: dict[PropagatedField, bytes], field: PropagatedField, value: byt
 def _joined(before: bytes, value: bytes) -> bytes:
     """A `traceparent` that came again, behind the one before it: that is well-formed nowhere."""
     return before + b"\n" + value if before else value
-
-
-def _is_believed(belief: Belief, found: dict[PropagatedField, bytes]) -> bool:
-    """Whether a call with these fields is believed."""
-    forwarded = found.get(_FORWARDED)
-    return belief is Belief.ALL or (belief is Belief.UNLESS_FORWARDED and (forwarded is None or is_inside(forwarded)))
 
 
 def _importance(found: dict[PropagatedField, bytes], implied: Criticality, *, trusted: bool) -> tuple[Criticality, int]:

@@ -97,7 +97,7 @@ async def test_a_service_served_twice_is_a_mistake() -> None:
 async def test_what_cannot_be_served_says_why(change: tuple[bytes, bytes], code: Code, message: str) -> None:
     direct = Routes([Echo()], ()).resolve(head(change))
     assert isinstance(direct, DirectResponse)
-    error = status.decode(direct.response.fields)
+    error = status.decode(direct.answer(()).fields)
     assert error is not None
     assert error.code is code
     assert error.message.startswith(message)
@@ -123,7 +123,7 @@ async def test_these_are_grpc(kind: bytes) -> None:
 async def test_what_no_protocol_can_mean_gets_an_http_status(section: Section, answer: bytes) -> None:
     direct = Routes([Echo()], ()).resolve(section)
     assert isinstance(direct, DirectResponse)
-    assert direct.response.head.fields[0] == (b":status", answer)
+    assert direct.answer(()).head.fields[0] == (b":status", answer)
 
 
 @pytest.mark.parametrize(

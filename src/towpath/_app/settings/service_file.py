@@ -8,8 +8,8 @@
     workers = 2                                          # processes that serve, each of which may use one core; 1 without it
     settle = "5s"                                        # how long to go on serving after SIGTERM, while callers learn of it
     grace = "5s"                                         # how long running calls may then take to end
-    reflection = true                                    # whether clients may read the service's contracts from it
-    openapi = true                                       # whether /openapi.json describes the service's REST API
+    reflection = "trusted"                               # who may read the service's contracts from it: or true (all), false (nobody)
+    openapi = "trusted"                                  # who may read /openapi.json, which describes the service's REST API
     unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     idempotency_memory = 33554432                        # bytes of keys and answers in memory
@@ -66,7 +66,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -108,6 +108,9 @@ DEFAULT_GRACE: Final = 5.0
 DEFAULT_NAME: Final = "towpath"
 """The name of a service whose file gives it none."""
 
+Readers = bool | Literal["trusted"]
+"""Who may read the contracts of a service: the callers that `service.trust` believes, all for true, and nobody for false."""
+
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
 
@@ -118,8 +121,8 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     admin: str | None = None
     settle: str | None = None
     grace: str | None = None
-    reflection: bool = True
-    openapi: bool = True
+    reflection: Readers = "trusted"
+    openapi: Readers = "trusted"
     unknown_query: UnknownQuery = "refuse"
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     admission: AdmissionMode | AdmissionSettings = "on"
@@ -175,10 +178,10 @@ class ServiceConfig:
     """Seconds for which the service goes on serving after SIGTERM, while callers learn that it ends."""
     grace: float = DEFAULT_GRACE
     """Seconds that running calls may take to end after `settle`."""
-    reflection: bool = True
-    """Whether `grpc.reflection` is served."""
-    openapi: bool = True
-    """Whether the OpenAPI document is served, at `/openapi.json`."""
+    reflection: Readers = "trusted"
+    """Whom `grpc.reflection` tells the contracts."""
+    openapi: Readers = "trusted"
+    """Who gets the OpenAPI document, at `/openapi.json`."""
     unknown_query: UnknownQuery = "refuse"
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT

@@ -2,10 +2,13 @@
 
 Answers come from the descriptors of the generated code. An answer holds the file that was asked for and all files that it imports, so a
 client needs one question per service (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+
+Contracts tell a stranger what there is to attack, and answers are large. So a server has readers, and refuses everybody else. By default
+they are the callers whose words it believes (`service.trust`).
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
@@ -13,17 +16,20 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath._core.context import Context
 from towpath._core.disclosure.printable import printable, shortened
-from towpath._core.errors import Code
+from towpath._core.errors import Code, RpcError
+from towpath._core.propagation.trust import FORWARDED, Trust, is_believed
 from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.grpc.standard import POOL, REFLECTION
 
+_NO_READER: Final = "this server shows its contracts to callers that it trusts (service.trust); service.reflection = true shows them to all"
 
-def reflection_services(services: Sequence[Service]) -> list[Service]:
-    """The services that describe `services`, one for each version of the protocol."""
+
+def reflection_services(services: Sequence[Service], readers: Trust) -> list[Service]:
+    """The services that describe `services` to `readers`, one for each version of the protocol."""
     names = [service.spec.name for service in services]
     kinds = [_service_class(version) for version in REFLECTION]
     every = [*names, *(kind.spec.name for kind in kinds)]
-    return [kind(every) for kind in kinds]
+    return [kind(every, readers) for kind in kinds]
 
 
 def _service_class(version: str) -> type["_Reflection"]:
@@ -45,8 +51,9 @@ class _Reflection(Service):
 
     types: dict[str, type[Any]]
 
-    def __init__(self, services: Sequence[str]) -> None:
+    def __init__(self, services: Sequence[str], readers: Trust) -> None:
         self._services = services
+        self._readers = readers
         self._answers: dict[str, Callable[[Any, Any], None]] = {
             "list_services": self._list_services,
             "file_by_filename": self._file_by_filename,
@@ -56,8 +63,12 @@ class _Reflection(Service):
         }
 
     async def info(self, requests: AsyncIterator[Any], ctx: Context) -> AsyncIterator[Any]:
-        """An answer for each question. A question without an answer gets an error, and the stream goes on."""
+        """An answer for each question. A question without an answer gets an error, and the stream goes on. A caller that is no reader gets
+        PERMISSION_DENIED."""
+        is_reader = is_believed(self._readers.belief(ctx.peer, ctx.caller), _forwarded(ctx))
         async for request in requests:
+            if not is_reader:  # only now: grpcio tells of an error of its own if a stream ends before its first message
+                raise RpcError(Code.PERMISSION_DENIED, _NO_READER)
             response = self.types["ServerReflectionResponse"](valid_host=request.host, original_request=request)
             asked = request.WhichOneof("message_request")
             try:
@@ -93,6 +104,12 @@ class _Reflection(Service):
 
     def _tell(self, file: FileDescriptor, response: Any) -> None:
         response.file_descriptor_response.file_descriptor_proto.extend(one.serialized_pb for one in _with_imports(file, set()))
+
+
+def _forwarded(ctx: Context) -> bytes | None:
+    """What proxies say of the caller behind them; None if they say nothing."""
+    values = [str(value).encode("latin-1", "replace") for name in FORWARDED for value in ctx.metadata.get_all(name)]
+    return b"\n".join(values) if values else None
 
 
 def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:

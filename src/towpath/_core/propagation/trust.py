@@ -92,6 +92,12 @@ DEFAULT_TRUST: Final = Trust()
 """The callers that a server believes if nothing is said."""
 
 
+def is_believed(belief: Belief, forwarded: bytes | None) -> bool:
+    """Whether a call is believed that came over a connection of `belief`. `forwarded` are the values of the headers `FORWARDED`, each in a
+    line of its own, and None if it has none of them."""
+    return belief is Belief.ALL or (belief is Belief.UNLESS_FORWARDED and (forwarded is None or is_inside(forwarded)))
+
+
 def is_inside(forwarded: bytes) -> bool:
     """Whether all addresses in the values of the headers `FORWARDED` are of private networks. `forwarded` are the values, each in a line of
     its own. An address that is hidden, unknown or malformed is outside, and so are values of over 512 bytes."""

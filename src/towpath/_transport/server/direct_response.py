@@ -26,7 +26,7 @@ class DirectResponseStream(UnfinishedStream):
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """Send the response."""
-        response, connection = self._direct.response, self._connection
+        response, connection = self._direct.answer(extra), self._connection
         literals = b"".join(literal(name, value) for name, value in response.fields)
         body = b"" if head.method == b"HEAD" else response.body
         self._reads_on = response.head is not HEAD

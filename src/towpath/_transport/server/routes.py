@@ -32,6 +32,8 @@ class Document:
     content_type: str
     body: bytes
     status: int = 200
+    trusted_only: bool = False
+    """Whether the callers alone get it whose words the server believes."""
 
 
 Documents = Mapping[str, Callable[[], Document]]
@@ -46,6 +48,17 @@ _OPTIONS: Final = Template((b":status", b"200"), (b"allow", b"POST, OPTIONS"))
 _NOT_FOUND: Final = Template((b":status", b"404"), (b"content-type", b"application/json"))
 
 _UNEXPECTED: Final = Template((b":status", b"417"), (b"content-type", b"text/plain"))
+
+_WITHHELD: Final = WholeResponse(
+    Template((b":status", b"403"), (b"content-type", b"application/json"), (b"cache-control", b"no-store")),
+    (),
+    error_body(
+        RpcError(
+            Code.PERMISSION_DENIED,
+            "this server shows its contracts to callers that it trusts (service.trust); service.openapi = true shows them to all",
+        )
+    ),
+)
 
 _OVERSIZED: Final = Template((b":status", b"431"), (b"content-type", b"application/json"))
 _GRPC: Final = b"application/grpc"
@@ -96,14 +109,37 @@ class DirectResponse:
 
     __slots__ = ("_response",)
 
-    def __init__(self, response: WholeResponse | Callable[[], WholeResponse]) -> None:
+    def __init__(self, response: WholeResponse) -> None:
         self._response = response
 
-    @property
-    def response(self) -> WholeResponse:
-        """What to send, now."""
-        response = self._response
-        return response if isinstance(response, WholeResponse) else response()
+    def answer(self, _extra: Sequence[Field], /) -> WholeResponse:
+        """What to send now. The fields of the head that vary are given."""
+        return self._response
+
+
+class DocumentResponse(DirectResponse):
+    """A head that asks for a document."""
+
+    __slots__ = ("_belief", "_fields", "_heads", "_make")
+
+    def __init__(self, head: Section, make: Callable[[], Document], heads: dict[tuple[int, str], Template], belief: Belief) -> None:
+        """`heads` are the heads of documents that were sent before, by status and content type."""
+        self._fields = head.fields
+        self._make = make
+        self._heads = heads
+        self._belief = belief
+
+    def answer(self, extra: Sequence[Field], /) -> WholeResponse:
+        """The document, or that the caller must not see it."""
+        made = self._make()
+        if made.trusted_only and not Inherited((*self._fields, *extra), belief=self._belief).trusted:
+            return _WITHHELD
+        key = made.status, made.content_type
+        head = self._heads.get(key)
+        if head is None:
+            fields = (b":status", b"%d" % made.status), (b"content-type", made.content_type.encode()), (b"cache-control", b"no-store")
+            head = self._heads[key] = Template(*fields)
+        return WholeResponse(head, (), made.body)
 
 
 class Routes:
@@ -120,7 +156,8 @@ class Routes:
         unknown_query: UnknownQuery = "refuse",
         max_timeout: MaxTimeout = None,
     ) -> None:
-        self._documents = {path.encode(): DirectResponse(_response_of(document)) for path, document in documents.items()}
+        self._documents = {path.encode(): document for path, document in documents.items()}
+        self._document_heads: dict[tuple[int, str], Template] = {}
         self._method_routes: dict[bytes, MethodRoute] = {}
         self._innermost: list[tuple[MethodRoute, Handler]] = []
         names: set[str] = set()
@@ -170,7 +207,7 @@ class Routes:
         is_method = path in self._method_routes
         document = self._documents.get(path)
         if document is not None and head.method in (b"GET", b"HEAD") and not is_method:
-            return document
+            return DocumentResponse(head, document, self._document_heads, belief)
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
@@ -202,18 +239,3 @@ def _expectations(head: Section) -> set[bytes]:
     """What the client wants to be sure of before it sends its body, in lower case."""
     values = [value for name, value in head.fields if name == b"expect"]
     return {expectation.strip().lower() for value in values for expectation in value.split(b",")}
-
-
-def _response_of(document: Callable[[], Document]) -> Callable[[], WholeResponse]:
-    heads: dict[tuple[int, str], Template] = {}
-
-    def response() -> WholeResponse:
-        made = document()
-        key = made.status, made.content_type
-        head = heads.get(key)
-        if head is None:
-            fields = (b":status", b"%d" % made.status), (b"content-type", made.content_type.encode()), (b"cache-control", b"no-store")
-            head = heads[key] = Template(*fields)
-        return WholeResponse(head, (), made.body)
-
-    return response

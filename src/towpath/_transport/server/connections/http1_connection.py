@@ -113,7 +113,7 @@ class Http1Link(ServerLink[Http1Connection]):
         route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
-            return Http1Exchange(self, route.response)
+            return Http1Exchange(self, route.answer(()))
         return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)
 
     def now(self) -> float:
