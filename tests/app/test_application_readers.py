@@ -4,12 +4,13 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import grpc
+import grpc.aio
 import pytest
 
 from tests.echo_service import PATIENCE
@@ -30,7 +31,7 @@ ELSEWHERE = "203.0.113.0/24"
 
 
 @asynccontextmanager
-async def serving(trust: str | None = None, *, readers: bool | Literal["trusted"] = "trusted") -> AsyncIterator[str]:
+async def serving(trust: str | None = None, *, readers: bool | Literal["trusted"] = "trusted") -> AsyncGenerator[str]:
     async with App(ServiceConfig(trust=trust_of(trust, "here"), reflection=readers, openapi=readers)) as app:
         app.add(Library())
         await app.start()
@@ -40,8 +41,9 @@ async def serving(trust: str | None = None, *, readers: bool | Literal["trusted"
 async def reflected(address: str, version: str, fields: Fields) -> tuple[grpc.StatusCode, str]:
     """The status of a question for the services, and its text."""
     types = REFLECTION[version]
+    channel: Any
     async with grpc.aio.insecure_channel(address) as channel:
-        call: Any = channel.stream_stream(
+        call = channel.stream_stream(
             f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
             request_serializer=types["ServerReflectionRequest"].SerializeToString,
             response_deserializer=types["ServerReflectionResponse"].FromString,

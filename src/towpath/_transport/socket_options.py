@@ -1,7 +1,8 @@
 """What TCP itself does about a peer that is gone without having closed anything: its machine lost power, or the network drops what is sent.
 
-A client has TCP end a connection on which what was sent is not acknowledged, so that calls under way learn of it whatever their deadlines
-are. A server has TCP ask connections that say nothing, and has more patience. All is left out where the system has no such option.
+A server has TCP ask connections that say nothing, and end those on which what was sent is not acknowledged. A client that cannot ask its
+system for acknowledgements (`towpath._transport.client.endpoints.acknowledgements`) has TCP do the latter. All is left out where the system
+has no such option.
 """
 
 import socket

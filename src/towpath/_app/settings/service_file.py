@@ -109,7 +109,7 @@ DEFAULT_NAME: Final = "towpath"
 """The name of a service whose file gives it none."""
 
 Readers = bool | Literal["trusted"]
-"""Who may read the contracts of a service: the callers that `service.trust` believes, all for true, and nobody for false."""
+"""The callers that may read the contracts of a service: those that `service.trust` believes, all for true, and nobody for false."""
 
 _ANYWHERE: Final = Address("127.0.0.1", 0)
 
@@ -179,9 +179,9 @@ class ServiceConfig:
     grace: float = DEFAULT_GRACE
     """Seconds that running calls may take to end after `settle`."""
     reflection: Readers = "trusted"
-    """Whom `grpc.reflection` tells the contracts."""
+    """The callers that `grpc.reflection` tells the contracts."""
     openapi: Readers = "trusted"
-    """Who gets the OpenAPI document, at `/openapi.json`."""
+    """The callers that get the OpenAPI document, at `/openapi.json`."""
     unknown_query: UnknownQuery = "refuse"
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT

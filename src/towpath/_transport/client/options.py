@@ -51,7 +51,7 @@ class ChannelOptions:
     case a connection is pinged once two calls in a row had no answer, see `towpath._transport.client.endpoints.keepalive`."""
 
     keepalive_timeout: float = 20.0
-    """How long the answer to a ping may take, and how long TCP may take to deliver."""
+    """How long the answer to a ping may take, and how long bytes that were sent may wait for any sign of the server's machine."""
 
     health_service: str | None = None
     """Whose health each server is asked by `grpc.health.v1`: a service's, or the whole server's with ""; None for not asking. A server that

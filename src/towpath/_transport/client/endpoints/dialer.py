@@ -12,7 +12,6 @@ from towpath._transport.client.endpoints.happy_eyeballs import Progress, address
 from towpath._transport.client.endpoints.keepalive import KeptLink
 from towpath._transport.client.options import ChannelOptions
 from towpath._transport.peer_certificate import lifetime
-from towpath._transport.socket_options import set_user_timeout
 from towpath._transport.tls import HTTP2, HandshakeContext, RotatingClient, explained, selected_protocol
 from towpath._wire.http2 import Limits
 
@@ -81,8 +80,6 @@ class Dialer:
         progress.connected = True
         endpoint.links[link] = None
         try:
-            connection: Any = transport.get_extra_info("socket")
-            set_user_timeout(connection, options.keepalive_timeout)
             if self._tls is not None and selected_protocol(transport) != HTTP2:
                 raise ConnectionLost("it speaks TLS, but not HTTP/2 (ALPN h2)")
             await link.wait_ready()

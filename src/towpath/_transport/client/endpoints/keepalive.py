@@ -1,7 +1,10 @@
 """Finding out that a server is gone which closed nothing: its machine lost power, or the network drops what is sent to it.
 
-TCP's own way is in `towpath._transport.socket_options`. It does not notice where something on the way, such as a proxy, goes on to
-acknowledge what no server gets. So a PING is sent in two cases:
+A connection is cut if bytes wait for an acknowledgement and none of any kind has come for `keepalive_timeout`. A server that reads nothing
+more acknowledges that it has no room, and may pause for as long as its callers wait (docs/adr/0028). Where the system does not tell, TCP
+itself gives up after that time, paused servers included.
+
+That does not notice where something on the way, such as a proxy, goes on to acknowledge what no server gets. So a PING is sent twice:
 
 - `keepalive_time`, gRPC's keepalive, off unless it is set: nothing was heard for so long although there were calls. A connection that does
   not answer is cut.
@@ -19,7 +22,9 @@ from typing import Final
 
 from towpath._core import clock
 from towpath._core.errors import Code, RpcError
+from towpath._transport.client.endpoints.acknowledgements import Acknowledgements
 from towpath._transport.client.endpoints.connection import ClientLink, ClientLinkDelegate
+from towpath._transport.socket_options import set_user_timeout
 from towpath._wire.http2 import Limits
 
 _KEEPALIVE: Final = b"towpath?"
@@ -30,6 +35,12 @@ _PROBE_TIMEOUT: Final = 5.0
 
 _PROBE_INTERVAL: Final = 300.0
 """Seconds from one probe to the next while no call is answered: gRPC's servers take more than one for an attack."""
+
+_LOOKS: Final = 4
+"""Looks at the acknowledgements of a connection within its timeout."""
+
+_MIN_SILENCE: Final = 1.0
+"""Seconds. A shorter silence proves nothing: Linux answers a peer that asks for room once in half a second."""
 
 _NEVER: Final = float("-inf")
 
@@ -49,15 +60,23 @@ class KeptLink(ClientLink):
         self._probe: asyncio.TimerHandle | None = None
         self._probed_at = _NEVER
         self._answered = False
+        self._acknowledgements: Acknowledgements | None = None
+        self._listening: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
         super().connection_made(transport)
         self._look_later()
+        connection = transport.get_extra_info("socket")
+        self._acknowledgements = Acknowledgements.of(connection)
+        if self._acknowledgements is not None:
+            self._listen_later()
+        else:
+            set_user_timeout(connection, self._timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The server is gone."""
-        for timer in (self._timer, self._probe):
+        for timer in (self._timer, self._probe, self._listening):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -70,6 +89,20 @@ class KeptLink(ClientLink):
         elif self._timer is not None:
             self._timer.cancel()
             self._look_later()
+
+    # Acknowledgements.
+
+    def _listen_later(self) -> None:
+        self._listening = self.loop.call_later(max(self._timeout, _MIN_SILENCE) / _LOOKS, self._listen)
+
+    def _listen(self) -> None:
+        acknowledgements = self._acknowledgements
+        patience = max(self._timeout, _MIN_SILENCE)
+        if acknowledgements is not None and acknowledgements.silence() >= patience:
+            self.fault = f"{self.peer} acknowledged nothing for {patience:g} s"
+            self.abort()
+        else:
+            self._listen_later()
 
     # Keepalive.
 
