@@ -16,6 +16,8 @@ executor  an Echo that blocks a thread of asyncio's when it is asked to `Say`
 endures   an Echo that ignores its cancellation when it is asked to `Say`
 tidies    a job that takes its time to clean up
 exits     an Echo of which `Say` calls sys.exit
+leaves    an Echo of which `Say` starts a task that calls sys.exit
+interrupts the same, with KeyboardInterrupt
 who       an Echo of which `Say` answers with the process's id
 starts    the same, and tells which of its own variables a process that it starts would inherit
 fragile   an Echo like it, of which worker 1 exits with status 3 while there is a file `broken`
@@ -86,6 +88,18 @@ class Exits(Echo):
         sys.exit(3)
 
 
+class Leaves(Echo):
+    async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
+        await asyncio.gather(asyncio.create_task(give_up()))
+        return SayResponse()
+
+
+async def give_up() -> None:
+    if ACT == "interrupts":
+        raise KeyboardInterrupt
+    sys.exit(3)
+
+
 class Who(Echo):
     async def say(self, request: SayRequest, ctx: Context) -> SayResponse:
         return SayResponse(n=os.getpid())
@@ -136,6 +150,8 @@ async def main(app: App) -> None:
                 await asyncio.to_thread(wait_for_file)
         case "exits":
             app.add(Exits())
+        case "leaves" | "interrupts":
+            app.add(Leaves())
         case "starts":
             own = [name for name in ("LISTEN_FD", "NOTIFY_FD", "WORKER", "ADMIN", "METRICS_DUMP") if f"TOWPATH_{name}" in os.environ]
             print(f"worker {app.config.worker} would hand on {own}", file=sys.stderr, flush=True)

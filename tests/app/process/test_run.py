@@ -79,6 +79,21 @@ async def test_a_handler_that_exits_ends_its_call_and_not_the_process():
     assert "sys.exit(3)" in errors
 
 
+@pytest.mark.parametrize(("act", "expected"), [("leaves", 3), ("interrupts", -signal.SIGINT)])
+async def test_an_exit_in_a_task_of_a_handler_waits_for_the_calls_of_the_others(act, expected):
+    with actor(act, TOWPATH_GRACE="60s") as process:
+        async with connect(serving(process), metrics=CallMetrics()) as channel:
+            client = EchoServiceClient(channel)
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.5), CallOptions(timeout=PATIENCE)))
+            with pytest.raises(RpcError, match="internal error, request id"):
+                await client.say(SayRequest(), CallOptions(timeout=PATIENCE))
+            await call
+        status, errors = failure(process)
+    assert status == expected
+    assert f"the task of give_up raised {'SystemExit(3)' if act == 'leaves' else 'KeyboardInterrupt()'}: the service stops" in errors
+    assert "never retrieved" not in errors
+
+
 async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
     dump = tmp_path / "echo.prom"
     with actor(TOWPATH_METRICS_DUMP=dump) as process:

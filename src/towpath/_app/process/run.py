@@ -2,7 +2,8 @@
 
 The order is fixed: read the configuration, answer probes, call the program's `main`, listen, say READY=1, serve until told to stop, let
 running calls end, write the metrics. A signal stops the process in order at any of these points, and a second signal at once. The end of
-the parent process has the same effect as a signal (`towpath._app.process.parent_watch`). A mistake that a person can mend is printed
+the parent process has the same effect as a signal (`towpath._app.process.parent_watch`), and so has an exit in a task of the program
+(`towpath._app.process.exit_in_task`). A mistake that a person can mend is printed
 without a traceback, and the process exits with status 2."""
 
 import asyncio
@@ -20,6 +21,7 @@ from towpath._app.application import App
 from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
 from towpath._app.process.admin_server import admin
+from towpath._app.process.exit_in_task import OrderlyExit
 from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
@@ -78,7 +80,8 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
         app = App(settings, layers=layers, on_decision=on_decision)
         forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
         with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_live(app, main, read, forced, collector))
+            leaving = OrderlyExit()
+            leaving.run(runner, _live(app, main, read, forced, collector, leaving))
         if left := running():
             log.warning("%s ends while %d blocking handlers still run, whose calls have ended", settings.name, left)
     except SetupError as error:
@@ -103,12 +106,15 @@ def _fail(reason: object, status: int) -> NoReturn:
     sys.exit(status)
 
 
-async def _live(app: App, main: Main, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector) -> None:
+async def _live(
+    app: App, main: Main, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector, leaving: OrderlyExit
+) -> None:
     loop, config = asyncio.get_running_loop(), app.config
     forced.extended = lambda: app.state == "starting" and _responds(loop)
     with contextlib.ExitStack() as stack:
         reload = None if config.source is None else partial(reread, config, read, app.reload)
         stop_request = stack.enter_context(stopping(reload, forced))
+        leaving.stop = stop_request.stop
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
