@@ -16,6 +16,7 @@ from tests.transport.server.test_grpc_unary import status_of
 from towpath._core.context import CallOptions, Context
 from towpath._core.errors import Code, RpcError
 from towpath._transport import Channel
+from towpath._transport.server import unfinished_stream
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.hpack import literal
 from towpath._wire.http2 import ErrorCode, Limits, frames
@@ -92,7 +93,8 @@ async def test_a_head_that_ends_the_request_ends_the_stream_of_requests() -> Non
         assert await status_of(peer, 1) == (0, "")
 
 
-async def test_an_answer_before_the_last_request_tells_the_client_to_stop() -> None:
+async def test_an_answer_before_the_last_request_tells_the_client_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 0.0)
     streams = Streams()
     async with serving(streams) as server, raw_client(server.address) as peer:
         begin(peer, b"Collect", message_frame(pb.CollectRequest(end=pb.End(code=9)).SerializeToString()), end=False)
@@ -115,7 +117,8 @@ async def test_a_reader_that_stops_holds_the_handler_back_and_its_deadline_still
         assert not link.connection.streams
 
 
-async def test_the_end_waits_behind_the_data_and_the_client_is_then_told_to_stop() -> None:
+async def test_the_end_waits_behind_the_data_and_the_client_is_then_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 0.0)
     streams = Streams()
     request = pb.ConverseRequest(answers=answers([70_000]), end=pb.End(code=10)).SerializeToString()
     async with serving(streams) as server, raw_client(server.address) as peer:

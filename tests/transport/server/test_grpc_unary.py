@@ -15,6 +15,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._layers import Deadline
 from towpath._transport import Channel, Server
+from towpath._transport.server import unfinished_stream
 from towpath._wire.grpc.framing import PREFIX_SIZE
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.http2 import ErrorCode, Limits, frames
@@ -94,8 +95,9 @@ async def test_anything_but_one_message_is_internal(body: bytes | None) -> None:
         assert await status_of(peer, 3) == (0, "")
 
 
-async def test_a_client_that_goes_on_after_its_message_is_stopped_before_its_end() -> None:
+async def test_a_client_that_goes_on_after_its_message_is_stopped_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what it goes on to send would gather without a bound."""
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 0.0)
     async with serving(Echo()) as server, raw_client(server.address) as peer:
         peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say"))
         peer.send(frames.DATA, 0, 1, message_frame(b"") + bytes(1000))
@@ -159,6 +161,8 @@ async def test_a_deadline_ends_a_call_whose_request_never_comes_whole(body: byte
         peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", (b"grpc-timeout", b"50m")))
         peer.send(frames.DATA, 0, 1, body)
         assert await status_of(peer, 1) == (Code.DEADLINE_EXCEEDED, "echo.v1.EchoService/Say did not finish within its deadline")
+        peer.send(frames.RST_STREAM, 0, 1, bytes(4))
+        assert await peer.until_silent_with(b"all read") == []
         (link,) = server.links
         assert (link.connection.streams, echo.seen["say"]) == ({}, 0)
 

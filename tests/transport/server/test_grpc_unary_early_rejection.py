@@ -174,7 +174,8 @@ async def test_a_refusal_does_not_wait_for_the_request_and_who_goes_on_sending_i
         answer = await peer.until(frames.HEADERS, 1)
         assert answer[1] & END_STREAM
         assert peer.fields(answer)[b"grpc-status"] == b"8"
-        peer.send(frames.DATA, 0, 1, bytes(1000))
+        for _ in range(9):
+            peer.send(frames.DATA, 0, 1, bytes(16_000))
         assert (await peer.until(frames.RST_STREAM, 1))[3] == ErrorCode.NO_ERROR.to_bytes(4, "big")
         peer.send(frames.DATA, END_STREAM, 1, bytes(1000))  # was on its way
         assert await peer.until_silent_with(b"all read") == []

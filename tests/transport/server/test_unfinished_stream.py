@@ -155,7 +155,8 @@ async def test_nothing_is_kept_of_a_request_whose_client_takes_it_back_after_the
     ],
     ids=["grpc", "grpc json", "streams"],
 )
-async def test_a_client_that_understands_it_is_told_to_stop(more: tuple[tuple[bytes, bytes], ...]) -> None:
+async def test_a_client_that_understands_it_is_told_to_stop(more: tuple[tuple[bytes, bytes], ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 0.0)
     server = Server([Echo(), Streams()])
     await server.start("127.0.0.1", 0)
     async with raw_client(server.address) as peer:

@@ -107,8 +107,15 @@ class TestAnsweringWithoutAStream:
 
     def test_a_client_that_goes_on_is_told_to_stop(self) -> None:
         server = self.server()
-        server.feed(headers(1, block(*REQUEST)), data(1, b"bo"), data(1, b"dy"), data(1, b"", end_stream=True))
+        server.feed(headers(1, block(*REQUEST)), *[data(1, bytes(16_384))] * 7)
+        assert [frame for frame in server.sent() if frame.kind != HEADERS] == []
+        server.feed(data(1, bytes(16_384)), data(1, b"", end_stream=True))  # half a window, which is 256 KiB
         assert [frame for frame in server.sent() if frame.kind != HEADERS] == [Frame(RST_STREAM, 0, 1, bytes(4))]
+
+    def test_a_client_that_comes_to_its_end_is_told_nothing(self) -> None:
+        server = self.server()
+        server.feed(headers(1, block(*REQUEST)), data(1, b"bo"), data(1, b"dy"), data(1, b"", end_stream=True))
+        assert [frame.kind for frame in server.sent()] == [HEADERS]
 
     def test_trailers_end_it_too(self) -> None:
         server = self.server()

@@ -17,10 +17,11 @@ from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
-from towpath._transport.server.call import CallLink, Handling, cap_deadline, expired, not_one_message
+from towpath._transport.server.call import Handling, cap_deadline, expired, not_one_message
 from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.partial_request import PartialStream
 from towpath._transport.server.routes import GrpcUnaryRoute
+from towpath._transport.server.unfinished_stream import LingeringLink, linger
 from towpath._wire import metadata, propagation
 from towpath._wire.codec import PROTO
 from towpath._wire.elements import UNCHECKED, needs_count
@@ -40,7 +41,7 @@ _HEAD_SIZE: Final = list_size(HEAD.fields)
 _ANSWER: Final = ResponseTemplate(HEAD, _TRAILERS_OK)
 
 
-class Http2CallLink(CallLink, Protocol):
+class Http2CallLink(LingeringLink, Protocol):
     """The connection that a call over gRPC came over, as the call sees it."""
 
     connection: ServerConnection
@@ -109,6 +110,7 @@ class ServerCall(PartialStream):
     def data_received(self, data: bytes, end_stream: bool) -> None:
         """A piece of the request."""
         if self._over or self.task is not None:
+            self._rest_ended()
             return
         size = len(data) - PREFIX_SIZE
         if end_stream and self._reader is None and 0 <= size <= self._route.message_limit and data[:PREFIX_SIZE] == pack_prefix(0, size):
@@ -125,6 +127,8 @@ class ServerCall(PartialStream):
         """Trailers of a request mean nothing to gRPC, but they end it."""
         if not self._over and self.task is None:
             self._finish_request()
+        else:
+            self._rest_ended()
 
     def arrived(self) -> float | None:
         """When the call began, unless it ended with its head."""
@@ -134,6 +138,7 @@ class ServerCall(PartialStream):
         """The client cancelled the call or is gone: nobody waits for the answer."""
         self._left_unstarted()
         self._over = True
+        self._link.lingering.pop(self, None)
         self._ended()
         self._stop(reason)
 
@@ -147,10 +152,10 @@ class ServerCall(PartialStream):
             self._count_unstarted(Code.DEADLINE_EXCEEDED)
             self._fail(deadline_exceeded(self._route.method_route.name))
             self._stop("deadline exceeded")
-        elif self.queue:  # the client has made no room for the answer, and must not hold it for ever
-            self.reset(ErrorCode.CANCEL)
+        elif self.state != CLOSED:  # the client has made no room for the answer, or goes on sending after it
+            self.reset(ErrorCode.CANCEL if self.queue else ErrorCode.NO_ERROR)
             self._link.schedule_flush()
-            self._ended()
+            self._rest_ended()
 
     # The request.
 
@@ -217,9 +222,7 @@ class ServerCall(PartialStream):
     def reject(self, rejection: Rejection) -> None:
         """End the call, which was not begun."""
         if not self._over:
-            self._over = True
-            _end_with(self, self._link, self._route.method_route.grpc_rejections.fields(rejection.error))
-            self._ended()
+            self._end_with(self._route.method_route.grpc_rejections.fields(rejection.error))
 
     def _serve(self, message: bytes) -> None:
         request = self._decoded(message)
@@ -335,9 +338,28 @@ class ServerCall(PartialStream):
     def _tell(self, error: RpcError, *, bare: bool) -> None:
         """A response of trailers alone."""
         fields = status.fitting(status.encode(error), room_for_trailers(self._link.connection))
+        self._end_with(b"".join(literal(name, value) for name, value in fields))
+
+    def _end_with(self, fields: bytes) -> None:
+        """Answer with trailers alone. The client may still be sending, and hears of that before it is told to stop."""
+        link = self._link
         self._over = True
-        _end_with(self, self._link, b"".join(literal(name, value) for name, value in fields))
+        self._reader = None
+        link.connection.send_head(self, link.connection.encode(HEAD, fields), end_stream=True)
         self._ended()
+        if self.state != CLOSED:
+            if link.draining:
+                self.reset(ErrorCode.NO_ERROR)
+                link.close_if_idle()
+            else:
+                self._slot = linger(self, link)
+        link.schedule_flush()
+
+    def _rest_ended(self) -> None:
+        """The rest of the request may have ended, for which the stream was kept after the answer."""
+        if self.state == CLOSED:
+            self._link.lingering.pop(self, None)
+            self._ended()
 
 
 def _made(metadata: Metadata | Pairs) -> Metadata:
@@ -348,16 +370,3 @@ def _made(metadata: Metadata | Pairs) -> Metadata:
 def room_for_trailers(connection: ServerConnection) -> int:
     """Bytes that the client takes of trailers, also where they come with the head."""
     return connection.peer_max_header_list - _HEAD_SIZE
-
-
-def _end_with(stream: Stream, link: Http2CallLink, fields: bytes) -> None:
-    """Answer with trailers alone."""
-    link.connection.send_head(stream, link.connection.encode(HEAD, fields), end_stream=True)
-    _abandon_rest(stream, link)
-
-
-def _abandon_rest(stream: Stream, link: Http2CallLink) -> None:
-    # The client may still be sending: tell it to stop, without calling that an error (RFC 9113, section 8.1).
-    if stream.state != CLOSED:
-        stream.reset(ErrorCode.NO_ERROR)
-    link.schedule_flush()

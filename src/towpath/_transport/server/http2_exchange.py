@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from towpath._core.errors import Code, RpcError
-from towpath._transport.server.call import CallLink
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.grpc_unary import LARGE, room_for_trailers
 from towpath._transport.server.routes import DialectRoute
-from towpath._transport.server.unfinished_stream import UnfinishedStream
+from towpath._transport.server.unfinished_stream import LingeringLink, UnfinishedStream
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
@@ -26,7 +25,7 @@ class Http2Exchange(UnfinishedStream):
 
     __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
 
-    def __init__(self, link: CallLink, connection: ServerConnection, route: DialectRoute) -> None:
+    def __init__(self, link: LingeringLink, connection: ServerConnection, route: DialectRoute) -> None:
         Stream.__init__(self, connection)
         self._link = link
         self._connection = connection

@@ -260,7 +260,7 @@ class Connection(Control):
             self._count_small(size)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._data_on_ended(stream_id, end_stream != 0)
+            self._data_on_ended(stream_id, size, end_stream != 0)
             return
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:
@@ -293,7 +293,7 @@ class Connection(Control):
             self._count_overhead(DATA)
         self._small_end = end
 
-    def _data_on_ended(self, stream_id: int, end_stream: bool) -> None:
+    def _data_on_ended(self, stream_id: int, size: int, end_stream: bool) -> None:
         if self.is_idle(stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"DATA on stream {stream_id}, which is idle")
         if stream_id not in self.reset_here:

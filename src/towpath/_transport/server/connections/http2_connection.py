@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.deadline import Expirable
 from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
 from towpath._transport.server.call import ROLE, Handling, log
@@ -43,6 +44,7 @@ class Http2Link(ServerLink[ServerConnection]):
         self.connection = ServerConnection(self, site.limits)
         self._deferred_writes = site.deferred_writes
         self._overdrawn = False
+        self.lingering: dict[Expirable, None] = {}
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
