@@ -69,6 +69,7 @@ class Connection(Control):
         "_granted",
         "_least_window",
         "_longest",
+        "_looked",
         "_partial",
         "_partial_flags",
         "_partial_size",
@@ -77,6 +78,7 @@ class Connection(Control):
         "_recv_window",
         "_small_end",
         "_strict",
+        "_turn_content",
         "_turn_streams",
     )
 
@@ -97,7 +99,11 @@ class Connection(Control):
         self._partial_size = 0
         # How much had come, of all that the connection's window counts, when the last small frame of DATA ended.
         self._small_end = -1
-        self._turn_streams = 0  # how many had been opened at the first look of the turn
+        # Of a read that may be too much for one turn: how often was looked whether it is, how much content had come before it, and how many
+        # streams had been opened at the first look.
+        self._looked = 0
+        self._turn_content = 0
+        self._turn_streams = 0
 
     @abstractmethod
     def _preface(self, buffer: bytes) -> int:
@@ -127,7 +133,7 @@ class Connection(Control):
         end = len(buffer)
         last = end - FRAME_HEADER_SIZE  # where the last frame may begin
         longest = self._longest
-        look, looked = _LOOK, 0
+        stop = last if last < _LOOK else self._first_stop()  # where the last frame may begin before the next look
         try:
             if self.state is not CONNECTION_OPEN:  # one test for all rare cases
                 if self.state is CONNECTION_CLOSED:
@@ -138,38 +144,36 @@ class Connection(Control):
                         self._buffer = buffer
                         return
             while position <= last:
-                if position >= look:
-                    looked += 1
-                    if self._turn_is_over(looked):
+                while position <= stop:
+                    word, flags, stream_id = unpack_frame_header(buffer, position)
+                    if word > longest:
+                        self._refuse_frame(word >> 8, buffer[position:])
+                    start = position + FRAME_HEADER_SIZE
+                    following = start + (word >> 8)
+                    if following > end:
+                        last = -1  # the frame has not come whole
                         break
-                    look += _LOOK
-                word, flags, stream_id = unpack_frame_header(buffer, position)
-                if word > longest:
-                    self._refuse_frame(word >> 8, buffer[position:])
-                start = position + FRAME_HEADER_SIZE
-                following = start + (word >> 8)
-                if following > end:
-                    break
-                position = following
-                stream_id &= MAX_STREAM_ID
-                kind = word & 0xFF
-                if self._strict:
-                    self._check_order(kind, flags)
-                try:
-                    if kind == DATA:
-                        look += word >> 8
-                        self._data(stream_id, flags, buffer[start:position])
-                    elif kind == HEADERS:
-                        if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
-                            self._header_block(stream_id, buffer[start:position], flags & END_STREAM != 0)
+                    position = following
+                    stream_id &= MAX_STREAM_ID
+                    kind = word & 0xFF
+                    if self._strict:
+                        self._check_order(kind, flags)
+                    try:
+                        if kind == DATA:
+                            self._data(stream_id, flags, buffer[start:position])
+                        elif kind == HEADERS:
+                            if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
+                                self._header_block(stream_id, buffer[start:position], flags & END_STREAM != 0)
+                            else:
+                                self._headers(stream_id, flags, buffer[start:position])
+                        elif kind == CONTINUATION:
+                            self._continuation(stream_id, flags, buffer[start:position])
                         else:
-                            self._headers(stream_id, flags, buffer[start:position])
-                    elif kind == CONTINUATION:
-                        self._continuation(stream_id, flags, buffer[start:position])
-                    else:
-                        self._control(kind, stream_id, flags, buffer[start:position])
-                except StreamFault as fault:
-                    self._fail_stream(fault)
+                            self._control(kind, stream_id, flags, buffer[start:position])
+                    except StreamFault as fault:
+                        self._fail_stream(fault)
+                if position <= last:
+                    stop, last = self._next_stop(position, last)
             self._buffer = buffer[position:] if position < end else b""
             if self._grown:  # once for all frames of this read
                 self._grown = False
@@ -185,16 +189,27 @@ class Connection(Control):
         self.resume_in_turn()
         self.receive(b"")
 
-    def _turn_is_over(self, looked: int) -> bool:
-        """Whether what was taken is enough for one turn, after so many looks. It is counted and not timed: the same bytes make the same
-        turns on any machine."""
-        opened = self.opened()
-        if looked == 1:
-            self._turn_streams = opened
-        over = looked > _TURN_FRAMES // _LOOK or opened - self._turn_streams >= _TURN_STREAMS
-        if over:
-            self.behind = True
-        return over
+    def _first_stop(self) -> int:
+        """Where to look first whether the turn is over, in a read that may be too much for it."""
+        self._looked = 0
+        self._turn_content = self._granted - self._recv_window
+        return _LOOK - 1
+
+    def _next_stop(self, position: int, last: int) -> tuple[int, int]:
+        """Look whether the turn is over. Returns where to look next and where the read ends, or nowhere twice if the turn is over. It is
+        counted and not timed: the same bytes make the same turns on any machine."""
+        taken = position - (self._granted - self._recv_window - self._turn_content)
+        look = (self._looked + 1) * _LOOK
+        if taken >= look:
+            self._looked += 1
+            opened = self.opened()
+            if self._looked == 1:
+                self._turn_streams = opened
+            if self._looked > _TURN_FRAMES // _LOOK or opened - self._turn_streams >= _TURN_STREAMS:
+                self.behind = True
+                return -1, -1
+            look += _LOOK
+        return min(max(position, position + look - taken - 1), last), last
 
     def lost(self, reason: str) -> None:
         """End the streams; frames that came in the same read are not looked at any more."""
