@@ -260,15 +260,15 @@ class Link(asyncio.Protocol, Generic[End]):
     def flush(self) -> None:
         """Write the connection's `out` now."""
         self._flush_scheduled = False
-        out = self.connection.out
-        if out and self._transport is not None:
+        out, transport = self.connection.out, self._transport
+        if out and transport is not None:
             if len(out) > _MAX_JOINED:
-                self._write_in_parts(self._transport)
+                self._write_in_parts(transport)
             else:
                 data = b"".join(out)
                 out.clear()  # first: what `write` tells of may flush again, and end calls by frames of their own
                 self.written += len(data)
-                self._transport.write(data)
+                transport.write(data)
                 if self.paused:
                     self.wrote_unread(len(data))
             self.deferrable = 0

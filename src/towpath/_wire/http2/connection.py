@@ -143,37 +143,33 @@ class Connection(Control):
                     if position == 0:  # the preface is cut short: its first nine bytes must not be read as a frame
                         self._buffer = buffer
                         return
-            while position <= last:
-                while position <= stop:
-                    word, flags, stream_id = unpack_frame_header(buffer, position)
-                    if word > longest:
-                        self._refuse_frame(word >> 8, buffer[position:])
-                    start = position + FRAME_HEADER_SIZE
-                    following = start + (word >> 8)
-                    if following > end:
-                        last = -1  # the frame has not come whole
-                        break
-                    position = following
-                    stream_id &= MAX_STREAM_ID
-                    kind = word & 0xFF
-                    if self._strict:
-                        self._check_order(kind, flags)
-                    try:
-                        if kind == DATA:
-                            self._data(stream_id, flags, buffer[start:position])
-                        elif kind == HEADERS:
-                            if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
-                                self._header_block(stream_id, buffer[start:position], flags & END_STREAM != 0)
-                            else:
-                                self._headers(stream_id, flags, buffer[start:position])
-                        elif kind == CONTINUATION:
-                            self._continuation(stream_id, flags, buffer[start:position])
+            while position <= stop or (stop < last and (stop := self._next_stop(position, last)) >= position):
+                word, flags, stream_id = unpack_frame_header(buffer, position)
+                if word > longest:
+                    self._refuse_frame(word >> 8, buffer[position:])
+                start = position + FRAME_HEADER_SIZE
+                following = start + (word >> 8)
+                if following > end:
+                    break
+                position = following
+                stream_id &= MAX_STREAM_ID
+                kind = word & 0xFF
+                if self._strict:
+                    self._check_order(kind, flags)
+                try:
+                    if kind == DATA:
+                        self._data(stream_id, flags, buffer[start:position])
+                    elif kind == HEADERS:
+                        if flags & _HEADERS_SHAPE == END_HEADERS:  # the whole block is in one frame, as nearly always
+                            self._header_block(stream_id, buffer[start:position], flags & END_STREAM != 0)
                         else:
-                            self._control(kind, stream_id, flags, buffer[start:position])
-                    except StreamFault as fault:
-                        self._fail_stream(fault)
-                if position <= last:
-                    stop, last = self._next_stop(position, last)
+                            self._headers(stream_id, flags, buffer[start:position])
+                    elif kind == CONTINUATION:
+                        self._continuation(stream_id, flags, buffer[start:position])
+                    else:
+                        self._control(kind, stream_id, flags, buffer[start:position])
+                except StreamFault as fault:
+                    self._fail_stream(fault)
             self._buffer = buffer[position:] if position < end else b""
             if self._grown:  # once for all frames of this read
                 self._grown = False
@@ -195,9 +191,11 @@ class Connection(Control):
         self._turn_content = self._granted - self._recv_window
         return _LOOK - 1
 
-    def _next_stop(self, position: int, last: int) -> tuple[int, int]:
-        """Look whether the turn is over. Returns where to look next and where the read ends, or nowhere twice if the turn is over. It is
-        counted and not timed: the same bytes make the same turns on any machine."""
+    def _next_stop(self, position: int, last: int) -> int:
+        """Look whether the turn is over, and where to look next; before `position` if nothing more is taken. It is counted and not timed:
+        the same bytes make the same turns on any machine."""
+        if position > last:
+            return last
         taken = position - (self._granted - self._recv_window - self._turn_content)
         look = (self._looked + 1) * _LOOK
         if taken >= look:
@@ -207,9 +205,9 @@ class Connection(Control):
                 self._turn_streams = opened
             if self._looked > _TURN_FRAMES // _LOOK or opened - self._turn_streams >= _TURN_STREAMS:
                 self.behind = True
-                return -1, -1
+                return -1
             look += _LOOK
-        return min(max(position, position + look - taken - 1), last), last
+        return min(max(position, position + look - taken - 1), last)
 
     def lost(self, reason: str) -> None:
         """End the streams; frames that came in the same read are not looked at any more."""
@@ -271,7 +269,7 @@ class Connection(Control):
             self._granted += grown
         self._recv_window = window
         end_stream = flags & END_STREAM
-        if size < SMALL and not end_stream:
+        if not end_stream and size < SMALL:
             self._count_small(size)
         stream = self.streams.get(stream_id)
         if stream is None:
