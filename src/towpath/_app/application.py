@@ -6,15 +6,20 @@ it on a free port and gets exactly the stack that production has. An `App` reads
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
 from towpath._app.client import Channel
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.forward import is_forwarded
+from towpath._app.life_cycle import main_function
+from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd
+from towpath._app.life_cycle.readiness import DEFAULT_EVERY, DEFAULT_TIMEOUT, Probe, Readiness
+from towpath._app.life_cycle.resources import LAST_WORDS, Resources
 from towpath._app.methods import configured_methods
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
@@ -29,6 +34,7 @@ from towpath._app.sync_client import SyncChannel
 from towpath._core import clock
 from towpath._core.background import count_applications, finish_background_tasks
 from towpath._core.calls.sync_calls import LoopRunner
+from towpath._core.errors import SetupError
 from towpath._core.propagation.trust import Trust
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
@@ -38,6 +44,8 @@ from towpath._transport import Address, Server
 from towpath._transport.address import bind
 from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
 from towpath._wire.rest import openapi
+
+T = TypeVar("T")
 
 
 class App:
@@ -78,6 +86,13 @@ class App:
         self._server: Server | None = None
         self._opened: list[OpenableStore] = []
         self._names_checked = False
+        self.readiness = Readiness(self.metrics.registry)
+        """What the service depends on, and whether all of it is there (see `ready`)."""
+        self.background_work = BackgroundWork(self.metrics.registry, self.readiness.fail)
+        """The work that goes on beside the calls (see `background`)."""
+        self.readiness.on_change.append(self._tell_health)
+        self._resources = Resources()
+        self._serves_here = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,10 +111,61 @@ class App:
         return self._server.address if self._server is not None else ""
 
     def add(self, *services: Service) -> None:
-        """Serve `services` too. Raises RuntimeError once the application has started, since a server's methods are fixed then."""
+        """Serve `services` too. Raises RuntimeError once the application has started, since a server's methods are fixed then, and
+        SetupError for anything but objects of generated service classes."""
         if self._server is not None:
             raise RuntimeError("the application has started; add every service before")
+        for service in services:
+            given = cast("object", service)
+            if isinstance(given, type):
+                raise SetupError(f"app.add was given the class {given.__name__}; give an object of it: app.add({given.__name__}())")
+            if not isinstance(given, Service):
+                raise SetupError(f"app.add was given an object of {type(given).__name__}; give objects of generated service classes")
+        if not self._serves_here:
+            raise SetupError("app.add was called in `once`, which runs beside the workers; add services in main")
         self._services.extend(services)
+
+    async def setup(self, main: main_function.Main[Self], *, serves: bool = True) -> bool:
+        """Call `main` with this application, as `run` does: a coroutine function, an async generator function that yields once, or a
+        function or class that makes an async context manager. What is behind the `yield`, and `__aexit__`, run when the application closes,
+        after the last call has ended. Returns whether `main` has such an end. Without `serves`, `main` may add no service.
+
+        Raises what `main` raises, and SetupError for a `main` of another form."""
+        main_function.check(main, "app.setup()")
+        self._serves_here = serves
+        try:
+            manager = await main_function.begin(main, self)
+        finally:
+            self._serves_here = True
+        if manager is None:
+            return False
+        self._resources.add(getattr(main, "__name__", "main"), manager)
+        return True
+
+    async def enter(self, manager: AbstractAsyncContextManager[T] | AbstractContextManager[T]) -> T:
+        """Enter a context manager, such as a pool of connections, and return what it gives. It is left when the application closes, after
+        the last call and all background work have ended. What was entered last is left first. Raises SetupError for what is no context
+        manager, and what entering it raises."""
+        return await self._resources.enter(manager)
+
+    def background(self, work: Coroutine[Any, Any, Any], *, name: str | None = None, on_end: OnEnd = "unready") -> "asyncio.Task[Any]":
+        """Run `work` beside the calls, until the application closes. It is cancelled then, after the last call has ended, and before
+        resources are left. Work that ends before is logged, counted in `towpath_background_deaths_total`, and `on_end` says what follows:
+        "unready" makes the service not ready for good, "stop" stops the process in order with status 1, and "log" does no more.
+
+        `name`, for messages and metrics, defaults to that of the coroutine's function. The calls that `work` makes belong to no other call.
+        Work that follows the answer of one call is `towpath.background_task`. Raises SetupError for what is no coroutine."""
+        return self.background_work.start(work, name, on_end)
+
+    def ready(self, name: str, probe: Probe, *, every: float = DEFAULT_EVERY, timeout: float = DEFAULT_TIMEOUT) -> None:
+        """Ask the async function `probe` now and then `every` so many seconds whether what it asks for is there. While it raises, returns
+        False, or takes longer than `timeout` seconds, the service is not ready: `/readyz` answers 503 with `name`, `grpc.health`
+        NOT_SERVING, and a supervisor is told. Calls are served all the same. Each change is logged once.
+
+        Raises SetupError for a probe that cannot be asked, a name that is taken, and RuntimeError once the application has started."""
+        if self._server is not None:
+            raise RuntimeError("the application has started; name every probe before")
+        self.readiness.add(name, probe, every, timeout)
 
     async def store(self) -> IdempotencyStore | None:
         """The open store of answers by idempotency key; None if idempotency is off. A handler may have its effects in the store's
@@ -145,6 +211,8 @@ class App:
         bindings of `google.api.http`, the OpenAPI document at `/openapi.json`: to callers that the server trusts, or to all if the
         configuration says so. A service of the application that has the name of one of these is served in its place.
 
+        With probes of `ready` this waits until each was asked once.
+
         Raises SetupError if the address cannot be had, if a service was added twice, if the configuration names a method that none of the
         services has, or if a contract declares keys and no store keeps the answers for all workers.
         """
@@ -171,6 +239,7 @@ class App:
             trust=self.config.trust,
         )
         await self._open_stores()
+        await self.readiness.asked()
         if sock is None:
             configured = self.config.listen
             if host is None and port is None:
@@ -182,9 +251,14 @@ class App:
         self._server = server
         await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
         self.health = health
+        health.set_ready(self.readiness.ready)
         health.set_all(ServingStatus.SERVING)
         self.state = "serving"
         count_applications(1)
+
+    def _tell_health(self, ready: bool) -> None:
+        if self.health is not None:
+            self.health.set_ready(ready)
 
     def _with_standard(self, health: Health) -> list[Service]:
         """The services that were added, and those standard services whose names none of them has."""
@@ -250,10 +324,12 @@ class App:
     async def close(self, grace: float | None = None) -> None:
         """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
         lets calls under way finish, then the background tasks of the loop (`towpath.background_task`), unless another application serves in
-        it. Then the channels are closed, since calls and tasks may need them until their end.
+        it. Then background work is cancelled (`background`), and resources are left, the last one first (`enter`, `setup`). Then the
+        channels are closed, since calls, tasks and resources may need them until their end.
 
         After `grace` seconds (default: the configured grace) calls and tasks that still run are cancelled. They are cancelled at once if
-        this coroutine is cancelled. With a grace of 0 there is no waiting, and no settle time.
+        this coroutine is cancelled. What is left of the grace is for resources, and half a second at least. With a grace of 0 there is no
+        waiting, and no settle time. Raises RuntimeError, once all is closed, if a resource raised or took longer.
         """
         grace = self.config.grace if grace is None else grace
         wanted = self.state == "serving"
@@ -261,6 +337,7 @@ class App:
         if self.health is not None:
             self.health.shut_down()
         self.state = "stopping"
+        due = clock.now() + grace
         try:
             if self._server is not None:
                 try:
@@ -269,16 +346,26 @@ class App:
                 except asyncio.CancelledError:
                     await self._server.close(0)
                     raise
-                begun = clock.now()
+                due = clock.now() + grace
                 await self._server.close(grace)
-                grace = max(0.0, grace - (clock.now() - begun))
             if last:
-                await finish_background_tasks(grace)
+                await finish_background_tasks(max(0.0, due - clock.now()))
         finally:
-            if last:
-                await finish_background_tasks(0.0)  # where this was cancelled, some are left
-            channels, self._channels = self._channels, {}
-            for channel in channels.values():
-                await channel.close()
-            for store in self._stores():
-                await store.close()
+            try:
+                if last:
+                    await finish_background_tasks(0.0)  # where this was cancelled, some are left
+                await self._leave(due)
+            finally:
+                channels, self._channels = self._channels, {}
+                for channel in channels.values():
+                    await channel.close()
+                for store in self._stores():
+                    await store.close()
+
+    async def _leave(self, due: float) -> None:
+        """End what goes on beside the calls, then leave the resources, by `due` or within a moment."""
+        try:
+            await self.background_work.close(max(LAST_WORDS, due - clock.now()))
+            await self.readiness.close()
+        finally:
+            await self._resources.leave(max(LAST_WORDS, due - clock.now()))

@@ -386,8 +386,8 @@ def current() -> Context | None:
     return _current.get()
 
 
-def enter(ctx: Context) -> Token[Context | None]:
-    """Make `ctx` the current one for this task and the tasks that it starts; `leave` with the token takes it back."""
+def enter(ctx: Context | None) -> Token[Context | None]:
+    """Make `ctx` the current one for this task and the tasks that it starts, or None for no call; `leave` with the token takes it back."""
     return _current.set(ctx)
 
 

@@ -207,7 +207,8 @@ def test_a_port_in_use_is_named_with_where_it_was_set():
 def test_a_main_without_services_is_a_job():
     with actor("job") as process:
         output, errors = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, output, errors) == (0, "done\n", "")
+    assert (process.returncode, output, errors.count("\n")) == (0, "done\n", 1)
+    assert errors.endswith("towpath ends: its main has returned and added no service; a service is added with app.add(...)\n")
 
 
 def test_an_inherited_socket_is_served_and_ready_is_said():

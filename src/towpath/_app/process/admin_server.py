@@ -1,7 +1,8 @@
 """The admin listener, for orchestrators and scrapers, on a port that callers do not reach.
 
     GET /livez      200 as long as the event loop turns
-    GET /readyz     200 from when the application serves until it is told to stop, else 503; the body is the state
+    GET /readyz     200 from when the application serves until it is told to stop, else 503; the body is the state. While a probe fails it
+                    is 503, "unready", and the names of what is missing, one a line
     GET /metrics    the metrics in Prometheus' text format
 
 The listener is up before the program's `main` runs and until the last call has ended, so that a slow start or a long drain does not look
@@ -15,6 +16,7 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from towpath._app.application import App
+from towpath._core.disclosure.printable import printable
 from towpath._transport import ConnectionLimits, Server
 from towpath._transport.address import Place, bind
 from towpath._transport.server.routes import Document
@@ -33,6 +35,9 @@ async def admin(app: App, place: Place) -> AsyncGenerator[str]:
 
     def ready() -> Document:
         state = app.state
+        if state == "serving" and app.readiness.failed:
+            missing = "".join(f"{printable(name)}\n" for name in app.readiness.failed)
+            return Document(TEXT, f"unready\n{missing}".encode(errors="replace"), status=503)
         return Document(TEXT, f"{state}\n".encode(), status=200 if state == "serving" else 503)
 
     def metrics() -> Document:

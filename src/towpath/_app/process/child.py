@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from towpath._app.process.child_output import Lines
-from towpath._app.process.parent_watch import READY
+from towpath._app.process.parent_watch import READY, UNREADY
 from towpath._core.errors import SetupError
 
 _LAST_LINES: Final = 20
@@ -34,6 +34,8 @@ class Child:
         self._process = process
         self._notify_socket = notify_socket
         self._pump: asyncio.Task[None] | None = None
+        self._told: asyncio.Task[None] | None = None
+        self._said = b""
         self.exited: asyncio.Task[int] = asyncio.get_running_loop().create_task(process.wait(), name=f"exit of {name}")
 
     @classmethod
@@ -89,17 +91,37 @@ class Child:
 
     async def ready(self) -> bool:
         """Wait until the child says READY=1. Returns False if its end of the socket is closed before, such as by its death."""
+        while (said := await self._word()) is not None:
+            if said:
+                return True
+        return False
+
+    def hear(self, on_ready: Callable[[bool], None]) -> None:
+        """Call `on_ready` whenever a child that was ready says whether it still is."""
+
+        async def listen() -> None:
+            while (said := await self._word()) is not None:
+                on_ready(said)
+
+        self._told = asyncio.get_running_loop().create_task(listen(), name=f"readiness of {self.name}")
+
+    async def _word(self) -> bool | None:
+        """What the child says next of its readiness; None once its end of the socket is closed."""
         loop = asyncio.get_running_loop()
-        said = b""
-        while READY not in said:
+        while True:
+            line, end, rest = self._said.partition(b"\n")
+            if end:
+                self._said = rest
+                if line + end in (READY, UNREADY):
+                    return line + end == READY
+                continue
             try:
                 data = await loop.sock_recv(self._notify_socket, 256)
             except ConnectionResetError:
-                return False
+                return None
             if not data:
-                return False
-            said = (said + data)[-512:]
-        return True
+                return None
+            self._said = (self._said + data)[-512:]
 
     def tell(self, number: signal.Signals) -> None:
         """Send a signal to the child, if it still runs."""
@@ -120,6 +142,9 @@ class Child:
             while not self.exited.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([self.exited])
+            if self._told is not None and not self._told.done():
+                self._told.cancel()
+                await asyncio.wait([self._told])  # it reads from the socket
             self._notify_socket.close()
             await self.drained()
 

@@ -26,7 +26,7 @@ _HURRIED: Final = 5.0
 
 class ForcedExit:
     """Ends the process with status 70 if the `with` block has not ended `patience()` seconds after `begin`. It says where the threads
-    stand that hold the process up. `extended` is asked first, and while it returns True the process goes on."""
+    stand that hold the process up. `extended` is asked first, and where it returns True the process has as long again."""
 
     def __init__(self, patience: Callable[[], float]) -> None:
         self.extended: Callable[[], bool] = _never
@@ -57,8 +57,10 @@ class ForcedExit:
     def _watch(self) -> None:
         while not self._over:
             sleep(_TICK)
-            if monotonic() >= self._due and not self._over and not self.extended():
-                _exit(monotonic() - self._begun)
+            if monotonic() >= self._due and not self._over:
+                if not self.extended():
+                    _exit(monotonic() - self._begun)
+                self._due = monotonic() + self._patience()  # for the end of what was entered, which follows
 
 
 def _never() -> bool:

@@ -1,4 +1,5 @@
-"""A child's end of the socket to the process that started it. The child says READY=1 here, and learns here that its parent is gone.
+"""A child's end of the socket to the process that started it. The child says READY=1 here, READY=0 when it is not ready any more, and
+learns here that its parent is gone.
 
 A parent that is killed with SIGKILL cannot stop its children, but the system closes its end of the socket, and every child sees that. A
 thread watches the socket, so that a handler that blocks the loop cannot outlive the parent. The kernel can also send a signal on the
@@ -17,6 +18,10 @@ from towpath._app.process.forced_exit import STATUS
 from towpath._core.errors import SetupError
 
 READY: Final = b"READY=1\n"
+UNREADY: Final = b"READY=0\n"
+
+_AT_ONCE: Final = getattr(socket, "MSG_DONTWAIT", 0)
+"""Do not wait for a parent that does not read."""
 
 
 class ParentWatch:
@@ -42,6 +47,7 @@ class ParentWatch:
         self._patience = patience
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._told = False
 
     def __enter__(self) -> Self:
         if self._socket is not None:
@@ -61,10 +67,19 @@ class ParentWatch:
             self._thread.join()
         self._socket.close()
 
-    def ready(self) -> None:
-        """Tell the parent that calls are accepted. Does nothing if the parent no longer listens."""
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._fd, READY)
+    def tell(self, ready: bool) -> None:
+        """Tell the parent whether calls are wanted. Does nothing if the parent no longer listens. Over a pipe, whose reader wants to know
+        of the start alone, this says READY=1 once."""
+        if self._socket is None:
+            if ready and not self._told:
+                self._told = True
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(self._fd, READY)
+            return
+        if ready or self._told:
+            self._told = True
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):
+                self._socket.send(READY if ready else UNREADY, _AT_ONCE)
 
     def _watch(self, parent: socket.socket) -> None:
         with contextlib.suppress(ConnectionResetError):

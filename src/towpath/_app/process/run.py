@@ -1,10 +1,10 @@
 """`run`: a service as a process, from its configuration to its last call.
 
 The order is fixed: read the configuration, answer probes, call the program's `main`, listen, say READY=1, serve until told to stop, let
-running calls end, write the metrics. A signal stops the process in order at any of these points, and a second signal at once. The end of
-the parent process has the same effect as a signal (`towpath._app.process.parent_watch`), and so has an exit in a task of the program
-(`towpath._app.process.exit_in_task`). A mistake that a person can mend is printed
-without a traceback, and the process exits with status 2."""
+running calls end, leave what `main` entered, write the metrics. A signal stops the process in order at any of these points, and a second
+signal at once. The end of the parent process has the same effect as a signal (`towpath._app.process.parent_watch`), and so has an exit in a
+task of the program (`towpath._app.process.exit_in_task`). A mistake that a person can mend is printed without a traceback, and the process
+exits with status 2."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,17 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from towpath._app.application import App
 from towpath._app.decision_callback import DecisionCallback
 from towpath._app.event_loop import new_loop
+from towpath._app.life_cycle import main_function
+from towpath._app.life_cycle.background_work import WorkEnded
+from towpath._app.life_cycle.resources import ExitError
 from towpath._app.process.admin_server import admin
 from towpath._app.process.exit_in_task import OrderlyExit
 from towpath._app.process.forced_exit import ForcedExit
@@ -36,8 +39,8 @@ from towpath._core.service import Layer
 from towpath._telemetry.metrics import write_exposition
 from towpath._transport.open_files import raise_limit
 
-Main = Callable[[App], Awaitable[None]]
-"""A service's program. It adds services and asks for channels, and returns when the application is complete."""
+Main = main_function.Main[App]
+"""A service's program. It adds services and asks for channels, and returns or yields when the application is complete."""
 
 _PATIENCE: Final = 2.0
 """Seconds beyond the grace that a process whose parent is gone may take to stop."""
@@ -54,20 +57,33 @@ _OF_A_WORKER: Final = ("TOWPATH_ADMIN", "TOWPATH_METRICS_DUMP")
 log = logging.getLogger("towpath.app")
 
 
-def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer] = (), on_decision: DecisionCallback | None = None) -> None:
-    """Run `main`, serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone, and return. A `main` that adds
-    no service is a job: the process ends when `main` returns. After SIGHUP the service file is read anew (see `towpath._app.reloading`). An
-    invalid file is logged and changes nothing.
+def run(
+    main: Main,
+    *,
+    once: Main | None = None,
+    config: str | Path | None = None,
+    layers: Sequence[Layer] = (),
+    on_decision: DecisionCallback | None = None,
+) -> None:
+    """Run `main`, serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone, and return. `main` is a
+    coroutine function, an async generator function that yields once, or makes an async context manager; what is behind its `yield` runs
+    after the last call has ended (`docs/howto/life-cycle.md`). A `main` that returns and adds neither service nor background work is a job:
+    the process ends with it. `once` has the same forms, and is for work of the service as a whole: with several workers it runs in the
+    process that keeps them, before the first of them is started, and its end after the last has ended. It adds no services. After SIGHUP
+    the service file is read anew (see `towpath._app.reloading`). An invalid file is logged and changes nothing.
 
     `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are the
     service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed.
     `run` raises the limit on open files to the hard one. A SetupError ends the process with status 2, and an RpcError that `main` lets
-    through with status 1."""
+    through with status 1, as do background work with the policy "stop" and a resource that fails at the end."""
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     raise_limit()
     try:
+        main_function.check(main)
+        if once is not None:
+            main_function.check(once, "`once` of run()")
         environ = dict(os.environ)
         settings = load(None if config is None else Path(config), environ)
         read = partial(load, settings.source, environ)  # the file may be gone by then
@@ -75,28 +91,34 @@ def run(main: Main, *, config: str | Path | None = None, layers: Sequence[Layer]
         for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
             os.environ.pop(variable, None)
         if settings.workers > 1 and settings.worker is None:
-            _supervise(settings, read)
+            _supervise(settings, read, once)
             return
         app = App(settings, layers=layers, on_decision=on_decision)
         forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
         with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
             leaving = OrderlyExit()
-            leaving.run(runner, _live(app, main, read, forced, collector, leaving))
+            program = _Program(main, once if settings.worker is None else None)
+            leaving.run(runner, _live(app, program, read, forced, collector, leaving))
         if left := running():
             log.warning("%s ends while %d blocking handlers still run, whose calls have ended", settings.name, left)
     except SetupError as error:
         _fail(error, 2)
-    except RpcError as error:
+    except (RpcError, WorkEnded, ExitError) as error:
         _fail(error, 1)
     except asyncio.CancelledError:
         _fail("stopped before running calls had ended", 1)
 
 
-def _supervise(settings: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+class _Program(NamedTuple):
+    main: Main
+    once: Main | None
+
+
+def _supervise(settings: ServiceConfig, read: Callable[[], ServiceConfig], once: Main | None) -> None:
     from towpath._app.process.workers import WorkerFailed, supervise  # noqa: PLC0415 - most services have one worker, and need none of it
 
     try:
-        asyncio.run(supervise(settings, read))
+        asyncio.run(supervise(settings, read, once))
     except WorkerFailed as error:
         _fail(error, error.status)
 
@@ -107,7 +129,7 @@ def _fail(reason: object, status: int) -> NoReturn:
 
 
 async def _live(
-    app: App, main: Main, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector, leaving: OrderlyExit
+    app: App, program: _Program, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector, leaving: OrderlyExit
 ) -> None:
     loop, config = asyncio.get_running_loop(), app.config
     forced.extended = lambda: app.state == "starting" and _responds(loop)
@@ -115,6 +137,7 @@ async def _live(
         reload = None if config.source is None else partial(reread, config, read, app.reload)
         stop_request = stack.enter_context(stopping(reload, forced))
         leaving.stop = stop_request.stop
+        app.background_work.on_stop = stop_request.stop
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
@@ -125,24 +148,48 @@ async def _live(
                 if config.admin is not None:
                     address = await probes.enter_async_context(admin(app, config.admin))
                     log.info("%s answers probes on %s", config.name, address)
-                await main(app)
-                if app.services:
+                if await _set_up(app, program):
                     await app.start(sock=sock)
-                    names = ", ".join(service.spec.name for service in app.services)
+                    names = ", ".join(service.spec.name for service in app.services) or "nothing but its background work"
                     log.info("%s serves %s on %s", config.name, names, app.address)
                     collector.start()
                     if parent is not None:
-                        parent.ready()
+                        app.readiness.on_change.append(parent.tell)
+                        parent.tell(app.readiness.ready)
                     await loop.create_future()
-            except asyncio.CancelledError:
-                if not stop_request:
+            except BaseException as error:
+                await _closed(app, quietly=not (stop_request and isinstance(error, asyncio.CancelledError)))
+                if not stop_request or not isinstance(error, asyncio.CancelledError):
                     raise
+            else:
+                await _closed(app)
             finally:
-                try:
-                    await app.close()
-                finally:
-                    if config.metrics_dump is not None:
-                        write_exposition(app.metrics.registry, config.metrics_dump)
+                if config.metrics_dump is not None:
+                    write_exposition(app.metrics.registry, config.metrics_dump)
+    if app.background_work.ended is not None:
+        raise app.background_work.ended
+
+
+async def _set_up(app: App, program: _Program) -> bool:
+    """Call the program. Returns whether there is anything to serve; there is nothing for a job, which is over then."""
+    if program.once is not None:
+        await app.setup(program.once, serves=False)
+    waits = await app.setup(program.main)
+    if app.services or app.background_work:
+        return True
+    if waits:
+        raise SetupError("main yields, and has added no service that could be called meanwhile; call app.add(...) before the yield")
+    log.info("%s ends: its main has returned and added no service; a service is added with app.add(...)", app.config.name)
+    return False
+
+
+async def _closed(app: App, *, quietly: bool = False) -> None:
+    """Close the application, `quietly` if an error is on its way that says more than one of the end: the log has that one all the same."""
+    try:
+        await app.close()
+    except ExitError:
+        if not quietly:
+            raise
 
 
 def _responds(loop: asyncio.AbstractEventLoop) -> bool:

@@ -23,7 +23,7 @@ from towpath._app.process.admin_server import LIVE, MAX_CONNECTIONS, TEXT
 from towpath._transport.address import Place, UnixPath, bind, place_of
 from towpath._transport.server.routes import Document
 
-State = Literal["starting", "serving", "stopping"]
+State = Literal["starting", "serving", "unready", "stopping"]
 
 log = logging.getLogger("towpath.app")
 

@@ -26,10 +26,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from towpath._app.application import App
+from towpath._app.life_cycle import main_function
+from towpath._app.life_cycle.resources import ExitError
 from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
@@ -111,10 +114,14 @@ class Worker:
         self.index = index
         self.name = f"worker {index}"
         self.ready = False
+        """Whether the process has come to accept calls."""
+        self.wants_calls = False
+        """Whether it says that it can answer them: the probes of its program may fail."""
         self.restarts = 0
         self.admin = None if config.admin is None else UnixPath(str(folder / f"{index}.sock"))
         self.dump = None if config.metrics_dump is None else folder / f"{index}.prom"
         self.child: Child | None = None
+        self.on_change: Callable[[], object] = lambda: None
         self._stale = False
         self._listeners = listeners
         self._since = 0.0
@@ -135,9 +142,17 @@ class Worker:
         self._since = clock.now()
         if not await child.ready():
             raise WorkerFailed(self.name, await asyncio.shield(child.exited))
-        self.ready = True
+        self.ready = self.wants_calls = True
+        child.hear(self._hear)
+        self.on_change()
         if self._stale:
             self.reload()
+
+    def _hear(self, ready: bool) -> None:
+        if ready != self.wants_calls:
+            log.info("%s is %s", self.name, "ready again" if ready else "not ready")
+        self.wants_calls = ready
+        self.on_change()
 
     def reload(self) -> None:
         """Make the process read the service file anew, once it is ready: before that the signal would end it."""
@@ -153,8 +168,9 @@ class Worker:
             status = await asyncio.shield(self.child.exited)
             await self.child.stop(0)  # and all processes that it started
             failures = 1 if self.ready and clock.now() - self._since >= _SETTLED else failures + 1
-            self.ready = False
+            self.ready = self.wants_calls = False
             self.child = None
+            self.on_change()
             log.error("%s %s; another one takes its place", self.name, ending(status))
             if failures > 1:
                 self._listeners.drop(self.index)
@@ -173,18 +189,41 @@ class Worker:
 class WorkerPool:
     """All workers of a service, and the state of the service as a whole."""
 
-    def __init__(self, config: ServiceConfig, folder: Path, stop_request: StopRequest) -> None:
+    def __init__(self, config: ServiceConfig, folder: Path, stop_request: StopRequest, beside: App | None = None) -> None:
+        self._beside = beside
+        """What runs beside the workers; None if nothing does."""
+        self._tell: Callable[[bool], object] | None = None
+        self._told = False
         self.listeners = Listeners(config)
         self.workers = [Worker(index, config, self.listeners, folder) for index in range(config.workers)]
         self._stop_request = stop_request
         self._complete = False
+        for worker in self.workers:
+            worker.on_change = self._changed
+        if beside is not None:
+            beside.readiness.on_change.append(lambda _: self._changed())
 
     @property
     def state(self) -> State:
-        """The state of the service. It starts to serve when all of its workers are ready, and serves as long as one of them is."""
+        """The state of the service. It starts to serve when all of its workers are ready, and serves as long as one of them is and nothing
+        that `once` of `run` depends on is missing."""
         if self._stop_request:
             return "stopping"
-        return "serving" if self._complete and any(worker.ready for worker in self.workers) else "starting"
+        if not self._complete or not any(worker.ready for worker in self.workers):
+            return "starting"
+        missing = self._beside is not None and not self._beside.readiness.ready
+        return "unready" if missing or not any(worker.wants_calls for worker in self.workers) else "serving"
+
+    def on_change(self, tell: Callable[[bool], object]) -> None:
+        """Call `tell` with True once the service is ready, and whenever that changes."""
+        self._tell = tell
+        self._changed()
+
+    def _changed(self) -> None:
+        ready = self.state == "serving"
+        if self._tell is not None and ready != self._told:
+            self._told = ready
+            self._tell(ready)
 
     async def start(self) -> None:
         """Start the workers and wait until they are ready. Raises the error of `Worker.start` for the first worker that fails."""
@@ -225,11 +264,17 @@ class WorkerPool:
     def metrics(self) -> dict[str, str]:
         """The metrics of each worker that answers. All workers are asked at once, so one that does not answer delays no other."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
-            return _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
+            told = _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
+        return {**told, **self._own_metrics()}
 
     def last_metrics(self) -> dict[str, str]:
         """The metrics that each worker wrote at its exit."""
-        return _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
+        told = _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
+        return {**told, **self._own_metrics()}
+
+    def _own_metrics(self) -> dict[str, str]:
+        """The metrics of what runs beside the workers, if anything does."""
+        return {} if self._beside is None else {"once": generate_latest(self._beside.metrics.registry).decode()}
 
 
 class _Restarts(Collector):
@@ -248,13 +293,16 @@ def _told(texts: Iterable[tuple[Worker, str | None]]) -> dict[str, str]:
     return {str(worker.index): text for worker, text in texts if text is not None}
 
 
-async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) -> None:
+async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], once: main_function.Main[App] | None = None) -> None:
     """Run `config.workers` copies of this program until a stop is requested, and stop them in order. `read` reads the service file anew.
+    `once` is set up before the first of them, in this process, and ends after the last.
 
-    Raises SetupError if the address cannot be had, and WorkerFailed if a worker ends before it was ready for the first time.
+    Raises SetupError if the address cannot be had, and WorkerFailed if a worker ends before it was ready for the first time. Raises
+    WorkEnded for background work of `once` with the policy "stop", and ExitError if a resource of `once` fails at its end.
     """
     loop = asyncio.get_running_loop()
     patience = config.settle + config.grace + _PATIENCE
+    app = None if once is None else App(config)
     with contextlib.ExitStack() as stack:
         pool: WorkerPool | None = None
 
@@ -263,26 +311,47 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig]) ->
                 pool.reload(read_now)
 
         stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
+        if app is not None:
+            app.background_work.on_stop = stop_request.stop
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, stop_request.stop)
             parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=patience + _PATIENCE))
-        pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request)
+        pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request, app)
         try:
             if config.admin is not None:
                 address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.registry()))
                 log.info("%s answers probes on %s", config.name, address)
+            if app is not None and once is not None:
+                await app.setup(once, serves=False)
+                await app.readiness.asked()
             await pool.start()
             log.info("%s: %d workers serve on %s", config.name, config.workers, pool.listeners.place)
             if parent is not None:
-                parent.ready()
+                pool.on_change(parent.tell)
             await pool.keep()
         except asyncio.CancelledError:
             if not stop_request:
                 raise
         finally:
             try:
-                await pool.stop(patience)
+                await _stopped(pool, app, patience)
             finally:
                 if config.metrics_dump is not None:
                     write_exposition(merged(pool.last_metrics), config.metrics_dump)
+    if app is not None and app.background_work.ended is not None:
+        raise app.background_work.ended
+
+
+async def _stopped(pool: WorkerPool, app: App | None, patience: float) -> None:
+    """Stop the workers, then what ran beside them. Where an error is on its way already, a failure of the latter is for the log alone."""
+    failing = sys.exception() is not None
+    try:
+        await pool.stop(patience)
+    finally:
+        if app is not None:
+            try:
+                await app.close()
+            except ExitError:
+                if not failing:
+                    raise

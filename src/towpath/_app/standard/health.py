@@ -36,19 +36,24 @@ class Health(Service):
         self._states = dict.fromkeys(("", *services), ServingStatus.NOT_SERVING)
         self._changed = asyncio.Event()
         self._over = False
+        self._ready = True
 
     def set(self, service: str, status: ServingStatus) -> None:
         """Change the state of one service. The empty name is that of the server. Raises KeyError for a service that is not served."""
         if service not in self._states:
             raise KeyError(f"this server has no service {service!r}")
         self._states[service] = status
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._wake()
 
     def set_all(self, status: ServingStatus) -> None:
         """Change the state of the server and of all its services."""
         for service in self._states:
             self.set(service, status)
+
+    def set_ready(self, ready: bool) -> None:
+        """While the application is not ready, report every service as NOT_SERVING, whatever its own state is."""
+        self._ready = ready
+        self._wake()
 
     def shut_down(self) -> None:
         """Change every state to NOT_SERVING for good. Watchers get the state, then UNAVAILABLE, so that the server need not wait for
@@ -58,7 +63,7 @@ class Health(Service):
 
     async def check(self, request: Any, ctx: Context) -> Any:
         """The state of a service now."""
-        status = self._states.get(request.service)
+        status = self._status(request.service)
         if status is None:
             raise RpcError(Code.NOT_FOUND, f"this server has no service {shortened(request.service)!r}")
         return _Response(status=status)
@@ -68,10 +73,20 @@ class Health(Service):
         told: ServingStatus | None = None
         while True:
             changed = self._changed
-            status = self._states.get(request.service, ServingStatus.SERVICE_UNKNOWN)
+            status = self._status(request.service)
+            status = ServingStatus.SERVICE_UNKNOWN if status is None else status
             if status is not told:
                 told = status
                 yield _Response(status=status)
             if self._over:
                 raise RpcError(Code.UNAVAILABLE, "the server is shutting down")
             await changed.wait()
+
+    def _status(self, service: str) -> ServingStatus | None:
+        """The state that callers are told; None for a service that is not served."""
+        status = self._states.get(service)
+        return status if self._ready or status is None else ServingStatus.NOT_SERVING
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
