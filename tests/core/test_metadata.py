@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +90,15 @@ def test_any_other_ascii_is_a_value(value: str) -> None:
 def test_a_binary_key_wants_bytes() -> None:
     with pytest.raises(ValueError, match="metadata 'a-bin' ends in -bin, so its value must be bytes, not str"):
         Metadata([("a-bin", "text")])
+
+
+def test_a_mapping_is_refused_since_its_keys_alone_would_be_taken_for_pairs() -> None:
+    mapping: Any = {"ab": "1"}  # whose key is a pair, too
+    with pytest.raises(TypeError, match=r"^metadata are pairs, of which a key may have several; give mapping.items"):
+        Metadata(mapping)
+    nothing: Any = {}
+    assert Metadata(nothing) == EMPTY
+    assert list(Metadata(mapping.items())) == [("ab", "1")]
 
 
 def test_what_was_received_is_not_checked_again() -> None:

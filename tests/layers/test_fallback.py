@@ -128,6 +128,11 @@ async def test_the_last_answer_is_that_to_the_same_request_of_the_same_caller(ha
     assert await stage.fails("x", tenant="t", metadata=Metadata([("authorization", "Bearer you")]))
 
 
+async def test_a_request_that_is_no_message_is_one_sentence(hand):
+    with pytest.raises(TypeError, match=r"a request of echo.v1.EchoService/Say is SayRequest, and not an object of dict"):
+        await Stage(hand, LastAnswer()).handler({"n": 1}, Context("a/b"))
+
+
 async def test_the_last_answer_grows_too_old(hand):
     stage = Stage(hand, LastAnswer(max_age=60))
     await stage.say()

@@ -106,6 +106,13 @@ def deadline_exceeded(method: str) -> RpcError:
     return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
 
 
+def not_a_message(request: object, method: str, expected: type | None = None) -> TypeError:
+    """The error of a call of `method` whose request is no message, such as a dict."""
+    name = "a message" if expected is None else expected.__name__
+    example = "" if expected is None else f"; write {name}(...), with its fields as keyword arguments"
+    return TypeError(f"a request of {method} is {name}, and not an object of {type(request).__name__}{example}")
+
+
 def several_responses(source: str) -> RpcError:
     """What a call ends in that takes one response, and to which `source`, a method or a server, sent several."""
     return RpcError(Code.INTERNAL, f"{source} answered with more than one message")

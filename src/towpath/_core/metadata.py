@@ -68,7 +68,10 @@ class Metadata:
     _pairs: Final[tuple[tuple[str, Value], ...]]
 
     def __init__(self, pairs: Pairs = ()) -> None:
-        """Check and keep `pairs`. Raises ValueError that names the first key which gRPC cannot carry, or which is owned."""
+        """Check and keep `pairs`. Raises ValueError that names the first key which gRPC cannot carry, or which is owned, and
+        TypeError for a mapping, of which iteration gives the keys alone."""
+        if isinstance(pairs, Mapping) and pairs:
+            raise TypeError("metadata are pairs, of which a key may have several; give mapping.items() in place of a mapping")
         self._pairs = tuple(_checked(key, value) for key, value in pairs)
 
     @staticmethod

@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.decisions import Decision, Signal, unheard
-from towpath._core.errors import RpcError, SetupError
+from towpath._core.errors import RpcError, SetupError, not_a_message
 from towpath._core.metadata import FALLBACK, Metadata, Value
 from towpath._core.outcome import BLAMES_SERVER, Outcome, classify
 from towpath._core.policies import FallbackPolicy, check_last_answers
@@ -194,7 +194,10 @@ class _Remembering(_FallbackHandler):
 
     async def handle(self, request: Any, ctx: Context) -> Any:
         # The key is made first: the caller may change the request as soon as it has been sent.
-        key = (ctx.tenant, tuple(ctx.metadata), request.SerializeToString(deterministic=True))
+        try:
+            key = (ctx.tenant, tuple(ctx.metadata), request.SerializeToString(deterministic=True))
+        except AttributeError:
+            raise not_a_message(request, self._method.full_name, self._method.request) from None
         try:
             response = await self._following(request, ctx)
         except RpcError as error:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
-from towpath._core.errors import Code, RpcError, deadline_exceeded, several_responses
+from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message, several_responses
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart
@@ -146,7 +146,10 @@ def grpc_unary_handler(
 
     async def attempt(request: Message, ctx: Context) -> Message:
         # INLINED: unary_handler, Attempt, Pool.available, decoded; held to them by tests/transport/client/test_attempt.py
-        message = request.SerializeToString()
+        try:
+            message = request.SerializeToString()
+        except AttributeError:
+            raise not_a_message(request, name, method.request) from None
         link = pool.sole
         if link is None or link.loop is not get_running_loop() or not link.connection.can_open():
             link = pool.pick(ctx, method) or await pool.link_for(ctx, method)

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from towpath._core.calls.asynchronous import ClientExchange, CostlyResponse
 from towpath._core.context import Context
-from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
@@ -178,7 +178,10 @@ class ClientStream(Stream):
             raise RuntimeError(f"the call of {self._exchange.ctx.method} was half-closed; nothing more can be sent on it")
         if AFTER_SEND_FRAME[self.state] == ILLEGAL:
             return False
-        raw = message.SerializeToString()
+        try:
+            raw = message.SerializeToString()
+        except AttributeError:
+            raise not_a_message(message, self._exchange.ctx.method) from None
         body = framing.frame(raw, self._compression) if self._compression is not None else framing.pack_prefix(0, len(raw)) + raw
         self._link.connection.send_piece(self, body)
         self._link.gather()
@@ -270,7 +273,10 @@ def stream_handler(
 
     async def attempt(exchange: ClientExchange[Any, Any], ctx: Context) -> None:
         request = exchange.request
-        body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
+        try:
+            body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
+        except AttributeError:
+            raise not_a_message(request, method.full_name, method.request) from None
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         connection = link.connection
         stream = ClientStream(link, exchange, response_type, limit, protocol.stream_reader(limit), compression=compression)

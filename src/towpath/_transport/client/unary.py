@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from towpath._core.context import Context
-from towpath._core.errors import Code, RpcError, deadline_exceeded
+from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
 from towpath._transport.client.endpoints.pool import Pool
@@ -129,7 +129,11 @@ def unary_handler(
     implied = method.default_criticality
 
     async def attempt(request: Message, ctx: Context) -> Message:
-        body = protocol.unary_body(request.SerializeToString(), compression)  # what may raise comes before a guard has let the attempt pass
+        try:
+            message = request.SerializeToString()
+        except AttributeError:
+            raise not_a_message(request, method.full_name, method.request) from None
+        body = protocol.unary_body(message, compression)  # what may raise comes before a guard has let the attempt pass
         link = pool.available(ctx, method) or await pool.link_for(ctx, method)
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
         link.connection.request(stream, head, literals_for(link, protocol, ctx, implied), body)
