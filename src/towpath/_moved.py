@@ -186,7 +186,7 @@ _HOMES: Final = {
     "_core.http_bindings": "towpath.generated",
     "_core.policies": "towpath.generated",
     "_core.propagation.trust": "towpath.settings",
-    "_core.unstarted_calls": "towpath.layers",
+    "_core.calls.unstarted_calls": "towpath.layers",
     "_layers": "towpath.layers",
     "_layers.admission.adaptive_limit": "towpath.settings",
     "_layers.admission.wait_limits": "towpath.settings",

@@ -5,10 +5,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from towpath import _moved
+from towpath._core.calls.unstarted_calls import HearsUnstarted
 from towpath._core.decisions import Decision, Signal, rejection
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
 from towpath._core.service import Handler, Layer
-from towpath._core.unstarted_calls import HearsUnstarted
 
 __all__ = [
     "ADMIT",

@@ -180,6 +180,30 @@ class TestCallOptions:
     def test_take_a_key(self) -> None:
         assert CallOptions(idempotency_key="4a1f-88").idempotency_key == "4a1f-88"
 
+    def test_replaced_have_the_rest_of_what_they_had(self) -> None:
+        reply = Reply()
+        options = CallOptions(
+            timeout=1.0,
+            criticality=Criticality.SHEDDABLE,
+            tenant="acme",
+            metadata=[("a", "b")],
+            reply=reply,
+            wait_for_ready=True,
+            idempotency_key="k",
+        )
+        other = options.replace(timeout=None, tenant="")
+        fields = {name: getattr(options, name) for name in CallOptions.__slots__}
+        told = {name: getattr(other, name) for name in CallOptions.__slots__}
+        propagated = tuple((name, "" if name == "tenant" else value) for name, value in options.propagated)
+        assert told == {**fields, "timeout": None, "tenant": "", "propagated": propagated}
+        assert {name: getattr(options.replace(), name) for name in CallOptions.__slots__} == fields
+
+    def test_replaced_are_checked(self) -> None:
+        with pytest.raises(ValueError, match="timeout is -1"):
+            NO_OPTIONS.replace(timeout=-1)
+        with pytest.raises(TypeError, match="tiemout"):
+            NO_OPTIONS.replace(tiemout=1)  # pyright: ignore[reportCallIssue] # that is what the test is about
+
 
 class TestAnotherAttempt:
     def test_is_the_same_call_but_for_its_number_and_its_span(self) -> None:
@@ -234,3 +258,27 @@ class TestCopies:
         ctx = Context.received("a.B/C", deadline, criticality, metadata, "127.0.0.1:1", traceparent)
         expected = Context("a.B/C", deadline, criticality=criticality, metadata=metadata, peer="127.0.0.1:1", traceparent=traceparent)
         assert slots(ctx) == slots(expected)
+
+
+class TestReplace:
+    def test_changes_what_is_given_and_nothing_else(self) -> None:
+        ctx = Context("a.B/C", 3.0, tenant="acme", metadata=Metadata([("k", "v")]), peer="127.0.0.1:1", traceparent=TRACEPARENT, attempt=2)
+        other = ctx.replace(metadata=[("k", "w")], tenant="", criticality=Criticality.SHEDDABLE, idempotency_key="once")
+        changed = {"metadata": Metadata([("k", "w")]), "tenant": "", "criticality": Criticality.SHEDDABLE, "idempotency_key": "once"}
+        assert slots(other) == {**slots(ctx), **changed}
+        assert slots(ctx.replace()) == slots(ctx)
+
+    def test_leaves_the_trace_and_the_answers_metadata_to_both(self) -> None:
+        ctx = Context("a.B/C")
+        other = ctx.replace(metadata=Metadata([("k", "v")]))
+        assert other.trace is ctx.trace
+        assert other.reply is ctx.reply
+
+    def test_checks_what_it_is_given(self) -> None:
+        ctx = Context("a.B/C")
+        with pytest.raises(ValueError, match="tenant is"):
+            ctx.replace(tenant="\n")
+        with pytest.raises(ValueError, match="idempotency_key is"):
+            ctx.replace(idempotency_key="a b")
+        with pytest.raises(ValueError, match="te"):
+            ctx.replace(metadata=[("te", "x")])

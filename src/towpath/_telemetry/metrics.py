@@ -19,10 +19,10 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, generate_latest
 
 from towpath._core import clock
+from towpath._core.calls.unstarted_calls import OnUnstarted
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, SetupError, first_cause
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.unstarted_calls import OnUnstarted
 from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.histogram import DurationHistogram, Series
 

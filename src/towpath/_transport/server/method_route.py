@@ -6,12 +6,12 @@ from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
+from towpath._core.calls.unstarted_calls import OnUnstarted
 from towpath._core.context import Criticality
 from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.early_rejection import EarlyRejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodKind, MethodSpec
-from towpath._core.unstarted_calls import OnUnstarted
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
 

@@ -6,12 +6,12 @@ from typing import Final
 
 from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.calls.thread_handlers import asynchronous
+from towpath._core.calls.unstarted_calls import unstarted_callbacks
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
-from towpath._core.unstarted_calls import unstarted_callbacks
 from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate

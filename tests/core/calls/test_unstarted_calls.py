@@ -4,9 +4,9 @@ from typing import Any
 
 from google.protobuf.wrappers_pb2 import StringValue
 
+from towpath._core.calls.unstarted_calls import OnUnstarted, unstarted_callbacks
 from towpath._core.errors import Code
 from towpath._core.service import Handler, MethodSpec
-from towpath._core.unstarted_calls import OnUnstarted, unstarted_callbacks
 
 SAY = MethodSpec(service="echo.v1.EchoService", name="Say", request=StringValue, response=StringValue)
 
