@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from towpath import _moved
+from towpath._core.calls.message_interception import OnMessage, intercept_messages
 from towpath._core.calls.unstarted_calls import HearsUnstarted
 from towpath._core.decisions import Decision, Signal, rejection
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, Rejection, RejectsEarly
@@ -18,9 +19,11 @@ __all__ = [
     "Handler",
     "HearsUnstarted",
     "Layer",
+    "OnMessage",
     "Rejection",
     "RejectsEarly",
     "Signal",
+    "intercept_messages",
     "rejection",
 ]
 

@@ -176,6 +176,7 @@ def test_what_the_file_sets_to_a_target_has_a_row_for_each_key(config, capsys):
     assert found["targets.flight_data.throttle"][0] == "off; default on"
     assert found["targets.flight_data.connection_backoff.max_delay"][0] == "5s; default 10s"
     assert found["targets.flight_data.outlier_detection"][0] == "false; default true"
+    assert found["targets.detected.layers"][0] == "shop.layers:Audit, shop.layers:Tag; default none"
     assert found["targets.detected.max_age"][0] == "off; default 300s"
     assert found["targets.detected.outlier_detection.stdev_factor"][0] == "0.7; default 1.9"
     assert not [row for row in found if row.startswith("targets.weather")]

@@ -21,6 +21,7 @@ from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd
 from towpath._app.life_cycle.readiness import DEFAULT_EVERY, DEFAULT_TIMEOUT, Probe, Readiness
 from towpath._app.life_cycle.resources import LAST_WORDS, Resources
 from towpath._app.methods import configured_methods
+from towpath._app.named_layers import named_layers
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
@@ -38,6 +39,7 @@ from towpath._core.errors import SetupError
 from towpath._core.propagation.trust import Trust
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
+from towpath._layers.own_layers import checked_layers
 from towpath._layers.quota import RateStore
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Address, Server
@@ -57,7 +59,8 @@ class App:
     opens and closes the store.
 
     `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`). It must be a plain
-    function, and quick. An exception that it raises is logged and fails no call. Raises SetupError if it is async.
+    function, and quick. An exception that it raises is logged and fails no call. Raises SetupError if it is async, and for one of `layers`
+    that is no layer.
     """
 
     def __init__(
@@ -76,7 +79,8 @@ class App:
         self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
         self.metrics = CallMetrics(registry)
         self._signal = with_callback(self.metrics.decisions, on_decision)
-        self._stack = ServerStack(self.metrics, own=layers, store=self._store, rates=self._rates, signal=self._signal)
+        own = checked_layers(layers, "layers")
+        self._stack = ServerStack(self.metrics, own=own, store=self._store, rates=self._rates, signal=self._signal)
         self.health: Health | None = None
         """The service `grpc.health.v1.Health`, once the application has started."""
         self.state: Literal["starting", "serving", "stopping"] = "starting"
@@ -177,7 +181,8 @@ class App:
     def channel(self, name: str) -> Channel:
         """The channel to the target with the logical name `name`, made on first use and closed with the application.
 
-        Raises SetupError that lists the known targets if `name` is not one, and for a name in `[[methodConfig]]` that no method has.
+        Raises SetupError that lists the known targets if `name` is not one, for a name in `[[methodConfig]]` that no method has, and for a
+        layer of the target's `layers` that cannot be had.
         """
         target = self.config.target(name)
         channel = self._channels.get(target)
@@ -193,6 +198,7 @@ class App:
                 resilience=target.resilience,
                 limits=target.limits,
                 signal=self._signal,
+                layers=named_layers(target.layers, target.layers_where),
             )
         return channel
 

@@ -21,8 +21,9 @@ from towpath._contracts.policy import MethodConfig
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
 from towpath._core.decisions import Signal
-from towpath._core.service import MethodSpec, Req, Res, UnaryCall
+from towpath._core.service import Layer, MethodSpec, Req, Res, UnaryCall
 from towpath._layers.fallback import Fallback, Source
+from towpath._layers.own_layers import checked_layers
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Channel as BareChannel
 from towpath._transport import ChannelOptions
@@ -34,7 +35,7 @@ class Channel:
     may share it. Once that loop is closed, or in a forked process, it connects anew in the loop that uses it next. A call in a second loop
     beside an open one raises RuntimeError."""
 
-    __slots__ = ("_bare", "_fallback", "_stack")
+    __slots__ = ("_bare", "_fallback", "_layers", "_stack")
 
     def __init__(
         self,
@@ -48,9 +49,12 @@ class Channel:
         resilience: Resilience = DEFAULT,
         limits: ChannelLimits = NO_OTHER_LIMITS,
         signal: Signal | None = None,
+        layers: Sequence[Layer] = (),
     ) -> None:
         """`target` is `host:port`, `dns:///host:port`, `static:///a:1,b:2` or `unix:path`. `signal` is told of each decision; by default it
-        is the counter of `metrics`. Raises SetupError if the target has another form, or needs TLS."""
+        is the counter of `metrics`. `layers` are the application's own. Raises SetupError if the target has another form, or needs TLS, and
+        for a layer that is none."""
+        self._layers = checked_layers(layers, "layers")
         signal = metrics.decisions if signal is None else signal
         guards = guards_of(resilience, chance.generator(), signal)
         self._bare = BareChannel(
@@ -75,6 +79,16 @@ class Channel:
         derived = object.__new__(type(self))
         derived._bare, derived._stack = self._bare, self._stack
         derived._fallback = self._stack.fallback({method.full_name: source for method, source in sources.items()})
+        derived._layers = self._layers
+        return derived
+
+    def with_layers(self, layers: Sequence[Layer]) -> Self:
+        """A channel to the same target with `layers` around its calls, the first of them outermost, outside the layers that this one has
+        (`docs/howto/middleware.md`). The new channel uses this one's connections, retry budget and all else, so only this one has to be
+        closed. Raises SetupError for a layer that is none."""
+        derived = object.__new__(type(self))
+        derived._bare, derived._stack, derived._fallback = self._bare, self._stack, self._fallback
+        derived._layers = (*checked_layers(layers, "layers"), *self._layers)
         return derived
 
     @property
@@ -103,11 +117,11 @@ class Channel:
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method` with its stack composed around the transport."""
-        return self._stack.open(method, self._bare.handler(method), self._fallback)
+        return self._stack.open(method, self._bare.handler(method), self._fallback, self._layers)
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
         """The callable that begins a call of the streaming `method`, with its stack composed around the transport."""
-        return self._stack.open_stream(method, self._bare.handler(method), self._fallback)
+        return self._stack.open_stream(method, self._bare.handler(method), self._fallback, self._layers)
 
 
 def connect(
@@ -121,6 +135,7 @@ def connect(
     resilience: Resilience = DEFAULT,
     limits: ChannelLimits = NO_OTHER_LIMITS,
     on_decision: DecisionCallback | None = None,
+    layers: Sequence[Layer] = (),
 ) -> Channel:
     """A channel to `target` with the default stack. It connects on the first call. Close it, or use it with `async with`.
 
@@ -135,6 +150,9 @@ def connect(
 
     `on_decision` is called with each `Decision` about a call, such as a retry, a hedge or a rejection by the throttle
     (`docs/howto/log-rejected-calls.md`). It must be a plain function, and quick.
+
+    `layers` are the application's own, the first of them outermost. They stand around the default stack, and so around all attempts at a
+    call (`docs/howto/middleware.md`). Raises SetupError for a layer that is none.
     """
     settings = config or ServiceConfig()
     configured_methods(settings)
@@ -149,6 +167,7 @@ def connect(
         resilience=resilience,
         limits=limits,
         signal=with_callback(metrics.decisions, on_decision),
+        layers=layers,
     )
 
 

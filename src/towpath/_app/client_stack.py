@@ -2,11 +2,13 @@
 explain` prints the stack.
 
 The order is outermost first. The context comes before all layers that read it. The metrics come before all layers that reject, so that
-rejections are counted. Layers below `retry` run once per attempt, so that the throttle sees each attempt.
+rejections are counted. The application's own layers stand between the two: a call that they answer is no call to the target, and one that
+they make twice is two. Layers below `retry` run once per attempt, so that the throttle sees each attempt.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -25,6 +27,7 @@ from towpath._layers.context import BoundMethod, ClientContext
 from towpath._layers.deadline import Deadline
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
+from towpath._layers.own_layers import OwnLayers
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
@@ -72,21 +75,23 @@ class ClientStack:
         """The layer that answers failed calls from `sources`, by the method's full name, and for other methods as the service file says."""
         return Fallback(source_of=lambda method: sources.get(method.full_name) or self._source(method), signal=self._signal)
 
-    def open(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> UnaryCall[Req, Res]:
-        """The whole stack of `method` around `transport`, with the values from service file and contract. `fallback` (default: the service
-        file's) stands directly inside the metrics, so that the metrics count what the caller gets. Raises SetupError for a value that
-        `method` cannot have, such as a fallback of a streaming method."""
+    def open(
+        self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None, own: Sequence[Layer] = ()
+    ) -> UnaryCall[Req, Res]:
+        """The whole stack of `method` around `transport`, with the values from service file and contract. `own` are the application's
+        layers, around all others but the context. `fallback` (default: the service file's) stands directly inside the metrics, so that
+        they count its answers. Raises SetupError for a value that `method` cannot have, such as a fallback of a streaming method."""
         self._methods = self._with_full_names(self._as_written, method)
-        return self._registered(
-            method, transport, fallback, self._client_context(method).open(method, self._composed(method, transport, fallback))
-        )
+        compose_anew = partial(self._composed, method, transport, fallback, own)
+        return self._registered(method, compose_anew, self._client_context(method).open(method, compose_anew()))
 
-    def open_stream(self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None) -> StreamOpener[Req, Res]:
+    def open_stream(
+        self, method: MethodSpec[Req, Res], transport: Handler, fallback: Fallback | None = None, own: Sequence[Layer] = ()
+    ) -> StreamOpener[Req, Res]:
         """The whole stack of the streaming `method` around `transport`, composed as by `open`."""
         self._methods = self._with_full_names(self._as_written, method)
-        return self._registered(
-            method, transport, fallback, self._client_context(method).open_stream(method, self._composed(method, transport, fallback))
-        )
+        compose_anew = partial(self._composed, method, transport, fallback, own)
+        return self._registered(method, compose_anew, self._client_context(method).open_stream(method, compose_anew()))
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
         """Check that every bound method can have the values that `methods` give it. Raises SetupError that names the entry."""
@@ -134,18 +139,19 @@ class ClientStack:
         policy = self._policy(method)
         return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
 
-    def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None) -> Handler:
-        return compose(self._all(fallback or self._fallback), method, transport)
+    def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, own: Sequence[Layer]) -> Handler:
+        layers = self._all(fallback or self._fallback)
+        return compose((OwnLayers(own, "client"), *layers) if own else layers, method, transport)
 
     def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers
         return metrics, fallback, *inner
 
-    def _registered(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, bound: BoundMethod[_Call]) -> _Call:
+    def _registered(self, method: MethodSpec[Any, Any], compose_anew: Callable[[], Handler], bound: BoundMethod[_Call]) -> _Call:
         rebind = bound.replace  # the closure must not hold `bound`, whose `call` is the key of the weak dictionary
 
         def recompose() -> None:
-            rebind(self._client_context(method), self._composed(method, transport, fallback))
+            rebind(self._client_context(method), compose_anew())
 
         self._bound[bound.call] = method, recompose
         return bound.call

@@ -23,6 +23,7 @@ from towpath._layers.context import ServerContext
 from towpath._layers.deadline import Deadline
 from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.store import IdempotencyStore
+from towpath._layers.own_layers import OwnLayers
 from towpath._layers.quota import Quota, RateLimit, RateStore
 from towpath._telemetry.metrics import CallMetrics
 
@@ -62,7 +63,7 @@ class ServerStack:
             RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
             Bulkhead(compartment_of=self._compartment_of, signal=signal),
         )
-        self._inner = (*limits, *own, Idempotency(store, signal=signal))
+        self._inner: tuple[Layer, ...] = (*limits, *([OwnLayers(own, "server")] if own else ()), Idempotency(store, signal=signal))
 
     def layers(self, settings: ServiceConfig, methods: Iterable[MethodSpec[Any, Any]]) -> tuple[Layer, ...]:
         """The layers that `settings` ask for, outermost first. They must be composed at once, since the quotas and bulkheads hold from now

@@ -9,7 +9,7 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Self, TypeVar
@@ -25,7 +25,7 @@ from towpath._core.calls.asynchronous import ClientExchange
 from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall, patched_by_gevent
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError
-from towpath._core.service import MethodSpec, Req, Res
+from towpath._core.service import Layer, MethodSpec, Req, Res
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ChannelOptions
 from towpath._transport.tls import ClientTls
@@ -136,10 +136,11 @@ def connect_sync(
     resilience: Resilience = DEFAULT,
     limits: ChannelLimits = NO_OTHER_LIMITS,
     on_decision: DecisionCallback | None = None,
+    layers: Sequence[Layer] = (),
 ) -> SyncChannel:
     """A channel to `target` for code without asyncio. The parameters are those of `towpath.connect`. Close it, or use it with `with`;
     channels that are open at the end of the process are closed then. `on_decision` is called in the thread of the loop that makes the
-    calls, and not in the caller's. Raises SetupError."""
+    calls, and not in the caller's, and so are `layers`. Raises SetupError."""
     make = partial(
         connect,
         target,
@@ -151,6 +152,7 @@ def connect_sync(
         resilience=resilience,
         limits=limits,
         on_decision=on_decision,
+        layers=layers,
     )
     return SyncChannel(make, process_runner)
 

@@ -93,6 +93,7 @@ def _of_target(target: "ConfiguredTarget") -> Iterator[Told]:
     yield _compared("throttle", policies.throttle, usual_policies.throttle)
     yield from _below("throttle", told(resilience.THROTTLE_KEYS, policies.throttle_options, usual_policies.throttle_options))
     yield from _below("retry_budget", told(targets.RETRY_BUDGET, policies.budget, usual_policies.budget))
+    yield _compared("layers", ", ".join(target.layers) or "none", "none")
 
 
 def _source(settings: "ServiceConfig", key: str) -> str:

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
 from towpath._core.context import CRITICAL, CallOptions, Context, Criticality
+from towpath._core.errors import SetupError
 from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 
@@ -159,15 +160,21 @@ class Layer(Protocol):
         ...
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """A handler that does this role's work around `following`, or `following` itself if the role has nothing to do for `method`."""
+        """A handler that does this role's work around `following`, or `following` itself if the role has nothing to do for `method`. It is
+        called for each method when a server starts or a client is made, and again when settings are reloaded."""
         ...
 
 
 def compose(layers: Sequence[Layer], method: MethodSpec[Any, Any], innermost: Handler) -> Handler:
-    """Wrap `innermost` in `layers`, the first of them outermost."""
+    """Wrap `innermost` in `layers`, the first of them outermost. Raises SetupError for a layer whose `wrap` gives no handler."""
     handler = innermost
     for layer in reversed(layers):
         handler = layer.wrap(method, handler)
+        if not callable(handler):
+            raise SetupError(
+                f"the layer {layer.role!r} gave {handler!r} for {method.full_name}; its `wrap` returns a handler, which is a function of a "
+                "request and a context, or `following` if it has nothing to do"
+            )
     return handler
 
 

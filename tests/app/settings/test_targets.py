@@ -45,6 +45,7 @@ retry_budget = { ratio = 0.1, min_concurrent = 1 }
 address = "dns:///detected:1"
 max_age = "off"
 keepalive_time = "off"
+layers = ["shop.layers:Audit", "shop.layers:Tag"]
 [targets.detected.outlier_detection]
 interval = "1s"
 base_ejection_time = "2s"
@@ -95,7 +96,7 @@ def test_a_target_has_the_settings_of_its_table(tmp_path):
     file.write_text(WHOLE)
     config = load(file, {})
     assert config.target("Flight_Data") == ConfiguredTarget("dns:///flights:8081", OPTIONS, RESILIENCE, LIMITS)
-    assert config.target("detected") == ConfiguredTarget("dns:///detected:1", DETECTED)
+    assert config.target("detected") == ConfiguredTarget("dns:///detected:1", DETECTED, layers=("shop.layers:Audit", "shop.layers:Tag"))
     assert config.target("weather") == ConfiguredTarget("static:///a:1,b:2")
 
 
@@ -178,6 +179,11 @@ def test_a_delay_that_is_left_out_gives_way_to_the_other(setting, backoff, tmp_p
         ),
         ('x = { address = "y:1", outlier_detection = 1 }', "targets.x.outlier_detection: expected `bool | table`, got `int`"),
         ('x = { address = "y:1", outlier_detection = { hosts = 1 } }', "unknown key targets.x.outlier_detection.hosts"),
+        ('x = { address = "y:1", layers = "shop.layers:Audit" }', "targets.x.layers: expected `array`, got `str`"),
+        (
+            'x = { address = "y:1", layers = ["a:B", "shop.layers"] }',
+            "targets.x.layers[1] is 'shop.layers'; give a module and a name in it",
+        ),
         ('x = "y:1"\n[targets.X]\naddress = "z:1"', "targets.X differs from another target only in case"),
     ],
 )

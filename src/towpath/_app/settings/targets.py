@@ -24,12 +24,14 @@
     outlier_detection = false               # compare no endpoints (gRFC A50); true without it; or a table with its values
     breaker = "shadow"                      # only count calls that the breaker would keep away; or "off"; "on" without it; or a table
     throttle = "off"                        # or "shadow"; "on" without it; or a table
+    layers = ["shop.layers:Audit"]          # the service's own layers around its calls; the first one is outermost
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, min_concurrent = 3 }
 
 `towpath.transport.ChannelOptions`, `Backoff` and `Ejection` explain the settings and their defaults, `towpath._app.settings.resilience` the
 last three, and `towpath._wire.http2.limits.Limits` those of HTTP/2. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +57,9 @@ VARIABLE: Final = "TOWPATH_TARGET_"
 DURATIONS: Final = ("slow_start", "connect_timeout", "max_age", "resolve_interval", "keepalive_time", "keepalive_timeout")
 """The settings of a target whose values are durations."""
 
+
+LAYER_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""The form of a layer's import path: a module, a colon, and a name in the module."""
 
 MESSAGE_LIMIT: Final = Number("message_limit", 1, 2**32 - 1, "bytes")
 """The range of a target's `message_limit`: gRPC has four bytes for the size of a message."""
@@ -149,6 +154,7 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     breaker: Mode | BreakerSettings = "on"
     throttle: Mode | ThrottleSettings = "on"
     retry_budget: BudgetSettings = BudgetSettings()
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +193,10 @@ class ConfiguredTarget:
     """How calls treat a target that fails or is overloaded."""
     limits: ChannelLimits = NO_OTHER_LIMITS
     """The limits of responses, and the compression of requests."""
+    layers: tuple[str, ...] = ()
+    """Import paths of the service's own layers around its calls, the first of them outermost (see `towpath._app.named_layers`)."""
+    layers_where: str = field(default="layers", compare=False)
+    """The place of `layers` in the file, for messages."""
 
 
 def configured(named: Mapping[str, str | TargetSettings], source: Path | None, env: Mapping[str, str]) -> dict[str, ConfiguredTarget]:
@@ -202,7 +212,9 @@ def configured(named: Mapping[str, str | TargetSettings], source: Path | None, e
         else:
             address = Target.parse(setting.address, f"{where}.address").text
             channel, resilience, limits = _options(setting, where), _resilience(setting, where), _limits(setting, where)
-            targets[normal_name(name)] = ConfiguredTarget(address, channel, resilience, limits)
+            for number, path in enumerate(setting.layers):
+                check_layer_path(path, f"{where}.layers[{number}]")
+            targets[normal_name(name)] = ConfiguredTarget(address, channel, resilience, limits, setting.layers, f"{where}.layers")
     for variable, address in env.items():
         if variable.startswith(VARIABLE) and len(variable) > len(VARIABLE):
             name = normal_name(variable[len(VARIABLE) :])
@@ -257,6 +269,12 @@ def _limits(setting: TargetSettings, where: str) -> ChannelLimits:
         compression=None if setting.compression == "off" else setting.compression,
         http2=options(Limits, setting.http2, WINDOWS, f"{where}.http2"),
     )
+
+
+def check_layer_path(path: str, where: str) -> None:
+    """Check that `path` has the form of an import path. Raises SetupError that names the setting `where`."""
+    if not LAYER_PATH.fullmatch(path):
+        raise SetupError(f'{where} is {path!r}; give a module and a name in it, such as "shop.layers:Audit"')
 
 
 def normal_name(name: str) -> str:
