@@ -15,6 +15,7 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
+from towpath._wire.http.cors import CorsOptions
 
 __all__ = [
     "AdmissionMode",
@@ -23,6 +24,7 @@ __all__ = [
     "BudgetOptions",
     "ChannelLimits",
     "Compartment",
+    "CorsOptions",
     "LimitOptions",
     "MethodConfig",
     "NamedBulkhead",

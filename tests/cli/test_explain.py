@@ -26,6 +26,7 @@ LIMITS = (
     "keepalive.",
     "http1.",
     "http2.",
+    "cors",
     "admission.",
 )
 """The starts of the rows about the limits of the server."""

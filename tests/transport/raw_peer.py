@@ -67,9 +67,14 @@ class RawPeer:
         return seen
 
     def fields(self, frame: Frame) -> dict[bytes, bytes]:
-        """The fields of a HEADERS frame. Every block of the connection has to pass through here, in order."""
+        """The fields of a HEADERS frame, of those with one name the last. Every block of the connection has to pass through here or
+        `field_list`, in order."""
+        return dict(self.field_list(frame))
+
+    def field_list(self, frame: Frame) -> list[tuple[bytes, bytes]]:
+        """All fields of a HEADERS frame."""
         block = self._decoder.decode(frame[3])
-        return dict((*block.known.fields, *block.extra))
+        return [*block.known.fields, *block.extra]
 
     async def closed(self) -> None:
         """Until the peer has closed the connection."""

@@ -241,6 +241,7 @@ class App:
             documents=self._documents(),
             unknown_query=self.config.unknown_query,
             max_timeout=options.max_timeout,
+            cors=options.cors,
             signal=self._signal,
             trust=self.config.trust,
         )

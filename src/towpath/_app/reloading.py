@@ -34,6 +34,7 @@ NEEDS_RESTART: Final = {
     "server.keepalive": "service.keepalive",
     "server.http1": "service.http1",
     "server.http2": "service.http2",
+    "server.cors": "service.cors",
     "idempotency": "service.idempotency",
     "idempotency_memory": "service.idempotency_memory",
     "quota_store": "service.quota_store",

@@ -21,6 +21,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
     """The limits of the server itself, which hold for all its methods together."""
     from towpath._app.settings import server_options as tables
     from towpath._app.settings.option_tables import OFF, told
+    from towpath._app.settings.server.cors import told as cors_told
     from towpath._app.settings.trust import told as trust_told
     from towpath._contracts.policy import DEFAULT
     from towpath._core.propagation.trust import DEFAULT_TRUST
@@ -44,6 +45,7 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
         *_below("keepalive", kept if given.keepalive is not None else [("time", OFF, next(kept)[1])]),
         *_below("http1", told(tables.HTTP1, given.http1, usual.http1)),
         *_below("http2", told(tables.HTTP2, given.http2, usual.http2)),
+        *(_below("cors", cors_told(given.cors)) if given.cors is not None else [("cors", OFF, None)]),
         *_below("admission", told(tables.LIMIT, options.limit, admission.limit)),
         *_below("admission", told(tables.QUEUE, options.queue, admission.queue)),
     )

@@ -29,6 +29,8 @@
     stream_window = 262144           # and connection_window, max_frame_size: bytes
     reset_burst = 1000               # and resets_per_second, overhead_burst, overhead_per_second
 
+    [service.cors]                   # pages of other origins: see `towpath._app.settings.server.cors`
+
     [service.admission]              # or admission = "on", "shadow" or "off" in [service]
     mode = "on"
     initial_limit = 20               # and min_limit, max_limit: see `towpath._layers.admission.adaptive_limit.LimitOptions`
@@ -43,6 +45,7 @@ from typing import Final, Literal
 import msgspec
 
 from towpath._app.settings.option_tables import OFF, Keys, Number, Seconds, options
+from towpath._app.settings.server.cors import CorsSettings
 from towpath._core.errors import SetupError
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
@@ -50,6 +53,7 @@ from towpath._transport import ConnectionLimits
 from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.socket_options import MAX_KEEPALIVE, TcpKeepalive
 from towpath._wire.compression import CompressionName
+from towpath._wire.http.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 from towpath._wire.http2.frames import DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW
@@ -215,6 +219,8 @@ class ServerOptions:
     """What a connection of HTTP/1.1 allows its client."""
     http2: Limits = DEFAULT_LIMITS
     """What a connection of HTTP/2 allows its client."""
+    cors: CorsOptions | None = None
+    """Which pages of other origins may call; None for none."""
 
     def __post_init__(self) -> None:
         HEADER_LIMIT.read(self.header_limit, "header_limit")
@@ -230,6 +236,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: KeepaliveSettings = KeepaliveSettings()
     http1: Http1Settings = Http1Settings()
     http2: Http2Settings = Http2Settings()
+    cors: CorsSettings | None = None
 
     def server_options(self, where: str) -> ServerOptions:
         """The options, checked. Raises SetupError that names the place below `where`."""
@@ -241,6 +248,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
             keepalive=_keepalive(self.keepalive, f"{where}.keepalive"),
             http1=options(Http1Limits, self.http1, HTTP1, f"{where}.http1"),
             http2=options(Limits, self.http2, HTTP2, f"{where}.http2"),
+            cors=None if self.cors is None else self.cors.options(f"{where}.cors"),
         )
 
 

@@ -113,6 +113,9 @@ class Http2Exchange(UnfinishedStream):
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
         if end:
             fields = self._fitting(fields)
+        cors = self._route.cors
+        if cors is not None:
+            head, fields = cors.added_to(head, fields)
         literals = b"".join(literal(name, value) for name, value in fields)
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 

@@ -17,8 +17,10 @@ from towpath._wire.codec import PROTO
 from towpath._wire.compression import Negotiation, negotiate
 from towpath._wire.connect.errors import error_body
 from towpath._wire.dialect import WholeResponse
+from towpath._wire.grpc.dialect import HEAD as GRPC_HEAD
 from towpath._wire.grpc.dialect import trailers_only
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http.cors import Cors, CorsFields, CorsOptions
 from towpath._wire.http.fields import REQUEST, Field, Section, Template
 from towpath._wire.propagation import Inherited
 from towpath._wire.protocol import DialectFactory, MethodTable
@@ -79,7 +81,7 @@ class GrpcUnaryRoute:
 class DialectRoute:
     """A head that asks for a method in any protocol, whose calls `towpath._transport.server.exchange` runs through a dialect."""
 
-    __slots__ = ("_fields", "_negotiation", "bodiless", "dialects", "expects_continue", "inherited", "method_route", "needs_http2")
+    __slots__ = ("_fields", "_negotiation", "bodiless", "cors", "dialects", "expects_continue", "inherited", "method_route", "needs_http2")
 
     def __init__(
         self, head: Section, method_route: MethodRoute, dialects: DialectFactory, belief: Belief, *, expects_continue: bool = False
@@ -91,6 +93,8 @@ class DialectRoute:
         self.dialects = dialects
         self.inherited = Inherited(head.fields, method_route.criticality, belief)
         self.expects_continue = expects_continue
+        self.cors: CorsFields | None = None
+        """What responses have for pages of other origins; None without such a setting."""
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
         self._negotiation = dialects.negotiation
@@ -116,11 +120,15 @@ class DirectResponse:
         """What to send now. The fields of the head that vary are given."""
         return self._response
 
+    def with_cors(self, cors: CorsFields) -> "DirectResponse":
+        """The same, with fields for pages of other origins, unless it is one in gRPC, which no page can read."""
+        return self if self._response.head is GRPC_HEAD else DirectResponse(cors.response(self._response))
+
 
 class DocumentResponse(DirectResponse):
     """A head that asks for a document."""
 
-    __slots__ = ("_belief", "_fields", "_heads", "_make")
+    __slots__ = ("_belief", "_cors", "_fields", "_heads", "_make")
 
     def __init__(self, head: Section, make: Callable[[], Document], heads: dict[tuple[int, str], Template], belief: Belief) -> None:
         """`heads` are the heads of documents that were sent before, by status and content type."""
@@ -128,9 +136,14 @@ class DocumentResponse(DirectResponse):
         self._make = make
         self._heads = heads
         self._belief = belief
+        self._cors: CorsFields | None = None
 
     def answer(self, extra: Sequence[Field], /) -> WholeResponse:
         """The document, or that the caller must not see it."""
+        response = self._document(extra)
+        return response if self._cors is None else self._cors.response(response)
+
+    def _document(self, extra: Sequence[Field]) -> WholeResponse:
         made = self._make()
         if made.trusted_only and not Inherited((*self._fields, *extra), belief=self._belief).trusted:
             return _WITHHELD
@@ -141,10 +154,16 @@ class DocumentResponse(DirectResponse):
             head = self._heads[key] = Template(*fields)
         return WholeResponse(head, (), made.body)
 
+    def with_cors(self, cors: CorsFields) -> "DocumentResponse":
+        """The same, with fields for pages of other origins from now on."""
+        self._cors = cors
+        return self
+
 
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
-    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has. `max_timeout` bounds callers' timeouts."""
+    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has. `max_timeout` bounds callers' timeouts.
+    `cors` says which pages of other origins may call."""
 
     def __init__(
         self,
@@ -155,7 +174,9 @@ class Routes:
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         unknown_query: UnknownQuery = "refuse",
         max_timeout: MaxTimeout = None,
+        cors: CorsOptions | None = None,
     ) -> None:
+        self._cors = None if cors is None else Cors(cors)
         self._documents = {path.encode(): document for path, document in documents.items()}
         self._document_heads: dict[tuple[int, str], Template] = {}
         self._method_routes: dict[bytes, MethodRoute] = {}
@@ -195,8 +216,31 @@ class Routes:
     def resolve(self, head: Section, belief: Belief = Belief.ALL) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
         """What becomes of a head, from now on remembered on it. `belief` is what the server believes of the connection that the head came
         over; a head is no other connection's."""
-        route = head.route = self._resolve(head, belief)
+        route = self._resolve(head, belief) if self._cors is None else self._resolve_for_pages(self._cors, head, belief)
+        head.route = route
         return route
+
+    def _resolve_for_pages(self, cors: Cors, head: Section, belief: Belief) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+        fields = dict(head.fields)
+        preflight = cors.preflight(fields) if head.method == b"OPTIONS" else None
+        if preflight is not None:
+            return DirectResponse(preflight)
+        route = self._resolve(head, belief)
+        if isinstance(route, GrpcUnaryRoute):  # no page can call in gRPC, whose trailers browsers do not show
+            return route
+        added = cors.fields(fields.get(b"origin"))
+        if isinstance(route, DirectResponse):
+            return route.with_cors(added)
+        route.cors = added
+        return route
+
+    def oversized(self, fields: Sequence[Field], reason: str) -> Section:
+        """The head in the place of one that is too large (`oversized_head`)."""
+        head = oversized_head(fields, reason)
+        if self._cors is not None:
+            direct: DirectResponse = head.route
+            head.route = direct.with_cors(self._cors.fields(dict(fields).get(b"origin")))
+        return head
 
     def _resolve(self, head: Section, belief: Belief) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
         fields = dict(head.fields)

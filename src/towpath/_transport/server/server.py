@@ -25,6 +25,7 @@ from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
 from towpath._wire.compression import CompressionName, configured
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 
@@ -47,7 +48,8 @@ class Server:
     applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
     `trust` says whose words about tenant and criticality hold (`towpath._core.propagation.trust`; by default those of private networks).
     `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `max_timeout` (seconds;
-    "contract" for the timeouts that contracts declare; None for any) is the longest timeout that a caller gets. `signal` is told of the
+    "contract" for the timeouts that contracts declare; None for any) is the longest timeout that a caller gets. `cors` says which pages of
+    other origins may call (None: browsers let none). `signal` is told of the
     connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
     """
 
@@ -65,10 +67,13 @@ class Server:
         documents: Documents = NO_DOCUMENTS,
         unknown_query: UnknownQuery = "refuse",
         max_timeout: MaxTimeout = None,
+        cors: CorsOptions | None = None,
         signal: Signal = unheard,
         trust: Trust = DEFAULT_TRUST,
     ) -> None:
-        self.routes = Routes(services, layers, documents, message_limit=message_limit, unknown_query=unknown_query, max_timeout=max_timeout)
+        self.routes = Routes(
+            services, layers, documents, message_limit=message_limit, unknown_query=unknown_query, max_timeout=max_timeout, cors=cors
+        )
         self.limits = limits
         self.http1_limits = http1_limits or Http1Limits()
         self.compression = configured(compression)

@@ -19,10 +19,15 @@ known_names: set[bytes] = set()
 _MOST_KNOWN_NAMES: Final = 1024
 """Names in the set at most."""
 
-OF_THE_HEAD: Final = frozenset({b"te", b"content-length", b"content-type", b"expect", b"grpc-encoding", b"grpc-accept-encoding"})
+OF_THE_HEAD: Final = frozenset(
+    {
+        *(b"te", b"content-length", b"content-type", b"expect", b"grpc-encoding", b"grpc-accept-encoding"),
+        *(b"origin", b"access-control-request-method", b"access-control-request-headers"),
+    }
+)
 """Fields that decide what a head means. A section with one of them among its literals is never split into head and literals. So what a
-server or client derives from a head can be remembered on its section, and holds whatever the literals are. The last two are gRPC's: this
-HTTP/2 is written for RPC."""
+server or client derives from a head can be remembered on its section, and holds whatever the literals are. Two are gRPC's, since
+this HTTP/2 is written for RPC. The last three are those of pages from other origins (CORS)."""
 _LONGEST_LENGTH: Final = 19
 """A content-length has fewer digits than this; 2**63 has as many."""
 

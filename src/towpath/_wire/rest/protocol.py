@@ -20,7 +20,7 @@ from towpath._wire.rest.router import NoMatch, Router
 _METHOD_NOT_ALLOWED: Final = 405
 _UNSUPPORTED_MEDIA_TYPE: Final = 415
 _OPTIONS: Final = Template((b":status", b"200"))
-"""The head of a response that says what may be asked of a path. That a browser may ask it from elsewhere (CORS) is for a proxy to say."""
+"""The head of a response that says what may be asked of a path."""
 
 
 class RestProtocol(RpcProtocol):

@@ -15,6 +15,7 @@ from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._wire.dialect import WholeResponse
+from towpath._wire.http.cors import CorsFields
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
 
@@ -114,7 +115,9 @@ class Http1Link(ServerLink[Http1Connection]):
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
             return Http1Exchange(self, route.answer(()))
-        return Http1Exchange(self, _NEEDS_HTTP2 if isinstance(route, GrpcUnaryRoute) or route.needs_http2 else route)
+        if isinstance(route, GrpcUnaryRoute):
+            return Http1Exchange(self, _NEEDS_HTTP2)
+        return Http1Exchange(self, _NEEDS_HTTP2 if route.needs_http2 else route, route.cors)
 
     def now(self) -> float:
         return clock.now()
@@ -158,12 +161,13 @@ class Http1Link(ServerLink[Http1Connection]):
 class Http1Exchange:
     """One request and its response: the `towpath._transport.server.response_writer.ResponseWriter` of a call over HTTP/1.1."""
 
-    __slots__ = ("_answer", "_call", "_connection", "_link")
+    __slots__ = ("_answer", "_call", "_connection", "_cors", "_link")
 
-    def __init__(self, link: Http1Link, answer: DialectRoute | WholeResponse) -> None:
+    def __init__(self, link: Http1Link, answer: DialectRoute | WholeResponse, cors: CorsFields | None = None) -> None:
         self._link = link
         self._connection = link.connection
         self._answer = answer
+        self._cors = cors
         self._call: ServerExchange | None = None
 
     @property
@@ -214,6 +218,8 @@ class Http1Exchange:
         return 0
 
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+        if self._cors is not None:
+            head, fields = self._cors.added_to(head, fields)
         (_, status), *constant = head.fields
         self._connection.send_head(int(status), [*constant, *fields], end=end)
 

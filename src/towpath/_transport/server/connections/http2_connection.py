@@ -16,7 +16,7 @@ from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.direct_response import DirectResponseStream, RefusedStream
 from towpath._transport.server.grpc_unary import ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
-from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, oversized_head
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
@@ -166,7 +166,7 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def oversized(self, fields: Sequence[Field], reason: str) -> Section:
         """A request has too large a head."""
-        return oversized_head(fields, reason)
+        return self.site.routes.oversized(fields, reason)
 
     def now(self) -> float:
         """The time in seconds."""
