@@ -2,6 +2,7 @@
 
 from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.resilience import Resilience
+from towpath._app.settings.server.messages import NamedMessageOptions
 from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions, ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.targets import ChannelLimits
@@ -15,6 +16,7 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
+from towpath._transport.message_options import MessageOptions
 from towpath._wire.http.cors import CorsOptions
 
 __all__ = [
@@ -26,8 +28,10 @@ __all__ = [
     "Compartment",
     "CorsOptions",
     "LimitOptions",
+    "MessageOptions",
     "MethodConfig",
     "NamedBulkhead",
+    "NamedMessageOptions",
     "NamedQuota",
     "QueueOptions",
     "Quota",

@@ -79,5 +79,5 @@ def test_without_it_the_limit_is_grpcs(tmp_path):
 def test_no_message_is_smaller_than_a_byte(limit, tmp_path):
     path = tmp_path / "towpath.toml"
     path.write_text(f"[service]\nmessage_limit = {limit}\n", encoding="utf-8")
-    with pytest.raises(SetupError, match=rf"service\.message_limit: {limit} is no size of a message; write a number of bytes"):
+    with pytest.raises(SetupError, match=rf"service\.message_limit: {limit} is out of range; give 1 to 4294967295 bytes"):
         load(path, {})

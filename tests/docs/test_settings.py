@@ -18,12 +18,12 @@ from towpath._app.settings import (
     targets,
     tls,
 )
-from towpath._app.settings.server import cors
+from towpath._app.settings.server import cors, messages
 from towpath.settings import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "settings.md").read_text()
 TABLES = "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
-MODULES = (attempts, declarations, fallback, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, cors)
+MODULES = (attempts, declarations, fallback, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, cors, messages)
 STRUCTS = sorted(
     {kind for module in MODULES for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)}, key=str
 )

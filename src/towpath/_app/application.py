@@ -20,12 +20,13 @@ from towpath._app.life_cycle import main_function
 from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd
 from towpath._app.life_cycle.readiness import DEFAULT_EVERY, DEFAULT_TIMEOUT, Probe, Readiness
 from towpath._app.life_cycle.resources import LAST_WORDS, Resources
-from towpath._app.methods import configured_methods
+from towpath._app.methods import check_targets, configured_methods
 from towpath._app.named_layers import named_layers
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
+from towpath._app.settings.server.messages import by_full_name
 from towpath._app.settings.server_options import with_header_limit
 from towpath._app.settings.service_file import DEFAULT_NAME, ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
@@ -236,6 +237,7 @@ class App:
             http1_limits=replace(options.http1, max_head=options.header_limit),
             message_limit=self.config.message_limit,
             compression=options.compression,
+            methods=by_full_name(self.config.messages, self._methods()),
             connections=options.connections,
             keepalive=options.keepalive,
             documents=self._documents(),
@@ -296,6 +298,7 @@ class App:
         """Check that the methods exist which `[[methodConfig]]` names. This is done once, so that the log has each warning once."""
         if not self._names_checked:
             configured_methods(self.config)
+            check_targets(self.config)
             self._names_checked = True
 
     def _check_keys(self) -> None:

@@ -14,6 +14,7 @@ from towpath._app.client_stack import ClientStack
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.methods import configured_methods
 from towpath._app.settings.resilience import DEFAULT, Resilience, guards_of
+from towpath._app.settings.server.messages import entry_for
 from towpath._app.settings.server_options import with_header_limit
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import NO_OTHER_LIMITS, ChannelLimits
@@ -21,7 +22,7 @@ from towpath._contracts.policy import MethodConfig
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
 from towpath._core.decisions import Signal
-from towpath._core.service import Layer, MethodSpec, Req, Res, UnaryCall
+from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.own_layers import checked_layers
 from towpath._telemetry.metrics import CallMetrics
@@ -35,7 +36,7 @@ class Channel:
     may share it. Once that loop is closed, or in a forked process, it connects anew in the loop that uses it next. A call in a second loop
     beside an open one raises RuntimeError."""
 
-    __slots__ = ("_bare", "_fallback", "_layers", "_stack")
+    __slots__ = ("_bare", "_fallback", "_layers", "_messages", "_stack")
 
     def __init__(
         self,
@@ -68,6 +69,7 @@ class Channel:
             guards=guards,
             signal=signal,
         )
+        self._messages = limits.methods
         self._stack = ClientStack(metrics, config.methods, resilience, signal=signal)
         self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
@@ -77,7 +79,7 @@ class Channel:
         to the same request (see `towpath._layers.fallback`). The new channel uses this one's connections, retry budget and all else, so
         only this one has to be closed."""
         derived = object.__new__(type(self))
-        derived._bare, derived._stack = self._bare, self._stack
+        derived._bare, derived._stack, derived._messages = self._bare, self._stack, self._messages
         derived._fallback = self._stack.fallback({method.full_name: source for method, source in sources.items()})
         derived._layers = self._layers
         return derived
@@ -87,7 +89,7 @@ class Channel:
         (`docs/howto/middleware.md`). The new channel uses this one's connections, retry budget and all else, so only this one has to be
         closed. Raises SetupError for a layer that is none."""
         derived = object.__new__(type(self))
-        derived._bare, derived._stack, derived._fallback = self._bare, self._stack, self._fallback
+        derived._bare, derived._stack, derived._fallback, derived._messages = self._bare, self._stack, self._fallback, self._messages
         derived._layers = (*checked_layers(layers, "layers"), *self._layers)
         return derived
 
@@ -117,11 +119,15 @@ class Channel:
 
     def bind(self, method: MethodSpec[Req, Res]) -> UnaryCall[Req, Res]:
         """The callable for the unary `method` with its stack composed around the transport."""
-        return self._stack.open(method, self._bare.handler(method), self._fallback, self._layers)
+        return self._stack.open(method, self._innermost(method), self._fallback, self._layers)
 
     def bind_stream(self, method: MethodSpec[Req, Res]) -> StreamOpener[Req, Res]:
         """The callable that begins a call of the streaming `method`, with its stack composed around the transport."""
-        return self._stack.open_stream(method, self._bare.handler(method), self._fallback, self._layers)
+        return self._stack.open_stream(method, self._innermost(method), self._fallback, self._layers)
+
+    def _innermost(self, method: MethodSpec[Any, Any]) -> Handler:
+        entry = entry_for(method, self._messages)
+        return self._bare.handler(method, None if entry is None else entry.options)
 
 
 def connect(

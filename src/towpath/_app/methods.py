@@ -10,12 +10,13 @@ import inspect
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from towpath._app.settings.method_names import with_full_names
 from towpath._app.settings.service_file import ServiceConfig
-from towpath._contracts.policy import MethodConfig
+from towpath._contracts.policy import MethodConfig, MethodName
 from towpath._core.errors import SetupError
 from towpath._core.service import MethodSpec, Service
 
@@ -76,3 +77,16 @@ def configured_methods(config: ServiceConfig, methods: Sequence[MethodSpec[Any, 
             raise SetupError(f"{error}; {where_contracts_are(config.source)}")
         _log.warning("%s; the entry is for nothing unless a client of that service is imported later (service.contracts is empty)", error)
     return written_out
+
+
+def check_targets(config: ServiceConfig) -> None:
+    """Check that the methods exist which `[targets.X.methods]` names. Raises SetupError, or warns, as `configured_methods` does."""
+    targets = [target for target in config.targets.values() if not isinstance(target, str)]
+    entries = [entry for target in targets for entry in target.limits.methods]
+    named = [MethodConfig(names=tuple(map(_name, entry.methods)), source=entry.where) for entry in entries]
+    configured_methods(replace(config, methods=tuple(named)))
+
+
+def _name(text: str) -> MethodName:
+    service, _, method = text.removeprefix("/").partition("/")
+    return service, method

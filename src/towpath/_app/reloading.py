@@ -27,6 +27,7 @@ NEEDS_RESTART: Final = {
     "openapi": "service.openapi",
     "unknown_query": "service.unknown_query",
     "message_limit": "service.message_limit",
+    "messages": "service.methods",
     "server.header_limit": "service.header_limit",
     "server.compression": "service.compression",
     "server.max_timeout": "service.max_timeout",

@@ -97,7 +97,7 @@ def _client_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> l
         ("hedge", _hedges(policy.hedge.value), policy.hedge.source),
         ("fallback", _fallback(policy.fallback.value), policy.fallback.source),
         *_about_targets(),
-        *target_settings(settings),
+        *target_settings(settings, spec),
         *_key(spec, "the caller has to give one", "the caller's, or one made for each call"),
         *_declared(spec),
     ]
@@ -130,11 +130,13 @@ def _about_targets() -> list[tuple[str, str, str]]:
 def _server_values(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> list[tuple[str, str, str]]:
+    from towpath._app.settings.server.messages import by_full_name, entry_for
     from towpath._cli.explained_limits import server_limits
     from towpath._contracts.policy import DEFAULT, resolve
 
     # As in gRPC, a service file's entry for a method is for clients: a server takes the values that a call brings.
     policy = resolve(spec)
+    by_full_name(settings.messages, methods)  # a name that no method has is an error here too
     admission = settings.admission_options
     limit = f"{admission.limit.initial} calls at first while the loop is late, then what serves best"
     kept = settings.idempotency.partition(":")[0]  # the rest may hold a password
@@ -144,7 +146,7 @@ def _server_values(
         ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
         ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
         *_shares(spec, methods, settings),
-        *server_limits(settings),
+        *server_limits(settings, entry_for(spec, settings.messages)),
         ("keys", f"kept in: {kept}", DEFAULT if kept == "memory" else "service.idempotency"),
         *_key(spec, "a call without one is INVALID_ARGUMENT", "a call may come without one"),
         *_declared(spec),

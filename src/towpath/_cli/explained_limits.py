@@ -9,16 +9,18 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from towpath._app.settings.server.messages import NamedMessageOptions
     from towpath._app.settings.service_file import ServiceConfig
     from towpath._app.settings.targets import ConfiguredTarget
+    from towpath._core.service import MethodSpec
 
 Row = tuple[str, str, str]
 Told = tuple[str, str, str | None]
 """A key, its value, and its default if that is another one."""
 
 
-def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
-    """The limits of the server itself, which hold for all its methods together."""
+def server_limits(settings: "ServiceConfig", own: "NamedMessageOptions | None" = None) -> Iterator[Row]:
+    """The limits of the server itself, which hold for all its methods together. `own` is the method's table of `[service.methods]`."""
     from towpath._app.settings import server_options as tables
     from towpath._app.settings.option_tables import OFF, told
     from towpath._app.settings.server.cors import told as cors_told
@@ -50,7 +52,11 @@ def server_limits(settings: "ServiceConfig") -> Iterator[Row]:
         *_below("admission", told(tables.QUEUE, options.queue, admission.queue)),
     )
     for key, value, default in rows:
-        yield (key, value, DEFAULT) if default is None else (key, f"{value}; default {default}", _source(settings, f"service.{key}"))
+        set_for_method = None if own is None else dict(_of_messages(own)).get(key)
+        if own is not None and set_for_method is not None:
+            yield key, f"{set_for_method}; {value} for other methods", f"{own.where}.{key}"
+        else:
+            yield (key, value, DEFAULT) if default is None else (key, f"{value}; default {default}", _source(settings, f"service.{key}"))
 
 
 def _readers(setting: bool | str) -> str:
@@ -58,13 +64,28 @@ def _readers(setting: bool | str) -> str:
     return setting if isinstance(setting, str) else str(setting).lower()
 
 
-def target_settings(settings: "ServiceConfig") -> Iterator[Row]:
-    """What the service file sets to its targets other than the default."""
+def target_settings(settings: "ServiceConfig", spec: "MethodSpec[Any, Any]") -> Iterator[Row]:
+    """What the service file sets to its targets other than the default, and to the method `spec` there."""
+    from towpath._app.settings.server.messages import entry_for
+
     for name, target in settings.targets.items():
         for key, value, default in () if isinstance(target, str) else _of_target(target):
             if default is not None:
                 row = f"targets.{name}.{key}"
                 yield row, f"{value}; default {default}", _source(settings, row)
+        own = None if isinstance(target, str) else entry_for(spec, target.limits.methods)
+        for key, value in () if own is None else _of_messages(own):
+            if own is not None:
+                yield f"targets.{name}.{key}", f"{value} for this method", f"{own.where}.{key}"
+
+
+def _of_messages(own: "NamedMessageOptions") -> Iterator[tuple[str, str]]:
+    """What a method's table has."""
+    options = own.options
+    if options.message_limit is not None:
+        yield "message_limit", f"{options.message_limit} bytes"
+    if options.compression is not None:
+        yield "compression", options.compression
 
 
 def _of_target(target: "ConfiguredTarget") -> Iterator[Told]:

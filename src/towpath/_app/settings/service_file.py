@@ -13,7 +13,7 @@
     unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     idempotency_memory = 33554432                        # bytes of keys and answers in memory
-    message_limit = 4194304                              # bytes of a request message; gRPC's default of 4 MiB without it
+    message_limit = 4194304                              # bytes of a request message, or "4MiB"; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
     trust = ["10.4.0.0/16"]                              # whose tenants and criticalities hold (`towpath._app.settings.trust`)
@@ -49,6 +49,7 @@ is only a warning in the log, since a client of it may be imported later (`towpa
 
 `towpath._app.settings.server_options` explains the limits of the server: `service.header_limit`, `service.compression`,
 `[service.connections]`, `[service.keepalive]`, `[service.http1]`, `[service.http2]` and `[service.admission]`.
+`towpath._app.settings.server.messages` explains `[service.methods]`, by which single methods have other limits.
 `towpath._app.settings.quotas_and_bulkheads` explains `[quotas]` and `[bulkheads]`, which limit tenants and methods.
 `towpath._app.settings.declarations` explains `service.owns`, `service.serves`, `[[calls]]` and `[[waivers]]`; only `towpath check` reads
 them.
@@ -77,6 +78,8 @@ from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.fallback import FallbackSettings
 from towpath._app.settings.idempotency_store import memory_of
 from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
+from towpath._app.settings.server.messages import MessageTable, NamedMessageOptions, check_budget, messages_of
+from towpath._app.settings.server.size import message_limit_of
 from towpath._app.settings.server_options import (
     AdmissionMode,
     AdmissionOptions,
@@ -124,7 +127,8 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     reflection: Readers = "trusted"
     openapi: Readers = "trusted"
     unknown_query: UnknownQuery = "refuse"
-    message_limit: int = DEFAULT_MESSAGE_LIMIT
+    message_limit: int | str = DEFAULT_MESSAGE_LIMIT
+    methods: dict[str, MessageTable] = msgspec.field(default_factory=dict[str, MessageTable])
     admission: AdmissionMode | AdmissionSettings = "on"
     idempotency: str = "memory"
     idempotency_memory: int = DEFAULT_MAX_BYTES
@@ -186,6 +190,8 @@ class ServiceConfig:
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT
     """Bytes that a request message may have, before and after decompression."""
+    messages: tuple[NamedMessageOptions, ...] = ()
+    """The tables of `[service.methods]`: other limits, and compressions, of single methods' messages."""
     server: ServerOptions = field(default_factory=ServerOptions)
     """What the server allows its clients (see `towpath._app.settings.server_options`)."""
     admission: AdmissionMode = "on"
@@ -263,6 +269,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     listen, listen_where = _listen(file.service.listen, source, env)
     grace, settle = file.service.grace, file.service.settle
     admission, admission_options = admission_of(file.service.admission, f"{source}: service.admission")
+    server = file.service.server_options(f"{source}: service")
+    messages = messages_of(file.service.methods, f"{source}: service.methods")
+    check_budget(messages, server.connections.max_buffered)
     methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
     by_method_name(methods)  # two entries for one name are an error now, and not when the first client is made
     return ServiceConfig(
@@ -275,8 +284,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         reflection=file.service.reflection,
         openapi=file.service.openapi,
         unknown_query=file.service.unknown_query,
-        message_limit=_message_limit(file.service.message_limit, source),
-        server=file.service.server_options(f"{source}: service"),
+        message_limit=message_limit_of(file.service.message_limit, f"{source}: service.message_limit"),
+        messages=messages,
+        server=server,
         admission=admission,
         admission_options=admission_options,
         idempotency=env.get("TOWPATH_IDEMPOTENCY") or file.service.idempotency,
@@ -324,12 +334,6 @@ def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> 
     if env.get("TOWPATH_ADMIN"):
         return parse_place(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
     return None if setting is None else parse_place(setting, f"{source}: service.admin")
-
-
-def _message_limit(setting: int, source: Path | None) -> int:
-    if setting < 1:
-        raise SetupError(f"{source}: service.message_limit: {setting} is no size of a message; write a number of bytes, 1 or more")
-    return setting
 
 
 def _method(item: _Method, where: str) -> MethodConfig:

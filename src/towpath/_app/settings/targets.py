@@ -16,7 +16,7 @@
     resolve_interval = "30s"
     keepalive_time = "60s"
     keepalive_timeout = "20s"
-    message_limit = 4194304                 # bytes of a response message
+    message_limit = 4194304                 # bytes of a response message, or "4MiB"
     header_limit = 16384                    # bytes of a response's header fields
     compression = "gzip"                    # of requests; "off" without it
     http2 = { stream_window = 262144, connection_window = 4194304, max_frame_size = 16384 }
@@ -27,6 +27,7 @@
     layers = ["shop.layers:Audit"]          # the service's own layers around its calls; the first one is outermost
     retry_budget = { ratio = 0.1, per_second = 5.0, concurrent_ratio = 0.2, min_concurrent = 3 }
 
+Tables `[targets.airports.methods."Service/Method"]` have the limits of single methods (`towpath._app.settings.server.messages`).
 `towpath.transport.ChannelOptions`, `Backoff` and `Ejection` explain the settings and their defaults, `towpath._app.settings.resilience` the
 last three, and `towpath._wire.http2.limits.Limits` those of HTTP/2. A variable TOWPATH_TARGET_<NAME> replaces the address alone.
 """
@@ -42,6 +43,8 @@ import msgspec
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.option_tables import OFF, Keys, Number, Seconds, options
 from towpath._app.settings.resilience import DEFAULT, BreakerSettings, Mode, Resilience, ThrottleSettings, breaker_of, throttle_of
+from towpath._app.settings.server.messages import MessageTable, NamedMessageOptions, messages_of
+from towpath._app.settings.server.size import message_limit_of
 from towpath._app.settings.server_options import DEFAULT_HEADER_LIMIT, HEADER_LIMIT, WINDOWS, CompressionSetting, header_limit
 from towpath._core.errors import SetupError
 from towpath._layers.retry_budget import BudgetOptions
@@ -145,9 +148,10 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     resolve_interval: str | None = None
     keepalive_time: str | None = None
     keepalive_timeout: str | None = None
-    message_limit: int | None = None
+    message_limit: int | str | None = None
     header_limit: int | None = None
     compression: CompressionSetting = "off"
+    methods: dict[str, MessageTable] = {}
     http2: ClientHttp2Settings = ClientHttp2Settings()
     connection_backoff: ConnectionBackoffSettings = ConnectionBackoffSettings()
     outlier_detection: bool | OutlierDetectionSettings = True
@@ -169,6 +173,8 @@ class ChannelLimits:
     `http2`."""
     compression: CompressionName | None = None
     """The compression of requests; None for none."""
+    methods: tuple[NamedMessageOptions, ...] = ()
+    """Other limits, and compressions, of single methods' messages."""
     http2: Limits = DEFAULT_LIMITS
     """What a connection of HTTP/2 allows its server."""
 
@@ -264,9 +270,10 @@ def _resilience(setting: TargetSettings, where: str) -> Resilience:
 def _limits(setting: TargetSettings, where: str) -> ChannelLimits:
     size = setting.message_limit
     return ChannelLimits(
-        message_limit=DEFAULT_MESSAGE_LIMIT if size is None else int(MESSAGE_LIMIT.read(size, f"{where}.message_limit")),
+        message_limit=DEFAULT_MESSAGE_LIMIT if size is None else message_limit_of(size, f"{where}.message_limit"),
         header_limit=header_limit(setting.header_limit, where),
         compression=None if setting.compression == "off" else setting.compression,
+        methods=messages_of(setting.methods, f"{where}.methods"),
         http2=options(Limits, setting.http2, WINDOWS, f"{where}.http2"),
     )
 

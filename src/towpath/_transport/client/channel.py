@@ -22,6 +22,7 @@ from towpath._transport.client.load_balancing.endpoint_guard import Guards
 from towpath._transport.client.options import ChannelOptions
 from towpath._transport.client.stream import stream_handler
 from towpath._transport.client.unary import unary_handler
+from towpath._transport.message_options import AS_USUAL, NO_METHODS, MessageOptions, MethodOptions
 from towpath._transport.tls import ClientTls, RotatingClient
 from towpath._wire.compression import CompressionName, configured
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -35,11 +36,12 @@ class Channel:
     """Calls to `target` (see `towpath._transport.client.endpoints.target`) over gRPC on HTTP/2, or in the protocol of `options`: the bare
     path, no layers.
 
-    Safe to share among tasks of one loop. Once that loop is closed, or in a forked process, the channel connects anew in the loop that
-    uses it next; a call in a second loop beside an open one raises RuntimeError. `message_limit` (bytes, default 4 MiB) bounds answers
-    before and after decompression, and how many messages are within one, as it does on a server (`towpath.transport.Server`);
-    `compression` is applied to requests. A call on a target that cannot be reached raises UNAVAILABLE naming it and why, unless its options
-    say `wait_for_ready`: then it waits until its deadline. Nothing is retried.
+    Safe to share among tasks of one loop. Once that loop is closed, or in a forked process, the channel connects anew in the loop that uses
+    it next; a call in a second loop beside an open one raises RuntimeError. `message_limit` (bytes, default 4 MiB) bounds answers before
+    and after decompression, and how many messages are within one, as it does on a server (`towpath.transport.Server`); `compression` is
+    applied to requests. `methods` are other limits and compressions of single methods, by full names. A call on a target that cannot be
+    reached raises UNAVAILABLE naming it and why, unless its options say `wait_for_ready`: then it waits until its deadline. Nothing is
+    retried.
 
     A channel has to be closed. One that is dropped, together with all clients that were made with it, warns (ResourceWarning) and closes
     its connections.
@@ -57,6 +59,7 @@ class Channel:
         limits: Limits = DEFAULT_LIMITS,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: CompressionName | None = None,
+        methods: MethodOptions = NO_METHODS,
         options: ChannelOptions | None = None,
         tls: ClientTls | None = None,
         insecure: bool = False,
@@ -77,6 +80,7 @@ class Channel:
         self._authority = where.authority.encode()
         self._message_limit = message_limit
         self._compression = configured(compression)
+        self._methods = methods
         settings = options or ChannelOptions()
         self._protocol = CLIENT_HALVES[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
@@ -117,15 +121,16 @@ class Channel:
 
         return start
 
-    def handler(self, method: MethodSpec[Any, Any]) -> Handler:
-        """The innermost handler of the method's stack: one attempt over the network."""
-        handler = self._handler(method)
+    def handler(self, method: MethodSpec[Any, Any], options: MessageOptions | None = None) -> Handler:
+        """The innermost handler of the method's stack: one attempt over the network. `options` replace those that the channel has for the
+        method."""
+        handler = self._handler(method, options or self._methods.get(method.full_name, AS_USUAL))
         vars(handler)["owner"] = self._owner  # a client may outlive its channel
         return handler
 
-    def _handler(self, method: MethodSpec[Any, Any]) -> Handler:
-        compression = self._compression
-        limit = self._message_limit
+    def _handler(self, method: MethodSpec[Any, Any], own: MessageOptions) -> Handler:
+        compression = own.compresses(self._compression)
+        limit = own.limit(self._message_limit)
         protocol = self._protocol
         unary = method.kind is MethodKind.UNARY
         head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))

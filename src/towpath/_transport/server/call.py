@@ -15,7 +15,7 @@ from towpath._core.decisions import Decision, Signal
 from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
 from towpath._transport.decoding_thread import read_apart
 from towpath._transport.server.method_route import MethodRoute
-from towpath._wire.compression import Compression, MalformedData
+from towpath._wire.compression import MalformedData
 from towpath._wire.dialect import CostlyMessage
 
 ROLE: Final = "transport"
@@ -80,8 +80,6 @@ class CallLink(Protocol):
     create_task: "Callable[..., asyncio.Task[Any]]"
     signal: Signal
     """What is told of messages that a limit rejects."""
-    compression: Compression | None
-    """What the server compresses responses with where the caller accepts it."""
     draining: bool
     """Whether the connection ends with the last of its calls."""
     paused: bool

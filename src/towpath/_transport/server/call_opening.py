@@ -17,7 +17,7 @@ def open_call(link: CallLink, writer: ResponseWriter, route: DialectRoute, extra
     """The call that a request asks for; or the answer to one that cannot begin. `extra` are the fields of its head beside the route's."""
     method_route = route.method_route
     negotiation = route.negotiation(extra)
-    dialect = route.dialects.dialect(negotiation, link.compression, method_route.message_limit)
+    dialect = route.dialects.dialect(negotiation, method_route.compression, method_route.message_limit)
     if negotiation.fault is not None:
         method_route.tell_unstarted(negotiation.fault.code)
         return route.dialects.error_response(dialect, negotiation.fault)

@@ -294,7 +294,7 @@ class ServerCall(PartialStream):
         link = self._link
         connection = link.connection
         reply = ctx.cached_reply
-        if reply is None and link.compression is None:
+        if reply is None and method_route.compression is None:
             message = response.SerializeToString()
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
@@ -303,7 +303,7 @@ class ServerCall(PartialStream):
             else:
                 link.schedule_flush()
             return
-        compression = self._route.negotiation.response(link.compression)
+        compression = self._route.negotiation.response(method_route.compression)
         body = framing.frame(response.SerializeToString(), compression)
         head = metadata.encode(reply.headers) if reply is not None else b""
         trailers = metadata.encode(reply.trailers) if reply is not None else b""

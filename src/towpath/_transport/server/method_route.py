@@ -12,6 +12,7 @@ from towpath._core.disclosure.fault_log import FaultLog
 from towpath._core.early_rejection import EarlyRejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Handler, MethodKind, MethodSpec
+from towpath._wire.compression import Compression
 from towpath._wire.grpc import status
 from towpath._wire.hpack import literal
 
@@ -58,6 +59,8 @@ class MethodRoute:
     """How important calls are whose caller does not say."""
     message_limit: int
     """Bytes that a request message may have, before and after decompression."""
+    compression: Compression | None = None
+    """The compression of responses to callers that accept it."""
     max_timeout: float | None = None
     """Seconds that a call may take at the most, whatever its caller says; None for no such bound."""
     early_rejection: EarlyRejection | None = None

@@ -12,9 +12,10 @@ from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
+from towpath._transport.message_options import AS_USUAL, NO_METHODS, MethodOptions
 from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
 from towpath._wire.codec import PROTO
-from towpath._wire.compression import Negotiation, negotiate
+from towpath._wire.compression import CompressionName, Negotiation, configured, negotiate
 from towpath._wire.connect.errors import error_body
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc.dialect import HEAD as GRPC_HEAD
@@ -162,8 +163,9 @@ class DocumentResponse(DirectResponse):
 
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
-    method's in bytes. `unknown_query` is how REST treats a query parameter that no request has. `max_timeout` bounds callers' timeouts.
-    `cors` says which pages of other origins may call."""
+    method's in bytes, and `compression` that of its responses, unless `methods` say something else of it. `unknown_query` is how REST
+    treats a query parameter that no request has. `max_timeout` bounds callers' timeouts. `cors` says which pages of other origins may
+    call."""
 
     def __init__(
         self,
@@ -172,6 +174,8 @@ class Routes:
         documents: Documents = NO_DOCUMENTS,
         *,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
+        compression: CompressionName | None = None,
+        methods: MethodOptions = NO_METHODS,
         unknown_query: UnknownQuery = "refuse",
         max_timeout: MaxTimeout = None,
         cors: CorsOptions | None = None,
@@ -182,12 +186,14 @@ class Routes:
         self._method_routes: dict[bytes, MethodRoute] = {}
         self._innermost: list[tuple[MethodRoute, Handler]] = []
         names: set[str] = set()
+        usual = configured(compression)
         for service in services:
             if service.spec.name in names:
                 raise SetupError(f"service {service.spec.name} is served twice; give the server one implementation of it")
             names.add(service.spec.name)
             for method, handler in service.handlers():
                 innermost = asynchronous(handler) if method.kind is MethodKind.UNARY else exchange_handler(method.kind, handler)
+                options = methods.get(method.full_name, AS_USUAL)
                 method_route = self._method_routes[method.path.encode()] = MethodRoute(
                     method=method,
                     handler=innermost,
@@ -196,7 +202,8 @@ class Routes:
                     response=method.response,
                     timeout=method.default_timeout,
                     criticality=method.default_criticality,
-                    message_limit=message_limit,
+                    message_limit=options.limit(message_limit),
+                    compression=options.compresses(usual),
                     max_timeout=max_timeout_of(method, max_timeout),
                 )
                 self._innermost.append((method_route, innermost))

@@ -11,6 +11,7 @@ from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
 from towpath._core.service import Layer, Service
 from towpath._transport.address import BACKLOG, Address, UnixPath, bind, place_of
+from towpath._transport.message_options import NO_METHODS, MethodOptions
 from towpath._transport.server.connections.buffer_budget import BufferBudget
 from towpath._transport.server.connections.connection import ServerLink
 from towpath._transport.server.connections.connection_limits import ConnectionLimits
@@ -23,7 +24,7 @@ from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
-from towpath._wire.compression import CompressionName, configured
+from towpath._wire.compression import CompressionName
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
@@ -42,16 +43,15 @@ class Server:
     """Serves `services`, each method wrapped in what `layers` put around it; without layers it is the bare path.
 
     `limits` hold for each connection of HTTP/2 and `http1_limits` for each of HTTP/1.1, `connections` for how many there are and how old
-    they get, `keepalive` for those whose clients vanished (None: TCP asks nobody), `message_limit` (bytes, default 4 MiB)
-    for each message before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each
-    8 bytes of the limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is
-    applied to answers whose caller accepts it. `documents` are what a GET of their paths is answered with, each made when it is asked for.
-    `trust` says whose words about tenant and criticality hold (`towpath._core.propagation.trust`; by default those of private networks).
-    `unknown_query` says whether REST refuses a query parameter that is no field of the request, or ignores it. `max_timeout` (seconds;
-    "contract" for the timeouts that contracts declare; None for any) is the longest timeout that a caller gets. `cors` says which pages of
-    other origins may call (None: browsers let none). `signal` is told of the
-    connections, calls and messages that the limits reject. Binds to the loop that runs `start`.
-    """
+    they get, `keepalive` for those whose clients vanished (None: TCP asks nobody), `message_limit` (bytes, default 4 MiB) for each message
+    before and after decompression; with it goes how many messages and entries of maps one may have within it: one for each 8 bytes of the
+    limit in protobuf's form and for each 16 in JSON, and 32 Ki at the least (`towpath._wire.elements`). `compression` is applied to answers
+    whose caller accepts it. `methods` are other limits and compressions of single methods, by full names. `documents` are what a GET of
+    their paths is answered with, each made when it is asked for. `trust` says whose words about tenant and criticality hold
+    (`towpath._core.propagation.trust`; by default those of private networks). `unknown_query` says whether REST refuses a query parameter
+    that is no field of the request, or ignores it. `max_timeout` (seconds; "contract" for the timeouts that contracts declare; None for
+    any) is the longest timeout that a caller gets. `cors` says which pages of other origins may call (None: browsers let none). `signal` is
+    told of the connections, calls and messages that the limits reject. Binds to the loop that runs `start`."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Server:
         http1_limits: Http1Limits | None = None,
         message_limit: int = DEFAULT_MESSAGE_LIMIT,
         compression: CompressionName | None = None,
+        methods: MethodOptions = NO_METHODS,
         connections: ConnectionLimits | None = None,
         keepalive: TcpKeepalive | None = _KEEPALIVE,
         documents: Documents = NO_DOCUMENTS,
@@ -72,11 +73,18 @@ class Server:
         trust: Trust = DEFAULT_TRUST,
     ) -> None:
         self.routes = Routes(
-            services, layers, documents, message_limit=message_limit, unknown_query=unknown_query, max_timeout=max_timeout, cors=cors
+            services,
+            layers,
+            documents,
+            message_limit=message_limit,
+            compression=compression,
+            methods=methods,
+            unknown_query=unknown_query,
+            max_timeout=max_timeout,
+            cors=cors,
         )
         self.limits = limits
         self.http1_limits = http1_limits or Http1Limits()
-        self.compression = configured(compression)
         self.links: dict[ServerLink[Any], None] = {}
         self.signal = signal
         self.trust = trust

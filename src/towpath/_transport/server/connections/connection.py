@@ -18,7 +18,6 @@ from towpath._transport.server.connections.buffer_budget import BufferBudget, Ke
 from towpath._transport.server.connections.deferred_writes import DeferredWrites
 from towpath._transport.server.connections.open_connections import Connections
 from towpath._transport.server.routes import Routes
-from towpath._wire.compression import Compression
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import Limits
 
@@ -37,7 +36,6 @@ class Site(Protocol):
     routes: Routes
     limits: Limits
     http1_limits: Http1Limits
-    compression: Compression | None
     links: "dict[ServerLink[Any], None]"
     connections: Connections
     buffers: BufferBudget
@@ -61,7 +59,6 @@ class ServerLink(Link[End]):
         """Who the client is by its certificate."""
         self.belief = Belief.NOTHING
         """What the client's calls are believed, once it has connected."""
-        self.compression = site.compression
         self.signal = site.signal
         self.buffers = site.buffers
         self._largest_write = 0
