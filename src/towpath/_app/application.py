@@ -21,6 +21,7 @@ from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd
 from towpath._app.life_cycle.readiness import DEFAULT_EVERY, DEFAULT_TIMEOUT, Probe, Readiness
 from towpath._app.life_cycle.resources import LAST_WORDS, Resources
 from towpath._app.methods import check_targets, configured_methods
+from towpath._app.mounted_applications import MountedApplications
 from towpath._app.named_layers import named_layers
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
@@ -45,6 +46,7 @@ from towpath._layers.quota import RateStore
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Address, Server
 from towpath._transport.address import bind
+from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
 from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
 from towpath._wire.rest import openapi
 
@@ -87,6 +89,7 @@ class App:
         self.state: Literal["starting", "serving", "stopping"] = "starting"
         """Whether the application is ready for calls: it is so while "serving"."""
         self._services: list[Service] = []
+        self._mounted = MountedApplications()
         self._channels: dict[ConfiguredTarget, Channel] = {}
         self._server: Server | None = None
         self._opened: list[OpenableStore] = []
@@ -171,6 +174,25 @@ class App:
         if self._server is not None:
             raise RuntimeError("the application has started; name every probe before")
         self.readiness.add(name, probe, every, timeout)
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """The paths at which applications were mounted, in order."""
+        return self._mounted.names
+
+    def mount(self, prefix: str, app: AsgiApp, *, max_body: MaxBody = "message_limit", lifespan: LifespanMode = "auto") -> None:
+        """Serve an ASGI application, such as FastAPI's, Starlette's or Django's, on the same port over HTTP/1.1 and HTTP/2. It gets the
+        path `prefix` and all paths below; at "/" it gets every path that no service has. `docs/howto/mount-an-asgi-app.md` has an example.
+
+        `max_body` is how many bytes the body of a request may have. It defaults to the service's message limit, and None allows any number.
+        The application is started before the server listens, and ended after the last call, by its lifespan; with the `lifespan` "off" it
+        hears of neither. `start` raises SetupError if the application does not start, or if a service has a path below `prefix`.
+
+        Raises SetupError for what is no application, or no path for one, and RuntimeError once this application has started."""
+        if self._server is not None:
+            raise RuntimeError("the application has started; mount every other one before")
+        if not self._serves_here:
+            raise SetupError("app.mount was called in `once`, which runs beside the workers; mount applications in main")
+        self._mounted.add(prefix, app, max_body=max_body, lifespan=lifespan)
 
     async def store(self) -> IdempotencyStore | None:
         """The open store of answers by idempotency key; None if idempotency is off. A handler may have its effects in the store's
@@ -246,8 +268,10 @@ class App:
             cors=options.cors,
             signal=self._signal,
             trust=self.config.trust,
+            mounts=self._mounted.mounts,
         )
         await self._open_stores()
+        await self._mounted.start()
         await self.readiness.asked()
         if sock is None:
             configured = self.config.listen
@@ -334,8 +358,8 @@ class App:
     async def close(self, grace: float | None = None) -> None:
         """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
         lets calls under way finish, then the background tasks of the loop (`towpath.background_task`), unless another application serves in
-        it. Then background work is cancelled (`background`), and resources are left, the last one first (`enter`, `setup`). Then the
-        channels are closed, since calls, tasks and resources may need them until their end.
+        it. Then the applications end that were mounted, background work is cancelled (`background`), and resources are left, the last one
+        first (`enter`, `setup`). Then the channels are closed, since all of these may need them until their end.
 
         After `grace` seconds (default: the configured grace) calls and tasks that still run are cancelled. They are cancelled at once if
         this coroutine is cancelled. What is left of the grace is for resources, and half a second at least. With a grace of 0 there is no
@@ -360,6 +384,9 @@ class App:
                 await self._server.close(grace)
             if last:
                 await finish_background_tasks(max(0.0, due - clock.now()))
+        except asyncio.CancelledError:
+            due = clock.now()
+            raise
         finally:
             try:
                 if last:
@@ -375,7 +402,10 @@ class App:
     async def _leave(self, due: float) -> None:
         """End what goes on beside the calls, then leave the resources, by `due` or within a moment."""
         try:
-            await self.background_work.close(max(LAST_WORDS, due - clock.now()))
-            await self.readiness.close()
+            await self._mounted.stop(max(0.0, due - clock.now()))
         finally:
-            await self._resources.leave(max(LAST_WORDS, due - clock.now()))
+            try:
+                await self.background_work.close(max(LAST_WORDS, due - clock.now()))
+                await self.readiness.close()
+            finally:
+                await self._resources.leave(max(LAST_WORDS, due - clock.now()))

@@ -115,6 +115,10 @@ class ServerHalf(ABC):
         """What a request with `head` asks for, or the response to a head that asks for nothing which is served. None if the head is not of
         this protocol. `content_type` is the head's, in lower case and without parameters."""
 
+    def has(self, path: bytes) -> bool:
+        """Whether `path`, which is no method's own, may be asked for something in this protocol. It has no query."""
+        return False
+
 
 class RpcProtocol(ABC):
     """A protocol of calls. It has no state."""

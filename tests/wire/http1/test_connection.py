@@ -172,9 +172,34 @@ def test_head_gets_the_head_alone(answering: Answering) -> None:
 
 
 def test_an_answer_may_have_no_body() -> None:
-    server = Server(lambda request: request.server.connection.send_head(304, [], end=True))
+    server = Server(lambda request: request.server.connection.send_head(404, [], end=True))
     server.connection.receive(GET)
-    assert server.sent() == b"HTTP/1.1 304 Not Modified\r\ncontent-length: 0\r\n\r\n"
+    assert server.sent() == b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("status", "line"), [(204, b"HTTP/1.1 204 No Content"), (304, b"HTTP/1.1 304 Not Modified")])
+def test_an_answer_that_can_have_no_body_says_nothing_of_its_length(status: int, line: bytes) -> None:
+    """RFC 9110, section 8.6: a 204 must not, and a 304 would speak of another answer's."""
+    server = Server(lambda request: request.server.connection.send_head(status, [], end=True))
+    server.connection.receive(GET)
+    assert server.sent() == line + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_an_answer_whose_head_says_its_length_comes_in_pieces_without_chunks(version: bytes) -> None:
+    def answer(request: Request) -> None:
+        connection = request.server.connection
+        connection.send_head(200, [(b"content-length", b"4")], end=False, sized=True)
+        connection.send_data(b"ab", end=False)
+        connection.send_data(b"cd", end=True)
+
+    server = Server(answer)
+    server.connection.receive(GET.replace(b"1.1\r\n", version + b"\r\nConnection: keep-alive\r\n"))
+    sent = server.sent()
+    assert sent.endswith(b"\r\n\r\nabcd")
+    assert b"\r\ncontent-length: 4\r\n" in sent
+    assert b"chunked" not in sent
+    assert not server.over  # its end is known, so that the connection goes on
 
 
 def test_a_client_that_expects_it_is_told_to_go_on() -> None:

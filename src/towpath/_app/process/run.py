@@ -67,10 +67,10 @@ def run(
 ) -> None:
     """Run `main`, serve the services that it added until SIGTERM or SIGINT, or until the terminal is gone, and return. `main` is a
     coroutine function, an async generator function that yields once, or makes an async context manager; what is behind its `yield` runs
-    after the last call has ended (`docs/howto/life-cycle.md`). A `main` that returns and adds neither service nor background work is a job:
-    the process ends with it. `once` has the same forms, and is for work of the service as a whole: with several workers it runs in the
-    process that keeps them, before the first of them is started, and its end after the last has ended. It adds no services. After SIGHUP
-    the service file is read anew (see `towpath._app.reloading`). An invalid file is logged and changes nothing.
+    after the last call has ended (`docs/howto/life-cycle.md`). A `main` that returns, adds neither service nor background work and mounts
+    nothing is a job: the process ends with it. `once` has the same forms, and is for work of the service as a whole: with several workers
+    it runs in the process that keeps them, before the first of them is started, and its end after the last has ended. It adds no services.
+    After SIGHUP the service file is read anew (see `towpath._app.reloading`). An invalid file is logged and changes nothing.
 
     `config` is the service file if TOWPATH_CONFIG does not name one. With neither, `towpath.toml` is read if it exists. `layers` are the
     service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed.
@@ -150,7 +150,8 @@ async def _live(
                     log.info("%s answers probes on %s", config.name, address)
                 if await _set_up(app, program):
                     await app.start(sock=sock)
-                    names = ", ".join(service.spec.name for service in app.services) or "nothing but its background work"
+                    served = (*(service.spec.name for service in app.services), *app.mounts)
+                    names = ", ".join(served) or "nothing but its background work"
                     log.info("%s serves %s on %s", config.name, names, app.address)
                     collector.start()
                     if parent is not None:
@@ -175,7 +176,7 @@ async def _set_up(app: App, program: _Program) -> bool:
     if program.once is not None:
         await app.setup(program.once, serves=False)
     waits = await app.setup(program.main)
-    if app.services or app.background_work:
+    if app.services or app.mounts or app.background_work:
         return True
     if waits:
         raise SetupError("main yields, and has added no service that could be called meanwhile; call app.add(...) before the yield")

@@ -90,6 +90,11 @@ class CallLink(Protocol):
         """What is told of bytes that are kept."""
         ...
 
+    @property
+    def asgi_facts(self) -> dict[str, Any]:
+        """What the connection says of its requests, for the scopes of mounted applications."""
+        ...
+
     def flush(self) -> None:
         """Write what waits, now."""
         ...

@@ -7,6 +7,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.grpc_unary import LARGE, room_for_trailers
+from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.unfinished_stream import LingeringLink, UnfinishedStream
 from towpath._wire.dialect import WholeResponse
@@ -25,7 +26,7 @@ class Http2Exchange(UnfinishedStream):
 
     __slots__ = ("_call", "_connection", "_finished", "_link", "_route")
 
-    def __init__(self, link: LingeringLink, connection: ServerConnection, route: DialectRoute) -> None:
+    def __init__(self, link: LingeringLink, connection: ServerConnection, route: DialectRoute | MountRoute) -> None:
         Stream.__init__(self, connection)
         self._link = link
         self._connection = connection
@@ -110,7 +111,7 @@ class Http2Exchange(UnfinishedStream):
 
     # What the call does.
 
-    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
         if end:
             fields = self._fitting(fields)
         cors = self._route.cors
@@ -158,9 +159,7 @@ class Http2Exchange(UnfinishedStream):
                 return
             if call.task is None:
                 self._call = None  # which refers to this exchange
-        route = self._route
-        streams = route.method_route.method.kind.requests_stream
-        self.finish(reads_on=not (streams or route.dialects.ends_with_trailers))
+        self.finish(reads_on=self._route.reads_on)
 
     def cut(self) -> None:
         self.reset(ErrorCode.CANCEL)

@@ -14,8 +14,8 @@ class ResponseWriter(Protocol):
         """Bytes that wait for the caller."""
         ...
 
-    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
-        """The response's head; its end too, if it has no body."""
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
+        """The response's head; its end too, if it has no body. It is `sized` if it says how many bytes the body has."""
         ...
 
     def send_data(self, data: bytes, *, end: bool) -> None:

@@ -14,6 +14,9 @@ from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._transport.message_options import AS_USUAL, NO_METHODS, MethodOptions
 from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
+from towpath._transport.server.mounts.mount import Mount, Mounts
+from towpath._transport.server.mounts.mount_route import MountRoute
+from towpath._transport.server.mounts.mounted_call import handler_of
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import CompressionName, Negotiation, configured, negotiate
 from towpath._wire.connect.errors import error_body
@@ -62,6 +65,8 @@ _WITHHELD: Final = WholeResponse(
         )
     ),
 )
+_NO_WEBSOCKET: Final = Template((b":status", b"501"), (b"content-type", b"text/plain"))
+_WEBSOCKET: Final = b"sec-websocket-key"
 
 _OVERSIZED: Final = Template((b":status", b"431"), (b"content-type", b"application/json"))
 _GRPC: Final = b"application/grpc"
@@ -82,7 +87,18 @@ class GrpcUnaryRoute:
 class DialectRoute:
     """A head that asks for a method in any protocol, whose calls `towpath._transport.server.exchange` runs through a dialect."""
 
-    __slots__ = ("_fields", "_negotiation", "bodiless", "cors", "dialects", "expects_continue", "inherited", "method_route", "needs_http2")
+    __slots__ = (
+        "_fields",
+        "_negotiation",
+        "bodiless",
+        "cors",
+        "dialects",
+        "expects_continue",
+        "inherited",
+        "method_route",
+        "needs_http2",
+        "reads_on",
+    )
 
     def __init__(
         self, head: Section, method_route: MethodRoute, dialects: DialectFactory, belief: Belief, *, expects_continue: bool = False
@@ -97,6 +113,7 @@ class DialectRoute:
         self.cors: CorsFields | None = None
         """What responses have for pages of other origins; None without such a setting."""
         self.needs_http2 = dialects.ends_with_trailers or method_route.method.kind is MethodKind.BIDI_STREAMING
+        self.reads_on = not (method_route.method.kind.requests_stream or dialects.ends_with_trailers)
         # What most calls over HTTP/1.1 need, whose heads have nothing that varies: 15 % of a GET of JSON when it was worked out per call.
         self._negotiation = dialects.negotiation
 
@@ -161,11 +178,15 @@ class DocumentResponse(DirectResponse):
         return self
 
 
+Route = GrpcUnaryRoute | DialectRoute | MountRoute | DirectResponse
+"""What becomes of a head."""
+
+
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
     method's in bytes, and `compression` that of its responses, unless `methods` say something else of it. `unknown_query` is how REST
     treats a query parameter that no request has. `max_timeout` bounds callers' timeouts. `cors` says which pages of other origins may
-    call."""
+    call. `mounts` are the ASGI applications that have paths of their own. Raises SetupError for a path that is wanted twice."""
 
     def __init__(
         self,
@@ -179,6 +200,7 @@ class Routes:
         unknown_query: UnknownQuery = "refuse",
         max_timeout: MaxTimeout = None,
         cors: CorsOptions | None = None,
+        mounts: Sequence[Mount] = (),
     ) -> None:
         self._cors = None if cors is None else Cors(cors)
         self._documents = {path.encode(): document for path, document in documents.items()}
@@ -207,9 +229,28 @@ class Routes:
                     max_timeout=max_timeout_of(method, max_timeout),
                 )
                 self._innermost.append((method_route, innermost))
+        self._message_limit = message_limit
+        self._mounts = Mounts(mounts)
+        self._mount_routes = {mount: self._route_of(mount) for mount in mounts}
         self.compose(layers)
         self._methods = MethodTable((service.spec for service in services), unknown_query)
         self._server_halves = [(protocol, protocol.server(self._methods)) for protocol in PROTOCOLS]
+        self._mounts.check(self._methods.by_path, self._documents)
+
+    def _route_of(self, mount: Mount) -> MethodRoute:
+        method, innermost = mount.method(), handler_of(mount)
+        route = MethodRoute(
+            method=method,
+            handler=innermost,
+            name=method.full_name,
+            request=method.request,
+            response=method.response,
+            timeout=None,
+            criticality=method.default_criticality,
+            message_limit=self._message_limit,
+        )
+        self._innermost.append((route, innermost))
+        return route
 
     def compose(self, layers: Sequence[Layer]) -> None:
         """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
@@ -220,19 +261,21 @@ class Routes:
             if method_route.method.kind is MethodKind.UNARY:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
-    def resolve(self, head: Section, belief: Belief = Belief.ALL) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+    def resolve(self, head: Section, belief: Belief = Belief.ALL) -> Route:
         """What becomes of a head, from now on remembered on it. `belief` is what the server believes of the connection that the head came
         over; a head is no other connection's."""
         route = self._resolve(head, belief) if self._cors is None else self._resolve_for_pages(self._cors, head, belief)
         head.route = route
         return route
 
-    def _resolve_for_pages(self, cors: Cors, head: Section, belief: Belief) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+    def _resolve_for_pages(self, cors: Cors, head: Section, belief: Belief) -> Route:
+        route = self._resolve(head, belief)
+        if isinstance(route, MountRoute):  # the application has its own rule
+            return route
         fields = dict(head.fields)
         preflight = cors.preflight(fields) if head.method == b"OPTIONS" else None
         if preflight is not None:
             return DirectResponse(preflight)
-        route = self._resolve(head, belief)
         if isinstance(route, GrpcUnaryRoute):  # no page can call in gRPC, whose trailers browsers do not show
             return route
         added = cors.fields(fields.get(b"origin"))
@@ -249,7 +292,7 @@ class Routes:
             head.route = direct.with_cors(self._cors.fields(dict(fields).get(b"origin")))
         return head
 
-    def _resolve(self, head: Section, belief: Belief) -> GrpcUnaryRoute | DialectRoute | DirectResponse:
+    def _resolve(self, head: Section, belief: Belief) -> Route:
         fields = dict(head.fields)
         expects = b"expect" in fields
         if expects and _expectations(head) != {b"100-continue"}:
@@ -260,6 +303,12 @@ class Routes:
         if document is not None and head.method in (b"GET", b"HEAD") and not is_method:
             return DocumentResponse(head, document, self._document_heads, belief)
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if self._mounts and not is_method:
+            mount = self._mounts.below_prefix(path)
+            if mount is None and not content_type.startswith(_GRPC) and not any(half.has(path) for _, half in self._server_halves):
+                mount = self._mounts.at_root(path)
+            if mount is not None:
+                return self._mounted(head, mount, belief, expects=expects)
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
             if isinstance(found, WholeResponse):
@@ -274,6 +323,12 @@ class Routes:
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
         return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+
+    def _mounted(self, head: Section, mount: Mount, belief: Belief, *, expects: bool) -> MountRoute | DirectResponse:
+        if any(name == _WEBSOCKET for name, _ in head.fields):
+            return DirectResponse(WholeResponse(_NO_WEBSOCKET, (), b"WebSocket is not served here\n"))
+        limit = mount.limit(self._message_limit)
+        return MountRoute(head, mount, self._mount_routes[mount], belief, limit, expects_continue=expects)
 
 
 def oversized_head(fields: Sequence[Field], reason: str) -> Section:

@@ -21,6 +21,7 @@ from towpath._transport.server.connections.protocol_detection import Front
 from towpath._transport.server.connections.tls_handshake import RefusalLog, TlsFront
 from towpath._transport.server.listener import Listener
 from towpath._transport.server.method_route import MaxTimeout
+from towpath._transport.server.mounts.mount import Mount
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
@@ -51,7 +52,8 @@ class Server:
     (`towpath._core.propagation.trust`; by default those of private networks). `unknown_query` says whether REST refuses a query parameter
     that is no field of the request, or ignores it. `max_timeout` (seconds; "contract" for the timeouts that contracts declare; None for
     any) is the longest timeout that a caller gets. `cors` says which pages of other origins may call (None: browsers let none). `signal` is
-    told of the connections, calls and messages that the limits reject. Binds to the loop that runs `start`."""
+    told of the connections, calls and messages that the limits reject. `mounts` are ASGI applications, which the server serves beside the
+    services; it does not run their lifespans. Binds to the loop that runs `start`."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Server:
         cors: CorsOptions | None = None,
         signal: Signal = unheard,
         trust: Trust = DEFAULT_TRUST,
+        mounts: Sequence[Mount] = (),
     ) -> None:
         self.routes = Routes(
             services,
@@ -82,6 +85,7 @@ class Server:
             unknown_query=unknown_query,
             max_timeout=max_timeout,
             cors=cors,
+            mounts=mounts,
         )
         self.limits = limits
         self.http1_limits = http1_limits or Http1Limits()

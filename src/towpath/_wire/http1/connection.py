@@ -52,7 +52,7 @@ class Http1Connection(Intake):
         self.unread = 0
         """Bytes of the body that have come and that the layer above has not taken. Beyond `Http1Limits.max_unread` reading stops."""
         self._blocked = False  # whether the client does not read
-        self._old = self._bodiless = self._chunked = self._begun = False
+        self._old = self._bodiless = self._chunked = self._begun = self._sized = False
         self._head: list[bytes] | None = None
         self._response_ended = True
         self._turning = False
@@ -320,12 +320,13 @@ class Http1Connection(Intake):
         if self.unread <= self._limits.max_unread and not self.waiting:
             self._resume()
 
-    def send_head(self, status: int, fields: Sequence[Field], *, end: bool) -> None:
-        """Send the response's head. It leaves with the first piece of the body, whose size it may have to tell."""
+    def send_head(self, status: int, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
+        """Send the response's head. It leaves with the first piece of the body, whose size it has to tell unless it is `sized`."""
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"Status"))]
         lines += (b"%s: %s\r\n" % field for field in fields)
         self._head = lines
         self._bodiless = self._bodiless or status in _BODILESS
+        self._sized = sized or status in _BODILESS
         if end:
             self.send_data(b"", end=True)
 
@@ -334,15 +335,13 @@ class Http1Connection(Intake):
         head, self._head = self._head, None
         if head is not None:
             self._begun = True
-            if end:
-                self._chunked = False
-                head.append(b"content-length: %d\r\n" % len(data))
-            elif self._old:  # no chunks then; the end of the connection is the end of the body
-                self._chunked = False
-                self._last = True
-            else:
-                self._chunked = True
+            self._chunked = not (end or self._old or self._sized)
+            if self._chunked:
                 head.append(b"transfer-encoding: chunked\r\n")
+            elif end and not self._sized:
+                head.append(b"content-length: %d\r\n" % len(data))
+            elif not self._sized:  # no chunks in an old version; the end of the connection is the end of the body
+                self._last = True
             if not self._request_ended:
                 self._last = True  # the rest of the request is not read, and would be taken for the next one
             if self._last:

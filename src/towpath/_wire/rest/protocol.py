@@ -75,6 +75,15 @@ class RestServerHalf(ServerHalf):
             return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
         return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, dict(head.fields)))
 
+    def has(self, path: bytes) -> bool:
+        if not self._any or not self._is_resource(path):
+            return False
+        try:
+            found = self._router.match("GET", path.decode("latin-1"))
+        except RpcError:
+            return False
+        return not isinstance(found, NoMatch) or bool(found.allowed)
+
     def _is_resource(self, path: bytes) -> bool:
         """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service. A binding may
         begin with a name with a dot too, such as `.well-known`."""

@@ -4,7 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from towpath._core import clock
 from towpath._core.deadline import wheel_of
@@ -47,6 +47,9 @@ class Site(Protocol):
 class ServerLink(Link[End]):
     """One client's connection and its calls."""
 
+    http_version: ClassVar[str]
+    """The version of HTTP, as ASGI names it."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
         super().__init__(loop)
         self.site = site
@@ -62,6 +65,7 @@ class ServerLink(Link[End]):
         self.signal = site.signal
         self.buffers = site.buffers
         self._largest_write = 0
+        self._asgi_facts: dict[str, Any] | None = None
         # Without a factory, `loop.create_task` only adds to the time of making a task: 1.3 us against 0.9, measured.
         own_tasks = loop.get_task_factory() is not None
         task_type: type[asyncio.Task[Any]] = asyncio.Task
@@ -77,6 +81,25 @@ class ServerLink(Link[End]):
         if left is not None:
             grace = margin(left)
             self._at(left - grace, lambda: self.end_within(grace, "its client's certificate has expired"))
+
+    @property
+    def asgi_facts(self) -> dict[str, Any]:
+        """What the connection says of its requests, for the scopes of mounted applications."""
+        facts = self._asgi_facts
+        if facts is None:
+            facts = self._asgi_facts = self._told()
+        return facts
+
+    def _told(self) -> dict[str, Any]:
+        transport = self._transport
+        told: Callable[[str], Any] = (lambda _: None) if transport is None else transport.get_extra_info
+        client, server = told("peername"), told("sockname")
+        return {
+            "http_version": self.http_version,
+            "scheme": "http" if told("ssl_object") is None else "https",
+            "client": _host_and_port(client),
+            "server": _host_and_port(server) or (str(server or ""), None),
+        }
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It may have closed its half of the connection and wait for what it has asked: one that is gone
@@ -199,6 +222,10 @@ class ServerLink(Link[End]):
     @abstractmethod
     def _unbegun(self) -> list[Handling]:
         """The calls that have no handler yet: their requests are still coming, or they wait to be admitted."""
+
+
+def _host_and_port(address: tuple[Any, ...] | str | None) -> tuple[str, int] | None:
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
 
 
 class _Later:

@@ -13,7 +13,8 @@ from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.exchange import ServerExchange
-from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
+from towpath._transport.server.mounts.mount_route import MountRoute
+from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, Route
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.cors import CorsFields
 from towpath._wire.http.fields import Field, Section, Template
@@ -39,6 +40,8 @@ _HALF_CLOSED: Final = 5.0
 
 class Http1Link(ServerLink[Http1Connection]):
     """One client's connection; its requests come one at a time."""
+
+    http_version = "1.1"
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
         super().__init__(loop, site)
@@ -111,7 +114,7 @@ class Http1Link(ServerLink[Http1Connection]):
 
     def accept(self, head: Section) -> "Http1Exchange":
         self._asked += 1
-        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
+        route: Route = head.route or self.site.routes.resolve(head, self.belief)
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
             return Http1Exchange(self, route.answer(()))
@@ -163,7 +166,7 @@ class Http1Exchange:
 
     __slots__ = ("_answer", "_call", "_connection", "_cors", "_link")
 
-    def __init__(self, link: Http1Link, answer: DialectRoute | WholeResponse, cors: CorsFields | None = None) -> None:
+    def __init__(self, link: Http1Link, answer: DialectRoute | MountRoute | WholeResponse, cors: CorsFields | None = None) -> None:
         self._link = link
         self._connection = link.connection
         self._answer = answer
@@ -217,11 +220,11 @@ class Http1Exchange:
         """Nothing waits for the client but in the transport, which says so itself."""
         return 0
 
-    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool) -> None:
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
         if self._cors is not None:
             head, fields = self._cors.added_to(head, fields)
         (_, status), *constant = head.fields
-        self._connection.send_head(int(status), [*constant, *fields], end=end)
+        self._connection.send_head(int(status), [*constant, *fields], end=end, sized=sized)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         self._connection.send_data(data, end=end)

@@ -16,7 +16,7 @@ from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.direct_response import DirectResponseStream, RefusedStream
 from towpath._transport.server.grpc_unary import ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
-from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute
+from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute, Route
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
@@ -36,6 +36,8 @@ _PROBE_INTERVAL: Final = 1.0
 
 class Http2Link(ServerLink[ServerConnection]):
     """One client's connection and its calls."""
+
+    http_version = "2"
 
     def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
         super().__init__(loop, site)
@@ -141,7 +143,7 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def accept(self, head: Section, extra: Sequence[Field]) -> Stream | bytes:
         """A request begins."""
-        route: GrpcUnaryRoute | DialectRoute | DirectResponse = head.route or self.site.routes.resolve(head, self.belief)
+        route: Route = head.route or self.site.routes.resolve(head, self.belief)
         if len(self.calls) >= self.most_calls:
             # Without this bound, a client that opens and resets streams in a row runs any number of handlers at once (CVE-2023-44487).
             method = "" if isinstance(route, DirectResponse) else route.method_route.name

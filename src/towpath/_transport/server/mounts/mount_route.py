@@ -1,0 +1,64 @@
+"""A head that asks a mounted application for something, with all that its requests have in common."""
+
+from collections.abc import Sequence
+from typing import Any, final
+from urllib.parse import unquote
+
+from towpath._core.propagation.trust import Belief
+from towpath._transport.server.method_route import MethodRoute
+from towpath._transport.server.mounts.mount import Mount
+from towpath._wire.http.fields import Field, Section
+from towpath._wire.propagation import Inherited
+
+_COOKIE = b"cookie"
+
+
+@final
+class MountRoute:
+    """A head whose requests go to a mounted application. `limit` bounds the body in bytes; None bounds it not."""
+
+    __slots__ = ("_headers", "_scope", "bodiless", "content_length", "expects_continue", "inherited", "limit", "method_route", "mount")
+
+    cors = None  # the application has its own rule for pages of other origins
+    needs_http2 = False
+    reads_on = True
+
+    def __init__(
+        self, head: Section, mount: Mount, method_route: MethodRoute, belief: Belief, limit: int | None, *, expects_continue: bool
+    ) -> None:
+        self.mount = mount
+        self.method_route = method_route
+        self.bodiless = head.method == b"HEAD"
+        self.expects_continue = expects_continue
+        self.content_length = head.content_length
+        self.limit = limit
+        self.inherited = Inherited(head.fields, method_route.criticality, belief)
+        path, _, query = head.path.partition(b"?")
+        fields = head.fields
+        if head.authority and not any(name == b"host" for name, _ in fields):
+            fields = ((b"host", head.authority), *fields)
+        self._headers = fields
+        self._scope = {
+            "type": "http",
+            "method": head.method.decode("latin-1"),
+            "path": unquote(path.decode("latin-1")),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": mount.prefix,
+        }
+
+    def scope(self, extra: Sequence[Field], connection: dict[str, Any]) -> dict[str, Any]:
+        """The scope of one request: `extra` are the fields of its head beside the route's, `connection` is what the connection says."""
+        scope = {**self._scope, **connection}
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.3"}
+        scope["headers"] = _one_cookie([*self._headers, *extra])
+        scope["state"] = self.mount.state.copy()
+        return scope
+
+
+def _one_cookie(headers: list[Field]) -> list[Field]:
+    """HTTP/2 may send a cookie in crumbs, which ASGI wants in one field (RFC 9113, section 8.2.3)."""
+    crumbs = [value for name, value in headers if name == _COOKIE]
+    if len(crumbs) < 2:
+        return headers
+    return [*(field for field in headers if field[0] != _COOKIE), (_COOKIE, b"; ".join(crumbs))]
