@@ -29,9 +29,11 @@ def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSp
     if not modules:
         file = source or "towpath.toml"
         raise SetupError(f'{file}: service.contracts names no module; list the generated ones, such as ["echo.v1.echo_towpath"]')
-    # A project that is not installed is found from its folder, as with `python -m`.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    # A project that is not installed is found from its folder, as with `python -m`, and from `src` beside its service file.
+    beside = [] if source is None else [source.absolute().parent / "src"]
+    for folder in (Path.cwd(), *(one for one in beside if one.is_dir())):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
     for name in modules:
         try:
             module = importlib.import_module(name)

@@ -24,7 +24,9 @@ COMMANDS: Final = {
         "Print the stack of a method, in order, and its resolved values with their sources.",
     ),
     "gen": ("towpath._cli.gen:gen", "Compile .proto files to messages and typed services."),
+    "new": ("towpath._cli.new:new", "Make a new service, or a system of several, whose checks and tests pass as made."),
     "up": ("towpath._cli.up:up", "Start every service of a system file and stop them together."),
+    "upgrade": ("towpath._cli.upgrade:upgrade", "Bring a service or system up to the template of this towpath, and keep what was edited."),
 }
 """Where each command is, and the first line of its help, for the list of commands: a list imports none of them."""
 

@@ -86,3 +86,14 @@ def test_a_cycle_of_calls_is_found(tmp_path, calls, cycle):
 def test_what_is_wrong_is_named_with_file_and_field(tmp_path, text, message):
     with pytest.raises(SetupError, match=rf"system\.toml: {message}"):
         load(written(tmp_path, text))
+
+
+def test_a_service_may_name_the_folder_that_python_imports_from(tmp_path):
+    (tmp_path / "a/src").mkdir(parents=True)
+    file = load(written(tmp_path, "[services.a]\nmodule = 'a'\npath = 'a/src'\n[services.b]\nmodule = 'b'\n"))
+    assert [entry.path for entry in file.services.values()] == [tmp_path / "a/src", None]
+
+
+def test_a_path_that_is_no_folder_is_named(tmp_path):
+    with pytest.raises(SetupError, match=r"services\.a\.path: .*nowhere is not a folder; paths are relative to the system file"):
+        load(written(tmp_path, "[services.a]\nmodule = 'a'\npath = 'nowhere'\n"))

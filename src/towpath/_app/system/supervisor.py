@@ -184,6 +184,8 @@ def _bind_all(file: SystemFile) -> dict[str, socket.socket]:
 def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     env["PYTHONUNBUFFERED"] = "1"  # output is a pipe here, and would otherwise come in blocks
+    if service.path is not None:
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(service.path), env.get("PYTHONPATH"))))
     if service.config is not None:
         env["TOWPATH_CONFIG"] = str(service.config)
     if metrics is not None:

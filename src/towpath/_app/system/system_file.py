@@ -7,6 +7,7 @@
 
     [services.search]
     module = "skyline.search"                      # run as `python -m skyline.search`
+    path = "src"                                   # folder, relative to this file, from which Python imports first; none without it
     config = "services/search.toml"                # its service file, relative to this one
     listen = "127.0.0.1:0"                         # port 0: a free one
     calls = ["flights"]                            # other services of this file, whose addresses it gets
@@ -48,6 +49,7 @@ class _System(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Service(msgspec.Struct, frozen=True, kw_only=True):
     module: str
+    path: str | None = None
     config: str | None = None
     listen: str = "127.0.0.1:0"
     calls: tuple[str, ...] = ()
@@ -66,6 +68,8 @@ class ServiceEntry:
     name: str
     module: str
     """The module to run, as by `python -m`."""
+    path: Path | None
+    """The folder that is first on Python's path; None adds none."""
     config: Path | None
     listen: Address
     calls: tuple[str, ...]
@@ -156,9 +160,13 @@ def _entry(name: str, service: _Service, file: _File, path: Path) -> ServiceEntr
     config = None if service.config is None else path.resolve().parent / service.config
     if config is not None and not config.is_file():
         raise SetupError(f"{where}.config: {config} is not a file; paths are relative to the system file")
+    folder = None if service.path is None else path.resolve().parent / service.path
+    if folder is not None and not folder.is_dir():
+        raise SetupError(f"{where}.path: {folder} is not a folder; paths are relative to the system file")
     return ServiceEntry(
         name=name,
         module=service.module,
+        path=folder,
         config=config,
         listen=Address.parse(service.listen, f"{where}.listen"),
         calls=service.calls,

@@ -1,0 +1,83 @@
+"""`towpath new`: a service, or a system of several, from towpath's template or from one of the team's own."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+from cyclopts import Parameter
+
+
+def new(
+    name: str,
+    services: Annotated[list[str] | None, Parameter(negative="")] = None,
+    /,
+    *,
+    system: Annotated[bool, Parameter(negative="")] = False,
+    into: Annotated[Path, Parameter(negative="")] = Path(),
+    description: str = "",
+    port: int = 8080,
+    python: str = "3.11",
+    template: Annotated[Path | None, Parameter(negative="")] = None,
+) -> int:
+    """Make a new service, or a system of several, whose checks and tests pass as made.
+
+    Example: towpath new order-book --port 8081
+
+    Example: towpath new --system shop catalogue cart checkout
+
+    Parameters
+    ----------
+    name
+        Lower-case words with '-' between them. The new folder has this name.
+    services
+        With --system: the names of its services.
+    system
+        Make a folder with several services and a system.toml that starts them together.
+    into
+        The folder in which the new one is made; this one without it.
+    description
+        One sentence about the service, for its README and contract.
+    port
+        The port of 127.0.0.1 at which it listens; the services of a system count up from it.
+    python
+        The oldest Python that it runs on: 3.11 to 3.14.
+    template
+        A folder with a template of your own, in folders service and system, instead of towpath's.
+    """
+    # Each command loads only what it needs.
+    from towpath._core.errors import SetupError
+    from towpath._scaffold.answers import checked
+    from towpath._scaffold.project import make_service, make_system
+
+    if services and not system:
+        raise SetupError(f"{' '.join(services)}: only a system has several services; add --system, or leave all but one name out")
+    if system and not services:
+        raise SetupError(f"--system: name its services too, such as: towpath new --system {name} catalogue cart")
+    answers = checked(name, description=description, port=port, python=python)
+    with _ended_in_order():
+        made = make_system(answers, services or (), into, template=template) if system else make_service(answers, into, template=template)
+    print(f"made {made.folder}, {made.files} files{', a git repository of its own' if made.repository else ''}")
+    print(f"\n  cd {shlex.quote(str(made.folder))}\n  make dev      # serves, and starts anew after each change")
+    if not system:
+        print("  make call     # in another terminal: calls it")
+    print("  make check test")
+    return 0
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that nothing half-made is left behind."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
