@@ -74,6 +74,9 @@ docs: $(DEV) ## Build the documentation as a site, build/site/index.html
 gen: $(DEV) ## Compile every contract of this repository to Python
 	@$(MAKE) generate GEN_FLAGS=
 
+dist: $(DEV) ## Build the sdist and the wheels, with the JSON writer in C and without it, into dist/
+	@$(PY) tools/dist.py $(ARGS)
+
 ##@ Parts of check
 
 define title
@@ -135,5 +138,5 @@ generate:
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
-.PHONY: help demo test test-fast check bench labs gen check-format check-lint check-types check-imports check-shape check-generated check-contracts \
-	check-docs docs format snapshot reference lock generate
+.PHONY: help demo test test-fast check bench labs docs gen dist check-format check-lint check-types check-imports check-shape check-generated \
+	check-contracts check-docs format snapshot reference lock generate

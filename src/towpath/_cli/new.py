@@ -3,7 +3,7 @@
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -70,7 +70,7 @@ def new(
 
 
 @contextmanager
-def _ended_in_order() -> Iterator[None]:
+def _ended_in_order() -> Generator[None]:
     """Let SIGTERM unwind the stack, so that nothing half-made is left behind."""
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:

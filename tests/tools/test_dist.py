@@ -1,0 +1,122 @@
+"""`make dist`: what is built has all that a user needs, shown in an environment that has the wheel and what it asks for, and nothing else.
+
+The packages that the wheel asks for come from the environment of this repository by links, so that no network is needed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.app.stage import PATIENCE
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files that `make dist` makes: `sdist`, `pure`, and `native` where there is a compiler."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, str(ROOT / "tools/dist.py"), "--out", str(out)], check=True, capture_output=True)
+    kinds = {
+        path: "sdist" if path.suffix == ".gz" else "pure" if path.name.endswith("-none-any.whl") else "native" for path in out.iterdir()
+    }
+    return {kind: path for path, kind in kinds.items()}
+
+
+def needed(found: Distribution, extras: set[str], seen: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The names of the packages that `found` asks for with `extras`, of those too that they ask for, in `seen`."""
+    for text in found.requires or ():
+        requirement = Requirement(text)
+        wanted = requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+        known = seen.get(requirement.name)
+        if wanted and requirement.name != "towpath" and (known is None or not requirement.extras <= known):
+            seen[requirement.name] = (known or set()) | requirement.extras
+            needed(distribution(requirement.name), requirement.extras, seen)
+    return seen
+
+
+def installed(folder: Path, wheel: Path, *extras: str) -> Path:
+    """The Python of a new environment with `wheel` and what it asks for with `extras`."""
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+    (site,) = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (about,) = site.glob("towpath-*.dist-info")
+    for name in needed(Distribution.at(about), set(extras), {}):
+        source = distribution(name)
+        for top in {file.parts[0] for file in source.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(source.locate_file(top))))
+    return folder / "bin" / "python"
+
+
+def run(python: Path, folder: Path, *arguments: str) -> str:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_"))}
+    ran = subprocess.run([str(python), *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_the_wheels_have_templates_types_contracts_and_the_writer_where_it_was_built(built):
+    for kind in sorted({"pure", "native"} & set(built)):
+        names = set(zipfile.ZipFile(built[kind]).namelist())
+        templates = ROOT / "src/towpath/_scaffold/templates"
+        there = {f"towpath/_scaffold/templates/{path.relative_to(templates).as_posix()}" for path in templates.rglob("*") if path.is_file()}
+        assert there <= names
+        assert {"towpath/py.typed", "towpath/_gen/towpath/v1/options.proto"} <= names
+        assert any(name.startswith("towpath/_wire/json/_writer.") for name in names) is (kind == "native")
+
+
+def test_the_sdist_has_what_a_build_of_the_writer_needs(built):
+    with tarfile.open(built["sdist"]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"src/towpath/_wire/json/_writer.c", "src/towpath/_wire/json/_text.h", "LICENSE", "README.md", "pyproject.toml"} <= names
+    assert "src/towpath/_scaffold/templates/service/Makefile.tmpl" in names
+
+
+@pytest.mark.timeout(1800)
+def test_the_quickstart_runs_from_the_wheel_alone(built, tmp_path, port):
+    """README's files and commands. The service itself runs with what a plain `pip install` brings."""
+    tools = installed(tmp_path / "tools", built["pure"], "cli", "gen", "speed")
+    plain = installed(tmp_path / "plain", built.get("native", built["pure"]))
+    shop = tmp_path / "shop"
+    for place, kind in (("proto/greeter/v1/greeter.proto", "proto"), ("service.py", "python"), ("client.py", "python")):
+        (text,) = re.findall(rf"`{re.escape(place)}`[^`]*```{kind}\n(.*?)```", README, re.DOTALL)
+        (shop / place).parent.mkdir(parents=True, exist_ok=True)
+        (shop / place).write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("timeout=0.2", f"timeout={PATIENCE}"))
+    run(tools, shop, "-m", "towpath", "gen", "--proto-root", "proto", "--out", ".", "proto")
+    environ = {"PATH": os.environ["PATH"], "TOWPATH_LISTEN": f"127.0.0.1:{port}"}
+    with subprocess.Popen([str(plain), "service.py"], cwd=shop, env=environ, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stderr is not None
+            assert any(" serves greeter.v1.GreeterService " in line for line in service.stderr)
+            assert run(plain, shop, "client.py") == "Hello, Ada!\n"
+            call = ("-m", "towpath", "call", f"127.0.0.1:{port}", "GreeterService/Greet", '{"name": "Ada"}', "--timeout", "100s")
+            assert run(tools, shop, *call) == '{"text":"Hello, Ada!"}\n'
+        finally:
+            service.kill()
+
+
+@pytest.mark.timeout(1800)
+def test_a_service_is_made_from_the_wheel_alone_and_its_tests_pass(built, tmp_path):
+    python = installed(tmp_path / "env", built.get("native", built["pure"]), "cli", "gen", "testing")
+    run(python, tmp_path, "-m", "towpath", "new", "order-book")
+    assert " passed in " in run(python, tmp_path / "order-book", "-m", "pytest", "-q")
+    assert not (tmp_path / "order-book/local.mk").exists()
+
+
+def test_a_command_without_its_extra_says_what_to_install(built, tmp_path):
+    python = installed(tmp_path / "env", built["pure"])
+    ran = subprocess.run([str(python), "-m", "towpath", "new", "x"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr == "error: the command line needs cyclopts and rich; install with: pip install 'towpath[cli]'\n"
