@@ -19,6 +19,10 @@ COMMANDS: Final = {
         "towpath._cli.check:check",
         "Check who calls whom, as service files declare it, and exit with status 1 if anything is found but notes.",
     ),
+    "dev": (
+        "towpath._cli.dev:dev",
+        "Serve while you work: compile contracts as they are saved, and start anew each service that a change concerns.",
+    ),
     "explain": (
         "towpath._cli.explain:explain",
         "Print the stack of a method, in order, and its resolved values with their sources.",

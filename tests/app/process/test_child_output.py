@@ -1,11 +1,12 @@
 """Whatever a child prints comes out as bounded, printable lines behind its name."""
 
 import io
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath._app.process.child_output import MAX_LINE_BYTES, Lines, prefixed
+from towpath._app.process.child_output import MAX_LINE_BYTES, Lines, json_lines, prefixed
 
 
 class Terminal(io.StringIO):
@@ -65,3 +66,19 @@ def test_what_the_stream_cannot_show_is_escaped():
     stream = io.TextIOWrapper(raw, encoding="ascii")
     prefixed(["a"], stream)("a", "caf\u00e9")
     assert raw.getvalue() == b"a | caf\\xe9\n"
+
+
+def test_lines_in_a_pipe_are_objects_with_the_fields_of_the_log():
+    stream = io.StringIO()
+    emit = json_lines(stream)
+    emit("cart", "2026-11-28 05:43:15,042 INFO towpath.app: cart serves")
+    emit("cart", "\u00e9 half a line")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert first == {
+        "service": "cart",
+        "time": "2026-11-28 05:43:15,042",
+        "level": "INFO",
+        "logger": "towpath.app",
+        "message": "cart serves",
+    }
+    assert second == {"service": "cart", "message": "\u00e9 half a line"}

@@ -97,3 +97,11 @@ def test_a_service_may_name_the_folder_that_python_imports_from(tmp_path):
 def test_a_path_that_is_no_folder_is_named(tmp_path):
     with pytest.raises(SetupError, match=r"services\.a\.path: .*nowhere is not a folder; paths are relative to the system file"):
         load(written(tmp_path, "[services.a]\nmodule = 'a'\npath = 'nowhere'\n"))
+
+
+def test_some_services_are_picked_and_call_each_other_alone(tmp_path):
+    text = "[services.a]\nmodule = 'a'\ncalls = ['b', 'c']\n[services.b]\nmodule = 'b'\n[services.c]\nmodule = 'c'\n"
+    file = load(written(tmp_path, text))
+    assert {name: entry.calls for name, entry in file.only(["b", "a"], "--only").services.items()} == {"a": ("b",), "b": ()}
+    with pytest.raises(SetupError, match=r"--only: there is no service 'x'; "):
+        file.only(["x"], "--only")

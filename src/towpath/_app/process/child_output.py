@@ -4,6 +4,7 @@ A child may print anything: half a line, megabytes without a newline, or bytes t
 maximal length, and every control character is escaped, as are bytes that are not UTF-8.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -65,6 +66,22 @@ def prefixed(names: Iterable[str], stream: TextIO) -> Emit:
         encoding = stream.encoding or "utf-8"
         shown = line.encode(encoding, "backslashreplace").decode(encoding)
         stream.write(f"{prefixes.get(name, name)} {shown}".rstrip() + "\n")
+        stream.flush()
+
+    return emit
+
+
+_LOGGED: Final = re.compile(r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+) (?P<level>[A-Z]+) (?P<logger>[\w.]+): (?P<message>.*)")
+"""A record as `towpath.run` logs it."""
+
+
+def json_lines(stream: TextIO) -> Emit:
+    """A function that writes lines to `stream`, each as an object of JSON with `service` and `message`. A line that `towpath.run` logged
+    has its `time`, `level` and `logger` too."""
+
+    def emit(name: str, line: str) -> None:
+        found = _LOGGED.fullmatch(line)
+        stream.write(json.dumps({"service": name, **({"message": line} if found is None else found.groupdict())}) + "\n")
         stream.flush()
 
     return emit

@@ -77,7 +77,7 @@ class System:
         """
         file = load(Path(path)).listening(listen or {}, "listen")
         system = System(file, emit or _unseen, metrics, env or {})
-        listeners = _bind_all(file)
+        listeners = bind_all(file)
         system._addresses |= {name: bound(listener) for name, listener in listeners.items()}
         try:
             cycle = file.cycle()
@@ -94,7 +94,7 @@ class System:
 
     def address(self, name: str) -> str:
         """`host:port` at which the service `name` can be reached. Raises KeyError for a name that is not in the file."""
-        return str(_reachable(self._addresses[name]))
+        return str(reachable(self._addresses[name]))
 
     def pid(self, name: str) -> int:
         """The process id of the service `name`."""
@@ -116,11 +116,10 @@ class System:
 
     async def _spawn(self, name: str, listener: socket.socket) -> None:
         service = self.file.services[name]
-        env = {**_environment(service, self.file, self._addresses, self._metrics), **self._env.get(name, {})}
+        env = {**environment_of(service, self.file, self._addresses, self._metrics), **self._env.get(name, {})}
         # Only the child keeps the listener, so that its port refuses connections at once when it dies, instead of leaving them to hang.
         with listener:
-            argv = sys.executable, "-m", service.module
-            self._children[name] = await Child.spawn(name, argv, env, listener, partial(self._tell, name))
+            self._children[name] = await Child.spawn(name, argv_of(service), env, listener, partial(self._tell, name))
         self._changed.set()
 
     async def wait(self) -> None:
@@ -166,10 +165,11 @@ async def _ready(child: Child, patience: float, address: Address, tell: Emit) ->
         await child.drained()
         hint = "; a service stays up if its main adds one to the App" if status == 0 else ""
         raise SetupError(_with_lines(f"{child.name} {ending(status)} before it was ready{hint}", child.last_lines))
-    tell(SELF, f"{child.name} is ready at {_reachable(address)}")
+    tell(SELF, f"{child.name} is ready at {reachable(address)}")
 
 
-def _bind_all(file: SystemFile) -> dict[str, socket.socket]:
+def bind_all(file: SystemFile) -> dict[str, socket.socket]:
+    """A listening socket for each service, by name. Raises SetupError, with none left open, if a port is in use."""
     listeners: dict[str, socket.socket] = {}
     try:
         for name, service in file.services.items():
@@ -181,7 +181,13 @@ def _bind_all(file: SystemFile) -> dict[str, socket.socket]:
     return listeners
 
 
-def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None) -> dict[str, str]:
+def argv_of(service: ServiceEntry) -> tuple[str, ...]:
+    """The command that runs a service."""
+    return sys.executable, "-m", service.module
+
+
+def environment_of(service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None) -> dict[str, str]:
+    """The variables of a service's process: those of this one, what the file says, and the addresses of the services that it calls."""
     env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     env["PYTHONUNBUFFERED"] = "1"  # output is a pipe here, and would otherwise come in blocks
     if service.path is not None:
@@ -191,11 +197,11 @@ def _environment(service: ServiceEntry, file: SystemFile, addresses: Mapping[str
     if metrics is not None:
         env["TOWPATH_METRICS_DUMP"] = str(metrics / f"{service.name}.prom")
     for callee in service.calls:
-        env[file.services[callee].target_variable] = str(_reachable(addresses[callee]))
+        env[file.services[callee].target_variable] = str(reachable(addresses[callee]))
     return {**env, **service.env}
 
 
-def _reachable(address: Address) -> Address:
+def reachable(address: Address) -> Address:
     """The address at which a caller reaches a socket that listens at `address`, even if that stands for all addresses of this machine."""
     return Address(_WILDCARDS.get(address.host, address.host), address.port)
 

@@ -18,7 +18,7 @@ the services runs. A person should still know of a cycle, so `cycle` finds one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -105,6 +105,16 @@ class SystemFile:
                 raise SetupError(f"{where}: there is no service {name!r}; {suggestion(name, moved, kind='services')}")
             moved[name] = replace(moved[name], listen=Address.parse(address, f"{where} {name}"))
         return replace(self, services=moved)
+
+    def only(self, names: Sequence[str], where: str) -> "SystemFile":
+        """A copy of this system with the services `names`, which call each other alone. `where` names the source of the names, for
+        messages. Raises SetupError for an unknown name."""
+        for name in names:
+            if name not in self.services:
+                raise SetupError(f"{where}: there is no service {name!r}; {suggestion(name, self.services, kind='services')}")
+        picked = {name: entry for name, entry in self.services.items() if name in names}
+        calling = {name: replace(entry, calls=tuple(one for one in entry.calls if one in picked)) for name, entry in picked.items()}
+        return replace(self, services=calling)
 
     def cycle(self) -> list[str]:
         """The names along one cycle of calls, with the first name again at the end; empty if there is no cycle."""
