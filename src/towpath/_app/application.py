@@ -29,16 +29,15 @@ from towpath._app.settings.idempotency_store import OpenableStore, check_keys, s
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
 from towpath._app.settings.server.messages import by_full_name
 from towpath._app.settings.server_options import with_header_limit
-from towpath._app.settings.service_file import DEFAULT_NAME, ServiceConfig
+from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
-from towpath._app.standard.reflection import reflection_services
+from towpath._app.standard.standard_services import standard_documents, with_standard
 from towpath._app.sync_client import SyncChannel
 from towpath._core import clock
 from towpath._core.background import count_applications, finish_background_tasks
 from towpath._core.calls.sync_calls import LoopRunner
 from towpath._core.errors import SetupError
-from towpath._core.propagation.trust import Trust
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import checked_layers
@@ -47,8 +46,6 @@ from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Address, Server
 from towpath._transport.address import bind
 from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
-from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
-from towpath._wire.rest import openapi
 
 T = TypeVar("T")
 
@@ -174,6 +171,7 @@ class App:
         if self._server is not None:
             raise RuntimeError("the application has started; name every probe before")
         self.readiness.add(name, probe, every, timeout)
+
     @property
     def mounts(self) -> tuple[str, ...]:
         """The paths at which applications were mounted, in order."""
@@ -253,7 +251,7 @@ class App:
         layers = self._stack.layers(self.config, self._methods())
         options = self.config.server
         server = Server(
-            self._with_standard(health),
+            with_standard(self._services, health, self.config),
             layers=layers,
             limits=with_header_limit(options.http2, options.header_limit),
             http1_limits=replace(options.http1, max_head=options.header_limit),
@@ -262,7 +260,7 @@ class App:
             methods=by_full_name(self.config.messages, self._methods()),
             connections=options.connections,
             keepalive=options.keepalive,
-            documents=self._documents(),
+            documents=standard_documents(self._services, self.config),
             unknown_query=self.config.unknown_query,
             max_timeout=options.max_timeout,
             cors=options.cors,
@@ -292,17 +290,6 @@ class App:
     def _tell_health(self, ready: bool) -> None:
         if self.health is not None:
             self.health.set_ready(ready)
-
-    def _with_standard(self, health: Health) -> list[Service]:
-        """The services that were added, and those standard services whose names none of them has."""
-        own = {service.spec.name for service in self._services}
-        described = [*self._services, *(() if health.spec.name in own else (health,))]
-        standard: list[Service] = [health, *(reflection_services(described, self._readers()) if self.config.reflection else ())]
-        return [*self._services, *(service for service in standard if service.spec.name not in own)]
-
-    def _readers(self) -> Trust:
-        """The callers that may read the contracts by reflection."""
-        return self.config.trust if self.config.reflection == "trusted" else Trust(everybody=True)
 
     def reload(self, config: ServiceConfig) -> None:
         """Take over the settings of `config` that can change while calls are under way (see `towpath._app.reloading`). They hold for calls
@@ -346,14 +333,6 @@ class App:
         """The stores that are opened and closed with the application."""
         stores: tuple[IdempotencyStore | RateStore | None, ...] = self._store, self._rates
         yield from (store for store in stores if isinstance(store, OpenableStore))
-
-    def _documents(self) -> Documents:
-        title = "" if self.config.name == DEFAULT_NAME else self.config.name
-        document = openapi.openapi(self._services, title) if self.config.openapi else None
-        if document is None:
-            return NO_DOCUMENTS
-        described = Document("application/json", document, trusted_only=self.config.openapi == "trusted")
-        return {openapi.PATH: lambda: described}
 
     async def close(self, grace: float | None = None) -> None:
         """Stop without losing a call. The server reports NOT_SERVING, serves calls for the configured settle time, stops accepting, and
