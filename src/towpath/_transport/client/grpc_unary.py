@@ -140,9 +140,7 @@ def grpc_unary_handler(
     pool: Pool, method: MethodSpec[Message, Message], head: Template, *, limit: int, compression: Compression | None
 ) -> Handler:
     """The innermost handler of a unary `method`: one attempt over gRPC, as `towpath._transport.client.unary.unary_handler` makes it."""
-    response_type = method.response
-    implied = method.default_criticality
-    name = method.full_name
+    response_type, name, implied = method.response, method.full_name, method.default_criticality
 
     async def attempt(request: Message, ctx: Context) -> Message:
         # INLINED: unary_handler, Attempt, Pool.available, decoded; held to them by tests/transport/client/test_attempt.py
@@ -185,12 +183,10 @@ def grpc_unary_handler(
             if len(answer) > UNCHECKED:
                 await check_apart(response_type, answer, limit, ctx)
             response = response_type.FromString(answer)
-        except (asyncio.CancelledError, RpcError) as fault:
-            if load is not None:
-                load.failed(began, fault)
-            raise
-        except DecodeError as error:
-            fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
+        except (asyncio.CancelledError, RpcError, DecodeError) as error:
+            fault: BaseException = error
+            if isinstance(error, DecodeError):
+                fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
             if load is not None:
                 load.failed(began, fault)
             raise fault from None
