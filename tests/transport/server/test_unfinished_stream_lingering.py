@@ -63,6 +63,7 @@ async def refused(peer: RawPeer, way: str, stream_id: int = 1) -> None:
 
 def left(server: Server) -> int:
     """Streams of the one connection, which are all that is left of its calls."""
+    link: Any
     (link,) = server.links
     assert len(link.lingering) == len(link.connection.streams)
     return len(link.connection.streams)

@@ -7,7 +7,6 @@ hangs is still connected by its operating system. The longer wait keeps a slow T
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import ip_address
 from itertools import zip_longest
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from towpath._transport.address import Address
 from towpath._transport.client.endpoints.endpoint import Unreachable
+from towpath._transport.client.endpoints.lookup import lookup
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ async def addresses_of(address: Address) -> list[Address]:
     for a name that cannot be one."""
     if _is_literal(address.host):
         return [address]
-    found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    found = await lookup(address.host, address.port)
     families: dict[int, dict[Address, None]] = {}
     for family, _, _, _, sockaddr in found:
         host, scope = str(sockaddr[0]), sockaddr[3] if len(sockaddr) > 3 else 0

@@ -300,12 +300,18 @@ class Pool:
     # Resolving.
 
     async def _keep_resolved(self) -> None:
-        """Resolve, and again for as long as the answer may change."""
+        """Resolve, and again for as long as the answer may change. A name server has as long as a connection to answer. A lookup that takes
+        longer goes on, and the next one gets its answer."""
+        timeout = self._options.connect_timeout
         resolve_now = self._resolve_now = asyncio.Event()
         while True:
             try:
-                self._install(await self._resolver.resolve())
+                async with asyncio.timeout(timeout):
+                    places = await self._resolver.resolve()
+                self._install(places)
                 self._fault = ""
+            except TimeoutError:
+                self._fault = f"the name cannot be resolved (no answer within {timeout:g} s)"
             except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
                 # What was known before stays: a name server that fails takes no service with it.
                 self._fault = f"the name cannot be resolved ({getattr(error, 'strerror', None) or error})"

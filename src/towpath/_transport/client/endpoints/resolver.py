@@ -1,11 +1,10 @@
 """From a target to the places of its endpoints."""
 
-import asyncio
-import socket
 from collections.abc import Sequence
 from typing import Protocol
 
 from towpath._transport.address import Address, Place
+from towpath._transport.client.endpoints.lookup import lookup
 from towpath._transport.client.endpoints.target import Target
 
 
@@ -43,8 +42,7 @@ class DnsResolver:
 
     async def resolve(self) -> Sequence[Place]:
         """The addresses in order, so that two answers of the same addresses are equal. Raises OSError (`socket.gaierror`)."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_STREAM)
+        found = await lookup(self._address.host, self._address.port)
         return [Address(host, self._address.port) for host in sorted({str(sockaddr[0]) for _, _, _, _, sockaddr in found})]
 
 
