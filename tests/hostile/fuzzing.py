@@ -8,13 +8,13 @@ front are comments.
 import asyncio
 import codecs
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import httptools
 from hpack import Decoder
@@ -86,6 +86,34 @@ def mutations_with(words: list[bytes]) -> st.SearchStrategy[list[tuple[str, int,
     return st.lists(st.tuples(kinds, st.integers(0, 4000), pieces), min_size=1, max_size=5)
 
 
+Changes = list[tuple[int, list[tuple[str, int, bytes]]]]
+"""Mutations of parts of a session, by the part's number."""
+
+Moves = list[tuple[int, int]]
+"""Parts of a session that come once more, by their numbers and the places to which they go."""
+
+
+def changes_with(words: list[bytes]) -> st.SearchStrategy[Changes]:
+    """Mutations of up to three parts of a session."""
+    return st.lists(st.tuples(st.integers(0, 20), mutations_with(words)), max_size=3)
+
+
+def moves(most: int) -> st.SearchStrategy[Moves]:
+    """Up to `most` repetitions of parts of a session."""
+    return st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=most)
+
+
+def altered(session: list[bytes], changes: Changes, repeated: Moves) -> list[bytes]:
+    """The parts of a session with their mutations, and with those that come once more."""
+    parts = list(session)
+    for index, mutations in changes:
+        place = index % len(parts)
+        parts[place] = mutated(parts[place], mutations)
+    for source, target in repeated:
+        parts.insert(target % (len(parts) + 1), parts[source % len(parts)])
+    return parts
+
+
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """The bytes in pieces, cut at these places taken modulo their length."""
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
@@ -140,18 +168,44 @@ class MemorySocket(asyncio.Transport):
         """The fuzzer never stopped."""
 
 
-class FuzzedServer(logging.Handler):
+class Faults(logging.Handler):
+    """Keeps what is logged from `level` on, and what the loop of `runner` is told of."""
+
+    def __init__(self, runner: asyncio.Runner, level: int) -> None:
+        super().__init__(level)
+        self.faults: list[str] = []
+        self._runner = runner
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.faults.append(self.format(record))
+
+
+F = TypeVar("F", bound=Faults)
+
+
+@contextmanager
+def watched(make: Callable[[asyncio.Runner], F]) -> Generator[F]:
+    """What `make` makes for a loop of its own, while it keeps the faults."""
+    with asyncio.Runner() as runner:
+        made = make(runner)
+        runner.get_loop().set_exception_handler(lambda _, context: made.faults.append(str(context)))
+        logging.getLogger().addHandler(made)
+        try:
+            yield made
+        finally:
+            logging.getLogger().removeHandler(made)
+
+
+class FuzzedServer(Faults):
     """A server of towpath's test services, fed by `converse`. Whatever it logs as an error is kept in `faults`."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
-        super().__init__(logging.ERROR)
-        self.faults: list[str] = []
-        self._runner = runner
+        super().__init__(runner, logging.ERROR)
         self._server = Server([Echo(), Streams(), Library()])
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info is None or record.exc_info[2] is None or not _by_handler(record.exc_info[2]):
-            self.faults.append(self.format(record))
+            super().emit(record)
 
     def converse(self, pieces: list[bytes]) -> bytes:
         """What the server says on a connection that sends these pieces, ends its half, and goes. Raises AssertionError if a call outlives
@@ -191,19 +245,6 @@ def _by_handler(traceback: TracebackType) -> bool:
 async def _turn(times: int) -> None:
     for _ in range(times):
         await asyncio.sleep(0)
-
-
-@contextmanager
-def fuzzed_server() -> Iterator[FuzzedServer]:
-    """A server to be fuzzed, in a loop of its own."""
-    with asyncio.Runner() as runner:
-        server = FuzzedServer(runner)
-        runner.get_loop().set_exception_handler(lambda _, context: server.faults.append(str(context)))
-        logging.getLogger().addHandler(server)
-        try:
-            yield server
-        finally:
-            logging.getLogger().removeHandler(server)
 
 
 class Responses:

@@ -4,7 +4,6 @@ call over a new connection succeeds."""
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from echo.v1 import echo_pb2 as pb
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.echo_service import PATIENCE
 from tests.hostile.budget import fuzzed
-from tests.hostile.fuzzing import cut, mutated, mutations_with, seeds, sessions
+from tests.hostile.fuzzing import Changes, Faults, Moves, altered, changes_with, cut, moves, seeds, sessions, watched
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_server
 from towpath._core.context import CallOptions
 from towpath._core.errors import RpcError
@@ -26,16 +25,11 @@ PROTOCOLS = ("grpc", "grpc-web", "connect")
 WORDS = seeds("words")
 
 
-class Caller(logging.Handler):
+class Caller(Faults):
     """Calls servers that answer with given bytes."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
-        super().__init__(logging.WARNING)
-        self.faults: list[str] = []
-        self._runner = runner
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.faults.append(self.format(record))
+        super().__init__(runner, logging.WARNING)
 
     def call(self, protocol: str, pieces: list[bytes]) -> pb.SayResponse | RpcError:
         """What a call comes to that is answered with these bytes and the end of the connection."""
@@ -58,21 +52,9 @@ class Caller(logging.Handler):
                 return error
 
 
-@contextmanager
-def calling() -> Iterator[Caller]:
-    with asyncio.Runner() as runner:
-        caller = Caller(runner)
-        runner.get_loop().set_exception_handler(lambda _, context: caller.faults.append(str(context)))
-        logging.getLogger().addHandler(caller)
-        try:
-            yield caller
-        finally:
-            logging.getLogger().removeHandler(caller)
-
-
 @pytest.fixture(scope="module")
 def caller() -> Iterator[Caller]:
-    with calling() as made:
+    with watched(Caller) as made:
         yield made
 
 
@@ -89,22 +71,9 @@ def _is_answered(caller: Caller, protocol: str, session: list[bytes]) -> bool:
 @given(
     st.sampled_from(PROTOCOLS),
     st.sampled_from(sessions("answers")),
-    st.lists(st.tuples(st.integers(0, 20), mutations_with(WORDS)), max_size=3),
-    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=2),
+    changes_with(WORDS),
+    moves(2),
     st.lists(st.integers(0, 4000), max_size=3),
 )
-def test_an_answer(
-    caller: Caller,
-    protocol: str,
-    session: list[bytes],
-    changes: list[tuple[int, list[tuple[str, int, bytes]]]],
-    moves: list[tuple[int, int]],
-    edges: list[int],
-) -> None:
-    parts = list(session)
-    for index, mutations in changes:
-        place = index % len(parts)
-        parts[place] = mutated(parts[place], mutations)
-    for source, target in moves:
-        parts.insert(target % (len(parts) + 1), parts[source % len(parts)])
-    caller.call(protocol, cut(b"".join(parts), edges))
+def test_an_answer(caller: Caller, protocol: str, session: list[bytes], changes: Changes, repeated: Moves, edges: list[int]) -> None:
+    caller.call(protocol, cut(b"".join(altered(session, changes, repeated)), edges))

@@ -8,16 +8,21 @@ from hypothesis import strategies as st
 
 from tests.hostile.budget import fuzzed
 from tests.hostile.fuzzing import (
+    Changes,
     FuzzedServer,
+    Moves,
     Responses,
+    altered,
+    changes_with,
     check_frames,
     cut,
-    fuzzed_server,
+    moves,
     mutated,
     mutations_with,
     opened,
     seeds,
     sessions,
+    watched,
 )
 
 WORDS = seeds("words")
@@ -26,7 +31,7 @@ places = st.lists(st.integers(0, 4000), max_size=4)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FuzzedServer]:
-    with fuzzed_server() as started:
+    with watched(FuzzedServer) as started:
         yield started
 
 
@@ -53,23 +58,6 @@ def test_http1(server: FuzzedServer, seed: bytes, mutations: list[tuple[str, int
 
 
 @fuzzed(200)
-@given(
-    st.sampled_from(sessions("http2")),
-    st.lists(st.tuples(st.integers(0, 20), mutations_with(WORDS)), max_size=3),
-    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=3),
-    places,
-)
-def test_http2(
-    server: FuzzedServer,
-    session: list[bytes],
-    changes: list[tuple[int, list[tuple[str, int, bytes]]]],
-    moves: list[tuple[int, int]],
-    edges: list[int],
-) -> None:
-    parts = list(session)
-    for index, mutations in changes:
-        place = index % len(parts)
-        parts[place] = mutated(parts[place], mutations)
-    for source, target in moves:
-        parts.insert(target % (len(parts) + 1), parts[source % len(parts)])
-    check_frames(server.converse(cut(opened(parts), edges)))
+@given(st.sampled_from(sessions("http2")), changes_with(WORDS), moves(3), places)
+def test_http2(server: FuzzedServer, session: list[bytes], changes: Changes, repeated: Moves, edges: list[int]) -> None:
+    check_frames(server.converse(cut(opened(altered(session, changes, repeated)), edges)))

@@ -5,19 +5,37 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from echo.v1.echo_pb2 import SleepRequest
 from stream.v1 import stream_pb2
 
-from tests.echo_service import PATIENCE, turn_until
+from tests.echo_service import FOREVER, PATIENCE, turn_until
+from tests.transport.raw_peer import request_head
 from towpath._core import clock
 from towpath._core.decisions import Decision
 from towpath._transport import Server
 from towpath._wire.grpc.framing import frame
 from towpath._wire.http2 import frames
-from towpath._wire.http2.frames import PREFACE
+from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 from towpath._wire.json import JsonCodec
 
 GREETING = PREFACE + frames.settings([])
 LARGE = stream_pb2.RepeatRequest(answers=[stream_pb2.Answer(size=1 << 20)] * 64)
+
+
+JSON = "application/json"
+LONG = "Connect-Timeout-Ms: 9999999999"
+HOURS = (b"grpc-timeout", b"99999999H")
+
+
+def head(method: bytes, *more: tuple[bytes, bytes], stream_id: int = 1) -> bytes:
+    """The head of a request over HTTP/2 whose body is to come."""
+    return frames.frame(frames.HEADERS, END_HEADERS, stream_id, request_head(method, *more))
+
+
+def sleeping() -> bytes:
+    """A connection of HTTP/2 with a whole call that lasts for ever."""
+    body = frame(SleepRequest(seconds=FOREVER).SerializeToString())
+    return GREETING + head(b"Sleep", HOURS) + frames.frame(frames.DATA, END_STREAM, 1, body)
 
 
 def posted(path: str, content_type: str, *more: str, body: bytes | None = None) -> bytes:

@@ -13,35 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.echo_service import turn_until
+from tests.layers.idempotency.effects import FAIL, Effects, context, wrapped
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.decisions import reason_of
 from towpath._core.errors import Code, RpcError
-from towpath._core.service import Handler, MethodKind
+from towpath._core.service import MethodKind
 from towpath._layers.idempotency.idempotency import Idempotency, IdempotencyOptions, scope
 from towpath._layers.idempotency.memory_store import MemoryStore
 from towpath._layers.idempotency.store import Answer, Claim, StoreUnavailable, current_lease
 
-SAY, FAIL = EchoService.spec.methods[0], EchoService.spec.methods[1]
-
-
-class Effects:
-    """A handler that counts its runs, and ends as it is told to."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self.error: BaseException | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def handle(self, request: pb.FailRequest, ctx: Context) -> pb.FailResponse:
-        self.runs += 1
-        await self.gate.wait()
-        if self.error is not None:
-            raise self.error
-        response = pb.FailResponse()
-        response.MergeFromString(b"\xfa\x01\x01" + b"%d" % self.runs)  # an unknown field tells one run from another
-        return response
+SAY = EchoService.spec.methods[0]
 
 
 class Broken(MemoryStore):
@@ -72,16 +54,6 @@ class Broken(MemoryStore):
     async def release(self, key: str, holder: str) -> None:
         await self._at("release")
         await super().release(key, holder)
-
-
-def context(key: str = "k", **others: Any) -> Context:
-    ctx = Context(FAIL.full_name, **others)
-    ctx.idempotency_key = key
-    return ctx
-
-
-def wrapped(effects: Effects, store: Any = None, **options: Any) -> Handler:
-    return Idempotency(MemoryStore() if store is None else store, **options).wrap(FAIL, effects.handle)
 
 
 async def test_a_second_call_with_a_key_gets_the_first_answer_and_has_no_effect() -> None:

@@ -7,7 +7,8 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 
 from tests.echo_service import turn_until
-from tests.layers.idempotency.test_idempotency import FAIL, Broken, Effects, context, wrapped
+from tests.layers.idempotency.effects import FAIL, Effects, context, wrapped
+from tests.layers.idempotency.test_idempotency import Broken
 from tests.layers.virtual_time import virtual
 from towpath._core import clock
 from towpath._core.decisions import reason_of

@@ -6,44 +6,13 @@ from typing import Any
 
 import pytest
 from echo.v1 import echo_pb2 as pb
-from echo.v1.echo_towpath import EchoService
 
 from tests.echo_service import turn_until
-from towpath._core.context import Context
-from towpath._core.decisions import Signal, reason_of, unheard
+from tests.layers.idempotency.effects import Effects, context, wrapped
+from towpath._core.decisions import reason_of
 from towpath._core.errors import Code, RpcError
-from towpath._core.service import Handler
-from towpath._layers.idempotency.idempotency import Idempotency, owner_of
-from towpath._layers.idempotency.memory_store import DEFAULT_MAX_BYTES, MIN_BYTES, MemoryStore
-
-FAIL = EchoService.spec.methods[1]
-
-
-class Effects:
-    """A handler that counts its runs, waits for the gate, and fails with `error` if there is one."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self.error: RpcError | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def handle(self, request: pb.FailRequest, ctx: Context) -> pb.FailResponse:
-        self.runs += 1
-        await self.gate.wait()
-        if self.error is not None:
-            raise self.error
-        return pb.FailResponse()
-
-
-def context(key: str = "k", **others: Any) -> Context:
-    ctx = Context(FAIL.full_name, **others)
-    ctx.idempotency_key = key
-    return ctx
-
-
-def wrapped(effects: Effects, *, max_bytes: int = DEFAULT_MAX_BYTES, signal: Signal = unheard) -> Handler:
-    return Idempotency(MemoryStore(max_bytes=max_bytes), signal=signal).wrap(FAIL, effects.handle)
+from towpath._layers.idempotency.idempotency import owner_of
+from towpath._layers.idempotency.memory_store import MIN_BYTES, MemoryStore
 
 
 async def test_duplicates_wait_in_their_order_and_the_end_of_a_call_wakes_one_of_them() -> None:
@@ -97,7 +66,7 @@ async def test_a_duplicate_that_waits_may_be_cancelled_and_the_next_one_has_its_
 
 async def test_a_call_whose_answer_was_forgotten_is_not_made_again() -> None:
     effects, told = Effects(), list[str]()
-    handler = wrapped(effects, max_bytes=MIN_BYTES, signal=lambda decision: told.append(decision.reason))
+    handler = wrapped(effects, MemoryStore(max_bytes=MIN_BYTES), signal=lambda decision: told.append(decision.reason))
     for number in range(100):
         await handler(pb.FailRequest(), context(f"{number}"))
     assert told[-1] == "KEYS_EVICTED"

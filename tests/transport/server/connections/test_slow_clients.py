@@ -11,7 +11,7 @@ from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams
-from tests.transport.slow_client import GREETING, LARGE, connected, download, later, posted, refused, stuck, told
+from tests.transport.slow_client import GREETING, JSON, LARGE, LONG, connected, download, later, posted, refused, stuck, told
 from towpath._core import clock
 from towpath._core.context import CallOptions
 from towpath._transport import Channel, ChannelOptions, ConnectionLimits, Server
@@ -22,8 +22,6 @@ from towpath._wire.json import JsonCodec
 from towpath.testing import Simulation, simulate
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-JSON = "application/json"
-LONG = "Connect-Timeout-Ms: 9999999999"
 
 
 class Transport:

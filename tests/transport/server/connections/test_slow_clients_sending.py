@@ -4,13 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from echo.v1 import echo_pb2 as pb
 
-from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.echo_service import PATIENCE, Echo, serving, turn_until
 from tests.library_service import Library
 from tests.stream_service import Streams
 from tests.transport.raw_peer import request_head
-from tests.transport.slow_client import GREETING, connected, later, posted, refused, told
+from tests.transport.slow_client import GREETING, HOURS, JSON, LONG, connected, head, later, posted, refused, sleeping, told
 from towpath._core import clock
 from towpath._core.decisions import Decision
 from towpath._transport import ConnectionLimits, Server
@@ -19,10 +18,6 @@ from towpath._transport.server.connections.slow_clients import RATE, LateRequest
 from towpath._wire.grpc.framing import frame
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
-
-HOURS = (b"grpc-timeout", b"99999999H")
-JSON = "application/json"
-LONG = "Connect-Timeout-Ms: 9999999999"
 
 
 class Call:
@@ -93,13 +88,7 @@ async def test_the_place_of_a_silent_stream_of_requests_is_for_a_new_one_where_n
 
 async def test_a_call_at_work_keeps_the_place_of_its_connection() -> None:
     reasons, signal = told()
-    body = pb.SleepRequest(seconds=FOREVER).SerializeToString()
-    both = (
-        GREETING
-        + frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Sleep", HOURS))
-        + frames.frame(frames.DATA, END_STREAM, 1, frame(body))
-        + frames.frame(frames.HEADERS, END_HEADERS, 3, request_head(b"Say", HOURS))
-    )
+    both = sleeping() + head(b"Say", HOURS, stream_id=3)
     async with serving(echo := Echo(), signal=signal, connections=ConnectionLimits(total=1)) as server, connected(server, both):
         await echo.until(lambda: echo.seen["sleep"] == 1)
         (link,) = server.links
@@ -115,25 +104,12 @@ async def test_a_call_at_work_keeps_the_place_of_its_connection() -> None:
 
 
 BEGUN = {
-    "gRPC, no body": (GREETING, frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", HOURS)), b"grpc-status"),
-    "gRPC, a stream of answers": (
-        GREETING,
-        frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"", (b":path", b"/stream.v1.StreamService/Repeat"), HOURS)),
-        b"grpc-status",
-    ),
-    "gRPC-Web": (
-        GREETING,
-        frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", HOURS, (b"content-type", b"application/grpc-web"))),
-        b"grpc-status",
-    ),
+    "gRPC, no body": (GREETING, head(b"Say", HOURS), b"grpc-status"),
+    "gRPC, a stream of answers": (GREETING, head(b"", (b":path", b"/stream.v1.StreamService/Repeat"), HOURS), b"grpc-status"),
+    "gRPC-Web": (GREETING, head(b"Say", HOURS, (b"content-type", b"application/grpc-web")), b"grpc-status"),
     "Connect over HTTP/2": (
         GREETING,
-        frames.frame(
-            frames.HEADERS,
-            END_HEADERS,
-            1,
-            request_head(b"Say", (b"content-type", b"application/json"), (b"connect-timeout-ms", b"9999999999")),
-        ),
+        head(b"Say", (b"content-type", b"application/json"), (b"connect-timeout-ms", b"9999999999")),
         b"deadline_exceeded",
     ),
     "Connect over HTTP/1.1": (b"", posted("/echo.v1.EchoService/Say", JSON, "Content-Length: 99", LONG), b"deadline_exceeded"),
@@ -196,13 +172,7 @@ async def test_a_request_that_never_comes_whole_ends_and_its_connection_serves_o
 
 async def test_a_handler_at_work_is_not_a_request_that_comes() -> None:
     reasons, signal = told()
-    body = pb.SleepRequest(seconds=FOREVER).SerializeToString()
-    called = (
-        GREETING
-        + frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Sleep", HOURS))
-        + frames.frame(frames.DATA, END_STREAM, 1, frame(body))
-    )
-    async with serving(echo := Echo(), signal=signal) as server, connected(server, called):
+    async with serving(echo := Echo(), signal=signal) as server, connected(server, sleeping()):
         await echo.until(lambda: echo.seen["sleep"] == 1)
         for seconds in (0, 200, 290):
             later(server, seconds)
@@ -212,7 +182,7 @@ async def test_a_handler_at_work_is_not_a_request_that_comes() -> None:
 
 async def test_what_the_server_does_not_read_is_not_late() -> None:
     reasons, signal = told()
-    begun = GREETING + frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Say", HOURS))
+    begun = GREETING + head(b"Say", HOURS)
     async with serving(Echo(), signal=signal) as server, connected(server, begun):
         await turn_until(lambda: any(link.busy for link in server.links))
         (link,) = server.links
@@ -228,13 +198,7 @@ async def test_what_the_server_does_not_read_is_not_late() -> None:
 
 async def test_a_full_server_asks_sooner_who_is_there() -> None:
     reasons, signal = told()
-    body = pb.SleepRequest(seconds=FOREVER).SerializeToString()
-    called = (
-        GREETING
-        + frames.frame(frames.HEADERS, END_HEADERS, 1, request_head(b"Sleep", HOURS))
-        + frames.frame(frames.DATA, END_STREAM, 1, frame(body))
-    )
-    async with serving(echo := Echo(), signal=signal, connections=ConnectionLimits(total=1)) as server, connected(server, called):
+    async with serving(echo := Echo(), signal=signal, connections=ConnectionLimits(total=1)) as server, connected(server, sleeping()):
         await echo.until(lambda: echo.seen["sleep"] == 1)
         (link,) = server.links
         now = clock.now()
