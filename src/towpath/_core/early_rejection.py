@@ -36,11 +36,13 @@ WAIT: Final = Verdict.WAIT
 class Rejection:
     """The verdict that ends a call. One object may end many calls: the transport encodes its error once."""
 
-    __slots__ = ("error",)
+    __slots__ = ("encoded", "error")
 
     def __init__(self, error: RpcError) -> None:
         self.error: Final = error
         """The error that the callers get. It is shared, so that code which raises it has to copy it."""
+        self.encoded = b""
+        """The error as the transport has encoded it for callers over gRPC; empty before the first of them gets it."""
 
 
 class RequestHeaders(Protocol):

@@ -90,6 +90,45 @@ async def test_a_call_that_is_refused_later_is_told_so():
         assert not echo.seen["say"]
 
 
+async def test_calls_of_one_connection_that_are_refused_later_are_told_in_one_write_and_in_order():
+    async with stage() as (layer, _, client, _):
+        told = []
+
+        async def refused(name):
+            with pytest.raises(RpcError, match="no room"):
+                await client.say(pb.SayRequest(id=name))
+            told.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name in "abc":
+                group.create_task(refused(name))
+            await turn_until(lambda: len(layer.held) == 3)
+            link = layer.held[0]._link
+            written = link.written
+            for held in layer.held:
+                held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
+            assert len(link.connection.out) == link.deferrable == 6
+            assert link.written == written
+        assert told == ["a", "b", "c"]
+
+
+async def test_many_calls_that_are_refused_later_do_not_wait_for_others():
+    async with stage() as (layer, _, client, _):
+
+        async def refused():
+            with pytest.raises(RpcError, match="no room"):
+                await client.say(pb.SayRequest())
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(MAX_DEFERRED):
+                group.create_task(refused())
+            await turn_until(lambda: len(layer.held) == MAX_DEFERRED)
+            link = layer.held[0]._link
+            for held in layer.held:
+                held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
+            assert len(link.connection.out) < MAX_DEFERRED
+
+
 async def test_a_call_that_was_cancelled_while_it_was_held_is_over():
     async with stage() as (layer, _, client, _):
         task, held = await call(client, layer)

@@ -18,7 +18,7 @@ from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import Handling, cap_deadline, expired, not_one_message
-from towpath._transport.server.method_route import MethodRoute
+from towpath._transport.server.method_route import MethodRoute, grpc_fields
 from towpath._transport.server.partial_request import PartialStream
 from towpath._transport.server.routes import GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import LingeringLink, linger
@@ -45,6 +45,10 @@ class Http2CallLink(LingeringLink, Protocol):
     """The connection that a call over gRPC came over, as the call sees it."""
 
     connection: ServerConnection
+
+    def defer_flush(self, pieces: int) -> None:
+        """Write the last `pieces` of what waits within some milliseconds."""
+        ...
 
 
 class ServerCall(PartialStream):
@@ -222,7 +226,10 @@ class ServerCall(PartialStream):
     def reject(self, rejection: Rejection) -> None:
         """End the call, which was not begun."""
         if not self._over:
-            self._end_with(self._route.method_route.grpc_rejections.fields(rejection.error))
+            link = self._link
+            before = len(link.connection.out)
+            self._end_with(rejection.encoded or grpc_fields(rejection))
+            link.defer_flush(len(link.connection.out) - before)
 
     def _serve(self, message: bytes) -> None:
         request = self._decoded(message)
@@ -296,9 +303,10 @@ class ServerCall(PartialStream):
         reply = ctx.cached_reply
         if reply is None and method_route.compression is None:
             message = response.SerializeToString()
+            size = len(message)
             self._over = True
-            connection.answer(self, _ANSWER, pack_prefix(0, len(message)) + message)
-            if len(link.calls) == 1 or len(message) >= LARGE or (ctx.server is not None and ctx.server.flush_alone):
+            connection.answer(self, _ANSWER, pack_prefix(0, size) + message)
+            if len(link.calls) == 1 or size >= LARGE or (ctx.server is not None and ctx.server.flush_alone):
                 link.flush()  # no other answer to share a write with, or no gain from that
             else:
                 link.schedule_flush()
@@ -339,9 +347,11 @@ class ServerCall(PartialStream):
         """A response of trailers alone."""
         fields = status.fitting(status.encode(error), room_for_trailers(self._link.connection))
         self._end_with(b"".join(literal(name, value) for name, value in fields))
+        self._link.schedule_flush()
 
     def _end_with(self, fields: bytes) -> None:
-        """Answer with trailers alone. The client may still be sending, and hears of that before it is told to stop."""
+        """Answer with trailers alone, which the caller flushes. The client may still be sending, and hears of them before it is told to
+        stop."""
         link = self._link
         self._over = True
         self._reader = None
@@ -353,7 +363,6 @@ class ServerCall(PartialStream):
                 link.close_if_idle()
             else:
                 self._slot = linger(self, link)
-        link.schedule_flush()
 
     def _rest_ended(self) -> None:
         """The rest of the request may have ended, for which the stream was kept after the answer."""

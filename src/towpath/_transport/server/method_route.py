@@ -2,15 +2,15 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from google.protobuf.message import Message
 
 from towpath._core.calls.unstarted_calls import OnUnstarted
 from towpath._core.context import Criticality
 from towpath._core.disclosure.fault_log import FaultLog
-from towpath._core.early_rejection import EarlyRejection
-from towpath._core.errors import Code, RpcError
+from towpath._core.early_rejection import EarlyRejection, Rejection
+from towpath._core.errors import Code
 from towpath._core.service import Handler, MethodKind, MethodSpec
 from towpath._wire.compression import Compression
 from towpath._wire.grpc import status
@@ -22,25 +22,13 @@ MaxTimeout = float | Literal["contract"] | None
 """How long calls may take at the most, whatever their callers say: so many seconds, which hold for unary methods; or "contract", the
 timeout that each method's contract declares, if it does; or None for as long as callers say."""
 
-_MAX_REJECTIONS: Final = 8
 
-
-class GrpcRejections:
-    """The errors of the last early rejections over gRPC, and their bytes: an overloaded server says the same to thousands a second."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self) -> None:
-        self._fields: dict[RpcError, bytes] = {}
-
-    def fields(self, error: RpcError) -> bytes:
-        """The fields of `error`, encoded when it is first given."""
-        fields = self._fields.get(error)
-        if fields is None:
-            if len(self._fields) >= _MAX_REJECTIONS:
-                self._fields.clear()
-            fields = self._fields[error] = b"".join(literal(name, value) for name, value in status.encode(error))
-        return fields
+def grpc_fields(rejection: Rejection) -> bytes:
+    """The fields of the error for a call over gRPC, encoded once: an overloaded server says the same to thousands a second."""
+    fields = rejection.encoded
+    if not fields:
+        fields = rejection.encoded = b"".join(literal(name, value) for name, value in status.encode(rejection.error))
+    return fields
 
 
 @dataclass(kw_only=True, eq=False)
@@ -67,8 +55,6 @@ class MethodRoute:
     """What is asked about unary calls before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
     """Who hears of calls that end before the handler is called."""
-    grpc_rejections: GrpcRejections = field(default_factory=GrpcRejections)
-    """The encoded errors of early rejections, for calls over gRPC."""
     faults: FaultLog = field(default_factory=lambda: FaultLog(log))
     """The log of why calls failed that the method's handlers have made, where their callers are not told."""
 

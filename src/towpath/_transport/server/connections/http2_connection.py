@@ -16,6 +16,7 @@ from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
 from towpath._transport.server.direct_response import DirectResponseStream, RefusedStream
 from towpath._transport.server.grpc_unary import ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
+from towpath._transport.server.method_route import grpc_fields
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute, Route
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
@@ -62,6 +63,14 @@ class Http2Link(ServerLink[ServerConnection]):
                 self.loop.call_soon(self.flush)
         if connection.behind or len(data) >= self._full_read:
             self.give_way()
+
+    def defer_flush(self, pieces: int) -> None:
+        """Write the last `pieces` of the connection's `out`, which are a rejection, with others that come within some milliseconds."""
+        self.deferrable += pieces
+        if len(self.connection.out) == self.deferrable < MAX_DEFERRED:
+            self._deferred_writes.add(self)
+        else:
+            self.schedule_flush()
 
     def pause_writing(self) -> None:
         """The client does not read its answers: take no more requests from it."""
@@ -159,7 +168,7 @@ class Http2Link(ServerLink[ServerConnection]):
                     rejection = None
                 if rejection is not None:
                     self.deferrable += 1
-                    return self.connection.encode(HEAD, route.method_route.grpc_rejections.fields(rejection.error))
+                    return self.connection.encode(HEAD, rejection.encoded or grpc_fields(rejection))
             return ServerCall(self, route)
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
