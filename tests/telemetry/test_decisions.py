@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from towpath._core.context import Context
-from towpath._core.decisions import Decision
+from towpath._core.decisions import Decision, DecisionCounter
 from towpath._telemetry.decisions import Decisions
 
 
@@ -23,3 +23,17 @@ def test_each_decision_is_counted_under_its_role_and_reason():
     assert counted("a.B/C", "admission", "QUEUE_DELAY", "true") == 1
     assert counted("a.B/D", "retry", "ATTEMPT", "false") == 1
     assert counted("a.B/D", "retry", "BUDGET_EXHAUSTED", "false") is None
+
+
+def test_a_decision_that_is_made_again_and_again_is_counted_with_the_others_and_has_no_series_before_the_first():
+    registry = CollectorRegistry()
+    decided = Decisions(registry)
+    decision = Decision("a.B/C", "admission", "PRIORITY", shadow=False, ctx=None, rejected=True)
+    labels = {"rpc_method": "a.B/C", "role": "admission", "reason": "PRIORITY", "shadow": "false"}
+    assert isinstance(decided, DecisionCounter)
+    counters = [decided.counter_of(decision) for _ in range(2)]
+    assert registry.get_sample_value("towpath_decisions_total", labels) is None
+    counters[0]()
+    decided(decision)
+    counters[1]()
+    assert registry.get_sample_value("towpath_decisions_total", labels) == 3

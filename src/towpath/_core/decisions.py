@@ -7,7 +7,7 @@ An error is no decision. A request that is malformed, or that names an unknown m
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
@@ -40,6 +40,21 @@ class Decision(NamedTuple):
 
 Signal = Callable[[Decision], None]
 """A function that is told of every decision. It is called on the loop, within the call: it must be quick, and must not raise."""
+
+
+@runtime_checkable
+class DecisionCounter(Protocol):
+    """A signal that only counts, and does not look at the call. Whoever makes the same decision about many calls need not describe it to
+    such a signal for each of them."""
+
+    def __call__(self, decision: Decision, /) -> None:
+        """Count one decision."""
+        ...
+
+    def counter_of(self, decision: Decision, /) -> Callable[[], None]:
+        """A function that counts one more decision of the same method, role and reason."""
+        ...
+
 
 DOMAIN: Final = "towpath"
 """The domain of every ErrorInfo that towpath itself gives."""

@@ -6,7 +6,7 @@ number of series is bounded by methods x reasons. A series exists from its first
 nowhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -29,13 +29,21 @@ class Decisions(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Make the counter, and register it. Raises ValueError if `registry` has a metric of that name."""
-        self._counts: dict[tuple[str, str, str, bool], int] = {}
+        self._counts: dict[tuple[str, str, str, bool], list[int]] = {}  # one number each, which `counter_of` shares
         registry.register(self)
 
     def __call__(self, decision: Decision) -> None:
         """Count one decision."""
-        key = decision[:4]
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts.setdefault(decision[:4], [0])[0] += 1
+
+    def counter_of(self, decision: Decision) -> Callable[[], None]:
+        """A function that counts one more such decision: a sixth of the instructions, since it has nothing to look up (counted)."""
+        count = self._counts.setdefault(decision[:4], [0])
+
+        def add() -> None:
+            count[0] += 1
+
+        return add
 
     def describe(self) -> Iterable[CounterMetricFamily]:
         """The name, without samples. The registry refuses a second metric of that name."""
@@ -44,6 +52,7 @@ class Decisions(Collector):
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The samples now."""
         family = CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)
-        for (method, role, reason, shadow), count in list(self._counts.items()):
-            family.add_metric((method, role, reason, "true" if shadow else "false"), count)
+        for (method, role, reason, shadow), (count,) in list(self._counts.items()):
+            if count:  # not one that nothing was counted by yet
+                family.add_metric((method, role, reason, "true" if shadow else "false"), count)
         return [family]

@@ -71,9 +71,12 @@ class _Durations:
             nonlocal series
             if series is None:  # no series before its first call
                 series = histogram.series(name, Code.RESOURCE_EXHAUSTED.name)
-            # INLINED: Series.observe, since an overloaded server counts thousands a second.
-            series.counts[bisect_left(series.bounds, seconds)] += 1
-            series.total += seconds
+            # INLINED: Series.observe, since an overloaded server counts thousands a second. Most of them took no time that was measured.
+            if seconds:
+                series.counts[bisect_left(series.bounds, seconds)] += 1
+                series.total += seconds
+            else:
+                series.counts[0] += 1
 
         return count
 

@@ -17,7 +17,7 @@ from towpath._core.context import CRITICAL, Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.fields import ATTEMPT, COHORT, CRITICALITY, PROPAGATED, PropagatedField
-from towpath._core.propagation.trace import TraceContext, cohort_of
+from towpath._core.propagation.trace import COHORTS, TraceContext, cohort_of
 from towpath._core.propagation.trust import FORWARDED, Belief, is_believed
 from towpath._core.server_call import ServerCallInfo
 from towpath._wire import metadata as metadata_codec
@@ -124,8 +124,10 @@ class Inherited:
         "attempt",
         "belief",
         "criticality",
+        "drawn",
         "fault",
         "fields",
+        "follows_trace",
         "found",
         "implied",
         "metadata",
@@ -148,6 +150,9 @@ class Inherited:
 
     trusted: bool
     """Whether what the fields say is believed."""
+
+    follows_trace: bool
+    """Whether the cohort is that of the trace, if there is one."""
 
     found: dict[PropagatedField, bytes]
     """The raw values of the propagated context."""
@@ -176,8 +181,11 @@ class Inherited:
     metadata: Final[Metadata]
     """What the application sent."""
 
-    started: tuple[Sequence[Field], TraceContext | int] | None
-    """The trace that `priority` started for the call with these literals, or the cohort that it drew for an untrusted one."""
+    started: tuple[Sequence[Field], TraceContext] | None
+    """The trace that `priority` started for the call with these literals."""
+
+    drawn: tuple[Sequence[Field], int] | None
+    """The cohort that `priority` drew for the untrusted call with these literals."""
 
     def __init__(self, fields: Sequence[Field], implied: Criticality = CRITICAL, belief: Belief = Belief.ALL) -> None:
         self.fields = fields
@@ -188,6 +196,7 @@ class Inherited:
         self.tracestate = ""
         self.fault = ""
         self.started = None
+        self.drawn = None
         found = self.found = {}
         self.said = []
         rest: list[Field] = []
@@ -224,9 +233,17 @@ class Inherited:
                 self.said.append((field.attribute, believed))
             elif field.rejects_malformed:
                 self.fault = f"{field.name} is not one field of {field.rule}"
+        self.follows_trace = trusted and COHORT not in found
         said = CRITICALITY in found or ATTEMPT in found
         self.criticality, self.attempt = _importance(found, implied, trusted=trusted) if said else (implied, 0)
         self.metadata = metadata_codec.decode(rest)
+
+    def extended(self, extra: Sequence[Field]) -> "Inherited":
+        """What the fields say together with `extra`. It takes over what `priority` found for the call with these."""
+        longer = Inherited((*self.fields, *extra), self.implied, self.belief)
+        longer.started, longer.drawn = self.started, self.drawn
+        self.started = self.drawn = None
+        return longer
 
     def priority(self, extra: Sequence[Field], /) -> tuple[Criticality, int, int]:
         """Criticality, attempts before and cohort of a call, from its fields as they are: what a server that rejects it has to know.
@@ -234,6 +251,21 @@ class Inherited:
         A call whose cohort its fields do not tell starts a trace here, and `received` gives its context that one. So the cohort is the same
         whoever asks. A caller that is not trusted could choose its trace, so that the cohort of its call is drawn.
         """
+        traceparent = self.traceparent
+        for name, value in extra:
+            if name == b"traceparent":
+                traceparent = _joined(traceparent, value) if traceparent else value
+            elif name in _READ:
+                break
+        else:
+            if self.follows_trace:
+                cohort = COHORTS.get(traceparent[33:35])  # INLINED: cohort_of
+                if cohort is not None:
+                    return self.criticality, self.attempt, cohort
+        return self._rare_priority(extra)
+
+    def _rare_priority(self, extra: Sequence[Field]) -> tuple[Criticality, int, int]:
+        """The same for a call that differs from others of its head in more than its trace, or whose trace does not tell the cohort."""
         found, traceparent = self.found, self.traceparent
         for name, value in extra:
             if name == b"traceparent":
@@ -250,7 +282,7 @@ class Inherited:
             criticality, attempt = _importance(found, self.implied, trusted=trusted)
         if not trusted:
             cohort = chance.bits(_COHORT_BITS)
-            self.started = extra, cohort
+            self.drawn = extra, cohort
             return criticality, attempt, cohort
         given = found.get(COHORT)
         cohort = None if given is None else COHORT.parse(given)
@@ -292,9 +324,6 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     rejecting the call.
     """
     timeout, traceparent = base.timeout, base.traceparent
-    started = base.started
-    if started is not None:
-        base.started = None
     # INLINED: Inherited.__init__. The two fields in which calls with one head differ nearly always.
     for name, value in extra:
         if name == b"grpc-timeout":
@@ -302,7 +331,7 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
         elif name == b"traceparent":
             traceparent = _joined(traceparent, value) if traceparent else value
         else:
-            base = Inherited((*base.fields, *extra), base.implied, base.belief)
+            base = base.extended(extra)
             timeout, traceparent = base.timeout, base.traceparent
             break
     if base.fault:
@@ -320,13 +349,13 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
         setattr(ctx, attribute, value)
     if base.tracestate:
         ctx.cached_trace = TraceContext.received(traceparent, base.tracestate)
-    known = None
-    if started is not None and started[0] is extra:
-        known = started[1]
+    if base.started is not None:
+        (known, trace), base.started = base.started, None
+        if known is extra:
+            ctx.cached_trace = trace
     if not base.trusted:
+        drawn, base.drawn = base.drawn, None
         given: Any = ctx
-        given.given_cohort = known if isinstance(known, int) else chance.bits(_COHORT_BITS)
-    elif isinstance(known, TraceContext):
-        ctx.cached_trace = known
+        given.given_cohort = drawn[1] if drawn is not None and drawn[0] is extra else chance.bits(_COHORT_BITS)
     ctx.server = ServerCallInfo(now)
     return ctx

@@ -1,6 +1,7 @@
 """An overloaded server rejects most calls by their headers, before they have arrived whole."""
 
 import asyncio
+import random
 from functools import partial
 
 from echo.v1.echo_towpath import SAY
@@ -11,6 +12,7 @@ from towpath._core.context import Context, Criticality
 from towpath._core.decisions import Decision, reason_of
 from towpath._core.early_rejection import ADMIT
 from towpath._layers.admission.admission import Admission
+from towpath._layers.admission.priority import level
 from towpath._layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
 
@@ -69,6 +71,53 @@ async def test_a_small_excess_has_no_call_rejected_by_its_headers_while_few_wait
             one_waits()
     assert rejections[0] is None
     assert reason_of(rejections[-1].error) == PRIORITY
+
+
+async def test_the_copies_made_for_speed_decide_as_their_originals_do():
+    """What `on_headers` and `MethodQueue.shed` do with a call is what OverloadState.is_rejecting, level, LoadShedding.admits and
+    OverloadState.extend do one after the other."""
+    rng, now = random.Random(5), clock.now()
+    copies, originals = Admission(rng=random.Random(1)), Admission(rng=random.Random(1))
+    for layer in (copies, originals):
+        layer.wrap(SAY, nobody)
+    queues = [layer.queue_of(SAY) for layer in (copies, originals)]
+    on_headers = copies.early_rejection(SAY).on_headers
+    rejected = 0
+    for _ in range(3000):
+        now += rng.choice((0.0, 0.001, 0.003)) + (1.5 if rng.random() < 0.001 else 0.0)
+        event, waiting = rng.random(), Context("a/b")
+        waiting.given_cohort = rng.randrange(128)
+        for queue in queues:
+            if event < 0.03:
+                queue.reject(QUEUE_DELAY, now)
+            elif event < 0.15:
+                put(queue, waiting, Held(partial(asyncio.sleep, 0)), now)
+            elif event < 0.25:
+                queue.choose(now, int(event < 0.16))
+            elif event < 0.251:
+                queue.overload.probe.running = not queue.overload.probe.running
+        criticality, attempt, cohort = rng.choice(list(Criticality)), rng.choice((0, 0, 1, 2)), rng.randrange(128)
+        ctx = Context("a/b", criticality=criticality, attempt=attempt)
+        ctx.given_cohort = cohort
+        with clock.using(lambda at=now: at):
+            got = on_headers(Headers(ctx), ())
+        queue = queues[1]
+        expected = None
+        if not queue.calm and queue.queue.entries and queue.overload.is_rejecting(now):
+            importance = level(criticality, attempt, cohort)
+            if not queue.shedding.admits(importance, len(queue.queue.entries)):
+                queue.shedding.record_arrival(importance)
+                queue.overload.extend(now)
+                expected = queue.reject(PRIORITY, now)
+        assert (got is None) == (expected is None)
+        if got is not None:
+            rejected += 1
+            assert got.error.message == expected.error.message
+            assert got.error.details == expected.error.details
+        assert queues[0].overload.until == queue.overload.until
+        assert queues[0].shedding.threshold == queue.shedding.threshold
+        assert queues[0].shedding.shed_class == queue.shedding.shed_class
+    assert 100 < rejected < 2900
 
 
 def test_a_call_that_no_server_received_counts_as_just_arrived():

@@ -26,7 +26,7 @@ _MEMBER: Final = re.compile(
 
 _MAX_MEMBERS: Final = 32
 _STATES_KNOWN: Final = 64
-_COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
+COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
 """The cohort for each last byte of a trace id, written as two hex digits."""
 
 
@@ -49,7 +49,7 @@ def cohort_of(traceparent: bytes) -> int | None:
     rejects at once. All hops of a trace agree on it. A header that is malformed elsewhere starts another trace, so its cohort is this hop's
     alone.
     """
-    return _COHORTS.get(traceparent[33:35])
+    return COHORTS.get(traceparent[33:35])
 
 
 class TraceContext:
@@ -82,7 +82,7 @@ class TraceContext:
     @property
     def cohort(self) -> int:
         """0-127, the same along the whole call tree."""
-        return _COHORTS[self.traceparent[33:35]]
+        return COHORTS[self.traceparent[33:35]]
 
     @property
     def sampled(self) -> bool:

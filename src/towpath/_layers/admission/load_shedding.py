@@ -50,12 +50,13 @@ class LoadShedding:
         "_lowest",
         "_lowest_before",
         "_max_lag",
-        "_prioritizer",
         "_probe",
         "_since",
         "_started",
         "fraction",
         "loop_is_late",
+        "prioritizer",
+        "spares_few",
     )
 
     def __init__(self, probe: LagProbe, max_lag: float) -> None:
@@ -63,9 +64,12 @@ class LoadShedding:
         """The fraction of calls that is shed because more come than begin, 0 to 0.98."""
         self.loop_is_late = False
         """Whether calls are shed because of the loop's lag."""
+        self.spares_few = True
+        """Whether the threshold rejects no call while few wait."""
         self._probe = probe
         self._max_lag = max_lag
-        self._prioritizer = Prioritizer()
+        self.prioritizer = Prioritizer()
+        """The levels that have come, and which of them are shed."""
         self._arrived = self._started = 0
         self._lowest = self._lowest_before = _NO_LEVEL
         self._since = -_STALE_AFTER
@@ -73,13 +77,13 @@ class LoadShedding:
     @property
     def shed_class(self) -> int:
         """Index of the criticality class that is being shed; before enough calls were seen, the lowest class of the last two windows."""
-        threshold = self._prioritizer.threshold if self._prioritizer.has_enough_levels else 0
+        threshold = self.prioritizer.threshold if self.prioritizer.has_enough_levels else 0
         return (threshold or min(self._lowest, self._lowest_before)) // LEVELS_PER_CLASS
 
     @property
     def threshold(self) -> int:
         """The level below which calls are shed."""
-        return self._prioritizer.threshold
+        return self.prioritizer.threshold
 
     @property
     def is_light(self) -> bool:
@@ -89,12 +93,13 @@ class LoadShedding:
     def record_arrival(self, level: int) -> None:
         """Count a call of `level` that has come and does not begin at once."""
         self._arrived += 1
-        self._lowest = min(self._lowest, level)
+        if level < self._lowest:  # noqa: PLR1730 # `min` takes thrice the instructions
+            self._lowest = level
 
     def admits(self, level: int, waiting: int) -> bool:
         """Whether a call of `level` (see `towpath._layers.admission.priority`) is not to be shed, while `waiting` calls wait. While few are
         shed, the next turn has room for the few that wait."""
-        return self._prioritizer.admits(level) or (waiting < MIN_CAPACITY and self.is_light and not self.loop_is_late)
+        return self.prioritizer.admits(level) or (self.spares_few and waiting < MIN_CAPACITY)
 
     def record_starts(self, now: float, calls: int) -> None:
         """Count `calls` that have begun."""
@@ -107,7 +112,8 @@ class LoadShedding:
         fraction = self.fraction = self.fraction + _SMOOTHING * (min(_MAX_FRACTION, max(0.0, excess)) - self.fraction)
         lag = self._probe.seconds / self._max_lag
         self.loop_is_late = lag > 1 and fraction < 1 - 1 / lag
-        self._prioritizer.shed(1 - 1 / lag if self.loop_is_late else fraction)
+        self.spares_few = self.is_light and not self.loop_is_late
+        self.prioritizer.shed(1 - 1 / lag if self.loop_is_late else fraction)
         self._arrived = self._started = 0
         self._lowest_before, self._lowest = self._lowest, _NO_LEVEL
         self._since = now

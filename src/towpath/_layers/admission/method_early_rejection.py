@@ -11,9 +11,10 @@ from towpath._core.clock import TimeSource
 from towpath._core.context import Context
 from towpath._core.early_rejection import ADMIT, WAIT, EarlyRejection, PendingCall, Rejection, RequestHeaders, Verdict
 from towpath._core.server_call import ServerCallInfo
+from towpath._layers.admission.load_shedding import LEVELS_PER_CLASS
 from towpath._layers.admission.loop_lag import LagProbe
 from towpath._layers.admission.method_queue import MethodQueue
-from towpath._layers.admission.priority import level
+from towpath._layers.admission.priority import COHORTS
 from towpath._layers.admission.scheduler import Scheduler
 
 
@@ -36,10 +37,13 @@ class MethodEarlyRejection(EarlyRejection):
         if queue.calm or not self._entries:
             return None
         now = self._time.now()
-        if not queue.overload.is_rejecting(now):
+        # INLINED: OverloadState.is_rejecting
+        if now >= queue.overload.until or queue.overload.probe.running:
             return None
-        importance = level(*headers.priority(extra))
-        return None if queue.shedding.admits(importance, len(self._entries)) else queue.shed(importance, now)
+        criticality, attempt, cohort = headers.priority(extra)
+        # INLINED: level
+        importance = (criticality - 1) * LEVELS_PER_CLASS + cohort + (0 if attempt else COHORTS)
+        return queue.shed(importance, now)
 
     def on_arrival(self, ctx: Context, call: PendingCall, /) -> Verdict | Rejection:
         """Admit a call, have it wait, or reject it."""

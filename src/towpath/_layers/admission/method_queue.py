@@ -29,7 +29,7 @@ from towpath._layers.admission.admission_queue import AdmissionQueue, QueueEntry
 from towpath._layers.admission.in_flight import InFlight
 from towpath._layers.admission.load_shedding import LEVELS_PER_CLASS, LoadShedding
 from towpath._layers.admission.loop_lag import LagProbe
-from towpath._layers.admission.overload import OverloadState
+from towpath._layers.admission.overload import CALM_AFTER, OverloadState
 from towpath._layers.admission.priority import level_of
 from towpath._layers.admission.rejections import (
     CONCURRENCY_LIMIT,
@@ -41,7 +41,7 @@ from towpath._layers.admission.rejections import (
     Rejections,
 )
 from towpath._layers.admission.scheduler import MAX_BATCH, SLICE, Scheduler
-from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions, WaitLimits
+from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, MIN_CAPACITY, QueueOptions, WaitLimits
 
 _log = logging.getLogger("towpath.server")
 
@@ -208,17 +208,27 @@ class MethodQueue:
         self.calm = False
         if reason != QUEUE_FULL:
             self.overload.extend(now)
-        return self._rejections.next(reason, self.shedding.fraction, now, self._figures, ctx=ctx)
+        return self._rejections.next(reason, now, self, ctx)
 
-    def shed(self, level: int, now: float) -> Rejection:
-        """The rejection of a call of `level` by its headers alone, which lengthens the overload that there is."""
+    def shed(self, level: int, now: float) -> Rejection | None:
+        """The rejection of a call of `level` by its headers alone, which lengthens the overload that there is; None if the call is not to
+        be shed."""
         shedding = self.shedding
+        # INLINED: LoadShedding.admits
+        if shedding.prioritizer.admits(level) or (shedding.spares_few and len(self._entries) < MIN_CAPACITY):
+            return None
         shedding.record_arrival(level)
         self.on_rejected(0.0)
-        self.overload.extend(now)
-        return self._rejections.next(LOOP_LAG if shedding.loop_is_late else PRIORITY, shedding.fraction, now, self._figures)
+        self.overload.until = now + CALM_AFTER  # INLINED: OverloadState.extend
+        return self._rejections.next(LOOP_LAG if shedding.loop_is_late else PRIORITY, now, self)
 
-    def _figures(self) -> dict[str, str]:
+    @property
+    def excess(self) -> float:
+        """The fraction of calls that is shed, 0 to 1."""
+        return self.shedding.fraction
+
+    def figures(self) -> dict[str, str]:
+        """What a caller is told that decided."""
         return {
             "limit": str(self.in_flight.limit.limit),
             "under_way": str(self.in_flight.count),

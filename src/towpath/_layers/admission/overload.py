@@ -14,7 +14,7 @@ Both are pure: they are told of turns and rejections.
 from math import inf
 from typing import Final
 
-_CALM_AFTER: Final = 1.0
+CALM_AFTER: Final = 1.0
 """Seconds without a rejection after which a queue may be long again."""
 
 _FIRST: Final = 1.0
@@ -63,23 +63,24 @@ class RecoveryProbe:
 class OverloadState:
     """The overload of one method, and the probes of whether it is one still."""
 
-    __slots__ = ("_until", "probe")
+    __slots__ = ("probe", "until")
 
     def __init__(self) -> None:
-        self._until = -inf
+        self.until = -inf
+        """When the overload ends, unless calls are rejected or the queue stands until then."""
         self.probe = RecoveryProbe()
         """Says when nobody is to be rejected, although there is an overload."""
 
     def extend(self, now: float) -> None:
         """Begin an overload, or have it last for another second."""
-        if now >= self._until:
+        if now >= self.until:
             self.probe.overload_began(now)
-        self._until = now + _CALM_AFTER
+        self.until = now + CALM_AFTER
 
     def is_active(self, now: float) -> bool:
         """Whether there is an overload."""
-        return now < self._until
+        return now < self.until
 
     def is_rejecting(self, now: float) -> bool:
         """Whether there is an overload, and calls are to be rejected for it."""
-        return now < self._until and not self.probe.running
+        return now < self.until and not self.probe.running

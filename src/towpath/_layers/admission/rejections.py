@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from towpath._core.context import Context
-from towpath._core.decisions import ADMISSION, Decision, Signal, rejection
+from towpath._core.decisions import ADMISSION, Decision, DecisionCounter, Signal, rejection
 from towpath._core.early_rejection import Rejection
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
@@ -39,32 +39,65 @@ _MAX_PUSHBACK: Final = 2.0
 """Seconds after which a rejected caller may come again when all calls are shed."""
 
 
+class OverloadedQueue(Protocol):
+    """What a rejection says of the queue that rejects."""
+
+    @property
+    def excess(self) -> float:
+        """The fraction of calls that is shed, 0 to 1."""
+        ...
+
+    def figures(self) -> Mapping[str, str]:
+        """The values that decided."""
+        ...
+
+
+class _Told:
+    """What callers are told for a while: the rejection, until when, and how it is counted."""
+
+    __slots__ = ("count", "decision", "rejection", "until")
+
+    def __init__(self, rejection: Rejection, until: float, decision: Decision, count: Callable[[], None] | None) -> None:
+        self.rejection = rejection
+        self.until = until
+        self.decision = decision
+        self.count = count
+        """Counts the decision once more; None if the signal has to know about which call it is."""
+
+
 class Rejections:
     """The rejections of one method. `rng` spreads the pushback."""
 
-    __slots__ = ("_last", "_method", "_name", "_rng", "_signal")
+    __slots__ = ("_counter", "_method", "_name", "_rng", "_signal", "_told")
 
     def __init__(self, method: MethodSpec[Any, Any], signal: Signal, rng: random.Random) -> None:
         self._method = method
         self._name = method.full_name
         self._signal = signal
         self._rng = rng
-        self._last: dict[Reason, tuple[Rejection, float, Decision]] = {}  # the rejection, until when it is given, and what is told of it
+        self._counter = signal if isinstance(signal, DecisionCounter) else None
+        self._told: dict[Reason, _Told] = {}
 
-    def next(
-        self, reason: Reason, fraction: float, now: float, figures: Callable[[], Mapping[str, str]], *, ctx: Context | None = None
-    ) -> Rejection:
-        """The rejection of one more call, which others get too.
+    def next(self, reason: Reason, now: float, queue: OverloadedQueue, ctx: Context | None = None) -> Rejection:
+        """The rejection of one more call, which others get too. `ctx` is the call; None if only its headers are known.
 
-        The larger the `fraction` (0 to 1) of calls that is shed, the later callers are told to come again: 50 ms to 2 s, give or take half.
-        `figures` gives what decided. `ctx` is the call; None if only its headers are known.
+        The larger the fraction of calls that `queue` sheds, the later callers are told to come again: 50 ms to 2 s, give or take half.
         """
-        last = self._last.get(reason)
-        if last is None or now >= last[1]:
-            decision = Decision(self._name, ADMISSION, reason, False, None, True)
-            last = self._last[reason] = (Rejection(self._error(reason, fraction, figures())), now + _REPEATED, decision)
-        self._signal(last[2] if ctx is None else Decision(self._name, ADMISSION, reason, False, ctx, True))
-        return last[0]
+        told = self._told.get(reason)
+        if told is None or now >= told.until:
+            told = self._tell_anew(reason, now, queue)
+        if told.count is not None:
+            told.count()
+        else:
+            self._signal(told.decision if ctx is None else Decision(self._name, ADMISSION, reason, False, ctx, True))
+        return told.rejection
+
+    def _tell_anew(self, reason: Reason, now: float, queue: OverloadedQueue) -> _Told:
+        decision = Decision(self._name, ADMISSION, reason, False, None, True)
+        count = None if self._counter is None else self._counter.counter_of(decision)
+        error = self._error(reason, queue.excess, queue.figures())
+        told = self._told[reason] = _Told(Rejection(error), now + _REPEATED, decision, count)
+        return told
 
     def _error(self, reason: Reason, fraction: float, figures: Mapping[str, str]) -> RpcError:
         pushback = _MIN_PUSHBACK + (_MAX_PUSHBACK - _MIN_PUSHBACK) * fraction**2

@@ -64,6 +64,7 @@ class Connection(Control):
     """The receiving half, which a server's and a client's end share."""
 
     __slots__ = (
+        "_answered",
         "_buffer",
         "_decoder",
         "_granted",
@@ -92,6 +93,8 @@ class Connection(Control):
         self._recurring = self._decoder.recurring
         # Whether only one type of frame may come next: at the beginning, and within a header block.
         self._strict = True
+        # Streams that a server has answered with their heads, and whose bodies are still to come: bytes of each that have come.
+        self._answered: dict[int, int] = {}
         # A header block that continues in CONTINUATION frames.
         self._partial: list[bytes] | None = None
         self._partial_stream = 0
@@ -273,7 +276,10 @@ class Connection(Control):
             self._count_small(size)
         stream = self.streams.get(stream_id)
         if stream is None:
-            self._data_on_ended(stream_id, size, end_stream != 0)
+            if end_stream and stream_id in self._answered:
+                del self._answered[stream_id]
+            else:
+                self._data_on_ended(stream_id, size, end_stream != 0)
             return
         after = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[stream.state]
         if after == ILLEGAL:

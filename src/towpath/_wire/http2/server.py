@@ -48,7 +48,7 @@ _MOST_ANSWERED: Final = 256
 class ServerConnection(Connection):
     """A connection whose streams come from the peer and have odd ids; `delegate.accept` decides about each."""
 
-    __slots__ = ("_answered", "_gaps", "_most_streams", "_resets", "_skipped", "_tail", "delegate", "heads", "stems")
+    __slots__ = ("_gaps", "_most_streams", "_resets", "_skipped", "_tail", "delegate", "heads", "stems")
 
     def __init__(self, delegate: ServerConnectionDelegate, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(delegate, limits)
@@ -65,8 +65,6 @@ class ServerConnection(Connection):
         # Ranges of ids that the peer skipped: they were never opened, so their use is another error than that of an ended stream.
         self._gaps: list[tuple[int, int]] = []
         self._skipped = 0
-        # Streams that were answered with their heads, and whose bodies are still to come: bytes of each that have come.
-        self._answered: dict[int, int] = {}
 
     def own_settings(self) -> list[tuple[Setting, int]]:
         """All limits."""
@@ -187,7 +185,16 @@ class ServerConnection(Connection):
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "no body, but a content-length")
         stream = self.delegate.accept(head, extra)
         if isinstance(stream, bytes):
-            self._answer_alone(stream_id, stream, end_stream)
+            # Where thousands of calls a second are refused, a stream that is made only to be closed costs as much as all the rest.
+            size = len(stream)
+            if size <= self.peer_max_frame:
+                self.out.append(pack_frame_header(size << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id) + stream)
+            else:
+                self.out += frames.header_block(stream_id, stream, end_stream=True, max_frame_size=self.peer_max_frame)
+            if not end_stream:
+                self._answered[stream_id] = 0
+                if len(self._answered) > _MOST_ANSWERED:
+                    self._stop_body(next(iter(self._answered)))
             return
         stream.id = stream_id
         stream.state = (AFTER_RECV_END if end_stream else AFTER_RECV_FRAME)[IDLE]
@@ -195,17 +202,6 @@ class ServerConnection(Connection):
         stream.content_left = head.content_length
         streams[stream_id] = stream
         stream.head_received(head, extra, end_stream)
-
-    def _answer_alone(self, stream_id: int, block: bytes, end_stream: bool) -> None:
-        # Where thousands of calls a second are refused, a stream that is made only to be closed costs as much as all the rest.
-        if len(block) <= self.peer_max_frame:
-            self.out.append(pack_frame_header(len(block) << 8 | HEADERS, END_HEADERS | END_STREAM, stream_id) + block)
-        else:
-            self.out += frames.header_block(stream_id, block, end_stream=True, max_frame_size=self.peer_max_frame)
-        if not end_stream:
-            self._answered[stream_id] = 0
-            if len(self._answered) > _MOST_ANSWERED:
-                self._stop_body(next(iter(self._answered)))
 
     def _stop_body(self, stream_id: int) -> None:
         # The client is to stop sending, without calling that an error (section 8.1).
@@ -216,8 +212,6 @@ class ServerConnection(Connection):
         before = self._answered.get(stream_id)
         if before is None:
             super()._data_on_ended(stream_id, size, end_stream)
-        elif end_stream:
-            del self._answered[stream_id]
         elif before + size < self.initial_window >> 1:
             # A proxy may lose a response if a reset comes together with it, as HAProxy 2.6 does. Most bodies end by themselves in time.
             self._answered[stream_id] = before + size
