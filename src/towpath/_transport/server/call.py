@@ -5,7 +5,7 @@ import inspect
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from towpath._core import clock
@@ -28,6 +28,22 @@ TIMEOUT_CAPPED: Final = "TIMEOUT_CAPPED"
 """A caller asked for a longer timeout than the server allows. Its call has the server's."""
 
 log = logging.getLogger("towpath.server")
+
+
+class AnswerTurns(Protocol):
+    """Where answers wait: `towpath._transport.server.connections.answer_turns`."""
+
+    def request_of(self, call: Any) -> int:
+        """Bytes of the request of `call`, if it waits to begin."""
+        ...
+
+    async def begin(self, link: Any, call: Any, request: int, size: int) -> None:
+        """Until the handler of `call` may begin, with a request of so many bytes, whose answer will have about `size`."""
+        ...
+
+    async def wait(self, link: Any, size: int, *, begun: bool = False) -> None:
+        """Until an answer of `size` bytes may be made for the connection, or sent if the handler has `begun` and made it."""
+        ...
 
 
 class PartialRequest(Protocol):
@@ -54,6 +70,16 @@ class Buffers(Protocol):
     @property
     def tight(self) -> bool:
         """Whether there is little room: a request that has come in part asks for it by `ask`."""
+        ...
+
+    @property
+    def scarce(self) -> bool:
+        """Whether another large answer has to wait for its turn."""
+        ...
+
+    @property
+    def turns(self) -> AnswerTurns:
+        """Where it waits."""
         ...
 
     def grew(self, link: Any, size: int) -> None:
@@ -197,8 +223,18 @@ class Handling:
 
     async def _read_first(self, read: Callable[[], Any]) -> Any:
         """`_read_apart`, before the handler is called."""
+        return await self._before_start(self._read_apart(read))
+
+    async def _take_turn(self, request: int) -> None:
+        """Wait until there is room for what will come of a request of so many bytes, before the handler is called."""
+        link = self._link
+        link.buffers.grew(link, request)
+        await self._before_start(link.buffers.turns.begin(link, self, request, self.served.large_answer))
+
+    async def _before_start(self, waited_for: Coroutine[Any, Any, Any]) -> Any:
+        """The result of what the handler has to wait for. A call that ends meanwhile is counted."""
         try:
-            return await self._read_apart(read)
+            return await waited_for
         except RpcError as error:
             self._tell_unstarted(error.code)
             raise

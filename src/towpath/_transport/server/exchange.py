@@ -71,12 +71,6 @@ class ServerExchange(PartialExchange):
         """The method that is called."""
         return self._method_route
 
-    @property
-    def received(self) -> int | None:
-        """What its dialect holds."""
-        streams = self._method_route.method.kind.requests_stream
-        return None if self._request_over or self._over or streams else self._dialect.unread
-
     # What the HTTP exchange tells.
 
     def begin(self, *, end: bool) -> None:
@@ -184,7 +178,9 @@ class ServerExchange(PartialExchange):
                 self._changed = None
 
     async def only(self) -> Any:
-        """The one request."""
+        """The one request, of a stream of responses."""
+        if self._link.paused or self._link.buffers.scarce:
+            await self._take_turn_to_stream()
         message = await anext(self, None)
         if message is None or await anext(self, None) is not None:
             raise not_one_message(self._method_route.name)
@@ -195,6 +191,8 @@ class ServerExchange(PartialExchange):
         link = self._link
         if link.paused:  # before the response is encoded: of many streams of a connection, each would add one to what is not read
             await link.writable()
+        if link.buffers.scarce:
+            await self._take_turn_to_send(message)
         if self._over:
             raise RpcError(Code.CANCELLED, f"{self._method_route.name} has ended")
         encode = self._message
@@ -287,6 +285,8 @@ class ServerExchange(PartialExchange):
         method_route = self._method_route
         try:
             if method_route.method.kind is MethodKind.UNARY:
+                if self._link.buffers.scarce:
+                    await self._take_turn(0)  # the request is with the dialect
                 request = self._whole()
                 if type(request) is CostlyMessage:
                     request = await self._read_first(request.read)

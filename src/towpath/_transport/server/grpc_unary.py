@@ -18,7 +18,7 @@ from towpath._core.early_rejection import ADMIT, WAIT, Rejection
 from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import Handling, cap_deadline, expired, not_one_message
-from towpath._transport.server.method_route import MethodRoute, grpc_fields
+from towpath._transport.server.method_route import LARGE, MethodRoute, grpc_fields
 from towpath._transport.server.partial_request import PartialStream
 from towpath._transport.server.routes import GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import LingeringLink, linger
@@ -34,9 +34,6 @@ from towpath._wire.http2 import ErrorCode, ResponseTemplate, ServerConnection, S
 from towpath._wire.http2.states import AFTER_RECV_END, CLOSED, ILLEGAL
 
 _TRAILERS_OK: Final = Template((b"grpc-status", b"0"))
-LARGE: Final = 64 * 1024
-"""Bytes of an answer that is written alone: answers that share a write are joined, which takes as much memory once more."""
-
 _HEAD_SIZE: Final = list_size(HEAD.fields)
 _ANSWER: Final = ResponseTemplate(HEAD, _TRAILERS_OK)
 
@@ -278,6 +275,8 @@ class ServerCall(PartialStream):
     async def _run(self, method_route: MethodRoute, request: Message, ctx: Context) -> None:
         try:
             try:
+                if self._link.buffers.scarce:
+                    await self._take_turn(request.ByteSize())
                 response = await method_route.handler(request, ctx)
                 if not self._over:
                     self._reply(method_route, response, ctx)
@@ -306,8 +305,11 @@ class ServerCall(PartialStream):
             size = len(message)
             self._over = True
             connection.answer(self, _ANSWER, pack_prefix(0, size) + message)
-            if len(link.calls) == 1 or size >= LARGE or (ctx.server is not None and ctx.server.flush_alone):
-                link.flush()  # no other answer to share a write with, or no gain from that
+            if size >= LARGE:
+                method_route.large_answer = size
+                link.flush()  # no gain from a write that it shares
+            elif len(link.calls) == 1 or (ctx.server is not None and ctx.server.flush_alone):
+                link.flush()  # no other answer to share a write with
             else:
                 link.schedule_flush()
             return
@@ -327,6 +329,7 @@ class ServerCall(PartialStream):
             trailers,
         )
         if len(body) >= LARGE:
+            method_route.large_answer = len(body)
             link.flush()
         else:
             link.schedule_flush()

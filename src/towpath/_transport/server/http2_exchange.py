@@ -6,7 +6,8 @@ from typing import Final
 from towpath._core.errors import Code, RpcError
 from towpath._transport.server.call_opening import open_call
 from towpath._transport.server.exchange import ServerExchange
-from towpath._transport.server.grpc_unary import LARGE, room_for_trailers
+from towpath._transport.server.grpc_unary import room_for_trailers
+from towpath._transport.server.method_route import LARGE
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.routes import DialectRoute
 from towpath._transport.server.unfinished_stream import LingeringLink, UnfinishedStream
@@ -121,6 +122,8 @@ class Http2Exchange(UnfinishedStream):
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
+        if len(data) >= LARGE:
+            self._route.method_route.large_answer = len(data)
         if self._route.bodiless:
             if end:
                 self._connection.send_body(self, b"", end_stream=True)

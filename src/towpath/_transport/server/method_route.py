@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,10 @@ log = logging.getLogger("towpath.server")
 MaxTimeout = float | Literal["contract"] | None
 """How long calls may take at the most, whatever their callers say: so many seconds, which hold for unary methods; or "contract", the
 timeout that each method's contract declares, if it does; or None for as long as callers say."""
+
+
+LARGE: Final = 64 * 1024
+"""Bytes of an answer that is written alone: answers that share a write are joined, which takes as much memory once more."""
 
 
 def grpc_fields(rejection: Rejection) -> bytes:
@@ -55,6 +59,8 @@ class MethodRoute:
     """What is asked about unary calls before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
     """Who hears of calls that end before the handler is called."""
+    large_answer: int = 0
+    """Bytes of the last answer of a unary call that had `LARGE` or more."""
     faults: FaultLog = field(default_factory=lambda: FaultLog(log))
     """The log of why calls failed that the method's handlers have made, where their callers are not told."""
 

@@ -42,7 +42,8 @@ class PartialStream(Stream, Handling):
         """Bytes that are kept of the request, or of an answer that waits for the client."""
         reader = self._reader
         waiting = b"" if self._over else getattr(self, "_message", b"")
-        return self.retained + len(waiting) + (0 if reader is None else reader.unread)
+        request = len(waiting) + (0 if reader is None else reader.unread) + self._link.buffers.turns.request_of(self)
+        return self.retained + request
 
     def overdrawn(self, reason: str) -> None:
         """End the call, since too much is kept."""
@@ -76,6 +77,11 @@ class PartialExchange(Handling):
     _writer: ResponseWriter
 
     @property
+    def received(self) -> int | None:
+        """What its dialect holds."""
+        return None if self._request_over or self._over or self.served.method.kind.requests_stream else self._dialect.unread
+
+    @property
     def unread(self) -> int:
         """Bytes that are kept of the request."""
         return self._dialect.unread
@@ -106,6 +112,23 @@ class PartialExchange(Handling):
             buffers.ask(self)
         else:
             self.give_room()
+
+    async def _take_turn_to_stream(self) -> None:
+        """Wait before the handler of a stream of responses gets its request until there is room for the first one."""
+        link = self._link
+        if link.paused:
+            await link.writable()
+        if link.buffers.scarce:
+            await link.buffers.turns.wait(link, self.served.large_answer)
+
+    async def _take_turn_to_send(self, message: Any) -> None:
+        """Wait before a message of a stream is encoded until there is room for it."""
+        self._check(message)
+        await self._link.buffers.turns.wait(self._link, message.ByteSize(), begun=True)
+
+    def _check(self, message: Any) -> None:
+        """Raises TypeError for what is no response of the method."""
+        raise NotImplementedError
 
     def _forget(self, _: asyncio.Task[None]) -> None:
         self._left()

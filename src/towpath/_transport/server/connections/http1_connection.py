@@ -13,6 +13,7 @@ from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.exchange import ServerExchange
+from towpath._transport.server.method_route import LARGE
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, Route
 from towpath._wire.dialect import WholeResponse
@@ -207,6 +208,11 @@ class Http1Exchange:
         """Bytes that are kept of the request."""
         return 0 if self._call is None else self._call.unread
 
+    @property
+    def retained(self) -> int:
+        """None of an answer: see `queued`."""
+        return 0
+
     def overdrawn(self, reason: str) -> None:
         """End the call, since too much is kept."""
         if self._call is not None:
@@ -230,6 +236,8 @@ class Http1Exchange:
         self._connection.send_data(data, end=end)
         if len(data) >= _LARGE:
             self._link.flush()
+            if len(data) >= LARGE and isinstance(self._answer, DialectRoute):
+                self._answer.method_route.large_answer = len(data)
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The response ends. Trailers are gRPC's alone, which is not served over HTTP/1.1."""
