@@ -1,5 +1,7 @@
 """What a service file says, as values: for applications that make their settings in code, and for tools that read service files."""
 
+from towpath._app.settings.own.classes import Seconds, Secret
+from towpath._app.settings.own.own_settings import OwnSettings
 from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota
 from towpath._app.settings.resilience import Resilience
 from towpath._app.settings.server.messages import NamedMessageOptions
@@ -33,10 +35,13 @@ __all__ = [
     "NamedBulkhead",
     "NamedMessageOptions",
     "NamedQuota",
+    "OwnSettings",
     "QueueOptions",
     "Quota",
     "Rate",
     "Resilience",
+    "Seconds",
+    "Secret",
     "ServerOptions",
     "ServiceConfig",
     "ThrottleOptions",

@@ -43,7 +43,7 @@ def read(tmp_path):
 
 def test_every_setting_is_taken_over_or_needs_a_restart_or_belongs_to_no_file():
     known = {*TAKEN_OVER, *(name.partition(".")[0] for name in NEEDS_RESTART)}
-    others = {"contracts", "declares", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
+    others = {"contracts", "declares", "own_class", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
     where = {"listen_where", "idempotency_where", "quota_store_where"}
     assert {field.name for field in dataclasses.fields(ServiceConfig)} == known | others | where
     parts = {name.partition(".")[2] for name in NEEDS_RESTART if "." in name}

@@ -5,15 +5,16 @@ it on a free port and gets exactly the stack that production has. An `App` reads
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import replace
 from typing import Any, Literal, Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
 from towpath._app.client import Channel
+from towpath._app.configured_server import configured_server
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.forward import is_forwarded
 from towpath._app.life_cycle import main_function
@@ -27,12 +28,9 @@ from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
-from towpath._app.settings.server.messages import by_full_name
-from towpath._app.settings.server_options import with_header_limit
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
 from towpath._app.standard.health import Health, ServingStatus
-from towpath._app.standard.standard_services import standard_documents, with_standard
 from towpath._app.sync_client import SyncChannel
 from towpath._core import clock
 from towpath._core.background import count_applications, finish_background_tasks
@@ -48,6 +46,8 @@ from towpath._transport.address import bind
 from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
 
 T = TypeVar("T")
+
+log = logging.getLogger("towpath.app")
 
 
 class App:
@@ -98,6 +98,7 @@ class App:
         self.readiness.on_change.append(self._tell_health)
         self._resources = Resources()
         self._serves_here = True
+        self._own: dict[type, Any] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,6 +193,16 @@ class App:
             raise SetupError("app.mount was called in `once`, which runs beside the workers; mount applications in main")
         self._mounted.add(prefix, app, max_body=max_body, lifespan=lifespan)
 
+    def settings_of(self, into: type[T]) -> T:
+        """The service's own settings, `[settings]` of the service file and the variables TOWPATH_SETTINGS_<NAME>, as an object of the class
+        `into`: a frozen `msgspec.Struct` or a frozen dataclass. It is made once for each class.
+
+        Raises SetupError that names file and field, or the variable, for a value that does not fit, a key that the class does not have, and
+        a field without a default that neither file nor environment set."""
+        if into not in self._own:
+            self._own[into] = self.config.own.read(into)
+        return self._own[into]
+
     async def store(self) -> IdempotencyStore | None:
         """The open store of answers by idempotency key; None if idempotency is off. A handler may have its effects in the store's
         transactions, so that effect and answer are written together (`docs/howto/idempotency.md`). Raises SetupError if the store cannot be
@@ -247,26 +258,17 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         self._check_names()
         self._check_keys()
+        self._check_own()
         health = Health(service.spec.name for service in self._services)
         layers = self._stack.layers(self.config, self._methods())
-        options = self.config.server
-        server = Server(
-            with_standard(self._services, health, self.config),
+        server = configured_server(
+            self.config,
+            self._services,
+            health,
+            methods=self._methods(),
             layers=layers,
-            limits=with_header_limit(options.http2, options.header_limit),
-            http1_limits=replace(options.http1, max_head=options.header_limit),
-            message_limit=self.config.message_limit,
-            compression=options.compression,
-            methods=by_full_name(self.config.messages, self._methods()),
-            connections=options.connections,
-            keepalive=options.keepalive,
-            documents=standard_documents(self._services, self.config),
-            unknown_query=self.config.unknown_query,
-            max_timeout=options.max_timeout,
-            cors=options.cors,
-            signal=self._signal,
-            trust=self.config.trust,
             mounts=self._mounted.mounts,
+            signal=self._signal,
         )
         await self._open_stores()
         await self._mounted.start()
@@ -317,6 +319,13 @@ class App:
         own = [method for service in self._services if not is_forwarded(service) for method in service.spec.methods]
         first = config.worker in (None, 0)
         check_keys(self._store, own, config.idempotency_where, workers=config.workers, tells=first)
+
+    def _check_own(self) -> None:
+        """Settings of the service's own that nobody reads have no effect, which should not go unnoticed."""
+        config = self.config
+        if config.own and not self._own and config.worker in (None, 0):
+            where = config.source or "the environment"
+            log.warning("%s has settings of the service's own, and main reads none of them: call app.settings_of(...)", where)
 
     def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
         """The methods that a service file may name."""

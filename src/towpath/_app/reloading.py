@@ -45,6 +45,7 @@ NEEDS_RESTART: Final = {
     "tls": "service.tls",
     "client_tls": "tls",
     "targets": "targets",
+    "own": "settings",
 }
 """The fields of `ServiceConfig` that only another process takes over, and fields of these, each with its setting's name in the file."""
 

@@ -16,6 +16,7 @@
     message_limit = 4194304                              # bytes of a request message, or "4MiB"; gRPC's default of 4 MiB without it
     admission = "shadow"                                 # only count calls that are too many; "on", the default, rejects them
     quota_store = "redis://cache:6379/0"                 # counts calls for all processes together; "local" without it
+    settings = "shop.settings:ShopSettings"              # the class of [settings], which `towpath config` and `doctor` look at
     trust = ["10.4.0.0/16"]                              # whose tenants and criticalities hold (`towpath._app.settings.trust`)
 
     [service.tls]                                        # the service's own certificate; paths are relative to this file
@@ -35,6 +36,9 @@
     ca = "ca.crt"                                        # the system's authorities without it
     certificate = "tls.crt"
     key = "tls.key"
+
+    [settings]                                           # the service's own (see `towpath._app.settings.own`)
+    currency = "EUR"
 
     [[methodConfig]]                                     # the shape of gRPC's service config
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
@@ -59,15 +63,16 @@ behind a mesh's sidecar. A service without a configured address listens on a fre
 a SetupError that names file and field; nothing is guessed.
 
 Variables win over the file: TOWPATH_CONFIG (the path of the file), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>,
-TOWPATH_IDEMPOTENCY, TOWPATH_QUOTA_STORE and TOWPATH_TRUST. An address that holds a password belongs in a variable. Four variables belong
-to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket), TOWPATH_NOTIFY_FD (where to
-say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this worker)."""
+TOWPATH_IDEMPOTENCY, TOWPATH_QUOTA_STORE, TOWPATH_TRUST and TOWPATH_SETTINGS_<NAME>. An address that holds a password belongs in a variable.
+Four variables belong to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket),
+TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this
+worker)."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -77,6 +82,7 @@ from towpath._app.settings.declarations import NOTHING, CallTable, Declarations,
 from towpath._app.settings.duration import parse_duration
 from towpath._app.settings.fallback import FallbackSettings
 from towpath._app.settings.idempotency_store import memory_of
+from towpath._app.settings.own.own_settings import OwnSettings, variables_of
 from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath._app.settings.server.messages import MessageTable, NamedMessageOptions, check_budget, messages_of
 from towpath._app.settings.server.size import message_limit_of
@@ -135,6 +141,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     quota_store: str = LOCAL
     insecure: bool = False
     trust: str | tuple[str, ...] | None = None
+    settings: str = ""
     workers: int = 1
     owns: tuple[str, ...] = ()
     serves: tuple[str, ...] | None = None
@@ -164,6 +171,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     bulkheads: dict[str, BulkheadTable] = {}
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
+    settings: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +236,10 @@ class ServiceConfig:
     """The targets that the service calls, by the normal form of their logical names."""
     methods: tuple[MethodConfig, ...] = ()
     """The entries of `[[methodConfig]]`, with names as the file has them."""
+    own: OwnSettings = field(default_factory=OwnSettings, repr=False)  # they may hold secrets
+    """The service's own settings, which `App.settings_of` gives a type."""
+    own_class: str = ""
+    """The class of the service's own settings, as `module:Class`, for commands."""
     declares: Declarations = NOTHING
     """The tables that only `towpath check` reads."""
     listen_fd: int | None = None
@@ -304,6 +316,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
+        own=OwnSettings(file.settings, variables_of(env), source),
+        own_class=file.service.settings,
         declares=Declarations(owns=file.service.owns, serves=file.service.serves, calls=file.calls, waivers=file.waivers),
         listen_fd=_number("TOWPATH_LISTEN_FD", env, "a file descriptor"),
         notify_fd=_number("TOWPATH_NOTIFY_FD", env, "a file descriptor"),

@@ -109,16 +109,24 @@ def _convert(value: object, into: Any, path: Path, where: str) -> Any:
     if origin is tuple and _is_struct(arguments[0]) and isinstance(value, list):
         items = cast("list[object]", value)
         return tuple(_struct(item, arguments[0], path, f"{where}[{index}]") for index, item in enumerate(items))
+    return plain(cast("object", value), into, f"{path}: {where}")
+
+
+def plain(value: object, into: Any, where: str, *, strict: bool = True) -> Any:
+    """A value that is no table, in the type `into`. Without `strict` texts become numbers, as those of variables have to. Raises SetupError
+    that names the place `where`."""
     try:
-        return msgspec.convert(value, into)
+        return msgspec.convert(value, into, strict=strict)
     except msgspec.ValidationError as error:
         if isinstance(value, str) and (words := _words(into)):
-            raise SetupError(f"{path}: {where}: {value!r} is none of its values; {suggestion(value, words, kind='values')}") from error
+            raise SetupError(f"{where}: {value!r} is none of its values; {suggestion(value, words, kind='values')}") from error
         reason, _, inside = str(error).partition(" - at `$")
         reason = f"{reason[0].lower()}{reason[1:]}".replace("object", "table").replace(" | null", "")  # TOML has no null
+        if not strict and not inside:
+            reason = f"{value!r} cannot be read as {reason.partition(',')[0].removeprefix('expected ')}"
         if not inside and reason in _NUMBER_FOR_TEXT:
             reason = f'{reason}; write "{value}", or "{value}s" if it is a duration'
-        raise SetupError(f"{path}: {where}{inside.rstrip('`')}: {reason}") from error
+        raise SetupError(f"{where}{inside.rstrip('`')}: {reason}") from error
 
 
 def _words(into: Any) -> tuple[str, ...]:

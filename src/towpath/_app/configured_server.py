@@ -1,0 +1,48 @@
+"""The server of an application, as its configuration wants it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from towpath._app.settings.server.messages import by_full_name
+from towpath._app.settings.server_options import with_header_limit
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.standard.health import Health
+from towpath._app.standard.standard_services import standard_documents, with_standard
+from towpath._core.decisions import Signal
+from towpath._core.service import Layer, MethodSpec, Service
+from towpath._transport import Server
+from towpath._transport.server.mounts.mount import Mount
+
+
+def configured_server(
+    config: ServiceConfig,
+    services: Sequence[Service],
+    health: Health,
+    *,
+    methods: Iterable[MethodSpec[Any, Any]],
+    layers: Sequence[Layer],
+    mounts: Sequence[Mount],
+    signal: Signal,
+) -> Server:
+    """A server for `services`, the standard services and `mounts`. `methods` are those that the configuration may name. Raises SetupError
+    for what cannot be served together."""
+    options = config.server
+    return Server(
+        with_standard(services, health, config),
+        layers=layers,
+        limits=with_header_limit(options.http2, options.header_limit),
+        http1_limits=replace(options.http1, max_head=options.header_limit),
+        message_limit=config.message_limit,
+        compression=options.compression,
+        methods=by_full_name(config.messages, methods),
+        connections=options.connections,
+        keepalive=options.keepalive,
+        documents=standard_documents(services, config),
+        unknown_query=config.unknown_query,
+        max_timeout=options.max_timeout,
+        cors=options.cors,
+        signal=signal,
+        trust=config.trust,
+        mounts=mounts,
+    )
