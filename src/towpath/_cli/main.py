@@ -19,9 +19,14 @@ COMMANDS: Final = {
         "towpath._cli.check:check",
         "Check who calls whom, as service files declare it, and exit with status 1 if anything is found but notes.",
     ),
+    "config": ("towpath._cli.config:config", "Print every setting that is in force, with its source; secrets are hidden."),
     "dev": (
         "towpath._cli.dev:dev",
         "Serve while you work: compile contracts as they are saved, and start anew each service that a change concerns.",
+    ),
+    "doctor": (
+        "towpath._cli.doctor:doctor",
+        "Look whether the service could start here: one line for each check, and exit with status 1 if one has failed.",
     ),
     "explain": (
         "towpath._cli.explain:explain",

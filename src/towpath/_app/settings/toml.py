@@ -35,13 +35,13 @@ _NUMBER_FOR_TEXT: Final = ("expected `str`, got `int`", "expected `str`, got `fl
 def read(path: Path, into: type[Table]) -> Table:
     """The file at `path` as an object of the class `into`. Raises SetupError for a file that is missing, unreadable, not TOML, or not of
     that shape."""
-    return _struct(_table(path), into, path, "")
+    return _struct(tables(path), into, path, "")
 
 
 def has_table(path: Path, name: str) -> bool:
     """Whether the file at `path` has a table `name`. Kinds of files are told apart by this. Raises SetupError for a file that is missing,
     unreadable or not TOML."""
-    return name in _table(path)
+    return name in tables(path)
 
 
 def policy(into: Callable[..., Policy], given: Mapping[str, Any], written: msgspec.Struct, where: str) -> Policy:
@@ -54,7 +54,8 @@ def policy(into: Callable[..., Policy], given: Mapping[str, Any], written: msgsp
         raise SetupError(f"{where}: {spelling[error.field]} {error.reason}") from None
 
 
-def _table(path: Path) -> dict[str, Any]:
+def tables(path: Path) -> dict[str, Any]:
+    """The file at `path` as TOML has it. Raises SetupError for a file that is missing, unreadable or not TOML."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
