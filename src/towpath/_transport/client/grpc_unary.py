@@ -6,6 +6,7 @@ An answer of one plain message is cut out of its only DATA frame without a reade
 import asyncio
 from asyncio import get_running_loop
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
@@ -136,9 +137,7 @@ class GrpcUnaryStream(Stream):
             answer.set_result(self._body)
 
 
-def grpc_unary_handler(
-    pool: Pool, method: MethodSpec[Message, Message], head: Template, *, limit: int, compression: Compression | None
-) -> Handler:
+def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template, *, limit: int, compression: Compression | None) -> Handler:
     """The innermost handler of a unary `method`: one attempt over gRPC, as `towpath._transport.client.unary.unary_handler` makes it."""
     response_type, name, implied = method.response, method.full_name, method.default_criticality
 
