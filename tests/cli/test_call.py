@@ -120,7 +120,8 @@ def test_a_failed_call_is_told_with_its_details_and_its_code(address, capsys):
     assert main(["call", address, "EchoService/Fail", '{"code": 5, "message": "no such thing", "reason": "GONE"}']) == 64 + 5
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == 'NOT_FOUND: no such thing\n  google.rpc.ErrorInfo {"reason":"GONE","domain":"echo"}\n'
+    where = f"[echo.v1.EchoService/Fail to {address}]"
+    assert captured.err == f'NOT_FOUND: no such thing {where}\n  google.rpc.ErrorInfo {{"reason":"GONE","domain":"echo"}}\n'
     assert main(["call", address, "EchoService/Sleep", '{"seconds": 1000}', "--timeout", "0.1s"]) == 64 + 4
 
 

@@ -1,3 +1,5 @@
+from asyncio import CancelledError
+
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
@@ -59,6 +61,13 @@ def test_the_cause_of_a_group_is_the_first_error_in_it() -> None:
     assert first_cause(nested(missing, 5000)) is missing
 
 
+def test_a_cancellation_is_a_cause_only_where_there_is_no_other() -> None:
+    missing, cancelled = RpcError(Code.NOT_FOUND), CancelledError()
+    assert first_cause(cancelled) is cancelled
+    assert first_cause(BaseExceptionGroup("", [cancelled, BaseExceptionGroup("", [CancelledError(), missing])])) is missing
+    assert first_cause(BaseExceptionGroup("", [BaseExceptionGroup("", [cancelled]), CancelledError()])) is cancelled
+
+
 def test_a_bug_in_a_group_is_found_at_any_depth() -> None:
     missing, bug = RpcError(Code.NOT_FOUND), ValueError()
     assert only_rpc_errors(missing)
@@ -66,3 +75,5 @@ def test_a_bug_in_a_group_is_found_at_any_depth() -> None:
     assert only_rpc_errors(ExceptionGroup("", [ExceptionGroup("", [missing]), missing]))
     assert not only_rpc_errors(ExceptionGroup("", [missing, ExceptionGroup("", [missing, bug])]))
     assert not only_rpc_errors(nested(bug, 5000))
+    assert only_rpc_errors(BaseExceptionGroup("", [CancelledError(), missing]))
+    assert not only_rpc_errors(BaseExceptionGroup("", [CancelledError()]))

@@ -70,7 +70,7 @@ class Channel:
             signal=signal,
         )
         self._messages = limits.methods
-        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal)
+        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target)
         self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
 

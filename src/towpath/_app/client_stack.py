@@ -25,6 +25,7 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath._layers.context import BoundMethod, ClientContext
 from towpath._layers.deadline import Deadline
+from towpath._layers.error_location import tell_where
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
 from towpath._layers.own_layers import OwnLayers
@@ -43,7 +44,8 @@ class ClientStack:
     """The layers between the calls to one target and its transport. The layers outlive a change of settings, with all that they have
     learned about the target.
 
-    `methods` are the service file's entries. `signal` is told of each decision; by default it is the counter of `metrics`.
+    `methods` are the service file's entries. `signal` is told of each decision; by default it is the counter of `metrics`. `target` is the
+    text that says what the channel calls, for errors.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class ClientStack:
         resilience: Resilience = DEFAULT,
         *,
         signal: Signal | None = None,
+        target: str = "",
     ) -> None:
         self._bound: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
+        self._target = target
         self._as_written = methods
         self._methods = self._with_full_names(methods)
         self._signal = signal = metrics.decisions if signal is None else signal
@@ -68,7 +72,7 @@ class ClientStack:
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
-        layers = (metrics.client, Deadline("client", signal=signal), hedge, retry)
+        layers = (metrics.client.telling(partial(tell_where, target)), Deadline("client", signal=signal), hedge, retry)
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:
@@ -141,7 +145,7 @@ class ClientStack:
 
     def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, own: Sequence[Layer]) -> Handler:
         layers = self._all(fallback or self._fallback)
-        return compose((OwnLayers(own, "client"), *layers) if own else layers, method, transport)
+        return compose((OwnLayers(own, "client", self._target), *layers) if own else layers, method, transport)
 
     def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers

@@ -24,6 +24,7 @@ from towpath._app.settings.targets import NO_OTHER_LIMITS, ChannelLimits
 from towpath._core.calls.asynchronous import ClientExchange
 from towpath._core.calls.sync_calls import LoopRunner, SyncExchange, SyncStreamOpener, SyncUnaryCall, patched_by_gevent
 from towpath._core.context import CallOptions
+from towpath._core.disclosure.tracebacks import without_own_frames
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import Layer, MethodSpec, Req, Res
 from towpath._telemetry.metrics import CallMetrics
@@ -80,7 +81,11 @@ class SyncChannel:
 
         def call(request: Req, options: CallOptions | None) -> Res:
             runner, bound = current()
-            return runner.run(partial(bound, request, options))
+            try:
+                return runner.run(partial(bound, request, options))
+            except RpcError as error:
+                error.__traceback__ = without_own_frames(error.__traceback__)
+                raise
 
         return call
 

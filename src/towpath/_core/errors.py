@@ -2,11 +2,12 @@
 
 A handler raises `RpcError` to choose what its caller sees, and a client's call raises it for every failure, local or remote. Any other
 exception of a handler is a bug, and reaches the caller as INTERNAL without its text. An exception group, as an `asyncio.TaskGroup` raises
-it, counts as the first error in it. There is deliberately no tree of exception classes:
+it, counts as the first error in it that is no cancellation. There is deliberately no tree of exception classes:
 a caller branches on `error.code`, as in every gRPC language, and a program on the reason of an ErrorInfo in `error.details`.
 """
 
-from collections.abc import Iterable
+from asyncio import CancelledError
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import cast
 
@@ -47,6 +48,16 @@ class RpcError(Exception):
     """The text for the callers of a handler that lets this error of a call of its own through; empty if it is `message`. The client's
     transport sets it where the message names addresses."""
 
+    method: str = ""
+    """The full name of the method whose call failed, `package.Service/Method`, of an error that a call of a client raised; else empty."""
+
+    target: str = ""
+    """What that call's channel calls, such as `dns:///catalog:8081`; empty if unknown."""
+
+    peer: str = ""
+    """The address of the server that it was sent to; empty if it was not sent, or if unknown. Method, target and peer are for the one who
+    made the call: `str()` and tracebacks show them, and they never cross the wire."""
+
     def __init__(
         self,
         code: Code,
@@ -75,30 +86,52 @@ class RpcError(Exception):
         the client. It is gRPC's `grpc-retry-pushback-ms` (gRFC A6)."""
 
     def __str__(self) -> str:
-        return f"{self.code.name}: {printable(self.message)}" if self.message else self.code.name
+        text = f"{self.code.name}: {printable(self.message)}" if self.message else self.code.name
+        if not self.method:
+            return text
+        method = "" if self.method in self.message else self.method
+        target = "" if not self.target or self.target in self.message else f"to {self.target}"
+        peer = "" if not self.peer or self.peer in self.message or self.peer in self.target else f"at {self.peer}"
+        where = " ".join(part for part in (method, target, peer) if part)
+        return f"{text} [{where}]" if where else text
 
     def __repr__(self) -> str:
         return f"RpcError({self.code.name}, {self.message!r}, details={len(self.details)})"
 
 
+def locate(error: RpcError, method: str, target: str, peer: str = "") -> None:
+    """Let `error` know the call that it ends, unless it knows of a call already: that is the one which failed first."""
+    if not error.method:
+        error.method, error.target, error.peer = method, target, peer
+
+
 def first_cause(error: BaseException) -> BaseException:
     """The error that a call ends with whose handler raised `error`. It is the first one of an exception group, at whatever depth: an
-    `asyncio.TaskGroup` lists first the task that failed first, and cancels the others for it. Any other error is its own cause."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return error
+    `asyncio.TaskGroup` lists first the task that failed first, and cancels the others for it. Cancellations are no causes, unless there is
+    nothing else in the group. Any other error is its own cause."""
+    first: BaseException | None = None
+    for leaf in _leaves(error):
+        if not isinstance(leaf, CancelledError):
+            return leaf
+        first = first or leaf
+    return first or error
 
 
 def only_rpc_errors(error: BaseException) -> bool:
-    """Whether `error` is an RpcError, or a group of nothing else, at whatever depth: then nothing in it is a bug."""
-    found: list[BaseException] = [error]
-    while found:
-        part = found.pop()
+    """Whether `error` is an RpcError, or a group of nothing else but cancellations, at whatever depth: then nothing in it is a bug."""
+    leaves = [leaf for leaf in _leaves(error) if not isinstance(leaf, CancelledError)]
+    return bool(leaves) and all(isinstance(leaf, RpcError) for leaf in leaves)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group that are no groups, in order; of any other error itself."""
+    left = [error]
+    while left:
+        part = left.pop()
         if isinstance(part, BaseExceptionGroup):
-            found.extend(cast("BaseExceptionGroup[BaseException]", part).exceptions)
-        elif not isinstance(part, RpcError):
-            return False
-    return True
+            left.extend(reversed(cast("BaseExceptionGroup[BaseException]", part).exceptions))
+        else:
+            yield part
 
 
 def deadline_exceeded(method: str) -> RpcError:

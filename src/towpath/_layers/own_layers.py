@@ -12,14 +12,16 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final, Literal
 
 from towpath._core import clock
 from towpath._core.calls.unstarted_calls import OnUnstarted, unstarted_callbacks
 from towpath._core.context import Context, current, enter
 from towpath._core.early_rejection import EarlyRejection, early_rejection_of
-from towpath._core.errors import Code, SetupError, deadline_exceeded
+from towpath._core.errors import Code, RpcError, SetupError, deadline_exceeded, first_cause, only_rpc_errors
 from towpath._core.service import Handler, Layer, MethodKind, MethodSpec, compose
+from towpath._layers.error_location import tell_where
 
 LAST_WORDS: Final = 0.1
 """Seconds after its deadline at which a client's call ends whose layers have not ended by then. The transport ends it at the deadline; this
@@ -49,13 +51,13 @@ def checked_layers(layers: Sequence[Layer], where: str) -> tuple[Layer, ...]:
 
 
 class OwnLayers:
-    """The application's `layers` on `side`, the first of them outermost."""
+    """The application's `layers` on `side`, the first of them outermost. `target` is the text that says what a client's channel calls."""
 
     role = "layers"
 
-    def __init__(self, layers: Sequence[Layer], side: Literal["server", "client"]) -> None:
+    def __init__(self, layers: Sequence[Layer], side: Literal["server", "client"], target: str = "") -> None:
         self._layers = tuple(layers)
-        self._entrance = _server_entrance if side == "server" else _client_entrance
+        self._entrance = _server_entrance if side == "server" else partial(_client_entrance, target)
         self._exit = _server_exit if side == "server" else _client_exit
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
@@ -137,25 +139,38 @@ def _stream_exit(method: MethodSpec[Any, Any], following: Handler, may_repeat: C
     return once
 
 
-def _client_entrance(method: MethodSpec[Any, Any], handler: Handler) -> Handler:
+def _client_entrance(target: str, method: MethodSpec[Any, Any], handler: Handler) -> Handler:
     unary = method.kind is MethodKind.UNARY
-    inner = handler if unary else _stream_entrance(handler)
+    in_time = _in_time(handler if unary else _stream_entrance(handler))
 
     async def handle(request: Any, ctx: Context) -> Any:
-        deadline = ctx.deadline
-        if deadline is None:
-            response = await inner(request, ctx)
-        else:
-            scope = asyncio.timeout(deadline - clock.now() + LAST_WORDS)
-            try:
-                async with scope:
-                    response = await inner(request, ctx)
-            except TimeoutError:
-                if scope.expired():
-                    raise deadline_exceeded(method.full_name) from None
-                raise
+        try:
+            response = await in_time(request, ctx)
+        except RpcError as error:
+            tell_where(target, error, ctx)
+            raise
         if unary and not isinstance(response, method.response):
             raise TypeError(f"a layer answered {method.full_name} with {type(response).__name__} instead of {method.response.__name__}")
         return response
 
     return handle
+
+
+def _in_time(handler: Handler) -> Handler:
+    async def in_time(request: Any, ctx: Context) -> Any:
+        deadline = ctx.deadline
+        scope = asyncio.timeout(None if deadline is None else deadline - clock.now() + LAST_WORDS)
+        try:
+            async with scope:
+                return await handler(request, ctx)
+        except TimeoutError:
+            if scope.expired():
+                raise deadline_exceeded(ctx.method) from None
+            raise
+        except BaseExceptionGroup as group:  # as a TaskGroup of a layer raises it
+            cause = first_cause(group)
+            if isinstance(cause, RpcError) and only_rpc_errors(group):
+                raise cause from None
+            raise
+
+    return in_time

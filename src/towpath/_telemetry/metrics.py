@@ -32,18 +32,27 @@ BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2
 _LABELS: Final = ("rpc_method", "rpc_response_status_code")
 
 
+OnError = Callable[[BaseException, Context], None]
+"""A function that is called with an error and the context of the call that it ends. It must be quick, and must not raise."""
+
+
 class _Durations:
     """The layer of one side. It observes how long each call took, under the status code of the call."""
 
     role = "metrics"
 
-    def __init__(self, histogram: DurationHistogram) -> None:
+    def __init__(self, histogram: DurationHistogram, on_error: OnError | None = None) -> None:
         self._histogram = histogram
+        self._on_error = on_error
+
+    def telling(self, on_error: OnError) -> "_Durations":
+        """A layer that counts as this one, and calls `on_error` with each error that ends a call, before the caller gets it."""
+        return _Durations(self._histogram, on_error)
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
         name = method.full_name
-        histogram = self._histogram
+        histogram, on_error = self._histogram, self._on_error
         # INLINED: Series.observe, since the function call would cost as much again.
         ok = histogram.series(name, "OK")
         counts, bounds = ok.counts, ok.bounds
@@ -54,6 +63,8 @@ class _Durations:
                 response = await following(request, ctx)
             except BaseException as error:
                 histogram.series(name, _outcome(error, ctx)).observe(clock.now() - start)
+                if on_error is not None:
+                    on_error(error, ctx)
                 raise
             seconds = clock.now() - start
             counts[bisect_left(bounds, seconds)] += 1

@@ -51,6 +51,10 @@ async def before_a_bug() -> None:
     raise BaseExceptionGroup("", [ExceptionGroup("", [lent(), RpcError(Code.ABORTED)]), ValueError("hunter2"), SystemExit()])
 
 
+async def beside_a_cancellation() -> None:
+    raise BaseExceptionGroup("", [asyncio.CancelledError(), BaseExceptionGroup("", [asyncio.CancelledError(), lent()])])
+
+
 async def after_a_bug() -> None:
     raise ExceptionGroup("", [ValueError("hunter2"), lent()])
 
@@ -70,7 +74,12 @@ class Grouping(Library):
         await self.fault()
 
 
-FOUND = {"a task group": (in_a_task_group, False), "nested": (in_two_task_groups, False), "before a bug": (before_a_bug, True)}
+FOUND = {
+    "a task group": (in_a_task_group, False),
+    "nested": (in_two_task_groups, False),
+    "beside a cancellation": (beside_a_cancellation, False),
+    "before a bug": (before_a_bug, True),
+}
 
 
 def codes(metrics: CallMetrics) -> set[str]:

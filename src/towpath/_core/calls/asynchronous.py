@@ -12,7 +12,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, G
 from typing import Any, Generic, Protocol, Self
 
 from towpath._core.context import CallOptions, Context, Reply
-from towpath._core.errors import Code, RpcError, several_responses
+from towpath._core.disclosure.tracebacks import without_own_frames
+from towpath._core.errors import Code, RpcError, locate, several_responses
 from towpath._core.metadata import Metadata
 from towpath._core.service import Handler, MethodSpec, Req, Res, UnaryCall
 
@@ -192,11 +193,16 @@ class ClientExchange(Generic[Req, Res]):
                 self.task.cancel()
                 raise
 
+    def located(self, error: RpcError) -> RpcError:
+        """`error`, which knows this call."""
+        locate(error, self.ctx.method, "", self.ctx.peer)
+        return error
+
     def _raise_outcome(self) -> None:
         if self.task.cancelled():
             if self._fault is not None:
                 raise self._fault
-            raise RpcError(Code.CANCELLED, f"{self.ctx.method} was cancelled by its caller")
+            raise self.located(RpcError(Code.CANCELLED, f"{self.ctx.method} was cancelled by its caller"))
         error = self.task.exception()
         if error is not None:
             raise error
@@ -291,14 +297,19 @@ class _Reading(StreamingCall[Req, Res]):
         if wire is not None and exchange.changed is None:  # the start of `receive` again, for one coroutine less per message
             try:
                 message = wire.take()
-            except RpcError:
+            except RpcError as error:
                 exchange.task.cancel()
+                error.__traceback__ = without_own_frames(error.__traceback__)
                 raise
             except CostlyResponse as costly:
                 return await exchange.costly(costly)
             if message is not None:
                 return message
-        message = await exchange.receive()
+        try:
+            message = await exchange.receive()
+        except RpcError as error:
+            error.__traceback__ = without_own_frames(error.__traceback__)
+            raise
         if message is None:
             raise StopAsyncIteration
         return message
@@ -311,7 +322,11 @@ class _Writing(StreamingCall[Req, Res]):
         """Send a request, and wait while the server does not read. Returns False if the server has ended the call with OK and takes no more
         requests. Raises RpcError if the call has ended with an error."""
         self._refuse_second_source()
-        return await self._exchange.send(request)
+        try:
+            return await self._exchange.send(request)
+        except RpcError as error:
+            error.__traceback__ = without_own_frames(error.__traceback__)
+            raise
 
     async def half_close(self) -> None:
         """Say that no more requests come. Responses may go on."""
@@ -340,14 +355,18 @@ class ClientStreamingCall(_Writing[Req, Res]):
     async def response(self) -> Res:
         """Half-close, if the requests were sent one by one, and wait for the response. Raises RpcError."""
         exchange = self._exchange
-        if self._pump is None:
-            await exchange.half_close()
-        response = await exchange.receive()
-        if response is None:
-            raise RpcError(Code.INTERNAL, f"{exchange.ctx.method} ended without a response")
-        if await exchange.receive() is not None:
-            exchange.task.cancel()
-            raise several_responses(exchange.ctx.method)
+        try:
+            if self._pump is None:
+                await exchange.half_close()
+            response = await exchange.receive()
+            if response is None:
+                raise exchange.located(RpcError(Code.INTERNAL, f"{exchange.ctx.method} ended without a response"))
+            if await exchange.receive() is not None:
+                exchange.task.cancel()
+                raise exchange.located(several_responses(exchange.ctx.method))
+        except RpcError as error:
+            error.__traceback__ = without_own_frames(error.__traceback__)
+            raise
         return response
 
 
@@ -368,7 +387,7 @@ async def _send_all(exchange: ClientExchange[Any, Any], requests: Requests[Any])
         if task is None or task.cancelling():
             raise
         # Something that the iterator awaited was cancelled. Raised as it is, it would look like a cancellation of the task that reads.
-        exchange.fail(RpcError(Code.CANCELLED, f"{exchange.ctx.method} was cancelled by where its requests come from"))
+        exchange.fail(exchange.located(RpcError(Code.CANCELLED, f"{exchange.ctx.method} was cancelled by where its requests come from")))
     except BaseException as error:  # noqa: BLE001 # an error of the caller's iterator, of any class, is raised where the caller reads
         exchange.fail(error)
 

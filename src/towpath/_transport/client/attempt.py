@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from towpath._core import clock
 from towpath._core.context import Context, Criticality
 from towpath._core.deadline import NO_SLOT, Slot
-from towpath._core.errors import RpcError
+from towpath._core.errors import RpcError, locate
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._wire.http2 import ErrorCode
@@ -75,6 +75,8 @@ class Attempt:
                 load.succeeded(self._begun)
             else:
                 load.failed(self._begun, error)
+        if isinstance(error, RpcError):
+            locate(error, self._method.full_name, link.target, link.peer)
         if isinstance(error, (asyncio.CancelledError, RpcError)):
             self._stream.reset(ErrorCode.CANCEL)
             link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link

@@ -84,7 +84,8 @@ class Channel:
         settings = options or ChannelOptions()
         self._protocol = CLIENT_HALVES[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
-        dialer = Dialer(settings, limits, None if tls is None else RotatingClient(tls), None if tls is None else tls.server_name or named)
+        rotating, server_name = (None, None) if tls is None else (RotatingClient(tls), tls.server_name or named)
+        dialer = Dialer(settings, limits, rotating, server_name, target)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
         self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards=guards, signal=signal)

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
-from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message, several_responses
+from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message, several_responses
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart
@@ -173,6 +173,8 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
             call.reset(ErrorCode.CANCEL)
             link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
             link.call_failed(error)
+            if isinstance(error, RpcError):
+                locate(error, name, link.target, link.peer)
             raise
         finally:
             slot.pop(call, None)
@@ -186,6 +188,8 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
             fault: BaseException = error
             if isinstance(error, DecodeError):
                 fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
+            if isinstance(fault, RpcError):
+                locate(fault, name, link.target, link.peer)
             if load is not None:
                 load.failed(began, fault)
             raise fault from None

@@ -12,17 +12,18 @@ from google.protobuf.message import DecodeError, Message
 
 from towpath._core.calls.asynchronous import ClientExchange, CostlyResponse
 from towpath._core.context import Context
-from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message
+from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import Attempt, literals_for
+from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
-from towpath._transport.connection_driver import MAX_SEND_QUEUE, Link
+from towpath._transport.connection_driver import MAX_SEND_QUEUE
 from towpath._transport.decoding_thread import check_apart, decoded
 from towpath._wire.compression import Compression
 from towpath._wire.elements import UNCHECKED, needs_count
 from towpath._wire.grpc import framing, status
 from towpath._wire.http.fields import Field, Section, Template
-from towpath._wire.http2 import ClientConnection, ErrorCode, Stream
+from towpath._wire.http2 import ErrorCode, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, CLOSED, ILLEGAL
 from towpath._wire.protocol import ClientHalf
 from towpath._wire.response_reader import MessageSource, PutBack, StreamResponseReader
@@ -50,7 +51,7 @@ class ClientStream(Stream):
 
     def __init__(
         self,
-        link: Link[ClientConnection],
+        link: ClientLink,
         exchange: ClientExchange[Any, Any],
         response: type[Message],
         limit: int,
@@ -145,7 +146,9 @@ class ClientStream(Stream):
             self._give_room(self._owed)
             over = self.over
             if reader.unread and over.done() and not over.cancelled() and over.exception() is None:
-                raise framing.ended_within_message(self._exchange.ctx.method)
+                fault = framing.ended_within_message(self._exchange.ctx.method)
+                locate(fault, self._exchange.ctx.method, self._link.target, self._link.peer)
+                raise fault
             return None
         self._give_room(min(before - reader.unread, self._owed))
         try:
@@ -255,6 +258,8 @@ class ClientStream(Stream):
         self._link.schedule_flush()
 
     def _settle(self, error: RpcError | None) -> None:
+        if error is not None:
+            locate(error, self._exchange.ctx.method, self._link.target, self._link.peer)
         if not self.over.done():
             if error is None:
                 self.over.set_result(None)

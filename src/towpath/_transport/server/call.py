@@ -12,6 +12,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import DeadlineWheel, Slot
 from towpath._core.decisions import Decision, Signal
+from towpath._core.disclosure.tracebacks import without_layers
 from towpath._core.errors import Code, RpcError, first_cause, only_rpc_errors
 from towpath._transport.decoding_thread import read_apart
 from towpath._transport.server.method_route import MethodRoute
@@ -329,7 +330,8 @@ class Handling:
         """Log what is a bug."""
         ctx = self._ctx
         try:
-            log.error("%s failed, request id %s", ctx.method, ctx.request_id, exc_info=fault)
+            told = type(fault), fault, without_layers(fault.__traceback__)
+            log.error("%s failed, request id %s", ctx.method, ctx.request_id, exc_info=told)
         except Exception as lost:  # noqa: BLE001 # from a handler of the application's logging; `fault` is its context
             self._link.loop.call_exception_handler({"message": f"the log did not take how {ctx.method} failed", "exception": lost})
 

@@ -52,6 +52,8 @@ class ClientLink(Link[ClientConnection]):
         self._ready: asyncio.Future[None] = loop.create_future()
         self._finishing = False
         self.fault = ""
+        self.target = ""
+        """What the channel calls, for errors."""
         self.load: Load | None = None
         """What its endpoint's load is kept in, if anybody chooses by it."""
         # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.

@@ -20,11 +20,14 @@ class Dialer:
     """Makes the connections of one channel. Without `tls` in plaintext; `server_name` is what a certificate has to name, None for the host
     of the place."""
 
-    def __init__(self, options: ChannelOptions, limits: Limits, tls: RotatingClient | None, server_name: str | None) -> None:
+    def __init__(
+        self, options: ChannelOptions, limits: Limits, tls: RotatingClient | None, server_name: str | None, target: str = ""
+    ) -> None:
         self._options = options
         self._limits = limits
         self._tls = tls
         self._server_name = server_name
+        self._target = target
 
     async def dial(self, place: Place, endpoint: Endpoint) -> ClientLink:
         """A connection that is ready, to the first of the place's addresses that answers. Raises Unreachable. If this is cancelled the
@@ -78,6 +81,7 @@ class Dialer:
             context: Any = HandshakeContext(self._tls.latest(), lambda alert: _send(found, alert))
             transport, link = await loop.create_connection(link_of, sock=found, ssl=context, server_hostname=host)
         progress.connected = True
+        link.target = self._target
         endpoint.links[link] = None
         try:
             if self._tls is not None and selected_protocol(transport) != HTTP2:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from towpath._core import chance, clock
 from towpath._core.context import Context
 from towpath._core.decisions import BREAKER, Decision, Signal, unheard
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, locate
 from towpath._core.service import MethodSpec
 from towpath._transport.address import Place
 from towpath._transport.client.endpoints.connection import ClientLink
@@ -93,7 +93,7 @@ class Pool:
         """A connection that takes a stream now, or None if there is none yet. Another attempt goes to another endpoint than the one before,
         if one takes it. Raises RpcError: CANCELLED once the pool is closed; and RuntimeError if it belongs to another open loop."""
         if self._closed:
-            raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+            raise self._unsent(ctx, Code.CANCELLED, f"the channel to {self._target} is closed")
         if self._loop is not asyncio.get_running_loop():
             self._move()
         if self._waiting and self.sole is not None:  # calls that came before this one have found no room
@@ -128,16 +128,16 @@ class Pool:
                 self._ensure_connecting()
                 self._watch_ends()
             if not (self._ready or ctx.wait_for_ready):
-                self._refuse_if_hopeless()
+                self._refuse_if_hopeless(ctx)
             try:
                 link = await self._waiting.wait(ctx.deadline)
             except TimeoutError:
                 reason = self._faults()
                 text = f"{ctx.method}: no connection to {self._target} within the deadline" + (f" ({reason})" if reason else "")
-                raise _unsent(Code.DEADLINE_EXCEEDED, text) from None
+                raise self._unsent(ctx, Code.DEADLINE_EXCEEDED, text) from None
             if link is None or self.sole is None or not link.has_room():
                 if self._closed:
-                    raise _unsent(Code.CANCELLED, f"the channel to {self._target} is closed")
+                    raise self._unsent(ctx, Code.CANCELLED, f"the channel to {self._target} is closed")
                 link = self._pick(ctx, method)
             if link is not None:
                 return link
@@ -285,11 +285,18 @@ class Pool:
         for endpoint in self.endpoints.values():
             endpoint.needed()
 
-    def _refuse_if_hopeless(self) -> None:
+    def _refuse_if_hopeless(self, ctx: Context) -> None:
         endpoints = self.endpoints.values()
         if any(endpoint.state is not State.TRANSIENT_FAILURE for endpoint in endpoints) or not (endpoints or self._fault):
             return
-        raise _unsent(Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
+        raise self._unsent(ctx, Code.UNAVAILABLE, f"cannot connect to {self._target}: {self._faults()}")
+
+    def _unsent(self, ctx: Context, code: Code, text: str) -> RpcError:
+        error = RpcError(code, text)
+        error.outward = "a server that this call needs cannot be reached"
+        error.unprocessed = True
+        locate(error, ctx.method, self._target)
+        return error
 
     def _faults(self) -> str:
         failed = [endpoint for endpoint in self.endpoints.values() if endpoint.fault]
@@ -367,10 +374,3 @@ def _unheard() -> None:
 
 def _has_room(endpoint: Endpoint) -> bool:
     return endpoint.room() is not None
-
-
-def _unsent(code: Code, text: str) -> RpcError:
-    error = RpcError(code, text)
-    error.outward = "a server that this call needs cannot be reached"
-    error.unprocessed = True
-    return error
