@@ -54,8 +54,8 @@ class Deadline:
             method,
             role=ROLE,
             reason=EXPIRED,
-            why=f"the deadline passed {late * 1000:.0f} ms before the call {where}; it was not started",
-            figures={"side": self._side},
+            why=f"the deadline passed before the call {where}; it was not started",
+            figures={"side": self._side, "late_ms": f"{late * 1000:.0f}"},
         )
 
 

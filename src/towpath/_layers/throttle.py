@@ -221,7 +221,7 @@ def _error(method: MethodSpec[Any, Any], throttle: AdaptiveThrottle) -> RpcError
         method,
         role=Throttle.role,
         reason=TOO_FEW_ACCEPTED,
-        why=f"not sent, since the target accepted only {accepted} of the last {window.total} calls",
+        why="not sent, since the target accepted too few of the last calls",
         figures={
             "calls": str(window.total),
             "accepted": str(accepted),
