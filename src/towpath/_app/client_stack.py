@@ -25,6 +25,7 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath._layers.context import BoundMethod, ClientContext
 from towpath._layers.deadline import Deadline
+from towpath._layers.deprecation import Deprecation
 from towpath._layers.error_location import tell_where
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
@@ -72,7 +73,13 @@ class ClientStack:
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
-        layers = (metrics.client.telling(partial(tell_where, target)), Deadline("client", signal=signal), hedge, retry)
+        layers = (
+            metrics.client.telling(partial(tell_where, target)),
+            Deadline("client", signal=signal),
+            Deprecation("client"),
+            hedge,
+            retry,
+        )
         self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:

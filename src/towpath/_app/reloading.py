@@ -25,6 +25,7 @@ NEEDS_RESTART: Final = {
     "grace": "service.grace",
     "reflection": "service.reflection",
     "openapi": "service.openapi",
+    "deprecation_warnings": "service.deprecation_warnings",
     "unknown_query": "service.unknown_query",
     "message_limit": "service.message_limit",
     "messages": "service.methods",

@@ -21,6 +21,7 @@ from towpath._layers.admission.admission import Admission
 from towpath._layers.bulkhead import Bulkhead, Compartment
 from towpath._layers.context import ServerContext
 from towpath._layers.deadline import Deadline
+from towpath._layers.deprecation import Deprecation
 from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import OwnLayers
@@ -56,6 +57,7 @@ class ServerStack:
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
         self._outer = (ServerContext(), metrics.server, Deadline("server", signal=signal))
+        self._deprecation = Deprecation("server")
         self._admission_options = AdmissionOptions()
         self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
         self._admission = self._new_admission(limit_of=_limits(DEFAULT_LIMIT))
@@ -77,7 +79,8 @@ class ServerStack:
             self._admission = self._new_admission(limit_of=_limits(options.limit), queue=options.queue)
         self._admission.shadow = settings.admission == "shadow"
         admission = () if settings.admission == "off" else (self._admission,)
-        return (*self._outer, *admission, *self._inner)
+        deprecation = (self._deprecation,) if settings.deprecation_warnings else ()
+        return (*self._outer, *admission, *deprecation, *self._inner)
 
     def _quota_of(self, method: MethodSpec[Any, Any]) -> Quota | None:
         entry = self._quotas.get(method.full_name)

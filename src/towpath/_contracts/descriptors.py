@@ -111,7 +111,7 @@ class _Reader:
             name=service.name,
             full_name=full_name,
             methods=tuple(methods),
-            doc=self._doc(path),
+            doc=self._doc(path, deprecated="service" if service.options.deprecated else ""),
             location=self._location(path),
         )
 
@@ -124,7 +124,7 @@ class _Reader:
             request=self._shared.types[method.input_type],
             response=self._shared.types[method.output_type],
             declared=self._declared(method, service, path),
-            doc=self._doc(path),
+            doc=self._doc(path, deprecated="method" if method.options.deprecated else ""),
             location=self._location(path),
             kind=_KINDS[method.client_streaming, method.server_streaming],
             http=self._http(method, service, path),
@@ -152,9 +152,12 @@ class _Reader:
 
         return self._shared.bindings.of(method, fault)
 
-    def _doc(self, path: _Path) -> str:
+    def _doc(self, path: _Path, *, deprecated: str = "") -> str:
+        """The comment at `path`. If the option `deprecated` is set, `deprecated` is the kind of thing there, and the text ends so."""
         location = self._locations.get(path)
-        return documentation(location.leading_comments or location.trailing_comments) if location else ""
+        text = documentation(location.leading_comments or location.trailing_comments) if location else ""
+        note = f"Deprecated: the contract has the option `deprecated` for this {deprecated}." if deprecated else ""
+        return "\n\n".join(part for part in (text, note) if part)
 
     def _location(self, path: _Path) -> SourceLocation:
         """The place of `path`, or of the innermost element around it that has one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from towpath._core.context import CRITICAL, CallOptions, Context, Criticality
@@ -114,6 +114,16 @@ class MethodSpec(Generic[Req, Res]):
     def default_criticality(self) -> Criticality:
         """The criticality of a call if neither caller nor service file gives one: the contract's, or CRITICAL without one."""
         return CRITICAL if self.criticality is None else self.criticality
+
+    @property
+    def deprecated(self) -> bool:
+        """Whether the contract says so of the method or of its service. A method without a contract is not deprecated."""
+        pool: Any = self.request.DESCRIPTOR.file.pool
+        try:
+            service: ServiceDescriptor = pool.FindServiceByName(self.service)
+            return service.GetOptions().deprecated or service.methods_by_name[self.name].GetOptions().deprecated
+        except KeyError:
+            return False
 
     @property
     def full_name(self) -> str:

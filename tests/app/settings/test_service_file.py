@@ -89,7 +89,7 @@ def test_variables_win_over_the_file(tmp_path):
         ('[service]\nlisen = "x"', r"unknown key service\.lisen; did you mean 'listen'"),
         (
             '[service]\nqqq = "x"',
-            r"unknown key service\.qqq; known keys here: admin, admission, compression, connections, contracts, cors, grace",
+            r"unknown key service\.qqq; known keys here: admin, admission, compression, connections, contracts, cors, deprecation_warnings",
         ),
         ("[service]\nname = 3", r"service\.name: expected `str`, got `int`"),
         ("service = 3", "service must be a table, not an integer"),

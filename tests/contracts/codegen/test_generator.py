@@ -127,6 +127,21 @@ def test_options_and_names_reach_the_generated_service(workplace, importing):
     assert module.EmptyService().handlers() == []
 
 
+def test_docstrings_say_what_is_deprecated(workplace, importing):
+    workplace.write(
+        "old/v1/old.proto",
+        'syntax = "proto3";\npackage old.v1;\nmessage M {}\n'
+        "// Sells.\nservice Shop {\n  option deprecated = true;\n"
+        "  // Use Sell.\n  rpc Offer(M) returns (M) { option deprecated = true; }\n  rpc Sell(M) returns (M);\n}\n",
+    )
+    workplace.generate()
+    module = importing("old.v1.old_towpath")
+    for documented in (module.Shop, module.ShopClient):
+        assert "Deprecated: the contract has the option `deprecated` for this service." in documented.__doc__
+        assert "Deprecated: the contract has the option `deprecated` for this method." in documented.offer.__doc__
+        assert "Deprecated" not in documented.sell.__doc__
+
+
 async def call(client):
     return await client.import_("request"), await client.get_url("other", "options")
 

@@ -10,6 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = "trusted"                               # who may read the service's contracts from it: or true (all), false (nobody)
     openapi = "trusted"                                  # who may read /openapi.json, which describes the service's REST API
+    deprecation_warnings = true                          # whether the log tells of the first call of a deprecated method
     unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     idempotency_memory = 33554432                        # bytes of keys and answers in memory
@@ -132,6 +133,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     grace: str | None = None
     reflection: Readers = "trusted"
     openapi: Readers = "trusted"
+    deprecation_warnings: bool = True
     unknown_query: UnknownQuery = "refuse"
     message_limit: int | str = DEFAULT_MESSAGE_LIMIT
     methods: dict[str, MessageTable] = msgspec.field(default_factory=dict[str, MessageTable])
@@ -194,6 +196,8 @@ class ServiceConfig:
     """The callers that `grpc.reflection` tells the contracts."""
     openapi: Readers = "trusted"
     """The callers that get the OpenAPI document, at `/openapi.json`."""
+    deprecation_warnings: bool = True
+    """Whether the server logs the first call of each deprecated method."""
     unknown_query: UnknownQuery = "refuse"
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT
@@ -295,6 +299,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         grace=DEFAULT_GRACE if grace is None else parse_duration(grace, f"{source}: service.grace", zero=True),
         reflection=file.service.reflection,
         openapi=file.service.openapi,
+        deprecation_warnings=file.service.deprecation_warnings,
         unknown_query=file.service.unknown_query,
         message_limit=message_limit_of(file.service.message_limit, f"{source}: service.message_limit"),
         messages=messages,

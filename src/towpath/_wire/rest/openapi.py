@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text, resolve_field
 from towpath._core.service import MethodSpec, Service
@@ -146,7 +146,7 @@ class _Builder:
     def _operation(self, method: MethodSpec[Any, Any], binding: HttpBinding, names: list[str], doc: str) -> _Object:
         request, response = method.request.DESCRIPTOR, method.response.DESCRIPTOR
         operation: _Object = {"tags": [method.service], "description": doc}
-        if _is_deprecated(method):
+        if method.deprecated:
             operation["deprecated"] = True
         parameters = [
             *self._path_parameters(request, binding, names),
@@ -298,16 +298,6 @@ def _in_common(names: Sequence[str]) -> str:
     parts = [name.split(".") for name in names]
     common = list(takewhile(lambda alike: len(set(alike)) == 1, zip(*parts, strict=False)))
     return ".".join(alike[0] for alike in common) or names[0]
-
-
-def _is_deprecated(method: MethodSpec[Any, Any]) -> bool:
-    """Whether the contract says so of the method or of its service. A method without a contract is not deprecated."""
-    pool: Any = method.request.DESCRIPTOR.file.pool
-    try:
-        service: ServiceDescriptor = pool.FindServiceByName(method.service)
-        return service.GetOptions().deprecated or service.methods_by_name[method.name].GetOptions().deprecated
-    except KeyError:
-        return False
 
 
 def _behavior(field: FieldDescriptor) -> frozenset[int]:
