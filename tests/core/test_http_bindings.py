@@ -141,7 +141,7 @@ def test_a_binding_that_fits_its_messages_is_accepted():
         ({"method": "A B"}, "'A B' is not a method of HTTP"),
         ({"method": "TRACE"}, "TRACE belongs to HTTP itself"),
         ({"method": "HEAD", "body": "*"}, "a HEAD has no body"),
-        ({"requests_stream": True}, "a request over HTTP has one body"),
+        ({"requests_stream": True}, "needs a body to stream them in"),
         ({"path": "/{none}"}, "library.v1.ListBooksRequest has no field none"),
         ({"path": "/{page_size.x}"}, "page_size is no message"),
         ({"path": "/{words.x}"}, "words is no message"),

@@ -239,8 +239,8 @@ def check_binding(binding: HttpBinding, request: Any, response: Any, *, requests
         raise BindingError(f"{binding.method!r} is not a method of HTTP, in capitals, and not *")
     if binding.method in ("CONNECT", "TRACE"):
         raise BindingError(f"{binding.method} belongs to HTTP itself, and cannot be bound")
-    if requests_stream:
-        raise BindingError("a method whose requests stream cannot be bound: a request over HTTP has one body")
+    if requests_stream and not binding.body:
+        raise BindingError("a method whose requests stream needs a body to stream them in; name its field, or *")
     for variable in binding.template.variables:
         field = resolve_field(request, variable.field)[-1]
         if not fits_in_text(field):
@@ -253,6 +253,13 @@ def check_binding(binding: HttpBinding, request: Any, response: Any, *, requests
         _check_top(response, binding.response_body, "response_body")
     if binding.body and binding.method in ("GET", "HEAD"):
         raise BindingError(f"a {binding.method} has no body; leave {binding.body!r} to the query")
+
+
+def is_bytes(message: Any, field: FieldDescriptor | None) -> bool:
+    """Whether a body is bytes of any type and not JSON: `field`, or without one the whole `message`, is a `google.api.HttpBody`."""
+    if field is not None:
+        message = None if field.is_repeated else field.message_type
+    return message is not None and message.full_name == "google.api.HttpBody"
 
 
 def _check_top(message: Descriptor, name: str, what: str) -> None:

@@ -7,7 +7,7 @@ its peer through a `Dialect`. One is made for each call; it has no IO and does n
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from towpath._core.context import Reply
 from towpath._core.errors import RpcError
@@ -34,6 +34,10 @@ class ResponseEnd:
 
     body: bytes
     trailers: Sequence[Field] | None
+
+
+CUT_SHORT: Final = ResponseEnd(b"", None)
+"""The end of a response that failed where nothing else can tell the caller that it is not whole: stream or connection end within it."""
 
 
 class CostlyMessage:

@@ -21,7 +21,7 @@ from towpath._transport.server.method_route import MethodRoute
 from towpath._transport.server.partial_request import PartialExchange
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.stream_reply import StreamReply
-from towpath._wire.dialect import CostlyMessage, Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
+from towpath._wire.dialect import CUT_SHORT, CostlyMessage, Dialect, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 
 _BURST: Final = 64
 """Responses that a handler may send before everybody else on the loop has a turn."""
@@ -58,13 +58,11 @@ class ServerExchange(PartialExchange):
         self._message: Callable[[Any], bytes] | None = cast("StreamedDialect", dialect).message if dialect.streams else None
         self._ctx = ctx
         self._slot = NO_SLOT
-        self._over = False
-        self.task = None
+        self.task = self._put_back = None
         self._changed: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._owed = self._burst = 0
-        self._put_back: CostlyMessage | None = None
-        self._request_over = self._head_sent = False
+        self._over = self._request_over = self._head_sent = False
 
     @property
     def served(self) -> MethodRoute:
@@ -392,9 +390,11 @@ class ServerExchange(PartialExchange):
 
     def _finish(self, ending: ResponseEnd) -> None:
         self._over = True
-        if ending.trailers is None:
-            self._writer.send_data(ending.body, end=True)
-        else:
+        if ending.trailers is not None:
             self._writer.send_trailers(ending.trailers)
+        elif ending is CUT_SHORT:
+            self._writer.cut()
+        else:
+            self._writer.send_data(ending.body, end=True)
         self._writer.abandon()
         self._link.schedule_flush()

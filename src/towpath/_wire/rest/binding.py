@@ -14,14 +14,18 @@ from google.rpc.error_details_pb2 import BadRequest
 
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
-from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, resolve_field
+from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, is_bytes, resolve_field
 from towpath._wire.elements import json_elements, limit_of, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
+from towpath._wire.http.fields import is_good
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
 from towpath._wire.json.depth import MAX_DEPTH
 
 JSON: Final = JsonCodec()
 """A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
+
+OCTET_STREAM: Final = "application/octet-stream"
+"""The type of bytes of which nothing is said."""
 
 _LONGEST_SHOWN: Final = 500
 _MOST_PARAMETERS: Final = 1000
@@ -48,6 +52,10 @@ class Binding:
         self._response_body: FieldDescriptor | None = None
         if http.response_body:
             self._response_body = _field(response, http.response_body)
+        self.takes_bytes = http.body != "" and is_bytes(request.DESCRIPTOR, self._body)
+        """Whether the body of a request is not JSON but bytes of any type, a `google.api.HttpBody`."""
+        self.gives_bytes = is_bytes(response.DESCRIPTOR, self._response_body)
+        """Whether the body of a response is not JSON but bytes of any type."""
 
     def parameters(self, variables: tuple[tuple[str, str], ...], query: str) -> Message:
         """The request with the fields of path and query. Raises RpcError (INVALID_ARGUMENT) that names the parameter at fault."""
@@ -74,6 +82,25 @@ class Binding:
             _clear(message, resolve_field(message.DESCRIPTOR, name))
         message.MergeFrom(parameters)
         return message
+
+    def bytes_request(self, parameters: Message, content_type: str, data: bytes) -> Message:
+        """The request whose body are bytes: `data`, or a part of it, of type `content_type`."""
+        message: Any = self._request()
+        body = message if self._body is None else getattr(message, self._body.name)
+        body.content_type = content_type
+        body.data = data
+        for name in self._in_path:
+            _clear(message, resolve_field(message.DESCRIPTOR, name))
+        message.MergeFrom(parameters)
+        return message
+
+    def bytes_body(self, response: Any) -> tuple[bytes, bytes]:
+        """The type and the bytes of a response whose body are bytes. Raises ValueError for a type that is none."""
+        body = response if self._response_body is None else getattr(response, self._response_body.name)
+        content_type = (body.content_type or OCTET_STREAM).encode("latin-1")
+        if not is_good(content_type):
+            raise ValueError(f"the content_type {body.content_type!r} cannot stand in a header")
+        return content_type, body.data
 
     def body(self, response: Any) -> bytes:
         """The response's JSON."""

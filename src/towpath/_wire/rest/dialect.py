@@ -1,4 +1,4 @@
-"""A call over REST: the request is one JSON body; the answer is JSON, lines of JSON, or a problem."""
+"""A call over REST: the request is one body of JSON, lines of JSON, or bytes of any type; so is the answer, or it is a problem."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -7,24 +7,27 @@ import msgspec
 from google.protobuf.message import Message
 
 from towpath._core.context import Reply
-from towpath._core.errors import RpcError
+from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
-from towpath._wire.codec import JSON
+from towpath._wire.codec import JSON, MAY_BE_COSTLY
 from towpath._wire.compression import HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import HTTP_STATUS
-from towpath._wire.dialect import ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
+from towpath._wire.dialect import CUT_SHORT, CostlyMessage, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.http.fields import Field, Template
-from towpath._wire.rest.binding import Binding
+from towpath._wire.rest.binding import OCTET_STREAM, Binding
 from towpath._wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields
+from towpath._wire.rest.request_stream import BodyReader, LineReader, PieceReader, compressed_stream
 
 _TOO_LARGE: Final = 413
+_UNSUPPORTED: Final = 415
 _OK: Final = Template((b":status", b"200"), (b"content-type", b"application/json"))
+_BYTES: Final = Template((b":status", b"200"))
 _LINES: Final = Template((b":status", b"200"), (b"content-type", b"application/x-ndjson"))
 _PROBLEMS: Final = {
     status: Template((b":status", b"%d" % status), (b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"))
-    for status in {*HTTP_STATUS.values(), 405, _TOO_LARGE, 415}
+    for status in {*HTTP_STATUS.values(), 405, _TOO_LARGE, _UNSUPPORTED}
 }
 
 
@@ -35,20 +38,25 @@ def error_response(error: RpcError, reply: Reply | None = None, *, status: int |
 
 
 class _RestDialect(OneBodyDialect):
-    """The request of a call. `parameters` has the fields of path and query."""
+    """The request of a call. `parameters` has the fields of path and query, `content_type` is that of a body of bytes."""
 
-    __slots__ = ("_binding", "_parameters")
+    __slots__ = ("_binding", "_content_type", "_parameters")
 
-    def __init__(self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None) -> None:
+    def __init__(
+        self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None, content_type: str
+    ) -> None:
         OneBodyDialect.__init__(self, limit=limit, compression=request_compression)
         self._binding = binding
         self._parameters = parameters
+        self._content_type = content_type
 
     def read(self, body: bytes) -> Message:
+        if self._binding.takes_bytes:
+            return self._binding.bytes_request(self._parameters, self._content_type, body)
         return self._binding.request(self._parameters, body, self._limit)
 
     def is_costly(self, body: bytes) -> bool:
-        return JSON.is_costly(body, type(self._parameters), self._limit)
+        return not self._binding.takes_bytes and JSON.is_costly(body, type(self._parameters), self._limit)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         return error_response(error, reply, status=_TOO_LARGE if self.too_large else None)
@@ -67,37 +75,139 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         limit: int,
         request_compression: Compression | None,
         response_compression: Compression | None,
+        content_type: str = "",
     ) -> None:
-        super().__init__(binding, parameters, limit=limit, request_compression=request_compression)
+        super().__init__(binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type)
         self._response_compression = response_compression
 
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
         """The response has the status 200. Trailers are sent as headers, because clients of REST look nowhere else."""
-        body = self._binding.body(response)
         fields = list(_fields(reply))
+        head = _OK
+        if self._binding.gives_bytes:
+            head = _BYTES
+            content_type, body = self._binding.bytes_body(response)
+            fields.append((b"content-type", content_type))
+        else:
+            body = self._binding.body(response)
         compression = self._response_compression
         if compression is not None:
             body = compression.compress(body)
             fields.append((HTTP_FIELDS.sent, compression.name))
-        return WholeResponse(_OK, fields, body)
+        return WholeResponse(head, fields, body)
 
 
-class RestStreamDialect(_RestDialect, StreamedDialect):
-    """A method whose responses stream: one JSON value a line. A stream that fails after its start ends with a line that is an object of the
-    one member `error`, a problem. A stream that ends well has no such line."""
+class _Responses(StreamedDialect):
+    """The responses of a method of which any side streams: one JSON value a line, or bytes as they come, or the one response of a method
+    whose requests alone stream. A stream of lines that fails after its start ends with a line that is an object of the one member `error`,
+    a problem. A stream that ends well has no such line. Bytes have no place for an error, so their response is cut short."""
 
     __slots__ = ()
     early_head = False  # its status is the call's until the first message
 
+    _binding: Binding
+    _one: bool
+    _response_type: bytes
+
     def head(self, headers: Metadata) -> tuple[Template, Sequence[Field]]:
         """The head has the status 200, and is sent before the end of the stream is known."""
-        return _LINES, list(metadata.encoded_fields(headers))
+        fields = list(metadata.encoded_fields(headers))
+        if self._binding.gives_bytes:
+            return _BYTES, [*fields, (b"content-type", self._response_type or OCTET_STREAM.encode())]
+        return _OK if self._one else _LINES, fields
 
     def message(self, response: Any) -> bytes:
-        return self._binding.body(response) + b"\n"
+        if self._binding.gives_bytes:
+            content_type, body = self._binding.bytes_body(response)
+            self._response_type = self._response_type or content_type
+            return body
+        body = self._binding.body(response)
+        return body if self._one else body + b"\n"
 
-    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:  # lines have no place for trailers
-        return ResponseEnd(b"" if error is None else msgspec.json.encode({"error": problem(error)}) + b"\n", None)
+    def end(self, error: RpcError | None, trailers: Metadata) -> ResponseEnd:  # bodies have no place for trailers
+        if error is None:
+            return ResponseEnd(b"", None)
+        return (
+            CUT_SHORT
+            if self._one or self._binding.gives_bytes
+            else ResponseEnd(msgspec.json.encode({"error": problem(error)}) + b"\n", None)
+        )
+
+
+class RestStreamDialect(_RestDialect, _Responses):
+    """A method whose responses stream."""
+
+    __slots__ = ("_one", "_response_type")
+
+    def __init__(
+        self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None, content_type: str = ""
+    ) -> None:
+        super().__init__(binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type)
+        self._one = False
+        self._response_type = b""
+
+
+class RestRequestStreamDialect(_Responses):
+    """A method whose requests stream: each line of a body of JSON is one, or each part of a body of bytes. All have the fields of path and
+    query. The responses are `one`, or stream too."""
+
+    __slots__ = ("_binding", "_content_type", "_limit", "_one", "_parameters", "_reader", "_response_type", "_status")
+
+    def __init__(self, binding: Binding, parameters: Message, *, limit: int, content_type: str, one: bool, compressed: bool) -> None:
+        self._binding = binding
+        self._parameters = parameters
+        self._limit = limit
+        self._content_type = content_type
+        self._reader: BodyReader = PieceReader(limit) if binding.takes_bytes else LineReader(limit)
+        self._one = one
+        self._response_type = b""
+        self._status: int | None = _UNSUPPORTED if compressed else None
+        """HTTP's status of the error, where its code alone would say too little."""
+
+    @property
+    def unread(self) -> int:
+        return self._reader.unread
+
+    def feed(self, data: bytes) -> None:
+        if self._status == _UNSUPPORTED:
+            raise compressed_stream()
+        try:
+            self._reader.feed(data)
+        except RpcError as error:
+            raise self._noted(error) from None
+
+    def complete(self) -> bool:
+        return self._reader.complete()
+
+    def next(self) -> Any:
+        try:
+            part = self._reader.next()
+            if part is None:
+                return None
+            if self._binding.takes_bytes:
+                return self._binding.bytes_request(self._parameters, self._content_type, part)
+            if len(part) > MAY_BE_COSTLY and JSON.is_costly(part, type(self._parameters), self._limit):
+                return CostlyMessage(lambda: self._read(part))
+            return self._binding.request(self._parameters, part, self._limit)
+        except RpcError as error:
+            raise self._noted(error) from None
+
+    def finish(self) -> None:
+        self._reader.finish()
+
+    def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
+        return error_response(error, reply, status=self._status)
+
+    def _read(self, line: bytes) -> Message:
+        try:
+            return self._binding.request(self._parameters, line, self._limit)
+        except RpcError as error:
+            raise self._noted(error) from None
+
+    def _noted(self, error: RpcError) -> RpcError:
+        """The error of a request, which may have been too large."""
+        self._status = _TOO_LARGE if error.code is Code.RESOURCE_EXHAUSTED else None
+        return error
 
 
 def _fields(reply: Reply | None) -> Iterator[Field]:

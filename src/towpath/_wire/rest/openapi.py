@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text, resolve_field
+from towpath._core.http_bindings import REST, STAR, HttpBinding, fits_in_text, is_bytes, resolve_field
 from towpath._core.service import MethodSpec, Service
 
 PATH: Final = "/openapi.json"
@@ -58,6 +58,8 @@ _WELL_KNOWN: Final[dict[str, _Object]] = {
     "google.protobuf.Value": {},
     "google.protobuf.Any": {"type": "object", "properties": {"@type": {"type": "string"}}, "required": ["@type"]},
 }
+_LINES: Final = "application/x-ndjson"
+_BYTES: Final[_Object] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _PROBLEM_NAME: Final = "Problem"
 _PROBLEM: Final[_Object] = {
     "type": "object",
@@ -144,7 +146,7 @@ class _Builder:
         return self._names.setdefault(_written(binding, [""] * len(names)), (_written(binding, names), names))
 
     def _operation(self, method: MethodSpec[Any, Any], binding: HttpBinding, names: list[str], doc: str) -> _Object:
-        request, response = method.request.DESCRIPTOR, method.response.DESCRIPTOR
+        request: Any = method.request.DESCRIPTOR
         operation: _Object = {"tags": [method.service], "description": doc}
         if method.deprecated:
             operation["deprecated"] = True
@@ -155,20 +157,26 @@ class _Builder:
         if parameters:
             operation["parameters"] = parameters
         if binding.body:
-            schema = self._message(request) if binding.body == STAR else self._field(request.fields_by_name[binding.body])
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        schema = self._response_field(response.fields_by_name[binding.response_body]) if binding.response_body else self._message(response)
-        streams = method.kind.responses_stream
-        operation["responses"] = {
-            "200": {
-                "description": "One JSON value a line; a last line of one member, error, says that the stream failed."
-                if streams
-                else "OK.",
-                "content": {"application/x-ndjson" if streams else "application/json": {"schema": schema}},
-            },
-            "default": _NOT_OK,
-        }
+            body = None if binding.body == STAR else request.fields_by_name[binding.body]
+            content = _BYTES if is_bytes(request, body) else self._content(request, body, lines=method.kind.requests_stream)
+            operation["requestBody"] = {"required": True, "content": content}
+        operation["responses"] = {"200": self._response(method, binding), "default": _NOT_OK}
         return operation
+
+    def _response(self, method: MethodSpec[Any, Any], binding: HttpBinding) -> _Object:
+        response: Any = method.response.DESCRIPTOR
+        field = response.fields_by_name[binding.response_body] if binding.response_body else None
+        if is_bytes(response, field):
+            return {"description": "Bytes of any type.", "content": _BYTES}
+        schema = self._message(response) if field is None else self._response_field(field)
+        if method.kind.responses_stream:
+            description = "One JSON value a line; a last line of one member, error, says that the stream failed."
+            return {"description": description, "content": {_LINES: {"schema": schema}}}
+        return {"description": "OK.", "content": {"application/json": {"schema": schema}}}
+
+    def _content(self, message: Descriptor, field: FieldDescriptor | None, *, lines: bool) -> _Object:
+        schema = self._message(message) if field is None else self._field(field)
+        return {_LINES if lines else "application/json": {"schema": schema}}
 
     def _query_parameters(self, request: Descriptor, binding: HttpBinding) -> Iterator[_Object]:
         taken = {variable.field for variable in binding.template.variables}

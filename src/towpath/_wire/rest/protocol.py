@@ -14,11 +14,12 @@ from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Section, Template
 from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
 from towpath._wire.rest.binding import Binding
-from towpath._wire.rest.dialect import RestStreamDialect, RestUnaryDialect, error_response
+from towpath._wire.rest.dialect import RestRequestStreamDialect, RestStreamDialect, RestUnaryDialect, error_response
 from towpath._wire.rest.router import NoMatch, Router
 
 _METHOD_NOT_ALLOWED: Final = 405
 _UNSUPPORTED_MEDIA_TYPE: Final = 415
+_JSON_LINES: Final = (b"application/x-ndjson", b"application/ndjson", b"application/jsonl")
 _OPTIONS: Final = Template((b":status", b"200"))
 """The head of a response that says what may be asked of a path."""
 
@@ -68,12 +69,15 @@ class RestServerHalf(ServerHalf):
             parameters = binding.parameters(found.variables, query)
         except RpcError as error:
             return error_response(error)
-        if binding.http.body and not _is_json(content_type):
+        streams = method.kind.requests_stream
+        if binding.http.body and not (binding.takes_bytes or _is_json(content_type) or (streams and content_type in _JSON_LINES)):
+            served = "application/x-ndjson" if streams else "application/json"
             error = RpcError(
-                Code.INVALID_ARGUMENT, f"content-type {shortened(content_type.decode('latin-1'))!r} is not served; send application/json"
+                Code.INVALID_ARGUMENT, f"content-type {shortened(content_type.decode('latin-1'))!r} is not served; send {served}"
             )
             return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
-        return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, dict(head.fields)))
+        fields = dict(head.fields)
+        return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, fields), fields.get(b"content-type", b"").decode("latin-1"))
 
     def has(self, path: bytes) -> bool:
         if not self._any or not self._is_resource(path):
@@ -92,13 +96,17 @@ class RestServerHalf(ServerHalf):
 
 
 class RestDialects(DialectFactory):
-    """Makes the dialects of calls by `binding`; `parameters` is the request as far as path and query say it."""
+    """Makes the dialects of calls by `binding`; `parameters` is the request as far as path and query say it, `content_type` that of its
+    body."""
 
-    __slots__ = ("_binding", "_parameters")
+    __slots__ = ("_binding", "_content_type", "_parameters")
     encoding_fields = HTTP_FIELDS
 
-    def __init__(self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message, negotiation: Negotiation) -> None:
+    def __init__(
+        self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message, negotiation: Negotiation, content_type: str
+    ) -> None:
         super().__init__(method, JSON, negotiation)
+        self._content_type = content_type
         self._binding = binding
         self._parameters = parameters
 
@@ -110,8 +118,18 @@ class RestDialects(DialectFactory):
                 limit=limit,
                 request_compression=negotiation.request,
                 response_compression=negotiation.response(preferred),
+                content_type=self._content_type,
             )
-        return RestStreamDialect(self._binding, self._parameters, limit=limit, request_compression=negotiation.request)
+        kind = self.method.kind
+        if kind.requests_stream:
+            one = not kind.responses_stream
+            compressed = negotiation.request is not None
+            return RestRequestStreamDialect(
+                self._binding, self._parameters, limit=limit, content_type=self._content_type, one=one, compressed=compressed
+            )
+        return RestStreamDialect(
+            self._binding, self._parameters, limit=limit, request_compression=negotiation.request, content_type=self._content_type
+        )
 
     def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:
         # HTTP has a status for a body that is encoded in an unknown way.
