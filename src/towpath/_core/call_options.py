@@ -21,7 +21,8 @@ class Reply:
     Filling `headers` after they were sent has no effect.
     """
 
-    __slots__ = ("headers", "trailers")
+    __slots__ = ("headers", "trailers", "unchanged")
+    unchanged: bool  # set by `ctx.http.etag` alone: whether the caller has this version
 
     def __init__(self) -> None:
         self.headers: Metadata = EMPTY

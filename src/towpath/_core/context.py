@@ -4,8 +4,7 @@ Immutable, and one per call. A handler receives it as `ctx`; code below a handle
 inherits deadline, trace and the values that `towpath._core.propagation.fields` marks as inherited. No argument is passed for them: the
 current context is in a contextvar, and asyncio copies it into every task.
 
-Annotations are `Final`, so pyright rejects assignment. There is no `__setattr__` guard, because a context is made twice per hop and the
-guard would make each of its assignments a call.
+Annotations are `Final`, so pyright rejects assignment. A `__setattr__` guard would make each assignment of a hop's two contexts a call.
 """
 
 from contextvars import ContextVar, Token
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from towpath._core import clock
 from towpath._core.call_options import NO_OPTIONS, CallOptions, Reply
+from towpath._core.http_reply import HttpReply
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._core.propagation.criticality import CRITICAL, Criticality
 from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
@@ -206,9 +206,8 @@ class Context:
     def cohort(self) -> int:
         """0-127 from the trace id, the same for the whole call tree, so that shedding spares or rejects a tree as one. If the caller at its
         root is not trusted, a server drew it."""
-        given = self.given_cohort
-        if given is not None:
-            return given
+        if self.given_cohort is not None:
+            return self.given_cohort
         raw = self.raw_traceparent
         cohort = cohort_of(raw) if raw else None
         return self.trace.cohort if cohort is None else cohort
@@ -220,6 +219,11 @@ class Context:
         if reply is None:
             reply = self.cached_reply = Reply()
         return reply
+
+    @property
+    def http(self) -> HttpReply:
+        """The answer's ETag, Cache-Control and Retry-After, and the request's If-Match."""
+        return HttpReply(self)
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, negative once it has passed; None without a deadline."""
@@ -299,8 +303,7 @@ class Context:
         return ctx
 
     def __repr__(self) -> str:
-        remaining = self.remaining()
-        left = "none" if remaining is None else f"{remaining:.3f}s left"
+        left = "none" if (remaining := self.remaining()) is None else f"{remaining:.3f}s left"
         return f"Context({self.method!r}, deadline={left}, {self.criticality.name}, tenant={self.tenant!r})"
 
 

@@ -43,6 +43,8 @@ class Binding:
         self, http: HttpBinding, request: type[Message], response: type[Message], *, unknown_query: UnknownQuery = "refuse"
     ) -> None:
         self.http = http
+        self.reads = http.method in ("GET", "HEAD")
+        """Whether the method of HTTP only reads, so that a caller may have the answer already."""
         self._request = request
         self._ignore = unknown_query == "ignore"
         self._in_path = frozenset(variable.field for variable in http.template.variables)

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
+from towpath._core.http_reply import is_mismatch
 from towpath._core.metadata import Metadata
 from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
@@ -20,19 +21,23 @@ from towpath._wire.rest.binding import OCTET_STREAM, Binding
 from towpath._wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields
 from towpath._wire.rest.request_stream import BodyReader, LineReader, PieceReader, compressed_stream
 
+_PRECONDITION_FAILED: Final = 412
 _TOO_LARGE: Final = 413
 _UNSUPPORTED: Final = 415
 _OK: Final = Template((b":status", b"200"), (b"content-type", b"application/json"))
 _BYTES: Final = Template((b":status", b"200"))
+_NOT_MODIFIED: Final = Template((b":status", b"304"))
 _LINES: Final = Template((b":status", b"200"), (b"content-type", b"application/x-ndjson"))
 _PROBLEMS: Final = {
     status: Template((b":status", b"%d" % status), (b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"))
-    for status in {*HTTP_STATUS.values(), 405, _TOO_LARGE, _UNSUPPORTED}
+    for status in {*HTTP_STATUS.values(), 405, _PRECONDITION_FAILED, _TOO_LARGE, _UNSUPPORTED}
 }
 
 
 def error_response(error: RpcError, reply: Reply | None = None, *, status: int | None = None) -> WholeResponse:
     """The answer to a failed call, as a problem. `status` replaces HTTP's status where the code's own would say too little."""
+    if status is None and is_mismatch(error):
+        status = _PRECONDITION_FAILED
     fields = [*_fields(reply), *metadata.encoded_fields(error.metadata), *problem_fields(error)]
     return WholeResponse(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
 
@@ -81,8 +86,11 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         self._response_compression = response_compression
 
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
-        """The response has the status 200. Trailers are sent as headers, because clients of REST look nowhere else."""
+        """The response has the status 200, or 304 for a reader who has this version. Trailers are sent as headers, because clients of REST
+        look nowhere else."""
         fields = list(_fields(reply))
+        if reply is not None and self._binding.reads and getattr(reply, "unchanged", False):
+            return WholeResponse(_NOT_MODIFIED, fields, b"")
         head = _OK
         if self._binding.gives_bytes:
             head = _BYTES
