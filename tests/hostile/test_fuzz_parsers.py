@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tests.hostile.budget import fuzzed
 from tests.hostile.fuzzing import cut, mutated, mutations_with, seeds
 from towpath._app.settings.duration import parse_duration
+from towpath._app.settings.server.size import message_limit_of
+from towpath._core.context import Context
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.http_bindings import BindingError, HttpBinding, PathTemplate
 from towpath._core.metadata import Metadata
@@ -25,7 +27,9 @@ from towpath._wire.grpc import status
 from towpath._wire.grpc.framing import MessageReader
 from towpath._wire.grpc.web_client import GrpcWebResponseReader
 from towpath._wire.hpack import Decoder, HeaderListTooLarge, HpackError
+from towpath._wire.http.cors import Cors, CorsOptions
 from towpath._wire.rest import Router
+from towpath._wire.rest.request_stream import LineReader, PieceReader
 
 LIMIT = 64 * 1024
 WORDS = seeds("words")
@@ -130,6 +134,38 @@ def duration(data: bytes) -> None:
     parse_duration(data.decode("latin-1"), "a test")
 
 
+def size(data: bytes) -> None:
+    message_limit_of(data.decode("latin-1"), "a test")
+
+
+def lines(data: bytes) -> None:
+    for reader in (LineReader(100), PieceReader(100)):
+        for piece in cut(data, [3, 7, 20]):
+            reader.feed(piece)
+            while reader.next() is not None:
+                pass
+        reader.finish()
+        while reader.next() is not None:
+            pass
+
+
+def preflight(data: bytes) -> None:
+    cors = Cors(CorsOptions(origins=("https://shop.example",), headers=("*",)))
+    cors.preflight({b"origin": data, b"access-control-request-method": data, b"access-control-request-headers": data})
+    cors.fields(data)
+
+
+def origin(data: bytes) -> None:
+    CorsOptions(origins=(data.decode("latin-1"),))
+
+
+def conditions(data: bytes) -> None:
+    for name in ("if-match", "if-none-match"):
+        ctx = Context("a/B", metadata=Metadata.received(((name, data.decode("latin-1")),)))
+        ctx.http.etag("7")
+        ctx.http.check_match("7")
+
+
 class Parser(NamedTuple):
     """One parser, with the file of its seeds and what it may raise."""
 
@@ -158,6 +194,11 @@ PARSERS = {
         Parser(encodings, "fields"),
         Parser(target, "fields", (SetupError,)),
         Parser(duration, "fields", (SetupError,)),
+        Parser(size, "fields", (SetupError,)),
+        Parser(lines, "json", (RpcError,)),
+        Parser(preflight, "fields"),
+        Parser(origin, "fields", (SetupError,)),
+        Parser(conditions, "fields", (RpcError,)),
     )
 }
 
