@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from towpath._core import clock
 from towpath._core.call_options import NO_OPTIONS, CallOptions, Reply
-from towpath._core.http_reply import HttpReply
+from towpath._core.http.reply import HttpReply
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._core.propagation.criticality import CRITICAL, Criticality
 from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant

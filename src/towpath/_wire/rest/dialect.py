@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
-from towpath._core.http_reply import is_mismatch
+from towpath._core.http.reply import is_mismatch
 from towpath._core.metadata import Metadata
 from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect

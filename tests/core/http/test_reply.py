@@ -7,7 +7,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
-from towpath._core.http_reply import DOMAIN, MISMATCH, is_mismatch
+from towpath._core.http.reply import DOMAIN, MISMATCH, is_mismatch
 from towpath._core.metadata import Metadata
 
 
