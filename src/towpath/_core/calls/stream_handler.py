@@ -38,8 +38,20 @@ class Exchange(Protocol):
         ...
 
 
+class TakesExchange:
+    """The implementation of a streaming method, of whichever kind, that is a `Handler` already: it is called with the exchange."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Handler) -> None:
+        self.handle = handle
+
+
 def exchange_handler(kind: MethodKind, implementation: Any) -> Handler:
-    """The handler of a streaming method of kind `kind`. `implementation` is the bound method of a generated service class."""
+    """The handler of a streaming method of kind `kind`. `implementation` is the bound method of a generated service class, or
+    a `TakesExchange`."""
+    if isinstance(implementation, TakesExchange):
+        return implementation.handle
     if kind is MethodKind.SERVER_STREAMING:
         return _server_streaming(implementation)
     if kind is MethodKind.CLIENT_STREAMING:
