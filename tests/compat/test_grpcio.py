@@ -18,6 +18,7 @@ from tests.compat.servicers import ECHO, STREAM, AioEcho, Generators, ReadersAnd
 from tests.echo_service import PATIENCE, turn_until
 from tests.stream_service import answers
 from towpath import connect
+from towpath._core.calls.thread_handlers import running
 from towpath._telemetry.metrics import CallMetrics
 from towpath.compat.grpcio import GrpcioChannel
 
@@ -268,3 +269,14 @@ def test_without_grpcio_the_module_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "SetupError: towpath.compat.grpcio needs grpcio, which cannot be imported" in done.stderr
     assert "install it with: pip install grpcio" in done.stderr
+
+
+async def test_the_thread_of_a_blocking_servicer_ends_with_its_call() -> None:
+    before = running()
+    async with by_towpath(SyncStreams()) as address, channel_of_towpath(address) as made:
+        call = STREAM.StreamServiceStub(made).Converse()
+        await call.write(sp.ConverseRequest(answers=answers([1])))
+        await call.read()
+        assert running() == before + 1
+        call.cancel()
+        await turn_until(lambda: running() == before)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from towpath._core.calls.stream_handler import Exchange, TakesExchange
@@ -23,7 +24,10 @@ def sync_handler(kind: MethodKind, function: Callable[..., Any]) -> Any:
     async def streaming(exchange: Exchange, ctx: Context) -> None:
         calls = _FromThread(exchange, ctx.method)
         request = calls if kind.requests_stream else await exchange.only()
-        await _with_context(ctx, lambda context: streamed(function, request, context, calls, kind))
+        try:
+            await _with_context(ctx, lambda context: streamed(function, request, context, calls, kind))
+        finally:
+            calls.stop()
 
     return unary if kind is MethodKind.UNARY else TakesExchange(streaming)
 
@@ -63,6 +67,8 @@ class _FromThread:
         self._exchange = exchange
         self._loop = asyncio.get_running_loop()
         self._method = method
+        self._pending: Future[Any] | None = None
+        self._stopped = False
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -83,9 +89,23 @@ class _FromThread:
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            pending = self._pending = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError as error:  # the loop has ended, and with it the call
             work.close()
-            if self._loop.is_closed():
-                raise RpcError(Code.CANCELLED, f"{self._method} has ended") from error
-            raise
+            raise self._over() from error
+        if self._stopped:
+            pending.cancel()
+        try:
+            return pending.result()
+        except CancelledError:
+            raise self._over() from None
+
+    def _over(self) -> RpcError:
+        return RpcError(Code.CANCELLED, f"{self._method} has ended")
+
+    def stop(self) -> None:
+        """The call has ended: let the thread go on from where it waits, with an error."""
+        self._stopped = True
+        pending = self._pending
+        if pending is not None:
+            pending.cancel()
