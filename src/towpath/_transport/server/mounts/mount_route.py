@@ -37,7 +37,7 @@ class MountRoute:
         fields = head.fields
         if head.authority and not any(name == b"host" for name, _ in fields):
             fields = ((b"host", head.authority), *fields)
-        self._headers = fields
+        self._headers = _one_cookie(list(fields))
         self._scope = {
             "type": "http",
             "method": head.method.decode("latin-1"),
@@ -51,7 +51,7 @@ class MountRoute:
         """The scope of one request: `extra` are the fields of its head beside the route's, `connection` is what the connection says."""
         scope = {**self._scope, **connection}
         scope["asgi"] = {"version": "3.0", "spec_version": "2.3"}
-        scope["headers"] = _one_cookie([*self._headers, *extra])
+        scope["headers"] = _one_cookie([*self._headers, *extra]) if extra else self._headers.copy()
         scope["state"] = self.mount.state.copy()
         return scope
 
