@@ -14,6 +14,7 @@ from typing import Final
 from towpath._core.errors import SetupError
 
 COMMANDS: Final = {
+    "add": ("towpath._cli.add:add", "Add a method, a client of another service, a store, or a service of a system."),
     "call": ("towpath._cli.call:call", "Call a method with JSON and print what it answers as JSON, one line for each response."),
     "check": (
         "towpath._cli.check:check",

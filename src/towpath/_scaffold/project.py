@@ -37,11 +37,12 @@ class Made:
     """Whether it became a git repository of its own."""
 
 
-def make_service(answers: Answers, into: Path, *, template: Path | None = None) -> Made:
-    """Make a service in a new folder of `into` that has its name. Raises SetupError, with nothing left behind, if the folder exists, if it
+def make_service(answers: Answers, into: Path, *, template: Path | None = None, alone: bool = True) -> Made:
+    """Make a service in a new folder of `into` that has its name. One that is not `alone` is part of a system, whose environment it uses.
+    Raises SetupError, with nothing left behind, if the folder exists, if it
     cannot be written, or if the template or its contract is faulty."""
     target = _free(into / answers.name)
-    files = {**service_files(answers, template), **_local()}
+    files = {**service_files(answers, template), **(_local() if alone else {})}
     return _put(target, files)
 
 
