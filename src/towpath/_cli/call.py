@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -32,8 +33,11 @@ def call(
     cert: Annotated[Path | None, Parameter(negative="")] = None,
     key: Annotated[Path | None, Parameter(negative="")] = None,
     insecure: Annotated[bool, Parameter(negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False,
 ) -> int:
     """Call a method with JSON and print what it answers as JSON, one line for each response.
+
+    Example: towpath call 127.0.0.1:8080 GreeterService/Greet '{"name": "Ada"}' -v
 
     The exit status is 0 if the call succeeds, else 64 and gRPC's code (69 for NOT_FOUND).
 
@@ -60,6 +64,8 @@ def call(
         The key of the certificate (PEM).
     insecure
         Speak plaintext although the target is not on this machine.
+    verbose
+        Print on standard error how long it took to connect and read the contracts, to the first response, and in all.
     """
     from towpath._app.settings.duration import parse_duration
     from towpath._core.errors import RpcError, SetupError
@@ -73,13 +79,35 @@ def call(
     secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
     channel = Channel(target, tls=secured, insecure=insecure)
     try:
-        return asyncio.run(_run(channel, method, data, options))
+        return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose)))
     except RpcError as error:
         _complain(error)
         return _STATUS + error.code
 
 
-async def _run(channel: "Channel", method: str, data: str | None, options: "CallOptions") -> int:
+class Timings:
+    """When what happened, for `--verbose`."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._last = self._begun = time.perf_counter()
+
+    def tell(self, what: str) -> None:
+        """Print the time since the last thing that was told."""
+        now = time.perf_counter()
+        self._print(what, now - self._last)
+        self._last = now
+
+    def total(self) -> None:
+        """Print the time since the beginning."""
+        self._print("in all", time.perf_counter() - self._begun)
+
+    def _print(self, what: str, seconds: float) -> None:
+        if self._shown:
+            sys.stderr.write(f"{what + ':':<32}{seconds * 1000:>9.2f} ms\n")
+
+
+async def _run(channel: "Channel", method: str, data: str | None, options: "CallOptions", timings: Timings) -> int:
     from towpath._app.dynamic import reflect, signatures
     from towpath._wire.json import JsonCodec
 
@@ -95,11 +123,17 @@ async def _run(channel: "Channel", method: str, data: str | None, options: "Call
             spec = await reflected.method(method)
         finally:
             await reflected.close()
-        await _call(channel, spec, data, options, JsonCodec(print_defaults=True, pool=reflected.pool))
+        timings.tell("connecting, reading contracts")
+        try:
+            await _call(channel, spec, data, options, JsonCodec(print_defaults=True, pool=reflected.pool), timings)
+        finally:
+            timings.total()
     return 0
 
 
-async def _call(channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | None, options: "CallOptions", codec: "JsonCodec") -> None:
+async def _call(
+    channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | None, options: "CallOptions", codec: "JsonCodec", timings: Timings
+) -> None:
     from towpath._core.calls.asynchronous import BidiStreamingCall
     from towpath._core.errors import SetupError
     from towpath._core.service import MethodKind
@@ -112,12 +146,19 @@ async def _call(channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | No
         if len(every) != 1:
             raise SetupError(f"{spec.full_name} takes one request, and {len(every)} were given")
         if spec.kind is MethodKind.UNARY:
-            _show(await channel.bind(spec)(every[0], options), codec)
+            response = await channel.bind(spec)(every[0], options)
+            timings.tell("the call")
+            _show(response, codec)
             return
         call = BidiStreamingCall(channel.bind_stream(spec)(every[0], options))
+    responses = 0
     async with call:
         async for response in call:
+            if not responses:
+                timings.tell("to the first response")
+            responses += 1
             _show(response, codec)
+    timings.tell(f"the other {responses - 1} responses" if responses else "the call, with no response")
 
 
 def _requests(spec: "MethodSpec[Any, Any]", data: str | None, codec: "JsonCodec") -> Iterator[Any]:
