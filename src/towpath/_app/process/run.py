@@ -26,6 +26,7 @@ from towpath._app.life_cycle.resources import ExitError
 from towpath._app.process.admin_server import admin
 from towpath._app.process.exit_in_task import OrderlyExit
 from towpath._app.process.forced_exit import ForcedExit
+from towpath._app.process.freed_memory import FreedMemory
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.log_format import PrintableFormatter
@@ -138,6 +139,7 @@ async def _live(
         stop_request = stack.enter_context(stopping(reload, forced))
         leaving.stop = stop_request.stop
         app.background_work.on_stop = stop_request.stop
+        memory = stack.enter_context(FreedMemory())
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
@@ -154,6 +156,7 @@ async def _live(
                     names = ", ".join(served) or "nothing but its background work"
                     log.info("%s serves %s on %s", config.name, names, app.address)
                     collector.start()
+                    memory.start()
                     if parent is not None:
                         app.readiness.on_change.append(parent.tell)
                         parent.tell(app.readiness.ready)
