@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from towpath._app.application import App
 from towpath._app.decision_callback import DecisionCallback
-from towpath._app.event_loop import new_loop
+from towpath._app.event_loop import bound_tls_buffers, new_loop
 from towpath._app.life_cycle import main_function
 from towpath._app.life_cycle.background_work import WorkEnded
 from towpath._app.life_cycle.resources import ExitError
@@ -95,6 +95,7 @@ def run(
             _supervise(settings, read, once)
             return
         app = App(settings, layers=layers, on_decision=on_decision)
+        bound_tls_buffers()
         forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
         with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
             leaving = OrderlyExit()
