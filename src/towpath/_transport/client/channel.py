@@ -88,7 +88,9 @@ class Channel:
         dialer = Dialer(settings, limits, rotating, server_name, target)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
-        self.pool = Pool(target, resolver or resolver_of(where), dialer, settings, health, guards=guards, signal=signal)
+        self.pool = Pool(
+            target, resolver or resolver_of(where, settings.connect_timeout), dialer, settings, health, guards=guards, signal=signal
+        )
         """The endpoints of the target and their connections. It is the package's own: a release may change what it offers."""
         self._owner = _Owner(target, self.pool)
 

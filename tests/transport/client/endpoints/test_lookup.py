@@ -14,7 +14,8 @@ from stream.v1.stream_towpath import StreamServiceClient
 
 from tests.echo_service import PATIENCE, turn_until
 from towpath._core.errors import Code, RpcError
-from towpath._transport import Channel, ChannelOptions
+from towpath._transport import Channel
+from towpath._transport.address import Place
 from towpath._transport.client.endpoints.lookup import Lookups, lookup
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
@@ -160,14 +161,30 @@ async def first_of_a_stream(channel: Channel) -> RpcError:
     return caught.value
 
 
-def test_a_call_without_a_deadline_does_not_wait_for_a_name_server_for_ever() -> None:
-    async def main() -> None:
-        async with Channel("dns:///flights:8080", insecure=True, options=ChannelOptions(connect_timeout=0.05)) as channel:
-            error = await first_of_a_stream(channel)
-        assert error.code is Code.UNAVAILABLE
-        assert "the name cannot be resolved (no answer within 0.05 s)" in error.message
+class Asking:
+    """A resolver whose name server hangs."""
 
-    run(Hung, main())
+    changes = True
+
+    def __init__(self, names: Names) -> None:
+        self._lookups = Lookups(names.ask)
+
+    async def resolve(self) -> list[Place]:
+        await self._lookups.of("hung", 8080, 0.05)
+        return []
+
+
+@LOOPS
+def test_a_call_without_a_deadline_does_not_wait_for_a_name_server_for_ever(loop: Factory, names: Names) -> None:
+    async def main() -> None:
+        async with Channel("dns:///hung:8080", insecure=True, resolver=Asking(names)) as channel:
+            for _ in range(2):
+                error = await first_of_a_stream(channel)
+                assert error.code is Code.UNAVAILABLE
+                assert "the name cannot be resolved (no answer within 0.05 s)" in error.message
+        assert names.asked == ["hung"]
+
+    run(loop, main())
 
 
 def test_closing_a_channel_ends_the_lookup() -> None:

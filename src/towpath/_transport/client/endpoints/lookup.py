@@ -32,9 +32,9 @@ class Lookups:
         if hasattr(os, "register_at_fork"):  # a child has none of the threads
             os.register_at_fork(after_in_child=self._under_way.clear)
 
-    async def of(self, host: str, port: int) -> list[Any]:
-        """What is said of a name. If it is being asked for already, that answer. Raises what `ask` raises. A cancellation ends the wait
-        alone."""
+    async def of(self, host: str, port: int, within: float | None = None) -> list[Any]:
+        """What is said of a name. If it is being asked for already, that answer. Raises what `ask` raises, and TimeoutError after `within`
+        seconds, if given. That and a cancellation end the wait alone."""
         loop, key = asyncio.get_running_loop(), (host, port)
         found = self._under_way.get(key)
         if found is None:
@@ -47,18 +47,25 @@ class Lookups:
                 loop.call_soon_threadsafe(_settle, answer, ended)
 
         found.add_done_callback(tell)
-        return await answer
+        if within is None:
+            return await answer
+        try:
+            async with asyncio.timeout(within):
+                return await answer
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {within:g} s") from None
 
 
 _lookups: Final = Lookups(socket.getaddrinfo)
 
 
-async def lookup(host: str, port: int) -> list[Any]:
-    """What `socket.getaddrinfo` says of a name, for TCP. Raises OSError (`socket.gaierror`), and UnicodeError for a name that cannot be
-    one. A loop that knows names itself, such as a simulated one, is asked instead."""
+async def lookup(host: str, port: int, within: float | None = None) -> list[Any]:
+    """What `socket.getaddrinfo` says of a name, for TCP. Raises OSError (`socket.gaierror`, and TimeoutError after `within` seconds), and
+    UnicodeError for a name that cannot be one. A loop that knows names itself, such as a simulated one, is asked instead, without a limit:
+    each timer more shifts the order of what a simulation does at one moment."""
     loop = asyncio.get_running_loop()
     if _asks_the_system(loop):
-        return await _lookups.of(host, port)
+        return await _lookups.of(host, port, within)
     return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 

@@ -307,18 +307,12 @@ class Pool:
     # Resolving.
 
     async def _keep_resolved(self) -> None:
-        """Resolve, and again for as long as the answer may change. A name server has as long as a connection to answer. A lookup that takes
-        longer goes on, and the next one gets its answer."""
-        timeout = self._options.connect_timeout
+        """Resolve, and again for as long as the answer may change."""
         resolve_now = self._resolve_now = asyncio.Event()
         while True:
             try:
-                async with asyncio.timeout(timeout):
-                    places = await self._resolver.resolve()
-                self._install(places)
+                self._install(await self._resolver.resolve())
                 self._fault = ""
-            except TimeoutError:
-                self._fault = f"the name cannot be resolved (no answer within {timeout:g} s)"
             except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
                 # What was known before stays: a name server that fails takes no service with it.
                 self._fault = f"the name cannot be resolved ({getattr(error, 'strerror', None) or error})"

@@ -37,16 +37,18 @@ class DnsResolver:
 
     changes = True
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, timeout: float | None = None) -> None:
         self._address = address
+        self._timeout = timeout
 
     async def resolve(self) -> Sequence[Place]:
         """The addresses in order, so that two answers of the same addresses are equal. Raises OSError (`socket.gaierror`)."""
-        found = await lookup(self._address.host, self._address.port)
+        found = await lookup(self._address.host, self._address.port, self._timeout)
         return [Address(host, self._address.port) for host in sorted({str(sockaddr[0]) for _, _, _, _, sockaddr in found})]
 
 
-def resolver_of(target: Target) -> Resolver:
-    """What resolves `target`."""
+def resolver_of(target: Target, timeout: float | None = None) -> Resolver:
+    """What resolves `target`. A name server has `timeout` seconds to answer. A lookup that takes longer goes on, and the next one gets its
+    answer."""
     first = target.places[0]
-    return DnsResolver(first) if target.scheme == "dns" and isinstance(first, Address) else FixedResolver(target.places)
+    return DnsResolver(first, timeout) if target.scheme == "dns" and isinstance(first, Address) else FixedResolver(target.places)
