@@ -19,7 +19,7 @@ from towpath.settings import load
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "limits.md").read_text()
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|", PAGE, re.MULTILINE))
 
-NO_LIMITS = frozenset({"compression", "cors", "trust"})
+NO_LIMITS = frozenset({"compression", "cors", "openapi", "reflection", "trust"})
 """What `towpath explain` lists beside the limits."""
 
 FIXED: dict[str, tuple[ModuleType, str]] = {
@@ -27,6 +27,7 @@ FIXED: dict[str, tuple[ModuleType, str]] = {
     "replies that wait for a client that does not read": (control, "_MOST_UNREAD_REPLIES"),
     "bytes of metadata in an answer": (metadata, "_MOST"),
     "bytes that are dropped after an early answer": (unfinished_stream, "_MAX_DROPPED"),
+    "refused uploads over gRPC of a connection that are told to stop 2 s later": (unfinished_stream, "_MOST_LINGERING"),
     "members of gzip in a message": (compression, "_MAX_MEMBERS"),
     "segments of a path of REST": (router, "_MOST_SEGMENTS"),
     "parameters of a query of REST": (binding, "_MOST_PARAMETERS"),
