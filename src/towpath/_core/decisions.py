@@ -44,8 +44,8 @@ Signal = Callable[[Decision], None]
 
 @runtime_checkable
 class DecisionCounter(Protocol):
-    """A signal that only counts, and does not look at the call. Whoever makes the same decision about many calls need not describe it to
-    such a signal for each of them."""
+    """A signal that only counts, and does not look at the call. A policy that makes the same decision about many calls need not describe it
+    to such a signal for each of them."""
 
     def __call__(self, decision: Decision, /) -> None:
         """Count one decision."""

@@ -103,7 +103,7 @@ async def test_calls_of_one_connection_that_are_refused_later_are_told_in_one_wr
             for name in "abc":
                 group.create_task(refused(name))
             await turn_until(lambda: len(layer.held) == 3)
-            link = layer.held[0]._link
+            link = layer.held[0].connection.delegate
             written = link.written
             for held in layer.held:
                 held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
@@ -123,7 +123,7 @@ async def test_many_calls_that_are_refused_later_do_not_wait_for_others():
             for _ in range(MAX_DEFERRED):
                 group.create_task(refused())
             await turn_until(lambda: len(layer.held) == MAX_DEFERRED)
-            link = layer.held[0]._link
+            link = layer.held[0].connection.delegate
             for held in layer.held:
                 held.reject(Rejection(RpcError(Code.RESOURCE_EXHAUSTED, "no room")))
             assert len(link.connection.out) < MAX_DEFERRED
