@@ -23,10 +23,9 @@ from towpath._core.context import Context
 from towpath._core.decisions import BREAKER, Signal
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
-from towpath._layers.context import BoundMethod, ClientContext
+from towpath._layers.context import BoundMethod, ClientContext, tell_where
 from towpath._layers.deadline import Deadline
 from towpath._layers.deprecation import Deprecation
-from towpath._layers.error_location import tell_where
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
 from towpath._layers.own_layers import OwnLayers

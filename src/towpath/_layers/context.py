@@ -4,6 +4,8 @@ The server's part makes the call's context the current one while the call is han
 trace, tenant, criticality and request id, and no argument has to be passed. The client's part is the entrance of the client stack: it makes
 the context of a call from its options, a child of the current one or the root of a new tree, and hands it to the composed handler.
 
+An error of a call passes the entrance on its way out, where its caller is told which call it was (`tell_where`).
+
 Neither part reads configuration. `towpath._app.client_stack` and `towpath._app.server_stack` compose the stacks, and they resolve a
 method's timeout and criticality once per method.
 """
@@ -14,6 +16,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
 from towpath._core.context import CallOptions, Context, Criticality, enter
 from towpath._core.context_factory import ContextFactory, context_factory
+from towpath._core.disclosure.tracebacks import without_own_frames
+from towpath._core.errors import RpcError, locate
 from towpath._core.service import Handler, IdempotencyKey, MethodSpec, Req, Res, UnaryCall
 
 _Call = TypeVar("_Call")
@@ -88,3 +92,11 @@ class ClientContext:
     def _factory(self, method: MethodSpec[Any, Any]) -> ContextFactory:
         makes_keys = method.idempotency_key is IdempotencyKey.AUTO
         return context_factory(method.full_name, self._timeout, self._criticality, inherits=True, makes_keys=makes_keys)
+
+
+def tell_where(target: str, error: BaseException, ctx: Context) -> None:
+    """Let the RpcError of a call to `target` know its call, and take the frames of towpath out of its traceback. Any other error is a bug,
+    and stays as it is. The code that calls this has to raise the error again with a bare `raise`, which adds no frame."""
+    if isinstance(error, RpcError):
+        locate(error, ctx.method, target, ctx.peer)
+        error.__traceback__ = without_own_frames(error.__traceback__)

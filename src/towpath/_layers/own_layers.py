@@ -21,7 +21,7 @@ from towpath._core.context import Context, current, enter
 from towpath._core.early_rejection import EarlyRejection, early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError, deadline_exceeded, first_cause, only_rpc_errors
 from towpath._core.service import Handler, Layer, MethodKind, MethodSpec, compose
-from towpath._layers.error_location import tell_where
+from towpath._layers.context import tell_where
 
 LAST_WORDS: Final = 0.1
 """Seconds after its deadline at which a client's call ends whose layers have not ended by then. The transport ends it at the deadline; this

@@ -15,6 +15,7 @@ from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message, several_responses
 from towpath._core.service import Handler, MethodSpec
+from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart
 from towpath._wire import metadata, propagation
@@ -185,11 +186,7 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
                 await check_apart(response_type, answer, limit, ctx)
             response = response_type.FromString(answer)
         except (asyncio.CancelledError, RpcError, DecodeError) as error:
-            fault: BaseException = error
-            if isinstance(error, DecodeError):
-                fault = RpcError(Code.INTERNAL, f"the answer is not a {response_type.DESCRIPTOR.full_name}: {error}")
-            if isinstance(fault, RpcError):
-                locate(fault, name, link.target, link.peer)
+            fault = _unread(error, method, link)
             if load is not None:
                 load.failed(began, fault)
             raise fault from None
@@ -198,3 +195,14 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
         return response
 
     return attempt
+
+
+def _unread(
+    error: asyncio.CancelledError | RpcError | DecodeError, method: MethodSpec[Message, Message], link: ClientLink
+) -> asyncio.CancelledError | RpcError:
+    """What a call of `method` ends in whose answer could not be read because of `error`."""
+    if isinstance(error, DecodeError):
+        error = RpcError(Code.INTERNAL, f"the answer is not a {method.response.DESCRIPTOR.full_name}: {error}")
+    if isinstance(error, RpcError):
+        locate(error, method.full_name, link.target, link.peer)
+    return error
