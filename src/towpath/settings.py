@@ -19,7 +19,7 @@ from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
 from towpath._transport.message_options import MessageOptions
-from towpath._wire.http.cors import CorsOptions
+from towpath._wire.cors import CorsOptions
 
 __all__ = [
     "AdmissionMode",

@@ -23,11 +23,11 @@ from towpath._wire import metadata, timeout
 from towpath._wire.codec import JSON, PROTO
 from towpath._wire.compression import GRPC_FIELDS, GZIP, negotiate
 from towpath._wire.connect.errors import read_end, read_error
+from towpath._wire.cors import Cors, CorsOptions
 from towpath._wire.grpc import status
 from towpath._wire.grpc.framing import MessageReader
 from towpath._wire.grpc.web_client import GrpcWebResponseReader
 from towpath._wire.hpack import Decoder, HeaderListTooLarge, HpackError
-from towpath._wire.http.cors import Cors, CorsOptions
 from towpath._wire.rest import Router
 from towpath._wire.rest.request_stream import LineReader, PieceReader
 

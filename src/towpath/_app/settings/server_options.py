@@ -53,7 +53,7 @@ from towpath._transport import ConnectionLimits
 from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.socket_options import MAX_KEEPALIVE, TcpKeepalive
 from towpath._wire.compression import CompressionName
-from towpath._wire.http.cors import CorsOptions
+from towpath._wire.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 from towpath._wire.http2.frames import DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW

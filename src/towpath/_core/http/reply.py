@@ -6,13 +6,10 @@ to another version than the caller's is a 412. Over other protocols headers are 
 ABORTED."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
-
-if TYPE_CHECKING:
-    from towpath._core.context import Context
 
 MISMATCH: Final = "ETAG_MISMATCH"
 """The reason in the ErrorInfo of an error that a condition of the caller made. REST gives it the status 412."""
@@ -24,12 +21,33 @@ _TAG: Final = re.compile(r"[\x21\x23-\x7e]+")
 _TAGS: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 
 
+class Answer(Protocol):
+    """The answer's metadata, `towpath._core.context.Reply`."""
+
+    headers: Metadata
+    unchanged: bool
+
+
+class Call(Protocol):
+    """The call, `towpath._core.context.Context`."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The headers of the request."""
+        ...
+
+    @property
+    def reply(self) -> Answer:
+        """The answer's metadata."""
+        ...
+
+
 class HttpReply:
     """The headers of one call's answer, and the conditions of its request."""
 
     __slots__ = ("_ctx",)
 
-    def __init__(self, ctx: "Context") -> None:
+    def __init__(self, ctx: Call) -> None:
         self._ctx = ctx
 
     def etag(self, tag: str, *, weak: bool = False) -> None:

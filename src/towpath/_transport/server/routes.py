@@ -20,11 +20,11 @@ from towpath._transport.server.mounts.mounted_call import handler_of
 from towpath._wire.codec import PROTO
 from towpath._wire.compression import CompressionName, Negotiation, configured, negotiate
 from towpath._wire.connect.errors import error_body
+from towpath._wire.cors import Cors, CorsFields, CorsOptions
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.grpc.dialect import HEAD as GRPC_HEAD
 from towpath._wire.grpc.dialect import trailers_only
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath._wire.http.cors import Cors, CorsFields, CorsOptions
 from towpath._wire.http.fields import REQUEST, Field, Section, Template
 from towpath._wire.propagation import Inherited
 from towpath._wire.protocol import DialectFactory, MethodTable

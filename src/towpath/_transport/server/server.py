@@ -26,8 +26,8 @@ from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
 from towpath._wire.compression import CompressionName
+from towpath._wire.cors import CorsOptions
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
-from towpath._wire.http.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
 from towpath._wire.http2 import DEFAULT_LIMITS, Limits
 

@@ -7,7 +7,7 @@
     credentials = false                                           # whether cookies may come along; not with "*" as the origin
     max_age = "600s"                                              # how long a browser may keep what it was told, or "off"
 
-`towpath._wire.http.cors.CorsOptions` explains them. Without the table no response says anything to other origins, and so browsers keep such
+`towpath._wire.cors.CorsOptions` explains them. Without the table no response says anything to other origins, and so browsers keep such
 responses from pages.
 """
 
@@ -18,7 +18,7 @@ import msgspec
 
 from towpath._app.settings.option_tables import Seconds
 from towpath._core.errors import SetupError
-from towpath._wire.http.cors import DEFAULT_MAX_AGE, DEFAULT_METHODS, MAX_AGE, CorsOptions
+from towpath._wire.cors import DEFAULT_MAX_AGE, DEFAULT_METHODS, MAX_AGE, CorsOptions
 
 _MAX_AGE: Final = Seconds("max_age", 1, MAX_AGE, can_be_off=True)
 

@@ -16,8 +16,8 @@ from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.method_route import LARGE
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, Route
+from towpath._wire.cors import CorsFields
 from towpath._wire.dialect import WholeResponse
-from towpath._wire.http.cors import CorsFields
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1 import Http1Connection
 

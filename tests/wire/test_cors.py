@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from towpath._core.errors import SetupError
+from towpath._wire.cors import EXPOSED, REQUEST_FIELDS, Cors, CorsOptions
 from towpath._wire.dialect import WholeResponse
-from towpath._wire.http.cors import EXPOSED, REQUEST_FIELDS, Cors, CorsOptions
 from towpath._wire.http.fields import Template
 
 SHOP = "https://shop.example"
