@@ -39,7 +39,9 @@ async def bounded(limit: int = LIMIT, *, echo: Echo | None = None, **options: An
     decisions: list[Decision] = []
     connections = ConnectionLimits(max_buffered=limit)
     server = Server([echo or Echo(), Streams(), Library()], connections=connections, signal=decisions.append, **options)
-    await server.start("127.0.0.1", 0)
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what the system takes of an answer is not kept by the server
+    await server.start("127.0.0.1", 0, sock=sock)
     Haste.ahead = 0.0
     try:
         with clock.using(lambda: time.monotonic() + Haste.ahead):
@@ -191,13 +193,10 @@ async def test_a_connection_over_http1_ends_whose_client_reads_no_answer() -> No
         for _ in range(12):
             reader, writer = await asyncio.open_connection(host, int(port), limit=1)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            writer.write(b"POST /echo.v1.EchoService/Say HTTP/1.1\r\n")
+            writer.write(
+                b"POST /echo.v1.EchoService/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\nContent-Length: 0\r\n\r\n"
+            )
             writers.append((reader, writer))
-        await turn_until(lambda: len(server.links) == len(writers))
-        for link in server.links:  # what the system takes is not kept by the server
-            link._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        for _, writer in writers:
-            writer.write(b"Host: a\r\nContent-Type: application/proto\r\nContent-Length: 0\r\n\r\n")
         await Haste(server).until(lambda: decisions)
         assert decisions[0].reason == BUFFERS_FULL
         await turn_until(lambda: kept(server) <= 1 << 22)
