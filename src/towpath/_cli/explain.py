@@ -1,6 +1,8 @@
 """`towpath explain`: a method's stack and values, each with its source, as the running service would use them."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from towpath._app.settings.service_file import ServiceConfig
+    from towpath._cli.explain_table import Explained
     from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
     from towpath._core.service import MethodSpec
     from towpath._layers.idempotency.store import IdempotencyStore
@@ -23,8 +26,13 @@ def explain(
     *,
     config: Annotated[Path | None, Parameter(negative="")] = None,
     side: Annotated[Side | None, Parameter(negative="")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Print the stack of a method, in order, and its resolved values with their sources.
+
+    On a terminal the values stand under their layers, in colour unless NO_COLOR is set. Elsewhere each value is one line.
+
+    Example: towpath explain echo.v1.EchoService/Say --side server
 
     Parameters
     ----------
@@ -34,6 +42,8 @@ def explain(
         The service file; without it, TOWPATH_CONFIG, else towpath.toml in this folder.
     side
         Only this side of the call; both without it.
+    json
+        Print a list with an object for each side, as JSON.
     """
     # Each command loads only what it needs.
     from towpath._app.methods import configured_methods, methods_of, where_contracts_are
@@ -53,31 +63,36 @@ def explain(
     settings = replace(settings, methods=configured_methods(settings, methods))
     sides: Sequence[Side] = ("client", "server") if side is None else (side,)
     store = store_of(settings.idempotency, settings.idempotency_where, settings.idempotency_memory)
-    described = (_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides)
-    print("\n\n".join(described))
+    described = [_client(spec, settings) if one == "client" else _server(spec, methods, settings, store) for one in sides]
+    if json:
+        import json as writer
+
+        print(writer.dumps([one.fields() for one in described], indent=2))
+    elif sys.stdout.isatty():
+        width, colour = shutil.get_terminal_size().columns, not os.environ.get("NO_COLOR")
+        print("\n\n".join(one.table(width, colour=colour) for one in described))
+    else:
+        print("\n\n".join(one.lines() for one in described))
     return 0
 
 
-def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> str:
+def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> "Explained":
     from towpath._app.client_stack import client_roles
+    from towpath._cli.explain_table import Explained
     from towpath._telemetry.metrics import CallMetrics
 
     stack = client_roles(spec, CallMetrics(), settings.methods)
-    return _told(f"{spec.full_name}, client side", stack, _client_values(spec, settings))
+    return Explained(method=spec.full_name, side="client", stack=stack, rows=_client_values(spec, settings))
 
 
 def _server(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig", store: "IdempotencyStore | None"
-) -> str:
+) -> "Explained":
     from towpath._app.server_stack import server_roles
+    from towpath._cli.explain_table import Explained
 
-    return _told(f"{spec.full_name}, server side", server_roles(spec, methods, settings, store), _server_values(spec, methods, settings))
-
-
-def _told(title: str, stack: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    values = (f"  {name:<{widths[0]}}   {value:<{widths[1]}}   {origin}" for name, value, origin in rows)
-    return "\n".join([title, f"  stack   {' -> '.join(stack)}", *values])
+    stack = server_roles(spec, methods, settings, store)
+    return Explained(method=spec.full_name, side="server", stack=stack, rows=_server_values(spec, methods, settings))
 
 
 def _client_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> list[tuple[str, str, str]]:
