@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from functools import partial
 
 from echo.v1.echo_towpath import SAY
@@ -41,6 +42,32 @@ async def test_a_call_in_excess_is_rejected_by_its_headers():
     with clock.using(lambda: now + 4.0):
         assert on_headers(Headers(low), ()) is None  # it is over
     assert told[-1] == Decision(SAY.full_name, "admission", PRIORITY, shadow=False, ctx=None, rejected=True)
+
+
+class Tally:
+    """A signal that only counts: by reason."""
+
+    def __init__(self):
+        self.counts = Counter()
+
+    def __call__(self, decision):
+        raise AssertionError("it is told of no call")
+
+    def counter_of(self, decision):
+        def add():
+            self.counts[decision.method, decision.role, decision.reason, decision.rejected] += 1
+
+        return add
+
+
+def test_a_signal_that_only_counts_is_told_of_no_call():
+    tally = Tally()
+    layer = Admission(signal=tally)
+    layer.wrap(SAY, nobody)
+    queue, now = layer.queue_of(SAY), clock.now()
+    for ctx in (None, Context("a/b"), Context("a/b")):
+        queue.reject(QUEUE_DELAY, now, ctx)
+    assert tally.counts == {(SAY.full_name, "admission", QUEUE_DELAY, True): 3}
 
 
 async def test_a_small_excess_has_no_call_rejected_by_its_headers_while_few_wait():
