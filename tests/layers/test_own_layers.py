@@ -15,9 +15,10 @@ from tests.own_layer import Act, Own, served
 from tests.stream_service import Streams, answers
 from towpath import App, CallOptions, Code, Context, Metadata, RpcError, current
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._core import clock
 from towpath._core.early_rejection import Rejection
 from towpath._core.service import Handler, MethodSpec
-from towpath._layers.own_layers import OwnLayers
+from towpath._layers.own_layers import LAST_WORDS, OwnLayers
 from towpath._telemetry.metrics import CallMetrics
 from towpath.transport import Channel
 
@@ -125,7 +126,13 @@ class TestUnary:
     async def test_a_layer_has_the_error_of_the_transport_at_the_deadline(self) -> None:
         seen: list[BaseException] = []
 
+        def hold(until: float) -> None:
+            while clock.now() < until:
+                pass
+
         async def notes(following: Handler, request: Any, ctx: Context) -> Any:
+            assert ctx.deadline is not None
+            asyncio.get_running_loop().call_soon(hold, ctx.deadline + 3 * LAST_WORDS)  # every timer is due in one turn
             try:
                 return await following(request, ctx)
             except BaseException as error:

@@ -11,6 +11,7 @@ A method around which no layer puts anything has none of this.
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, Literal
@@ -158,8 +159,9 @@ def _client_entrance(target: str, method: MethodSpec[Any, Any], handler: Handler
 
 def _in_time(handler: Handler) -> Handler:
     async def in_time(request: Any, ctx: Context) -> Any:
-        deadline = ctx.deadline
-        scope = asyncio.timeout(None if deadline is None else deadline - clock.now() + LAST_WORDS)
+        deadline, scope, late = ctx.deadline, asyncio.timeout(None), None
+        if deadline is not None:
+            late = asyncio.get_running_loop().call_later(deadline - clock.now() + LAST_WORDS, _expire, scope)
         try:
             async with scope:
                 return await handler(request, ctx)
@@ -172,5 +174,18 @@ def _in_time(handler: Handler) -> Handler:
             if isinstance(cause, RpcError) and only_rpc_errors(group):
                 raise cause from None
             raise
+        finally:
+            if late is not None:
+                late.cancel()
 
     return in_time
+
+
+def _expire(scope: asyncio.Timeout) -> None:
+    """End a call in the next turn of the loop. Where the loop was held, the transport's timer is due in this turn, too, and comes first."""
+    asyncio.get_running_loop().call_soon(_end, scope)
+
+
+def _end(scope: asyncio.Timeout) -> None:
+    with suppress(RuntimeError):  # the call has ended in between
+        scope.reschedule(asyncio.get_running_loop().time())
