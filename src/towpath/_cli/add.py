@@ -25,13 +25,7 @@ def add(
 ) -> int:
     """Add a method, a client of another service, a store, or a service of a system.
 
-    Example: towpath add method GetOrder --reads
-
-    Example: towpath add client catalogue --contract ../catalogue/proto
-
-    Example: towpath add store postgres
-
-    Example: towpath add service checkout
+    Examples: towpath add method GetOrder --reads; towpath add client catalogue; towpath add store postgres; towpath add service checkout
 
     Parameters
     ----------
@@ -58,15 +52,10 @@ def add(
         The project; this folder without it.
     """
     # Each command loads only what it needs.
-    from towpath._core.errors import SetupError
     from towpath._scaffold import additions
 
     given = {"streams": streams != "none", "reads": reads, "service": service, "contract": contract, "address": address}
-    given |= {"port": port is not None, "template": template}
-    meant = {"method": ("streams", "reads", "service"), "client": ("contract",), "store": ("address",), "service": ("port", "template")}
-    for option, value in given.items():
-        if value and option not in meant[what]:
-            raise SetupError(f"--{option}: means nothing for a {what}; leave it out")
+    _refuse_others(what, {**given, "port": port is not None, "template": template})
     if what == "method":
         added = additions.add_method(folder, name, streams=streams, reads=reads, service=service)
     elif what == "client":
@@ -79,3 +68,13 @@ def add(
         print(f"wrote {path}")
     print(f"next: {added.following}")
     return 0
+
+
+def _refuse_others(what: What, given: dict[str, object]) -> None:
+    """Raises SetupError for an option in `given` that means nothing for `what`."""
+    from towpath._core.errors import SetupError
+
+    meant = {"method": ("streams", "reads", "service"), "client": ("contract",), "store": ("address",), "service": ("port", "template")}
+    for option, value in given.items():
+        if value and option not in meant[what]:
+            raise SetupError(f"--{option}: means nothing for a {what}; leave it out")

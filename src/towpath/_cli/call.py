@@ -46,7 +46,7 @@ def call(
     target
         HOST:PORT. Alone, it lists the services there.
     method
-        SERVICE/METHOD, such as echo.v1.EchoService/Say; the package may be left out where that is clear. A SERVICE alone lists its methods.
+        SERVICE/METHOD, such as echo.v1.EchoService/Say, with or without the package. A SERVICE alone lists its methods.
     data
         The request as JSON, @FILE or - for standard input; {} without it. Several requests of a stream follow each other, one a line.
     header
@@ -65,7 +65,7 @@ def call(
     insecure
         Speak plaintext although the target is not on this machine.
     verbose
-        Print on standard error how long it took to connect and read the contracts, to the first response, and in all.
+        Print on standard error where the time went.
     """
     from towpath._app.settings.duration import parse_duration
     from towpath._core.errors import RpcError, SetupError
@@ -81,8 +81,7 @@ def call(
     try:
         return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose)))
     except RpcError as error:
-        _complain(error)
-        return _STATUS + error.code
+        return _complain(error)
 
 
 class Timings:
@@ -231,7 +230,8 @@ def _show(response: Any, codec: "JsonCodec") -> None:
     print(codec.encode(response).decode(), flush=True)
 
 
-def _complain(error: "RpcError") -> None:
+def _complain(error: "RpcError") -> int:
+    """Print the error with its details, and return the exit status."""
     from towpath._wire.json import JsonCodec, JsonError
 
     sys.stderr.write(f"{error}\n")
@@ -241,3 +241,4 @@ def _complain(error: "RpcError") -> None:
         except JsonError as fault:  # an Any of a type that this process does not know
             text = str(fault)
         sys.stderr.write(f"  {detail.DESCRIPTOR.full_name} {text}\n")
+    return _STATUS + error.code

@@ -44,7 +44,7 @@ def dev(
         How lines are printed: as text or as JSON, one object a line; auto prints text on a terminal and JSON elsewhere.
     """
     # Each command loads only what it needs.
-    from towpath._cli.up import places
+    from towpath._cli.listen_option import places
 
     try:
         system = _system(file, module).listening(places(listen), "--listen")

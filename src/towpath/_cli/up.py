@@ -38,6 +38,7 @@ def up(
         How lines are printed: as text or as JSON, one object a line.
     """
     # Each command loads only what it needs.
+    from towpath._cli.listen_option import places
     from towpath._core.errors import SetupError
 
     if watch and metrics is not None:
@@ -54,19 +55,6 @@ def up(
         # The reader of the output has gone, so there is nowhere to report it. Without this Python's flush at exit would fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def places(given: tuple[str, ...]) -> dict[str, str]:
-    """The addresses of `--listen`, by service. Raises SetupError for a text without a name."""
-    from towpath._core.errors import SetupError
-
-    places: dict[str, str] = {}
-    for text in given:
-        name, equals, address = text.partition("=")
-        if not equals:
-            raise SetupError(f"--listen: {text!r} names no service; write NAME=HOST:PORT")
-        places[name] = address
-    return places
 
 
 async def _up(path: Path, metrics: Path | None, listen: dict[str, str], log: Log) -> int:
