@@ -67,21 +67,28 @@ def call(
     verbose
         Print on standard error where the time went.
     """
-    from towpath._app.settings.duration import parse_duration
-    from towpath._core.errors import RpcError, SetupError
+    from towpath._core.errors import RpcError
     from towpath._transport import Channel, ClientTls
 
-    seconds = parse_duration(timeout, "--timeout") if timeout not in ("0", "0s") else None
-    try:
-        options = _options(seconds, [_header(text) for text in header])
-    except ValueError as error:
-        raise SetupError(f"--header: {error}") from None
+    options = _options_of(timeout, header)
     secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
     channel = Channel(target, tls=secured, insecure=insecure)
     try:
         return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose)))
     except RpcError as error:
         return _complain(error)
+
+
+def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
+    """The options of the call. Raises SetupError that names the option of the command."""
+    from towpath._app.settings.duration import parse_duration
+    from towpath._core.errors import SetupError
+
+    seconds = parse_duration(timeout, "--timeout") if timeout not in ("0", "0s") else None
+    try:
+        return _options(seconds, [_header(text) for text in header])
+    except ValueError as error:
+        raise SetupError(f"--header: {error}") from None
 
 
 class Timings:
