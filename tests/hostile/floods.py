@@ -281,10 +281,10 @@ class Flood(NamedTuple):
     """What may become of the attacker's connection."""
 
 
-_STOPPED = frozenset({End.CALM})
-_BOUNDED = frozenset({End.CALM, End.SERVED})
+_STOPPED = frozenset({End.CALM, End.CUT})
+_BOUNDED = frozenset({End.CALM, End.CUT, End.SERVED})
 """What is cheap enough to be served, as long as everybody has their turn, may be served."""
-_FAULTY = frozenset({End.FAULT})
+_FAULTY = frozenset({End.FAULT, End.CUT})
 
 FLOODS: dict[str, Flood] = {
     attack.__name__: Flood(attack, ends)

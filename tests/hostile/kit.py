@@ -139,9 +139,11 @@ class End(Enum):
     SERVED = auto()
     """It still answers."""
     CALM = auto()
-    """The server said ENHANCE_YOUR_CALM and closed it, or closed it in a way that took these last words along."""
+    """The server said ENHANCE_YOUR_CALM and closed it."""
     FAULT = auto()
     """The server said what was wrong, and closed it."""
+    CUT = auto()
+    """The server closed it. Its last words were lost, as they are if it resets the connection before they are read."""
 
 
 class Attacker:
@@ -218,7 +220,9 @@ class Attacker:
                 return End.SERVED
         async with asyncio.timeout(PATIENCE):
             await self.over.wait()
-        return End.CALM if self.told in (None, ErrorCode.ENHANCE_YOUR_CALM) else End.FAULT
+        if self.told is None:
+            return End.CUT
+        return End.CALM if self.told == ErrorCode.ENHANCE_YOUR_CALM else End.FAULT
 
     async def conversation(self, data: bytes) -> bytes:
         """Send `data` and the end of it, without frames; returns all that comes until the server ends the connection."""
