@@ -1,6 +1,7 @@
 """Probes decide whether the service is ready, and `grpc.health` and `/readyz` say so."""
 
 import asyncio
+import inspect
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
@@ -200,6 +201,24 @@ async def test_a_late_failure_of_a_probe_that_was_given_up_is_not_complained_abo
         await app.start()
         await asyncio.sleep(0)
     assert caplog.messages == ["not ready: db did not answer within 0.001 s"]
+
+
+async def test_a_question_that_was_not_begun_when_the_application_closes_leaves_no_coroutine_behind() -> None:
+    """Python complains of a coroutine that nobody has awaited when it is freed."""
+    questions: list[Any] = []
+    closing: list[asyncio.Task[None]] = []
+
+    def ask() -> Any:
+        questions.append(Database().probe())
+        closing.append(asyncio.ensure_future(app.readiness.close()))  # before the task that the question gets
+        return questions[-1]
+
+    async with App() as app:
+        app.ready("db", ask, every=3600)
+        starting = asyncio.ensure_future(app.start())
+        await asyncio.wait([starting])
+        await asyncio.gather(starting, *closing, return_exceptions=True)
+    assert [inspect.getcoroutinestate(question) for question in questions] == [inspect.CORO_CLOSED]
 
 
 async def exits() -> None:

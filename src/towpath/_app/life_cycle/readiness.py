@@ -146,6 +146,8 @@ class Readiness:
                 f"{type(answer).__name__}; write `async def`"
             )
         task = probed.running = asyncio.ensure_future(_awaited(cast("Awaitable[object]", answer)))
+        if inspect.iscoroutine(answer):  # a task that is cancelled before its first turn leaves it as it is
+            task.add_done_callback(lambda _: answer.close())
         done, _ = await asyncio.wait({task}, timeout=probed.timeout)
         if not done:
             task.cancel()
