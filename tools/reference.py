@@ -27,6 +27,10 @@ AUDIENCES: Final = {
         "Names for authors of layers and tools",
         ("towpath.layers", "towpath.wire", "towpath.codegen", "towpath.system", "towpath.generated"),
     ),
+    "compat.md": (
+        "Names for code that was written for other libraries",
+        ("towpath.compat.grpcio",),
+    ),
 }
 """The pages of names: their titles and the public modules that each of them is about."""
 

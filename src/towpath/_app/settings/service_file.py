@@ -274,12 +274,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     `environ` defaults to the process environment. Raises SetupError for a mistake in the file or in the environment.
     """
     env = os.environ if environ is None else environ
-    if env.get("TOWPATH_CONFIG"):
-        source = Path(env["TOWPATH_CONFIG"])
-    elif path is not None:
-        source = path
-    else:
-        source = Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
+    source = _source(path, env)
     file = _File() if source is None else toml.read(source, _File)
 
     listen, listen_where = _listen(file.service.listen, source, env)
@@ -330,6 +325,13 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         worker=_number("TOWPATH_WORKER", env, "a worker's number"),
         source=source,
     )
+
+
+def _source(path: Path | None, env: Mapping[str, str]) -> Path | None:
+    if env.get("TOWPATH_CONFIG"):
+        return Path(env["TOWPATH_CONFIG"])
+    default = Path(DEFAULT_FILE)
+    return path or (default if default.is_file() else None)
 
 
 def _listen(setting: str | None, source: Path | None, env: Mapping[str, str]) -> tuple[Place, str]:
