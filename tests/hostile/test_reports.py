@@ -13,6 +13,7 @@ from tests.echo_service import PATIENCE, Echo, serving, turn_until
 from tests.stream_service import Streams, answers
 from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from towpath._transport import Server
+from towpath._transport.server.connections import http1_connection
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, Setting
@@ -20,6 +21,12 @@ from towpath._wire.http2.frames import END_HEADERS, END_STREAM, Setting
 REPEAT = (b":path", b"/stream.v1.StreamService/Repeat")
 SAY = "POST /echo.v1.EchoService/Say HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 MAX_WINDOW = 2**31 - 1
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused client has the time that it takes on a busy machine: what it still sends later than that would reset the connection."""
+    monkeypatch.setattr(http1_connection, "_LAST_WORDS", PATIENCE)
 
 
 def code_of(frame: tuple[int, int, int, bytes]) -> int:

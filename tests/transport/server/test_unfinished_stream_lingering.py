@@ -33,6 +33,12 @@ REFUSED: dict[str, tuple[bytes, tuple[tuple[bytes, bytes], ...]]] = {
 WAYS = pytest.mark.parametrize("way", REFUSED)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server gives its clients the time that they take on a busy machine."""
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 1e6)
+
+
 @asynccontextmanager
 async def attacked(**options: Any) -> AsyncGenerator[tuple[Server, RawPeer]]:
     server = Server([Echo(), Streams()], **options)
@@ -113,7 +119,6 @@ async def test_a_client_that_goes_on_is_told_to_stop(way: str, monkeypatch: pyte
 
 @WAYS
 async def test_of_many_the_first_ends_for_one_more(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unfinished_stream, "_LINGER", 1e6)
     monkeypatch.setattr(unfinished_stream, "_MOST_LINGERING", 3)
     async with attacked() as (server, peer):
         for stream_id in (1, 3, 5):
