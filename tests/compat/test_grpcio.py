@@ -18,6 +18,8 @@ from tests.compat.servicers import ECHO, STREAM, AioEcho, Generators, ReadersAnd
 from tests.echo_service import PATIENCE, turn_until
 from tests.stream_service import answers
 from towpath import connect
+from towpath._core.calls import thread_handlers
+from towpath._core.calls.daemon_threads import DaemonThreads
 from towpath._core.calls.thread_handlers import running
 from towpath._telemetry.metrics import CallMetrics
 from towpath.compat.grpcio import GrpcioChannel
@@ -271,12 +273,12 @@ def test_without_grpcio_the_module_says_what_to_install() -> None:
     assert "install it with: pip install grpcio" in done.stderr
 
 
-async def test_the_thread_of_a_blocking_servicer_ends_with_its_call() -> None:
-    before = running()
+async def test_the_thread_of_a_blocking_servicer_ends_with_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_handlers, "_threads", DaemonThreads(1, "test"))  # in others, handlers of other tests may still run
     async with by_towpath(SyncStreams()) as address, channel_of_towpath(address) as made:
         call = STREAM.StreamServiceStub(made).Converse()
         await call.write(sp.ConverseRequest(answers=answers([1])))
         await call.read()
-        assert running() == before + 1
+        assert running() == 1
         call.cancel()
-        await turn_until(lambda: running() == before)
+        await turn_until(lambda: running() == 0)

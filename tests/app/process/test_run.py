@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from echo.v1.echo_pb2 import SayRequest, SleepRequest
+from echo.v1.echo_pb2 import InspectRequest, SayRequest, SleepRequest
 from echo.v1.echo_towpath import EchoServiceClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -84,7 +84,10 @@ async def test_an_exit_in_a_task_of_a_handler_waits_for_the_calls_of_the_others(
     with actor(act, TOWPATH_GRACE="60s") as process:
         async with connect(serving(process), metrics=CallMetrics()) as channel:
             client = EchoServiceClient(channel)
+            await client.inspect(InspectRequest(), CallOptions(timeout=PATIENCE))
             call = asyncio.create_task(client.sleep(SleepRequest(seconds=0.5), CallOptions(timeout=PATIENCE)))
+            await asyncio.sleep(0)
+            await client.inspect(InspectRequest(), CallOptions(timeout=PATIENCE))  # answered, so the call before it has arrived
             with pytest.raises(RpcError, match="internal error, request id"):
                 await client.say(SayRequest(), CallOptions(timeout=PATIENCE))
             await call

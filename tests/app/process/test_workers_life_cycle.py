@@ -102,7 +102,8 @@ def test_the_service_is_ready_while_any_worker_is_and_its_parent_is_told(tmp_pat
         while got(address, "/readyz") != "serving\n":
             continue
         assert ours.recv(8) == b"READY=1\n"
-        assert 'towpath_ready{probe="db",worker="1"}' in got(address, "/metrics")
+        while 'towpath_ready{probe="db",worker="1"}' not in got(address, "/metrics"):
+            continue  # a worker that takes more than two seconds to answer is left out
         process.terminate()
         assert end(process)[0] == 0
 

@@ -115,10 +115,12 @@ def test_a_child_asks_anew(names: Names) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await lookups.of("hung", 1)
+        await turn_until(lambda: names.asked)
 
     asyncio.run(main())
     child = os.fork()
     if not child:  # pragma: no cover - in another process
+        names.let_go = threading.Event()  # the thread that is not here may hold the lock of the other one
         names.let_go.set()
         try:
             run(asyncio.new_event_loop, _same(lookups))
@@ -182,6 +184,7 @@ def test_a_call_without_a_deadline_does_not_wait_for_a_name_server_for_ever(loop
                 error = await first_of_a_stream(channel)
                 assert error.code is Code.UNAVAILABLE
                 assert "the name cannot be resolved (no answer within 0.05 s)" in error.message
+        await turn_until(lambda: names.asked)
         assert names.asked == ["hung"]
 
     run(loop, main())
