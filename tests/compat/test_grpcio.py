@@ -274,7 +274,7 @@ def test_without_grpcio_the_module_says_what_to_install() -> None:
 
 
 async def test_the_thread_of_a_blocking_servicer_ends_with_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thread_handlers, "_threads", DaemonThreads(1, "test"))  # in others, handlers of other tests may still run
+    monkeypatch.setattr(thread_handlers, "_threads", DaemonThreads(2, "test"))  # in others those of other tests may still run
     async with by_towpath(SyncStreams()) as address, channel_of_towpath(address) as made:
         call = STREAM.StreamServiceStub(made).Converse()
         await call.write(sp.ConverseRequest(answers=answers([1])))
