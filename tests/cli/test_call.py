@@ -215,22 +215,25 @@ def test_another_server_without_reflection(capsys):
         assert main(["call", found]) == 64 + 12
 
 
+PATIENT = ("--timeout", f"{PATIENCE:g}s")
+
+
 def told(text: str) -> list[str]:
     """What the lines of `--verbose` are about, without their figures."""
     return [line.partition(":")[0] for line in text.splitlines() if line.endswith(" ms")]
 
 
 def test_verbose_says_where_the_time_went_beside_the_answer(address, capsys):
-    assert main(["call", address, SAY, "{}", "-v"]) == 0
+    assert main(["call", address, SAY, "{}", "-v", *PATIENT]) == 0
     output = capsys.readouterr()
     assert json.loads(output.out) == {"id": "", "n": "0", "text": "", "payload": ""}
     assert told(output.err) == ["connecting, reading contracts", "the call", "in all"]
 
 
 def test_verbose_tells_of_streams_and_of_calls_that_fail(address, capsys):
-    assert main(["call", address, "StreamService/Repeat", '{"answers": [{}, {}, {}]}', "--verbose"]) == 0
+    assert main(["call", address, "StreamService/Repeat", '{"answers": [{}, {}, {}]}', "--verbose", *PATIENT]) == 0
     assert told(capsys.readouterr().err) == ["connecting, reading contracts", "to the first response", "the other 2 responses", "in all"]
-    assert main(["call", address, "StreamService/Repeat", "{}", "--verbose"]) == 0
+    assert main(["call", address, "StreamService/Repeat", "{}", "--verbose", *PATIENT]) == 0
     assert told(capsys.readouterr().err) == ["connecting, reading contracts", "the call, with no response", "in all"]
     assert main(["call", address, SAY, "{}", "--timeout", "0.000001s", "-v"]) != 0
     assert "DEADLINE_EXCEEDED" in capsys.readouterr().err

@@ -36,6 +36,7 @@ class ShopSettings(msgspec.Struct, frozen=True):
 def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(doctor_checks, "PATIENCE", PATIENCE)  # what is there may need more than three seconds on a busy machine
 
 
 async def found(text: str, **environ: str) -> dict[str, Check]:

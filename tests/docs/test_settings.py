@@ -24,6 +24,7 @@ from towpath._app.settings import (
     tls,
 )
 from towpath._app.settings.server import cors, messages
+from towpath._cli import doctor_checks
 from towpath._cli.main import main
 from towpath._core.errors import SetupError
 from towpath.settings import load
@@ -89,6 +90,7 @@ def test_the_lines_of_the_doctor_are_its_own(
     tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor_checks, "PATIENCE", PATIENCE)
     (tmp_path / "towpath.toml").write_text(f"[targets]\ncart = '127.0.0.1:{port}'")
     assert main(["config", "--changed"]) == 0
     assert main(["doctor"]) == 1

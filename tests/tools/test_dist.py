@@ -18,6 +18,9 @@ from packaging.requirements import Requirement
 
 from tests.app.stage import PATIENCE
 
+SLOWLY = 1200.0
+"""Seconds for a command in a new environment, where Python compiles all that it imports, beside other tests."""
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -62,7 +65,7 @@ def installed(folder: Path, wheel: Path, *extras: str) -> Path:
 
 def run(python: Path, folder: Path, *arguments: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_"))}
-    ran = subprocess.run([str(python), *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    ran = subprocess.run([str(python), *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=SLOWLY)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
