@@ -44,7 +44,7 @@ async def serving_alone(app: Asgi, **options: Any) -> AsyncIterator[Server]:
 
 async def curl(app: App | Server, path: str, *arguments: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of one request."""
-    command = (needed("curl"), "-sS", "-i", "-m", str(PATIENCE), *arguments, f"http://{app.address}{path}")
+    command = (needed("curl"), "-q", "--noproxy", "*", "-sS", "-i", "-m", str(PATIENCE), *arguments, f"http://{app.address}{path}")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()

@@ -46,9 +46,12 @@ def until(process: subprocess.Popen[str], *texts: str) -> list[dict[str, str]]:
 
 
 def edit(path: Path, old: str, new: str) -> None:
+    """Put the file in its place whole, as editors do. A look between the two halves of a write would find it empty."""
     text = path.read_text()
     assert old in text
-    path.write_text(text.replace(old, new))
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text.replace(old, new))
+    beside.replace(path)
 
 
 @pytest.mark.timeout(1800)
@@ -98,7 +101,7 @@ def test_up_watches_too(tmp_path):
     path = system(tmp_path, dead="dies")
     with running(tmp_path, "up", str(path), "--watch", "--log", "json") as process:
         until(process, "dead exited with status 3; it starts again when a file of it changes")
-        path.write_text(path.read_text() + "\n")
+        edit(path, "[services.dead]", "\n[services.dead]")
         until(process, "system.toml has changed; start towpath dev again to have it read")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import towpath._scaffold.template as shipped
+from tests.programs import needed
 
 SHIPPED = Path(shipped.__file__).parent / "templates"
 
@@ -37,9 +38,22 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "all")
 
 
+GIT = {
+    "user.name": "Ada",
+    "user.email": "ada@example.com",
+    "core.autocrlf": "false",
+    "core.excludesFile": os.devnull,
+    "core.hooksPath": os.devnull,
+    "commit.gpgsign": "false",
+    "gc.auto": "0",  # in the background, while a test copies the repository
+    "maintenance.auto": "false",
+}
+"""What git does in the tests, whatever the settings of the person who runs them."""
+
+
 def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "core.autocrlf=false", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *identity, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=True).stdout
+    settings = [f"-c{name}={value}" for name, value in GIT.items()]
+    return subprocess.run([needed("git"), *settings, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=True).stdout
 
 
 def environment() -> dict[str, str]:
