@@ -52,8 +52,9 @@ GIT = {
 
 
 def git(folder: Path, *arguments: str) -> str:
-    settings = [f"-c{name}={value}" for name, value in GIT.items()]
-    return subprocess.run([needed("git"), *settings, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, check=True).stdout
+    settings = [part for name, value in GIT.items() for part in ("-c", f"{name}={value}")]
+    command = [needed("git"), *settings, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=True).stdout
 
 
 def environment() -> dict[str, str]:
