@@ -141,7 +141,7 @@ class TestUnary:
 
         async with served(Echo(), client=[Own(notes)]) as channel:
             with pytest.raises(RpcError):
-                await EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=0.05))
+                await EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=1.0))
         assert [getattr(error, "code", error) for error in seen] == [Code.DEADLINE_EXCEEDED]
 
     async def test_a_timeout_of_the_layers_own_is_no_deadline(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.echo_service import Echo
+from tests.echo_service import PATIENCE, Echo
 from towpath import App, SetupError
 from towpath._app.process.admin_server import admin
 from towpath._app.standard.health import CHECK, WATCH, ServingStatus
@@ -245,7 +245,7 @@ async def test_a_plain_function_may_return_an_awaitable_or_raise() -> None:
         raise OSError
 
     async with App() as app:
-        app.ready("ping", lambda: asyncio.shield(answer()), every=3600)
+        app.ready("ping", lambda: asyncio.shield(answer()), every=3600, timeout=PATIENCE)
         app.ready("pong", broken, every=3600)
         await app.start()
         assert app.readiness.failed == ("pong",)
