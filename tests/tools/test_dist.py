@@ -24,6 +24,9 @@ SLOWLY = 1200.0
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
+NOT_OURS = ("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_", "FORCE_COLOR", "PY_COLORS")
+"""The beginnings of variables that change what a command does or prints."""
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -64,7 +67,7 @@ def installed(folder: Path, wheel: Path, *extras: str) -> Path:
 
 
 def run(python: Path, folder: Path, *arguments: str) -> str:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_"))}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
     ran = subprocess.run([str(python), *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=SLOWLY)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
