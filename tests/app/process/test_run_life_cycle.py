@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -58,6 +59,12 @@ def said() -> list[str]:
     return Path("said").read_text().split("\n")[:-1]
 
 
+def until_said(process: subprocess.Popen[str], text: str) -> None:
+    while text not in said():
+        assert process.poll() is None, f"the process ended before it said {text!r}"
+        time.sleep(0.01)
+
+
 def readyz(address: str) -> str:
     try:
         with urllib.request.urlopen(f"http://{address}/readyz", timeout=PATIENCE) as response:
@@ -102,8 +109,7 @@ def test_a_second_signal_cuts_a_resource_short_and_the_others_are_left(tmp_path:
     with actor("hangs") as process:
         until(process, " serves ")
         process.terminate()
-        while "-cache" not in said():
-            continue
+        until_said(process, "-cache")
         process.terminate()
         assert end(process)[0] == 1
     assert said()[-3:] == ["-main", "-cache", "-once"]
@@ -118,8 +124,7 @@ def test_a_resource_that_raises_at_its_beginning_leaves_those_before_it() -> Non
 
 def test_a_signal_while_entering_leaves_what_was_entered() -> None:
     with actor("enters") as process:
-        while "entering" not in said():
-            assert process.poll() is None
+        until_said(process, "entering")
         process.terminate()
         assert end(process) == (0, "")
     assert said() == ["+once", "+main", "+pool", "entering", "-pool", "-once"]
@@ -155,7 +160,7 @@ def test_an_orchestrator_is_told_of_a_failing_probe(tmp_path: Path) -> None:
         assert readyz(address) == "unready\ndb\n"
         (tmp_path / "db").touch()
         while readyz(address) != "serving\n":
-            continue
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         assert end(process)[0] == 0
 

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -96,14 +97,14 @@ def test_the_service_is_ready_while_any_worker_is_and_its_parent_is_told(tmp_pat
         assert got(address, "/readyz") == "serving\n"
         (tmp_path / "db").unlink()
         while got(address, "/readyz") != "unready\n":
-            continue
+            time.sleep(0.01)
         assert ours.recv(8) + ours.recv(8) == b"READY=1\nREADY=0\n"
         (tmp_path / "db").touch()
         while got(address, "/readyz") != "serving\n":
-            continue
+            time.sleep(0.01)
         assert ours.recv(8) == b"READY=1\n"
         while 'towpath_ready{probe="db",worker="1"}' not in got(address, "/metrics"):
-            continue  # a worker that takes more than two seconds to answer is left out
+            time.sleep(0.01)  # a worker that takes more than two seconds to answer is left out
         process.terminate()
         assert end(process)[0] == 0
 
