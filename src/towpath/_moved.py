@@ -181,6 +181,7 @@ _HOMES: Final = {
     "_contracts.codegen": "towpath.codegen",
     "_contracts.policy": "towpath.settings",
     "_core": "towpath",
+    "_core.calls.message_interception": "towpath.layers",
     "_core.calls.sync_calls": "towpath.generated",
     "_core.early_rejection": "towpath.layers",
     "_core.http_bindings": "towpath.generated",
@@ -200,7 +201,10 @@ _HOMES: Final = {
     "_stores": "towpath.stores",
     "_telemetry": "towpath.telemetry",
     "_transport": "towpath.transport",
+    "_transport.message_options": "towpath.settings",
     "_wire": "towpath.wire",
+    "_wire.cors": "towpath.settings",
+    "compat._grpcio": "towpath.compat.grpcio",
     "testing": "towpath.testing",
 }
 """The public module that has what users need of an internal module or package."""

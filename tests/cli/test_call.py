@@ -16,6 +16,7 @@ from tests.stream_service import Streams
 from towpath._app.application import App
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._cli.main import main
+from towpath._core.propagation.trust import Trust
 
 SAY = "echo.v1.EchoService/Say"
 
@@ -192,7 +193,7 @@ def test_a_server_with_only_the_older_reflection_is_understood(capsys):
     async def serve(address: asyncio.Future[str], over: asyncio.Event) -> None:
         async with App(ServiceConfig(reflection=False)) as app:
             echo = Echo()
-            app.add(echo, reflection_services([echo])[1])
+            app.add(echo, reflection_services([echo], Trust(everybody=True))[1])
             await app.start("127.0.0.1", 0)
             address.set_result(app.address)
             await over.wait()

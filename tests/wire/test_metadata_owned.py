@@ -29,8 +29,13 @@ NAMES = sorted({*OWNED, *(prefix + "anything" for prefix in OWNED_PREFIXES)})
 
 # Names that stand in the head of an answer and are an application's to set as well, since they are HTTP's word on the answer. `allow` and
 # `accept-post` say why there was no call, so no application's metadata stands beside them; `no-store` wins over any other cache-control.
-# And one of a request that an application reads, which HTTP/2 may send in crumbs.
-SHARED: Final = {"accept-post", "allow", "cache-control", "cookie", "retry-after"}
+# Two of a request that an application reads: `cookie`, which HTTP/2 may send in crumbs, and `origin`. And those by which pages of other
+# origins are let in, which an application may set where `[service.cors]` is not.
+SHARED: Final = {
+    *("accept-post", "allow", "cache-control", "cookie", "origin", "retry-after", "vary"),
+    *("access-control-allow-credentials", "access-control-allow-headers", "access-control-allow-methods"),
+    *("access-control-allow-origin", "access-control-expose-headers", "access-control-max-age"),
+}
 
 VALUES: Final = {"http", "identity"}
 """What stands first in a pair and is no name."""
@@ -197,4 +202,5 @@ def test_a_name_that_is_missing_in_the_table_is_found() -> None:
 
 def test_what_speaks_of_one_connection_or_frames_a_message_is_in_the_table() -> None:
     special = http2_fields.CONNECTION_SPECIFIC | http2_fields.OF_THE_HEAD  # HTTP/2's own lists, which this table must hold
-    assert {name.decode() for name in special} <= {*OWNED, "grpc-encoding", "grpc-accept-encoding"}
+    of_pages = {"origin", "access-control-request-method", "access-control-request-headers"}  # which an application may read
+    assert {name.decode() for name in special} - of_pages <= {*OWNED, "grpc-encoding", "grpc-accept-encoding"}

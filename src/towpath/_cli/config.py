@@ -90,8 +90,6 @@ def _of_service(settings: "ServiceConfig", given: Mapping[str, Any], environ: Ma
         "workers": settings.workers,
         "settle": f"{settings.settle:g}s",
         "grace": f"{settings.grace:g}s",
-        "reflection": settings.reflection,
-        "openapi": settings.openapi,
         "unknown_query": settings.unknown_query,
         "admission": settings.admission,
         "idempotency": without_password(settings.idempotency),

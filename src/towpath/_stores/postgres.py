@@ -28,8 +28,11 @@ except ImportError as error:
 
 T = TypeVar("T")
 
-_FAULTS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_FAULTS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_LOST: Final = (
+    *(OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
+    asyncpg.InternalClientError,  # the server's last words are just being read
+)
 """The errors of a connection that is lost, or that the server ends."""
 _PASSING: Final = (
     asyncpg.ReadOnlySQLTransactionError,

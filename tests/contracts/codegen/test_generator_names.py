@@ -12,7 +12,9 @@ from towpath._contracts.codegen.generator import GenerateOptions, generate
 from towpath._contracts.diagnostics import ContractError
 from towpath._contracts.lint import lint
 from towpath._contracts.sources import find_sources
+from towpath._core.context import Context
 from towpath._core.errors import SetupError
+from towpath._core.propagation.trust import Trust
 
 KEYWORDS = ["None", "True", "class", "lambda"]
 SERVICES = ["Service", "ServiceSpec", "Context", "Final", "Binder", "Any", "Requests", "str", "names_pb2", *KEYWORDS]
@@ -111,14 +113,14 @@ async def test_reflection_finds_a_service_whose_file_has_none_of_its_messages(wo
     workplace.generate()
     module, idle = importing("apart.v1.services_towpath"), importing("apart.v1.idle_towpath")
     served = [type("Served", (base,), {"do": do})() for base in (module.One, module.Two, idle.Idle)]
-    reflection, _ = reflection_services(served)
+    reflection, _ = reflection_services(served, Trust(everybody=True))
     types = reflection.types
 
     async def questions():
         for symbol in ("apart.v1.One", "apart.v1.Two", "apart.v1.Two.Do", "apart.v1.Idle", "apart.v1.A"):
             yield types["ServerReflectionRequest"](file_containing_symbol=symbol)
 
-    answers = [answer async for answer in reflection.info(questions(), None)]
+    answers = [answer async for answer in reflection.info(questions(), Context("grpc.reflection.v1.ServerReflection/ServerReflectionInfo"))]
     assert not [answer.error_response.error_message for answer in answers if answer.HasField("error_response")]
     assert [len(answer.file_descriptor_response.file_descriptor_proto) for answer in answers] == [2, 2, 2, 1, 1]
 

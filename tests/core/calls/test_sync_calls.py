@@ -64,7 +64,7 @@ async def test_a_thread_that_runs_a_loop_is_not_blocked() -> None:
 
 async def test_what_cannot_be_begun_is_told() -> None:
     def work(channel: SyncChannel) -> None:
-        with pytest.raises(AttributeError):
+        with pytest.raises(TypeError, match="write SayRequest"):
             EchoServiceSyncClient(channel).say("no message")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="timeout"):
             StreamServiceSyncClient(channel).repeat(sp.RepeatRequest(), CallOptions(timeout=-1.0))

@@ -4,17 +4,22 @@ import gzip
 import json
 
 import pytest
+from everything.v1 import everything_pb2 as ep
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from library.v1 import library_pb2 as pb
 
+from tests.everything_service import LIMIT, costly
 from towpath._core.context import Reply
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import HttpBinding
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._wire.codec import JSON
 from towpath._wire.compression import GZIP, Compression
+from towpath._wire.dialect import CostlyMessage
 from towpath._wire.rest import Binding, RestStreamDialect, RestUnaryDialect, error_response
+from towpath._wire.rest.dialect import RestRequestStreamDialect
 from towpath._wire.rest.problem import problem, problem_fields
 
 CREATE = Binding(HttpBinding(method="POST", path="/v1/books", body="book"), pb.CreateBookRequest, pb.CreateBookResponse)
@@ -110,3 +115,24 @@ def test_details_are_json_whether_they_are_packed_or_not():
 def test_when_to_come_again_is_in_the_head_in_whole_seconds():
     error = RpcError(Code.UNAVAILABLE, details=[RetryInfo(retry_delay=Duration(seconds=1, nanos=1)), ErrorInfo()])
     assert list(problem_fields(error)) == [(b"retry-after", b"2")]
+
+
+def costly_line(line: bytes) -> CostlyMessage:
+    """What a method whose requests stream makes of a line that takes long to read."""
+    binding = Binding(HttpBinding(method="POST", path="/v1/everything", body="*"), ep.Everything, ep.Everything)
+    dialect = RestRequestStreamDialect(binding, ep.Everything(), limit=LIMIT, content_type="", one=True, compressed=False)
+    dialect.feed(line + b"\n")
+    message = dialect.next()
+    assert isinstance(message, CostlyMessage)
+    return message
+
+
+def test_a_line_that_takes_long_to_read_is_read_when_it_is_asked_for():
+    assert costly_line(JSON.encode(costly())).read() == costly()
+
+
+def test_a_line_of_too_many_elements_is_refused_when_it_is_read():
+    message = costly_line(b'{"children":[' + b"{}," * 12_000 + b"{}]}")
+    with pytest.raises(RpcError) as caught:
+        message.read()
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
