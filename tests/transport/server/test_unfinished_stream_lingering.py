@@ -15,7 +15,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._transport import Server
 from towpath._transport.server import unfinished_stream
 from towpath._wire.grpc.framing import frame as message_frame
-from towpath._wire.http2 import ErrorCode, frames
+from towpath._wire.http2 import ErrorCode, Limits, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
 COLLECT = b"/stream.v1.StreamService/Collect"
@@ -102,6 +102,17 @@ async def test_a_client_that_takes_its_call_back_leaves_nothing(way: str) -> Non
     async with attacked() as (server, peer):
         await refused(peer, way)
         peer.send(frames.RST_STREAM, 0, 1, bytes(4))
+        assert await peer.until_silent_with(b"all read") == []
+        assert left(server) == 0
+
+
+@WAYS
+async def test_a_reset_behind_the_answer_is_free(way: str) -> None:
+    limits = Limits(reset_burst=1, resets_per_second=0)
+    async with attacked(limits=limits) as (server, peer):
+        for stream_id in range(1, 40, 2):
+            await refused(peer, way, stream_id)
+            peer.send(frames.RST_STREAM, 0, stream_id, bytes(4))
         assert await peer.until_silent_with(b"all read") == []
         assert left(server) == 0
 

@@ -19,6 +19,7 @@ from towpath._wire.http2.frames import (
     HEADERS,
     MAX_STREAM_ID,
     PREFACE,
+    RST_STREAM,
     Setting,
     pack_frame_header,
 )
@@ -145,7 +146,11 @@ class ServerConnection(Connection):
             self._blocks[answer] = (start.pack, head_word, head, end.pack, trailers_word, trailers)
 
     def _count_reset(self, stream_id: int) -> None:
-        arrived = self.streams[stream_id].arrived()
+        stream = self.streams[stream_id]
+        if AFTER_SEND_END[stream.state] == ILLEGAL:  # it is behind the answer, as it often is where a request was refused half-way
+            self._count_overhead(RST_STREAM)
+            return
+        arrived = stream.arrived()
         if not self._resets.spend(stream_id, self.last_peer_stream, self.opened(), self.delegate.now(), arrived):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many calls taken back before they were answered")
 
