@@ -10,6 +10,7 @@ enters      a main that waits for ever after its first resource
 idle        a main that yields and adds no service
 consumer    background work and no service
 dies        background work that ends when there is a file `die`, and stops the service
+dies_again  the same, and other such work ends a few turns of the loop later
 probed      a probe that succeeds while there is a file `db`
 once_dies   work once for the service whose background work ends when there is a file `die`, and stops the service
 class       no main at all
@@ -61,6 +62,12 @@ async def until_file(name: str) -> None:
         await asyncio.sleep(0.02)
 
 
+async def turns_after(other: "asyncio.Task[None]") -> None:
+    await other
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def database() -> bool:
     return Path("db").exists()  # noqa: ASYNC240 # a test makes it
 
@@ -79,6 +86,9 @@ async def main(app: App) -> AsyncIterator[None]:
     await app.enter(cache(app))
     if ACT == "dies":
         app.background(until_file("die"), name="rates", on_end="stop")
+    if ACT == "dies_again":
+        first = app.background(until_file("die"), name="rates", on_end="stop")
+        app.background(turns_after(first), name="prices", on_end="stop")
     if ACT == "consumer":
         app.background(asyncio.Event().wait(), name="queue")
     if ACT == "probed":

@@ -153,6 +153,17 @@ def test_background_work_may_end_the_service_in_order(tmp_path: Path) -> None:
     assert said()[-4:] == ["-main", "-cache", "-pool", "-once"]
 
 
+def test_more_background_work_that_ends_cuts_nothing_short(tmp_path: Path) -> None:
+    (tmp_path / "towpath.toml").write_text("[service]\nsettle = '0.5s'")
+    with actor("dies_again") as process:
+        until(process, " serves ")
+        (tmp_path / "die").touch()
+        status, errors = end(process)
+    assert "background work prices returned; the service stops" in errors
+    assert (status, errors.splitlines()[-1]) == (1, "error: background work rates returned, and the service is not to go on without it")
+    assert said()[-4:] == ["-main", "-cache", "-pool", "-once"]
+
+
 def test_an_orchestrator_is_told_of_a_failing_probe(tmp_path: Path) -> None:
     with actor("probed", TOWPATH_ADMIN="127.0.0.1:0") as process:
         address = until(process, " answers probes on ").rpartition(" ")[2]

@@ -138,8 +138,8 @@ async def _live(
     with contextlib.ExitStack() as stack:
         reload = None if config.source is None else partial(reread, config, read, app.reload)
         stop_request = stack.enter_context(stopping(reload, forced))
-        leaving.stop = stop_request.stop
-        app.background_work.on_stop = stop_request.stop
+        leaving.stop = stop_request.stop_in_order
+        app.background_work.on_stop = stop_request.stop_in_order
         memory = stack.enter_context(FreedMemory())
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None

@@ -39,6 +39,11 @@ class StopRequest:
             self._forced.begin()
         self._task.cancel()
 
+    def stop_in_order(self) -> None:
+        """Request the stop, unless it was requested before: this is no second signal, which cuts the clean-up short."""
+        if not self:
+            self.stop()
+
 
 @contextmanager
 def stopping(reload: Callable[[], None] | None = None, forced: ForcedExit | None = None) -> Generator[StopRequest]:

@@ -312,7 +312,7 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], on
 
         stop_request = stack.enter_context(stopping(None if config.source is None else partial(reread, config, read, reload)))
         if app is not None:
-            app.background_work.on_stop = stop_request.stop
+            app.background_work.on_stop = stop_request.stop_in_order
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
             lost = partial(loop.call_soon_threadsafe, stop_request.stop)
