@@ -29,3 +29,16 @@ async def test_a_message_that_cannot_be_sent_as_it_is_does_not_cost_the_code(mes
         assert caught.value.code is Code.NOT_FOUND
         status, _ = (await asyncio.to_thread(asked, server.address))[2]
         assert status == 404
+
+
+async def test_an_error_without_its_addresses_still_says_when_to_try_again() -> None:
+    error = RpcError(Code.UNAVAILABLE, "cannot connect to 10.0.0.5:8081")
+    error.outward, error.pushback = "a server that this call needs cannot be reached", -1.0
+    async with serving(Troubled(raising(error))) as server, Channel(server.address) as channel:
+        client = LibraryServiceClient(channel)
+        with pytest.raises(RpcError, match="a server that this call needs") as caught:
+            await client.get_book(pb.GetBookRequest(name="trouble"), PATIENT)
+        assert caught.value.pushback == -1.0
+        with pytest.raises(RpcError, match="a server that this call needs") as caught:
+            await anext(client.read_pages(pb.ReadPagesRequest(), PATIENT))
+        assert caught.value.pushback == -1.0

@@ -322,6 +322,7 @@ class Handling:
         if cause.outward:
             self.served.faults.tell(f"{self._ctx.method} failed by a call that it made", cause)
             told = RpcError(cause.code, cause.outward, cause.details, metadata=cause.metadata)
+            told.pushback = cause.pushback
         self._fail(told)
         if cause is not error and not only_rpc_errors(error):
             self._report(error)
