@@ -14,6 +14,7 @@ from tests.echo_service import Echo
 from tests.transport.raw_peer import raw_client
 from towpath import App, Code, RpcError
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.errors import locate
 from towpath._wire.hpack import literal
 from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
@@ -286,7 +287,9 @@ async def test_a_failed_call_inside_is_answered_with_its_code(caplog: pytest.Log
         if scope["path"] == "/admin/late":
             await send({"type": "http.response.start", "status": 200})
             await send({"type": "http.response.body", "body": b"part", "more_body": True})
-        raise RpcError(Code.UNAVAILABLE, "the stock is away")
+        error = RpcError(Code.UNAVAILABLE, "the stock is away")
+        locate(error, "stock.v1.StockService/Take", "dns:///stock:8081", "10.0.0.5:8081")  # as a client's call that it made
+        raise error
 
     async with mounting(app) as server:
         status, _, body = await curl(server, "/admin")

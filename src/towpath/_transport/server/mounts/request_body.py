@@ -4,6 +4,7 @@ messages are the pieces of the body as they come."""
 from typing import Any, Final
 
 from towpath._core.context import Reply
+from towpath._core.disclosure.printable import printable
 from towpath._core.errors import Code, RpcError
 from towpath._wire.connect.errors import HTTP_STATUS
 from towpath._wire.dialect import Dialect, WholeResponse
@@ -73,4 +74,5 @@ class RequestBody(Dialect):
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         """The error's text, with the status of its code."""
         head = _ERRORS[_TOO_LARGE if self.too_large else HTTP_STATUS[error.code]]
-        return WholeResponse(head, (), f"{error}\n".encode())
+        told = f"{error.code.name}: {printable(error.message)}" if error.message else error.code.name  # `str` also tells where it came from
+        return WholeResponse(head, (), f"{told}\n".encode(errors="replace"))
