@@ -9,6 +9,7 @@ from echo.v1.echo_towpath import SAY, EchoServiceClient
 from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_towpath import StreamServiceClient
 
+from tests.asgi_apps import answer, curl, only_http
 from tests.echo_service import PATIENCE, Echo
 from tests.everything_service import EACH, LIMIT, Everything, costly
 from tests.own_layer import served
@@ -264,3 +265,16 @@ class TestWrongUse:
             given: dict[str, Any] = {name: wrong}
             with pytest.raises(SetupError, match=f"{name} for echo.v1.EchoService/Say is .*; give a plain function"):
                 intercept_messages(SAY, self.following, **given)
+
+
+async def test_a_request_to_a_mounted_application_passes() -> None:
+    @only_http
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, (await receive())["body"])
+
+    noting = Noting()
+    async with App(layers=[noting]) as server:
+        server.mount("/admin", app)
+        await server.start()
+        status, _, body = await curl(server, "/admin", "--data-binary", "abc")
+    assert (status, body, noting.seen) == (200, b"abc", [])

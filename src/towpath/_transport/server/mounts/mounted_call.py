@@ -74,6 +74,8 @@ class MountedCall(ServerExchange):
         "_waiting",
     )
 
+    carries_messages = False  # which a layer could intercept
+
     def __init__(self, link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field], ctx: Context) -> None:
         self._body = RequestBody(route.limit)
         super().__init__(link, writer, route.method_route, self._body, ctx)
