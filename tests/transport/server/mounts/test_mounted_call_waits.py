@@ -1,6 +1,7 @@
 """Requests to a mounted application, and who waits for whom: at either end of the wire, at the end of the request, and after it."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -252,3 +253,29 @@ async def test_several_may_wait_for_the_client() -> None:
     async with mounting(app) as server:
         assert (await curl(server, "/admin"))[2] == b"done"
         await turn_until(lambda: counted(server, "OK") == 1)
+
+
+async def test_nothing_is_left_of_a_wait_that_was_given_up() -> None:
+    """Starlette's `Request.is_disconnected` begins to wait and gives up at once; a stream of events asks it before each of them."""
+
+    def given_up() -> int:
+        return sum(type(found) is asyncio.Future and found.cancelled() for found in gc.get_objects())
+
+    left: list[int] = []
+
+    @only_http
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        before = given_up()
+        for _ in range(100):
+            waiting = asyncio.create_task(receive())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        del waiting
+        left.append(given_up() - before)
+        await answer(send)
+
+    async with mounting(app) as server:
+        await curl(server, "/admin")
+    assert left[0] < 10  # the loop may keep the last ones for a turn

@@ -83,7 +83,7 @@ class MountedCall(ServerExchange):
         self._mount = route.mount
         self._extra = extra
         self._head: ResponseHead | None = None
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._body_ended = self._gone = self._lost = False
         self._ignored = 0
         self._left_of_length = -1
@@ -144,8 +144,11 @@ class MountedCall(ServerExchange):
                     self._body_ended = self._request_over
                     return {"type": "http.request", "body": piece or b"", "more_body": not self._request_over}
             waiting = self._link.loop.create_future()
-            self._waiting.append(waiting)
-            await waiting
+            self._waiting[waiting] = None
+            try:
+                await waiting
+            finally:  # frameworks begin to wait and give up at once, to look whether the client is still there
+                self._waiting.pop(waiting, None)
         return {"type": "http.disconnect"}
 
     async def send(self, event: Event) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # nobody else sends through it
@@ -258,7 +261,7 @@ class MountedCall(ServerExchange):
     # How it ends.
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():
                 future.set_result(None)
