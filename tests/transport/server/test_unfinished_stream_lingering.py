@@ -142,6 +142,17 @@ async def test_of_many_the_first_ends_for_one_more(way: str, monkeypatch: pytest
 
 
 @WAYS
+async def test_what_is_ended_since_too_much_is_kept_leaves_nothing(way: str) -> None:
+    async with attacked() as (server, peer):
+        await refused(peer, way)
+        (link,) = server.links
+        for kept in link.kept():
+            kept.overdrawn("too much")
+        await peer.until(frames.RST_STREAM, 1)
+        assert left(server) == 0
+
+
+@WAYS
 async def test_a_connection_that_drains_waits_for_nobody_who_was_refused(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfinished_stream, "_LINGER", 0.1)
     async with attacked() as (server, peer):

@@ -52,6 +52,7 @@ class PartialStream(Stream, Handling):
         else:
             self.reset(ErrorCode.ENHANCE_YOUR_CALM)
             self._link.schedule_flush()
+            self._link.lingering.pop(self, None)
             self._ended()
         self._reader = None
 

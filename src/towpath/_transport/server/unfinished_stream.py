@@ -42,7 +42,9 @@ def linger(stream: Expirable, link: LingeringLink) -> Slot:
     lingering = link.lingering
     lingering[stream] = None
     if len(lingering) > _MOST_LINGERING:
-        next(iter(lingering)).expire()
+        first = next(iter(lingering))
+        del lingering[first]  # whatever has become of it: the next one is to have another first
+        first.expire()
     return link.wheel.add(clock.now() + _LINGER, stream)
 
 
