@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from typing import Any, Literal, Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
@@ -376,24 +376,24 @@ class App:
             due = clock.now()
             raise
         finally:
-            try:
-                if last:
-                    await finish_background_tasks(0.0)  # where this was cancelled, some are left
-                await self._leave(due)
-            finally:
-                channels, self._channels = self._channels, {}
-                for channel in channels.values():
-                    await channel.close()
-                for store in self._stores():
-                    await store.close()
+            await self._leave(due, last=last)
 
-    async def _leave(self, due: float) -> None:
-        """End what goes on beside the calls, then leave the resources, by `due` or within a moment."""
-        try:
-            await self._mounted.stop(max(0.0, due - clock.now()))
-        finally:
-            try:
-                await self.background_work.close(max(LAST_WORDS, due - clock.now()))
-                await self.readiness.close()
-            finally:
-                await self._resources.leave(max(LAST_WORDS, due - clock.now()))
+    async def _leave(self, due: float, *, last: bool) -> None:
+        """End what goes on beside the calls, leave the resources, by `due` or within a moment, and close what all of these need. Each step
+        is taken, also where one before it fails or is cancelled."""
+        async with AsyncExitStack() as steps:  # the last one is taken first
+            for store in self._stores():
+                steps.push_async_callback(store.close)
+            steps.push_async_callback(self._close_channels)
+            steps.push_async_callback(lambda: self._resources.leave(max(LAST_WORDS, due - clock.now())))
+            steps.push_async_callback(self.readiness.close)
+            steps.push_async_callback(lambda: self.background_work.close(max(LAST_WORDS, due - clock.now())))
+            steps.push_async_callback(lambda: self._mounted.stop(max(0.0, due - clock.now())))
+            if last:
+                steps.push_async_callback(finish_background_tasks, 0.0)  # where this was cancelled, some are left
+
+    async def _close_channels(self) -> None:
+        channels, self._channels = self._channels, {}
+        async with AsyncExitStack() as steps:
+            for channel in channels.values():
+                steps.push_async_callback(channel.close)

@@ -11,8 +11,9 @@ from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo
-from towpath import App, SetupError, connect
+from towpath import App, RpcError, SetupError, background_task, connect
 from towpath._app.life_cycle.resources import ExitError
+from towpath._app.settings.service_file import ServiceConfig
 from towpath._telemetry.metrics import CallMetrics
 
 
@@ -222,3 +223,33 @@ async def test_work_of_the_service_as_a_whole_adds_no_service() -> None:
         with pytest.raises(SetupError, match=r"^app.add was called in `once`, which runs beside the workers; add services in main$"):
             await app.setup(once, serves=False)
         app.add(Echo())
+
+
+async def test_a_close_that_is_cancelled_again_and_again_leaves_and_closes_all() -> None:
+    stage, heard, may_end = Stage(), asyncio.Semaphore(0), asyncio.Event()
+
+    async def stubborn() -> None:
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                heard.release()
+
+    app = App(ServiceConfig(targets={"nowhere": "127.0.0.1:9"}))
+    channel = app.channel("nowhere")
+    await app.enter(stage.resource("pool"))
+    queue = app.background(asyncio.Event().wait(), name="queue")
+    task = background_task(stubborn())
+    closing = asyncio.create_task(app.close(grace=3600))
+    await asyncio.sleep(0)
+    closing.cancel()
+    for _ in range(2):  # as the tasks are ended, and as those are that are left
+        await heard.acquire()
+        closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    may_end.set()
+    await task
+    assert (stage.said, queue.cancelled()) == (["+pool", "-pool"], True)
+    with pytest.raises(RpcError, match="is closed"):
+        await EchoServiceClient(channel).say(SayRequest())
