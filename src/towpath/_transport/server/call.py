@@ -230,7 +230,11 @@ class Handling:
         """Wait until there is room for what will come of a request of so many bytes, before the handler is called."""
         link = self._link
         link.buffers.grew(link, request)
+        asked = clock.now()
         await self._before_start(link.buffers.turns.begin(link, self, request, self.served.large_answer))
+        server = self._ctx.server
+        if server is not None:
+            server.postponed(clock.now() - asked)
 
     async def _before_start(self, waited_for: Coroutine[Any, Any, Any]) -> Any:
         """The result of what the handler has to wait for. A call that ends meanwhile is counted."""

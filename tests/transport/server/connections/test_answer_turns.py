@@ -1,7 +1,7 @@
 """Large answers are made by turns while many bytes of answers wait for their clients, and all of them are made."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.transport.raw_peer import RawPeer, raw_client, request_head
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.decisions import Decision
+from towpath._core.service import Handler, Layer, MethodSpec
 from towpath._transport import ConnectionLimits, Server
 from towpath._transport.server.connections.answer_turns import MODEST, AnswerTurns
 from towpath._wire.grpc.framing import frame as message_frame
@@ -41,15 +42,17 @@ class Counting(Echo):
 
 
 @asynccontextmanager
-async def unread(message: bytes, *fields: tuple[bytes, bytes]) -> AsyncIterator[tuple[Server, RawPeer, list[Decision], Any]]:
-    """A server and a client that has asked for 24 MB of answers, and whose windows are shut. Time stands still."""
+async def unread(
+    message: bytes, *fields: tuple[bytes, bytes], layers: Sequence[Layer] = (), time: list[float] | None = None
+) -> AsyncIterator[tuple[Server, RawPeer, list[Decision], Any]]:
+    """A server and a client that has asked for 24 MB of answers, and whose windows are shut. Time stands still, unless it is changed."""
     decisions: list[Decision] = []
     echo, streams = Counting(), Streams()
-    server = Server([echo, streams], connections=ConnectionLimits(max_buffered=LIMIT), signal=decisions.append)
+    server = Server([echo, streams], layers=layers, connections=ConnectionLimits(max_buffered=LIMIT), signal=decisions.append)
     await server.start("127.0.0.1", 0)
-    now = clock.now()
+    now = [clock.now()] if time is None else time
     try:
-        with clock.using(lambda: now):
+        with clock.using(lambda: now[0]):
             async with raw_client(server.address, [(Setting.INITIAL_WINDOW_SIZE, 0)]) as peer:
                 peer.writer.write(frames.window_update(0, MAX_WINDOW - frames.DEFAULT_WINDOW))
                 for number in range(CALLS):
@@ -105,6 +108,36 @@ async def test_calls_that_wait_are_cancelled_and_leave_nothing(fields: Any) -> N
         assert made() == before
         peer.call(901, b"Fail", b"")
         await peer.until(frames.HEADERS, 901)
+
+
+class Waits:
+    """Notes how long each call has waited, as admission sees it."""
+
+    role = "waits"
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        async def handle(request: Any, ctx: Context) -> Any:
+            assert ctx.server is not None
+            self.seen.append(clock.now() - (ctx.server.chosen_from or ctx.server.arrived))
+            return await following(request, ctx)
+
+        return handle
+
+
+@pytest.mark.parametrize("fields", [(), (CONNECT,)], ids=["grpc", "connect"])
+async def test_the_time_of_a_turn_is_no_sign_of_an_overload(fields: Any) -> None:
+    message, waits, time = b"" if fields else message_frame(b""), Waits(), [clock.now()]
+    async with asyncio.timeout(PATIENCE), unread(message, *fields, layers=[waits], time=time) as (_, peer, _, made):
+        await peer.until_silent_with(b"all read")
+        time[0] += 5
+        for number in range(CALLS):
+            peer.writer.write(frames.window_update(2 * number + 1, MAX_WINDOW))
+        while made() < CALLS:
+            await peer.frame()
+        assert (len(waits.seen), max(waits.seen)) == (CALLS, 0)
 
 
 class Call:
