@@ -1,6 +1,7 @@
 """Large answers are made by turns while many bytes of answers wait for their clients, and all of them are made."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -195,6 +196,15 @@ async def test_calls_that_went_on_count_until_their_answers_are_there() -> None:
     turns.give(clock.now())
     await waiting
     assert turns.request_of(third) == 0
+
+
+async def test_a_call_that_went_on_is_forgotten_with_its_task_if_nobody_measures_again() -> None:
+    turns, call = AnswerTurns(16 * MB), Call()
+    await asyncio.create_task(turns.begin("link", call, 10, 4 * MB))
+    await asyncio.sleep(0)
+    there = weakref.ref(call)
+    del call
+    assert there() is None
 
 
 async def test_what_is_made_goes_before_what_is_not() -> None:

@@ -100,8 +100,10 @@ class AnswerTurns:
             await self.wait(link, size)
         finally:
             del self._requests[call]
-        if size:
+        task = asyncio.current_task()
+        if size and task is not None:
             self._expected[call] = size
+            task.add_done_callback(lambda _: self._expected.pop(call, None))  # nobody may measure again for long
 
     async def wait(self, link: Hashable, size: int, *, begun: bool = False) -> None:
         """Until an answer of `size` bytes may be made for the connection, or sent if the handler has `begun` and made it."""
