@@ -1,6 +1,7 @@
 """The ASGI applications that an `App` serves beside its services: made known before it starts, started and ended with it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Final
 
 from towpath._transport.server.mounts.lifespan import Lifespan
@@ -43,8 +44,10 @@ class MountedApplications:
         try:
             await self._finish_left(grace)
         finally:
-            while self._lifespans:
-                await self._lifespans.pop().stop(max(grace, _LAST_WORDS))
+            async with AsyncExitStack() as ends:  # each of them ends, also where this is cancelled
+                for lifespan in self._lifespans:
+                    ends.push_async_callback(lifespan.stop, max(grace, _LAST_WORDS))
+                self._lifespans.clear()
 
     async def _finish_left(self, grace: float) -> None:
         left = {task for mount in self.mounts for task in mount.running if task is not None}

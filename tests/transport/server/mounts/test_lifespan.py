@@ -160,7 +160,8 @@ async def test_the_end_may_be_cancelled() -> None:
         finally:
             ends.append("cancelled")
 
-    server = App()
+    server, other = App(), Lived()
+    server.mount("/other", other)
     server.mount("/admin", app)
     await server.start("127.0.0.1", 0)
     closing = asyncio.create_task(server.close(600))
@@ -168,4 +169,4 @@ async def test_the_end_may_be_cancelled() -> None:
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    assert ends == ["cancelled"]
+    assert (ends, other.seen) == (["cancelled"], ["startup", "shutdown"])
