@@ -17,8 +17,8 @@ class ServerCallInfo:
         """Whether the answer need not wait to be written together with others, since few calls begin in a turn of the loop."""
 
     def postponed(self, seconds: float) -> None:
-        """The call has waited for so long for its turn to have an answer. It counts as come, and chosen, so much later: how long clients take
-        to read says nothing of how much the server has to do."""
+        """The call has waited for so long for its turn to have an answer. It counts as come, and chosen, so much later: how long clients
+        take to read says nothing of how much the server has to do."""
         self.arrived += seconds
         if self.chosen_from:
             self.chosen_from += seconds

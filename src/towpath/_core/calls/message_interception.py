@@ -24,8 +24,8 @@ def intercept_messages(
     method: MethodSpec[Any, Any], following: Handler, *, on_request: OnMessage | None = None, on_response: OnMessage | None = None
 ) -> Handler:
     """A handler around `following` that calls `on_request` with each request and `on_response` with each response, for `wrap` of a layer to
-    return. It is for methods of every kind, on the server and on the client. With neither function it is `following`. A request to a mounted
-    application has no messages, and passes.
+    return. It is for methods of every kind, on the server and on the client. With neither function it is `following`. Requests to a mounted
+    application have no messages, and pass.
 
     The functions are plain ones and run within the call, on the loop, so they must be quick: nobody awaits them. An RpcError that one of
     them raises is the end of the call. Any other exception is a bug of the layer: on the server the caller gets INTERNAL, and on the client
