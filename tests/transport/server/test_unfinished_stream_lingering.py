@@ -165,6 +165,21 @@ async def test_a_connection_that_drains_waits_for_nobody_who_was_refused(way: st
         await turn_until(lambda: not server.links)
 
 
+@WAYS
+@pytest.mark.parametrize("kind", [frames.DATA, frames.HEADERS])
+async def test_a_connection_that_drains_ends_with_the_last_refused_upload(way: str, kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unfinished_stream, "_LINGER", 1e6)
+    async with attacked() as (server, peer):
+        await refused(peer, way)
+        (link,) = server.links
+        link.drain()
+        _, _, _, ping = await peer.until(frames.PING)
+        peer.send(frames.PING, frames.ACK, 0, ping)
+        peer.send(kind, END_STREAM | (END_HEADERS if kind == frames.HEADERS else 0), 1)
+        await peer.closed()
+        await turn_until(lambda: not server.links)
+
+
 class Shut:
     """A layer that rejects every call by its head."""
 

@@ -22,6 +22,7 @@ from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
 from towpath._wire.http.fields import Field, Section
 from towpath._wire.http2 import ErrorCode, ServerConnection, Stream
+from towpath._wire.http2.states import CLOSED
 
 TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 """A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
@@ -137,7 +138,8 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def close_if_idle(self) -> None:
         """Close once the last call of a draining connection has ended."""
-        if not self.calls and not self.connection.streams:
+        # A stream that trailers end is still among the others while it hears of them.
+        if not self.calls and all(stream.state == CLOSED for stream in self.connection.streams.values()):
             self.close()
 
     def arriving(self) -> list[Handling]:
