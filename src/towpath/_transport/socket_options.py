@@ -6,8 +6,10 @@ has no such option.
 """
 
 import socket
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 MAX_KEEPALIVE: Final = 32_767
 """The longest `time` and `timeout` of a `TcpKeepalive` in seconds, which is Linux' bound."""
@@ -37,6 +39,12 @@ def set_user_timeout(connection: socket.socket, seconds: float) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, option, min(int(seconds * 1000), _MAX_USER_TIMEOUT))
+
+
+def reset_on_close(connection: Any) -> None:
+    """Have the peer of `connection` see a reset when it is closed, and no end. It is TCP's alone; a Unix socket has an end only."""
+    with suppress(AttributeError, OSError):  # a simulated connection has no such method
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def set_keepalive(listener: socket.socket, keepalive: TcpKeepalive, unread_timeout: float | None) -> None:

@@ -82,6 +82,9 @@ class Server:
     def failed(self, reason: str) -> None:
         self.over = reason
 
+    def reset(self, reason: str) -> None:
+        self.over = f"reset: {reason}"
+
     def turns(self) -> None:
         """As many turns as it takes until nothing is behind, or reading stops."""
         while self.connection.behind and self.reading:

@@ -34,5 +34,6 @@ def test_nobody_hears_of_everything_and_does_nothing() -> None:
         NOBODY.now()
     NOBODY.finished()
     NOBODY.failed("")
+    NOBODY.reset("")
     with pytest.raises(AssertionError):
         NOBODY.accept(Section(REQUEST, {}, (), -1))

@@ -357,9 +357,10 @@ class Http1Connection(Intake):
             self._finish()
 
     def cut(self) -> None:
-        """End the connection, since the response cannot be finished: the client sees that it is not whole."""
+        """End the connection, since the response cannot be finished: the client sees that it is not whole, by a reset if need be."""
         self._closed = True
-        self._delegate.failed("a response was cut short")
+        unframed = self._begun and not (self._chunked or self._sized)
+        (self._delegate.reset if unframed else self._delegate.failed)("a response was cut short")
 
     def _finish(self) -> None:
         self._response_ended = True

@@ -58,6 +58,11 @@ class Http1ConnectionDelegate(Protocol):
         to read."""
         ...
 
+    def reset(self, reason: str) -> None:
+        """The connection is over within a response whose end would be that of the connection: reset it, so that its client does not take
+        what it has for the whole."""
+        ...
+
 
 class _Nobody(Http1ConnectionDelegate):
     """The delegate of a connection that has ended."""
@@ -79,6 +84,8 @@ class _Nobody(Http1ConnectionDelegate):
     def finished(self) -> None: ...
 
     def failed(self, reason: str) -> None: ...
+
+    def reset(self, reason: str) -> None: ...
 
 
 NOBODY: Final[Http1ConnectionDelegate] = _Nobody()

@@ -298,6 +298,10 @@ async def test_a_failed_call_inside_is_answered_with_its_code(caplog: pytest.Log
         async with dialled(server) as (reader, writer):
             writer.write(b"GET /admin/late HTTP/1.1\r\nHost: x\r\n\r\n")
             assert (await reader.read()).endswith(b"4\r\npart\r\n")  # and no end of the chunks
+        async with dialled(server) as (reader, writer):
+            writer.write(b"GET /admin/late HTTP/1.0\r\n\r\n")  # as nginx asks by default; there are no chunks
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 

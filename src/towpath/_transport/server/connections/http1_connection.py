@@ -16,6 +16,7 @@ from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.method_route import LARGE
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.routes import DialectRoute, DirectResponse, GrpcUnaryRoute, Route
+from towpath._transport.socket_options import reset_on_close
 from towpath._wire.cors import CorsFields
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import Field, Section, Template
@@ -144,6 +145,12 @@ class Http1Link(ServerLink[Http1Connection]):
     def failed(self, reason: str) -> None:
         transport = self._transport
         self._linger(_LAST_WORDS if transport is not None and transport.can_write_eof() else _LAST_WORDS_SECURED)
+
+    def reset(self, reason: str) -> None:
+        transport = self._transport
+        if transport is not None:
+            reset_on_close(transport.get_extra_info("socket"))
+        self.abort()
 
     def _linger(self, seconds: float) -> None:
         """Send what is left and the end, and read on for some time: a socket that is closed with something to read in it is reset, and its
