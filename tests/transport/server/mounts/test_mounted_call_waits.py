@@ -279,3 +279,21 @@ async def test_nothing_is_left_of_a_wait_that_was_given_up() -> None:
     async with mounting(app) as server:
         await curl(server, "/admin")
     assert left[0] < 10  # the loop may keep the last ones for a turn
+
+
+async def test_a_request_that_is_taken_back_in_the_same_read_does_not_reach_the_application() -> None:
+    started: list[str] = []
+
+    @only_http
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        started.append(scope["path"])
+        await answer(send)
+
+    async with mounting(app) as server:
+        async with raw_client(server.address) as peer:
+            for stream_id in (1, 3, 5):
+                peer.send(frames.HEADERS, END_HEADERS | END_STREAM, stream_id, GET_ADMIN)
+                peer.send(frames.RST_STREAM, 0, stream_id, ErrorCode.CANCEL.to_bytes(4, "big"))
+            await peer.until_silent_with(b"all read")
+        await turn_until(lambda: counted(server, "CANCELLED") == 3)
+    assert (started, counted(server, "CANCELLED")) == ([], 3)

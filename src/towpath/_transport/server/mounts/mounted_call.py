@@ -6,6 +6,7 @@ some time before it is cancelled. And it may go on when its response has ended, 
 """
 
 import asyncio
+import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -110,8 +111,12 @@ class MountedCall(ServerExchange):
             self.request_over()
 
     def lost(self, reason: str) -> None:
-        """The client is gone. The application is told, and cancelled only if it goes on for long."""
+        """The client is gone. The application is told, and cancelled only if it goes on for long. If it has not begun, it never does."""
         ended, task = self._over, self.task
+        coroutine: Any = None if task is None else task.get_coro()
+        if coroutine is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            super().lost(reason)
+            return
         self._left_unstarted()
         self._gone = True
         self._over = True
