@@ -32,7 +32,7 @@ class ForcedExit:
         self.extended: Callable[[], bool] = _never
         self._patience = patience
         self._begun = self._due = 0.0
-        self._over = False
+        self._over = self._signalled = False
 
     def __enter__(self) -> Self:
         return self
@@ -50,9 +50,10 @@ class ForcedExit:
 
     def signalled(self, _number: int, _frame: FrameType | None) -> None:
         """What Python calls on a signal to stop. The second signal leaves 5 s at most."""
-        if self._due:
-            self._due = min(self._due, monotonic() + _HURRIED)
+        hurried, self._signalled = self._signalled, True
         self.begin()
+        if hurried:
+            self._due = min(self._due, monotonic() + _HURRIED)
 
     def _watch(self) -> None:
         while not self._over:

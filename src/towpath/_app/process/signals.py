@@ -27,22 +27,27 @@ class StopRequest:
     def __init__(self, task: "asyncio.Task[Any]", forced: ForcedExit | None) -> None:
         self._task = task
         self._forced = forced
-        self._count = 0
+        self._requested = self._signalled = False
 
     def __bool__(self) -> bool:
-        return self._count > 0
+        return self._requested
 
     def stop(self) -> None:
-        """Request the stop, once more if it was requested before. Not thread-safe."""
-        self._count += 1
+        """Request the stop for a signal. The second signal cuts the clean-up short. Not thread-safe."""
+        if self._signalled or not self._requested:
+            self._request()
+        self._signalled = True
+
+    def stop_in_order(self) -> None:
+        """Request the stop, unless it was requested before. It counts for no signal: one that follows asks for what goes on already."""
+        if not self._requested:
+            self._request()
+
+    def _request(self) -> None:
+        self._requested = True
         if self._forced is not None:
             self._forced.begin()
         self._task.cancel()
-
-    def stop_in_order(self) -> None:
-        """Request the stop, unless it was requested before: this is no second signal, which cuts the clean-up short."""
-        if not self:
-            self.stop()
 
 
 @contextmanager
