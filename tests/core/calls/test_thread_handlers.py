@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import pytest
@@ -11,10 +12,23 @@ from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import PATIENCE, Echo, turn_until
 from towpath import App, CallOptions, Code, Context, RpcError, blocking, connect, current
+from towpath._core.calls import thread_handlers
 from towpath._core.calls.thread_handlers import THREADS, running
 from towpath._telemetry.metrics import CallMetrics
 
 PATIENT = CallOptions(timeout=PATIENCE)
+
+
+class AtOnce(Executor):
+    """Runs what it is given where it is given: coverage does not follow every thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class Gate:
@@ -86,6 +100,17 @@ async def test_what_it_raises_is_the_calls_error(raised: Exception, code: Code) 
     with pytest.raises(RpcError) as caught:
         await answer(Fails(), pb.SayRequest())
     assert caught.value.code is code
+
+
+async def test_a_future_is_given_no_stop_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not hold one, and its call would wait for ever."""
+    monkeypatch.setattr(thread_handlers, "_threads", AtOnce())
+
+    def stops() -> None:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="stops raised StopIteration"):
+        await blocking(stops)()
 
 
 async def test_no_more_run_at_once_than_there_are_threads_and_the_loop_stays_free() -> None:

@@ -16,6 +16,7 @@ def test_a_stream_begins_idle_without_an_id_and_with_both_initial_windows() -> N
 def test_a_stream_that_overrides_nothing_hears_everything_in_silence() -> None:
     client = ClientEnd()
     stream = Stream(client.connection)
+    assert stream.arrived() is None
     client.connection.open(stream)
     client.connection.send_head(stream, block(), end_stream=False)
     client.connection.send_body(stream, b"x", end_stream=True)
