@@ -11,12 +11,15 @@ _HEADS: Final[dict[int, Template]] = {}
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """What the server decides, and HTTP/2 forbids (RFC 9110, section 7.6.1). An application may have set it for another server."""
 
-_GOOD: Final[set[object]] = set()
+_GOOD: Final[set[Field]] = set()
 """Fields that were checked before. Applications send few that differ, and the check was a tenth of a small response's time (profiled)."""
+
+_RECURRING: Final = frozenset({b"cache-control", b"content-encoding", b"content-language", b"content-type", b"server", b"vary"})
+"""Names of the fields that are remembered. Others have a value for each user, such as a cookie, which is nobody's to keep."""
 
 _MOST_GOOD: Final = 1024
 _SHORT: Final = 128
-"""Bytes of such a field at most."""
+"""Bytes of such a value at most."""
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -35,15 +38,13 @@ class ResponseHead:
         self.length = -1
         """Bytes of the body, as the head says; -1 if it does not."""
         fields: list[Field] = []
-        for field in headers:
-            if isinstance(field, tuple) and field in _GOOD:
-                fields.append(cast("Field", field))
+        for name, value in cast("Iterable[Field]", headers):
+            if type(name) is bytes and type(value) is bytes and (name, value) in _GOOD:  # others may have no hash
+                fields.append((name, value))
                 continue
-            name, value = cast("Field", field)
-            name, value = bytes(name).lower(), bytes(value)
-            checked = self._checked(name, value)
-            fields += checked
-            if checked and name != b"content-length" and len(name) + len(value) <= _SHORT and len(_GOOD) < _MOST_GOOD:
+            name, value = bytes(name).lower(), bytes(value)  # noqa: PLW2901 - from here on as HTTP has them
+            fields += self._checked(name, value)
+            if name in _RECURRING and len(value) <= _SHORT and len(_GOOD) < _MOST_GOOD:
                 _GOOD.add((name, value))
         self.fields = fields
         head = _HEADS.get(self.status)
