@@ -1,19 +1,13 @@
 """The life cycle of a process, as the operating system and an orchestrator see it."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.app.stage import PATIENCE, importable
+from tests.app.life_cycle_process import actor, end, got, said, until, until_said
+from tests.app.stage import importable
 
 
 @pytest.fixture(autouse=True)
@@ -22,56 +16,8 @@ def _children_can_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.chdir(tmp_path)
 
 
-@contextmanager
-def actor(act: str, **variables: object) -> Iterator[subprocess.Popen[str]]:
-    with Path("said").open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.app.life_cycle_actor"],
-            env={**os.environ, "ACT": act, **{name: str(value) for name, value in variables.items()}},
-            stdout=said,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def until(process: subprocess.Popen[str], text: str) -> str:
-    """The first line of the log that has `text`."""
-    assert process.stderr is not None
-    seen: list[str] = []
-    for line in process.stderr:
-        seen.append(line)
-        if text in line:
-            return line.rstrip()
-    pytest.fail(f"the process ended before it said {text!r}:\n{''.join(seen)}")
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, errors = process.communicate(timeout=PATIENCE)
-    return process.returncode, errors
-
-
-def said() -> list[str]:
-    return Path("said").read_text().split("\n")[:-1]
-
-
-def until_said(process: subprocess.Popen[str], text: str) -> None:
-    while text not in said():
-        assert process.poll() is None, f"the process ended before it said {text!r}"
-        time.sleep(0.01)
-
-
 def readyz(address: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{address}/readyz", timeout=PATIENCE) as response:
-            return response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.read().decode()
+    return got(address, "/readyz")
 
 
 def test_what_begins_ends_in_reverse() -> None:

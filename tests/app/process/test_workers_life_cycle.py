@@ -1,18 +1,14 @@
 """The life cycle of a service with several workers: what runs in each, and what runs once."""
 
-import os
 import socket
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from tests.app.life_cycle_process import actor, end, got, said, until
 from tests.app.stage import PATIENCE, importable
 
 
@@ -22,51 +18,8 @@ def _children_can_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.chdir(tmp_path)
 
 
-@contextmanager
-def crew(act: str, *, fds: tuple[int, ...] = (), **variables: object) -> Iterator[subprocess.Popen[str]]:
-    given = {"ACT": act, "TOWPATH_WORKERS": 2, "TOWPATH_ADMIN": "127.0.0.1:0", **variables}
-    with Path("said").open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.app.life_cycle_actor"],
-            env={**os.environ, **{name: str(value) for name, value in given.items()}},
-            stdout=said,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            pass_fds=fds,
-        )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def until(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stderr is not None
-    seen: list[str] = []
-    for line in process.stderr:
-        seen.append(line)
-        if text in line:
-            return line.rstrip()
-    pytest.fail(f"the process ended before it said {text!r}:\n{''.join(seen)}")
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    _, errors = process.communicate(timeout=PATIENCE)
-    return process.returncode, errors
-
-
-def said() -> list[str]:
-    return Path("said").read_text().split("\n")[:-1]
-
-
-def got(address: str, path: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE) as response:
-            return response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.read().decode()
+def crew(act: str, *, fds: tuple[int, ...] = (), **variables: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    return actor(act, fds=fds, **{"TOWPATH_WORKERS": 2, "TOWPATH_ADMIN": "127.0.0.1:0", **variables})
 
 
 def test_what_runs_once_surrounds_what_runs_in_each_worker_though_a_resource_hangs(tmp_path: Path) -> None:
