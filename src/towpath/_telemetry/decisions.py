@@ -7,17 +7,13 @@ nowhere.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from towpath._core.decisions import Decision
-
-_NAME: Final = "towpath_decisions"
-_WHAT: Final = "Decisions of the policies, by role and reason."
-_LABELS: Final = ("rpc_method", "role", "reason", "shadow")
+from towpath._telemetry.metric_names import DECISIONS
 
 
 class Decisions(Collector):
@@ -47,11 +43,11 @@ class Decisions(Collector):
 
     def describe(self) -> Iterable[CounterMetricFamily]:
         """The name, without samples. The registry refuses a second metric of that name."""
-        return [CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)]
+        return [CounterMetricFamily(DECISIONS.name, DECISIONS.help, labels=DECISIONS.labels)]
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The samples now."""
-        family = CounterMetricFamily(_NAME, _WHAT, labels=_LABELS)
+        family = CounterMetricFamily(DECISIONS.name, DECISIONS.help, labels=DECISIONS.labels)
         for (method, role, reason, shadow), (count,) in list(self._counts.items()):
             if count:  # not one that nothing was counted by yet
                 family.add_metric((method, role, reason, "true" if shadow else "false"), count)

@@ -25,11 +25,10 @@ from towpath._core.errors import Code, RpcError, SetupError, first_cause
 from towpath._core.service import Handler, MethodSpec
 from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.histogram import DurationHistogram, Series
+from towpath._telemetry.metric_names import CLIENT_DURATION, SERVER_DURATION
 
 BUCKETS: Final = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds in seconds, three a decade from 0.1 ms to 10 s: a percentile read from them is off by a factor of 2.5 at most."""
-
-_LABELS: Final = ("rpc_method", "rpc_response_status_code")
 
 
 OnError = Callable[[BaseException, Context], None]
@@ -110,23 +109,11 @@ class CallMetrics:
         self.decisions: Final = Decisions(self.registry)
         """The counter of decisions, which is the default signal of all other layers."""
         self.server: Final = _Durations(
-            DurationHistogram(
-                "rpc_server_call_duration_seconds",
-                "Time from the start of the server's stack to its response or error.",
-                _LABELS,
-                bounds=BUCKETS,
-                registry=self.registry,
-            )
+            DurationHistogram(SERVER_DURATION.name, SERVER_DURATION.help, SERVER_DURATION.labels, bounds=BUCKETS, registry=self.registry)
         )
         """The layer of a server's stack."""
         self.client: Final = _Durations(
-            DurationHistogram(
-                "rpc_client_call_duration_seconds",
-                "Time from the start of the client's stack to the response or error, over all attempts.",
-                _LABELS,
-                bounds=BUCKETS,
-                registry=self.registry,
-            )
+            DurationHistogram(CLIENT_DURATION.name, CLIENT_DURATION.help, CLIENT_DURATION.labels, bounds=BUCKETS, registry=self.registry)
         )
         """The layer of a client's stack."""
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from towpath._core.context import enter
 from towpath._core.errors import SetupError
+from towpath._telemetry.metric_names import BACKGROUND_DEATHS
 
 OnEnd = Literal["unready", "stop", "log"]
 """What the end of background work does beside being counted: the service is not ready any more, or stops in order with status 1, or only
@@ -54,8 +55,8 @@ class BackgroundWork:
         known = name or str(getattr(work, "__qualname__", type(work).__name__)).rpartition("<locals>.")[2]
         self._used = True
         if self._deaths is None:
-            text = "How often background work ended before the service did."
-            self._deaths = Counter("towpath_background_deaths", text, ["work"], registry=self._registry)
+            known_as = BACKGROUND_DEATHS
+            self._deaths = Counter(known_as.name, known_as.help, known_as.labels, registry=self._registry)
         self._deaths.labels(known)  # a series from the beginning: the first death is an increase of it
         context = copy_context()
         context.run(enter, None)  # no call's, even if a handler starts it

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from towpath._core.context import enter
 from towpath._core.disclosure.printable import shortened
 from towpath._core.errors import SetupError
+from towpath._telemetry.metric_names import READY
 
 Probe = Callable[[], Awaitable[object]]
 """An async function that succeeds if what it asks is there. The result False is a failure, and any other a success."""
@@ -176,7 +177,7 @@ class Readiness:
         else:
             self._failed.pop(name, None)
         if self._gauge is None:
-            self._gauge = Gauge("towpath_ready", "Whether what the service depends on is there.", ["probe"], registry=self._registry)
+            self._gauge = Gauge(READY.name, READY.help, READY.labels, registry=self._registry)
         self._gauge.labels(name).set(not failed)
         if was != self.ready:
             for told in self.on_change:

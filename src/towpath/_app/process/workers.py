@@ -42,7 +42,8 @@ from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
 from towpath._core.errors import SetupError
-from towpath._telemetry.merging import LABEL, merged
+from towpath._telemetry.merging import merged
+from towpath._telemetry.metric_names import WORKER_RESTARTS
 from towpath._telemetry.metrics import write_exposition
 from towpath._transport.address import UnixPath, bind, place_of
 from towpath._transport.client.connection_backoff import Backoff
@@ -283,7 +284,7 @@ class _Restarts(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The counter `towpath_worker_restarts_total`, by worker."""
-        found = CounterMetricFamily("towpath_worker_restarts", "How often another process took a worker's place.", labels=[LABEL])
+        found = CounterMetricFamily(WORKER_RESTARTS.name, WORKER_RESTARTS.help, labels=WORKER_RESTARTS.labels)
         for worker in self._workers:
             found.add_metric([str(worker.index)], worker.restarts)
         return [found]

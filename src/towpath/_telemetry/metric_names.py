@@ -1,0 +1,80 @@
+"""The metrics that towpath exports, each with its name, kind, labels and meaning. No metric is made of a name that is not here.
+
+The names are those of the exposition without `_total`, which prometheus-client adds to counters. This module imports nothing, so that a
+table of metrics is read without a metrics library.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+
+class MetricName(NamedTuple):
+    """What is known of one metric before it has a sample."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    unit: str
+    """The unit of its values."""
+    help: str
+    """Its HELP in the exposition: one sentence."""
+    series: str
+    """Which series there are, and from when on."""
+
+    @property
+    def exposed(self) -> str:
+        """The name as the exposition has it."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+SERVER_DURATION: Final = MetricName(
+    "rpc_server_call_duration_seconds",
+    "histogram",
+    ("rpc_method", "rpc_response_status_code"),
+    "seconds",
+    "Time from the start of the server's stack to its response or error.",
+    "One for each method and status code that a call has ended with.",
+)
+CLIENT_DURATION: Final = MetricName(
+    "rpc_client_call_duration_seconds",
+    "histogram",
+    ("rpc_method", "rpc_response_status_code"),
+    "seconds",
+    "Time from the start of the client's stack to the response or error, over all attempts.",
+    "One for each method and status code that a call has ended with.",
+)
+DECISIONS: Final = MetricName(
+    "towpath_decisions",
+    "counter",
+    ("rpc_method", "role", "reason", "shadow"),
+    "decisions",
+    "Decisions of the policies, by role and reason.",
+    "One for each method, role and reason, from the first decision on. `rpc_method` is empty for a decision about a connection, and "
+    "`shadow` is `true` for a decision without an effect.",
+)
+READY: Final = MetricName(
+    "towpath_ready",
+    "gauge",
+    ("probe",),
+    "1 or 0",
+    "Whether what the service depends on is there.",
+    "One for each probe of `App.ready`, and for each background work whose end made the service unready.",
+)
+BACKGROUND_DEATHS: Final = MetricName(
+    "towpath_background_deaths",
+    "counter",
+    ("work",),
+    "deaths",
+    "How often background work ended before the service did.",
+    "One for each name of `App.background`, from its start on.",
+)
+WORKER_RESTARTS: Final = MetricName(
+    "towpath_worker_restarts",
+    "counter",
+    ("worker",),
+    "restarts",
+    "How often another process took a worker's place.",
+    "One for each worker of a service with several.",
+)
+
+METRICS: Final = (SERVER_DURATION, CLIENT_DURATION, DECISIONS, READY, BACKGROUND_DEATHS, WORKER_RESTARTS)
+"""Every metric of towpath. A service adds its own to the same registry."""
