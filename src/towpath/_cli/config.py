@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
 
 from cyclopts import Parameter
 
+from towpath._app.vocabulary import variables
+
 if TYPE_CHECKING:
     from towpath._app.settings.service_file import ServiceConfig
 
 DEFAULT: Final = "default"
 
 VARIABLES: Final = {
-    "listen": "TOWPATH_LISTEN",
-    "admin": "TOWPATH_ADMIN",
-    "workers": "TOWPATH_WORKERS",
-    "idempotency": "TOWPATH_IDEMPOTENCY",
-    "quota_store": "TOWPATH_QUOTA_STORE",
-    "trust": "TOWPATH_TRUST",
+    variable.setting.removeprefix("service."): variable.name
+    for variable in variables.VARIABLES
+    if variable.setting.startswith("service.") and variable.setting != "service.insecure"  # which wins only if it is not 0
 }
 """The variables that win over a setting of `[service]` where they are not empty."""
 

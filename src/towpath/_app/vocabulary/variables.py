@@ -1,0 +1,77 @@
+"""The environment variables that towpath reads. A module that reads another one fails a test, which finds them in the sources."""
+
+from typing import Final, NamedTuple
+
+
+class Variable(NamedTuple):
+    """One variable, or all variables whose names begin alike."""
+
+    name: str
+    """The name; one that ends in `_` is the beginning of several."""
+    setting: str
+    """The setting of the service file over which it wins; empty for none."""
+    meaning: str
+    """Its values and what they do, for people."""
+
+
+VARIABLES: Final = (
+    Variable(
+        "TOWPATH_CONFIG",
+        "",
+        "The path of the service file. It wins over the file that the program names, and over `towpath.toml` in the working directory.",
+    ),
+    Variable("TOWPATH_LISTEN", "service.listen", "The address to listen on, such as `127.0.0.1:8080` or `unix:///run/search.sock`."),
+    Variable("TOWPATH_ADMIN", "service.admin", "The address for probes and scrapers, such as `127.0.0.1:9090`."),
+    Variable("TOWPATH_WORKERS", "service.workers", "The number of processes that serve, 1 or more."),
+    Variable(
+        "TOWPATH_INSECURE",
+        "service.insecure",
+        "`1` lets the service speak plaintext beyond this machine. Empty and `0` leave it to the file. It cannot switch off what the file "
+        "switches on.",
+    ),
+    Variable(
+        "TOWPATH_IDEMPOTENCY",
+        "service.idempotency",
+        "The store of answers by idempotency key. An address with a password belongs here rather than into the file.",
+    ),
+    Variable(
+        "TOWPATH_QUOTA_STORE",
+        "service.quota_store",
+        "The store that counts calls for quotas. An address with a password belongs here rather than into the file.",
+    ),
+    Variable(
+        "TOWPATH_TRUST", "service.trust", "The callers whose words are believed. Commas separate the entries of a list: `10.4.0.0/16,unix`."
+    ),
+    Variable(
+        "TOWPATH_TARGET_",
+        "targets.NAME",
+        "The address of the target of that name, in capitals and with `_` for `-`: `TOWPATH_TARGET_FLIGHTS`. "
+        "The target's other settings stay.",
+    ),
+    Variable(
+        "TOWPATH_SETTINGS_",
+        "settings.NAME",
+        "One of the service's own settings: the tables and the field in capitals, joined by `_`: `TOWPATH_SETTINGS_DATABASE_URL`. "
+        "Commas separate the entries of a list.",
+    ),
+    Variable("TOWPATH_PURE", "", "`1` has JSON written in Python, even where the extension in C was built. Empty and `0` do not."),
+    Variable("NO_COLOR", "", "Any value but the empty one keeps colour out of the output of commands (https://no-color.org)."),
+    Variable(
+        "TOWPATH_LISTEN_FD",
+        "",
+        "The file descriptor of a listening socket that the process inherits, in place of an address. A supervisor sets it for one start.",
+    ),
+    Variable(
+        "TOWPATH_NOTIFY_FD",
+        "",
+        "The file descriptor on which the process writes `READY=1` once it serves. A supervisor sets it for one start, and the process "
+        "stops when the other end closes.",
+    ),
+    Variable(
+        "TOWPATH_METRICS_DUMP",
+        "",
+        "The path of the file to which the process writes its metrics when it ends. A supervisor sets it for one start.",
+    ),
+    Variable("TOWPATH_WORKER", "", "The number of this worker among several. The process that starts the workers sets it."),
+)
+"""Every variable, those that people set first. Variables win over the service file where they are not empty."""
