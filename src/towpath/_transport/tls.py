@@ -42,33 +42,34 @@ _Choose = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerTls:
-    """A server's certificate chain and key, in PEM files. With `client_ca` a client has to show a certificate that one of these signed, at
-    each connection anew, with at most one URI among its names.
-
-    `reload_interval` (seconds, default 30) is how often the files are looked at; `handshake_timeout` (seconds, default 10) how long a
-    client may take for its part.
-    """
+    """How a server shows who it is, and whether its clients have to."""
 
     certificate: Path
+    """The PEM file with the server's certificate and its chain."""
     key: Path
+    """The PEM file with the private key of the certificate."""
     client_ca: Path | None = None
+    """The PEM file with the authorities of clients. With it a client has to show a certificate that one of them signed, at each connection
+    anew, with at most one URI among its names. Without it clients show none."""
     reload_interval: float = 30.0
+    """Seconds after which the files are looked at again."""
     handshake_timeout: float = 10.0
+    """Seconds that a client may take for its part of the handshake."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientTls:
     """Whom a channel trusts, and how it identifies itself. The files are looked at before each connection that the channel makes; what was
-    in use stays if they cannot be used, and an error is logged.
-
-    `ca` (PEM) replaces the system's certification authorities; `certificate` and `key` are shown to a server that asks (mutual TLS);
-    `server_name` is the name that the server's certificate must have, if it is not the target's host.
-    """
+    in use stays if they cannot be used, and an error is logged."""
 
     ca: Path | None = None
+    """The PEM file with the authorities that are trusted in place of the system's."""
     certificate: Path | None = None
+    """The PEM file with the certificate that a server is shown which asks for one (mutual TLS)."""
     key: Path | None = None
+    """The PEM file with the private key of the certificate."""
     server_name: str | None = None
+    """The name that the server's certificate must have, if it is not the target's host."""
 
     def context(self) -> ssl.SSLContext:
         """The context of the channel's connections. Raises SetupError for a file that cannot be used."""

@@ -30,6 +30,8 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_backoff: str | None = None
     backoff_multiplier: float | None = None
     retryable_status_codes: tuple[str, ...] | None = None
+    """Codes after which an attempt is repeated although the server may have processed it. This holds for idempotent methods and for calls
+    with an idempotency key. Any other call is tried again only if no handler began with it. Without it UNAVAILABLE alone."""
 
     def policy(self, where: str) -> RetryPolicy:
         """The checked policy. Raises SetupError that names the place `where` and the mistake."""
@@ -47,8 +49,10 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
     max_attempts: int | None = None
     hedging_delay: str | None = None
+    """The time from one attempt to the next. Without it a percentile of recent latencies: all but `extraLoad` of the calls are faster."""
     extra_load: float | None = None
     non_fatal_status_codes: tuple[str, ...] | None = None
+    """Codes of one attempt that let the other attempts go on. Any other error ends the call. Without it UNAVAILABLE alone."""
 
     def policy(self, where: str) -> HedgingPolicy:
         """The checked policy. Raises SetupError that names the place `where` and the mistake."""

@@ -35,21 +35,32 @@ class CallTable(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `[[calls]]`, as the file has it."""
 
     to: str
+    """The method that is called, or a service for all its methods."""
     caller: str | None = msgspec.field(default=None, name="from")
+    """The method that makes the call. Without it each method that is served here."""
     optional: bool = False
+    """Whether the caller answers without this call, too."""
     parallel: bool = False
+    """Whether the call is made at once with the other parallel ones. Calls are made one after another by default."""
     times: int = 1
+    """How often one request makes the call."""
     forward: bool = False
+    """Whether each method of `to` is served here by calling the same method there, as `towpath.forward` does."""
 
 
 class WaiverTable(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `[[waivers]]`, as the file has it."""
 
     rule: str
+    """The rule of the finding, as `towpath check` prints it."""
     path: str
+    """The path of the finding, with `*` and `?` as for names of files."""
     until: date
+    """The last day on which the finding is accepted."""
     owner: str
+    """The person or team that mends it."""
     why: str
+    """Why it is accepted until then."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,8 +41,10 @@ class QuotaTable(msgspec.Struct, frozen=True, kw_only=True):
     """A table of `[quotas]`, as the file has it."""
 
     methods: tuple[str, ...]
+    """The methods that the quota is for, or services for all their methods. Each method counts by itself."""
     per_second: float
     burst: float | None = None
+    """Calls at once after a pause. Without it one second's worth, at least one."""
     shadow: bool = False
 
 
@@ -52,7 +54,9 @@ class BulkheadTable(msgspec.Struct, frozen=True, kw_only=True):
     RENAMED: ClassVar = {"most": "max_concurrent"}
 
     methods: tuple[str, ...]
+    """The methods that share the bulkhead, or services for all their methods."""
     max_concurrent: int
+    """Calls under way at once, of all these methods together."""
     shadow: bool = False
 
 

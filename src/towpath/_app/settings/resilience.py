@@ -54,6 +54,7 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A table `breaker` of a target, as the file has it."""
 
     mode: Mode = "on"
+    """Whether calls keep away from an endpoint that fails, with "shadow" are only counted, or neither."""
     failures: int | None = None
     ratio: float | None = None
     min_calls: int | None = None
@@ -66,6 +67,7 @@ class ThrottleSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A table `throttle` of a target, as the file has it."""
 
     mode: Mode = "on"
+    """Whether fewer calls are sent to a target that rejects many, with "shadow" are only counted, or neither."""
     headroom: float | None = None
     max_share: float | None = None
     min_calls: int | None = None

@@ -159,8 +159,10 @@ class Http1Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[service.http1]`, as the file has it."""
 
     max_header_fields: int | None = None
+    """Fields that the head of a request may have."""
     overhead_burst: int | None = None
     overhead_per_second: float | None = None
+    """Such requests and pieces a second, on average."""
 
 
 class Http2Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,8 +173,10 @@ class Http2Settings(msgspec.Struct, frozen=True, kw_only=True):
     connection_window: int | None = None
     max_frame_size: int | None = None
     reset_burst: int | None = None
+    """Calls that a client may take back at once before they are answered. Only those count that exceed half of its calls."""
     resets_per_second: float | None = None
     overhead_burst: int | None = None
+    """Frames that a client may send at once beside what its calls need (see `docs/howto/floods.md`)."""
     overhead_per_second: float | None = None
 
 
@@ -180,9 +184,13 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The table `[service.admission]`, as the file has it."""
 
     mode: AdmissionMode = "on"
+    """Whether an overloaded server rejects calls, with "shadow" only counts those that it would reject, or neither."""
     initial_limit: int | None = None
+    """Calls of a method that may be under way while the event loop is late, before anything was learnt."""
     min_limit: int | None = None
+    """The limit never learns to be less."""
     max_limit: int | None = None
+    """The limit never learns to be more. Calls that were under way while the loop was in time stay allowed even so."""
     max_queue_length: int | None = None
     target: str | None = None
     interval: str | None = None
@@ -230,8 +238,12 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of `[service]` that make its `ServerOptions`."""
 
     header_limit: int | None = None
+    """Bytes that the header fields of a request may have, over HTTP/1.1 and HTTP/2."""
     compression: CompressionSetting = "off"
+    """The compression of answers to callers that accept it."""
     max_timeout: str = OFF
+    """The longest timeout that a caller gets: a duration for unary calls, or "contract" for what each method's contract declares. With
+    "off" a caller gets what it asks for."""
     connections: ConnectionSettings = ConnectionSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
     http1: Http1Settings = Http1Settings()

@@ -63,11 +63,7 @@ Plaintext is spoken on the loopback address alone, unless `service.insecure = tr
 behind a mesh's sidecar. A service without a configured address listens on a free port of 127.0.0.1. An unknown key or an unusable value is
 a SetupError that names file and field; nothing is guessed.
 
-Variables win over the file: TOWPATH_CONFIG (the path of the file), TOWPATH_LISTEN, TOWPATH_ADMIN, TOWPATH_WORKERS, TOWPATH_TARGET_<NAME>,
-TOWPATH_IDEMPOTENCY, TOWPATH_QUOTA_STORE, TOWPATH_TRUST and TOWPATH_SETTINGS_<NAME>. An address that holds a password belongs in a variable.
-Four variables belong to one start of one process and have no setting in a file: TOWPATH_LISTEN_FD (an inherited listening socket),
-TOWPATH_NOTIFY_FD (where to say READY=1), TOWPATH_METRICS_DUMP (where to write the metrics at exit) and TOWPATH_WORKER (the number of this
-worker)."""
+Variables win over the file: `towpath._app.vocabulary.variables` has them. An address that holds a password belongs in a variable."""
 
 import os
 from collections.abc import Mapping
@@ -129,6 +125,7 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     listen: str | None = None
     contracts: tuple[str, ...] = ()
     admin: str | None = None
+    """The address for probes and scrapers. Without it there is none."""
     settle: str | None = None
     grace: str | None = None
     reflection: Readers = "trusted"
@@ -144,21 +141,29 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     insecure: bool = False
     trust: str | tuple[str, ...] | None = None
     settings: str = ""
+    """The class of `[settings]`, as `module:Class`, for `towpath config` and `towpath doctor`."""
     workers: int = 1
     owns: tuple[str, ...] = ()
+    """The data for which this service alone has the truth, for `towpath check`."""
     serves: tuple[str, ...] | None = None
+    """The services that are served here, for `towpath check`. Without it the calls tell."""
     tls: ServerTlsSettings | None = None
 
 
 class _Name(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
+    """The full name of a service. Without it the entry is for every method."""
     method: str = ""
+    """The name of a method. Without it the entry is for every method of the service."""
 
 
 class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: tuple[_Name, ...]
     timeout: str | None = None
+    """The time for a call with all its attempts. Without it the contract decides."""
     criticality: str | None = None
+    """How important the calls are: "CRITICAL_PLUS", "CRITICAL", "SHEDDABLE_PLUS" or "SHEDDABLE". An overloaded server sheds the last
+    first."""
     retry_policy: RetrySettings | None = None
     hedging_policy: HedgingSettings | None = None
     fallback: FallbackSettings | None = None

@@ -136,25 +136,36 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A table of `[targets]`, as the file has it."""
 
     address: str
+    """What the service calls: "127.0.0.1:8082", "dns:///flights:8081", "static:///a:1,b:2" or "unix:///run/flights.sock"."""
     protocol: str | None = None
     balancer: str | None = None
     health_service: str | None = None
+    """The service whose health each server is asked by `grpc.health.v1`, by its full name; "" for that of the whole server. A server that
+    is not serving gets no calls. Without it no server is asked."""
     subset_size: int | None = None
+    """How many endpoints to use. Without it all of them."""
     subset_client: int | None = None
     slow_start: str | None = None
     max_connections: int | None = None
     connect_timeout: str | None = None
     max_age: str | None = None
+    """When a connection is replaced, give or take a tenth, so that clients find new servers behind one address; or "off"."""
     resolve_interval: str | None = None
     keepalive_time: str | None = None
+    """The silence after which a connection is pinged that had calls in that time; it is cut if it does not answer. With "off", the default,
+    a connection is pinged only once two calls in a row had no answer."""
     keepalive_timeout: str | None = None
     message_limit: int | str | None = None
+    """Bytes that a response message may have, before and after decompression."""
     header_limit: int | None = None
+    """Bytes that the header fields of a response may have."""
     compression: CompressionSetting = "off"
+    """The compression of requests."""
     methods: dict[str, MessageTable] = {}
     http2: ClientHttp2Settings = ClientHttp2Settings()
     connection_backoff: ConnectionBackoffSettings = ConnectionBackoffSettings()
     outlier_detection: bool | OutlierDetectionSettings = True
+    """Whether endpoints are left out for a while whose answers are much worse than those of the others. It needs five endpoints or more."""
     breaker: Mode | BreakerSettings = "on"
     throttle: Mode | ThrottleSettings = "on"
     retry_budget: BudgetSettings = BudgetSettings()

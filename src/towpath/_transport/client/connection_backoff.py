@@ -9,7 +9,7 @@ _NEEDED: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """Seconds between attempts to connect: `initial`, times `factor` after each failure up to `most`, give or take `jitter` of it.
+    """The pauses between attempts to connect.
 
     The formula is gRPC's (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), which begins at 1 s and goes to 120 s. Here
     0.1 and 10: an endpoint that restarts is back soon, and two minutes of not looking are an outage of their own. A call that finds no
@@ -17,9 +17,13 @@ class Backoff:
     """
 
     initial: float = 0.1
+    """Seconds before the second attempt to connect."""
     factor: float = 1.6
+    """How many times longer each further pause is."""
     jitter: float = 0.2
+    """The share of a pause by which it may be longer or shorter."""
     most: float = 10.0
+    """Seconds of the longest pause, before the jitter."""
 
     def delay(self, failures: int, source: random.Random) -> float:
         """How long to wait after the last of `failures` in a row, at least one."""

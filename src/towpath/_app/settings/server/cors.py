@@ -29,6 +29,7 @@ class CorsSettings(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     methods: tuple[str, ...] = DEFAULT_METHODS
     headers: tuple[str, ...] = ()
+    """The headers that a page may send beside those of the protocols, such as `authorization`; or `*` alone, for every header."""
     credentials: bool = False
     max_age: str | None = None
 

@@ -20,19 +20,24 @@ from towpath._core.outcome import BLAMES_SERVER, Outcome
 class Ejection:
     """Times in seconds; the defaults are gRPC's.
 
-    Every `interval` (10) endpoints are compared if at least `hosts` (5) of them had `requests` (100) calls each; one whose success rate is
-    below the mean by more than `sigmas` (1.9) standard deviations is ejected for `base_time` (30) times how often it was, at most
-    `most_time` (300). An interval that it spends in use takes one back. No more are ejected once `most_share` (0.1) of all are out, so the
-    first always may be, and the last may exceed the share: A50's rule. Raises SetupError for what cannot be meant.
+    Endpoints are compared by their success rates, and one that is much worse than the others gets no calls for a while. Raises SetupError
+    for what cannot be meant.
     """
 
     interval: float = 10.0
+    """Seconds from one comparison of the endpoints to the next."""
     base_time: float = 30.0
+    """Seconds for which an endpoint is ejected, times how often it was. An interval that it spends in use takes one time back."""
     most_time: float = 300.0
+    """Seconds for which an endpoint is ejected at most."""
     most_share: float = 0.1
+    """The share of the endpoints at which no more are ejected. The first may always be, and the last may exceed the share: A50's rule."""
     hosts: int = 5
+    """Endpoints that need enough calls in an interval for a comparison."""
     requests: int = 100
+    """Calls in an interval that are enough."""
     sigmas: float = 1.9
+    """Standard deviations below the mean success rate at which an endpoint is ejected."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

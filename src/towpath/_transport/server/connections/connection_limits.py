@@ -49,45 +49,41 @@ NO_FILE_LEFT: Final = "NO_FILE_DESCRIPTOR_LEFT"
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """`total` (10,000) and `per_peer` (None: any number, since a proxy is one peer) bound the connections that are open at once. `total` is
-    less where the process may not have as many files open: an eighth of its limit (RLIMIT_NOFILE, 32 at the least) stays its own. At the
-    total a new connection takes the place of one that has never asked anything, else of the one that has asked nothing for longest; where
-    calls are under way on all of them, and beyond `per_peer`, it is closed without a word.
-
-    Seconds: `head_timeout` (20) is for what a client has to say before anything can be done for it: its first bytes, the preface and
-    settings of HTTP/2, the head of a request, once it has begun, and any other frame but those of a body. `unused_timeout` (300, None:
-    any) is after how long a connection is let go that has been opened and asked nothing, `idle_timeout` (3600, None: any) after how long
-    one on which calls were made and none is under way. `max_age` (None: any) is after how long one is drained, give or take a tenth. In
-    each case a client of HTTP/2 hears of it by GOAWAY, calls under way finish, and later ones go over a new connection.
-
-    `keepalive_time` (300, None: never) is how often a client of HTTP/2 with calls under way is pinged, and `keepalive_timeout` (300) how
-    long nothing may come after that, until its calls are cancelled and its connection is closed. A client that vanished without a word
-    would hold its place and its handlers for good, where something on the way acknowledges in its stead; TCP itself finds the others. Both
-    are an eighth of that while connections are refused, since there are calls under way on all of the total.
-
-    `body_timeout` (60, None: any) is for a request that is one message to come whole, with a second more for each 500 bytes of it that have
-    come. Its call ends with DEADLINE_EXCEEDED then, if its own deadline has not come before. Requests that are streams have no such limit.
-    Where a new connection needs the place, one on which nothing but such requests are under way has an eighth of it, and one over HTTP/1.1
-    on whose stream of requests nothing comes has 30 s.
-    `unread_timeout` (240, None: any) is how long a client may read nothing of what waits for it in the server, beyond what the system's
-    buffers hold; then it is cut. It is an eighth of that, 30 s, while more than 8 clients read nothing, or if a new connection needs the
-    place. A stream whose consumer pauses does not count, as long as its client reads on for its other streams.
-
-    `max_buffered` (32 MiB) is how many bytes are kept for all connections together: see
-    `towpath._transport.server.connections.buffer_budget`.
-    """
+    """How many connections a server has, and how long each may be slow, silent or unused. A connection over HTTP/2 that is let go hears of
+    it by GOAWAY: calls under way finish, and later ones go over a new connection."""
 
     total: int = 10_000
+    """Connections that are open at once. It is less where the process may not have as many files open: an eighth of its limit
+    (RLIMIT_NOFILE), 32 at the least, stays its own. At the total a new connection takes the place of one that has never asked anything,
+    else of the one that has asked nothing for longest. Where calls are under way on all of them, the new one is closed without a word."""
     per_peer: int | None = None
+    """Connections of one host that are open at once, beyond which a new one is closed without a word. Without it any number, since a proxy
+    is one host."""
     max_age: float | None = None
+    """Seconds after which a connection is let go, give or take a tenth, so that clients find new servers. Without it any age."""
     head_timeout: float = 20.0
+    """Seconds for what a client has to say before anything can be done for it: its first bytes, the preface and settings of HTTP/2, the
+    head of a request, once it has begun, and any other frame but those of a body."""
     unused_timeout: float | None = 300.0
+    """Seconds after which a connection is let go on which nothing was ever asked."""
     idle_timeout: float | None = 3600.0
+    """Seconds after which a connection is let go on which calls were made and none is under way."""
     keepalive_time: float | None = 300.0
+    """Seconds between two pings of a client of HTTP/2 with calls under way. A client that vanished without a word would hold its place and
+    its handlers for good, where something on the way acknowledges in its stead. It is an eighth of that while connections are refused."""
     keepalive_timeout: float = 300.0
+    """Seconds without an answer to a ping after which the client's calls are cancelled and its connection is closed. It is an eighth of
+    that while connections are refused."""
     body_timeout: float | None = 60.0
+    """Seconds for a request that is one message to come whole, and a second more for each 500 bytes of it that have come. Its call ends
+    with DEADLINE_EXCEEDED then. Requests that are streams have no such limit. Where a new connection needs the place, one on which nothing
+    but such requests are under way has an eighth of it, and one over HTTP/1.1 on whose stream of requests nothing comes has 30 s."""
     unread_timeout: float | None = 240.0
+    """Seconds for which a client may read nothing of what waits for it in the server, before it is cut. It is an eighth of that while more
+    than 8 clients read nothing, or if a new connection needs the place. A stream whose consumer pauses does not count, as long as its
+    client reads on for its other streams."""
     max_buffered: int = 32 * 1024 * 1024
+    """Bytes that are kept for all connections together, of requests in part and of answers that are not read."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a limit that lets nobody in."""
