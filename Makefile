@@ -114,7 +114,7 @@ check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graph of Skyline's s
 
 check-docs: $(DEV) ## Is the reference what the source says (mend: make reference), and does the site build without a warning?
 	$(call title,documentation)
-	@$(PY) tools/reference.py --check || { echo "mend it with: make reference"; exit 1; }
+	@$(PY) -m tools.reference --check || { echo "mend it with: make reference"; exit 1; }
 	@$(MAKE) docs
 
 ##@ Upkeep
@@ -126,7 +126,7 @@ snapshot: $(DEV) ## Accept today's public names (tests/architecture/public_names
 	@$(PY) -m tests.architecture.public_names
 
 reference: $(DEV) ## Write docs/reference from the source
-	@$(PY) tools/reference.py
+	@$(PY) -m tools.reference
 
 lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
 	@VENV=$(VENV) tools/lock.sh

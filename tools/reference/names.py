@@ -1,23 +1,11 @@
-"""Writes docs/reference from the source: every public name with its signature and docstring, and every command with its options.
+"""The pages of public names: each name with its signature and docstring, as griffe reads them from the source."""
 
-`python tools/reference.py` writes the pages, and with `--check` it only says whether they are what the source says; both need the packages
-of requirements/dev.lock. A public name without a docstring is an error, since its place in the reference would be empty.
-"""
-
-import argparse
 import inspect
 import re
-import sys
 from collections.abc import Iterable, Iterator
-from importlib import import_module
-from pathlib import Path
 from typing import Final, cast
 
 import griffe
-from cyclopts import App
-
-ROOT: Final = Path(__file__).resolve().parent.parent
-PAGES: Final = ROOT / "docs" / "reference"
 
 AUDIENCES: Final = {
     "services.md": ("Names for services and clients", ("towpath", "towpath.transport")),
@@ -34,26 +22,11 @@ AUDIENCES: Final = {
 }
 """The pages of names: their titles and the public modules that each of them is about."""
 
+PORTS: Final = frozenset({"claim", "complete", "release"})
+"""The methods of `IdempotencyStore`, which explains them for each store."""
+
 LINE: Final = 80
 """Signatures that are longer than this many characters are written with one parameter in each line."""
-
-
-class Undocumented(Exception):
-    """Public names without a docstring; its text lists them."""
-
-
-def pages() -> dict[Path, str]:
-    """Every page by its path. Raises Undocumented."""
-    library = cast("griffe.Module", griffe.load("towpath", search_paths=[ROOT / "src"]))
-    missing: list[str] = []
-    written = {PAGES / file: names_page(library, title, modules, missing) for file, (title, modules) in AUDIENCES.items()}
-    if missing:
-        raise Undocumented("\n".join(missing))
-    written[PAGES / "command-line.md"] = commands_page()
-    return written
-
-
-# --------------------------------------------------------------------------------------------------------------- names
 
 
 def names_page(library: griffe.Module, title: str, modules: Iterable[str], missing: list[str]) -> str:
@@ -89,6 +62,7 @@ def entry(found: griffe.Object | griffe.Alias, path: str, missing: list[str]) ->
     parts.append(f"{text(thing)}\n")
     if isinstance(thing, griffe.Class):
         parts += members(thing)
+        missing += undocumented(thing, path)
     return "\n".join(parts)
 
 
@@ -116,6 +90,15 @@ def members(thing: griffe.Class) -> Iterator[str]:
         elif isinstance(member, griffe.Attribute):
             kind = f": {member.annotation}" if member.annotation is not None else ""
             yield f"**`{name}{kind}`**\n\n{text(member)}\n"
+
+
+def undocumented(thing: griffe.Class, path: str) -> list[str]:
+    """The public methods of a class without a docstring, but for those of a port."""
+    return [
+        f"{path}.{name}"
+        for name, member in thing.members.items()
+        if isinstance(member, griffe.Function) and member.docstring is None and not name.startswith("_") and name not in PORTS
+    ]
 
 
 def definition(function: griffe.Function, name: str) -> str:
@@ -164,46 +147,3 @@ def text(thing: griffe.Object) -> str:
 def code(source: str) -> str:
     """A block of Python."""
     return f"```python\n{source}\n```\n"
-
-
-# ------------------------------------------------------------------------------------------------------------ commands
-
-
-def commands_page() -> str:
-    """The page of the command line, which is what `towpath COMMAND --help` says."""
-    from towpath._cli.main import COMMANDS  # noqa: PLC0415 - after the names, so that a page of names needs no command line
-
-    app = App(name="towpath", help="The golden path for Python services.", version_flags=[], help_flags=[])
-    for name, (where, _) in COMMANDS.items():
-        module, _, function = where.partition(":")
-        app.command(getattr(import_module(module), function), name=name)
-    generated = app.generate_docs(output_format="markdown", recursive=True, heading_level=2)
-    _, _, body = generated.partition("**Commands**:\n")
-    return f"# The command line\n\n{body.strip().replace('<', '&lt;')}\n"
-
-
-# --------------------------------------------------------------------------------------------------------------- files
-
-
-def main() -> int:
-    """Write the pages or, with `--check`, compare them. The exit status is 1 where a page is not what the source says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page would change")
-    check = cast("bool", parser.parse_args().check)
-    try:
-        written = pages()
-    except Undocumented as error:
-        sys.stderr.write(f"error: these public names have no docstring:\n{error}\n")
-        return 1
-    stale = [path for path, content in written.items() if not path.is_file() or path.read_text() != content]
-    if check:
-        sys.stderr.writelines(f"{path.relative_to(ROOT)} is not what the source says\n" for path in stale)
-        return 1 if stale else 0
-    PAGES.mkdir(exist_ok=True)
-    for path in stale:
-        path.write_text(written[path])
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
