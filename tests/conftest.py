@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.ports import free_port
+from tests.tracing import Tracing
 from tests.watchdog import Watchdog, limit_of
 from towpath._core import service
 
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watchdog(), "watchdog")
+    config.pluginmanager.register(Tracing(), "tracing")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -115,7 +115,6 @@ class Caller:
                 assert (answer.id, len(answer.payload)) == (name, size)
 
 
-@pytest.mark.no_cover  # what a run meets is never the same
 @pytest.mark.parametrize("seed", [20261124])
 async def test_every_call_ends_within_its_deadline_with_a_status_that_is_true(seed: int) -> None:
     ledger = Ledger()

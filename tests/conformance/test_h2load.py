@@ -14,7 +14,6 @@ from towpath._wire.grpc.framing import frame
 CALLS = 100_000
 
 
-@pytest.mark.no_cover  # with it each of them takes three times as long
 @pytest.mark.timeout(1800)
 async def test_a_hundred_thousand_calls_none_failed(tmp_path: Path) -> None:
     h2load = needed("h2load", "nghttp2-client")

@@ -14,6 +14,8 @@ from towpath._wire.connect.unary import ConnectUnaryDialect
 from towpath._wire.grpc.framing import MessageReader
 from towpath._wire.pieces import Pieces, keep_small
 
+pytestmark = pytest.mark.untraced
+
 _SIZE = 60_000
 _LIMIT = 4 << 20
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import hpack
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -11,6 +12,8 @@ from towpath._wire.hpack import Decoder, Encoder, HeaderBlock, HeaderListTooLarg
 from towpath._wire.hpack.integers import encode_integer
 from towpath._wire.hpack.static_table import FIRST_DYNAMIC_INDEX, STATIC_TABLE
 from towpath._wire.http.fields import Field
+
+pytestmark = pytest.mark.untraced
 
 LARGEST_TABLE = 8192
 LIST_LIMIT = 2000

@@ -266,6 +266,7 @@ def ended(end: End, call: Call) -> bool:
     return any(event[0] == "trailers" or (event[0] in ("head", "data") and event[-1] is True) for event in mine)
 
 
+@pytest.mark.untraced
 @pytest.mark.timeout(STEPS / 100)
 def test_a_conversation_loses_nothing() -> None:
     run_state_machine_as_test(

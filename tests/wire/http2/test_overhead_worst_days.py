@@ -25,6 +25,8 @@ from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import ACK, PING, PRIORITY, Setting, frame, rst_stream, settings, window_update
 from towpath._wire.http2.states import ConnectionState
 
+pytestmark = pytest.mark.untraced
+
 MANY = 10_000
 HEAD = block(*REQUEST)
 PROBE = frame(PING, 0, 0, b"bdp ping")

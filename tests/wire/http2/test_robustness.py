@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from tests.wire.http2.recording import (
 from towpath._wire.http2 import ClientConnection, ErrorCode, ServerConnection, frames
 from towpath._wire.http2.frames import PREFACE, RST_STREAM, Setting
 from towpath._wire.http2.states import ConnectionState
+
+pytestmark = pytest.mark.untraced
 
 GREETING = PREFACE + frames.settings([(Setting.INITIAL_WINDOW_SIZE, 100_000), (Setting.HEADER_TABLE_SIZE, 100)])
 
