@@ -9,12 +9,11 @@ from labs.experiments.do_no_harm.experiment import SITUATIONS, compare, holds
 def test_no_situation_is_made_worse(name):
     comparison = compare(0, name)
     assert holds(SITUATIONS[name], [comparison]), (comparison.stack.failed, comparison.bare.failed, comparison.stack.attempts)
+    assert comparison.stack.calls == comparison.bare.calls > 100
 
 
-def test_there_are_twenty_situations_with_calls_on_both_sides():
+def test_there_are_twenty_situations():
     assert len(SITUATIONS) == 20
-    comparison = compare(1, "rolling restart")
-    assert comparison.stack.calls == comparison.bare.calls > 1000
 
 
 def test_effects_that_are_repeated_without_keys_are_seen():

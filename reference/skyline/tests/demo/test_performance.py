@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from skyline.demo.__main__ import main
+
 DEMO = [sys.executable, "-m", "skyline.demo"]
 ENDLESS = [*DEMO, "--calls", "10000000"]
 
@@ -113,11 +115,11 @@ def test_missing_data_is_said_before_anything_starts() -> None:
 
 @pytest.mark.parametrize("option", ["--calls", "--concurrency"])
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
-def test_a_count_that_is_none_is_refused(option: str, value: str) -> None:
-    played = run(f"{option}={value}")
-    assert played.returncode == 2
-    assert option in played.stderr
-    assert "Traceback" not in played.stderr
+def test_a_count_that_is_none_is_refused(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"{option}={value}"])
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
