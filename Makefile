@@ -2,6 +2,8 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where this is set, as in many containers, each of the thousand processes that tests start would compile towpath anew: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Each version that PYTHON asks for, here or in the environment, has a virtual environment of its own: .venv-3.14, for one. Without PYTHON
 # tools/python.sh finds an interpreter for .venv.
