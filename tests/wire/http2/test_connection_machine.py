@@ -1,7 +1,7 @@
 """Client and server in conversation, as a state machine that Hypothesis drives: streams interleave as they like, bytes arrive in any
 pieces, either side stops reading or resets, and still each receives what the other sent, in order, and nothing else.
 
-TOWPATH_FUZZ_STEPS says how many steps are taken; 100,000 without it. A long run, of some minutes, to be done after a change to the wire:
+TOWPATH_FUZZ_STEPS says how many steps are taken; 50,000 without it. A long run, of some minutes, to be done after a change to the wire:
 
     TOWPATH_FUZZ_STEPS=3000000 make test ARGS="tests/wire/http2/test_connection_machine.py"
 """
@@ -28,7 +28,7 @@ from towpath._wire.hpack import literal
 from towpath._wire.http2 import ErrorCode, Limits, Stream
 from towpath._wire.http2.states import AFTER_SEND_FRAME, IDLE, ILLEGAL, ConnectionState
 
-STEPS = int(os.environ.get("TOWPATH_FUZZ_STEPS", "100000"))
+STEPS = int(os.environ.get("TOWPATH_FUZZ_STEPS", "50000"))
 STEPS_AT_ONCE = 100
 
 LIMITS = (
