@@ -70,3 +70,14 @@ def test_bindings_are_skipped_and_imports_prefixed_by_flags(capsys, contract):
     output = capsys.readouterr()
     assert "warning: till.v1.TillService/Say: path 'v1' does not begin with /; the binding is left out" in output.err
     assert "from a.gen.till.v1 import till_pb2" in Path("src/a/gen/till/v1/till_towpath.py").read_text("utf-8")
+
+
+def test_a_package_is_made_with_its_version(capsys):
+    from towpath._cli.main import main
+
+    command = ["gen", "--package", "till-contracts", "--version", "1.4.0", "--out", "dist/till", "proto"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "build it with: uv build dist/till, or: python -m build dist/till"
+    assert 'version = "1.4.0"' in Path("dist/till/pyproject.toml").read_text("utf-8")
+    assert main([*command, "--check"]) == 0
+    assert capsys.readouterr().out == "10 files are up to date in dist/till\n"

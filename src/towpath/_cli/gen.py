@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._contracts.codegen.generator import GenerateOptions, GenerateResult
 
 
 def gen(
@@ -17,6 +20,8 @@ def gen(
     ship_protos: Annotated[bool, Parameter(negative="")] = False,
     import_prefix: str = "",
     skip_bindings: Annotated[bool, Parameter(negative="")] = False,
+    package: Annotated[str | None, Parameter(negative="")] = None,
+    version: Annotated[str | None, Parameter(negative="")] = None,
 ) -> int:
     """Compile .proto files to messages and typed services.
 
@@ -36,6 +41,10 @@ def gen(
         Package that OUT is, such as shop.gen, if OUT itself is not on Python's path; for contracts whose names other packages have.
     skip_bindings
         Leave out bindings of google.api.http that cannot be served, with a warning, instead of refusing their contract.
+    package
+        Make OUT a package of this name, such as shop-contracts, that can be built, installed, and imported from by Python and contracts.
+    version
+        Version of the package; without it, that of the newest release in git, a tag such as v1.4.0, whose contracts these are.
     """
     # Only this command needs protoc and descriptors, and `towpath --help` should not wait for them.
     from towpath._contracts.codegen.generator import GenerateOptions, generate
@@ -48,17 +57,25 @@ def gen(
         ship_protos=ship_protos,
         import_prefix=import_prefix,
         skip_bindings=skip_bindings,
+        package=package,
+        version=version,
     )
-    result = generate(options)
+    return _report(generate(options), options)
+
+
+def _report(result: "GenerateResult", options: "GenerateOptions") -> int:
+    """Print what was done, and return the exit status."""
     for warning in result.warnings:
         print(warning, file=sys.stderr)
     for path in result.written:
-        print(f"{'differs' if check else 'wrote'} {path}")
+        print(f"{'differs' if options.check else 'wrote'} {path}")
     for path in result.removed:
-        print(f"{'left over' if check else 'removed'} {path}")
+        print(f"{'left over' if options.check else 'removed'} {path}")
     if result.up_to_date:
-        print(f"{len(result.unchanged)} files are up to date in {out}")
-    elif check:
+        print(f"{len(result.unchanged)} files are up to date in {options.out}")
+    elif options.check:
         print("generated code is not what the contracts say; run the same command without --check", file=sys.stderr)
         return 1
+    if options.package is not None and not options.check:
+        print(f"build it with: uv build {options.out}, or: python -m build {options.out}")
     return 0

@@ -1,13 +1,13 @@
 """Where generated modules are imported from, and the imports in protoc's output made to say so.
 
-protoc derives the name of a module from that of its contract: `types/v1/a.proto` becomes `types.v1.a_pb2`. Two things can make that name
-wrong. The modules of towpath's own contracts are packaged below `towpath._gen` (`own_package`). And a user's modules can be put into a
-package, by an import prefix, so that their names do not meet those of other packages: with the prefix `shop.gen` the module is
-`shop.gen.types.v1.a_pb2`.
+protoc derives the name of a module from that of its contract: `types/v1/a.proto` becomes `types.v1.a_pb2`. Three things can make that name
+wrong. The modules of towpath's own contracts are packaged below `towpath._gen` (`own_package`). A user's modules can be put into a package,
+by an import prefix, so that their names do not meet those of other packages: with the prefix `shop.gen` the module is
+`shop.gen.types.v1.a_pb2`. And the modules of an installed package of contracts are in that package (`installed_contracts`).
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from towpath._contracts import naming, own_package
@@ -22,25 +22,28 @@ _STAR: Final = re.compile(r"^from (?P<module>[\w.]+) import \*$", re.MULTILINE)
 
 
 class ModuleNames:
-    """The names of the modules in `generated`, which are as protoc derives them, with `prefix` in front, and of all other modules. Raises
-    SetupError for a prefix that is no name of a package."""
+    """The names of the modules in `generated`, which are as protoc derives them, with `prefix` in front, and of all other modules.
+    `installed` has the package of each module that an installed package of contracts has. Raises SetupError for a prefix that is no name of
+    a package."""
 
-    def __init__(self, generated: Collection[str] = (), prefix: str = "") -> None:
+    def __init__(self, generated: Collection[str] = (), prefix: str = "", installed: Mapping[str, str] | None = None) -> None:
         if prefix and not naming.is_nameable(prefix):
             raise SetupError(
                 f"--import-prefix {prefix!r} is no name of a Python package; write names with dots between them, as in shop.gen"
             )
-        self._generated = frozenset(generated)
-        self._prefix = f"{prefix}." if prefix else ""
+        self._packages = {**(installed or {}), **dict.fromkeys(generated, prefix)}
 
     def importable(self, module: str) -> str:
         """The name under which the generated `module` can be imported."""
-        return f"{self._prefix}{module}" if module in self._generated else own_package.importable(module)
+        package = self._packages.get(module)
+        if package is None:
+            return own_package.importable(module)
+        return f"{package}.{module}" if package else module
 
     def rewrite(self, text: str) -> str:
         """A generated `_pb2.py` or `_pb2.pyi` whose imports lead to where modules are."""
         text = own_package.rewrite_imports(_STAR.sub(_looked_up, _ODD.sub(_by_text, text)))
-        if not self._prefix:
+        if not any(self._packages.values()):
             return text
         text = _FROM.sub(self._from, _IMPORT.sub(self._import, text))
         for pattern in (_LOOKED_UP, _BUILT):
@@ -48,15 +51,13 @@ class ModuleNames:
         return text
 
     def _import(self, match: re.Match[str]) -> str:
-        if match["name"] not in self._generated:
-            return match[0]
-        return f"from {self._prefix[:-1]} import {match['name']}{match['rest']}"
+        package = self._packages.get(match["name"])
+        return f"from {package} import {match['name']}{match['rest']}" if package else match[0]
 
     def _from(self, match: re.Match[str]) -> str:
-        package = match["package"]
-        if f"{package}.{match['name']}" in self._generated or package in self._generated:
-            return f"from {self._prefix}{package} import {match['name']}"
-        return match[0]
+        within = match["package"]
+        package = self._packages.get(f"{within}.{match['name']}") or self._packages.get(within)
+        return f"from {package}.{within} import {match['name']}" if package else match[0]
 
 
 def _by_text(match: re.Match[str]) -> str:

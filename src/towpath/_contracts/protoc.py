@@ -70,7 +70,8 @@ def fault(output: str, roots: Sequence[Path]) -> SetupError:
             return ContractError(
                 f'import "{imported["file"]}" was not found',
                 location=location,
-                hint=f"imports start from {searched}; correct the name, or add the root that has it with --proto-root",
+                hint=f"imports start from {searched}; correct the name, add the root that has it with --proto-root, or install the "
+                "package of contracts that has it",
             )
         return ContractError(match["message"].rstrip("."), location=location, hint=_hint(match["message"]))
     return SetupError(f"protoc failed: {output.strip() or 'it said nothing'}")

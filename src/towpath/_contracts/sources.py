@@ -2,7 +2,8 @@
 
 A contract is known by its name below a root (`echo/v1/echo.proto` below `proto`): others import it by that name, and its generated module
 goes there. Some imports need no flag: towpath's options, what the googleapis-common-protos package has (google/api, google/rpc,
-google/type, google/longrunning), and google/protobuf from the compiler itself. Nothing is fetched from a network.
+google/type, google/longrunning), google/protobuf from the compiler itself, and the contracts of installed packages that say that they have
+some (`installed_contracts`). Nothing is fetched from a network.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from towpath._contracts.diagnostics import ContractError, SourceLocation
+from towpath._contracts.installed_contracts import installed_contracts
 from towpath._core.errors import SetupError
 
 OWN_MODULES: Final = Path(__file__).parent.parent / "_gen"
@@ -98,13 +100,23 @@ def find_sources(paths: Sequence[Path], roots: Sequence[Path]) -> tuple[Source, 
 
 
 def include_arguments(roots: Sequence[Path]) -> list[str]:
-    """The flags that tell protoc of `roots` and of the contracts that come with towpath. Earlier wins: a contract may carry its own copy of
-    an import."""
+    """The flags that tell protoc of `roots`, of the contracts that come with towpath, and of those of installed packages. Earlier wins: a
+    contract may carry its own copy of an import."""
     arguments = [f"-I{root}" for root in (*roots, OWN_MODULES)]
     for directory in _google_directories():
         # googleapis-common-protos carries this contract under another name; its module, and everybody's import, have this one.
         arguments += [f"-I{_OPERATIONS}={directory}/longrunning/operations_proto.proto", f"-Igoogle={directory}"]
-    return arguments
+    return [*arguments, *(f"-I{package.root}" for package in installed_contracts())]
+
+
+def owner_of_common(name: str) -> str:
+    """The distribution that every service has and that has the contract `name`, such as towpath; empty for all other contracts."""
+    if name.startswith("google/protobuf/"):
+        return "protobuf"
+    if (OWN_MODULES / name).is_file():
+        return "towpath"
+    common = any(Path(directory, name.removeprefix("google/")).is_file() for directory in _google_directories())
+    return "googleapis-common-protos" if name == _OPERATIONS or (common and name.startswith("google/")) else ""
 
 
 def _google_directories() -> Iterator[str]:

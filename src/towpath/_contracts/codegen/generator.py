@@ -2,7 +2,8 @@
 
 For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` if it has services. Everything is worked out before anything
 is written, so a faulty contract leaves the output as it was. Only files that differ are touched, and none that was not generated. Modules
-of contracts that are only imported are not written: they belong to the owner of those contracts.
+of contracts that are only imported are not written: they belong to the owner of those contracts. With a name of a package the output is a
+project that can be built and installed (`contract_package`).
 """
 
 import errno
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 from towpath._contracts import naming
+from towpath._contracts.codegen.contract_package import ContractPackage, contract_package
 from towpath._contracts.codegen.emitter import emit
-from towpath._contracts.codegen.leftovers import find_leftovers, refuse_to_overwrite
+from towpath._contracts.codegen.leftovers import find_leftovers, find_package_leftovers, refuse_to_overwrite
 from towpath._contracts.codegen.output import remove_abandoned, write_files
 from towpath._contracts.codegen.shadowed_modules import shadowed_modules
 from towpath._contracts.descriptors import read_contracts
 from towpath._contracts.diagnostics import ContractError, SourceLocation
+from towpath._contracts.installed_contracts import owners
 from towpath._contracts.module_names import ModuleNames
 from towpath._contracts.protoc import compile_sources
 from towpath._contracts.sources import Source, find_roots, find_sources
@@ -42,6 +47,10 @@ class GenerateOptions:
     """The package that `out` is, such as `shop.gen`; empty if `out` itself is on Python's path."""
     skip_bindings: bool = False
     """True leaves out bindings to HTTP that cannot be served, with a warning; False refuses the contract."""
+    package: str | None = None
+    """The name of a distributable package that `out` becomes, such as `shop-contracts`; None for code alone."""
+    version: str | None = None
+    """The version of the package; None for that of the newest release in git whose contracts these are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,31 +78,62 @@ def generate(options: GenerateOptions) -> GenerateResult:
     Raises `ContractError`, naming file and line, for the first fault in a contract or a path and for a file in the way that was not
     generated, and `SetupError` if protoc is missing. Then the output is as it was.
     """
+    _check(options)
     roots = find_roots(options.paths, options.proto_roots)
     sources = find_sources(options.paths, roots)
+    warnings: tuple[str, ...] = ()
+    package = contract_package(options.package, options.version, options.out, options.paths) if options.package is not None else None
+    if package:
+        sources, warnings = package.sources(sources)
     compiled = compile_sources(sources, roots)
-    names = ModuleNames({naming.module_name(source.name, "_pb2") for source in sources}, options.import_prefix)
+    descriptors = FileDescriptorSet.FromString(compiled.descriptors).file
+    own = {source.name for source in sources}
+    installed = owners(file.name for file in descriptors if file.name not in own and not any((root / file.name).exists() for root in roots))
+    names = ModuleNames(
+        {naming.module_name(name, "_pb2") for name in own},
+        package.module if package else options.import_prefix,
+        {naming.module_name(name, "_pb2"): holder.package for name, holder in installed.items()},
+    )
     files = {PurePosixPath(path.as_posix()): names.rewrite(text).encode() for path, text in compiled.modules.items()}
     contracts = read_contracts(compiled.descriptors, sources, names, skip_bindings=options.skip_bindings)
     for contract in contracts.models:
         files[_towpath_file(contract.name)] = emit(contract).encode()
-    warnings = (*compiled.warnings, *contracts.warnings, *shadowed_modules(files, options.out, options.import_prefix))
-    if options.ship_protos:
+    if options.ship_protos or package:
         files |= {PurePosixPath(source.name): source.path.read_bytes() for source in sources}
-    return _settle(options, files, sources, roots, warnings)
+    warnings += (*compiled.warnings, *contracts.warnings)
+    if package:
+        package.check_imports(descriptors, sources, installed)
+        files = package.files(files, contracts.models, set(installed.values()))
+    else:
+        warnings += tuple(shadowed_modules(files, options.out, options.import_prefix))
+    return _settle(options, files, _Made(sources=sources, roots=roots, package=package, warnings=warnings))
 
 
-def _settle(
-    options: GenerateOptions,
-    files: dict[PurePosixPath, bytes],
-    sources: Sequence[Source],
-    roots: Sequence[Path],
-    warnings: tuple[str, ...],
-) -> GenerateResult:
+def _check(options: GenerateOptions) -> None:
+    if options.package is not None and options.import_prefix:
+        raise SetupError("--import-prefix beside --package: the modules of a package are below its own name; leave out --import-prefix")
+    if options.version is not None and options.package is None:
+        raise SetupError("--version is that of a package; give its name with --package, or leave out --version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """What files were made of."""
+
+    sources: Sequence[Source]
+    roots: Sequence[Path]
+    package: ContractPackage | None
+    warnings: tuple[str, ...]
+
+
+def _settle(options: GenerateOptions, files: dict[PurePosixPath, bytes], made: _Made) -> GenerateResult:
     outdated: dict[Path, bytes] = {}
     unchanged: list[Path] = []
     try:
-        stale = list(find_leftovers(options.out, files, sources, roots, shipped=options.ship_protos))
+        if made.package:
+            stale = list(find_package_leftovers(options.out / made.package.folder, {options.out / name for name in files}))
+        else:
+            stale = list(find_leftovers(options.out, files, made.sources, made.roots, shipped=options.ship_protos))
         for name, content in sorted(files.items()):
             path = options.out / name
             if path.exists() and path.read_bytes() == content:
@@ -106,7 +146,7 @@ def _settle(
             write_files(outdated, stale)
     except OSError as error:
         raise _unwritable(error, options.out) from error
-    return GenerateResult(written=tuple(outdated), removed=tuple(stale), unchanged=tuple(unchanged), warnings=warnings)
+    return GenerateResult(written=tuple(outdated), removed=tuple(stale), unchanged=tuple(unchanged), warnings=made.warnings)
 
 
 def _towpath_file(proto: str) -> PurePosixPath:
