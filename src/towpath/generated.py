@@ -1,5 +1,7 @@
 """What the code imports that `towpath gen` makes. Code written by hand finds the same names in `towpath`, as far as it needs them."""
 
+from typing import TYPE_CHECKING
+
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, Requests, ServerStreamingCall
 from towpath._core.calls.sync_calls import SyncBidiStreamingCall, SyncBinder, SyncClientStreamingCall, SyncServerStreamingCall
 from towpath._core.context import CallOptions, Context, Criticality
@@ -7,6 +9,11 @@ from towpath._core.errors import Code
 from towpath._core.http_bindings import HttpBinding
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, MethodSpec, Service, ServiceSpec
+
+if TYPE_CHECKING:
+    from typing_extensions import deprecated  # type checkers know it without an installation
+else:
+    from towpath._core.deprecated import deprecated
 
 __all__ = [
     "BidiStreamingCall",
@@ -31,4 +38,5 @@ __all__ = [
     "SyncBinder",
     "SyncClientStreamingCall",
     "SyncServerStreamingCall",
+    "deprecated",
 ]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 from google.protobuf import message_factory
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from tests.echo_service import PATIENCE
@@ -15,10 +15,13 @@ from towpath._telemetry.metrics import CallMetrics
 from towpath.settings import ServiceConfig
 
 
-def made(name: str) -> type[Service]:
-    """A service of a contract of its own, of whose methods `Old` is deprecated and `New` is not."""
+def made(name: str, *fields: FieldDescriptorProto) -> type[Service]:
+    """A service of a contract of its own, of whose methods `Old` is deprecated and `New` is not. Their messages have no fields, but for
+    `fields`."""
     file = FileDescriptorProto(name=f"{name}.proto", package=name, syntax="proto3")
-    file.message_type.add(name="Empty")
+    empty_message = file.message_type.add(name="Empty")
+    for field in fields:
+        empty_message.field.add().CopyFrom(field)
     service = file.service.add(name="S")
     for method in ("Old", "New"):
         service.method.add(name=method, input_type=f".{name}.Empty", output_type=f".{name}.Empty")
@@ -40,7 +43,7 @@ def made(name: str) -> type[Service]:
     return Made
 
 
-async def calls(service: type[Service], config: ServiceConfig, names: list[str]) -> None:
+async def calls(service: type[Service], config: ServiceConfig, names: list[str], *requests: dict[str, Any]) -> None:
     async with App(config) as app:
         app.add(service())
         await app.start("127.0.0.1", 0)
@@ -48,7 +51,8 @@ async def calls(service: type[Service], config: ServiceConfig, names: list[str])
             methods = {method.name: method for method in service.spec.methods}
             bound = {name: channel.bind(method) for name, method in methods.items()}
             for name in names:
-                await bound[name](methods[name].request(), CallOptions(timeout=PATIENCE))
+                for request in requests or ({},):
+                    await bound[name](methods[name].request(**request), CallOptions(timeout=PATIENCE))
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -78,3 +82,67 @@ async def test_a_server_need_not_say_it(caplog: pytest.LogCaptureFixture) -> Non
 async def test_a_method_that_is_not_deprecated_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     await calls(made("fresh"), ServiceConfig(), ["New"])
     assert told(caplog) == []
+
+
+TEXT, MESSAGE = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_MESSAGE
+ONE, MANY = FieldDescriptorProto.LABEL_OPTIONAL, FieldDescriptorProto.LABEL_REPEATED
+
+
+def field(number: int, name: str, *, label: Any = ONE, inner: str = "", deprecated: bool = True) -> FieldDescriptorProto:
+    made = FieldDescriptorProto(name=name, number=number, label=label, type=MESSAGE if inner else TEXT, type_name=inner or None)
+    made.options.deprecated = deprecated
+    return made
+
+
+async def test_each_side_says_once_which_deprecated_fields_requests_have(caplog: pytest.LogCaptureFixture) -> None:
+    service = made(
+        "fields",
+        field(1, "old"),
+        field(2, "new", deprecated=False),
+        field(3, "older", label=MANY),
+        field(4, "oldest", inner=".fields.Empty"),
+        field(5, "unset"),
+    )
+    requests = ({"new": "x"}, {"old": "x", "older": ["y"]}, {"old": "x"}, {"older": ["y"]}, {"oldest": {}}, {"old": "z"})
+    for _ in range(2):
+        await calls(service, ServiceConfig(), ["New"], *requests)
+    said = told(caplog)
+    assert [text for text in said if text.startswith("this process")] == [
+        f"this process sets fields.Empty.{name}, which is deprecated; its comment in the contract says what to set"
+        for name in ("old", "older", "oldest")
+    ]
+    server = [text for text in said if not text.startswith("this process")]
+    assert [text.partition(" is deprecated, and 127.0.0.1:")[0] for text in server] == [
+        f"fields.Empty.{name}" for name in ("old", "older", "oldest")
+    ]
+    assert server[0].endswith(" sets it in a request of fields.S/New")
+
+
+async def test_a_deprecated_method_says_what_fields_its_request_has_too(caplog: pytest.LogCaptureFixture) -> None:
+    await calls(made("both", field(1, "old")), ServiceConfig(deprecation_warnings=False), ["Old", "Old"], {"old": "x"})
+    assert [text.split()[3] for text in told(caplog)] == ["both.S/Old,", "both.Empty.old,"]
+
+
+async def test_two_methods_that_take_a_message_say_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    await calls(made("shared", field(1, "old")), ServiceConfig(deprecation_warnings=False), ["New", "Old"], {"old": "x"})
+    assert [text.split()[3] for text in told(caplog)] == ["shared.Empty.old,", "shared.S/Old,"]
+
+
+def test_fields_are_found_within_messages_each_type_once_and_16_at_the_most() -> None:
+    recursive = field(1, "again", inner=".deep.Empty", deprecated=False)
+    several = field(3, "several", inner=".deep.Empty", label=MANY, deprecated=False)
+    request = made("deep", recursive, several, field(4, "old")).spec.methods[0].request
+    (path,) = deprecation.deprecated_fields(request.DESCRIPTOR)
+    assert [one.name for one in path] == ["old"]
+    many = made("many", *(field(number, f"f{number}") for number in range(1, 30))).spec.methods[0].request
+    assert len(deprecation.deprecated_fields(many.DESCRIPTOR)) == 16
+
+
+def test_a_field_within_an_absent_message_is_not_set() -> None:
+    from google.protobuf.descriptor_pb2 import FieldOptions
+
+    (weak,) = deprecation.deprecated_fields(FieldDescriptorProto.DESCRIPTOR)
+    assert [one.name for one in weak] == ["options", "weak"]
+    assert not deprecation.is_set(FieldDescriptorProto(), weak)
+    assert not deprecation.is_set(FieldDescriptorProto(options=FieldOptions(packed=True)), weak)
+    assert deprecation.is_set(FieldDescriptorProto(options=FieldOptions(weak=False)), weak)

@@ -5,6 +5,7 @@ from textwrap import dedent
 from typing import Final
 
 _INTERNAL: Final = re.compile(r"\(--.*?--\)", re.DOTALL)  # https://google.aip.dev/192: not for users
+_WORD: Final = len("deprecated")
 _DIRECTIVE: Final = re.compile(r"^\s*buf:lint:ignore\b.*$", re.MULTILINE)
 
 
@@ -15,3 +16,13 @@ def documentation(comment: str | bytes) -> str:
         comment = comment.decode("latin-1")
     text = _DIRECTIVE.sub("", _INTERNAL.sub("", comment))
     return dedent("\n".join(line.rstrip() for line in text.splitlines())).strip()
+
+
+def deprecation(name: str, comment: str) -> str:
+    """One line that says why the deprecated `name` should not be used: the paragraph of its `comment` that begins with "Deprecated".
+    Without such a paragraph the line says that the contract says so."""
+    for paragraph in comment.split("\n\n"):
+        line = " ".join(paragraph.split())
+        if line[:_WORD].lower() == "deprecated":
+            return "".join(character if character.isprintable() else " " for character in line).replace('"', "'")
+    return f"{name} is deprecated, as its contract says"

@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from towpath._contracts import bindings, naming, options
-from towpath._contracts.comments import documentation
+from towpath._contracts.comments import deprecation, documentation
 from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.model import ContractModel, Method, ServiceModel, TypeRef
 from towpath._contracts.module_names import ModuleNames
@@ -63,8 +63,12 @@ def read_contracts(
             raise error
         warnings.append(f"{error.location}: warning: {error.message}; the binding is left out")
 
+    types = [found for file in files for found in _types_of(file, names)]
     shared = _Shared(
-        types={name: ref for file in files for name, ref in _types_of(file, names)}, bindings=bindings.BindingReader(files), fault=fault
+        types={name: ref for name, ref, _ in types},
+        deprecated=frozenset(name for name, _, deprecated in types if deprecated),
+        bindings=bindings.BindingReader(files),
+        fault=fault,
     )
     contracts = [
         _Reader(file, by_name[file.name], shared).contract(names.importable(naming.module_name(file.name, "_pb2")))
@@ -80,6 +84,8 @@ class _Shared:
     """What the readers of all files use."""
 
     types: dict[str, TypeRef]
+    deprecated: frozenset[str]
+    """The names of the types that are deprecated."""
     bindings: bindings.BindingReader
     fault: Callable[[ContractError], None]
     """Told of a binding that cannot be served."""
@@ -101,6 +107,11 @@ class _Reader:
             name=self._file.name,
             module=module,
             services=tuple(self._service(service, (_SERVICE, index)) for index, service in enumerate(self._file.service)),
+            has_deprecated_messages=any(
+                not self._shared.deprecated.isdisjoint((method.input_type, method.output_type))
+                for service in self._file.service
+                for method in service.method
+            ),
         )
 
     def _service(self, service: ServiceDescriptorProto, path: _Path) -> ServiceModel:
@@ -113,6 +124,7 @@ class _Reader:
             methods=tuple(methods),
             doc=self._doc(path, deprecated="service" if service.options.deprecated else ""),
             location=self._location(path),
+            deprecated=deprecation(f"the service {full_name}", self._comment(path)) if service.options.deprecated else "",
         )
 
     def _method(self, method: MethodDescriptorProto, service: str, path: _Path) -> Method:
@@ -127,6 +139,7 @@ class _Reader:
             doc=self._doc(path, deprecated="method" if method.options.deprecated else ""),
             location=self._location(path),
             kind=_KINDS[method.client_streaming, method.server_streaming],
+            deprecated=deprecation(f"the method {service}/{method.name}", self._comment(path)) if method.options.deprecated else "",
             http=self._http(method, service, path),
         )
 
@@ -154,10 +167,13 @@ class _Reader:
 
     def _doc(self, path: _Path, *, deprecated: str = "") -> str:
         """The comment at `path`. If the option `deprecated` is set, `deprecated` is the kind of thing there, and the text ends so."""
-        location = self._locations.get(path)
-        text = documentation(location.leading_comments or location.trailing_comments) if location else ""
+        text = self._comment(path)
         note = f"Deprecated: the contract has the option `deprecated` for this {deprecated}." if deprecated else ""
         return "\n\n".join(part for part in (text, note) if part)
+
+    def _comment(self, path: _Path) -> str:
+        location = self._locations.get(path)
+        return documentation(location.leading_comments or location.trailing_comments) if location else ""
 
     def _location(self, path: _Path) -> SourceLocation:
         """The place of `path`, or of the innermost element around it that has one."""
@@ -180,14 +196,15 @@ def _refuse_same_attribute(methods: Iterable[Method]) -> None:
             )
 
 
-def _types_of(file: FileDescriptorProto, names: ModuleNames) -> Iterator[tuple[str, TypeRef]]:
+def _types_of(file: FileDescriptorProto, names: ModuleNames) -> Iterator[tuple[str, TypeRef, bool]]:
+    """The full name of each message of `file`, its class, and whether it is deprecated."""
     module = names.importable(naming.module_name(file.name, "_pb2"))
     scope = f".{file.package}" if file.package else ""
 
-    def walk(messages: Iterable[DescriptorProto], outer: str) -> Iterator[tuple[str, TypeRef]]:
+    def walk(messages: Iterable[DescriptorProto], outer: str) -> Iterator[tuple[str, TypeRef, bool]]:
         for message in messages:
             name = f"{outer}{message.name}"
-            yield f"{scope}.{name}", TypeRef(module=module, name=name)
+            yield f"{scope}.{name}", TypeRef(module=module, name=name), message.options.deprecated
             yield from walk(message.nested_type, f"{name}.")
 
     return walk(file.message_type, "")

@@ -42,6 +42,8 @@ class Method:
     """Its comment in the contract; empty if there is none."""
     location: SourceLocation
     kind: MethodKind = MethodKind.UNARY
+    deprecated: str = ""
+    """What a caller is told of a deprecated method; empty for all others."""
     http: tuple[HttpBinding, ...] = ()
 
 
@@ -54,6 +56,8 @@ class ServiceModel:
     methods: tuple[Method, ...]
     doc: str
     location: SourceLocation
+    deprecated: str = ""
+    """What a caller is told of a deprecated service; empty for all others."""
 
     @property
     def class_name(self) -> str:
@@ -79,3 +83,5 @@ class ContractModel:
     module: str
     """The generated module that has the file's messages and its descriptor, also if the file has no messages."""
     services: tuple[ServiceModel, ...]
+    has_deprecated_messages: bool = False
+    """Whether a request or response of the services is of a deprecated type."""

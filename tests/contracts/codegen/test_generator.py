@@ -48,10 +48,10 @@ service GreeterService {
     option idempotency_level = IDEMPOTENT;
     option (towpath.v1.method).hedge = { hedging_delay: { nanos: 20000000 } };
   }
-  rpc AMethodWhoseNameIsSoVeryLongThatNoLineOfTheGeneratedCodeCanHoldItTwiceOrEvenOnce(Outer) returns (Outer);
+  rpc AMethodWhoseNameIsSoVeryLongThatNoLineOfTheGeneratedCodeCanHoldItTwiceOrEvenOnce(Outer) returns (Outer) { option deprecated = true; }
 }
 
-service EmptyService {}
+service EmptyService { option deprecated = true; }
 
 message Outer {
   message Inner {}

@@ -10,7 +10,7 @@
     grace = "5s"                                         # how long running calls may then take to end
     reflection = "trusted"                               # who may read the service's contracts from it: or true (all), false (nobody)
     openapi = "trusted"                                  # who may read /openapi.json, which describes the service's REST API
-    deprecation_warnings = true                          # whether the log tells of the first call of a deprecated method
+    deprecation_warnings = true                          # whether the log tells of the first use of a deprecated method or field
     unknown_query = "ignore"                             # REST ignores unknown query parameters; "refuse", the default, is a 400
     idempotency = "sqlite:///run/keys.db"                # the store of answers by key; "memory" without it
     idempotency_memory = 33554432                        # bytes of keys and answers in memory
@@ -202,7 +202,7 @@ class ServiceConfig:
     openapi: Readers = "trusted"
     """The callers that get the OpenAPI document, at `/openapi.json`."""
     deprecation_warnings: bool = True
-    """Whether the server logs the first call of each deprecated method."""
+    """Whether the server logs the first call of each deprecated method, and the first request with each deprecated field."""
     unknown_query: UnknownQuery = "refuse"
     """Whether REST refuses a query parameter that is no field of the request, or ignores it."""
     message_limit: int = DEFAULT_MESSAGE_LIMIT

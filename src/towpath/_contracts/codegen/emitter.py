@@ -36,6 +36,8 @@ def emit(contract: ContractModel) -> str:
             lines += _import(module, imported)
     for name, module in names.looked_up():
         lines += ["", f'{name}: {names["Any"]} = {names["import_module"]}("{module}")']
+    if contract.has_deprecated_messages:  # a type that is deprecated is reported where somebody chooses to use it
+        lines += ["", "# pyright: reportDeprecated=false"]
     for service in contract.services:
         for method in service.methods:
             lines += ["", *_spec(service, method, names)]
@@ -133,6 +135,7 @@ def _service(service: ServiceModel, names: Namespace) -> Iterator[str]:
 
 
 def _client(service: ServiceModel, names: Namespace, *, sync: bool = False) -> Iterator[str]:
+    yield from _deprecated(service.deprecated, "", names)
     yield f"class {service.sync_client_name if sync else service.client_name}:"
     yield from docstring(service.doc or f"Calls `{service.full_name}`.", _LEVEL)
     yield ""
@@ -146,9 +149,17 @@ def _client(service: ServiceModel, names: Namespace, *, sync: bool = False) -> I
         yield from _call(f"{_LEVEL * 2}self._{method.attribute} = channel.{bind}", [method.constant])
     for method in service.methods:
         yield ""
+        yield from _deprecated(method.deprecated, _LEVEL, names)
         yield from _called(method, names, sync=sync)
         yield from _method_doc(service, method)
         yield from _delegated(method, names, sync=sync)
+
+
+def _deprecated(message: str, indent: str, names: Namespace) -> Iterator[str]:
+    if message:
+        yield f"{indent}@{names['deprecated']}("
+        yield f"{indent}{_LEVEL}{json.dumps(message, ensure_ascii=False)},"
+        yield f"{indent})"
 
 
 def _served(method: Method, names: Namespace) -> Iterator[str]:

@@ -20,6 +20,7 @@ from towpath._contracts.codegen.emitter import emit
 from towpath._contracts.codegen.leftovers import find_leftovers, find_package_leftovers, refuse_to_overwrite
 from towpath._contracts.codegen.output import remove_abandoned, write_files
 from towpath._contracts.codegen.shadowed_modules import shadowed_modules
+from towpath._contracts.codegen.stubs import mark_deprecated
 from towpath._contracts.descriptors import read_contracts
 from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.installed_contracts import owners
@@ -95,6 +96,10 @@ def generate(options: GenerateOptions) -> GenerateResult:
         {naming.module_name(name, "_pb2"): holder.package for name, holder in installed.items()},
     )
     files = {PurePosixPath(path.as_posix()): names.rewrite(text).encode() for path, text in compiled.modules.items()}
+    for file in descriptors:
+        stub = PurePosixPath(naming.module_name(file.name, "_pb2").replace(".", "/") + ".pyi")
+        if file.name in own:
+            files[stub] = mark_deprecated(files[stub].decode(), file).encode()
     contracts = read_contracts(compiled.descriptors, sources, names, skip_bindings=options.skip_bindings)
     for contract in contracts.models:
         files[_towpath_file(contract.name)] = emit(contract).encode()

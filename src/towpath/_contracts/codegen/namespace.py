@@ -34,6 +34,7 @@ _FIXED: Final = {
     "Context": _GENERATED,
     "Criticality": _GENERATED,
     "Code": _GENERATED,
+    "deprecated": _GENERATED,
     "HedgingPolicy": _GENERATED,
     "HttpBinding": _GENERATED,
     "RetryPolicy": _GENERATED,
@@ -128,6 +129,8 @@ class Namespace:
             needed.append("HttpBinding")
         retried, hedged = (any(getattr(method.declared, name) is not None for method in methods) for name in ("retry", "hedge"))
         needed += [name for name, used in (("RetryPolicy", retried), ("HedgingPolicy", hedged), ("Code", retried or hedged)) if used]
+        if any(one.deprecated for one in (*self._contract.services, *methods)):
+            needed.append("deprecated")
         if not all(ref.nameable for ref in self._refs):
             needed.append("Any")
         if any(self.looked_up()):
