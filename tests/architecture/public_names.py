@@ -14,7 +14,7 @@ SNAPSHOT = Path(__file__).with_name("public_names.txt")
 AUDIENCES = {
     "services and clients": ("towpath", "towpath.transport"),
     "code that `towpath gen` makes": ("towpath.generated",),
-    "tests": ("towpath.testing", "towpath.testing.fixtures"),
+    "tests": ("towpath.testing", "towpath.testing.fakes", "towpath.testing.fixtures"),
     "code that was written for other libraries": ("towpath.compat.grpcio",),
     "operators: settings, stores and figures": ("towpath.settings", "towpath.stores", "towpath.telemetry"),
     "authors of layers and of tools": ("towpath.layers", "towpath.wire", "towpath.codegen", "towpath.system"),

@@ -22,12 +22,13 @@ def contract(tmp_path, monkeypatch):
 def test_it_says_what_it_wrote(capsys):
     assert gen([Path("proto")], out=Path("out")) == 0
     assert capsys.readouterr().out.splitlines() == [
+        "wrote out/till/v1/till_fakes.py",
         "wrote out/till/v1/till_pb2.py",
         "wrote out/till/v1/till_pb2.pyi",
         "wrote out/till/v1/till_towpath.py",
     ]
     assert gen([Path("proto")], out=Path("out"), check=True) == 0
-    assert capsys.readouterr().out == "3 files are up to date in out\n"
+    assert capsys.readouterr().out == "4 files are up to date in out\n"
 
 
 def test_check_lists_what_differs_and_exits_with_1(capsys, contract):
@@ -36,10 +37,22 @@ def test_check_lists_what_differs_and_exits_with_1(capsys, contract):
     capsys.readouterr()
     assert gen([Path("proto")], out=Path("out"), check=True) == 1
     output = capsys.readouterr()
-    assert output.out.splitlines() == ["differs out/till/v1/till_pb2.py", "left over out/till/v1/till_towpath.py"]
+    assert output.out.splitlines() == [
+        "differs out/till/v1/till_pb2.py",
+        "left over out/till/v1/till_fakes.py",
+        "left over out/till/v1/till_towpath.py",
+    ]
     assert "without --check" in output.err
     assert gen([Path("proto")], out=Path("out")) == 0
     assert "removed out/till/v1/till_towpath.py" in capsys.readouterr().out
+
+
+def test_fakes_may_be_left_out(capsys):
+    gen([Path("proto")], out=Path("out"))
+    assert gen([Path("proto")], out=Path("out"), no_fakes=True) == 0
+    assert capsys.readouterr().out.endswith("removed out/till/v1/till_fakes.py\n")
+    assert gen([Path("proto")], out=Path("out"), no_fakes=True, check=True) == 0
+    assert gen([Path("proto")], out=Path("out"), check=True) == 1
 
 
 def test_warnings_go_to_standard_error(capsys, contract):

@@ -9,7 +9,7 @@ import griffe
 
 AUDIENCES: Final = {
     "services.md": ("Names for services and clients", ("towpath", "towpath.transport")),
-    "testing.md": ("Names for tests", ("towpath.testing", "towpath.testing.fixtures")),
+    "testing.md": ("Names for tests", ("towpath.testing", "towpath.testing.fakes", "towpath.testing.fixtures")),
     "operators.md": ("Names for operators", ("towpath.settings", "towpath.stores", "towpath.telemetry")),
     "layers-and-tools.md": (
         "Names for authors of layers and tools",

@@ -22,6 +22,7 @@ def gen(
     skip_bindings: Annotated[bool, Parameter(negative="")] = False,
     package: Annotated[str | None, Parameter(negative="")] = None,
     version: Annotated[str | None, Parameter(negative="")] = None,
+    no_fakes: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Compile .proto files to messages and typed services.
 
@@ -45,6 +46,8 @@ def gen(
         Make OUT a package of this name, such as shop-contracts, that can be built, installed, and imported from by Python and contracts.
     version
         Version of the package; without it, that of the newest release in git, a tag such as v1.4.0, whose contracts these are.
+    no_fakes
+        Leave out the fakes of the services (*_fakes.py), which tests of their callers use.
     """
     # Only this command needs protoc and descriptors, and `towpath --help` should not wait for them.
     from towpath._contracts.codegen.generator import GenerateOptions, generate
@@ -59,6 +62,7 @@ def gen(
         skip_bindings=skip_bindings,
         package=package,
         version=version,
+        fakes=not no_fakes,
     )
     return _report(generate(options), options)
 

@@ -74,6 +74,11 @@ class ServiceModel:
         """The class that calls the service from code without asyncio."""
         return f"{self.name}SyncClient"
 
+    @property
+    def fake_name(self) -> str:
+        """The class that stands in for the service in tests of its callers."""
+        return f"Fake{self.name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContractModel:

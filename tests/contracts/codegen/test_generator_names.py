@@ -180,11 +180,12 @@ class TestImportPrefix:
         assert self.generate(workplace).up_to_date
         files = sorted((workplace.out).rglob("*.py"))
         modules = [".".join(file.relative_to(workplace.out).with_suffix("").parts) for file in files]
-        assert len(modules) == 5
+        assert len(modules) == 6
         script = (
             "import importlib, pickle, sys\n"
             f"for name in {modules}: importlib.import_module(name)\n"
-            "from shop.gen.grpc.shop.v1 import shop_pb2, shop_towpath\n"
+            "from shop.gen.grpc.shop.v1 import shop_fakes, shop_pb2, shop_towpath\n"
+            "assert shop_fakes.FakeShop.spec is shop_towpath.Shop.spec\n"
             "assert not [name for name in sys.modules if name.startswith(('types.', 'grpc', 'top_a'))]\n"
             "assert shop_pb2.M.__module__ == 'shop.gen.grpc.shop.v1.shop_pb2'\n"
             "message = shop_pb2.M(a=shop_pb2.A(), top={})\n"

@@ -1,9 +1,9 @@
 """`towpath gen` as a function: contracts in, committed Python out, or the list of files that are not up to date.
 
-For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` if it has services. Everything is worked out before anything
-is written, so a faulty contract leaves the output as it was. Only files that differ are touched, and none that was not generated. Modules
-of contracts that are only imported are not written: they belong to the owner of those contracts. With a name of a package the output is a
-project that can be built and installed (`contract_package`).
+For each contract come `_pb2.py` and `_pb2.pyi` from protoc, and `_towpath.py` and `_fakes.py` if it has services. Everything is worked out
+before anything is written, so a faulty contract leaves the output as it was. Only files that differ are touched, and none that was not
+generated. Modules of contracts that are only imported are not written: they belong to the owner of those contracts. With a name of a
+package the output is a project that can be built and installed (`contract_package`).
 """
 
 import errno
@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from towpath._contracts import naming
 from towpath._contracts.codegen.contract_package import ContractPackage, contract_package
 from towpath._contracts.codegen.emitter import emit
+from towpath._contracts.codegen.fakes import emit_fakes
 from towpath._contracts.codegen.leftovers import find_leftovers, find_package_leftovers, refuse_to_overwrite
 from towpath._contracts.codegen.output import remove_abandoned, write_files
 from towpath._contracts.codegen.shadowed_modules import shadowed_modules
@@ -52,6 +53,8 @@ class GenerateOptions:
     """The name of a distributable package that `out` becomes, such as `shop-contracts`; None for code alone."""
     version: str | None = None
     """The version of the package; None for that of the newest release in git whose contracts these are."""
+    fakes: bool = True
+    """Whether each contract with services gets their fakes, too, in `_fakes.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ def generate(options: GenerateOptions) -> GenerateResult:
     own = {source.name for source in sources}
     installed = owners(file.name for file in descriptors if file.name not in own and not any((root / file.name).exists() for root in roots))
     names = ModuleNames(
-        {naming.module_name(name, "_pb2") for name in own},
+        {naming.module_name(name, suffix) for name in own for suffix in ("_pb2", "_towpath")},
         package.module if package else options.import_prefix,
         {naming.module_name(name, "_pb2"): holder.package for name, holder in installed.items()},
     )
@@ -102,7 +105,10 @@ def generate(options: GenerateOptions) -> GenerateResult:
             files[stub] = mark_deprecated(files[stub].decode(), file).encode()
     contracts = read_contracts(compiled.descriptors, sources, names, skip_bindings=options.skip_bindings)
     for contract in contracts.models:
-        files[_towpath_file(contract.name)] = emit(contract).encode()
+        services = naming.module_name(contract.name, "_towpath")
+        files[_file(services)] = emit(contract).encode()
+        if options.fakes:
+            files[_file(naming.module_name(contract.name, "_fakes"))] = emit_fakes(contract, names.importable(services)).encode()
     if options.ship_protos or package:
         files |= {PurePosixPath(source.name): source.path.read_bytes() for source in sources}
     warnings += (*compiled.warnings, *contracts.warnings)
@@ -154,8 +160,8 @@ def _settle(options: GenerateOptions, files: dict[PurePosixPath, bytes], made: _
     return GenerateResult(written=tuple(outdated), removed=tuple(stale), unchanged=tuple(unchanged), warnings=made.warnings)
 
 
-def _towpath_file(proto: str) -> PurePosixPath:
-    return PurePosixPath(naming.module_name(proto, "_towpath").replace(".", "/") + ".py")
+def _file(module: str) -> PurePosixPath:
+    return PurePosixPath(module.replace(".", "/") + ".py")
 
 
 _NO_SPACE: Final = "make room on the disk, or give --out a directory on another one; the output is as it was"

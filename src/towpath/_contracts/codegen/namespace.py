@@ -13,6 +13,7 @@ from towpath._contracts.naming import is_nameable
 from towpath._core.service import Idempotency, MethodKind
 
 _GENERATED: Final = "towpath.generated"
+_FAKES: Final = "towpath.testing.fakes"
 _FIXED: Final = {
     "Any": "typing",
     "abstractmethod": "abc",
@@ -44,6 +45,15 @@ _FIXED: Final = {
     "MethodSpec": _GENERATED,
     "Service": _GENERATED,
     "ServiceSpec": _GENERATED,
+    "BidiReply": _FAKES,
+    "ClientStreamReply": _FAKES,
+    "FakeBidiStream": _FAKES,
+    "FakeClientStream": _FAKES,
+    "FakeServerStream": _FAKES,
+    "FakeService": _FAKES,
+    "FakeUnary": _FAKES,
+    "ServerStreamReply": _FAKES,
+    "UnaryReply": _FAKES,
 }
 _STANDARD_LIBRARY: Final = ("abc", "collections.abc", "importlib", "typing")
 
@@ -55,22 +65,23 @@ STREAMING_CALLS: Final = {
 """What a client's method of each kind returns."""
 
 
-class Namespace:
+FAKES: Final = {
+    MethodKind.UNARY: ("FakeUnary", "UnaryReply"),
+    MethodKind.SERVER_STREAMING: ("FakeServerStream", "ServerStreamReply"),
+    MethodKind.CLIENT_STREAMING: ("FakeClientStream", "ClientStreamReply"),
+    MethodKind.BIDI_STREAMING: ("FakeBidiStream", "BidiReply"),
+}
+"""What a fake's method of each kind is, and what it is given."""
+
+
+class Imports:
     """The imports of a generated module, and the names under which its text has them. A name that the module defines itself, or a class in
     it has as an attribute, is imported under another one."""
 
-    def __init__(self, contract: ContractModel) -> None:
-        """Raises `ContractError` if two names that the module would define are the same."""
+    def __init__(self, contract: ContractModel, defined: Collection[str], modules: Collection[str]) -> None:
+        """`defined` are the names that the module defines, and `modules` those that it imports."""
         self._contract = contract
-        _refuse_clashes(contract)
-        self._taken = {name for name, _, _ in _definitions(contract)}
-        self._taken |= {method.attribute for service in contract.services for method in service.methods}
-        refs = [ref for service in contract.services for method in service.methods for ref in (method.request, method.response)]
-        self._refs = refs
-        self.registers = all(ref.module != contract.module for ref in refs)
-        """Whether the text has to import the module of the file itself, which no method's messages are in: without it nobody finds the
-        services by reflection."""
-        modules = {ref.module for ref in refs} | ({contract.module} if self.registers and contract.services else set[str]())
+        self._taken = {*defined, *(method.attribute for service in contract.services for method in service.methods)}
         self._modules = {module: self._free(name) for module, name in _module_names(modules).items()}
 
     def __getitem__(self, name: str) -> str:
@@ -87,10 +98,6 @@ class Namespace:
         for name in ref.name.split("."):
             found = f"{found}.{name}" if is_nameable(name) else f'getattr({found}, "{name}")'
         return found
-
-    def descriptor(self) -> str:
-        """The descriptor of the file as an expression, for a text that `registers` it."""
-        return f"{self._modules[self._contract.module]}.DESCRIPTOR"
 
     def import_blocks(self) -> Iterator[list[tuple[str, list[str]]]]:
         """The imports as `(module, names)`, sorted; the standard library's first, then all others. A name may carry ` as alias`."""
@@ -113,6 +120,28 @@ class Namespace:
         while name in self._taken:
             name = f"_{name}"
         return name
+
+    def _needed(self) -> list[str]:
+        """The fixed imports of the text."""
+        raise NotImplementedError
+
+
+class Namespace(Imports):
+    """The names of the module with a contract's services."""
+
+    def __init__(self, contract: ContractModel) -> None:
+        """Raises `ContractError` if two names that the module would define are the same."""
+        _refuse_clashes(contract)
+        self._refs = refs = list(_messages(contract))
+        self.registers = all(ref.module != contract.module for ref in refs)
+        """Whether the text has to import the module of the file itself, which no method's messages are in: without it nobody finds the
+        services by reflection."""
+        modules = {ref.module for ref in refs} | ({contract.module} if self.registers and contract.services else set[str]())
+        super().__init__(contract, [name for name, _, _ in _definitions(contract)], modules)
+
+    def descriptor(self) -> str:
+        """The descriptor of the file as an expression, for a text that `registers` it."""
+        return f"{self._modules[self._contract.module]}.DESCRIPTOR"
 
     def _needed(self) -> list[str]:
         methods = [method for service in self._contract.services for method in service.methods]
@@ -142,6 +171,34 @@ class Namespace:
             needed += ["Requests", "Iterable"]
         needed += [f"{prefix}{STREAMING_CALLS[kind]}" for kind in kinds for prefix in ("", "Sync")]
         return list(dict.fromkeys(needed))
+
+
+class FakesNamespace(Imports):
+    """The names of the module with the fakes of a contract's services. `module` is the one with the services."""
+
+    def __init__(self, contract: ContractModel, module: str) -> None:
+        self._module = module
+        self._refs = list(_messages(contract))
+        super().__init__(contract, [service.fake_name for service in contract.services], {module, *(ref.module for ref in self._refs)})
+
+    def of_services(self, name: str) -> str:
+        """What the module with the services has as `name`, as an expression."""
+        return f"{self._modules[self._module]}.{name}"
+
+    def _needed(self) -> list[str]:
+        kinds = {method.kind for service in self._contract.services for method in service.methods}
+        needed = ["FakeService", *(name for kind in kinds for name in FAKES[kind])]
+        if not all(ref.nameable for ref in self._refs):
+            needed.append("Any")
+        if any(self.looked_up()):
+            needed += ["Any", "import_module"]
+        return list(dict.fromkeys(needed))
+
+
+def _messages(contract: ContractModel) -> Iterator[TypeRef]:
+    for service in contract.services:
+        for method in service.methods:
+            yield from (method.request, method.response)
 
 
 def _imported(name: str, alias: str) -> str:
