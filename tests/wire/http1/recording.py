@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 
-from towpath._wire.http.fields import Section
+from towpath._wire.http.fields import Section, Template
 from towpath._wire.http1 import Http1Connection, Http1Limits
 
 Answering = Callable[["Request"], None]
+
+
+def head(status: int) -> Template:
+    """The head of a response with nothing but this status."""
+    return Template((b":status", b"%d" % status))
 
 
 class Request:
@@ -102,7 +107,7 @@ class Server:
 
 def echo(request: Request) -> None:
     connection = request.server.connection
-    connection.send_head(200, [(b"x-path", request.head.path)], end=False)
+    connection.send_head(head(200), [(b"x-path", request.head.path)], end=False)
     connection.send_data(request.body, end=True)
 
 
@@ -112,7 +117,7 @@ def silent(request: Request) -> None:
 
 def in_pieces(request: Request) -> None:
     connection = request.server.connection
-    connection.send_head(200, [], end=False)
+    connection.send_head(head(200), [], end=False)
     connection.send_data(b"ab", end=False)
     connection.send_data(b"", end=False)
     connection.send_data(b"c", end=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Answering, Request, Server, answer, echo, in_pieces, silent
+from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Answering, Request, Server, answer, echo, head, in_pieces, silent
 from towpath._wire.http.fields import Section
 from towpath._wire.http1 import Http1Limits
 
@@ -172,7 +172,7 @@ def test_head_gets_the_head_alone(answering: Answering) -> None:
 
 
 def test_an_answer_may_have_no_body() -> None:
-    server = Server(lambda request: request.server.connection.send_head(404, [], end=True))
+    server = Server(lambda request: request.server.connection.send_head(head(404), [], end=True))
     server.connection.receive(GET)
     assert server.sent() == b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
@@ -180,7 +180,7 @@ def test_an_answer_may_have_no_body() -> None:
 @pytest.mark.parametrize(("status", "line"), [(204, b"HTTP/1.1 204 No Content"), (304, b"HTTP/1.1 304 Not Modified")])
 def test_an_answer_that_can_have_no_body_says_nothing_of_its_length(status: int, line: bytes) -> None:
     """RFC 9110, section 8.6: a 204 must not, and a 304 would speak of another answer's."""
-    server = Server(lambda request: request.server.connection.send_head(status, [], end=True))
+    server = Server(lambda request: request.server.connection.send_head(head(status), [], end=True))
     server.connection.receive(GET)
     assert server.sent() == line + b"\r\n\r\n"
 
@@ -189,7 +189,7 @@ def test_an_answer_that_can_have_no_body_says_nothing_of_its_length(status: int,
 def test_an_answer_whose_head_says_its_length_comes_in_pieces_without_chunks(version: bytes) -> None:
     def answer(request: Request) -> None:
         connection = request.server.connection
-        connection.send_head(200, [(b"content-length", b"4")], end=False, sized=True)
+        connection.send_head(head(200), [(b"content-length", b"4")], end=False, sized=True)
         connection.send_data(b"ab", end=False)
         connection.send_data(b"cd", end=True)
 
@@ -245,7 +245,7 @@ def test_a_body_still_comes_whole_where_the_connection_ends_with_its_answer() ->
 def test_an_answer_may_begin_before_the_request_has_ended() -> None:
     server = Server(lambda request: request.server.connection.send_data(request.body, end=True))
     server.connection.receive(POST[:-2])
-    server.connection.send_head(200, [], end=False)
+    server.connection.send_head(head(200), [], end=False)
     server.connection.send_data(b"x", end=False)
     server.connection.receive(POST[-2:])
     assert server.sent() == (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n3\r\nabc\r\n0\r\n\r\n")
@@ -313,14 +313,14 @@ def test_what_is_read_with_a_head_does_not_count_and_the_whole_head_does(size: i
     server = Server(silent)
     server.connection.receive(HEAD_OF_THE_LIMIT % (b"y" * size) + bytes(20_000))
     if status == 200:
-        server.connection.send_head(200, [], end=True)
+        server.connection.send_head(head(200), [], end=True)
     assert int(server.sent().split(b" ")[1]) == status
 
 
 def test_a_fault_after_the_answer_has_begun_only_ends_the_connection() -> None:
     server = Server(silent)
     server.connection.receive(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-    server.connection.send_head(200, [], end=False)
+    server.connection.send_head(head(200), [], end=False)
     server.connection.send_data(b"ab", end=False)
     server.sent()
     server.connection.receive(b"x\r\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Request, Server, answer, echo, silent
+from tests.wire.http1.recording import ANSWERS, CHUNKED, GET, POST, Request, Server, answer, echo, head, silent
 from towpath._wire.http.fields import Section
 from towpath._wire.http1 import Http1Limits
 
@@ -94,7 +94,7 @@ def test_a_fault_does_not_end_the_requests_before_it(before: int, data: bytes, s
         assert (server.requests[served].lost, server.over, server.sent()) == ("", "", b"")
         server.connection.receive(b"and what comes behind it")
         connection = server.connection
-        connection.send_head(200, [], end=False)
+        connection.send_head(head(200), [], end=False)
         connection.send_data(b"ok", end=False)
         assert server.sent().startswith(b"HTTP/1.1 200 ")
         connection.send_data(b"", end=True)

@@ -74,10 +74,12 @@ class Template:
     """A field section that recurs from call to call. HTTP/2's encoder puts its fields into the dynamic table on first use; afterwards its
     block is a few index bytes that are looked up by the template's identity."""
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "http1")
 
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
+        self.http1: tuple[int, bytes] | None = None
+        """What a server has made of this head of a response for HTTP/1.1, once it has."""
 
 
 def list_size(fields: Iterable[Field]) -> int:

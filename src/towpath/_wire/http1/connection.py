@@ -16,8 +16,8 @@ from typing import Final
 
 import httptools
 
-from towpath._wire.http.fields import Field, Section
-from towpath._wire.http1.fault import REASONS, Fault
+from towpath._wire.http.fields import Field, Section, Template
+from towpath._wire.http1.fault import Fault, first_lines
 from towpath._wire.http1.head import without_offer
 from towpath._wire.http1.intake import Intake
 from towpath._wire.http1.known_heads import KnownHeads
@@ -89,10 +89,13 @@ class Http1Connection(Intake):
             self._discard(size)
         return self._closed or self._refused or (self._last and self._stream is not None and self._request_ended)
 
-    def _take(self, data: memoryview) -> None:
+    def _take(self, data: memoryview | bytes) -> None:
         self._unparsed += len(data)
         try:
-            self._parse(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                self._decline(data, offer)
             if self._unparsed > self._limits.max_head:
                 raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
         except Fault as fault:
@@ -165,7 +168,8 @@ class Http1Connection(Intake):
         self._target = b""
         self._fields = []
         self._in_head = self._opened = True
-        self._count_request()
+        self._left -= 1
+        self._after_small = False
         self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
 
     def on_url(self, url: bytes) -> None:
@@ -174,9 +178,9 @@ class Http1Connection(Intake):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header or trailer field."""
-        self._fields.append((name.lower(), value.rstrip(b" \t")))
-        if len(self._fields) > self._limits.max_fields:
-            raise Fault(431, f"the request has over {self._limits.max_fields} fields")
+        self._fields.append((name, value))
+        if len(self._fields) > self._max_fields:
+            raise Fault(431, f"the request has over {self._max_fields} fields")
 
     def on_headers_complete(self) -> None:
         """The head has come whole."""
@@ -190,10 +194,13 @@ class Http1Connection(Intake):
         if self._parser.should_upgrade():
             self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
             return
-        head = self._known.section(method, self._target, version, tuple(self._fields))
-        keeps = self._parser.should_keep_alive()
-        has_body = self._has_body = head.content_length > 0 or any(name == b"transfer-encoding" for name, _ in head.fields)
-        self._in_turn(lambda: self._begin(head, old=version != "1.1", last=not keeps, has_body=has_body))
+        head, has_body = self._known.section(method, self._target, version, tuple(self._fields))
+        old, last = version != "1.1", not self._parser.should_keep_alive()
+        self._has_body = has_body
+        if self._closed or self.waiting or self._blocked or self._stream is not None:
+            self._in_turn(lambda: self._begin(head, old=old, last=last, has_body=has_body))
+        else:
+            self._begin(head, old=old, last=last, has_body=has_body)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -213,19 +220,18 @@ class Http1Connection(Intake):
         if self._has_body:  # without a body, the head was the end
             self._in_turn(self._ended)
 
-    def _parse(self, rest: memoryview) -> None:
-        while True:
+    def _decline(self, rest: memoryview | bytes, offer: httptools.HttpParserUpgrade | None) -> None:
+        # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the head without
+        # the offer, then the bytes behind it: the request's body, and further requests.
+        while offer is not None:
+            head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
+            rest, offer = rest[offer.args[0] :], None
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser.feed_data(head)
             try:
                 self._parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as offer:
-                # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the
-                # head without the offer, then the bytes behind it: the request's body, and further requests.
-                head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
-                self._parser = httptools.HttpRequestParser(self)
-                self._parser.feed_data(head)
-                rest = rest[offer.args[0] :]
-            else:
-                return
+            except httptools.HttpParserUpgrade as another:
+                offer = another
 
     # Requests, one at a time.
 
@@ -239,19 +245,18 @@ class Http1Connection(Intake):
             event()
 
     def _begin(self, head: Section, *, old: bool, last: bool, has_body: bool) -> None:
-        fields = dict(head.fields)
         self._old = old
         self._last = self._last or last
         self._request_ended = not has_body
         self._response_ended = False
         self._bodiless = head.method == b"HEAD"
-        self.unread = 0
-        self._head = None
+        self.unread, self._head = 0, None
         stream = self._stream = self._delegate.accept(head)
         stream.head_received(head, end=not has_body)
         if not has_body:
-            self._next()
-        elif not old and not self._response_ended and fields.get(b"expect", b"").lower() == b"100-continue":
+            if self._response_ended:
+                self._next()
+        elif not old and not self._response_ended and dict(head.fields).get(b"expect", b"").lower() == b"100-continue":
             self.out.append(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _body(self, data: bytes) -> None:
@@ -302,11 +307,6 @@ class Http1Connection(Intake):
         if not self.waiting and self.unread <= self._limits.max_unread:
             self._resume()
 
-    def _pause(self) -> None:
-        if not self._reading_paused:
-            self._reading_paused = True
-            self._delegate.pause_reading()
-
     def _resume(self) -> None:
         if self._reading_paused and not self._closed and not self._blocked:
             self._reading_paused = False
@@ -320,13 +320,13 @@ class Http1Connection(Intake):
         if self.unread <= self._limits.max_unread and not self.waiting:
             self._resume()
 
-    def send_head(self, status: int, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
-        """Send the response's head. It leaves with the first piece of the body, whose size it has to tell unless it is `sized`."""
-        lines = [b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"Status"))]
-        lines += (b"%s: %s\r\n" % field for field in fields)
-        self._head = lines
-        self._bodiless = self._bodiless or status in _BODILESS
-        self._sized = sized or status in _BODILESS
+    def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
+        """Send the response's head, with `fields` at its end. It leaves with the body's first piece, and tells its size unless `sized`."""
+        status, first = head.http1 or first_lines(head)
+        self._head = [first, *[b"%s: %s\r\n" % field for field in fields]]
+        self._sized = sized
+        if status in _BODILESS:
+            self._bodiless = self._sized = True
         if end:
             self.send_data(b"", end=True)
 

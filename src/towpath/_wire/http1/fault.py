@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import Final
 
+from towpath._wire.http.fields import Template
+
 REASONS: Final = {
     **{status.value: status.phrase.encode() for status in HTTPStatus},
     413: b"Content Too Large",  # as RFC 9110 has it, and Python from 3.13
@@ -28,3 +30,12 @@ class Fault(Exception):
             len(body),
             body,
         )
+
+
+def first_lines(head: Template) -> tuple[int, bytes]:
+    """The status of a response, and the lines of its head that recur, from now on remembered on `head`."""
+    (_, value), *fields = head.fields
+    status = int(value)
+    lines = b"".join((b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"Status")), *(b"%s: %s\r\n" % field for field in fields)))
+    head.http1 = status, lines
+    return head.http1

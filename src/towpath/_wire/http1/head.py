@@ -23,10 +23,15 @@ def request_head(method: bytes, target: bytes, version: str, fields: tuple[Field
     return Section(REQUEST, pseudo, fields, int(lengths[0]) if lengths else -1)
 
 
+def plain(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """The fields as HTTP/2 has them: names in lower case, and no white space behind values."""
+    return tuple((name.lower(), value.rstrip(b" \t")) for name, value in fields)
+
+
 def without_offer(method: bytes, target: bytes, version: str, fields: Iterable[Field]) -> bytes:
     """The head as bytes, without the fields that offer another protocol."""
     line = b"%s %s HTTP/%s\r\n" % (method, target, version.encode())
-    return line + b"".join(b"%s: %s\r\n" % field for field in fields if field[0] != b"upgrade") + b"\r\n"
+    return line + b"".join(b"%s: %s\r\n" % field for field in plain(fields) if field[0] != b"upgrade") + b"\r\n"
 
 
 def _path_of(target: bytes) -> bytes:

@@ -25,12 +25,15 @@ class Intake(ABC):
     def __init__(self, delegate: Http1ConnectionDelegate, limits: Http1Limits) -> None:
         self._delegate = delegate
         self._limits = limits
+        self._max_fields = limits.max_fields
         self.behind = False
         """Whether more has come than fits in one turn; `go_on` takes the next piece of it."""
         self._rest = b""
         self._left = _TURN
+        """Requests and pieces of bodies that may still be taken in this turn."""
         self._overhead = AbuseBudget(limits.overhead_burst, limits.overhead_per_second)
         self._after_small = False
+        """Whether the last piece of a body was small. A request that begins clears it."""
         self._last = False
         """Whether the connection ends with the response that is being sent."""
         self._reading_paused = False
@@ -40,7 +43,7 @@ class Intake(ABC):
         """Whether the `size` bytes that come next are not parsed any more."""
 
     @abstractmethod
-    def _take(self, data: memoryview) -> None:
+    def _take(self, data: memoryview | bytes) -> None:
         """Parse a piece. Its faults end the connection."""
 
     def begin(self) -> None:  # noqa: B027 # a server speaks first over HTTP/2 alone
@@ -50,8 +53,12 @@ class Intake(ABC):
         """Take bytes as they came, in pieces of any size."""
         if self._rest:
             self._rest += data
-        else:
+        elif len(data) > _PIECE:
             self._take_turn(data)
+        else:
+            self._left = _TURN
+            if not self._ignores(len(data)):
+                self._take(data)
 
     def go_on(self) -> None:
         """Take the next piece of what has come, since everybody else had a turn."""
@@ -70,10 +77,10 @@ class Intake(ABC):
                 return
             self._take(memoryview(data)[start : start + _PIECE])
 
-    def _count_request(self) -> None:
-        """A request begins."""
-        self._left -= 1
-        self._after_small = False
+    def _pause(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._delegate.pause_reading()
 
     def _count_piece(self, size: int) -> None:
         """A piece of a body came. Raises Fault for the small one that is too many."""

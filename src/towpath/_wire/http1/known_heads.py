@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from towpath._wire.http.fields import Field, Section
-from towpath._wire.http1.head import request_head
+from towpath._wire.http1.head import plain, request_head
 
 _MOST: Final = 64
 """Heads at most."""
@@ -22,24 +22,26 @@ class KnownHeads:
     __slots__ = ("_sections", "_size")
 
     def __init__(self) -> None:
-        self._sections: dict[tuple[bytes, bytes, str, tuple[Field, ...]], Section] = {}
+        self._sections: dict[tuple[bytes, bytes, str, tuple[Field, ...]], tuple[Section, bool]] = {}
         self._size = 0
 
-    def section(self, method: bytes, target: bytes, version: str, fields: tuple[Field, ...]) -> Section:
-        """The section that a request line and its fields make. Raises Fault as `request_head` does."""
+    def section(self, method: bytes, target: bytes, version: str, fields: tuple[Field, ...]) -> tuple[Section, bool]:
+        """The section that a request line and its fields make, which are as they came, and whether a body follows. Raises Fault as
+        `request_head` does."""
         key = (method, target, version, fields)
         known = self._sections.get(key)
         if known is not None:
             return known
-        section = request_head(method, target, version, fields)
+        section = request_head(method, target, version, plain(fields))
+        made = section, section.content_length > 0 or any(name == b"transfer-encoding" for name, _ in section.fields)
         size = size_of(target, fields)
         if size <= _MOST_BYTES:
             self._size += size
             if len(self._sections) >= _MOST or self._size > _MOST_BYTES:
                 self._sections.clear()
                 self._size = size
-            self._sections[key] = section
-        return section
+            self._sections[key] = made
+        return made
 
 
 def size_of(target: bytes, fields: Iterable[Field]) -> int:

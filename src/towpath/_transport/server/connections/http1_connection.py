@@ -236,8 +236,7 @@ class Http1Exchange:
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
         if self._cors is not None:
             head, fields = self._cors.added_to(head, fields)
-        (_, status), *constant = head.fields
-        self._connection.send_head(int(status), [*constant, *fields], end=end, sized=sized)
+        self._connection.send_head(head, fields, end=end, sized=sized)
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         self._connection.send_data(data, end=end)
