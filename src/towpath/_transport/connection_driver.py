@@ -12,6 +12,7 @@ on with it in the next one, and is read again once it has caught up.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 _HIGH_WATER: Final = 256 * 1024
@@ -256,6 +257,11 @@ class Link(asyncio.Protocol, Generic[End]):
         elif not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop.call_soon(self.flush)
+
+    def flush_by(self, write: Callable[[], None]) -> None:
+        """Call `write` at the end of this turn of the loop. It has to call `flush`, and does so for `schedule_flush`, too."""
+        self._flush_scheduled = True
+        self.loop.call_soon(write)
 
     def flush(self) -> None:
         """Write the connection's `out` now."""

@@ -87,10 +87,10 @@ def test_a_head_that_recurs_is_the_same_section_with_its_route() -> None:
 def test_heads_are_remembered_up_to_a_number_of_bytes() -> None:
     server = Server(limits=Http1Limits(max_head=64 * 1024))
     large = GET.replace(b"/a", b"/" + b"a" * 12_000)
-    for head in (GET, large):
-        server.connection.receive(head)
+    for sent in (GET, large):
+        server.connection.receive(sent)
         server.requests[-1].head.route = "known"
-        server.connection.receive(head)
+        server.connection.receive(sent)
         assert server.requests[-1].head.route == "known"
     server.connection.receive(large.replace(b"/a", b"/b"))  # both together are too much
     server.connection.receive(GET)

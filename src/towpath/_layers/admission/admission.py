@@ -16,7 +16,7 @@ It rejects with RESOURCE_EXHAUSTED and a pushback, before any work, and never on
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from towpath._core import clock
@@ -127,7 +127,7 @@ class Admission:
             queue = self._queues[method.full_name] = self._queue_of(method, options)
         if self.shadow:
             return self._shadowed(method, queue, following)
-        return self._unary(queue, following) if method.kind is MethodKind.UNARY else _stream(queue, following, self._time)
+        return self._unary(queue, following) if method.kind is MethodKind.UNARY else self._stream(queue, following)
 
     def _queue_of(self, method: MethodSpec[Any, Any], options: LimitOptions) -> MethodQueue:
         rejections = Rejections(method, self._signal, self._rng)
@@ -175,6 +175,25 @@ class Admission:
 
         return handle
 
+    def _stream(self, queue: MethodQueue, following: Handler) -> Handler:
+        probe, time, scheduler = self.probe, self._time, self.scheduler
+
+        async def enter(request: Any, ctx: Context) -> Any:
+            if ctx.server is None:  # it was not received
+                ctx.server = ServerCallInfo(time.now())
+            await queue.enter(ctx, ctx.server)
+            queue.leave()
+            return await following(request, ctx)
+
+        # Requests to mounted applications were decided on as they arrived. A plain function spares them a coroutine.
+        def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
+            call = ctx.server
+            if call is not None and (call.chosen_from or (call.admitted and queue.calm and not probe.late and scheduler.has_time())):
+                return following(request, ctx)
+            return enter(request, ctx)
+
+        return handle
+
     def _shadowed(self, method: MethodSpec[Any, Any], queue: MethodQueue, following: Handler) -> Handler:
         name, signal, probe, max_lag, time = method.full_name, self._signal, self.probe, self._options.max_lag, self._time
         unary, in_flight, waits = method.kind is MethodKind.UNARY, queue.in_flight, queue.waits
@@ -219,14 +238,3 @@ class Admission:
             in_flight.count -= 1
             if queue.queue.entries:
                 self.scheduler.wake()
-
-
-def _stream(queue: MethodQueue, following: Handler, time: TimeSource) -> Handler:
-    async def handle(request: Any, ctx: Context) -> Any:
-        if ctx.server is None:  # it was not received
-            ctx.server = ServerCallInfo(time.now())
-        await queue.enter(ctx, ctx.server)
-        queue.leave()
-        return await following(request, ctx)
-
-    return handle

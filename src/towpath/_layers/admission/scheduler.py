@@ -8,6 +8,7 @@ for `SLICE` wait in a queue of ours, which can be measured, bounded and served i
 
 import asyncio
 import logging
+from contextvars import copy_context
 from math import inf
 from typing import Final, Protocol
 
@@ -51,6 +52,7 @@ class Scheduler:
     """The turns of one server's loop, which `get_loop` gives and whose time is `time`'s."""
 
     __slots__ = (
+        "_context",
         "_get_loop",
         "_in_time_until",
         "_task",
@@ -67,6 +69,7 @@ class Scheduler:
     def __init__(self, *, time: TimeSource = clock, get_loop: GetLoop = asyncio.get_running_loop) -> None:
         self._time = time
         self._get_loop = get_loop
+        self._context = copy_context()
         self._task: asyncio.Task[None] | None = None
         self._turn_began = 0.0
         self._in_time_until = -inf
@@ -117,7 +120,8 @@ class Scheduler:
             self._plan_turn()
 
     def _plan_turn(self) -> None:
-        self._task = asyncio.Task(self._run_turn(), loop=self._get_loop(), name="towpath turn")
+        # Whoever wakes is another call, whose context variables are not to be seen by those that begin here.
+        self._task = asyncio.Task(self._run_turn(), loop=self._get_loop(), name="towpath turn", context=self._context.copy())
 
     def _end_turn(self) -> None:
         self._measure(self._time.now())

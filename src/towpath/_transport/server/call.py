@@ -126,6 +126,10 @@ class CallLink(Protocol):
         """Write what waits, now."""
         ...
 
+    def flush_by(self, write: Callable[[], None]) -> None:
+        """Call `write` at the end of this turn of the loop, which has to flush."""
+        ...
+
     def schedule_flush(self) -> None:
         """Write what waits at the end of this turn of the loop."""
         ...

@@ -250,7 +250,7 @@ class ServerExchange(PartialExchange):
     def _start(self) -> None:
         method_route = self._method_route
         early = method_route.early_rejection
-        if early is not None and method_route.method.kind is MethodKind.UNARY:
+        if early is not None:
             try:
                 verdict = early.on_arrival(self._ctx, Held(self))
             except Exception as fault:  # noqa: BLE001 # a policy that fails rejects no call, and ends no connection

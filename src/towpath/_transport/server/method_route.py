@@ -56,7 +56,7 @@ class MethodRoute:
     max_timeout: float | None = None
     """Seconds that a call may take at the most, whatever its caller says; None for no such bound."""
     early_rejection: EarlyRejection | None = None
-    """What is asked about unary calls before they cost a task."""
+    """What is asked about unary calls, and about requests to a mounted application, before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
     """Who hears of calls that end before the handler is called."""
     large_answer: int = 0

@@ -254,11 +254,12 @@ class Routes:
 
     def compose(self, layers: Sequence[Layer]) -> None:
         """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
+        mounted = self._mount_routes.values()
         composed = [compose(layers, method_route.method, innermost) for method_route, innermost in self._innermost]
         for (method_route, _), handler in zip(self._innermost, composed, strict=True):
             method_route.handler = handler
             method_route.on_unstarted = unstarted_callbacks(layers, method_route.method)
-            if method_route.method.kind is MethodKind.UNARY:
+            if method_route.method.kind is MethodKind.UNARY or method_route in mounted:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 
     def resolve(self, head: Section, belief: Belief = Belief.ALL) -> Route:

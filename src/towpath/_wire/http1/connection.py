@@ -221,8 +221,8 @@ class Http1Connection(Intake):
             self._in_turn(self._ended)
 
     def _decline(self, rest: memoryview | bytes, offer: httptools.HttpParserUpgrade | None) -> None:
-        # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the head without
-        # the offer, then the bytes behind it: the request's body, and further requests.
+        # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the head
+        # without the offer, then the bytes behind it: the request's body, and further requests.
         while offer is not None:
             head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
             rest, offer = rest[offer.args[0] :], None

@@ -17,7 +17,18 @@ _COOKIE = b"cookie"
 class MountRoute:
     """A head whose requests go to a mounted application. `limit` bounds the body in bytes; None bounds it not."""
 
-    __slots__ = ("_headers", "_scope", "bodiless", "content_length", "expects_continue", "inherited", "limit", "method_route", "mount")
+    __slots__ = (
+        "_connection",
+        "_headers",
+        "_scope",
+        "bodiless",
+        "content_length",
+        "expects_continue",
+        "inherited",
+        "limit",
+        "method_route",
+        "mount",
+    )
 
     cors = None  # the application has its own rule for pages of other origins
     needs_http2 = False
@@ -38,7 +49,8 @@ class MountRoute:
         if head.authority and not any(name == b"host" for name, _ in fields):
             fields = ((b"host", head.authority), *fields)
         self._headers = _one_cookie(list(fields))
-        self._scope = {
+        self._connection: dict[str, Any] | None = None
+        self._scope: dict[str, Any] = {
             "type": "http",
             "method": head.method.decode("latin-1"),
             "path": unquote(path.decode("latin-1")),
@@ -49,7 +61,10 @@ class MountRoute:
 
     def scope(self, extra: Sequence[Field], connection: dict[str, Any]) -> dict[str, Any]:
         """The scope of one request: `extra` are the fields of its head beside the route's, `connection` is what the connection says."""
-        scope = {**self._scope, **connection}
+        if self._connection is not connection:  # its head is no other connection's
+            self._connection = connection
+            self._scope.update(connection)
+        scope = self._scope.copy()
         scope["asgi"] = {"version": "3.0", "spec_version": "2.3"}
         scope["headers"] = _one_cookie([*self._headers, *extra]) if extra else self._headers.copy()
         scope["state"] = self.mount.state.copy()

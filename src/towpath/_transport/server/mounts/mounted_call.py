@@ -20,7 +20,7 @@ from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.mounts.mount import Event, Mount
 from towpath._transport.server.mounts.mount_route import MountRoute
-from towpath._transport.server.mounts.request_body import RequestBody
+from towpath._transport.server.mounts.request_body import NO_BODY, RequestBody
 from towpath._transport.server.mounts.response_head import ResponseHead
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._wire.http.fields import Field
@@ -33,6 +33,9 @@ _MAX_IGNORED: Final = 256
 
 _BURST: Final = 64
 """Pieces of a response that an application may send before everybody else on the loop has a turn."""
+
+_TOO_EARLY: Final = "http.response.body came before http.response.start"
+_TOO_LATE: Final = "the response has ended, and http.response.body came again"
 
 _CODES: Final = {
     400: Code.INVALID_ARGUMENT,
@@ -63,7 +66,6 @@ class MountedCall(ServerExchange):
     __slots__ = (
         "_body",
         "_body_ended",
-        "_connection_facts",
         "_extra",
         "_gone",
         "_head",
@@ -78,8 +80,8 @@ class MountedCall(ServerExchange):
     carries_messages = False  # which a layer could intercept
 
     def __init__(self, link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field], ctx: Context) -> None:
-        self._body = RequestBody(route.limit)
-        super().__init__(link, writer, route.method_route, self._body, ctx)
+        self._body = NO_BODY
+        super().__init__(link, writer, route.method_route, NO_BODY, ctx)
         self._route = route
         self._mount = route.mount
         self._extra = extra
@@ -88,7 +90,6 @@ class MountedCall(ServerExchange):
         self._body_ended = self._gone = self._lost = False
         self._ignored = 0
         self._left_of_length = -1
-        self._connection_facts = link.asgi_facts
 
     @property
     def received(self) -> int | None:
@@ -101,20 +102,22 @@ class MountedCall(ServerExchange):
         """The head has come: the application starts, unless the body will be too large."""
         if self._ctx.deadline is not None:
             self._slot = self._link.wheel.add(self._ctx.deadline, self)
-        try:
-            self._body.check(self._route.content_length)
-        except RpcError as error:
-            self._unreadable(error)
-            return
-        self._start()
         if end:
-            self.request_over()
+            self._request_over = True
+        else:
+            body = self._dialect = self._body = RequestBody(self._route.limit)
+            try:
+                body.check(self._route.content_length)
+            except RpcError as error:
+                self._unreadable(error)
+                return
+        self._start()
 
     def lost(self, reason: str) -> None:
         """The client is gone. The application is told, and cancelled only if it goes on for long. If it has not begun, it never does."""
         ended, task = self._over, self.task
         coroutine: Any = None if task is None else task.get_coro()
-        if coroutine is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+        if task is None or (coroutine is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED):
             super().lost(reason)
             return
         self._left_unstarted()
@@ -123,7 +126,7 @@ class MountedCall(ServerExchange):
         self._ended()
         self.drained()
         self._wake()
-        if not ended and task is not None and not task.done():
+        if not ended and not task.done():
             self._lost = True
             self._slot = self._link.wheel.add(clock.now() + _AFTER_DISCONNECT, self)
 
@@ -138,7 +141,7 @@ class MountedCall(ServerExchange):
 
     def scope(self) -> dict[str, Any]:
         """The request's head."""
-        return self._route.scope(self._extra, self._connection_facts)
+        return self._route.scope(self._extra, self._link.asgi_facts)
 
     async def receive(self) -> Event:
         """The next piece of the body; after its end, wait until the client is gone or the response has ended."""
@@ -163,15 +166,30 @@ class MountedCall(ServerExchange):
         if kind == "http.response.body":
             if self._gone:
                 await self._ignore()
+                return
+            head, data, more = self._head, event.get("body", b""), event.get("more_body", False)
+            if head is None or self._over:
+                raise RuntimeError(_TOO_LATE if self._over else _TOO_EARLY)
+            if type(data) is not bytes:
+                data = bytes(data)
+            left = self._left_of_length
+            if left >= 0:
+                left = self._left_of_length = left - len(data)
+                if left < 0 or (left and not more):
+                    raise RuntimeError(f"the response's body is not of the {head.length} bytes that its content-length says")
+            if head.bodiless:
+                data = b""
+            if more:
+                await self._send_more(head, data)
             else:
-                await self._send_piece(event.get("body", b""), more=event.get("more_body", False))
+                self._send_last(head, data)
         elif kind == "http.response.start":
             if self._head is not None:
                 raise RuntimeError("the response has begun already, and http.response.start came again")
             head = self._head = ResponseHead(event["status"], event.get("headers", ()))
             if not (head.bodiless or self._route.bodiless):
                 self._left_of_length = head.length
-            self._link.loop.call_soon(self.send_headers)
+            self._link.flush_by(self.send_headers)
         else:
             raise RuntimeError(f"{kind!r} is no event of a response; send http.response.start, then http.response.body")
 
@@ -181,38 +199,24 @@ class MountedCall(ServerExchange):
             raise ClientDisconnected("the client is gone; look for http.disconnect")
         await asyncio.sleep(0)
 
-    async def _send_piece(self, data: Any, *, more: bool) -> None:
-        head, link = self._head, self._link
-        if head is None:
-            raise RuntimeError("http.response.body came before http.response.start")
-        if self._over:
-            raise RuntimeError("the response has ended, and http.response.body came again")
-        if type(data) is not bytes:
-            data = bytes(data)
-        left = self._left_of_length
-        if left >= 0:
-            left = self._left_of_length = left - len(data)
-            if left < 0 or (left and not more):
-                raise RuntimeError(f"the response's body is not of the {head.length} bytes that its content-length says")
-        if head.bodiless:
-            data = b""
-        if more:
-            await self._send_more(head, data)
-            return
+    def _send_last(self, head: ResponseHead, data: bytes) -> None:
+        link, writer = self._link, self._writer
         self._over = True
-        if self._head_sent:
-            self._writer.send_data(data, end=True)
-        else:
-            self._write_head(head, end=not data)
+        if not self._head_sent:
+            self._head_sent = True
+            writer.send_head(head.head, head.fields, end=not data, sized=head.length >= 0)
             if data:
-                self._writer.send_data(data, end=True)
-        self._writer.abandon()
+                writer.send_data(data, end=True)
+        else:
+            writer.send_data(data, end=True)
+        writer.abandon()
         server = self._ctx.server
         if server is not None and server.flush_alone:
             link.flush()
         else:
             link.schedule_flush()
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     async def _send_more(self, head: ResponseHead, data: bytes) -> None:
         link = self._link
@@ -221,7 +225,7 @@ class MountedCall(ServerExchange):
         if self._over:  # meanwhile
             return
         if not self._head_sent:
-            self._write_head(head, end=False)
+            self._write_head(head)
             self._writer.send_data(data, end=False)  # with which the head leaves
         elif data:
             self._writer.send_data(data, end=False)
@@ -240,17 +244,17 @@ class MountedCall(ServerExchange):
             self._burst = 0
             await asyncio.sleep(0)
 
-    def _write_head(self, head: ResponseHead, *, end: bool) -> None:
+    def _write_head(self, head: ResponseHead) -> None:
         self._head_sent = True
-        self._writer.send_head(head.head, head.fields, end=end, sized=head.length >= 0)
+        self._writer.send_head(head.head, head.fields, end=False, sized=head.length >= 0)
 
     def send_headers(self) -> None:
-        """Send the head, if the application waits for something between it and the body."""
+        """Write what waits, and before that the head if the application waits for something between it and the body."""
         head = self._head
         if head is not None and not self._over and not self._head_sent:
-            self._write_head(head, end=False)
+            self._write_head(head)
             self._writer.send_data(b"", end=False)
-            self._link.schedule_flush()
+        self._link.flush()
 
     def check_end(self) -> None:
         """The application has returned. Raises RuntimeError if it owes a response, and AnsweredError for layers to see which it gave."""
@@ -299,7 +303,7 @@ def handler_of(mount: Mount) -> Handler:
 
     async def handle(call: Exchange, _: Context) -> None:
         request: Any = call  # nobody makes another one for this handler
-        task = asyncio.current_task()
+        task = request.task
         running.add(task)
         try:
             await app(request.scope(), request.receive, request.send)

@@ -76,3 +76,7 @@ class RequestBody(Dialect):
         head = _ERRORS[_TOO_LARGE if self.too_large else HTTP_STATUS[error.code]]
         told = f"{error.code.name}: {printable(error.message)}" if error.message else error.code.name  # `str` also tells where it came from
         return WholeResponse(head, (), f"{told}\n".encode(errors="replace"))
+
+
+NO_BODY: Final = RequestBody(None)
+"""The body of each request that has none."""

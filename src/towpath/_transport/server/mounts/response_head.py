@@ -21,6 +21,8 @@ _MOST_GOOD: Final = 1024
 _SHORT: Final = 128
 """Bytes of such a value at most."""
 
+_LENGTH: Final = b"content-length"
+
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -39,9 +41,14 @@ class ResponseHead:
         """Bytes of the body, as the head says; -1 if it does not."""
         fields: list[Field] = []
         for name, value in cast("Iterable[Field]", headers):
-            if type(name) is bytes and type(value) is bytes and (name, value) in _GOOD:  # others may have no hash
-                fields.append((name, value))
-                continue
+            if type(name) is bytes and type(value) is bytes:  # others may have no hash
+                if (name, value) in _GOOD:
+                    fields.append((name, value))
+                    continue
+                if name == _LENGTH and self.length < 0 and value.isdigit() and self.status != 204:  # nearly every response has one
+                    self.length = int(value)
+                    fields.append((name, value))
+                    continue
             name, value = bytes(name).lower(), bytes(value)  # noqa: PLW2901 - from here on as HTTP has them
             fields += self._checked(name, value)
             if name in _RECURRING and len(value) <= _SHORT and len(_GOOD) < _MOST_GOOD:
@@ -55,7 +62,7 @@ class ResponseHead:
     def _checked(self, name: bytes, value: bytes) -> tuple[Field, ...]:
         if name in _OF_THE_CONNECTION:
             return ()
-        if name == b"content-length":
+        if name == _LENGTH:
             if not value.isdigit() or self.length not in (-1, int(value)):
                 raise ValueError(f"the response's content-length is {value[:32]!r}; give one number of bytes")
             if self.length >= 0 or self.status == 204:
