@@ -27,7 +27,7 @@ from towpath._wire.grpc.dialect import trailers_only
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.fields import REQUEST, Field, Section, Template
 from towpath._wire.propagation import Inherited
-from towpath._wire.protocol import DialectFactory, MethodTable
+from towpath._wire.protocol import DialectFactory, MethodTable, ServerHalf
 from towpath._wire.protocols import GRPC, PROTOCOLS
 
 
@@ -235,6 +235,7 @@ class Routes:
         self.compose(layers)
         self._methods = MethodTable((service.spec for service in services), unknown_query)
         self._server_halves = [(protocol, protocol.server(self._methods)) for protocol in PROTOCOLS]
+        self._bindings = [half.has for _, half in self._server_halves if type(half).has is not ServerHalf.has]
         self._mounts.check(self._methods.by_path, self._documents)
 
     def _route_of(self, mount: Mount) -> MethodRoute:
@@ -265,9 +266,32 @@ class Routes:
     def resolve(self, head: Section, belief: Belief = Belief.ALL) -> Route:
         """What becomes of a head, from now on remembered on it. `belief` is what the server believes of the connection that the head came
         over; a head is no other connection's."""
-        route = self._resolve(head, belief) if self._cors is None else self._resolve_for_pages(self._cors, head, belief)
+        route = self._mounted_alike(head)
+        if route is None:
+            route = self._resolve(head, belief) if self._cors is None else self._resolve_for_pages(self._cors, head, belief)
         head.route = route
         return route
+
+    def _mounted_alike(self, head: Section) -> MountRoute | None:
+        """What becomes of a head to a mounted application that has got one which differs in its path alone. Nearly every path that such an
+        application is asked for is another one."""
+        if not head.alike:
+            return None
+        path = head.path.partition(b"?")[0]
+        if path in self._method_routes or path in self._documents:
+            return None
+        mount = self._mounts.below_prefix(path) or self._mounts.at_root(path)
+        if mount is None or (not mount.prefix and self._is_bound(path)):
+            return None
+        known: MountRoute | None = head.alike.get(mount)
+        return None if known is None else known.at(head)
+
+    def _is_bound(self, path: bytes) -> bool:
+        """Whether the contract has `path` for something that is no method's own path."""
+        for has in self._bindings:  # noqa: SIM110 - of which there is one
+            if has(path):
+                return True
+        return False
 
     def _resolve_for_pages(self, cors: Cors, head: Section, belief: Belief) -> Route:
         route = self._resolve(head, belief)
@@ -306,7 +330,7 @@ class Routes:
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         if self._mounts and not is_method:
             mount = self._mounts.below_prefix(path)
-            if mount is None and not content_type.startswith(_GRPC) and not any(half.has(path) for _, half in self._server_halves):
+            if mount is None and not content_type.startswith(_GRPC) and not self._is_bound(path):
                 mount = self._mounts.at_root(path)
             if mount is not None:
                 return self._mounted(head, mount, belief, expects=expects)
@@ -329,7 +353,10 @@ class Routes:
         if any(name == _WEBSOCKET for name, _ in head.fields):
             return DirectResponse(WholeResponse(_NO_WEBSOCKET, (), b"WebSocket is not served here\n"))
         limit = mount.limit(self._message_limit)
-        return MountRoute(head, mount, self._mount_routes[mount], belief, limit, expects_continue=expects)
+        route = MountRoute(head, mount, self._mount_routes[mount], belief, limit, expects_continue=expects)
+        if head.alike is not None:
+            head.alike[mount] = route
+        return route
 
 
 def oversized_head(fields: Sequence[Field], reason: str) -> Section:

@@ -32,6 +32,7 @@ class Section:
     """A checked field section."""
 
     __slots__ = (
+        "alike",
         "authority",
         "content_length",
         "fields",
@@ -62,12 +63,31 @@ class Section:
         self.plain_response = kind is RESPONSE and self.status[:1] != b"1" and content_length < 0
         """Whether this is a response's head after which only the stream's state needs a look: it is not an informational one, and has no
         length to be kept."""
+        self.alike: dict[Any, Any] | None = None
+        """What a server has found out of all heads that differ from this one in their paths alone, if it is known which do. The server's
+        routes know what is in it."""
         self.route: Any = None
         """What a server does with requests of this head, once it has found that out. The server's routes set it and know its type."""
         self.response_facts: Any = None
         """What a client has read from this head of a response, once it has. The client's protocol sets it and knows its type."""
         self.says_ok = False
         """Whether a client has read from these trailers that the call succeeded."""
+
+    def at(self, path: bytes) -> "Section":
+        """The head of a request that differs in its path alone."""
+        other: Any = object.__new__(Section)
+        other.kind = self.kind
+        other.method = self.method
+        other.scheme = self.scheme
+        other.path = path
+        other.authority = self.authority
+        other.status = b""
+        other.fields = self.fields
+        other.content_length = self.content_length
+        other.plain_response = other.says_ok = False
+        other.alike = self.alike
+        other.route = other.response_facts = None
+        return other
 
 
 class Template:

@@ -1,4 +1,5 @@
-"""Heads of requests that came before on a connection: what was worked out for one serves the next that equals it.
+"""Heads of requests that came before on a connection: what was worked out for one serves the next that equals it, and much of it the next
+that differs in its target alone.
 
 A connection that is idle keeps them, so they are bounded in bytes: a client chooses how large its heads are.
 """
@@ -7,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from towpath._wire.http.fields import Field, Section
-from towpath._wire.http1.head import plain, request_head
+from towpath._wire.http1.head import HeadsAlike
 
 _MOST: Final = 64
 """Heads at most."""
@@ -19,29 +20,35 @@ _MOST_BYTES: Final = 16 * 1024
 class KnownHeads:
     """The heads of one connection."""
 
-    __slots__ = ("_sections", "_size")
+    __slots__ = ("_alike", "_count", "_size")
 
     def __init__(self) -> None:
-        self._sections: dict[tuple[bytes, bytes, str, tuple[Field, ...]], tuple[Section, bool]] = {}
-        self._size = 0
+        self._alike: dict[tuple[bytes, str, tuple[Field, ...]], HeadsAlike] = {}
+        self._count = self._size = 0
 
     def section(self, method: bytes, target: bytes, version: str, fields: tuple[Field, ...]) -> tuple[Section, bool]:
-        """The section that a request line and its fields make, which are as they came, and whether a body follows. Raises Fault as
-        `request_head` does."""
-        key = (method, target, version, fields)
-        known = self._sections.get(key)
-        if known is not None:
-            return known
-        section = request_head(method, target, version, plain(fields))
-        made = section, section.content_length > 0 or any(name == b"transfer-encoding" for name, _ in section.fields)
-        size = size_of(target, fields)
+        """The section that a request line and its fields make, which are as they came, and whether a body follows. Raises Fault for those
+        that are no request that is served here."""
+        key = (method, version, fields)
+        alike = self._alike.get(key)
+        if alike is None:
+            alike = HeadsAlike(method, version, fields, size_of(b"", fields))
+        else:
+            known = alike.sections.get(target)
+            if known is not None:
+                return known, alike.has_body
+        section = alike.section(target)
+        size = len(target) + alike.size
         if size <= _MOST_BYTES:
-            self._size += size
-            if len(self._sections) >= _MOST or self._size > _MOST_BYTES:
-                self._sections.clear()
-                self._size = size
-            self._sections[key] = made
-        return made
+            self._count += 1
+            self._size += len(target) if alike.sections else size
+            if self._count > _MOST or self._size > _MOST_BYTES:
+                self._alike.clear()
+                alike.sections.clear()
+                self._count, self._size = 1, size
+            self._alike[key] = alike
+            alike.sections[target] = section
+        return section, alike.has_body
 
 
 def size_of(target: bytes, fields: Iterable[Field]) -> int:

@@ -59,6 +59,25 @@ class MountRoute:
             "root_path": mount.prefix,
         }
 
+    def at(self, head: Section) -> "MountRoute":
+        """What becomes of a head that differs from this one's in its path alone."""
+        route: Any = object.__new__(MountRoute)
+        route.mount = self.mount
+        route.method_route = self.method_route
+        route.bodiless = self.bodiless
+        route.expects_continue = self.expects_continue
+        route.content_length = self.content_length
+        route.limit = self.limit
+        route.inherited = self.inherited
+        route._headers = self._headers  # noqa: SLF001 - of another route
+        route._connection = self._connection  # noqa: SLF001
+        scope = route._scope = self._scope.copy()  # noqa: SLF001
+        path, _, query = head.path.partition(b"?")
+        scope["path"] = unquote(path.decode("latin-1"))
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        return route
+
     def scope(self, extra: Sequence[Field], connection: dict[str, Any]) -> dict[str, Any]:
         """The scope of one request: `extra` are the fields of its head beside the route's, `connection` is what the connection says."""
         if self._connection is not connection:  # its head is no other connection's
