@@ -109,10 +109,11 @@ check-generated: $(DEV) ## Is the generated code what the contracts say? (mend: 
 	$(call title,generated code)
 	@$(MAKE) generate GEN_FLAGS=--check || { echo "mend it with: make gen"; exit 1; }
 
-check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graph of Skyline's services
+check-contracts: $(DEV) ## buf lint, rule set STANDARD; the graphs of the services in reference
 	$(call title,contracts)
 	@$(PY) -m pytest -q --no-header tests/contracts/test_lint.py
 	@$(VENV)/bin/towpath check reference/skyline/system.toml
+	@$(VENV)/bin/towpath check reference/shop/system.toml
 
 check-docs: $(DEV) ## Is the reference what the source says (mend: make reference), and does the site build without a warning?
 	$(call title,documentation)
@@ -137,6 +138,8 @@ lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
 generate:
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
+	@for service in catalogue cart checkout; do $(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root reference/shop/$$service/proto \
+	    --out reference/shop/$$service/src reference/shop/$$service/proto || exit 1; done
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 

@@ -11,6 +11,7 @@ from towpath._contracts.sources import find_sources
 from towpath._core.errors import SetupError
 
 REPOSITORY = Path(__file__).parents[2]
+SHOP = [f"reference/shop/{service}/proto" for service in ("catalogue", "cart", "checkout")]
 CLEAN = """\
 syntax = "proto3";
 package shop.v1;
@@ -29,7 +30,7 @@ def findings(root: Path) -> tuple[str, ...]:
     return lint(find_sources([root], [root]), [root])
 
 
-@pytest.mark.parametrize("root", ["proto", "tests/proto", "bench/proto", "labs/proto", "reference/skyline/proto"])
+@pytest.mark.parametrize("root", ["proto", "tests/proto", "bench/proto", "labs/proto", "reference/skyline/proto", *SHOP])
 def test_every_contract_of_the_repository_keeps_the_standard(root):
     assert findings(REPOSITORY / root) == ()
 

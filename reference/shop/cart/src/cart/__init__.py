@@ -1,0 +1,1 @@
+"""What each customer means to buy."""

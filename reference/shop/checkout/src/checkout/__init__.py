@@ -1,0 +1,1 @@
+"""From a full cart to a parcel on its way."""

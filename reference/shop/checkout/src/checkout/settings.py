@@ -1,0 +1,13 @@
+"""The settings of checkout itself, `[settings]` of towpath.toml. What the server does with connections and calls is in `[service]` there."""
+
+import msgspec
+from towpath.settings import Seconds
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What may differ from one installation to the next."""
+
+    packing: Seconds = 2.0
+    """How long an order is with the packers, and then with the carrier."""
+    look: Seconds = 0.2
+    """How often a watched order is looked at."""
