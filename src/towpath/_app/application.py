@@ -5,7 +5,6 @@ it on a free port and gets exactly the stack that production has. An `App` reads
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
@@ -27,6 +26,7 @@ from towpath._app.named_layers import named_layers
 from towpath._app.reloading import taken_over
 from towpath._app.server_stack import ServerStack
 from towpath._app.settings.idempotency_store import OpenableStore, check_keys, store_of
+from towpath._app.settings.own.own_settings import tell_unread
 from towpath._app.settings.quotas_and_bulkheads import rate_store_of
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.targets import ConfiguredTarget
@@ -46,8 +46,6 @@ from towpath._transport.address import bind
 from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
 
 T = TypeVar("T")
-
-log = logging.getLogger("towpath.app")
 
 
 class App:
@@ -258,7 +256,8 @@ class App:
             raise RuntimeError("the application has started already; make another one")
         self._check_names()
         self._check_keys()
-        self._check_own()
+        if not self._own and self.config.worker in (None, 0):
+            tell_unread(self.config.own, self.config.source)
         health = Health(service.spec.name for service in self._services)
         layers = self._stack.layers(self.config, self._methods())
         server = configured_server(
@@ -319,13 +318,6 @@ class App:
         own = [method for service in self._services if not is_forwarded(service) for method in service.spec.methods]
         first = config.worker in (None, 0)
         check_keys(self._store, own, config.idempotency_where, workers=config.workers, tells=first)
-
-    def _check_own(self) -> None:
-        """Settings of the service's own that nobody reads have no effect, which should not go unnoticed."""
-        config = self.config
-        if config.own and not self._own and config.worker in (None, 0):
-            where = config.source or "the environment"
-            log.warning("%s has settings of the service's own, and main reads none of them: call app.settings_of(...)", where)
 
     def _methods(self) -> Iterator[MethodSpec[Any, Any]]:
         """The methods that a service file may name."""

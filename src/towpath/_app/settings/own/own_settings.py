@@ -10,6 +10,7 @@ A variable wins over the file, and the file over the default of the class, as fo
 errors. No message shows the value of a secret.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ _PASSWORD: Final = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
 _LISTS: Final = (list, tuple, set, frozenset)
 
 T = TypeVar("T")
+
+log = logging.getLogger("towpath.app")
 
 
 class Row(NamedTuple):
@@ -75,6 +78,14 @@ class OwnSettings:
             if variable not in reader.known:
                 raise SetupError(f"unknown variable {variable}; {suggestion(variable, reader.known, kind='variables')}")
         return made, reader.rows
+
+
+def tell_unread(own: OwnSettings, source: Path | None) -> None:
+    """Settings of the service's own that nobody reads have no effect, which should not go unnoticed. `source` is the file, if there is
+    one."""
+    if own:
+        where = source or "the environment"
+        log.warning("%s has settings of the service's own, and main reads none of them: call app.settings_of(...)", where)
 
 
 def _check_class(into: object) -> None:
