@@ -129,6 +129,15 @@ class App:
             raise SetupError("app.add was called in `once`, which runs beside the workers; add services in main")
         self._services.extend(services)
 
+    def add_layers(self, *layers: Layer) -> None:
+        """Put the service's own `layers` around its handlers, inside those that the application has already. It is for layers that need
+        settings or resources. Raises RuntimeError once the application has started, and SetupError for what is no layer."""
+        if self._server is not None:
+            raise RuntimeError("the application has started; add every layer before")
+        if not self._serves_here:
+            raise SetupError("app.add_layers was called in `once`, which runs beside the workers; add layers in main")
+        self._stack.add_own(checked_layers(layers, "app.add_layers"))
+
     async def setup(self, main: main_function.Main[Self], *, serves: bool = True) -> bool:
         """Call `main` with this application, as `run` does: a coroutine function, an async generator function that yields once, or a
         function or class that makes an async context manager. What is behind the `yield`, and `__aexit__`, run when the application closes,

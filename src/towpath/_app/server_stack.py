@@ -61,11 +61,16 @@ class ServerStack:
         self._admission_options = AdmissionOptions()
         self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
         self._admission = self._new_admission(limit_of=_limits(DEFAULT_LIMIT))
-        limits = (
+        self._limits = (
             RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
             Bulkhead(compartment_of=self._compartment_of, signal=signal),
         )
-        self._inner: tuple[Layer, ...] = (*limits, *([OwnLayers(own, "server")] if own else ()), Idempotency(store, signal=signal))
+        self._own = tuple(own)
+        self._idempotency = Idempotency(store, signal=signal)
+
+    def add_own(self, layers: Sequence[Layer]) -> None:
+        """Put further layers of the application's inside those that there are. They stand in what `layers` returns from then on."""
+        self._own = (*self._own, *layers)
 
     def layers(self, settings: ServiceConfig, methods: Iterable[MethodSpec[Any, Any]]) -> tuple[Layer, ...]:
         """The layers that `settings` ask for, outermost first. They must be composed at once, since the quotas and bulkheads hold from now
@@ -80,7 +85,8 @@ class ServerStack:
         self._admission.shadow = settings.admission == "shadow"
         admission = () if settings.admission == "off" else (self._admission,)
         deprecation = (self._deprecation,) if settings.deprecation_warnings else ()
-        return (*self._outer, *admission, *deprecation, *self._inner)
+        own = (OwnLayers(self._own, "server"),) if self._own else ()
+        return (*self._outer, *admission, *deprecation, *self._limits, *own, self._idempotency)
 
     def _quota_of(self, method: MethodSpec[Any, Any]) -> Quota | None:
         entry = self._quotas.get(method.full_name)
