@@ -30,7 +30,7 @@ help: ## Show this list
 # exactly when that changed, whatever git did to the files' times. The place counts too: an environment does not survive being moved.
 
 NATIVE := src/towpath/_wire/json/_text.h src/towpath/_wire/json/_writer.c
-stamp = $(VENV)/.installed-$(1)-$(shell { echo "$(CURDIR) $(INTERPRETER)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
+stamp = $(VENV)/.installed-$(1)-$(shell { echo "$(CURDIR) $(INTERPRETER)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml reference/shop/layers/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
 RUN := $(call stamp,run)
 DEV := $(call stamp,dev)
 BENCH := $(call stamp,bench)

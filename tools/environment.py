@@ -1,8 +1,8 @@
 """Makes or completes the virtual environment that every make target runs in, from one lock file.
 
 Run by the Makefile when a lock file or pyproject.toml has changed since it was last installed; uses the standard library only, because
-nothing else is there yet. Packages come with the hashes of the lock file or not at all; towpath and Skyline are installed from the work
-tree, editable, with the locked build backend. It never deletes an environment that works, and never asks for root.
+nothing else is there yet. Packages come with the hashes of the lock file or not at all. towpath, Skyline and the shop's layers are
+installed from the work tree, editable, with the locked build backend. It never deletes an environment that works, and never asks for root.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECTS = (ROOT, ROOT / "reference" / "skyline")
+PROJECTS = (ROOT, ROOT / "reference" / "skyline", ROOT / "reference" / "shop" / "layers")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from checkout.v1.checkout_towpath import CheckoutServiceClient
 
 def test_an_order_is_placed_once_and_followed_until_it_is_shipped(shop) -> None:
     async def main() -> None:
-        ada = CallOptions(timeout=60, tenant=f"ada-{uuid.uuid4()}")
+        ada = CallOptions(timeout=60, metadata=[("authorization", shop.token(f"ada-{uuid.uuid4()}"))])
         async with connect(shop["catalogue"]) as catalogue, connect(shop["cart"]) as cart, connect(shop["checkout"]) as checkout:
             on_offer = (await CatalogueServiceClient(catalogue).list_products(ListProductsRequest(), ada)).products
             prices = {product.sku: product.price_cents for product in on_offer}

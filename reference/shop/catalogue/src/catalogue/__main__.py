@@ -1,5 +1,6 @@
 """Run catalogue: `python -m catalogue`, with the settings of towpath.toml and of the environment."""
 
+from shop_layers import Audit, SignedIn
 from towpath import App, run
 
 from catalogue.pictures import Pictures
@@ -18,7 +19,8 @@ async def main(app: App) -> None:
     """Put the service together."""
     settings = app.settings_of(Settings)
     products = await app.enter(Products.opened(settings.database))
-    app.ready("database", products.ping)
+    app.ready("database", products.ping, every=1.0)
+    app.add_layers(SignedIn(settings.key, public={"ListProducts", "GetProduct", "DownloadPicture"}), Audit())
     app.add(Catalogue(products, Pictures(settings.pictures, settings.max_picture), settings.currency))
 
 

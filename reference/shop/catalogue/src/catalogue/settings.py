@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+from towpath.settings import Secret
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,6 +11,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database: str
     """Where PostgreSQL is. In production it is the variable TOWPATH_SETTINGS_DATABASE, since it may hold a password."""
+    key: Secret
+    """The key that the shop's tokens are signed with. In production it is the variable TOWPATH_SETTINGS_KEY."""
     pictures: Path = Path("pictures")
     """The folder of the pictures, which all workers share."""
     max_picture: int = 50_000_000

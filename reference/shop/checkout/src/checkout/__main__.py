@@ -2,6 +2,7 @@
 
 import asyncio
 
+from shop_layers import Audit, SignedIn
 from towpath import App, SetupError, run
 from towpath.stores import PostgresStore
 
@@ -35,7 +36,9 @@ async def once(app: App) -> None:
 
 async def main(app: App) -> None:
     """Put the service together."""
-    app.add(Checkout(await opened(app), clients.cart(app), clients.catalogue(app), app.settings_of(Settings)))
+    settings = app.settings_of(Settings)
+    app.add_layers(SignedIn(settings.key), Audit())
+    app.add(Checkout(await opened(app), clients.cart(app, settings.key), clients.catalogue(app), settings))
 
 
 if __name__ == "__main__":
