@@ -11,10 +11,11 @@ from cart.v1.cart_pb2 import GetCartRequest
 from cart.v1.cart_towpath import CartServiceClient
 from catalogue.v1.catalogue_pb2 import ListProductsRequest
 from catalogue.v1.catalogue_towpath import CatalogueServiceClient
+from programs import Shop
 
 
 @pytest.mark.parametrize("token", ["", "Bearer ada", "Bearer ada.0", "Basic ada"])
-def test_a_call_without_a_token_of_the_shop_is_refused(shop, token: str) -> None:
+def test_a_call_without_a_token_of_the_shop_is_refused(shop: Shop, token: str) -> None:
     async def main() -> None:
         options = CallOptions(timeout=60, metadata=[("authorization", token)] if token else [])
         async with connect(shop["cart"]) as channel:
@@ -25,7 +26,7 @@ def test_a_call_without_a_token_of_the_shop_is_refused(shop, token: str) -> None
     asyncio.run(main())
 
 
-def test_anybody_may_look_at_the_products(shop) -> None:
+def test_anybody_may_look_at_the_products(shop: Shop) -> None:
     async def main() -> None:
         async with connect(shop["catalogue"]) as channel:
             found = await CatalogueServiceClient(channel).list_products(ListProductsRequest(skus=["map"]), CallOptions(timeout=60))
@@ -34,7 +35,7 @@ def test_anybody_may_look_at_the_products(shop) -> None:
     asyncio.run(main())
 
 
-def test_each_call_is_a_line_of_the_audit_log(shop) -> None:
+def test_each_call_is_a_line_of_the_audit_log(shop: Shop) -> None:
     customer = f"grace-{uuid.uuid4()}"
 
     async def main() -> None:

@@ -11,9 +11,10 @@ from catalogue.v1.catalogue_pb2 import ListProductsRequest
 from catalogue.v1.catalogue_towpath import CatalogueServiceClient
 from checkout.v1.checkout_pb2 import OrderStatus, PlaceOrderRequest, WatchOrderRequest
 from checkout.v1.checkout_towpath import CheckoutServiceClient
+from programs import Shop
 
 
-def test_an_order_is_placed_once_and_followed_until_it_is_shipped(shop) -> None:
+def test_an_order_is_placed_once_and_followed_until_it_is_shipped(shop: Shop) -> None:
     async def main() -> None:
         ada = CallOptions(timeout=60, metadata=[("authorization", shop.token(f"ada-{uuid.uuid4()}"))])
         async with connect(shop["catalogue"]) as catalogue, connect(shop["cart"]) as cart, connect(shop["checkout"]) as checkout:
