@@ -6,14 +6,13 @@ SHOP_POSTGRES and SHOP_VALKEY say where the two servers are that it needs; witho
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from programs import Shop, running
+from programs import Shop, held_port, running
 
 SHOP = Path(__file__).parents[1]
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -22,11 +21,8 @@ VALKEY = "redis://127.0.0.1:6379/0"
 
 @pytest.fixture(scope="session")
 def page_port() -> Iterator[int]:
-    """A port that is given to nobody else. A server that sets SO_REUSEADDR can listen at it."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
+    with held_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

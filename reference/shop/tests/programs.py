@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,3 +87,12 @@ def running(command: list[str], folder: Path, **variables: str) -> Iterator[Runn
         yield program
     finally:
         program.stop()
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A port that is given to nobody else. A server that sets SO_REUSEADDR can listen at it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
