@@ -20,13 +20,17 @@ class Files(FileService):
         self.cancelled = asyncio.Event()
 
     async def upload(self, requests: AsyncIterator[pb.UploadRequest], ctx: Context) -> pb.UploadResponse:
-        found = pb.UploadResponse()
+        found, files = pb.UploadResponse(), dict[str, int]()
         try:
             async for request in requests:
                 data = request.content.data
                 found.size += len(data)
                 found.pieces += 1
                 found.name, found.content_type, found.draft = request.name, request.content.content_type, request.draft
+                found.filename, found.tags[:], found.digest = request.filename, request.tags, request.digest
+                if request.filename:
+                    file = f"{request.file_index} {request.filename} {request.content.content_type}"
+                    files[file] = files.get(file, 0) + len(data)
                 if self.on_piece is not None:
                     self.on_piece(data)
                 if data.startswith(b"refuse"):
@@ -34,6 +38,7 @@ class Files(FileService):
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+        found.files.extend(f"{file} {size}" for file, size in files.items())
         return found
 
     async def replace(self, request: pb.ReplaceRequest, ctx: Context) -> pb.ReplaceResponse:

@@ -211,7 +211,10 @@ def test_the_description_has_the_types_of_bodies() -> None:
     assert document is not None
     paths = json.loads(document)["paths"]
     binary = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-    assert paths["/v1/files/{name}"]["post"]["requestBody"]["content"] == binary
+    file = {"content": binary["*/*"]["schema"]}
+    form = {"multipart/form-data": {"schema": {"type": "object", "properties": file, "required": ["content"]}}}
+    assert paths["/v1/files/{name}"]["post"]["requestBody"]["content"] == {**binary, **form}
+    assert paths["/v1/copy"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["required"] == ["file"]
     assert paths["/v1/files/{name}"]["get"]["responses"]["200"]["content"] == binary
     assert paths["/v1/files/{name}/preview"]["get"]["responses"]["200"]["content"] == binary
     assert list(paths["/v1/tables/{table}/records"]["post"]["requestBody"]["content"]) == ["application/x-ndjson"]

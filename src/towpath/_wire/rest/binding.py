@@ -29,6 +29,8 @@ OCTET_STREAM: Final = "application/octet-stream"
 
 _LONGEST_SHOWN: Final = 500
 _MOST_PARAMETERS: Final = 1000
+_PARAMETER: Final = "the query parameter"
+_FORM_FIELD: Final = "the form's field"
 _NO_BODIES: Final = frozenset({b"", b"{}", b"null"})
 """What clients send that always send JSON, where there is nothing to send."""
 
@@ -96,6 +98,30 @@ class Binding:
         message.MergeFrom(parameters)
         return message
 
+    def is_body(self, name: str) -> bool:
+        """Whether what has this name in a form is the body of a request, where that is bytes: any name is, if it is the request itself."""
+        return self._body is None or name in (self._body.name, self._body.json_name)
+
+    def told(self, name: str) -> FieldDescriptor | None:
+        """The field of a request that tells this of a file; None if there is none, or the path has it."""
+        fields: Any = self._request.DESCRIPTOR.fields_by_name
+        return None if name in self._in_path else fields.get(name)
+
+    def set_form_field(self, message: Message, name: str, value: bytes, given: dict[str, str]) -> None:
+        """Set a field of a form in a request. `given` has the fields of the form until then. A field of bytes is `value` as it is. Raises
+        RpcError (INVALID_ARGUMENT) that names the field at fault."""
+        fields = self._named(message.DESCRIPTOR, name, _FORM_FIELD)
+        if not self._is_new(fields, name, _FORM_FIELD, given):
+            return
+        if fields[-1].type == FieldDescriptor.TYPE_BYTES:
+            _set_bytes(message, fields, value)
+            return
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            raise _invalid(name, f"{_FORM_FIELD} {name!r} is not UTF-8") from None
+        _set(message, fields, text, f"{_FORM_FIELD} {name}")
+
     def bytes_body(self, response: Any) -> tuple[bytes, bytes]:
         """The type and the bytes of a response whose body are bytes. Raises ValueError for a type that is none."""
         body = response if self._response_body is None else getattr(response, self._response_body.name)
@@ -134,20 +160,25 @@ class Binding:
             raise _invalid(pairs[0][0], f"the query parameter {pairs[0][0]!r} has no place: {self.http} takes everything in its body")
         given: dict[str, str] = {}  # by field, and the chosen field by oneof
         for name, text in pairs:
-            fields = self._parameter(message.DESCRIPTOR, name)
-            path = ".".join(field.name for field in fields)
-            if not fields or path in self._in_path:
-                continue
-            if path in given and not fields[-1].is_repeated:
-                raise _invalid(name, f"the query parameter {name!r} is given twice")
-            given[path] = path
-            for choice, member in _choices(fields):
-                if given.setdefault(choice, member) != member:
-                    raise _invalid(name, f"the query parameter {name!r} is given beside {given[choice]}; there can be only one of the two")
-            _set(message, fields, text, f"the query parameter {name}")
+            fields = self._named(message.DESCRIPTOR, name, _PARAMETER)
+            if self._is_new(fields, name, _PARAMETER, given):
+                _set(message, fields, text, f"{_PARAMETER} {name}")
 
-    def _parameter(self, message: Any, name: str) -> tuple[FieldDescriptor, ...]:
-        """The fields along a parameter's name; empty for a parameter to ignore."""
+    def _is_new(self, fields: tuple[FieldDescriptor, ...], name: str, kind: str, given: dict[str, str]) -> bool:
+        """Whether a parameter counts, which joins what is `given`. Raises RpcError for one that stands beside another."""
+        path = ".".join(field.name for field in fields)
+        if not fields or path in self._in_path:
+            return False
+        if path in given and not fields[-1].is_repeated:
+            raise _invalid(name, f"{kind} {name!r} is given twice")
+        given[path] = path
+        for choice, member in _choices(fields):
+            if given.setdefault(choice, member) != member:
+                raise _invalid(name, f"{kind} {name!r} is given beside {given[choice]}; there can be only one of the two")
+        return True
+
+    def _named(self, message: Any, name: str, kind: str) -> tuple[FieldDescriptor, ...]:
+        """The fields along a parameter's name; empty for a parameter to ignore. `kind` is what errors call it."""
         try:
             if name.count(".") >= MAX_DEPTH:
                 raise BindingError(f"{shortened(name)} is nested too deeply")
@@ -155,14 +186,14 @@ class Binding:
         except BindingError as error:
             if self._ignore:
                 return ()
-            raise _invalid(name, f"the query parameter {error}") from None
+            raise _invalid(name, f"{kind} {error}") from None
         body, choice = self._body, fields[0].containing_oneof
         if body is not None and fields[0].name == body.name:
-            raise _invalid(name, f"the query parameter {name!r} belongs into the body")
+            raise _invalid(name, f"{kind} {name!r} belongs into the body")
         if body is not None and choice is not None and choice == body.containing_oneof:
-            raise _invalid(name, f"the query parameter {name!r} is given beside the body, {body.name}; there can be only one of the two")
+            raise _invalid(name, f"{kind} {name!r} is given beside the body, {body.name}; there can be only one of the two")
         if not fits_in_text(fields[-1]):
-            raise _invalid(name, f"the query parameter {name!r} is a whole message; give its fields, as in {name}.field=value")
+            raise _invalid(name, f"{kind} {name!r} is a whole message; give its fields, as in {name}.field=value")
         return fields
 
 
@@ -186,6 +217,15 @@ def _set(message: Any, fields: tuple[FieldDescriptor, ...], text: str, what: str
         JSON.set_from_text(message, fields[-1], text)
     except JsonError as error:
         raise _invalid(".".join(field.name for field in fields), f"{what}: {error}") from None
+
+
+def _set_bytes(message: Any, fields: tuple[FieldDescriptor, ...], value: bytes) -> None:
+    for field in fields[:-1]:
+        message = getattr(message, field.name)
+    if fields[-1].is_repeated:
+        getattr(message, fields[-1].name).append(value)
+    else:
+        setattr(message, fields[-1].name, value)
 
 
 def _clear(message: Any, fields: tuple[FieldDescriptor, ...]) -> None:

@@ -18,6 +18,7 @@ from towpath._wire.connect.errors import HTTP_STATUS
 from towpath._wire.dialect import CUT_SHORT, CostlyMessage, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.http.fields import Field, Template
 from towpath._wire.rest.binding import OCTET_STREAM, Binding
+from towpath._wire.rest.form import FormReader, read_form
 from towpath._wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields
 from towpath._wire.rest.request_stream import BodyReader, LineReader, PieceReader, compressed_stream
 
@@ -43,19 +44,30 @@ def error_response(error: RpcError, reply: Reply | None = None, *, status: int |
 
 
 class _RestDialect(OneBodyDialect):
-    """The request of a call. `parameters` has the fields of path and query, `content_type` is that of a body of bytes."""
+    """The request of a call. `parameters` has the fields of path and query, `content_type` is that of a body of bytes, and `boundary` that of
+    a form."""
 
-    __slots__ = ("_binding", "_content_type", "_parameters")
+    __slots__ = ("_binding", "_boundary", "_content_type", "_parameters")
 
     def __init__(
-        self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None, content_type: str
+        self,
+        binding: Binding,
+        parameters: Message,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        content_type: str,
+        boundary: bytes,
     ) -> None:
         OneBodyDialect.__init__(self, limit=limit, compression=request_compression)
         self._binding = binding
         self._parameters = parameters
         self._content_type = content_type
+        self._boundary = boundary
 
     def read(self, body: bytes) -> Message:
+        if self._boundary:
+            return read_form(self._binding, self._parameters, self._boundary, body, self._limit)
         if self._binding.takes_bytes:
             return self._binding.bytes_request(self._parameters, self._content_type, body)
         return self._binding.request(self._parameters, body, self._limit)
@@ -81,8 +93,11 @@ class RestUnaryDialect(_RestDialect, WholeDialect):
         request_compression: Compression | None,
         response_compression: Compression | None,
         content_type: str = "",
+        boundary: bytes = b"",
     ) -> None:
-        super().__init__(binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type)
+        super().__init__(
+            binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type, boundary=boundary
+        )
         self._response_compression = response_compression
 
     def whole_response(self, response: Any, reply: Reply | None) -> WholeResponse:
@@ -148,25 +163,49 @@ class RestStreamDialect(_RestDialect, _Responses):
     __slots__ = ("_one", "_response_type")
 
     def __init__(
-        self, binding: Binding, parameters: Message, *, limit: int, request_compression: Compression | None, content_type: str = ""
+        self,
+        binding: Binding,
+        parameters: Message,
+        *,
+        limit: int,
+        request_compression: Compression | None,
+        content_type: str = "",
+        boundary: bytes = b"",
     ) -> None:
-        super().__init__(binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type)
+        super().__init__(
+            binding, parameters, limit=limit, request_compression=request_compression, content_type=content_type, boundary=boundary
+        )
         self._one = False
         self._response_type = b""
 
 
 class RestRequestStreamDialect(_Responses):
-    """A method whose requests stream: each line of a body of JSON is one, or each part of a body of bytes. All have the fields of path and
-    query. The responses are `one`, or stream too."""
+    """A method whose requests stream: each line of a body of JSON is one, or each part of a body of bytes, or of the files of a form with a
+    `boundary`. All have the fields of path and query. The responses are `one`, or stream too."""
 
-    __slots__ = ("_binding", "_content_type", "_limit", "_one", "_parameters", "_reader", "_response_type", "_status")
+    __slots__ = ("_binding", "_content_type", "_is_form", "_limit", "_one", "_parameters", "_reader", "_response_type", "_status")
 
-    def __init__(self, binding: Binding, parameters: Message, *, limit: int, content_type: str, one: bool, compressed: bool) -> None:
+    def __init__(
+        self,
+        binding: Binding,
+        parameters: Message,
+        *,
+        limit: int,
+        content_type: str,
+        one: bool,
+        compressed: bool,
+        boundary: bytes = b"",
+    ) -> None:
         self._binding = binding
         self._parameters = parameters
         self._limit = limit
         self._content_type = content_type
-        self._reader: BodyReader = PieceReader(limit) if binding.takes_bytes else LineReader(limit)
+        self._reader: BodyReader[Any]
+        if boundary:
+            self._reader = FormReader(binding, parameters, boundary, limit)
+        else:
+            self._reader = PieceReader(limit) if binding.takes_bytes else LineReader(limit)
+        self._is_form = boundary != b""
         self._one = one
         self._response_type = b""
         self._status: int | None = _UNSUPPORTED if compressed else None
@@ -185,13 +224,16 @@ class RestRequestStreamDialect(_Responses):
             raise self._noted(error) from None
 
     def complete(self) -> bool:
-        return self._reader.complete()
+        try:
+            return self._reader.complete()
+        except RpcError as error:
+            raise self._noted(error) from None
 
     def next(self) -> Any:
         try:
             part = self._reader.next()
-            if part is None:
-                return None
+            if part is None or self._is_form:
+                return part
             if self._binding.takes_bytes:
                 return self._binding.bytes_request(self._parameters, self._content_type, part)
             if len(part) > MAY_BE_COSTLY and JSON.is_costly(part, type(self._parameters), self._limit):
@@ -201,7 +243,10 @@ class RestRequestStreamDialect(_Responses):
             raise self._noted(error) from None
 
     def finish(self) -> None:
-        self._reader.finish()
+        try:
+            self._reader.finish()
+        except RpcError as error:
+            raise self._noted(error) from None
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
         return error_response(error, reply, status=self._status)

@@ -90,6 +90,11 @@ def openapi(services: Sequence[Service], title: str = "") -> bytes | None:
     return msgspec.json.encode(builder.document(title)) if builder.paths else None
 
 
+def _form(file: str) -> _Object:
+    """The schema of a form with a file of that name."""
+    return {"type": "object", "properties": {file: _BYTES["*/*"]["schema"]}, "required": [file]}
+
+
 class _Builder:
     def __init__(self) -> None:
         self.paths: dict[str, _Object] = {}
@@ -158,7 +163,10 @@ class _Builder:
             operation["parameters"] = parameters
         if binding.body:
             body = None if binding.body == STAR else request.fields_by_name[binding.body]
-            content = _BYTES if is_bytes(request, body) else self._content(request, body, lines=method.kind.requests_stream)
+            if is_bytes(request, body):
+                content = {**_BYTES, "multipart/form-data": {"schema": _form("file" if body is None else body.json_name)}}
+            else:
+                content = self._content(request, body, lines=method.kind.requests_stream)
             operation["requestBody"] = {"required": True, "content": content}
         operation["responses"] = {"200": self._response(method, binding), "default": _NOT_OK}
         return operation

@@ -15,6 +15,7 @@ from towpath._wire.http.fields import Section, Template
 from towpath._wire.protocol import DialectFactory, MethodTable, RpcProtocol, ServerHalf
 from towpath._wire.rest.binding import Binding
 from towpath._wire.rest.dialect import RestRequestStreamDialect, RestStreamDialect, RestUnaryDialect, error_response
+from towpath._wire.rest.multipart import MEDIA_TYPE, boundary_of
 from towpath._wire.rest.router import NoMatch, Router
 
 _METHOD_NOT_ALLOWED: Final = 405
@@ -77,7 +78,12 @@ class RestServerHalf(ServerHalf):
             )
             return error_response(error, status=_UNSUPPORTED_MEDIA_TYPE)
         fields = dict(head.fields)
-        return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, fields), fields.get(b"content-type", b"").decode("latin-1"))
+        whole_type = fields.get(b"content-type", b"").decode("latin-1")
+        try:
+            boundary = boundary_of(whole_type) if binding.takes_bytes and content_type == MEDIA_TYPE else b""
+        except RpcError as error:
+            return error_response(error)
+        return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, fields), content_type=whole_type, boundary=boundary)
 
     def has(self, path: bytes) -> bool:
         if not self._any or not self._is_resource(path):
@@ -97,15 +103,23 @@ class RestServerHalf(ServerHalf):
 
 class RestDialects(DialectFactory):
     """Makes the dialects of calls by `binding`; `parameters` is the request as far as path and query say it, `content_type` that of its
-    body."""
+    body, and `boundary` that of a form; b"" for any other body."""
 
-    __slots__ = ("_binding", "_content_type", "_parameters")
+    __slots__ = ("_binding", "_boundary", "_content_type", "_parameters")
     encoding_fields = HTTP_FIELDS
 
     def __init__(
-        self, method: MethodSpec[Any, Any], binding: Binding, parameters: Message, negotiation: Negotiation, content_type: str
+        self,
+        method: MethodSpec[Any, Any],
+        binding: Binding,
+        parameters: Message,
+        negotiation: Negotiation,
+        *,
+        content_type: str,
+        boundary: bytes,
     ) -> None:
         super().__init__(method, JSON, negotiation)
+        self._boundary = boundary
         self._content_type = content_type
         self._binding = binding
         self._parameters = parameters
@@ -119,16 +133,28 @@ class RestDialects(DialectFactory):
                 request_compression=negotiation.request,
                 response_compression=negotiation.response(preferred),
                 content_type=self._content_type,
+                boundary=self._boundary,
             )
         kind = self.method.kind
         if kind.requests_stream:
             one = not kind.responses_stream
             compressed = negotiation.request is not None
             return RestRequestStreamDialect(
-                self._binding, self._parameters, limit=limit, content_type=self._content_type, one=one, compressed=compressed
+                self._binding,
+                self._parameters,
+                limit=limit,
+                content_type=self._content_type,
+                one=one,
+                compressed=compressed,
+                boundary=self._boundary,
             )
         return RestStreamDialect(
-            self._binding, self._parameters, limit=limit, request_compression=negotiation.request, content_type=self._content_type
+            self._binding,
+            self._parameters,
+            limit=limit,
+            request_compression=negotiation.request,
+            content_type=self._content_type,
+            boundary=self._boundary,
         )
 
     def error_response(self, dialect: Dialect, fault: RpcError) -> WholeResponse:

@@ -6,7 +6,7 @@ what has come so far, up to `PIECE` bytes.
 
 import re
 from abc import ABC, abstractmethod
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from towpath._core.errors import Code, RpcError
 from towpath._wire.grpc.framing import too_large
@@ -18,7 +18,10 @@ PIECE: Final = 64 * 1024
 _NOT_BLANK: Final = re.compile(rb"[^ \t\r\n]")
 
 
-class BodyReader(ABC):
+T = TypeVar("T")
+
+
+class BodyReader(ABC, Generic[T]):
     """Takes the pieces of a body and gives its parts."""
 
     __slots__ = ()
@@ -32,10 +35,10 @@ class BodyReader(ABC):
 
     @abstractmethod
     def complete(self) -> bool:
-        """Whether the next part has come whole."""
+        """Whether the next part has come whole. Raises RpcError, as `next` and `finish` do, for what is no such body."""
 
     @abstractmethod
-    def next(self) -> bytes | None:
+    def next(self) -> T | None:
         """The next part; None until more has come."""
 
     @abstractmethod
@@ -43,7 +46,7 @@ class BodyReader(ABC):
         """The body has ended."""
 
 
-class LineReader(BodyReader):
+class LineReader(BodyReader[bytes]):
     """The lines of a body, without those that are blank. No line has more than `limit` bytes."""
 
     __slots__ = ("_at", "_buffer", "_end", "_ended", "_limit", "_pieces", "unread")
@@ -112,7 +115,7 @@ class LineReader(BodyReader):
         self._at = start
 
 
-class PieceReader(BodyReader):
+class PieceReader(BodyReader[bytes]):
     """The bytes of a body, in parts of `limit` or `PIECE` bytes at the most. A body without a byte has one empty part."""
 
     __slots__ = ("_ended", "_most", "_pieces", "_taken", "unread")

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x66ile/v1/file.proto\x12\x07\x66ile.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"e\n\rUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\"s\n\x0eUploadResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x0e\n\x06pieces\x18\x04 \x01(\x05\x12\r\n\x05\x64raft\x18\x05 \x01(\x08\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\"T\n\x0eReplaceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\";\n\x0fReplaceResponse\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.file.v1.ReplaceRequest\"g\n\x0f\x44ownloadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06pieces\x18\x02 \x01(\x05\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nfail_after\x18\x05 \x01(\x05\"4\n\x0ePreviewRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\"6\n\x0fPreviewResponse\x12#\n\x05image\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\"$\n\x06Record\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x05\"?\n\rImportRequest\x12\r\n\x05table\x18\x01 \x01(\t\x12\x1f\n\x06record\x18\x02 \x01(\x0b\x32\x0f.file.v1.Record\"?\n\x0eImportResponse\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x05\x12\r\n\x05total\x18\x03 \x01(\x05\"3\n\x10TransformRequest\x12\x1f\n\x06record\x18\x01 \x01(\x0b\x32\x0f.file.v1.Record\"4\n\x11TransformResponse\x12\x1f\n\x06record\x18\x01 \x01(\x0b\x32\x0f.file.v1.Record2\xa1\x05\n\x0b\x46ileService\x12^\n\x06Upload\x12\x16.file.v1.UploadRequest\x1a\x17.file.v1.UploadResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x10/v1/files/{name}:\x07\x63ontent(\x01\x12_\n\x07Replace\x12\x17.file.v1.ReplaceRequest\x1a\x18.file.v1.ReplaceResponse\"!\x82\xd3\xe4\x93\x02\x1b\x1a\x10/v1/files/{name}:\x07\x63ontent\x12V\n\x08\x44ownload\x12\x18.file.v1.DownloadRequest\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/files/{name}0\x01\x12G\n\x04\x43opy\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/copy:\x01*\x12\x65\n\x07Preview\x12\x17.file.v1.PreviewRequest\x1a\x18.file.v1.PreviewResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x18/v1/files/{name}/previewb\x05image\x12g\n\x06Import\x12\x16.file.v1.ImportRequest\x1a\x17.file.v1.ImportResponse\"*\x82\xd3\xe4\x93\x02$\"\x1a/v1/tables/{table}/records:\x06record(\x01\x12`\n\tTransform\x12\x19.file.v1.TransformRequest\x1a\x1a.file.v1.TransformResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/transform:\x01*(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x66ile/v1/file.proto\x12\x07\x66ile.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x97\x01\n\rUploadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\x12\x10\n\x08\x66ilename\x18\x04 \x01(\t\x12\x12\n\nfile_index\x18\x05 \x01(\x05\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\x0c\"\xa0\x01\n\x0eUploadResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x0e\n\x06pieces\x18\x04 \x01(\x05\x12\r\n\x05\x64raft\x18\x05 \x01(\x08\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12\x0e\n\x06\x64igest\x18\x08 \x01(\x0c\x12\r\n\x05\x66iles\x18\t \x03(\t\"T\n\x0eReplaceRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBody\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\";\n\x0fReplaceResponse\x12(\n\x07request\x18\x01 \x01(\x0b\x32\x17.file.v1.ReplaceRequest\"g\n\x0f\x44ownloadRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06pieces\x18\x02 \x01(\x05\x12\x0c\n\x04size\x18\x03 \x01(\x05\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\x12\x12\n\nfail_after\x18\x05 \x01(\x05\"4\n\x0ePreviewRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\"6\n\x0fPreviewResponse\x12#\n\x05image\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\"$\n\x06Record\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x05\"?\n\rImportRequest\x12\r\n\x05table\x18\x01 \x01(\t\x12\x1f\n\x06record\x18\x02 \x01(\x0b\x32\x0f.file.v1.Record\"?\n\x0eImportResponse\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x05\x12\r\n\x05total\x18\x03 \x01(\x05\"3\n\x10TransformRequest\x12\x1f\n\x06record\x18\x01 \x01(\x0b\x32\x0f.file.v1.Record\"4\n\x11TransformResponse\x12\x1f\n\x06record\x18\x01 \x01(\x0b\x32\x0f.file.v1.Record2\xa1\x05\n\x0b\x46ileService\x12^\n\x06Upload\x12\x16.file.v1.UploadRequest\x1a\x17.file.v1.UploadResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x10/v1/files/{name}:\x07\x63ontent(\x01\x12_\n\x07Replace\x12\x17.file.v1.ReplaceRequest\x1a\x18.file.v1.ReplaceResponse\"!\x82\xd3\xe4\x93\x02\x1b\x1a\x10/v1/files/{name}:\x07\x63ontent\x12V\n\x08\x44ownload\x12\x18.file.v1.DownloadRequest\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/files/{name}0\x01\x12G\n\x04\x43opy\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/copy:\x01*\x12\x65\n\x07Preview\x12\x17.file.v1.PreviewRequest\x1a\x18.file.v1.PreviewResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x18/v1/files/{name}/previewb\x05image\x12g\n\x06Import\x12\x16.file.v1.ImportRequest\x1a\x17.file.v1.ImportResponse\"*\x82\xd3\xe4\x93\x02$\"\x1a/v1/tables/{table}/records:\x06record(\x01\x12`\n\tTransform\x12\x19.file.v1.TransformRequest\x1a\x1a.file.v1.TransformResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/transform:\x01*(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,30 +47,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILESERVICE'].methods_by_name['Import']._serialized_options = b'\202\323\344\223\002$\"\032/v1/tables/{table}/records:\006record'
   _globals['_FILESERVICE'].methods_by_name['Transform']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['Transform']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/transform:\001*'
-  _globals['_UPLOADREQUEST']._serialized_start=88
-  _globals['_UPLOADREQUEST']._serialized_end=189
-  _globals['_UPLOADRESPONSE']._serialized_start=191
-  _globals['_UPLOADRESPONSE']._serialized_end=306
-  _globals['_REPLACEREQUEST']._serialized_start=308
-  _globals['_REPLACEREQUEST']._serialized_end=392
-  _globals['_REPLACERESPONSE']._serialized_start=394
-  _globals['_REPLACERESPONSE']._serialized_end=453
-  _globals['_DOWNLOADREQUEST']._serialized_start=455
-  _globals['_DOWNLOADREQUEST']._serialized_end=558
-  _globals['_PREVIEWREQUEST']._serialized_start=560
-  _globals['_PREVIEWREQUEST']._serialized_end=612
-  _globals['_PREVIEWRESPONSE']._serialized_start=614
-  _globals['_PREVIEWRESPONSE']._serialized_end=668
-  _globals['_RECORD']._serialized_start=670
-  _globals['_RECORD']._serialized_end=706
-  _globals['_IMPORTREQUEST']._serialized_start=708
-  _globals['_IMPORTREQUEST']._serialized_end=771
-  _globals['_IMPORTRESPONSE']._serialized_start=773
-  _globals['_IMPORTRESPONSE']._serialized_end=836
-  _globals['_TRANSFORMREQUEST']._serialized_start=838
-  _globals['_TRANSFORMREQUEST']._serialized_end=889
-  _globals['_TRANSFORMRESPONSE']._serialized_start=891
-  _globals['_TRANSFORMRESPONSE']._serialized_end=943
-  _globals['_FILESERVICE']._serialized_start=946
-  _globals['_FILESERVICE']._serialized_end=1619
+  _globals['_UPLOADREQUEST']._serialized_start=89
+  _globals['_UPLOADREQUEST']._serialized_end=240
+  _globals['_UPLOADRESPONSE']._serialized_start=243
+  _globals['_UPLOADRESPONSE']._serialized_end=403
+  _globals['_REPLACEREQUEST']._serialized_start=405
+  _globals['_REPLACEREQUEST']._serialized_end=489
+  _globals['_REPLACERESPONSE']._serialized_start=491
+  _globals['_REPLACERESPONSE']._serialized_end=550
+  _globals['_DOWNLOADREQUEST']._serialized_start=552
+  _globals['_DOWNLOADREQUEST']._serialized_end=655
+  _globals['_PREVIEWREQUEST']._serialized_start=657
+  _globals['_PREVIEWREQUEST']._serialized_end=709
+  _globals['_PREVIEWRESPONSE']._serialized_start=711
+  _globals['_PREVIEWRESPONSE']._serialized_end=765
+  _globals['_RECORD']._serialized_start=767
+  _globals['_RECORD']._serialized_end=803
+  _globals['_IMPORTREQUEST']._serialized_start=805
+  _globals['_IMPORTREQUEST']._serialized_end=868
+  _globals['_IMPORTRESPONSE']._serialized_start=870
+  _globals['_IMPORTRESPONSE']._serialized_end=933
+  _globals['_TRANSFORMREQUEST']._serialized_start=935
+  _globals['_TRANSFORMREQUEST']._serialized_end=986
+  _globals['_TRANSFORMRESPONSE']._serialized_start=988
+  _globals['_TRANSFORMRESPONSE']._serialized_end=1040
+  _globals['_FILESERVICE']._serialized_start=1043
+  _globals['_FILESERVICE']._serialized_end=1716
 # @@protoc_insertion_point(module_scope)

@@ -1,39 +1,52 @@
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import httpbody_pb2 as _httpbody_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class UploadRequest(_message.Message):
-    __slots__ = ("name", "content", "draft", "filename")
+    __slots__ = ("name", "content", "draft", "filename", "file_index", "tags", "digest")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     FILENAME_FIELD_NUMBER: _ClassVar[int]
+    FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     content: _httpbody_pb2.HttpBody
     draft: bool
     filename: str
-    def __init__(self, name: _Optional[str] = ..., content: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ..., draft: _Optional[bool] = ..., filename: _Optional[str] = ...) -> None: ...
+    file_index: int
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    digest: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ..., draft: _Optional[bool] = ..., filename: _Optional[str] = ..., file_index: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class UploadResponse(_message.Message):
-    __slots__ = ("name", "content_type", "size", "pieces", "draft", "filename")
+    __slots__ = ("name", "content_type", "size", "pieces", "draft", "filename", "tags", "digest", "files")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     PIECES_FIELD_NUMBER: _ClassVar[int]
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     FILENAME_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
     name: str
     content_type: str
     size: int
     pieces: int
     draft: bool
     filename: str
-    def __init__(self, name: _Optional[str] = ..., content_type: _Optional[str] = ..., size: _Optional[int] = ..., pieces: _Optional[int] = ..., draft: _Optional[bool] = ..., filename: _Optional[str] = ...) -> None: ...
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    digest: bytes
+    files: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., content_type: _Optional[str] = ..., size: _Optional[int] = ..., pieces: _Optional[int] = ..., draft: _Optional[bool] = ..., filename: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ..., files: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ReplaceRequest(_message.Message):
     __slots__ = ("name", "content", "draft")
