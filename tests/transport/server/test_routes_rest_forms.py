@@ -77,9 +77,11 @@ async def test_a_browser_submits_a_form(tmp_path: Path) -> None:
             return pb.UploadResponse()
 
     async with serving(Kept()) as server:
+        action = f"http://{server.address}/v1/files/n"
         (tmp_path / "page.html").write_text(
-            f"""<meta charset=utf-8><form method=post enctype=multipart/form-data action=http://{server.address}/v1/files/n>
-            <input name=draft type=checkbox value=true checked><input name=tags value="é &amp;"><input name=content type=file></form><script>
+            f"""<meta charset=utf-8><form method=post enctype=multipart/form-data action={action}>
+            <input name=draft type=checkbox value=true checked><input name=tags value="é &amp;">
+            <input name=content type=file></form><script>
             const files = new DataTransfer();
             files.items.add(new File(["the file"], 'naïve "b".txt', {{type: "text/plain"}}));
             document.forms[0].content.files = files.files;
@@ -143,15 +145,16 @@ async def test_a_form_that_is_given_up_cancels_its_handler() -> None:
 
 
 async def test_a_form_whose_connection_ends_cancels_its_handler() -> None:
-    files = Files()
+    begun = asyncio.Event()
+    files = Files(lambda _: begun.set())
     async with serving(files) as server:
         host, _, port = server.address.rpartition(":")
         _, writer = await asyncio.open_connection(host, int(port))
         head = b"POST /v1/files/a HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\ncontent-type: %s\r\n\r\n"
-        writer.write(head % FORM["content-type"].encode() + FILE + b"begin")
+        writer.write(head % FORM["content-type"].encode() + FILE + b"the beginning")
         await writer.drain()
-        while not server.links or not any(link.calls for link in server.links):
-            await asyncio.sleep(0.01)
-        writer.close()
         async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+            writer.close()
+            await writer.wait_closed()
             await files.cancelled.wait()

@@ -53,7 +53,7 @@ def refused(*parts: bytes, bound: Binding | None = None, limit: int = 1 << 20) -
     parameters = bound.parameters((), "")
     with pytest.raises(RpcError) as caught:
         stream(bound, parameters, [*parts, END], limit=limit)
-    with pytest.raises(RpcError, match=".") as whole:
+    with pytest.raises(RpcError) as whole:
         read_form(bound, parameters, BOUNDARY, b"".join((*parts, END)), limit)
     assert whole.value.message == caught.value.message
     return caught.value

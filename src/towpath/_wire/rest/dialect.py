@@ -44,8 +44,8 @@ def error_response(error: RpcError, reply: Reply | None = None, *, status: int |
 
 
 class _RestDialect(OneBodyDialect):
-    """The request of a call. `parameters` has the fields of path and query, `content_type` is that of a body of bytes, and `boundary` that of
-    a form."""
+    """The request of a call. `parameters` has the fields of path and query, `content_type` is that of a body of bytes, and `boundary` that
+    of a form."""
 
     __slots__ = ("_binding", "_boundary", "_content_type", "_parameters")
 

@@ -22,8 +22,9 @@ _INTEGERS: Final = frozenset(
 
 
 class FormReader(BodyReader[Message]):
-    """Gives the requests of a method whose requests stream: the pieces of the files, each with the fields that came before it. Fields behind
-    the last file, and a form without one, are a request without data. The fields may have 64 KiB together, because each request has them.
+    """Gives the requests of a method whose requests stream: the pieces of the files, each with the fields that came before it. Fields
+    behind the last file, and a form without one, are a request without data. The fields may have 64 KiB together, because each request has
+    them.
 
     Raises RpcError for what is no such form.
     """
