@@ -227,6 +227,23 @@ def test_an_inherited_socket_is_served_and_ready_is_said():
             assert process.wait(PATIENCE) == 0
 
 
+async def test_a_parent_that_goes_after_it_has_told_the_process_to_stop_ends_no_call(tmp_path):
+    (tmp_path / "towpath.toml").write_text("[service]\ngrace = '3600s'")
+    ours, theirs = socket.socketpair()
+    with ours, theirs, actor(fds=(theirs.fileno(),), TOWPATH_NOTIFY_FD=theirs.fileno()) as process:
+        theirs.close()
+        address = serving(process)
+        async with connect(address, metrics=CallMetrics()) as channel:
+            client = EchoServiceClient(channel)
+            call = asyncio.create_task(client.sleep(SleepRequest(seconds=2), CallOptions(timeout=PATIENCE)))
+            await client.say(SayRequest())  # answered, so the call before it has arrived
+            process.terminate()
+            await refusal(address)
+            ours.close()
+            await call
+        assert process.wait(PATIENCE) == 0
+
+
 def test_a_plain_pipe_will_do_for_ready():
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb") as said, actor(fds=(write_end,), TOWPATH_NOTIFY_FD=write_end) as process:

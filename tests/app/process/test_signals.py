@@ -1,6 +1,8 @@
 """A stop is requested by signals, of which the second cuts the clean-up short, and by the process itself."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -42,3 +44,60 @@ async def test_the_second_signal_alone_cuts_the_stop_short(steps: tuple[Step, ..
 async def test_no_stop_was_requested_before() -> None:
     with stopping() as request:
         assert not request
+
+
+async def test_a_flood_of_hup_has_the_file_read_once_and_once_more_behind_it() -> None:
+    read: list[bool] = []
+    again = asyncio.Event()
+
+    def flood() -> None:
+        for _ in range(100):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    def reload() -> None:
+        read.append(True)
+        if len(read) == 1:
+            flood()  # while it is read
+        else:
+            again.set()
+
+    with stopping(reload):
+        flood()
+        await again.wait()
+        assert read == [True, True]
+        flood()
+        for _ in range(10):  # the loop has heard of all of them
+            await asyncio.sleep(0)
+        assert read == [True, True]
+
+
+async def test_a_file_that_cannot_be_read_is_read_at_the_next_hup() -> None:
+    again = asyncio.Event()
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+
+    def reload() -> None:
+        if errors:
+            again.set()
+        else:
+            raise OSError("torn")
+
+    with stopping(reload):
+        os.kill(os.getpid(), signal.SIGHUP)
+        while not errors:
+            await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await again.wait()
+
+
+async def test_nothing_is_read_once_a_stop_was_requested() -> None:
+    read: list[bool] = []
+    with stopping(lambda: read.append(True)) as request:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        request.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert not read

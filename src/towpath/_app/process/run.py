@@ -144,7 +144,7 @@ async def _live(
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
-            lost = partial(loop.call_soon_threadsafe, stop_request.stop)
+            lost = partial(loop.call_soon_threadsafe, stop_request.stop_in_order)
             parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
         async with contextlib.AsyncExitStack() as probes:
             try:

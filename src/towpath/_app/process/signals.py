@@ -17,6 +17,9 @@ from towpath._app.process.forced_exit import ForcedExit
 STOP: Final = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 """The signals of an orchestrator, of Ctrl-C, and of a closed terminal."""
 
+_PAUSE: Final = 1.0
+"""Seconds from the end of one reading of the service file to the next: signals that come meanwhile are one."""
+
 _TERMINAL: Final = "/dev/tty"
 """The controlling terminal of a process."""
 
@@ -54,7 +57,7 @@ class StopRequest:
 def stopping(reload: Callable[[], None] | None = None, forced: ForcedExit | None = None) -> Generator[StopRequest]:
     """Within the `with` block each signal of `STOP` cancels the task that entered the block. The first signal starts the task's clean-up,
     and the second cuts the clean-up short. The time of `forced` begins with the first, even if the loop is blocked. If `reload` is given, a
-    SIGHUP calls it instead, unless the terminal is gone or a stop was requested.
+    SIGHUP calls it instead, unless the terminal is gone or a stop was requested. However many come in a second, they call it once more.
 
     Only the main thread may use this, as Python's signals demand. The handlers from before are restored at the end of the block.
     """
@@ -66,25 +69,48 @@ def stopping(reload: Callable[[], None] | None = None, forced: ForcedExit | None
     previous = {number: signal.getsignal(number) for number in STOP}
     for number in STOP:
         _handle(loop, number, request.stop, forced)
+    hung_up: _HungUp | None = None
     if reload is not None and hasattr(signal, "SIGHUP"):
-        _handle(loop, signal.SIGHUP, _hung_up(request, reload))
+        hung_up = _HungUp(loop, request, reload)
+        _handle(loop, signal.SIGHUP, hung_up)
     try:
         yield request
     finally:
+        if hung_up is not None:
+            hung_up.close()
         for number, handler in previous.items():
             _restore(loop, number, handler)
 
 
-def _hung_up(request: StopRequest, reload: Callable[[], None]) -> Callable[[], None]:
-    on_a_terminal = _has_terminal()
+class _HungUp:
+    """What a SIGHUP calls where there is a service file."""
 
-    def hung_up() -> None:
-        if on_a_terminal and not _has_terminal():
-            request.stop()
-        elif not request:
-            reload()
+    def __init__(self, loop: asyncio.AbstractEventLoop, request: StopRequest, reload: Callable[[], None]) -> None:
+        self._loop = loop
+        self._request = request
+        self._reload = reload
+        self._on_a_terminal = _has_terminal()
+        self._not_before = 0.0
+        self._due: asyncio.TimerHandle | None = None
 
-    return hung_up
+    def __call__(self) -> None:
+        if self._on_a_terminal and not _has_terminal():
+            self._request.stop()
+        elif self._due is None:
+            self._due = self._loop.call_later(max(0.0, self._not_before - self._loop.time()), self._reread)
+
+    def _reread(self) -> None:
+        self._due = None
+        if not self._request:
+            try:
+                self._reload()
+            finally:
+                self._not_before = self._loop.time() + _PAUSE
+
+    def close(self) -> None:
+        """Read nothing more."""
+        if self._due is not None:
+            self._due.cancel()
 
 
 def _has_terminal() -> bool:

@@ -316,7 +316,7 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], on
             app.background_work.on_stop = stop_request.stop_in_order
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
-            lost = partial(loop.call_soon_threadsafe, stop_request.stop)
+            lost = partial(loop.call_soon_threadsafe, stop_request.stop_in_order)
             parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=patience + _PATIENCE))
         pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request, app)
         try:
