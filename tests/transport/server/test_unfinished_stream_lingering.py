@@ -152,17 +152,64 @@ async def test_what_is_ended_since_too_much_is_kept_leaves_nothing(way: str) -> 
         assert left(server) == 0
 
 
+async def drained(server: Server, peer: RawPeer) -> None:
+    """The server asks the client to go elsewhere, and hears that the client has heard of it."""
+    (link,) = server.links
+    link.drain()
+    _, _, _, ping = await peer.until(frames.PING)
+    peer.send(frames.PING, frames.ACK, 0, ping)
+
+
+async def told_to_stop(peer: RawPeer, *stream_ids: int) -> None:
+    """The client is told to stop once it has answered a ping behind the status, and not before."""
+    kind, flags, _, ping = await peer.frame()
+    while kind in (frames.GOAWAY, frames.HEADERS):
+        kind, flags, _, ping = await peer.frame()
+    assert (kind, flags) == (frames.PING, 0)
+    peer.send(frames.PING, frames.ACK, 0, ping)
+    for stream_id in stream_ids:
+        assert await peer.frame() == (frames.RST_STREAM, 0, stream_id, ErrorCode.NO_ERROR.to_bytes(4, "big"))
+
+
 @WAYS
-async def test_a_connection_that_drains_waits_for_nobody_who_was_refused(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unfinished_stream, "_LINGER", 0.1)
+async def test_a_connection_that_drains_waits_for_nobody_who_was_refused(way: str) -> None:
     async with attacked() as (server, peer):
-        await refused(peer, way)
-        (link,) = server.links
-        link.drain()
-        _, _, _, ping = await peer.until(frames.PING)
-        peer.send(frames.PING, frames.ACK, 0, ping)
+        await refused(peer, way, 1)
+        await refused(peer, way, 3)
+        await drained(server, peer)
+        await told_to_stop(peer, 1, 3)
         await peer.closed()
         await turn_until(lambda: not server.links)
+
+
+async def test_a_connection_that_drains_waits_for_a_ping_after_each_refusal() -> None:
+    async with attacked() as (server, peer):
+        peer.send(frames.HEADERS, END_HEADERS, 1, request_head(b"Say"))
+        peer.send(frames.HEADERS, END_HEADERS, 3, request_head(b"Say"))
+        await peer.until_silent_with(b"has come")
+        await drained(server, peer)
+        await peer.until_silent_with(b"has come")
+        peer.send(frames.DATA, 0, 1, b"\0\x7f\xff\xff\xff")
+        kind, _, _, ping = await peer.until(frames.PING)
+        peer.send(frames.DATA, 0, 3, b"\0\x7f\xff\xff\xff")  # refused while the first ping is under way
+        await peer.until(frames.HEADERS, 3)
+        peer.send(frames.PING, frames.ACK, 0, ping)
+        assert (await peer.until(frames.RST_STREAM))[2] == 1
+        await told_to_stop(peer, 3)
+        await peer.closed()
+        await turn_until(lambda: not server.links)
+
+
+async def test_a_ping_that_is_answered_too_late_ends_nothing() -> None:
+    async with attacked() as (server, peer):
+        await refused(peer, "too large")
+        peer.send(frames.HEADERS, END_HEADERS, 3, request_head(b"Say"))
+        await drained(server, peer)
+        _, _, _, ping = await peer.until(frames.PING)
+        peer.send(frames.DATA, END_STREAM, 1)
+        peer.send(frames.PING, frames.ACK, 0, ping)
+        assert await peer.until_silent_with(b"all read") == []
+        assert len(server.links) == 1  # which the other call keeps
 
 
 @WAYS

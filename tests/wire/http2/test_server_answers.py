@@ -16,7 +16,7 @@ from tests.wire.http2.recording import (
     exchange,
     headers,
 )
-from towpath._wire.http2 import ErrorCode, IllegalSend, Limits, ResponseTemplate
+from towpath._wire.http2 import ErrorCode, IllegalSend, Limits, ResponseTemplate, frames
 from towpath._wire.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, Setting, settings
 from towpath._wire.http2.states import ConnectionState, StreamState
 
@@ -116,6 +116,12 @@ class TestAnsweringWithoutAStream:
         server = self.server()
         server.feed(headers(1, block(*REQUEST)), data(1, b"bo"), data(1, b"dy"), data(1, b"", end_stream=True))
         assert [frame.kind for frame in server.sent()] == [HEADERS]
+
+    def test_a_client_that_takes_it_back_is_told_nothing_later(self) -> None:
+        server = self.server()
+        for stream_id in range(1, 2 * 300, 2):  # more than are kept of those whose bodies are still to come
+            server.feed(headers(stream_id, block(*REQUEST)), frames.rst_stream(stream_id, ErrorCode.CANCEL))
+        assert {frame.kind for frame in server.sent()} == {HEADERS}
 
     def test_trailers_end_it_too(self) -> None:
         server = self.server()

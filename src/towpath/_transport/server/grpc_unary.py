@@ -361,11 +361,7 @@ class ServerCall(PartialStream):
         link.connection.send_head(self, link.connection.encode(HEAD, fields), end_stream=True)
         self._ended()
         if self.state != CLOSED:
-            if link.draining:
-                self.reset(ErrorCode.NO_ERROR)
-                link.close_if_idle()
-            else:
-                self._slot = linger(self, link)
+            self._slot = linger(self, link)
 
     def _rest_ended(self) -> None:
         """The rest of the request may have ended, for which the stream was kept after the answer."""

@@ -36,6 +36,10 @@ class LingeringLink(CallLink, Protocol):
     lingering: dict[Expirable, None]
     """The streams whose clients are soon told to stop, in order."""
 
+    def end_lingering(self) -> None:
+        """Tell them as soon as they have heard of their responses."""
+        ...
+
 
 def linger(stream: Expirable, link: LingeringLink) -> Slot:
     """Have `stream`, whose response has ended, expire soon. Its client is told to stop then. Returns its slot of the wheel."""
@@ -45,6 +49,8 @@ def linger(stream: Expirable, link: LingeringLink) -> Slot:
         first = next(iter(lingering))
         del lingering[first]  # whatever has become of it: the next one is to have another first
         first.expire()
+    if link.draining:
+        link.end_lingering()
     return link.wheel.add(clock.now() + _LINGER, stream)
 
 
@@ -80,12 +86,9 @@ class UnfinishedStream(Stream):
         """The response was handed over. The client may end its request if `reads_on`; else it is soon told to stop."""
         link = self._link
         self._rest.pop(self, None)
-        ends = self.state == CLOSED or link.draining
-        if self.queue or (reads_on and not ends):
+        if self.queue or (reads_on and not link.draining and self.state != CLOSED):
             self._rest = link.wheel.add(clock.now() + _PATIENCE, self)
-        elif ends:
-            self.reset(ErrorCode.NO_ERROR)
-        else:
+        elif self.state != CLOSED:
             self._makes_room = False
             self._rest = linger(self, link)
         link.schedule_flush()

@@ -223,6 +223,10 @@ class ServerConnection(Connection):
         else:
             self._stop_body(stream_id)
 
+    def _rst_stream(self, stream_id: int, payload: bytes) -> None:
+        super()._rst_stream(stream_id, payload)
+        self._answered.pop(stream_id, None)  # the client has ended its body
+
     def _varied(self, stream_id: int, payload: bytes) -> tuple[Section, Sequence[Field]]:
         tail = self._tail
         stem = self.stems.get(payload[:-tail]) if tail else None

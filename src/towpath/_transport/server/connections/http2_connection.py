@@ -28,6 +28,7 @@ TOO_MANY_CALLS: Final = "TOO_MANY_CALLS"
 """A connection has as many handlers running as may be under way, and as many again that clean up after their calls."""
 
 _SHUTDOWN_PING: Final = b"goodbye!"
+_REFUSED_PING: Final = b"refused\0"
 _KEEPALIVE_PING: Final = b"there?\0\0"
 
 _PROBE: Final = b"you here"
@@ -49,6 +50,8 @@ class Http2Link(ServerLink[ServerConnection]):
         self._deferred_writes = site.deferred_writes
         self._overdrawn = False
         self.lingering: dict[Expirable, None] = {}
+        self._told: list[Expirable] = []
+        """Those of them whose responses went before the ping that asks for them."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -142,6 +145,12 @@ class Http2Link(ServerLink[ServerConnection]):
         if not self.calls and all(stream.state == CLOSED for stream in self.connection.streams.values()):
             self.close()
 
+    def end_lingering(self) -> None:
+        """Tell clients whose uploads were refused to stop, once they have answered a ping that follows the responses."""
+        if not self._told:
+            self._told = list(self.lingering)
+            self.connection.ping(_REFUSED_PING)
+
     def arriving(self) -> list[Handling]:
         """Those of all streams that have calls."""
         found = [stream.call for stream in self.connection.streams.values() if isinstance(stream, (ServerCall, Http2Exchange))]
@@ -203,4 +212,13 @@ class Http2Link(ServerLink[ServerConnection]):
         if payload == _SHUTDOWN_PING:
             self.connection.stop_accepting()
             self.draining = True
+            if self.lingering:
+                self.end_lingering()
             self.close_if_idle()
+        elif payload == _REFUSED_PING:
+            told, self._told = self._told, []
+            for stream in told:
+                if stream in self.lingering:
+                    stream.expire()
+            if self.lingering:
+                self.end_lingering()
