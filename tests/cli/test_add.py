@@ -1,5 +1,7 @@
 """`towpath add` as a person meets it."""
 
+import json
+
 import pytest
 
 from towpath._cli.main import main
@@ -16,6 +18,14 @@ def test_it_says_what_it_wrote_and_what_to_do_next(tmp_path, capsys):
     )
     assert main(["add", "method", "GetThing", "--reads", "--folder", str(folder)]) == 0
     assert "NO_SIDE_EFFECTS;\n    option (towpath.v1.method) = {timeout: {seconds: 1}}" in (folder / "proto/shop/v1/shop.proto").read_text()
+
+
+def test_a_program_is_told_in_one_document(tmp_path, capsys):
+    folder = make_service(checked("shop"), tmp_path).folder
+    assert main(["add", "store", "sqlite", "--folder", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["written"] == [f"{folder}/towpath.toml"]
+    assert set(told) == {"written", "next"}
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,45 @@ def test_a_failed_call_is_told_with_its_details_and_its_code(address, capsys):
     assert main(["call", address, "EchoService/Sleep", '{"seconds": 1000}', "--timeout", "0.1s"]) == 64 + 4
 
 
+def test_a_program_is_told_of_a_failed_call_in_objects(address, capsys):
+    data = '{"code": 5, "message": "no such thing", "reason": "GONE"}'
+    assert main(["call", address, "EchoService/Fail", data, "--json", "--verbose", *PATIENT]) == 64 + 5
+    *times, told = map(json.loads, capsys.readouterr().err.splitlines())
+    assert [set(time) for time in times] == [{"what", "ms"}] * 2
+    assert told.pop("peer") in ("", address)
+    assert told == {
+        "code": "NOT_FOUND",
+        "message": "no such thing",
+        "method": "echo.v1.EchoService/Fail",
+        "target": address,
+        "details": [{"type": "google.rpc.ErrorInfo", "value": {"reason": "GONE", "domain": "echo"}}],
+    }
+
+
+def test_a_call_may_wait_for_its_server(capsys):
+    """The service comes up once the call was turned away."""
+
+    async def serve(address: asyncio.Future[str], over: asyncio.Event) -> None:
+        knocked = asyncio.Event()
+
+        async def turn_away(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+            knocked.set()
+
+        async with await asyncio.start_server(turn_away, "127.0.0.1", 0) as door:
+            port = door.sockets[0].getsockname()[1]
+            address.set_result(f"127.0.0.1:{port}")
+            await knocked.wait()
+        async with App() as app:
+            app.add(Echo())
+            await app.start("127.0.0.1", port)
+            await over.wait()
+
+    with beside(serve) as address:
+        assert main(["call", address, SAY, "{}", "--wait", *PATIENT]) == 0
+    assert len(lines(capsys)) == 1
+
+
 def test_nobody_there_is_a_status_too(capsys):
     assert main(["call", "127.0.0.1:1", SAY]) == 64 + 14
     assert "cannot connect to 127.0.0.1:1" in capsys.readouterr().err

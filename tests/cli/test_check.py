@@ -78,6 +78,11 @@ def test_a_sound_system_is_summed_up(capsys):
     assert capsys.readouterr().out == "8 services, 31 methods, 19 calls: nothing found\n"
 
 
+def test_json_is_the_format_of_that_name(capsys):
+    assert main(["check", str(SKYLINE), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"findings": []}
+
+
 def test_what_cannot_be_read_is_no_finding(tmp_path, capsys):
     assert main(["check", str(tmp_path / "no.toml")]) == 2
     assert "no.toml: no such file" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """`towpath gen` as a command."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,4 +94,12 @@ def test_a_package_is_made_with_its_version(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "build it with: uv build dist/till, or: python -m build dist/till"
     assert 'version = "1.4.0"' in Path("dist/till/pyproject.toml").read_text("utf-8")
     assert main([*command, "--check"]) == 0
-    assert capsys.readouterr().out == "10 files are up to date in dist/till\n"
+    assert capsys.readouterr().out == "11 files are up to date in dist/till\n"
+def test_a_program_is_told_in_one_document(capsys, contract):
+    files = [f"out/till/v1/till_{name}" for name in ("fakes.py", "pb2.py", "pb2.pyi", "towpath.py")]
+    assert gen([Path("proto")], out=Path("out"), json=True) == 0
+    told = {"written": files, "removed": [], "unchanged": [], "warnings": [], "up_to_date": False}
+    assert json.loads(capsys.readouterr().out) == told
+    contract.write_text(CONTRACT.replace("Say", "Tell"), "utf-8")
+    assert gen([Path("proto")], out=Path("out"), check=True, json=True) == 1
+    assert "out/till/v1/till_towpath.py" in json.loads(capsys.readouterr().out)["written"]

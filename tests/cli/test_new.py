@@ -1,5 +1,7 @@
 """`towpath new` as a person meets it."""
 
+import json
+
 import pytest
 
 from towpath._cli.main import main
@@ -10,7 +12,13 @@ def test_it_says_what_it_made_and_what_to_do_next(tmp_path, capsys, monkeypatch)
     assert main(["new", "shop", "--port", "9000", "--description", "Sells."]) == 0
     out = capsys.readouterr().out
     assert out.startswith("made shop, ")
-    assert "  cd shop\n  make dev " in out
+    assert out.splitlines()[2:] == [
+        "  cd shop",
+        "  make smoke    # serves, calls it once, and stops",
+        "  make dev      # serves, and starts anew after each change",
+        "  make call     # in another terminal: calls it",
+        "  make check test",
+    ]
     assert "Sells." in (tmp_path / "shop/README.md").read_text()
     assert 'listen = "127.0.0.1:9000"' in (tmp_path / "shop/towpath.toml").read_text()
 
@@ -19,6 +27,19 @@ def test_a_system_is_made_of_the_names_behind_it(tmp_path, capsys):
     assert main(["new", "--system", "shop", "cart", "catalogue", "--into", str(tmp_path)]) == 0
     assert {"cart", "catalogue", "system.toml"} <= {path.name for path in (tmp_path / "shop").iterdir()}
     assert "make call" not in capsys.readouterr().out
+
+
+def test_a_program_is_told_in_one_document(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "pay", "--port", "9000", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("files") == len([path for path in (tmp_path / "pay").rglob("*") if path.is_file() and ".git" not in path.parts])
+    assert told.pop("repository") in (True, False)
+    commands = ["cd pay", "make smoke", "make dev", "make call", "make check test"]
+    assert told == {"folder": "pay", "services": [{"name": "pay", "folder": "pay", "port": 9000}], "next": commands}
+    assert main(["new", "--system", "shop", "cart", "catalogue", "--json"]) == 0
+    services = json.loads(capsys.readouterr().out)["services"]
+    assert services[1] == {"name": "catalogue", "folder": "shop/catalogue", "port": 8081}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`towpath up` as a person and as an operating system meet it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -169,6 +170,16 @@ def test_a_service_listens_where_it_is_told_to(tmp_path, port):
         assert f"towpath | second is ready at 127.0.0.1:{port}" in until(process, "is up")
         process.terminate()
         assert process.wait(PATIENCE) == 0
+
+
+@linux
+def test_a_program_is_told_in_objects_one_a_line(tmp_path):
+    with up(system(tmp_path, echo="serve"), "--json") as process:
+        lines = [json.loads(line) for line in until(process, "is up")]
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    assert {"service", "message"} <= set(lines[0])
+    assert {line["service"] for line in lines} == {"towpath", "echo"}
 
 
 @pytest.mark.parametrize(

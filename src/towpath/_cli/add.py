@@ -22,6 +22,7 @@ def add(
     port: int | None = None,
     template: Annotated[Path | None, Parameter(negative="")] = None,
     folder: Path = Path(),
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Add a method, a client of another service, a store, or a service of a system.
 
@@ -50,6 +51,8 @@ def add(
         For a service: a folder with a template of your own, instead of towpath's.
     folder
         The project; this folder without it.
+    json
+        Print one JSON object: written (the files) and next (what to do now).
     """
     # Each command loads only what it needs.
     from towpath._scaffold import additions
@@ -64,6 +67,11 @@ def add(
         added = additions.add_store(folder, name, address=address)
     else:
         added = additions.add_service(folder, name, port=port, template=template)
+    if json:
+        import json as writer
+
+        print(writer.dumps({"written": [str(path) for path in added.written], "next": added.following}))
+        return 0
     for path in added.written:
         print(f"wrote {path}")
     print(f"next: {added.following}")

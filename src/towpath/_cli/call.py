@@ -1,6 +1,7 @@
 """`towpath call`: calls any gRPC server from a shell, with the contracts that the server sends by reflection."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ def call(
     cert: Annotated[Path | None, Parameter(negative="")] = None,
     key: Annotated[Path | None, Parameter(negative="")] = None,
     insecure: Annotated[bool, Parameter(negative="")] = False,
+    wait: Annotated[bool, Parameter(negative="")] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Call a method with JSON and print what it answers as JSON, one line for each response.
 
@@ -64,19 +67,24 @@ def call(
         The key of the certificate (PEM).
     insecure
         Speak plaintext although the target is not on this machine.
+    wait
+        Wait until a server is there, as long as --timeout lets the call take.
     verbose
         Print on standard error where the time went.
+    json
+        Print what goes to standard error as JSON too, one object a line: for an error code, message, details, method, target and peer,
+        and for each time of --verbose what and ms.
     """
     from towpath._core.errors import RpcError
     from towpath._transport import Channel, ClientTls
 
-    options = _options_of(timeout, header)
+    options = _options_of(timeout, header).replace(wait_for_ready=wait)
     secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
     channel = Channel(target, tls=secured, insecure=insecure)
     try:
-        return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose)))
+        return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose, as_json=json)))
     except RpcError as error:
-        return _complain(error)
+        return _complain(error, as_json=json)
 
 
 def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
@@ -94,8 +102,9 @@ def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
 class Timings:
     """When what happened, for `--verbose`."""
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, *, shown: bool, as_json: bool = False) -> None:
         self._shown = shown
+        self._as_json = as_json
         self._last = self._begun = time.perf_counter()
 
     def tell(self, what: str) -> None:
@@ -109,7 +118,9 @@ class Timings:
         self._print("in all", time.perf_counter() - self._begun)
 
     def _print(self, what: str, seconds: float) -> None:
-        if self._shown:
+        if self._shown and self._as_json:
+            sys.stderr.write(json.dumps({"what": what, "ms": round(seconds * 1000, 2)}) + "\n")
+        elif self._shown:
             sys.stderr.write(f"{what + ':':<32}{seconds * 1000:>9.2f} ms\n")
 
 
@@ -237,15 +248,23 @@ def _show(response: Any, codec: "JsonCodec") -> None:
     print(codec.encode(response).decode(), flush=True)
 
 
-def _complain(error: "RpcError") -> int:
+def _complain(error: "RpcError", *, as_json: bool) -> int:
     """Print the error with its details, and return the exit status."""
     from towpath._wire.json import JsonCodec, JsonError
 
-    sys.stderr.write(f"{error}\n")
+    details: list[tuple[str, str]] = []
     for detail in error.details:
         try:
             text = JsonCodec().encode(detail).decode()
         except JsonError as fault:  # an Any of a type that this process does not know
-            text = str(fault)
-        sys.stderr.write(f"  {detail.DESCRIPTOR.full_name} {text}\n")
+            text = str(fault) if not as_json else json.dumps(str(fault))
+        details.append((detail.DESCRIPTOR.full_name, text))
+    if as_json:
+        told = {"code": error.code.name, "message": error.message, "method": error.method, "target": error.target, "peer": error.peer}
+        listed = [{"type": name, "value": json.loads(text)} for name, text in details]
+        sys.stderr.write(json.dumps({**told, "details": listed}) + "\n")
+        return _STATUS + error.code
+    sys.stderr.write(f"{error}\n")
+    for name, text in details:
+        sys.stderr.write(f"  {name} {text}\n")
     return _STATUS + error.code

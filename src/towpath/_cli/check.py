@@ -17,6 +17,7 @@ def check(
     /,
     *,
     format: Annotated[Format, Parameter(negative="")] = "text",  # noqa: A002 # the option is called --format
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     depth: int = 5,
     attempts: int = 9,
 ) -> int:
@@ -28,6 +29,8 @@ def check(
         A system file, or the service files of a system.
     format
         How findings are printed.
+    as_json
+        The same as --format json: one JSON object with findings, each with rule, severity, path, message, remedy and where.
     depth
         How many calls may wait for each other.
     attempts
@@ -42,7 +45,7 @@ def check(
     declared = read_system(paths)
     limits = graph.GraphLimits(depth=depth, attempts=attempts)
     findings = graph.apply(declared.waivers, graph.check(declared.graph, limits), datetime.now(UTC).date())
-    if format == "json":
+    if as_json or format == "json":
         print(json.dumps({"findings": [_fields(finding) for finding in findings]}, indent=2))
     elif findings:
         print("\n\n".join(map(str, findings)))

@@ -23,6 +23,7 @@ def dev(
     listen: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     module: str = "",
     log: Annotated[Log, Parameter(negative="")] = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Serve while you work: compile contracts as they are saved, and start anew each service that a change concerns.
 
@@ -42,10 +43,13 @@ def dev(
         With a service file: what to run, as by python -m; without it the one package of src that has a __main__.
     log
         How lines are printed: as text or as JSON, one object a line; auto prints text on a terminal and JSON elsewhere.
+    json
+        The same as --log json: each line an object with service and message, and time, level and logger if the service logged it.
     """
     # Each command loads only what it needs.
     from towpath._cli.listen_option import places
 
+    log = "json" if json else log
     try:
         system = _system(file, module).listening(places(listen), "--listen")
         return asyncio.run(_dev(system.only(only, "--only") if only else system, log))

@@ -1,6 +1,7 @@
 """`towpath gen`: compile contracts to Python, or check that the committed code is what they compile to."""
 
 import sys
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ def gen(
     package: Annotated[str | None, Parameter(negative="")] = None,
     version: Annotated[str | None, Parameter(negative="")] = None,
     no_fakes: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Compile .proto files to messages and typed services.
 
@@ -48,6 +50,9 @@ def gen(
         Version of the package; without it, that of the newest release in git, a tag such as v1.4.0, whose contracts these are.
     no_fakes
         Leave out the fakes of the services (*_fakes.py), which tests of their callers use.
+    json
+        Print one JSON object: written, removed and unchanged (files; with --check those that differ and those left over), warnings, and
+        up_to_date.
     """
     # Only this command needs protoc and descriptors, and `towpath --help` should not wait for them.
     from towpath._contracts.codegen.generator import GenerateOptions, generate
@@ -64,7 +69,15 @@ def gen(
         version=version,
         fakes=not no_fakes,
     )
-    return _report(generate(options), options)
+    result = generate(options)
+    return _write_json(result, check) if json else _report(result, options)
+
+
+def _write_json(result: "GenerateResult", check: bool) -> int:
+    lists = {"written": result.written, "removed": result.removed, "unchanged": result.unchanged, "warnings": result.warnings}
+    told = {name: [str(one) for one in some] for name, some in lists.items()}
+    print(dumps({**told, "up_to_date": result.up_to_date}))
+    return 0 if result.up_to_date or not check else 1
 
 
 def _report(result: "GenerateResult", options: "GenerateOptions") -> int:

@@ -23,6 +23,7 @@ def new(
     port: int = 8080,
     python: str = "3.11",
     template: Annotated[Path | None, Parameter(negative="")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Make a new service, or a system of several, whose checks and tests pass as made.
 
@@ -48,6 +49,9 @@ def new(
         The oldest Python that it runs on: 3.11 to 3.14.
     template
         A folder with a template of your own, in folders service and system, instead of towpath's.
+    json
+        Print one JSON object: folder, files (how many), repository (whether it is a git repository of its own), services (each with name,
+        folder and port), and next (commands to try, in order).
     """
     # Each command loads only what it needs.
     from towpath._core.errors import SetupError
@@ -61,12 +65,29 @@ def new(
     answers = checked(name, description=description, port=port, python=python)
     with _ended_in_order():
         made = make_system(answers, services or (), into, template=template) if system else make_service(answers, into, template=template)
-    print(f"made {made.folder}, {made.files} files{', a git repository of its own' if made.repository else ''}")
-    print(f"\n  cd {shlex.quote(str(made.folder))}\n  make dev      # serves, and starts anew after each change")
-    if not system:
-        print("  make call     # in another terminal: calls it")
-    print("  make check test")
+    if json:
+        import json as writer
+
+        members = {one: made.folder / one for one in services or ()} if system else {name: made.folder}
+        listed = [{"name": one, "folder": str(at), "port": port + index} for index, (one, at) in enumerate(members.items())]
+        told = {"folder": str(made.folder), "files": made.files, "repository": made.repository, "services": listed}
+        print(writer.dumps({**told, "next": [command for command, _ in _next(made.folder, system=system)]}))
+        return 0
+    print(f"made {made.folder}, {made.files} files{', a git repository of its own' if made.repository else ''}\n")
+    for command, comment in _next(made.folder, system=system):
+        print(f"  {command:<13} # {comment}" if comment else f"  {command}")
     return 0
+
+
+def _next(folder: Path, *, system: bool) -> list[tuple[str, str]]:
+    """The commands to try, with what they do."""
+    return [
+        (f"cd {shlex.quote(str(folder))}", ""),
+        ("make smoke", f"serves, calls {'each service' if system else 'it'} once, and stops"),
+        ("make dev", "serves, and starts anew after each change"),
+        *([] if system else [("make call", "in another terminal: calls it")]),
+        ("make check test", ""),
+    ]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ def up(
     listen: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     watch: Annotated[bool, Parameter(negative="")] = False,
     log: Annotated[Log, Parameter(negative="")] = "text",
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Start every service of a system file and stop them together.
 
@@ -36,11 +37,14 @@ def up(
         Start a service anew when one of its files changes, as towpath dev does, instead of ending with the first that dies.
     log
         How lines are printed: as text or as JSON, one object a line.
+    json
+        The same as --log json: each line an object with service and message, and time, level and logger if the service logged it.
     """
     # Each command loads only what it needs.
     from towpath._cli.listen_option import places
     from towpath._core.errors import SetupError
 
+    log = "json" if json else log
     if watch and metrics is not None:
         raise SetupError("--metrics: does not go with --watch, whose services end at each change; leave one of them out")
     if watch:

@@ -28,7 +28,8 @@ def upgrade(
     dry_run
         Write nothing, and say what would be done.
     json
-        Print what was done as JSON.
+        Print one JSON object: projects (each with folder, and from and to, the numbers of its template), and changes (each with what, path
+        and note).
     template
         A folder with a template of your own, in folders service and system, instead of towpath's.
     """
