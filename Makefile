@@ -32,6 +32,7 @@ help: ## Show this list
 NATIVE := src/towpath/_wire/json/_text.h src/towpath/_wire/json/_writer.c
 stamp = $(VENV)/.installed-$(1)-$(shell { echo "$(CURDIR) $(INTERPRETER)"; cat requirements/$(1).lock pyproject.toml reference/skyline/pyproject.toml reference/shop/layers/pyproject.toml $(NATIVE); } | cksum | cut -d ' ' -f 1)
 RUN := $(call stamp,run)
+NEW := $(call stamp,new)
 DEV := $(call stamp,dev)
 BENCH := $(call stamp,bench)
 
@@ -43,6 +44,12 @@ $(VENV)/.installed-%:
 
 demo: $(RUN) ## Start Skyline, drive seeded traffic through it and print a report
 	@$(PY) -m skyline.demo
+
+# `make new NAME=order-book` makes ../order-book, which is a project of its own: `make -C ../order-book smoke` serves and calls it.
+INTO ?= ..
+
+new: $(NEW) ## Make a service, NAME=order-book, in the folder above or in INTO=/another/one; more options of towpath new with ARGS=
+	@$(PY) -m towpath new --into '$(INTO)' $(ARGS) -- $(or $(NAME),$(error name the service, such as: make new NAME=order-book))
 
 # How many processes share the tests: one more than there are cores that may be used, since a test often waits for a process that it
 # started, or WORKERS of the environment; with 0 pytest runs them itself. A test goes to whoever is free, so that all end together, and who
@@ -143,5 +150,5 @@ generate:
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root tests/proto --out tests/gen tests/proto
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root labs/proto --out . labs/proto
 
-.PHONY: help demo test test-fast check bench labs docs gen dist check-format check-lint check-types check-imports check-shape check-generated \
+.PHONY: help demo new test test-fast check bench labs docs gen dist check-format check-lint check-types check-imports check-shape check-generated \
 	check-contracts check-docs format snapshot reference lock generate

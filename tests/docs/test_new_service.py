@@ -8,13 +8,14 @@ from typing import get_args
 import pytest
 
 from tests.scaffold.projects import git, make
+from tests.scaffold.test_from_a_clone import FROM_A_CLONE
 from towpath._cli.main import main
 from towpath._scaffold.answers import checked
 from towpath._scaffold.template import read_template
 from towpath._scaffold.upgrade import What
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "new-service.md").read_text()
-NEW, SYSTEM, ADD, UPGRADE = (block.replace("$ ", "").splitlines() for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
+NEW, CLONE, SYSTEM, ADD, UPGRADE = (block.replace("$ ", "").splitlines() for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
 
 
 def follow(commands: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -47,6 +48,10 @@ def test_the_page_is_followed_from_a_new_service_to_an_upgrade(tmp_path, monkeyp
     capsys.readouterr()
     follow(UPGRADE, service, monkeypatch)
     assert capsys.readouterr().out.count("nothing to do") == 2
+
+
+def test_the_way_from_a_clone_is_the_one_that_is_tested():
+    assert CLONE[:2] == [" ".join(command) for command in FROM_A_CLONE]
 
 
 def test_the_words_of_a_template_are_those_that_there_are():

@@ -15,13 +15,16 @@ from towpath._scaffold.answers import checked
 from towpath._scaffold.contracts import compiled
 from towpath._scaffold.project import make_service, make_system
 from towpath._scaffold.record import PLACE, read_record
+from towpath._scaffold.template import read_template
 from towpath._scaffold.upgrade import Upgrade, upgrade
 
 MAKEFILE, CONTRACT, SETTINGS = "Makefile.tmpl", "proto/@@package@@/v1/@@package@@.proto.tmpl", "src/@@package@@/settings.py.tmpl"
 RUNBOOK = "docs/runbook.md.tmpl"
 
 SECOND = {
-    MAKEFILE: original(MAKEFILE).replace("image: ##", "lock: ## Write down what is installed\n\t@$(BIN)/python -m pip freeze\n\nimage: ##"),
+    MAKEFILE: original(MAKEFILE).replace(
+        "image: $(SETUP) ##", "lock: ## Write down what is installed\n\t@$(BIN)/python -m pip freeze\n\nimage: $(SETUP) ##"
+    ),
     CONTRACT: original(CONTRACT).replace("// Greets one person by name.", "// Greets one person by the name that they gave."),
     RUNBOOK: "# When @@name@@ is down\n\nLook at its logs.\n",
     "dot_vscode/extensions.json.tmpl": "{}\n",
@@ -250,7 +253,8 @@ def test_a_system_brings_its_services(tmp_path):
     folder = make_system(checked("shop"), ["cart", "catalogue"], tmp_path, template=old).folder
     commit(folder)
     done = upgrade(folder, template=new)
-    assert done.versions == ((".", 1, 1), ("cart", 1, 2), ("catalogue", 1, 2))
+    shipped = read_template("system").version
+    assert done.versions == ((".", shipped, shipped), ("cart", 1, 2), ("catalogue", 1, 2))
     assert told(done)["README.md"] == "changed"
     assert told(done)["cart/docs/runbook.md"] == "added"
     assert "[services.cart]" in (folder / "system.toml").read_text()

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -42,7 +43,7 @@ def make_service(answers: Answers, into: Path, *, template: Path | None = None, 
     Raises SetupError, with nothing left behind, if the folder exists, if it
     cannot be written, or if the template or its contract is faulty."""
     target = _free(into / answers.name)
-    files = {**service_files(answers, template), **(_local() if alone else {})}
+    files = {**service_files(answers, template), **(_local(answers) if alone else {})}
     return _put(target, files)
 
 
@@ -57,7 +58,7 @@ def make_system(answers: Answers, services: Sequence[str], into: Path, *, templa
     files[PurePosixPath("system.toml")] = with_services(files[PurePosixPath("system.toml")].decode(), members, "the template").encode()
     for member in members:
         files |= {PurePosixPath(member.name) / path: content for path, content in service_files(member, template).items()}
-    return _put(target, {**files, **_local()})
+    return _put(target, {**files, **_local(answers)})
 
 
 def service_files(answers: Answers, template: Path | None = None) -> dict[PurePosixPath, bytes]:
@@ -104,8 +105,9 @@ def _put(target: Path, files: Mapping[PurePosixPath, bytes]) -> Made:
     return Made(folder=target, files=len(files), repository=repository)
 
 
-def _local() -> dict[PurePosixPath, bytes]:
-    """`local.mk`, if towpath was installed from a folder or a file of this machine: then an index may not have it."""
+def _local(answers: Answers) -> dict[PurePosixPath, bytes]:
+    """`local.mk`, if towpath was installed from a folder or a file of this machine: then an index may not have it. It names the Python that
+    runs this too, since `python3` may be an older one, unless the service needs a newer one still."""
     try:
         where = str(json.loads(distribution("towpath").read_text("direct_url.json") or "{}").get("url", ""))
     except (PackageNotFoundError, ValueError):
@@ -114,4 +116,7 @@ def _local() -> dict[PurePosixPath, bytes]:
     if url.scheme != "file" or "$" in where:
         return {}
     text = f"# Where towpath was installed from when this was made. git ignores this file.\nTOWPATH := {unquote(url.path)}\n"
+    python = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    if sys.version_info >= tuple(map(int, answers.python.split("."))) and python.is_file() and "$" not in str(python):
+        text += f"# A PYTHON of the command line or of the environment wins.\nifeq ($(origin PYTHON),file)\nPYTHON := {python}\nendif\n"
     return {_LOCAL: text.encode()}
