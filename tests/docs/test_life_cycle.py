@@ -54,7 +54,7 @@ def stopped(program: str, serves: str = " serves ", **variables: str) -> list[st
 
 
 def test_every_program_of_the_guide_is_run() -> None:
-    assert set(FILES) == {"service.py", "entered.py", "workers.py", "stops.py", "test_service.py"}
+    assert set(FILES) == {"service.py", "entered.py", "workers.py", "stops.py", "restarts.py", "test_service.py"}
     assert GUIDE.read_text().count("```python") == len(FILES)
 
 
@@ -70,6 +70,15 @@ def test_what_is_done_once_surrounds_the_workers() -> None:
     printed = stopped("workers.py", "2 workers serve ", TOWPATH_WORKERS="2")
     assert (printed[0], printed[-1]) == ("migrated", "all workers have ended")
     assert sorted(printed[1:-1]) == ["worker 0 begins", "worker 0 ends", "worker 1 begins", "worker 1 ends"]
+
+
+def test_work_that_fails_is_begun_anew() -> None:
+    with running("restarts.py") as process:
+        until_it_serves(process, "background work read_queue failed: the queue is gone; it is started anew")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "the queue is read\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_work_that_dies_stops_the_service() -> None:

@@ -6,7 +6,7 @@ it on a free port and gets exactly the stack that production has. An `App` reads
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from typing import Any, Literal, Self, TypeVar, cast
 
@@ -17,7 +17,7 @@ from towpath._app.configured_server import configured_server
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.forward import is_forwarded
 from towpath._app.life_cycle import main_function
-from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd
+from towpath._app.life_cycle.background_work import BackgroundWork, OnEnd, Restart, Work
 from towpath._app.life_cycle.readiness import DEFAULT_EVERY, DEFAULT_TIMEOUT, Probe, Readiness
 from towpath._app.life_cycle.resources import LAST_WORDS, Resources
 from towpath._app.methods import check_targets, configured_methods
@@ -161,14 +161,15 @@ class App:
         manager, and what entering it raises."""
         return await self._resources.enter(manager)
 
-    def background(self, work: Coroutine[Any, Any, Any], *, name: str | None = None, on_end: OnEnd = "unready") -> "asyncio.Task[Any]":
-        """Run `work` beside the calls, until the application closes. It is cancelled then, after the last call has ended, and before
+    def background(
+        self, work: Work, *, name: str | None = None, on_end: OnEnd = "unready", restart: Restart = "never"
+    ) -> "asyncio.Task[Any]":
+        """Run the coroutine `work` beside the calls until the application closes. It is cancelled then, after the last call, and before
         resources are left. Work that ends before is logged, counted in `towpath_background_deaths_total`, and `on_end` says what follows:
-        "unready" makes the service not ready for good, "stop" stops the process in order with status 1, and "log" does no more.
-
-        `name`, for messages and metrics, defaults to that of the coroutine's function. The calls that `work` makes belong to no other call.
-        Work that follows the answer of one call is `towpath.background_task`. Raises SetupError for what is no coroutine."""
-        return self.background_work.start(work, name, on_end)
+        "unready" makes the service not ready for good, "stop" stops the process in order with status 1, "log" does no more. With `restart`
+        "on_failure" `work` is a function, and what raises is begun anew first, up to five times in a row, after 1 to 16 s. Its calls belong
+        to no other call. `name` is that of the function by default. Raises SetupError for what is no coroutine. See `background_task`."""
+        return self.background_work.start(work, name, on_end, restart)
 
     def ready(self, name: str, probe: Probe, *, every: float = DEFAULT_EVERY, timeout: float = DEFAULT_TIMEOUT) -> None:
         """Ask the async function `probe` now and then `every` so many seconds whether what it asks for is there. While it raises, returns

@@ -67,6 +67,14 @@ BACKGROUND_DEATHS: Final = MetricName(
     "How often background work ended before the service did.",
     "One for each name of `App.background`, from its start on.",
 )
+BACKGROUND_RESTARTS: Final = MetricName(
+    "towpath_background_restarts",
+    "counter",
+    ("work",),
+    "restarts",
+    "How often background work was started anew after a failure.",
+    "One for each name of `App.background` with `restart=\"on_failure\"`, from its start on.",
+)
 WORKER_RESTARTS: Final = MetricName(
     "towpath_worker_restarts",
     "counter",
@@ -76,5 +84,5 @@ WORKER_RESTARTS: Final = MetricName(
     "One for each worker of a service with several.",
 )
 
-METRICS: Final = (SERVER_DURATION, CLIENT_DURATION, DECISIONS, READY, BACKGROUND_DEATHS, WORKER_RESTARTS)
+METRICS: Final = (SERVER_DURATION, CLIENT_DURATION, DECISIONS, READY, BACKGROUND_DEATHS, BACKGROUND_RESTARTS, WORKER_RESTARTS)
 """Every metric of towpath. A service adds its own to the same registry."""
