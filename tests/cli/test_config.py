@@ -85,6 +85,28 @@ def test_each_setting_has_its_value_and_its_source(capsys: pytest.CaptureFixture
     assert told["settings.currency"] == ("CHF", "TOWPATH_SETTINGS_CURRENCY")
 
 
+def test_what_a_target_does_not_set_is_shown_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    told = rows(capsys)
+    for name in ("cart", "stock"):  # an address alone, and a table
+        assert told[f"targets.{name}.connect_timeout"] == ("20s", "default")
+        assert told[f"targets.{name}.retry_budget.ratio"][1] == "default"
+        assert told[f"targets.{name}.layers"] == ("none", "default")
+    assert told["targets.cart.balancer"] == ("peak_ewma", "default")
+    assert not any(key.startswith("targets.stock.address") for key in told)
+
+
+def test_what_one_word_of_a_target_decides_has_its_source(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tables = "breaker = { min_calls = 7 }\noutlier_detection = false\nhttp2 = { stream_window = 70000 }\nheader_limit = 8192\n"
+    (tmp_path / "towpath.toml").write_text(FILE.replace('balancer = "round_robin"\n', tables))
+    told = rows(capsys)
+    assert told["targets.stock.outlier_detection"] == (False, "towpath.toml: targets.stock.outlier_detection")
+    assert told["targets.stock.http2.stream_window"] == (70000, "towpath.toml: targets.stock.http2.stream_window")
+    assert told["targets.stock.http2.max_frame_size"][1] == "default"
+    assert told["targets.stock.breaker.min_calls"] == (7, "towpath.toml: targets.stock.breaker.min_calls")
+    assert told["targets.stock.breaker"] == ("on", "default")
+    assert told["targets.stock.retry_budget.ratio"][1] == "default"
+
+
 def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOWPATH_SETTINGS_API_KEY", "hidden")
     monkeypatch.setenv("TOWPATH_QUOTA_STORE", "redis://user:pw@cache:6379/1")

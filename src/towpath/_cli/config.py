@@ -119,19 +119,34 @@ def _source(settings: "ServiceConfig", key: str, given: Mapping[str, Any], envir
     return f"{settings.source}: service.{key}" if key in given else DEFAULT
 
 
-def _of_targets(settings: "ServiceConfig", given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Shown]:
+def _of_targets(settings: "ServiceConfig", file: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Shown]:
     from towpath._app.settings.targets import VARIABLE, normal_name
 
-    written = {normal_name(name): (name, value) for name, value in given.items()}
+    written = {normal_name(name): (name, value) for name, value in file.items()}
     variables = {normal_name(name.removeprefix(VARIABLE)): name for name in environ if name.startswith(VARIABLE)}
     for name in settings.targets:
         address = settings.target(name).address
         own_name, table = written.get(name, (name, None))
         source = variables.get(name, f"{settings.source}: targets.{own_name}")
         yield Shown(f"targets.{own_name}", address, source)
-        if isinstance(table, dict):
-            rest = {key: value for key, value in cast("dict[str, Any]", table).items() if key != "address"}
-            yield from _flat(f"targets.{own_name}", rest, str(settings.source))
+        given = cast("dict[str, Any]", table) if isinstance(table, dict) else {}
+        rest = {key: value for key, value in given.items() if key != "address"}
+        rows = list(_flat(f"targets.{own_name}", rest, str(settings.source)))
+        yield from rows
+        yield from _defaults(settings, name, f"targets.{own_name}", {row.key for row in rows})
+
+
+def _defaults(settings: "ServiceConfig", name: str, where: str, written: set[str]) -> Iterator[Shown]:
+    """What holds for the target `name` and is not among `written`. If it is no default, one value of the file has decided another: then the
+    table is the source."""
+    from towpath._cli.explained_limits import target_limits
+
+    for inner, value, usual in target_limits(settings.target(name)):
+        key = f"{where}.{inner}"
+        if key not in written:
+            above = key.rpartition(".")[0]
+            from_file = f"{settings.source}: {above if above in written else where}"
+            yield Shown(key, value, DEFAULT if usual is None else from_file)
 
 
 def _own(settings: "ServiceConfig") -> Iterator[Shown]:

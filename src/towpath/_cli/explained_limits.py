@@ -69,7 +69,7 @@ def target_settings(settings: "ServiceConfig", spec: "MethodSpec[Any, Any]") -> 
     from towpath._app.settings.server.messages import entry_for
 
     for name, target in settings.targets.items():
-        for key, value, default in () if isinstance(target, str) else _of_target(target):
+        for key, value, default in () if isinstance(target, str) else target_limits(target):
             if default is not None:
                 row = f"targets.{name}.{key}"
                 yield row, f"{value}; default {default}", _source(settings, row)
@@ -88,7 +88,8 @@ def _of_messages(own: "NamedMessageOptions") -> Iterator[tuple[str, str]]:
         yield "compression", options.compression
 
 
-def _of_target(target: "ConfiguredTarget") -> Iterator[Told]:
+def target_limits(target: "ConfiguredTarget") -> Iterator[Told]:
+    """The settings of a target, apart from its address and from those of single methods."""
     from towpath._app.settings import resilience, targets
     from towpath._app.settings.option_tables import OFF, told
     from towpath._app.settings.server_options import WINDOWS
