@@ -115,8 +115,8 @@ class ServerHalf(ABC):
         """What a request with `head` asks for, or the response to a head that asks for nothing which is served. None if the head is not of
         this protocol. `content_type` is the head's, in lower case and without parameters."""
 
-    def has(self, path: bytes) -> bool:
-        """Whether `path`, which is no method's own, may be asked for something in this protocol. It has no query."""
+    def has(self, http_method: bytes, path: bytes) -> bool:
+        """Whether HTTP's method may ask for something at `path` in this protocol. The path is no method's own, and has no query."""
         return False
 
 

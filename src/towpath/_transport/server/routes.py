@@ -281,15 +281,15 @@ class Routes:
         if path in self._method_routes or path in self._documents:
             return None
         mount = self._mounts.below_prefix(path) or self._mounts.at_root(path)
-        if mount is None or (not mount.prefix and self._is_bound(path)):
+        if mount is None or (not mount.prefix and self._is_bound(head.method, path)):
             return None
         known: MountRoute | None = head.alike.get(mount)
         return None if known is None else known.at(head)
 
-    def _is_bound(self, path: bytes) -> bool:
-        """Whether the contract has `path` for something that is no method's own path."""
+    def _is_bound(self, http_method: bytes, path: bytes) -> bool:
+        """Whether the contract has HTTP's method at `path` for something that is no method's own path."""
         for has in self._bindings:  # noqa: SIM110 - of which there is one
-            if has(path):
+            if has(http_method, path):
                 return True
         return False
 
@@ -330,7 +330,7 @@ class Routes:
         content_type = fields.get(b"content-type", b"").split(b";")[0].strip().lower()
         if self._mounts and not is_method:
             mount = self._mounts.below_prefix(path)
-            if mount is None and not content_type.startswith(_GRPC) and not self._is_bound(path):
+            if mount is None and not content_type.startswith(_GRPC) and not self._is_bound(head.method, path):
                 mount = self._mounts.at_root(path)
             if mount is not None:
                 return self._mounted(head, mount, belief, expects=expects)

@@ -85,14 +85,15 @@ class RestServerHalf(ServerHalf):
             return error_response(error)
         return RestDialects(method, binding, parameters, negotiate(HTTP_FIELDS, fields), content_type=whole_type, boundary=boundary)
 
-    def has(self, path: bytes) -> bool:
+    def has(self, http_method: bytes, path: bytes) -> bool:
         if not self._any or not self._is_resource(path):
             return False
+        asked = "GET" if http_method == b"HEAD" else http_method.decode("latin-1")
         try:
-            found = self._router.match("GET", path.decode("latin-1"))
+            found = self._router.match(asked, path.decode("latin-1"))
         except RpcError:
             return False
-        return not isinstance(found, NoMatch) or bool(found.allowed)
+        return not isinstance(found, NoMatch) or (http_method == b"OPTIONS" and bool(found.allowed))
 
     def _is_resource(self, path: bytes) -> bool:
         """Whether a path is neither a method's own nor like one, whose first segment is the name of a package and a service. A binding may

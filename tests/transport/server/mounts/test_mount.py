@@ -94,10 +94,13 @@ async def test_an_application_at_the_root_gets_what_the_contract_leaves() -> Non
         assert (await curl(app, "/v1/nothing/here"))[2] == b"|/v1/nothing/here"
         assert (await curl(app, "/elsewhere", "-d", "x", "-H", "content-type: application/json"))[2] == b"|/elsewhere"
         assert (await curl(app, "/a:b%FF"))[0] == 200
-        # Of the contract: bindings whichever their method, methods, documents, and what only gRPC could mean.
+        # Of the contract: bindings, methods, documents, and what only gRPC could mean. A binding's path with another method is left.
         status, headers, _ = await curl(app, "/v1/shelves/1/books/2")
         assert (status, headers["etag"]) == (200, '"1"')
-        assert (await curl(app, "/v1/shelves/1/books/2", "-X", "PUT"))[0] == 405
+        assert (await curl(app, "/v1/shelves/1/books/2", "-I"))[1]["etag"] == '"1"'
+        assert "GET" in (await curl(app, "/v1/shelves/1/books/2", "-X", "OPTIONS"))[1]["allow"]
+        assert (await curl(app, "/v1/shelves/1/books/2", "-X", "PUT"))[2] == b"|/v1/shelves/1/books/2"
+        assert (await curl(app, "/elsewhere", "-X", "OPTIONS"))[2] == b"|/elsewhere"
         assert b"openapi" in (await curl(app, "/openapi.json"))[2]
         status, _, body = await curl(app, "/echo.v1.EchoService/Say", "-d", '{"n": 4}', "-H", "content-type: application/json")
         assert (status, body) == (200, b'{"n":"4"}')
