@@ -5,6 +5,7 @@ The packages that the wheel asks for come from the environment of this repositor
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -17,12 +18,22 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.app.stage import PATIENCE
+from tests.programs import needed as needed_program
 
 SLOWLY = 1200.0
 """Seconds for a command in a new environment, where Python compiles all that it imports, beside other tests."""
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+BY_HAND = (ROOT / "docs" / "howto" / "by-hand.md").read_text()
+FILES = {
+    place: text
+    for place, kind in (("proto/greeter/v1/greeter.proto", "proto"), ("service.py", "python"), ("client.py", "python"))
+    for text in re.findall(rf"`{re.escape(place)}`[^`]*```{kind}\n(.*?)```", BY_HAND, re.DOTALL)
+}
+"""The three files of the page."""
+
+GEN, SERVE, CURL = re.findall(r"^\$ ((?:towpath gen|TOWPATH_LISTEN|curl) ?.*)$", BY_HAND, re.MULTILINE)
+"""Its commands, after those that install towpath."""
 
 NOT_OURS = ("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_", "FORCE_COLOR", "PY_COLORS")
 """The beginnings of variables that change what a command does or prints."""
@@ -91,24 +102,29 @@ def test_the_sdist_has_what_a_build_of_the_writer_needs(built):
 
 
 @pytest.mark.timeout(1800)
-def test_the_quickstart_runs_from_the_wheel_alone(built, tmp_path, port):
-    """README's files and commands. The service itself runs with what a plain `pip install` brings."""
+def test_a_service_by_hand_runs_from_the_wheel_alone(built, tmp_path, port):
+    """The page's files and commands. The service itself runs with what a plain `pip install` brings."""
+    assert len(FILES) == 3
     tools = installed(tmp_path / "tools", built["pure"], "cli", "gen", "speed")
     plain = installed(tmp_path / "plain", built.get("native", built["pure"]))
     shop = tmp_path / "shop"
-    for place, kind in (("proto/greeter/v1/greeter.proto", "proto"), ("service.py", "python"), ("client.py", "python")):
-        (text,) = re.findall(rf"`{re.escape(place)}`[^`]*```{kind}\n(.*?)```", README, re.DOTALL)
+    for place, text in FILES.items():
         (shop / place).parent.mkdir(parents=True, exist_ok=True)
         (shop / place).write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("timeout=0.2", f"timeout={PATIENCE}"))
-    run(tools, shop, "-m", "towpath", "gen", "--proto-root", "proto", "--out", ".", "proto")
+    run(tools, shop, "-m", *shlex.split(GEN))
+    variable, program, *arguments = shlex.split(SERVE)
+    assert (variable, program) == ("TOWPATH_LISTEN=127.0.0.1:8080", "python")
     environ = {"PATH": os.environ["PATH"], "TOWPATH_LISTEN": f"127.0.0.1:{port}"}
-    with subprocess.Popen([str(plain), "service.py"], cwd=shop, env=environ, stderr=subprocess.PIPE, text=True) as service:
+    with subprocess.Popen([str(plain), *arguments], cwd=shop, env=environ, stderr=subprocess.PIPE, text=True) as service:
         try:
             assert service.stderr is not None
             assert any(" serves greeter.v1.GreeterService " in line for line in service.stderr)
             assert run(plain, shop, "client.py") == "Hello, Ada!\n"
             call = ("-m", "towpath", "call", f"127.0.0.1:{port}", "GreeterService/Greet", '{"name": "Ada"}', "--timeout", "100s")
             assert run(tools, shop, *call) == '{"text":"Hello, Ada!"}\n'
+            program = needed_program("curl")
+            said = run(Path(program), shop, "-sSf", *shlex.split(CURL.replace("8080", str(port)))[1:])
+            assert said.strip() == '{"text":"Hello, Ada!"}'
         finally:
             service.kill()
 
