@@ -1,6 +1,8 @@
 """How long the calls that begin in one turn of the loop may take together, and who finds that out."""
 
 import asyncio
+from contextvars import ContextVar
+from functools import partial
 
 import pytest
 from echo.v1.echo_towpath import FAIL, SAY
@@ -18,6 +20,8 @@ from towpath._layers.admission.overload import RecoveryProbe
 from towpath._layers.admission.rejections import QUEUE_DELAY
 from towpath._layers.admission.scheduler import Scheduler
 from towpath._layers.admission.wait_limits import WaitLimits
+
+OF_A_CALL = ContextVar("of a call", default=None)
 
 
 async def _answer(request, _ctx):
@@ -163,3 +167,27 @@ async def test_who_came_last_and_waits_no_more_is_forgotten_at_once():
     assert len(queue.queue.entries) == 1
     go.set()
     await asyncio.gather(first, second)
+
+
+async def test_a_call_that_was_held_does_not_see_the_context_of_the_call_that_ended_before_it():
+    layer = Admission(limit_of=lambda _: LimitOptions(initial=1, max_limit=1))
+    seen = []
+
+    async def handler(request, _ctx):
+        seen.append(OF_A_CALL.get())
+        OF_A_CALL.set(request)
+        await asyncio.sleep(0)
+
+    handle = layer.wrap(SAY, handler)
+    make_late(layer)
+    first = asyncio.create_task(handle("first", Context("a/b")))
+    await asyncio.sleep(0)
+    waiting = [Held(), Held()]
+    for held in waiting:
+        ctx = Context("a/b")
+        held.call = partial(handle, "held", ctx)
+        assert put(layer.queue_of(SAY), ctx, held, clock.now()) is None
+    await first
+    while len(seen) < 3:
+        await asyncio.sleep(0)
+    assert seen == [None, None, None]

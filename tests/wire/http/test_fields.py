@@ -38,3 +38,16 @@ def test_a_section_has_nothing_remembered_on_it_at_first():
 
 def test_templates_are_told_apart_by_identity():
     assert Template((b"a", b"1")) != Template((b"a", b"1"))
+
+
+def test_a_head_at_another_path_is_what_it_would_have_been_made_of() -> None:
+    pseudo = {b":method": b"GET", b":scheme": b"http", b":authority": b"x"}
+    fields = ((b"a", b"1"),)
+    known = Section(REQUEST, {**pseudo, b":path": b"/a"}, fields, 3)
+    known.route = known.response_facts = "its own"
+    known.alike = {}
+    other, made = known.at(b"/b"), Section(REQUEST, {**pseudo, b":path": b"/b"}, fields, 3)
+    made.alike = known.alike
+    for name in Section.__slots__:
+        assert getattr(other, name) == getattr(made, name), name
+    assert other.alike is known.alike
