@@ -95,6 +95,8 @@ def test_a_package_is_made_with_its_version(capsys):
     assert 'version = "1.4.0"' in Path("dist/till/pyproject.toml").read_text("utf-8")
     assert main([*command, "--check"]) == 0
     assert capsys.readouterr().out == "11 files are up to date in dist/till\n"
+
+
 def test_a_program_is_told_in_one_document(capsys, contract):
     files = [f"out/till/v1/till_{name}" for name in ("fakes.py", "pb2.py", "pb2.pyi", "towpath.py")]
     assert gen([Path("proto")], out=Path("out"), json=True) == 0

@@ -73,7 +73,7 @@ BACKGROUND_RESTARTS: Final = MetricName(
     ("work",),
     "restarts",
     "How often background work was started anew after a failure.",
-    "One for each name of `App.background` with `restart=\"on_failure\"`, from its start on.",
+    'One for each name of `App.background` with `restart="on_failure"`, from its start on.',
 )
 WORKER_RESTARTS: Final = MetricName(
     "towpath_worker_restarts",
