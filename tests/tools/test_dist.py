@@ -7,21 +7,15 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tarfile
-import venv
 import zipfile
-from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from tests.app.stage import PATIENCE
 from tests.programs import needed as needed_program
-
-SLOWLY = 1200.0
-"""Seconds for a command in a new environment, where Python compiles all that it imports, beside other tests."""
+from tests.tools.environments import installed, run
 
 ROOT = Path(__file__).parents[2]
 BY_HAND = (ROOT / "docs" / "howto" / "by-hand.md").read_text()
@@ -34,54 +28,6 @@ FILES = {
 
 GEN, SERVE, CURL = re.findall(r"^\$ ((?:towpath gen|TOWPATH_LISTEN|curl) ?.*)$", BY_HAND, re.MULTILINE)
 """Its commands, after those that install towpath."""
-
-NOT_OURS = ("TOWPATH_", "PYTHON", "PYTEST_", "COV_", "GIT_", "FORCE_COLOR", "PY_COLORS")
-"""The beginnings of variables that change what a command does or prints."""
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The files that `make dist` makes: `sdist`, `pure`, and `native` where there is a compiler."""
-    out = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, str(ROOT / "tools/dist.py"), "--out", str(out)], check=True, capture_output=True)
-    kinds = {
-        path: "sdist" if path.suffix == ".gz" else "pure" if path.name.endswith("-none-any.whl") else "native" for path in out.iterdir()
-    }
-    return {kind: path for path, kind in kinds.items()}
-
-
-def needed(found: Distribution, extras: set[str], seen: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The names of the packages that `found` asks for with `extras`, of those too that they ask for, in `seen`."""
-    for text in found.requires or ():
-        requirement = Requirement(text)
-        wanted = requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras))
-        known = seen.get(requirement.name)
-        if wanted and requirement.name != "towpath" and (known is None or not requirement.extras <= known):
-            seen[requirement.name] = (known or set()) | requirement.extras
-            needed(distribution(requirement.name), requirement.extras, seen)
-    return seen
-
-
-def installed(folder: Path, wheel: Path, *extras: str) -> Path:
-    """The Python of a new environment with `wheel` and what it asks for with `extras`."""
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
-    (site,) = folder.glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    (about,) = site.glob("towpath-*.dist-info")
-    for name in needed(Distribution.at(about), set(extras), {}):
-        source = distribution(name)
-        for top in {file.parts[0] for file in source.files or ()} - {"..", "__pycache__"}:
-            if not (site / top).exists():
-                (site / top).symlink_to(Path(str(source.locate_file(top))))
-    return folder / "bin" / "python"
-
-
-def run(python: Path, folder: Path, *arguments: str) -> str:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
-    ran = subprocess.run([str(python), *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=SLOWLY)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
 
 
 def test_the_wheels_have_templates_types_contracts_and_the_writer_where_it_was_built(built):

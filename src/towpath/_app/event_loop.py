@@ -16,7 +16,7 @@ def bound_tls_buffers() -> None:
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Uvloop's if it is installed (`towpath[uvloop]`), else asyncio's."""
+    """Uvloop's if it is installed (`towpath[speed]`), else asyncio's."""
     try:
         import uvloop  # noqa: PLC0415 - an extra, and looked for only when a process really runs
     except ImportError:
