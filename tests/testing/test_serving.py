@@ -101,6 +101,8 @@ class TestInTheLoop:
         async with serving(fake(), config=tmp_path / "towpath.toml") as served:
             assert served.app.config.target("echo").address == "127.0.0.1:1"
             assert served.app.config.workers == 1
+            with pytest.raises(RuntimeError, match="in a simulation"):
+                _ = served.node
 
     async def test_it_can_be_stopped_and_restarted_at_its_address(self):
         async with serving(fake()) as served:
@@ -276,9 +278,7 @@ class TestInASimulation:
             async with serving_system(relay=relay, echo=fake()) as system:
                 client = EchoServiceClient(system.channel("relay"))
                 seen.append((await client.say(REQUEST)).n)
-                node = system["echo"].node
-                assert node is not None
-                node.crash()
+                system["echo"].node.crash()
                 try:
                     await client.say(REQUEST)
                 except RpcError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.environments import installed, run, extended
+from tests.tools.environments import extended, installed, run
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

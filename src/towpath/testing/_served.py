@@ -134,8 +134,10 @@ class Served:
         return self._run.app
 
     @property
-    def node(self) -> Node | None:
-        """The machine that it runs on in a simulation; None outside of one."""
+    def node(self) -> Node:
+        """The machine that it runs on in a simulation. Raises RuntimeError outside of one."""
+        if self._run.node is None:
+            raise RuntimeError(f"{self.name} runs on a port of this machine; a node is what it has in a simulation")
         return self._run.node
 
     @property
@@ -167,7 +169,7 @@ class Served:
         self, *, config: ServiceConfig | None = None, layers: Sequence[Layer] = (), options: ChannelOptions | None = None
     ) -> Channel:
         """Another channel to the service, with the parameters of `towpath.connect`. Close it, or use it with `async with`."""
-        return connect(self.address, config=config, layers=layers, options=options, insecure=self.node is not None)
+        return connect(self.address, config=config, layers=layers, options=options, insecure=self._run.node is not None)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop the service as `App.close` does: its address answers no more. Raises RuntimeError in another loop than the service's."""
