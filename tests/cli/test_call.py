@@ -14,6 +14,7 @@ import pytest
 from tests.echo_service import PATIENCE, Echo, serving
 from tests.stream_service import Streams
 from towpath._app.application import App
+from towpath._app.settings.server_options import ServerOptions
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._cli.main import main
 from towpath._core.propagation.trust import Trust
@@ -60,7 +61,7 @@ def lines(capsys: Any) -> list[Any]:
 
 def test_a_unary_call(address, capsys):
     assert main(["call", address, SAY, '{"id": "a", "n": 7, "tags": ["x", "y"]}']) == 0
-    assert lines(capsys) == [{"id": "a", "n": "7", "text": "x,y", "payload": ""}]
+    assert lines(capsys) == [{"id": "a", "n": "7", "text": "x,y"}]
 
 
 def test_the_package_may_be_left_out_and_the_request_too(address, capsys):
@@ -74,7 +75,8 @@ def test_a_header_that_is_an_option_of_a_call_is_taken_as_one(address, capsys):
     owned = ["-H", "Towpath-Tenant: acme", "-H", "towpath-criticality: SHEDDABLE", "-H", "idempotency-key: k"]
     assert main(["call", address, "EchoService/Inspect", *owned]) == 0
     (answer,) = lines(capsys)
-    assert (answer["tenant"], answer["criticality"], answer["metadata"]) == ("acme", "SHEDDABLE", [])
+    assert (answer["tenant"], answer["criticality"]) == ("acme", "SHEDDABLE")
+    assert "metadata" not in answer
 
 
 def test_services_and_methods_are_listed(address, capsys):
@@ -96,7 +98,7 @@ def test_services_and_methods_are_listed(address, capsys):
 
 def test_streams_both_ways(address, capsys, monkeypatch, tmp_path):
     assert main(["call", address, "StreamService/Repeat", '{"answers": [{"size": 1}, {"size": 2}]}']) == 0
-    assert lines(capsys) == [{"index": "0", "payload": "AA=="}, {"index": "1", "payload": "AAA="}]
+    assert lines(capsys) == [{"payload": "AA=="}, {"index": "1", "payload": "AAA="}]
     requests = '{"payload": "AA=="}\n\n{"payload": "AAA="}\n'
     monkeypatch.setattr("sys.stdin", io.StringIO(requests))
     assert main(["call", address, "StreamService/Collect", "-"]) == 0
@@ -104,9 +106,9 @@ def test_streams_both_ways(address, capsys, monkeypatch, tmp_path):
     assert main(["call", address, "StreamService/Collect", f"@{tmp_path / 'requests'}"]) == 0
     assert lines(capsys) == [{"count": "2", "size": "3"}] * 2
     assert main(["call", address, "StreamService/Converse", '{"answers": [{}]}\n{"answers": [{}]}', "--timeout", "0s"]) == 0
-    assert [answer["index"] for answer in lines(capsys)] == ["0", "1"]
+    assert [answer.get("index") for answer in lines(capsys)] == [None, "1"]
     assert main(["call", address, "StreamService/Collect"]) == 0
-    assert lines(capsys) == [{"count": "0", "size": "0"}]
+    assert lines(capsys) == [{}]
 
 
 def test_the_request_may_come_from_a_file_or_standard_input(address, capsys, monkeypatch, tmp_path):
@@ -266,7 +268,7 @@ def told(text: str) -> list[str]:
 def test_verbose_says_where_the_time_went_beside_the_answer(address, capsys):
     assert main(["call", address, SAY, "{}", "-v", *PATIENT]) == 0
     output = capsys.readouterr()
-    assert json.loads(output.out) == {"id": "", "n": "0", "text": "", "payload": ""}
+    assert output.out == "{}\n"
     assert told(output.err) == ["connecting, reading contracts", "the call", "in all"]
 
 
@@ -277,3 +279,25 @@ def test_verbose_tells_of_streams_and_of_calls_that_fail(address, capsys):
     assert told(capsys.readouterr().err) == ["connecting, reading contracts", "the call, with no response", "in all"]
     assert main(["call", address, SAY, "{}", "--timeout", "0.000001s", "-v"]) != 0
     assert "DEADLINE_EXCEEDED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "option", "printed"),
+    [
+        (ServiceConfig(), (), False),
+        (ServiceConfig(), ("--json-defaults", "print"), True),
+        (ServiceConfig(server=ServerOptions(json_defaults="print")), (), True),
+        (ServiceConfig(server=ServerOptions(json_defaults="print")), ("--json-defaults", "omit"), False),
+    ],
+)
+def test_fields_with_their_default_are_printed_as_the_server_does_it_itself(capsys, config, option, printed):
+    async def serve(address: asyncio.Future[str], over: asyncio.Event) -> None:
+        async with App(config) as app:
+            app.add(Echo())
+            await app.start("127.0.0.1", 0)
+            address.set_result(app.address)
+            await over.wait()
+
+    with beside(serve) as found:
+        assert main(["call", found, SAY, '{"id": "a"}', *option]) == 0
+    assert lines(capsys) == [{"id": "a", "n": "0", "text": "", "payload": ""} if printed else {"id": "a"}]

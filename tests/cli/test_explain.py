@@ -18,6 +18,7 @@ LIMITS = (
     "idempotency_memory",
     "header_limit",
     "compression",
+    "json_defaults",
     "trust",
     "reflection",
     "openapi",

@@ -40,6 +40,7 @@ def configured_server(
         keepalive=options.keepalive,
         documents=standard_documents(services, config),
         unknown_query=config.unknown_query,
+        json_defaults=options.json_defaults,
         max_timeout=options.max_timeout,
         cors=options.cors,
         signal=signal,

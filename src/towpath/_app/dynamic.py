@@ -9,10 +9,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from towpath._app.settings.method_names import UnknownService, find_method, find_service, find_services, split_name
+from towpath._app.standard.reflection import JSON_DEFAULTS
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, StreamOpener
 from towpath._core.context import CallOptions
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
+from towpath._wire.codec import JsonDefaults
 from towpath._wire.grpc.standard import REFLECTION
 
 _KINDS: Final = {(kind.requests_stream, kind.responses_stream): kind for kind in MethodKind}
@@ -31,6 +33,10 @@ class Reflected:
         self._call = call
         self._types = types
         self._known: set[str] = set()
+
+    async def json_defaults(self) -> JsonDefaults:
+        """What the server's JSON does with fields that have their default, as it says itself."""
+        return "print" if (await self._call.headers()).get(JSON_DEFAULTS) == "print" else "omit"
 
     async def services(self) -> list[str]:
         """The services that the server lists."""

@@ -31,6 +31,7 @@ NEEDS_RESTART: Final = {
     "messages": "service.methods",
     "server.header_limit": "service.header_limit",
     "server.compression": "service.compression",
+    "server.json_defaults": "service.json_defaults",
     "server.max_timeout": "service.max_timeout",
     "server.connections": "service.connections",
     "server.keepalive": "service.keepalive",

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
@@ -35,6 +35,7 @@ def call(
     key: Annotated[Path | None, Parameter(negative="")] = None,
     insecure: Annotated[bool, Parameter(negative="")] = False,
     wait: Annotated[bool, Parameter(negative="")] = False,
+    json_defaults: Annotated[Literal["omit", "print"] | None, Parameter(negative="")] = None,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -69,6 +70,8 @@ def call(
         Speak plaintext although the target is not on this machine.
     wait
         Wait until a server is there, as long as --timeout lets the call take.
+    json_defaults
+        Leave out fields that have their default, or print them; without it, as the server's own JSON over REST and Connect does.
     verbose
         Print on standard error where the time went.
     json
@@ -78,13 +81,13 @@ def call(
     from towpath._core.errors import RpcError
     from towpath._transport import Channel, ClientTls
 
-    options = _options_of(timeout, header).replace(wait_for_ready=wait)
+    options, form = _options_of(timeout, header).replace(wait_for_ready=wait), Form(json_defaults, as_json=json)
     secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
     channel = Channel(target, tls=secured, insecure=insecure)
     try:
-        return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose, as_json=json)))
+        return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose, as_json=json), form))
     except RpcError as error:
-        return _complain(error, as_json=json)
+        return _complain(error, form)
 
 
 def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
@@ -97,6 +100,15 @@ def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
         return _options(seconds, [_header(text) for text in header])
     except ValueError as error:
         raise SetupError(f"--header: {error}") from None
+
+
+class Form:
+    """How messages are printed: as the command says, or else as the server's own JSON, once that is known. With `as_json` errors are JSON
+    too."""
+
+    def __init__(self, json_defaults: Literal["omit", "print"] | None, *, as_json: bool = False) -> None:
+        self.json_defaults = json_defaults
+        self.as_json = as_json
 
 
 class Timings:
@@ -124,7 +136,14 @@ class Timings:
             sys.stderr.write(f"{what + ':':<32}{seconds * 1000:>9.2f} ms\n")
 
 
-async def _run(channel: "Channel", method: str, data: str | None, options: "CallOptions", timings: Timings) -> int:
+async def _run(
+    channel: "Channel",
+    method: str,
+    data: str | None,
+    options: "CallOptions",
+    timings: Timings,
+    form: Form,
+) -> int:
     from towpath._app.dynamic import reflect, signatures
     from towpath._wire.json import JsonCodec
 
@@ -138,11 +157,13 @@ async def _run(channel: "Channel", method: str, data: str | None, options: "Call
                 print("\n".join(signatures(await reflected.service(method))))
                 return 0
             spec = await reflected.method(method)
+            form.json_defaults = form.json_defaults or await reflected.json_defaults()
         finally:
             await reflected.close()
         timings.tell("connecting, reading contracts")
         try:
-            await _call(channel, spec, data, options, JsonCodec(print_defaults=True, pool=reflected.pool), timings)
+            codec = JsonCodec(print_defaults=form.json_defaults == "print", pool=reflected.pool)
+            await _call(channel, spec, data, options, codec, timings)
         finally:
             timings.total()
     return 0
@@ -248,18 +269,18 @@ def _show(response: Any, codec: "JsonCodec") -> None:
     print(codec.encode(response).decode(), flush=True)
 
 
-def _complain(error: "RpcError", *, as_json: bool) -> int:
+def _complain(error: "RpcError", form: Form) -> int:
     """Print the error with its details, and return the exit status."""
     from towpath._wire.json import JsonCodec, JsonError
 
     details: list[tuple[str, str]] = []
     for detail in error.details:
         try:
-            text = JsonCodec().encode(detail).decode()
+            text = JsonCodec(print_defaults=form.json_defaults == "print").encode(detail).decode()
         except JsonError as fault:  # an Any of a type that this process does not know
-            text = str(fault) if not as_json else json.dumps(str(fault))
+            text = str(fault) if not form.as_json else json.dumps(str(fault))
         details.append((detail.DESCRIPTOR.full_name, text))
-    if as_json:
+    if form.as_json:
         told = {"code": error.code.name, "message": error.message, "method": error.method, "target": error.target, "peer": error.peer}
         listed = [{"type": name, "value": json.loads(text)} for name, text in details]
         sys.stderr.write(json.dumps({**told, "details": listed}) + "\n")

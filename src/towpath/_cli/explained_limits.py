@@ -39,6 +39,7 @@ def server_limits(settings: "ServiceConfig", own: "NamedMessageOptions | None" =
         _compared("idempotency_memory", settings.idempotency_memory, DEFAULT_MAX_BYTES, " bytes"),
         _compared("header_limit", given.header_limit, usual.header_limit, " bytes"),
         _compared("compression", given.compression or OFF, OFF),
+        _compared("json_defaults", given.json_defaults, usual.json_defaults),
         _compared("trust", trust_told(settings.trust), trust_told(DEFAULT_TRUST)),
         _compared("reflection", _readers(settings.reflection), _readers("trusted")),
         _compared("openapi", _readers(settings.openapi), _readers("trusted")),

@@ -1,7 +1,7 @@
 """How a protocol's bodies carry messages: as protobuf's bytes, or as its JSON."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from google.protobuf.message import DecodeError, Message
 
@@ -9,6 +9,10 @@ from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
 from towpath._wire.elements import UNCHECKED, check_elements, json_elements, limit_of, needs_count, too_many_elements
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
+
+JsonDefaults = Literal["omit", "print"]
+"""Whether JSON leaves out fields that have their default, or has them. Fields with presence, such as messages and `optional` ones, are left
+out in either case if they are absent."""
 
 MAY_BE_COSTLY: Final = UNCHECKED
 """Bytes from which on a codec is asked whether a message is costly."""
@@ -93,4 +97,12 @@ PROTO: Final = ProtoCodec()
 JSON: Final = JsonBodyCodec(JsonCodec(unknown_fields="ignore"))
 """Shared, because a codec keeps what it compiled per message type."""
 
+JSON_WITH_DEFAULTS: Final = JsonBodyCodec(JsonCodec(unknown_fields="ignore", print_defaults=True))
+"""What `JSON` is on a server that prints defaults."""
+
 CODECS: Final[dict[bytes, BodyCodec]] = {codec.subtype: codec for codec in (PROTO, JSON)}
+
+
+def codec_of(codec: BodyCodec, defaults: JsonDefaults) -> BodyCodec:
+    """`codec`, one of `CODECS`, on a server with this rule for defaults."""
+    return JSON_WITH_DEFAULTS if codec is JSON and defaults == "print" else codec

@@ -15,7 +15,7 @@ from towpath._core.disclosure.printable import shortened
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.service import MethodSpec, ServiceSpec
-from towpath._wire.codec import BodyCodec
+from towpath._wire.codec import BodyCodec, JsonDefaults
 from towpath._wire.compression import Compression, EncodingFields, Negotiation
 from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.http.fields import Field, Section
@@ -61,14 +61,18 @@ class ClientHalf:
 
 
 class MethodTable:
-    """The methods that a server serves, and how their bindings to HTTP treat a query parameter that no request has."""
+    """The methods that a server serves, how their bindings to HTTP treat a query parameter that no request has, and what the server's JSON
+    does with defaults."""
 
-    def __init__(self, services: Iterable[ServiceSpec], unknown_query: UnknownQuery = "refuse") -> None:
+    def __init__(
+        self, services: Iterable[ServiceSpec], unknown_query: UnknownQuery = "refuse", json_defaults: JsonDefaults = "omit"
+    ) -> None:
         specs = list(services)
         self._services: Final = frozenset(spec.name for spec in specs)
         self.by_path: Final = {method.path.encode(): method for spec in specs for method in spec.methods}
         """The methods by the path of their requests."""
         self.unknown_query: Final = unknown_query
+        self.json_defaults: Final[JsonDefaults] = json_defaults
 
     def unknown(self, path: str) -> RpcError:
         """The error of a call to `path`, where no method is."""

@@ -3,6 +3,7 @@
     [service]
     header_limit = 16384             # bytes of a request's header fields, over HTTP/1.1 and HTTP/2
     compression = "gzip"             # of the answers to callers that accept it; "off" without it
+    json_defaults = "print"          # JSON has fields that have their default; "omit", without it, leaves them out
     max_timeout = "contract"         # the longest timeout of a caller: its method's, or a duration for unary calls; "off" without it
 
     [service.connections]            # see `towpath._transport.server.connections.connection_limits.ConnectionLimits`
@@ -52,6 +53,7 @@ from towpath._layers.admission.wait_limits import DEFAULT_QUEUE, QueueOptions
 from towpath._transport import ConnectionLimits
 from towpath._transport.server.method_route import MaxTimeout
 from towpath._transport.socket_options import MAX_KEEPALIVE, TcpKeepalive
+from towpath._wire.codec import JsonDefaults
 from towpath._wire.compression import CompressionName
 from towpath._wire.cors import CorsOptions
 from towpath._wire.http1 import Http1Limits
@@ -217,6 +219,9 @@ class ServerOptions:
     `max_head` of `http1`."""
     compression: CompressionName | None = None
     """The compression of answers to callers that accept it; None for none."""
+    json_defaults: JsonDefaults = "omit"
+    """Whether JSON leaves out fields without presence that have their default ("omit"), or has them ("print"): over REST, Connect and
+    gRPC-Web, in messages of streams and details of errors, and in what `towpath call` prints."""
     max_timeout: MaxTimeout = None
     """The longest timeout that a caller gets: seconds, for unary calls; "contract" for what contracts declare; None for any."""
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -241,6 +246,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that the header fields of a request may have, over HTTP/1.1 and HTTP/2."""
     compression: CompressionSetting = "off"
     """The compression of answers to callers that accept it."""
+    json_defaults: JsonDefaults = "omit"
+    """Whether JSON leaves out fields that have their default ("omit"), or has them ("print")."""
     max_timeout: str = OFF
     """The longest timeout that a caller gets: a duration for unary calls, or "contract" for what each method's contract declares. With
     "off" a caller gets what it asks for."""
@@ -255,6 +262,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         return ServerOptions(
             header_limit=header_limit(self.header_limit, where),
             compression=None if self.compression == "off" else self.compression,
+            json_defaults=self.json_defaults,
             max_timeout=_max_timeout(self.max_timeout, f"{where}.max_timeout"),
             connections=options(ConnectionLimits, self.connections, CONNECTIONS, f"{where}.connections"),
             keepalive=_keepalive(self.keepalive, f"{where}.keepalive"),

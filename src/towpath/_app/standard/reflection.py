@@ -17,19 +17,26 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from towpath._core.context import Context
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
 from towpath._core.propagation.trust import FORWARDED, Trust, is_believed
 from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
+from towpath._wire.codec import JsonDefaults
 from towpath._wire.grpc.standard import POOL, REFLECTION
+
+JSON_DEFAULTS: Final = "json-defaults"
+"""The header in which a server says that its JSON has fields that have their default, for those who write JSON of its messages, such as
+`towpath call`. A server without it leaves them out."""
 
 _NO_READER: Final = "this server shows its contracts to callers that it trusts (service.trust); service.reflection = true shows them to all"
 
 
-def reflection_services(services: Sequence[Service], readers: Trust) -> list[Service]:
-    """The services that describe `services` to `readers`, one for each version of the protocol."""
+def reflection_services(services: Sequence[Service], readers: Trust, json_defaults: JsonDefaults = "omit") -> list[Service]:
+    """The services that describe `services` to `readers`, one for each version of the protocol. A server that does not follow the usual
+    rule for defaults in JSON says so."""
     names = [service.spec.name for service in services]
     kinds = [_service_class(version) for version in REFLECTION]
     every = [*names, *(kind.spec.name for kind in kinds)]
-    return [kind(every, readers) for kind in kinds]
+    return [kind(every, readers, json_defaults) for kind in kinds]
 
 
 def _service_class(version: str) -> type["_Reflection"]:
@@ -51,7 +58,8 @@ class _Reflection(Service):
 
     types: dict[str, type[Any]]
 
-    def __init__(self, services: Sequence[str], readers: Trust) -> None:
+    def __init__(self, services: Sequence[str], readers: Trust, json_defaults: JsonDefaults) -> None:
+        self._headers = Metadata([(JSON_DEFAULTS, json_defaults)] if json_defaults != "omit" else [])
         self._services = services
         self._readers = readers
         self._answers: dict[str, Callable[[Any, Any], None]] = {
@@ -65,6 +73,8 @@ class _Reflection(Service):
     async def info(self, requests: AsyncIterator[Any], ctx: Context) -> AsyncIterator[Any]:
         """An answer for each question. A question without an answer gets an error, and the stream goes on. A caller that is no reader gets
         PERMISSION_DENIED."""
+        if self._headers:
+            ctx.reply.headers = self._headers
         is_reader = is_believed(self._readers.belief(ctx.peer, ctx.caller), _forwarded(ctx))
         async for request in requests:
             if not is_reader:  # only now: grpcio tells of an error of its own if a stream ends before its first message

@@ -16,7 +16,7 @@ def with_standard(services: Sequence[Service], health: Health, config: ServiceCo
     own = {service.spec.name for service in services}
     described = [*services, *(() if health.spec.name in own else (health,))]
     readers = config.trust if config.reflection == "trusted" else Trust(everybody=True)
-    standard: list[Service] = [health, *(reflection_services(described, readers) if config.reflection else ())]
+    standard: list[Service] = [health, *(reflection_services(described, readers, config.server.json_defaults) if config.reflection else ())]
     return [*services, *(service for service in standard if service.spec.name not in own)]
 
 

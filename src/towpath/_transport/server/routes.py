@@ -17,7 +17,7 @@ from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_
 from towpath._transport.server.mounts.mount import Mount, Mounts
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.mounts.mounted_call import handler_of
-from towpath._wire.codec import PROTO
+from towpath._wire.codec import PROTO, JsonDefaults
 from towpath._wire.compression import CompressionName, Negotiation, configured, negotiate
 from towpath._wire.connect.errors import error_body
 from towpath._wire.cors import Cors, CorsFields, CorsOptions
@@ -185,8 +185,9 @@ Route = GrpcUnaryRoute | DialectRoute | MountRoute | DirectResponse
 class Routes:
     """Every method that a server serves, by path. `documents` are what a GET of their paths is answered with, `message_limit` is each
     method's in bytes, and `compression` that of its responses, unless `methods` say something else of it. `unknown_query` is how REST
-    treats a query parameter that no request has. `max_timeout` bounds callers' timeouts. `cors` says which pages of other origins may
-    call. `mounts` are the ASGI applications that have paths of their own. Raises SetupError for a path that is wanted twice."""
+    treats a query parameter that no request has, and `json_defaults` what JSON does with fields that have their default. `max_timeout`
+    bounds callers' timeouts. `cors` says which pages of other origins may call. `mounts` are the ASGI applications that have paths of their
+    own. Raises SetupError for a path that is wanted twice."""
 
     def __init__(
         self,
@@ -198,6 +199,7 @@ class Routes:
         compression: CompressionName | None = None,
         methods: MethodOptions = NO_METHODS,
         unknown_query: UnknownQuery = "refuse",
+        json_defaults: JsonDefaults = "omit",
         max_timeout: MaxTimeout = None,
         cors: CorsOptions | None = None,
         mounts: Sequence[Mount] = (),
@@ -233,7 +235,7 @@ class Routes:
         self._mounts = Mounts(mounts)
         self._mount_routes = {mount: self._route_of(mount) for mount in mounts}
         self.compose(layers)
-        self._methods = MethodTable((service.spec for service in services), unknown_query)
+        self._methods = MethodTable((service.spec for service in services), unknown_query, json_defaults)
         self._server_halves = [(protocol, protocol.server(self._methods)) for protocol in PROTOCOLS]
         self._bindings = [half.has for _, half in self._server_halves if type(half).has is not ServerHalf.has]
         self._mounts.check(self._methods.by_path, self._documents)

@@ -25,6 +25,7 @@ from towpath._transport.server.mounts.mount import Mount
 from towpath._transport.server.routes import NO_DOCUMENTS, Documents, Routes
 from towpath._transport.socket_options import TcpKeepalive, set_keepalive
 from towpath._transport.tls import Rotating, ServerTls
+from towpath._wire.codec import JsonDefaults
 from towpath._wire.compression import CompressionName
 from towpath._wire.cors import CorsOptions
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
@@ -50,7 +51,8 @@ class Server:
     whose caller accepts it. `methods` are other limits and compressions of single methods, by full names. `documents` are what a GET of
     their paths is answered with, each made when it is asked for. `trust` says whose words about tenant and criticality hold
     (`towpath._core.propagation.trust`; by default those of private networks). `unknown_query` says whether REST refuses a query parameter
-    that is no field of the request, or ignores it. `max_timeout` (seconds; "contract" for the timeouts that contracts declare; None for
+    that is no field of the request, or ignores it. `json_defaults` says whether JSON leaves out fields that have their default, or has
+    them, in every protocol. `max_timeout` (seconds; "contract" for the timeouts that contracts declare; None for
     any) is the longest timeout that a caller gets. `cors` says which pages of other origins may call (None: browsers let none). `signal` is
     told of the connections, calls and messages that the limits reject. `mounts` are ASGI applications, which the server serves beside the
     services; it does not run their lifespans. Binds to the loop that runs `start`."""
@@ -69,6 +71,7 @@ class Server:
         keepalive: TcpKeepalive | None = _KEEPALIVE,
         documents: Documents = NO_DOCUMENTS,
         unknown_query: UnknownQuery = "refuse",
+        json_defaults: JsonDefaults = "omit",
         max_timeout: MaxTimeout = None,
         cors: CorsOptions | None = None,
         signal: Signal = unheard,
@@ -83,6 +86,7 @@ class Server:
             compression=compression,
             methods=methods,
             unknown_query=unknown_query,
+            json_defaults=json_defaults,
             max_timeout=max_timeout,
             cors=cors,
             mounts=mounts,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from towpath._core.errors import RpcError
 from towpath._core.service import Idempotency, MethodKind, MethodSpec
 from towpath._wire import propagation
-from towpath._wire.codec import CODECS, BodyCodec
+from towpath._wire.codec import CODECS, BodyCodec, JsonDefaults, codec_of
 from towpath._wire.compression import ACCEPTED, CONNECT_STREAM_FIELDS, HTTP_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.connect.client import (
     ConnectStreamResponseReader,
@@ -60,23 +60,28 @@ class ConnectServerHalf(ServerHalf):
         if method is None:
             return None
         if head.method == b"GET":
-            return _get(method, query.decode("latin-1"), negotiate(HTTP_FIELDS, dict(head.fields)))
+            return _get(method, query.decode("latin-1"), negotiate(HTTP_FIELDS, dict(head.fields)), self._methods.json_defaults)
         if head.method != b"POST":
             return None
+        codec = (_UNARY if method.kind is MethodKind.UNARY else _STREAM).get(content_type)
+        if codec is None:
+            return None
+        codec = codec_of(codec, self._methods.json_defaults)
         if method.kind is MethodKind.UNARY:
-            codec = _UNARY.get(content_type)
-            return None if codec is None else ConnectUnaryDialects(method, codec, negotiate(HTTP_FIELDS, dict(head.fields)))
-        codec = _STREAM.get(content_type)
-        return None if codec is None else ConnectStreamDialects(method, codec, negotiate(CONNECT_STREAM_FIELDS, dict(head.fields)))
+            return ConnectUnaryDialects(method, codec, negotiate(HTTP_FIELDS, dict(head.fields)))
+        return ConnectStreamDialects(method, codec, negotiate(CONNECT_STREAM_FIELDS, dict(head.fields)))
 
 
-def _get(method: MethodSpec[Any, Any], query: str, negotiation: Negotiation) -> DialectFactory | WholeResponse | None:
+def _get(
+    method: MethodSpec[Any, Any], query: str, negotiation: Negotiation, defaults: JsonDefaults
+) -> DialectFactory | WholeResponse | None:
     if method.kind is not MethodKind.UNARY or method.idempotency is not Idempotency.NO_SIDE_EFFECTS:
         return None
     try:
-        return ConnectGetDialects(method, GetRequest.parse(query), negotiation)
+        get = GetRequest.parse(query)
     except RpcError as error:
         return WholeResponse(_ERRORS[error.code], (), error_body(error))
+    return ConnectGetDialects(method, codec_of(get.codec, defaults), get, negotiation)
 
 
 class ConnectStreamDialects(DialectFactory):
@@ -125,8 +130,8 @@ class ConnectGetDialects(_HttpDialects):
 
     __slots__ = ("_get",)
 
-    def __init__(self, method: MethodSpec[Any, Any], get: GetRequest, negotiation: Negotiation) -> None:
-        super().__init__(method, get.codec, negotiation)
+    def __init__(self, method: MethodSpec[Any, Any], codec: BodyCodec, get: GetRequest, negotiation: Negotiation) -> None:
+        super().__init__(method, codec, negotiation)
         self._get = get
 
     def dialect(self, negotiation: Negotiation, preferred: Compression | None, limit: int) -> Dialect:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodSpec
 from towpath._wire import propagation
-from towpath._wire.codec import CODECS, PROTO, BodyCodec
+from towpath._wire.codec import CODECS, PROTO, BodyCodec, codec_of
 from towpath._wire.compression import GRPC_FIELDS, Compression, Negotiation, negotiate
 from towpath._wire.dialect import Dialect, WholeResponse
 from towpath._wire.grpc import framing, web_client
@@ -117,7 +117,9 @@ def _asked(
     if negotiation.fault is not None:
         return trailers_only(negotiation.fault)
     method = methods.by_path.get(head.path.partition(b"?")[0])
-    return trailers_only(methods.unknown(head.path.decode("latin-1"))) if method is None else (method, codec, negotiation)
+    if method is None:
+        return trailers_only(methods.unknown(head.path.decode("latin-1")))
+    return method, codec_of(codec, methods.json_defaults), negotiation
 
 
 class GrpcDialects(DialectFactory):

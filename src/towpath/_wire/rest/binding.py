@@ -4,7 +4,7 @@ The path wins: what query or body say of one of its fields, or of another field 
 field of the path, as a whole resource does, is common.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,7 @@ from google.rpc.error_details_pb2 import BadRequest
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
 from towpath._core.http_bindings import STAR, BindingError, HttpBinding, UnknownQuery, fits_in_text, is_bytes, resolve_field
+from towpath._wire.codec import JsonDefaults
 from towpath._wire.elements import json_elements, limit_of, too_many_elements
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.fields import is_good
@@ -23,6 +24,9 @@ from towpath._wire.json.depth import MAX_DEPTH
 
 JSON: Final = JsonCodec()
 """A codec that refuses fields which the request does not have: a person who writes JSON by hand wants to hear of a misspelt field."""
+
+WRITERS: Final[Mapping[JsonDefaults, JsonCodec]] = {"omit": JSON, "print": JsonCodec(print_defaults=True)}
+"""What writes the responses of a server, by its rule for defaults."""
 
 OCTET_STREAM: Final = "application/octet-stream"
 """The type of bytes of which nothing is said."""
@@ -38,13 +42,22 @@ _NO_BODIES: Final = frozenset({b"", b"{}", b"null"})
 class Binding:
     """A binding of a method whose request and response have these types. Not changed once made.
 
-    `unknown_query` says whether a query parameter that is no field of the request is refused or ignored.
+    `unknown_query` says whether a query parameter that is no field of the request is refused or ignored, and `json_defaults` whether
+    responses leave out fields that have their default.
     """
 
     def __init__(
-        self, http: HttpBinding, request: type[Message], response: type[Message], *, unknown_query: UnknownQuery = "refuse"
+        self,
+        http: HttpBinding,
+        request: type[Message],
+        response: type[Message],
+        *,
+        unknown_query: UnknownQuery = "refuse",
+        json_defaults: JsonDefaults = "omit",
     ) -> None:
         self.http = http
+        self.writer = WRITERS[json_defaults]
+        """What writes responses, and the details of errors."""
         self.reads = http.method in ("GET", "HEAD")
         """Whether the method of HTTP only reads, so that a caller may have the answer already."""
         self._request = request
@@ -133,7 +146,7 @@ class Binding:
     def body(self, response: Any) -> bytes:
         """The response's JSON."""
         field = self._response_body
-        return JSON.encode(response) if field is None else JSON.encode_field(response, field)
+        return self.writer.encode(response) if field is None else self.writer.encode_field(response, field)
 
     def _with_body(self, body: bytes, limit: int) -> Any:
         if not body.strip():

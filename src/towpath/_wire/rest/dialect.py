@@ -12,12 +12,13 @@ from towpath._core.http.reply import is_mismatch
 from towpath._core.metadata import Metadata
 from towpath._wire import metadata
 from towpath._wire.body import OneBodyDialect
-from towpath._wire.codec import JSON, MAY_BE_COSTLY
+from towpath._wire.codec import JSON, MAY_BE_COSTLY, JsonDefaults
 from towpath._wire.compression import HTTP_FIELDS, Compression
 from towpath._wire.connect.errors import HTTP_STATUS
 from towpath._wire.dialect import CUT_SHORT, CostlyMessage, ResponseEnd, StreamedDialect, WholeDialect, WholeResponse
 from towpath._wire.http.fields import Field, Template
-from towpath._wire.rest.binding import OCTET_STREAM, Binding
+from towpath._wire.json import JsonCodec
+from towpath._wire.rest.binding import OCTET_STREAM, WRITERS, Binding
 from towpath._wire.rest.form import FormReader, read_form
 from towpath._wire.rest.problem import CONTENT_TYPE, problem, problem_body, problem_fields
 from towpath._wire.rest.request_stream import BodyReader, LineReader, PieceReader, compressed_stream
@@ -35,12 +36,18 @@ _PROBLEMS: Final = {
 }
 
 
-def error_response(error: RpcError, reply: Reply | None = None, *, status: int | None = None) -> WholeResponse:
+def error_response(
+    error: RpcError, reply: Reply | None = None, *, status: int | None = None, json_defaults: JsonDefaults = "omit"
+) -> WholeResponse:
     """The answer to a failed call, as a problem. `status` replaces HTTP's status where the code's own would say too little."""
+    return _problem(error, reply, status, WRITERS[json_defaults])
+
+
+def _problem(error: RpcError, reply: Reply | None, status: int | None, writer: JsonCodec) -> WholeResponse:
     if status is None and is_mismatch(error):
         status = _PRECONDITION_FAILED
     fields = [*_fields(reply), *metadata.encoded_fields(error.metadata), *problem_fields(error)]
-    return WholeResponse(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status))
+    return WholeResponse(_PROBLEMS[HTTP_STATUS[error.code] if status is None else status], fields, problem_body(error, status, writer))
 
 
 class _RestDialect(OneBodyDialect):
@@ -76,7 +83,7 @@ class _RestDialect(OneBodyDialect):
         return not self._binding.takes_bytes and JSON.is_costly(body, type(self._parameters), self._limit)
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        return error_response(error, reply, status=_TOO_LARGE if self.too_large else None)
+        return _problem(error, reply, _TOO_LARGE if self.too_large else None, self._binding.writer)
 
 
 class RestUnaryDialect(_RestDialect, WholeDialect):
@@ -153,7 +160,7 @@ class _Responses(StreamedDialect):
         return (
             CUT_SHORT
             if self._one or self._binding.gives_bytes
-            else ResponseEnd(msgspec.json.encode({"error": problem(error)}) + b"\n", None)
+            else ResponseEnd(msgspec.json.encode({"error": problem(error, None, self._binding.writer)}) + b"\n", None)
         )
 
 
@@ -249,7 +256,7 @@ class RestRequestStreamDialect(_Responses):
             raise self._noted(error) from None
 
     def error_response(self, error: RpcError, reply: Reply | None) -> WholeResponse:
-        return error_response(error, reply, status=self._status)
+        return _problem(error, reply, self._status, self._binding.writer)
 
     def _read(self, line: bytes) -> Message:
         try:

@@ -20,22 +20,22 @@ _CLIENT_CLOSED: Final = 499
 _TITLES: Final = {status.value: status.phrase for status in HTTPStatus} | {_CLIENT_CLOSED: "Client Closed Request"}
 
 
-def problem(error: RpcError, status: int | None = None) -> dict[str, Any]:
-    """The error as an object. Raises for an error that cannot be written. `status` replaces HTTP's status where the code's own would say
-    too little."""
+def problem(error: RpcError, status: int | None = None, writer: JsonCodec = _JSON) -> dict[str, Any]:
+    """The error as an object, its details written by `writer`. Raises for an error that cannot be written. `status` replaces HTTP's status
+    where the code's own would say too little."""
     status = HTTP_STATUS[error.code] if status is None else status
     found: dict[str, Any] = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": error.code.name}
     message, details = bounded(error)
     if message:
         found["detail"] = message
     if details:
-        found["details"] = [_detail(detail) for detail in details]
+        found["details"] = [_detail(detail, writer) for detail in details]
     return found
 
 
-def problem_body(error: RpcError, status: int | None = None) -> bytes:
+def problem_body(error: RpcError, status: int | None = None, writer: JsonCodec = _JSON) -> bytes:
     """The error's `problem` as JSON."""
-    return msgspec.json.encode(problem(error, status))
+    return msgspec.json.encode(problem(error, status, writer))
 
 
 def problem_fields(error: RpcError) -> Iterator[Field]:
@@ -46,12 +46,12 @@ def problem_fields(error: RpcError) -> Iterator[Field]:
             yield b"retry-after", b"%d" % max(0, delay.seconds + (delay.nanos > 0))
 
 
-def _detail(detail: Any) -> Any:
+def _detail(detail: Any, writer: JsonCodec) -> Any:
     packed = detail
     if not isinstance(detail, AnyMessage):
         packed = AnyMessage()
         packed.Pack(detail)
     try:
-        return _JSON.to_object(packed)
+        return writer.to_object(packed)
     except JsonError:  # the detail is of a type that this process does not know
         return {"@type": packed.type_url}

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._core.http_bindings import BindingError, HttpBinding, UnknownQuery, check_binding
+from towpath._core.http_bindings import BindingError, HttpBinding, check_binding
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._wire.codec import JSON
 from towpath._wire.compression import ACCEPTED, HTTP_FIELDS, Compression, Negotiation, negotiate
@@ -44,7 +44,7 @@ class RestServerHalf(ServerHalf):
         for method in methods.by_path.values():
             for http in method.http:
                 try:
-                    binding = _bound(method, http, methods.unknown_query)
+                    binding = _bound(method, http, methods)
                 except BindingError as error:
                     raise SetupError(f"{method.full_name}: {error}") from None
                 template = http.template
@@ -69,7 +69,7 @@ class RestServerHalf(ServerHalf):
             method, binding = found.target
             parameters = binding.parameters(found.variables, query)
         except RpcError as error:
-            return error_response(error)
+            return error_response(error, json_defaults=self._methods.json_defaults)
         streams = method.kind.requests_stream
         if binding.http.body and not (binding.takes_bytes or _is_json(content_type) or (streams and content_type in _JSON_LINES)):
             served = "application/x-ndjson" if streams else "application/json"
@@ -163,9 +163,9 @@ class RestDialects(DialectFactory):
         return error_response(fault, status=_UNSUPPORTED_MEDIA_TYPE).with_field(ACCEPTED)
 
 
-def _bound(method: MethodSpec[Any, Any], http: HttpBinding, unknown_query: UnknownQuery) -> Binding:
+def _bound(method: MethodSpec[Any, Any], http: HttpBinding, methods: MethodTable) -> Binding:
     check_binding(http, method.request.DESCRIPTOR, method.response.DESCRIPTOR, requests_stream=method.kind.requests_stream)
-    return Binding(http, method.request, method.response, unknown_query=unknown_query)
+    return Binding(http, method.request, method.response, unknown_query=methods.unknown_query, json_defaults=methods.json_defaults)
 
 
 def _nothing(method: str, path: str, found: NoMatch) -> WholeResponse:
