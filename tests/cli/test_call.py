@@ -125,6 +125,8 @@ def test_a_failed_call_is_told_with_its_details_and_its_code(address, capsys):
     assert captured.out == ""
     where = f"[echo.v1.EchoService/Fail to {address}]"
     assert captured.err == f'NOT_FOUND: no such thing {where}\n  google.rpc.ErrorInfo {{"reason":"GONE","domain":"echo"}}\n'
+    assert main(["call", address, "EchoService/Fail", '{"code": 5, "reason": "GONE"}', "--json-defaults", "print"]) == 64 + 5
+    assert capsys.readouterr().err.endswith('  google.rpc.ErrorInfo {"reason":"GONE","domain":"echo","metadata":{}}\n')
     assert main(["call", address, "EchoService/Sleep", '{"seconds": 1000}', "--timeout", "0.1s"]) == 64 + 4
 
 
