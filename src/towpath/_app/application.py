@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 from prometheus_client import CollectorRegistry
 
 from towpath._app.client import Channel
-from towpath._app.configured_server import configured_server
+from towpath._app.configured_server import configured_server, listening_socket
 from towpath._app.decision_callback import DecisionCallback, with_callback
 from towpath._app.forward import is_forwarded
 from towpath._app.life_cycle import main_function
@@ -41,8 +41,7 @@ from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import checked_layers
 from towpath._layers.quota import RateStore
 from towpath._telemetry.metrics import CallMetrics
-from towpath._transport import Address, Server
-from towpath._transport.address import bind
+from towpath._transport import Server
 from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
 
 T = TypeVar("T")
@@ -257,39 +256,38 @@ class App:
         bindings of `google.api.http`, the OpenAPI document at `/openapi.json`: to callers that the server trusts, or to all if the
         configuration says so. A service of the application that has the name of one of these is served in its place.
 
-        With probes of `ready` this waits until each was asked once.
+        With probes of `ready` this waits until each was asked once. Where this is cancelled or raises, nothing listens, and `close` ends
+        the rest.
 
         Raises SetupError if the address cannot be had, if a service was added twice, if the configuration names a method that none of the
         services has, or if a contract declares keys and no store keeps the answers for all workers.
         """
         if self._server is not None:
             raise RuntimeError("the application has started already; make another one")
-        self._check_names()
-        self._check_keys()
-        if not self._own and self.config.worker in (None, 0):
-            tell_unread(self.config.own, self.config.source)
-        health = Health(service.spec.name for service in self._services)
-        layers = self._stack.layers(self.config, self._methods())
-        server = configured_server(
-            self.config,
-            self._services,
-            health,
-            methods=self._methods(),
-            layers=layers,
-            mounts=self._mounted.mounts,
-            signal=self._signal,
-        )
-        await self._open_stores()
-        await self._mounted.start()
-        await self.readiness.asked()
-        if sock is None:
-            configured = self.config.listen
-            if host is None and port is None:
-                sock = bind(configured, self.config.listen_where)
-            else:
-                near = configured if isinstance(configured, Address) else Address("127.0.0.1", 0)
-                address = Address(near.host if host is None else host, near.port if port is None else port)
-                sock = bind(address, "the address to start on")
+        try:
+            self._check_names()
+            self._check_keys()
+            if not self._own and self.config.worker in (None, 0):
+                tell_unread(self.config.own, self.config.source)
+            health = Health(service.spec.name for service in self._services)
+            layers = self._stack.layers(self.config, self._methods())
+            server = configured_server(
+                self.config,
+                self._services,
+                health,
+                methods=self._methods(),
+                layers=layers,
+                mounts=self._mounted.mounts,
+                signal=self._signal,
+            )
+            await self._open_stores()
+            await self._mounted.start()
+            await self.readiness.asked()
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+        sock = sock or listening_socket(self.config, host, port)
         self._server = server
         await server.start(sock=sock, tls=self.config.tls, insecure=self.config.insecure)
         self.health = health

@@ -1,5 +1,6 @@
 """The server of an application, as its configuration wants it."""
 
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,8 @@ from towpath._app.standard.health import Health
 from towpath._app.standard.standard_services import standard_documents, with_standard
 from towpath._core.decisions import Signal
 from towpath._core.service import Layer, MethodSpec, Service
-from towpath._transport import Server
+from towpath._transport import Address, Server
+from towpath._transport.address import bind
 from towpath._transport.server.mounts.mount import Mount
 
 
@@ -47,3 +49,14 @@ def configured_server(
         trust=config.trust,
         mounts=mounts,
     )
+
+
+def listening_socket(config: ServiceConfig, host: str | None, port: int | None) -> socket.socket:
+    """A socket that listens on `host` and `port`, each of which defaults to the configured one. Raises SetupError if the address cannot be
+    had."""
+    configured = config.listen
+    if host is None and port is None:
+        return bind(configured, config.listen_where)
+    near = configured if isinstance(configured, Address) else Address("127.0.0.1", 0)
+    address = Address(near.host if host is None else host, near.port if port is None else port)
+    return bind(address, "the address to start on")

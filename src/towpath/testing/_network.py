@@ -160,6 +160,9 @@ class Listening(asyncio.AbstractServer):
         self._listener = listener
         listener.node.listening[listener.port] = self
 
+    async def start_serving(self) -> None:
+        """Does nothing: it accepts from the beginning."""
+
     def close(self) -> None:
         """Accept no connection any more; open connections stay."""
         if self.is_serving():

@@ -72,20 +72,17 @@ async def test_a_flood_of_hup_has_the_file_read_once_and_once_more_behind_it() -
 
 
 async def test_a_file_that_cannot_be_read_is_read_at_the_next_hup() -> None:
-    again = asyncio.Event()
-    errors: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    failed, again = asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: failed.set())
 
     def reload() -> None:
-        if errors:
-            again.set()
-        else:
+        if not failed.is_set():
             raise OSError("torn")
+        again.set()
 
     with stopping(reload):
         os.kill(os.getpid(), signal.SIGHUP)
-        while not errors:
-            await asyncio.sleep(0)
+        await failed.wait()
         os.kill(os.getpid(), signal.SIGHUP)
         await again.wait()
 

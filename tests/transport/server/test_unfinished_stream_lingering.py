@@ -190,7 +190,7 @@ async def test_a_connection_that_drains_waits_for_a_ping_after_each_refusal() ->
         await drained(server, peer)
         await peer.until_silent_with(b"has come")
         peer.send(frames.DATA, 0, 1, b"\0\x7f\xff\xff\xff")
-        kind, _, _, ping = await peer.until(frames.PING)
+        _, _, _, ping = await peer.until(frames.PING)
         peer.send(frames.DATA, 0, 3, b"\0\x7f\xff\xff\xff")  # refused while the first ping is under way
         await peer.until(frames.HEADERS, 3)
         peer.send(frames.PING, frames.ACK, 0, ping)

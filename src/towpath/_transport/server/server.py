@@ -126,34 +126,53 @@ class Server:
         """Listen on `host:port` (port 0: a free one), or on `sock`, a listening socket that the server then owns.
 
         Without `tls` only on the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if the address cannot
-        be had or a file of `tls` cannot be used.
+        be had or a file of `tls` cannot be used. Where it raises or is cancelled, nothing listens, and `sock` is closed.
         """
+        try:
+            self._rotating = None if tls is None else Rotating(tls)
+            if sock is None:
+                sock = bind(Address(host, port), "the server's address")
+            address = place_of(sock)
+            if tls is None and not insecure and not address.loopback:
+                raise SetupError(
+                    f"{address} can be reached by others, and has no TLS: give a certificate ([service.tls]), or set service.insecure = "
+                    "true if plaintext is meant, as behind a proxy that speaks TLS"
+                )
+            self._address = str(address)
+            await self._listen(sock, unix=isinstance(address, UnixPath), tls=tls)
+        except BaseException:
+            if self._rotating is not None:
+                self._rotating.close()
+            if sock is not None:
+                sock.close()
+            raise
+
+    async def _listen(self, sock: socket.socket, *, unix: bool, tls: ServerTls | None) -> None:
         loop = asyncio.get_running_loop()
-        rotating = None if tls is None else Rotating(tls)
-        if sock is None:
-            sock = bind(Address(host, port), "the server's address")
-        address = place_of(sock)
-        if tls is None and not insecure and not address.loopback:
-            sock.close()
-            raise SetupError(
-                f"{address} can be reached by others, and has no TLS: give a certificate ([service.tls]), or set service.insecure = true "
-                "if plaintext is meant, as behind a proxy that speaks TLS"
-            )
-        self._address = str(address)
         options: dict[str, Any] = {}
         if isinstance(loop, asyncio.BaseEventLoop):
             options["backlog"] = _ACCEPTED
         if isinstance(loop, asyncio.SelectorEventLoop) and type(sock) is socket.socket:
             sock = Listener(sock, self.connections.no_file_left)
-        if tls is not None and rotating is not None:
-            self._rotating = rotating
-            rotating.on_distrust = self._distrust
-            rotating.watch(loop)
+        if self._rotating is not None:
+            self._rotating.on_distrust = self._distrust
+            self._rotating.watch(loop)
         if self._keepalive is not None:
             set_keepalive(sock, self._keepalive, self.connections.limits.unread_timeout)
-        listen: Any = loop.create_unix_server if isinstance(address, UnixPath) else loop.create_server
-        self._listener = await listen(self._front(loop, tls), sock=sock, **options)
-        sock.listen(BACKLOG)  # loops make it their own default of 100
+        listen: Any = loop.create_unix_server if unix else loop.create_server
+        listener: Any = None
+        try:
+            listener = await listen(self._front(loop, tls), sock=sock, start_serving=False, **options)
+            await listener.start_serving()
+            sock.listen(BACKLOG)  # loops make it their own default of 100
+        except BaseException:
+            if listener is not None:
+                listener.close()
+            sock.close()
+            for early in (*self.connections.newcomers, *self.links):
+                early.abort()
+            raise
+        self._listener = listener
 
     def _front(self, loop: asyncio.AbstractEventLoop, tls: ServerTls | None) -> Callable[[], Front | TlsFront]:
         """What makes the protocol of a new connection."""

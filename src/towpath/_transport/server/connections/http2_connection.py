@@ -50,7 +50,7 @@ class Http2Link(ServerLink[ServerConnection]):
         self._deferred_writes = site.deferred_writes
         self._overdrawn = False
         self.lingering: dict[Expirable, None] = {}
-        self._told: list[Expirable] = []
+        self._refused: list[Expirable] = []
         """Those of them whose responses went before the ping that asks for them."""
 
     def data_received(self, data: bytes) -> None:
@@ -147,8 +147,8 @@ class Http2Link(ServerLink[ServerConnection]):
 
     def end_lingering(self) -> None:
         """Tell clients whose uploads were refused to stop, once they have answered a ping that follows the responses."""
-        if not self._told:
-            self._told = list(self.lingering)
+        if not self._refused:
+            self._refused = list(self.lingering)
             self.connection.ping(_REFUSED_PING)
 
     def arriving(self) -> list[Handling]:
@@ -216,7 +216,7 @@ class Http2Link(ServerLink[ServerConnection]):
                 self.end_lingering()
             self.close_if_idle()
         elif payload == _REFUSED_PING:
-            told, self._told = self._told, []
+            told, self._refused = self._refused, []
             for stream in told:
                 if stream in self.lingering:
                     stream.expire()
