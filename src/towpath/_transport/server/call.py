@@ -235,10 +235,14 @@ class Handling:
         link = self._link
         link.buffers.grew(link, request)
         asked = clock.now()
-        await self._before_start(link.buffers.turns.begin(link, self, request, self.served.large_answer))
+        await self._before_start(link.buffers.turns.begin(link, self, request, self._large_answer()))
         server = self._ctx.server
         if server is not None:
             server.postponed(clock.now() - asked)
+
+    def _large_answer(self) -> int:
+        """Bytes of the answer, as large as the last large one was."""
+        return self.served.large_answer
 
     async def _before_start(self, waited_for: Coroutine[Any, Any, Any]) -> Any:
         """The result of what the handler has to wait for. A call that ends meanwhile is counted."""

@@ -282,9 +282,9 @@ class ServerExchange(PartialExchange):
     async def _run(self) -> None:
         method_route = self._method_route
         try:
+            if method_route.takes_turns and self._link.buffers.scarce:
+                await self._take_turn(0)  # the request is with the dialect
             if method_route.method.kind is MethodKind.UNARY:
-                if self._link.buffers.scarce:
-                    await self._take_turn(0)  # the request is with the dialect
                 request = self._whole()
                 if type(request) is CostlyMessage:
                     request = await self._read_first(request.read)

@@ -59,6 +59,9 @@ class MethodRoute:
     """What is asked about unary calls, and about requests to a mounted application, before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
     """Who hears of calls that end before the handler is called."""
+    takes_turns: bool = False
+    """Whether calls wait, while clients leave much unread, until there is room for their answers, and only then reach the handler. Streams
+    wait before each message instead."""
     large_answer: int = 0
     """Bytes of the last answer of a unary call that had `LARGE` or more."""
     faults: FaultLog = field(default_factory=lambda: FaultLog(log))

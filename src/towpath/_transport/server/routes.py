@@ -229,6 +229,7 @@ class Routes:
                     message_limit=options.limit(message_limit),
                     compression=options.compresses(usual),
                     max_timeout=max_timeout_of(method, max_timeout),
+                    takes_turns=method.kind is MethodKind.UNARY,
                 )
                 self._innermost.append((method_route, innermost))
         self._message_limit = message_limit
@@ -251,6 +252,7 @@ class Routes:
             timeout=None,
             criticality=method.default_criticality,
             message_limit=self._message_limit,
+            takes_turns=True,
         )
         self._innermost.append((route, innermost))
         return route

@@ -27,6 +27,9 @@ LifespanMode = Literal["auto", "off"]
 MaxBody = int | Literal["message_limit"] | None
 """Bytes that the body of a request may have; "message_limit" for as many as a message may; None for any number."""
 
+_MOST_PATHS: Final = 256
+"""Paths of which it is known how large their responses are."""
+
 _IN_SEGMENT: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()+,;=@")
 
 
@@ -41,6 +44,8 @@ class Mount:
     lifespan: LifespanMode = "auto"
     state: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the application's lifespan has put there. Each request gets a copy."""
+    large_answers: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    """Bytes of the last large piece of a response, by path: an application's pages are as different as methods are."""
     running: set[asyncio.Task[Any] | None] = field(default_factory=set[asyncio.Task[Any] | None])
     """The tasks in which the application works. They may outlive the responses, and the clients."""
 
@@ -52,6 +57,12 @@ class Mount:
     def method(self) -> MethodSpec[Any, Any]:
         """The application as layers see it: one method, whose calls are streams."""
         return MethodSpec(service="mount", name=self.prefix[1:], request=Empty, response=Empty, kind=MethodKind.BIDI_STREAMING)
+
+    def note_large(self, path: bytes, size: int) -> None:
+        """A piece of so many bytes was sent at `path`."""
+        if len(self.large_answers) >= _MOST_PATHS:  # clients choose paths
+            self.large_answers.clear()
+        self.large_answers[path] = size
 
     def limit(self, message_limit: int) -> int | None:
         """Bytes that a body may have where messages may have `message_limit`; None for any number."""

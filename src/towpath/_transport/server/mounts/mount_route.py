@@ -11,6 +11,8 @@ from towpath._wire.http.fields import Field, Section
 from towpath._wire.propagation import Inherited
 
 _COOKIE = b"cookie"
+_LONGEST_PATH = 256
+"""Bytes of a path that tell one page from another, where it matters little."""
 
 
 @final
@@ -58,6 +60,11 @@ class MountRoute:
             "query_string": query,
             "root_path": mount.prefix,
         }
+
+    @property
+    def page(self) -> bytes:
+        """What tells one page from another: the path, of which the beginning is enough."""
+        return self._scope["raw_path"][:_LONGEST_PATH]
 
     def at(self, head: Section) -> "MountRoute":
         """What becomes of a head that differs from this one's in its path alone."""

@@ -6,7 +6,6 @@ some time before it is cancelled. And it may go on when its response has ended, 
 """
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from towpath._core.service import Handler
 from towpath._transport.connection_driver import MAX_SEND_QUEUE
 from towpath._transport.server.call import CallLink
 from towpath._transport.server.exchange import ServerExchange
+from towpath._transport.server.method_route import LARGE
 from towpath._transport.server.mounts.mount import Event, Mount
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.mounts.request_body import NO_BODY, RequestBody
@@ -64,6 +64,7 @@ class MountedCall(ServerExchange):
     """A request, from its head to the end of the application's work for it."""
 
     __slots__ = (
+        "_begun",
         "_body",
         "_body_ended",
         "_extra",
@@ -87,7 +88,7 @@ class MountedCall(ServerExchange):
         self._extra = extra
         self._head: ResponseHead | None = None
         self._waiting: dict[asyncio.Future[None], None] = {}
-        self._body_ended = self._gone = self._lost = False
+        self._begun = self._body_ended = self._gone = self._lost = False
         self._ignored = 0
         self._left_of_length = -1
 
@@ -116,8 +117,7 @@ class MountedCall(ServerExchange):
     def lost(self, reason: str) -> None:
         """The client is gone. The application is told, and cancelled only if it goes on for long. If it has not begun, it never does."""
         ended, task = self._over, self.task
-        coroutine: Any = None if task is None else task.get_coro()
-        if task is None or (coroutine is not None and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED):
+        if task is None or not self._begun:
             super().lost(reason)
             return
         self._left_unstarted()
@@ -137,10 +137,14 @@ class MountedCall(ServerExchange):
         else:
             super().expire()
 
+    def _large_answer(self) -> int:
+        return self._mount.large_answers.get(self._route.page, 0)
+
     # What the application calls.
 
     def scope(self) -> dict[str, Any]:
-        """The request's head."""
+        """The request's head, for an application that begins."""
+        self._begun = True
         return self._route.scope(self._extra, self._link.asgi_facts)
 
     async def receive(self) -> Event:
@@ -179,6 +183,12 @@ class MountedCall(ServerExchange):
                     raise RuntimeError(f"the response's body is not of the {head.length} bytes that its content-length says")
             if head.bodiless:
                 data = b""
+            if data and (self._link.paused or self._link.buffers.scarce):
+                await self._wait_for_room(len(data))
+                if self._over:  # meanwhile
+                    return
+            if len(data) >= LARGE:
+                self._mount.note_large(self._route.page, len(data))
             if more:
                 await self._send_more(head, data)
             else:
@@ -209,6 +219,9 @@ class MountedCall(ServerExchange):
                 writer.send_data(data, end=True)
         else:
             writer.send_data(data, end=True)
+        queued = writer.queued
+        if queued:  # the application may go on for long before it returns
+            link.buffers.grew(link, queued)
         writer.abandon()
         server = self._ctx.server
         if server is not None and server.flush_alone:
@@ -218,12 +231,16 @@ class MountedCall(ServerExchange):
         if self._waiting:
             self._wake()
 
-    async def _send_more(self, head: ResponseHead, data: bytes) -> None:
+    async def _wait_for_room(self, size: int) -> None:
+        """Wait before a piece of so many bytes is sent while the client does not read, or others leave much unread."""
         link = self._link
         if link.paused:
             await link.writable()
-        if self._over:  # meanwhile
-            return
+        if link.buffers.scarce:
+            await link.buffers.turns.wait(link, size, begun=True)
+
+    async def _send_more(self, head: ResponseHead, data: bytes) -> None:
+        link = self._link
         if not self._head_sent:
             self._write_head(head)
             self._writer.send_data(data, end=False)  # with which the head leaves
