@@ -153,3 +153,27 @@ def test_answers_take_turns_too() -> None:
         turns(client, b"".join(headers(each, block(*RESPONSE)) + data(each, b"hello", end_stream=True) for each in range(1, 2001, 2))) > 1
     )
     assert client.connection.streams == {}
+
+
+@pytest.mark.parametrize("opened", ["all at once", "one by one"])
+def test_of_many_streams_that_may_send_64_go_on_in_a_turn(opened: str) -> None:
+    """However little waits: whoever made it is told that it has gone, and makes the next piece."""
+    server = ServerEnd(PATIENT)
+    server.feed(settings([(Setting.INITIAL_WINDOW_SIZE, 0)]), window_update(0, 1 << 28))
+    streams = [server.request(stream_id) for stream_id in range(1, 2001, 2)]
+    for stream in streams:
+        server.connection.send_head(stream, server.connection.encode(RESPONSE_TEMPLATE), end_stream=False)
+        server.connection.send_body(stream, b"little", end_stream=False)
+    server.sent()
+    one_by_one = b"".join(window_update(stream.id, 100) for stream in streams)
+    server.connection.receive(settings([(Setting.INITIAL_WINDOW_SIZE, 100)]) if opened == "all at once" else one_by_one)
+    gone: list[int] = []
+    while True:
+        frames_ = [one for one in server.sent() if one.kind == DATA]
+        assert len(frames_) <= 64
+        gone += [one.stream_id for one in frames_]
+        if not server.connection.behind:
+            break
+        server.connection.go_on()
+    assert gone == [stream.id for stream in streams]
+    assert not server.connection.starved

@@ -5,7 +5,7 @@ connection's window frame by frame, so that one large message cannot starve the 
 them, a few times per turn of its loop.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any, Final
 
 from towpath._wire.hpack import Encoder, literal
@@ -22,6 +22,9 @@ _MOST_REMEMBERED_RESETS: Final = 1024
 
 _MOST_RESUMED: Final = 1024 * 1024
 """Bytes that go out in one turn of what waited for the peer's windows. One frame may open the windows of all streams."""
+
+_LEAST_RESUMED: Final = 16 * 1024
+"""Bytes that a stream counts as in this, however little waited: its sender, who is told that it has gone, makes the next piece."""
 
 
 class IllegalSend(Exception):
@@ -68,7 +71,7 @@ class Sender:
         self.peer_initial_window = DEFAULT_WINDOW
         self.peer_max_frame = DEFAULT_MAX_FRAME_SIZE
         self.send_window: int = DEFAULT_WINDOW
-        self.starved: deque[Stream] = deque()
+        self.starved: OrderedDict[Stream, None] = OrderedDict()
         """Streams with data that the connection's window held back, or the end of a turn, in the order of their turns."""
         self.earned: int = 0
         """Tokens that the peer has earned by what it was sent (see `towpath._wire.http2.overhead`)."""
@@ -178,8 +181,8 @@ class Sender:
         """Drop a stream that is over, without a frame."""
         if stream.state != IDLE:
             stream.state = AFTER_RESET[stream.state]
-        if stream.queue and stream in self.starved:  # else a peer that grants no window and resets its streams could fill it
-            self.starved.remove(stream)
+        if stream.queue:
+            self.starved.pop(stream, None)  # else a peer that grants no window and resets its streams could fill it
         stream.queue = None
         stream.queued = 0
         self.streams.pop(stream.id, None)
@@ -195,11 +198,10 @@ class Sender:
         if self._resumable > 0:
             before = self.send_window
             self._pump(stream)
-            self._resumable -= before - self.send_window
+            self._resumable -= max(before - self.send_window, _LEAST_RESUMED)
         else:
             self.behind = True
-            if stream not in self.starved:
-                self.starved.append(stream)
+            self.starved.setdefault(stream)
 
     def resume_own(self) -> None:
         """Go on sending on the streams that waited for their own windows, since the window that every stream is given has grown."""
@@ -213,11 +215,11 @@ class Sender:
             if self._resumable <= 0:
                 self.behind = True
                 return
-            stream = starved.popleft()
+            stream, _ = starved.popitem(last=False)
             if stream.queue:
                 before = self.send_window
                 self._pump(stream, most_frames=1)
-                self._resumable -= before - self.send_window
+                self._resumable -= max(before - self.send_window, _LEAST_RESUMED)
 
     def resume_in_turn(self) -> None:
         """Go on sending what did not fit in the turn before."""
@@ -236,8 +238,8 @@ class Sender:
             room = min(size, stream.send_window, self.send_window, self.peer_max_frame) if size else 0
             if size and (room <= 0 or sent == most_frames > 0):
                 # A stream that waits for its own window is resumed by its own WINDOW_UPDATE.
-                if stream.send_window > 0 and stream not in self.starved:
-                    self.starved.append(stream)
+                if stream.send_window > 0:
+                    self.starved.setdefault(stream)
                 return
             last = room == size
             if size or end_stream:
