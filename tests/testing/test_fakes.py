@@ -9,6 +9,7 @@ import pytest
 from echo.v1 import echo_pb2
 from echo.v1.echo_fakes import FakeEchoService
 from echo.v1.echo_towpath import EchoServiceClient
+from google.rpc.error_details_pb2 import ErrorInfo
 from stream.v1 import stream_pb2 as pb
 from stream.v1.stream_fakes import FakeStreamService
 from stream.v1.stream_towpath import StreamServiceClient
@@ -84,6 +85,17 @@ class TestUnary:
         assert isinstance(fake.say.reply, RpcError)
         assert not fake.say.reply.method
         assert fake.say.reply.__traceback__ is None
+
+    async def test_an_error_has_all_that_it_carries_whatever_its_class(self):
+        class SoldOut(RpcError):
+            def __init__(self, product: str) -> None:
+                super().__init__(Code.FAILED_PRECONDITION, f"{product} is sold out", [ErrorInfo(reason="SOLD_OUT")])
+                self.pushback = -1.0
+
+        with pytest.raises(RpcError, match="tea is sold out") as caught:
+            await say(FakeEchoService(say=SoldOut("tea")))
+        assert [detail.reason for detail in caught.value.details] == ["SOLD_OUT"]
+        assert caught.value.pushback == -1.0
 
     @pytest.mark.parametrize(
         "reply",

@@ -5,7 +5,6 @@ and keeps the requests that it got. `docs/howto/test-a-service.md` has examples.
 is nothing for tests under load.
 """
 
-import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping
@@ -96,13 +95,13 @@ class _FakeMethod(ABC, Generic[Req, Res]):
             if inspect.isawaitable(reply):
                 reply = await reply
         if isinstance(reply, RpcError):
-            raise copy.copy(reply)  # an error that is raised knows its call, and each call has its own
+            raise _anew(reply)
         return reply
 
     def _message(self, reply: Any) -> Any:
         """`reply`, if a call can be answered with it. Raises RpcError, which the test sees as the end of its call."""
         if isinstance(reply, RpcError):
-            raise copy.copy(reply)
+            raise _anew(reply)
         if not isinstance(reply, self._method.response):
             raise self._wrong(reply, f"an object of {self._wanted}")
         return reply
@@ -292,6 +291,13 @@ class FakeService(Service):
     def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
         """Each method of the contract with the function that answers it."""
         return [(method, getattr(self, self.spec.attributes[method.name]).handle) for method in self.spec.methods]
+
+
+def _anew(error: RpcError) -> RpcError:
+    """`error` for one more call: an error that was raised knows its call and its traceback."""
+    again = RpcError(error.code, error.message, error.details, metadata=error.metadata)
+    again.pushback = error.pushback
+    return again
 
 
 def _recorded(calls: list[list[Req]]) -> list[Req]:
