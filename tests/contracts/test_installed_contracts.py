@@ -62,6 +62,18 @@ def test_a_contract_of_ones_own_goes_before_an_installed_one(workplace, site):
     assert "from coin.v1 import coin_pb2" in workplace.text("mint/v1/mint_towpath.py")
 
 
+def test_what_every_service_has_comes_from_nobody_else(workplace, site):
+    publish(workplace, site, "coin-contracts")
+    for name in ("google/type/money.proto", "google/protobuf/empty.proto", "towpath/v1/options.proto"):
+        (site / "coin_contracts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / "coin_contracts" / name).write_text("not a contract", "utf-8")
+    imports = 'import "google/type/money.proto";\nimport "google/protobuf/empty.proto";\n'
+    workplace.service("rpc Say(google.protobuf.Empty) returns (google.type.Money);", imports=imports, name="toll/v1/toll.proto")
+    workplace.generate()
+    assert "from google.type import money_pb2" in workplace.text("toll/v1/toll_towpath.py")
+    assert "from google.protobuf import empty_pb2" in workplace.text("toll/v1/toll_towpath.py")
+
+
 def test_an_import_that_is_nowhere_says_that_its_package_may_be_missing(workplace):
     workplace.service("rpc Say(M) returns (coin.v1.Coin);", imports='import "coin/v1/coin.proto";\n', name="mint/v1/mint.proto")
     with pytest.raises(ContractError, match="add the root that has it with --proto-root, or install the package of contracts that has it"):

@@ -106,6 +106,9 @@ def include_arguments(roots: Sequence[Path]) -> list[str]:
     for directory in _google_directories():
         # googleapis-common-protos carries this contract under another name; its module, and everybody's import, have this one.
         arguments += [f"-I{_OPERATIONS}={directory}/longrunning/operations_proto.proto", f"-Igoogle={directory}"]
+    # The compiler would look into its own google/protobuf last.
+    spec = find_spec("grpc_tools")
+    arguments += [f"-I{Path(location, '_proto')}" for location in (spec.submodule_search_locations if spec else None) or ()]
     return [*arguments, *(f"-I{package.root}" for package in installed_contracts())]
 
 

@@ -221,6 +221,13 @@ def test_a_name_that_none_can_have_is_refused(workplace, name, said):
     assert not Path("out").exists()
 
 
+def test_a_name_that_no_folder_can_have_leaves_nothing_behind(workplace):
+    write_offers(workplace, "ferry", "ferry/money.proto")
+    with pytest.raises(ContractError, match="cannot be written: file name too long"):
+        generate(GenerateOptions(paths=[Path("proto")], out=Path("made/here"), package="a" * 3000, version="1"))
+    assert not Path("made").exists()
+
+
 def test_a_package_may_be_made_where_an_older_version_is_installed(workplace, site):
     write_offers(workplace, "dock", "dock/money.proto")
     make("dock-contracts")

@@ -27,7 +27,7 @@ from towpath._contracts.diagnostics import ContractError, SourceLocation
 from towpath._contracts.installed_contracts import owners
 from towpath._contracts.module_names import ModuleNames
 from towpath._contracts.protoc import compile_sources
-from towpath._contracts.sources import Source, find_roots, find_sources
+from towpath._contracts.sources import Source, find_roots, find_sources, owner_of_common
 from towpath._core.errors import SetupError
 
 
@@ -92,7 +92,8 @@ def generate(options: GenerateOptions) -> GenerateResult:
     compiled = compile_sources(sources, roots)
     descriptors = FileDescriptorSet.FromString(compiled.descriptors).file
     own = {source.name for source in sources}
-    installed = owners(file.name for file in descriptors if file.name not in own and not any((root / file.name).exists() for root in roots))
+    imported = [file.name for file in descriptors if file.name not in own and not owner_of_common(file.name)]
+    installed = owners(name for name in imported if not any((root / name).exists() for root in roots))
     names = ModuleNames(
         {naming.module_name(name, suffix) for name in own for suffix in ("_pb2", "_towpath")},
         package.module if package else options.import_prefix,

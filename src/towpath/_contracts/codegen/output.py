@@ -23,7 +23,7 @@ def write_files(outdated: Mapping[Path, bytes], stale: Sequence[Path]) -> None:
     ready: dict[Path, Path] = {}
     try:
         for path, content in outdated.items():
-            made += _make_folders(path.parent)
+            _make_folders(path.parent, made)
             target = path.resolve() if path.is_symlink() else path
             if target.is_dir():
                 raise IsADirectoryError(None, "is a directory", str(path))
@@ -47,14 +47,15 @@ def remove_abandoned(folders: Sequence[Path]) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _make_folders(folder: Path) -> list[Path]:
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make `folder` and those around it, and add each to `made` as it is there."""
     missing: list[Path] = []
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
     for one in reversed(missing):
         one.mkdir(exist_ok=True)
-    return missing[::-1]
+        made.append(one)
 
 
 def _write_beside(target: Path, content: bytes) -> Path:
