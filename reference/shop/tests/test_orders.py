@@ -35,3 +35,7 @@ def test_an_order_is_placed_once_and_followed_until_it_is_shipped(shop: Shop) ->
             assert not (await CartServiceClient(cart).get_cart(GetCartRequest(), ada)).items
 
     asyncio.run(main())
+
+
+def test_two_workers_of_checkout_serve_one_address(shop: Shop) -> None:
+    assert shop.up.line(r"2 workers serve on (\S+)")[1] == shop["checkout"]

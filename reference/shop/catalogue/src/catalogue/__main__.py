@@ -1,5 +1,7 @@
 """Run catalogue: `python -m catalogue`, with the settings of towpath.toml and of the environment."""
 
+from pathlib import Path
+
 from shop_layers import Audit, SignedIn
 from towpath import App, run
 
@@ -21,7 +23,7 @@ async def main(app: App) -> None:
     products = await app.enter(Products.opened(settings.database))
     app.ready("database", products.ping, every=1.0)
     app.add_layers(SignedIn(settings.key, public={"ListProducts", "GetProduct", "DownloadPicture"}), Audit())
-    app.add(Catalogue(products, Pictures(settings.pictures, settings.max_picture), settings.currency))
+    app.add(Catalogue(products, Pictures(Path(settings.pictures), settings.max_picture), settings.currency))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The settings of catalogue itself, `[settings]` of towpath.toml. What the server does with connections and calls is in `[service]` there."""
 
-from pathlib import Path
-
 import msgspec
 from towpath.settings import Secret
 
@@ -13,7 +11,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where PostgreSQL is. In production it is the variable TOWPATH_SETTINGS_DATABASE, since it may hold a password."""
     key: Secret
     """The key that the shop's tokens are signed with. In production it is the variable TOWPATH_SETTINGS_KEY."""
-    pictures: Path = Path("pictures")
+    pictures: str = "pictures"
     """The folder of the pictures, which all workers share."""
     max_picture: int = 50_000_000
     """The largest picture that is kept, in bytes."""
