@@ -11,7 +11,7 @@ from catalogue.v1.catalogue_towpath import CatalogueServiceClient
 from programs import Running, Shop, held_port
 
 CUSTOMERS = 8
-CALLS = 100
+CALLS = 50
 """So many are answered before each restart, and after the last one."""
 
 

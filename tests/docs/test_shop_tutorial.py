@@ -1,0 +1,39 @@
+"""The tutorial of the shop shows the files of `reference/shop` as they are, and its first commands are run. The shop's own tests run those
+that call it."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from towpath._cli.main import main
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "tutorial" / "a-shop.md").read_text()
+QUOTES = re.findall(r"```(?:python|proto|toml|js)\n(?:#|//) (\S+)\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "quote"), QUOTES, ids=[name for name, _ in QUOTES])
+def test_what_it_shows_is_in_the_files(name: str, quote: str) -> None:
+    assert quote in (ROOT / "reference" / "shop" / name).read_text()
+
+
+def test_it_shows_nothing_else() -> None:
+    assert len(re.findall(r"^```(?:python|proto|toml|js)$", PAGE, re.MULTILINE)) == len(QUOTES)
+
+
+def test_its_services_are_made_by_its_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path
+    commands = re.search(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    assert commands
+    for command in commands[1].replace("$ ", "").splitlines():
+        program, *arguments = shlex.split(command)
+        monkeypatch.chdir(folder)
+        if program == "cd":
+            folder /= arguments[0]
+        else:
+            assert (program, main(arguments)) == ("towpath", 0)
+    clients = (tmp_path / "shop" / "checkout" / "src" / "checkout" / "clients.py").read_text()
+    assert "CatalogueServiceClient" in clients
+    assert "CartServiceClient" in clients
