@@ -36,6 +36,9 @@ class Running:
             with self._printed:
                 self._lines.append(line)
                 self._printed.notify_all()
+        self.process.wait()
+        with self._printed:  # no further line will come
+            self._printed.notify_all()
 
     def line(self, pattern: str) -> "re.Match[str]":
         """The first line in which `pattern` is, once there is one."""

@@ -1,6 +1,7 @@
 """The handlers of CatalogueService: one method for each of the contract."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
 from towpath import Code, Context, RpcError
@@ -9,6 +10,12 @@ from catalogue.pictures import Pictures, PictureTooLargeError
 from catalogue.products import Products
 from catalogue.v1 import catalogue_pb2 as pb
 from catalogue.v1.catalogue_towpath import CatalogueService
+
+STAFF: Final = "staff"
+"""The customer who is the shop itself."""
+
+PICTURE: Final = "image/jpeg"
+"""What a picture has to be."""
 
 
 class Catalogue(CatalogueService):
@@ -30,8 +37,12 @@ class Catalogue(CatalogueService):
 
     async def upload_picture(self, requests: AsyncIterator[pb.UploadPictureRequest], ctx: Context) -> pb.UploadPictureResponse:
         """Keep a picture, piece by piece."""
-        first = await anext(requests)
+        if ctx.tenant != STAFF:
+            raise RpcError(Code.PERMISSION_DENIED, "only the staff changes pictures")
+        first = await anext(requests, pb.UploadPictureRequest())
         await self._found(first.sku)
+        if first.picture.content_type != PICTURE:
+            raise RpcError(Code.INVALID_ARGUMENT, f"the picture is {first.picture.content_type!r}; send {PICTURE}")
 
         async def pieces() -> AsyncIterator[bytes]:
             yield first.picture.data
@@ -47,7 +58,7 @@ class Catalogue(CatalogueService):
         """A picture, piece by piece."""
         try:
             async for piece in self._pictures.read(request.sku):
-                yield HttpBody(content_type="image/jpeg", data=piece)
+                yield HttpBody(content_type=PICTURE, data=piece)
         except FileNotFoundError:
             raise RpcError(Code.NOT_FOUND, f"there is no picture of {request.sku!r}") from None
 

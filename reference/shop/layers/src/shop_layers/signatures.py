@@ -1,7 +1,8 @@
 """Who calls: a token names a customer, and a signature with the shop's key shows that the shop has made it.
 
 `SignedIn` looks at the tokens of the calls that a service gets, and makes the customer the tenant of the call. A handler finds it in
-`ctx.tenant`, and the calls that the handler makes inherit it. `Signing` puts a token of that customer on those calls.
+`ctx.tenant`, and the calls that the handler makes inherit it. `Signing` puts a token of that customer on those calls. These tokens hold for
+ever; those of a shop with a login would end.
 """
 
 import hashlib

@@ -126,7 +126,9 @@ class CatalogueService(Service):
         requests: AsyncIterator[catalogue_pb2.UploadPictureRequest],
         ctx: Context,
     ) -> catalogue_pb2.UploadPictureResponse:
-        """Takes a picture of a product, of any size that the settings allow, in place of the one before."""
+        """Takes a picture (image/jpeg) of a product, of any size that the settings allow, in place of the one before. For the staff alone:
+        others get PERMISSION_DENIED.
+        """
 
     @abstractmethod
     def download_picture(
@@ -177,7 +179,9 @@ class CatalogueServiceClient:
     ) -> ClientStreamingCall[
         catalogue_pb2.UploadPictureRequest, catalogue_pb2.UploadPictureResponse
     ]:
-        """Takes a picture of a product, of any size that the settings allow, in place of the one before."""
+        """Takes a picture (image/jpeg) of a product, of any size that the settings allow, in place of the one before. For the staff alone:
+        others get PERMISSION_DENIED.
+        """
         return ClientStreamingCall(self._upload_picture(None, options), requests)
 
     def download_picture(
@@ -229,7 +233,9 @@ class CatalogueServiceSyncClient:
     ) -> SyncClientStreamingCall[
         catalogue_pb2.UploadPictureRequest, catalogue_pb2.UploadPictureResponse
     ]:
-        """Takes a picture of a product, of any size that the settings allow, in place of the one before."""
+        """Takes a picture (image/jpeg) of a product, of any size that the settings allow, in place of the one before. For the staff alone:
+        others get PERMISSION_DENIED.
+        """
         return SyncClientStreamingCall(self._upload_picture(None, options), requests)
 
     def download_picture(
