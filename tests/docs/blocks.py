@@ -36,7 +36,7 @@ class Block(NamedTuple):
         """What a test has to take from it: the commands of a console, else all of it but a first line that names a file."""
         if self.kind == "console":
             return re.findall(r"^\$ (.+?)(?:\s+#\s.*)?$", self.body, re.MULTILINE)
-        return [re.sub(r"\A# \S+(, [^\n]+)?\n", "", self.body).strip()]
+        return [re.sub(r"\A(?:#|//) \S+(?:, [^\n]+)?\n", "", self.body).strip()]
 
 
 def blocks(page: str, text: str) -> list[Block]:

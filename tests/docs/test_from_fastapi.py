@@ -1,4 +1,4 @@
-"""The guide from FastAPI is followed: the application mounted, then one of its paths moved, and the requests that both versions answer alike."""
+"""The guide from FastAPI is followed: the application mounted, then one of its paths moved. Both versions answer the same requests alike."""
 
 import re
 import shlex

@@ -19,6 +19,7 @@ from towpath._core.context import Reply
 from towpath._transport import Channel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "rest.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^\$ (curl .*)\n(.*)", "\n".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
 
 
@@ -43,7 +44,7 @@ async def test_its_commands_are_answered_as_it_says(tmp_path: Path) -> None:
 async def test_its_handlers_know_of_versions() -> None:
     names: dict[str, Any] = {name: getattr(pb, name) for name in ("GetBookRequest", "GetBookResponse", "UpdateBookRequest")}
     names |= {"Context": Context, "LibraryService": Library, "UpdateBookResponse": pb.UpdateBookResponse}
-    exec("".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), names)  # the page's own code
+    exec("".join(PYTHON), names)  # the page's own code
 
     class Books(names["Books"]):
         async def find(self, name: str) -> Any:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TUTORIALS = Path(__file__).parents[2] / "docs" / "tutorial"
-BLOCK = re.compile(r"```python\n# ([^\n]+)\n(.*?)```", re.DOTALL)
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "survive-your-slowest-dependency.md"
+FILES = dict(re.findall(r"```python\n# ([^\n]+)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL))
 
 
 def pytest_in(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -17,7 +17,7 @@ def pytest_in(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_service_survives_its_slowest_dependency_once_it_is_mended(tmp_path: Path) -> None:
-    files = dict(BLOCK.findall((TUTORIALS / "survive-your-slowest-dependency.md").read_text()))
+    files = dict(FILES)
     mended = files.pop("search.py, weather_at")
     for name, text in files.items():
         (tmp_path / name).write_text(text)
