@@ -1,4 +1,4 @@
-"""The guide from FastAPI is followed: the application mounted, then one of its paths moved. Both versions answer the same requests alike."""
+"""The guide from FastAPI is followed: the application mounted, then one of its paths moved. Both versions answer the requests alike."""
 
 import re
 import shlex

@@ -8,7 +8,6 @@ import pytest
 from tools.reference import names, settings
 from tools.reference.tables import table
 from tools.reference.vocabulary import reasons_page, variables_page
-from towpath._app.settings import service_file
 from towpath._app.settings.declarations import CallTable
 from towpath._app.vocabulary.reasons import REASONS
 from towpath._app.vocabulary.variables import VARIABLES
@@ -28,6 +27,8 @@ def module(tmp_path: Path, source: str) -> griffe.Module:
         ('__all__ = ["f"]\ndef f():\n    pass\n', ["made.f"]),
         ('__all__ = ["C"]\nclass C:\n    """Is."""\n    def f(self):\n        pass\n', ["made.C.f"]),
         ('__all__ = ["C"]\nclass C:\n    """Is."""\n    def _f(self):\n        pass\n', []),
+        ('__all__ = ["C"]\nclass C:\n    """Is."""\n    n: int = 1\n', ["made.C.n"]),
+        ('__all__ = ["C"]\nclass C:\n    """Is `n`."""\n    n: int = 1\n', []),
     ],
 )
 def test_a_public_name_without_a_docstring_is_named(tmp_path: Path, source: str, missing: list[str]) -> None:
@@ -55,7 +56,8 @@ def test_every_key_of_the_file_has_a_row() -> None:
     assert {row.table for row in rows} >= {"[service]", "[targets.NAME]", "[[methodConfig]]", "[quotas.NAME]", "[[waivers]]", "[settings]"}
     assert {row.key for row in rows if row.table == "[[calls]]"} == set(CallTable.__struct_encode_fields__)
     tables = {"connections", "keepalive", "http1", "http2", "cors", "methods", "tls"}  # of `[service]`
-    assert {row.key for row in rows if row.table == "[service]"} == set(service_file._Service.__struct_encode_fields__) - tables
+    (service,) = (kind for kind in settings.SOURCES if kind.__name__ == "_Service")
+    assert {row.key for row in rows if row.table == "[service]"} == set(service.__struct_encode_fields__) - tables
 
 
 def test_each_variable_and_each_reason_has_a_row() -> None:

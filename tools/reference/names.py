@@ -93,11 +93,14 @@ def members(thing: griffe.Class) -> Iterator[str]:
 
 
 def undocumented(thing: griffe.Class, path: str) -> list[str]:
-    """The public methods of a class without a docstring, but for those of a port."""
+    """The public methods and attributes of a class that neither a docstring of their own nor that of the class explains, ports aside."""
+    explained = "" if thing.docstring is None else thing.docstring.value
     return [
         f"{path}.{name}"
         for name, member in thing.members.items()
-        if isinstance(member, griffe.Function) and member.docstring is None and not name.startswith("_") and name not in PORTS
+        if not (name.startswith("_") or member.is_alias or name in PORTS)
+        and member.docstring is None
+        and (isinstance(member, griffe.Function) or f"`{name}`" not in explained)
     ]
 
 

@@ -51,9 +51,9 @@ class App:
     """Add services, ask for channels, start, close. An application belongs to the loop that starts it, and `async with` closes it.
 
     `config` defaults to a configuration without targets and settings. `registry` defaults to a new one, so that two applications in one
-    process count apart. `layers` are the service's own layers, the first of them outermost. They stand between the default stack and the
-    handlers. `idempotency` is the store that keeps answers by idempotency key; by default `service.idempotency` names it. The application
-    opens and closes the store.
+    process count apart. `metrics` has it. `layers` are the service's own layers, the first of them outermost. They stand between the
+    default stack and the handlers. `idempotency` is the store that keeps answers by idempotency key; by default `service.idempotency` names
+    it. The application opens and closes the store.
 
     `on_decision` is called with each `Decision` of this server and of its channels (`docs/howto/log-rejected-calls.md`). It must be a plain
     function, and quick. An exception that it raises is logged and fails no call. Raises SetupError if it is async, and for one of `layers`

@@ -37,14 +37,17 @@ class MethodConfig:
     retries and hedges at once."""
 
     names: tuple[MethodName, ...]
+    """The services and methods that the entry is for; an empty name stands for all."""
     timeout: float | None = None
     """In seconds, more than zero."""
     criticality: Criticality | None = None
+    """How important the calls are."""
     retry: RetryPolicy | None = None
     """How failed attempts are repeated; excludes `hedge`, as in gRPC."""
     hedge: HedgingPolicy | None = None
     """How slow attempts are overtaken; excludes `retry`."""
     fallback: FallbackPolicy | None = None
+    """How a call is answered that the server fails."""
     source: str = "service file"
     """The entry as `towpath explain` names it, such as `towpath.toml [[methodConfig]] #2`."""
 

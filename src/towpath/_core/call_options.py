@@ -23,6 +23,7 @@ class Reply:
 
     __slots__ = ("headers", "trailers", "unchanged")
     unchanged: bool  # set by `ctx.http.etag` alone: whether the caller has this version
+    """Whether the caller has this version of the answer already. `ctx.http.etag` alone sets it."""
 
     def __init__(self) -> None:
         self.headers: Metadata = EMPTY

@@ -24,21 +24,37 @@ class Code(IntEnum):
     """
 
     CANCELLED = 1
+    """The caller took the call back, or went away."""
     UNKNOWN = 2
+    """An error of another make of server that says no more."""
     INVALID_ARGUMENT = 3
+    """The request is wrong, whatever the state of the service: do not repeat it."""
     DEADLINE_EXCEEDED = 4
+    """The time of the call was over before its answer. The effect may have happened."""
     NOT_FOUND = 5
+    """What the request names is not there."""
     ALREADY_EXISTS = 6
+    """What the request would make is there already."""
     PERMISSION_DENIED = 7
+    """The caller is known and may not do this."""
     RESOURCE_EXHAUSTED = 8
+    """A quota or limit is used up, or the server is overloaded. A RetryInfo among the details says when to come again."""
     FAILED_PRECONDITION = 9
+    """The state of the service forbids it: do not repeat the call before that has changed."""
     ABORTED = 10
+    """Another call was in the way: begin the whole read and write anew."""
     OUT_OF_RANGE = 11
+    """The request goes beyond the end of what there is, such as of a list."""
     UNIMPLEMENTED = 12
+    """The server has no such method."""
     INTERNAL = 13
+    """A bug of the service. Its log has the reason, and the caller does not."""
     UNAVAILABLE = 14
+    """The service cannot be reached or does not serve now: try again, if the call may be repeated."""
     DATA_LOSS = 15
+    """Data is lost or damaged for good."""
     UNAUTHENTICATED = 16
+    """The caller does not say who it is, or cannot prove it."""
 
 
 class RpcError(Exception):

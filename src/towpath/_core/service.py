@@ -39,9 +39,13 @@ class MethodKind(Enum):
     """Which sides stream. The names are gRPC's."""
 
     UNARY = "unary"
+    """One request, one response."""
     SERVER_STREAMING = "server_streaming"
+    """One request, any number of responses."""
     CLIENT_STREAMING = "client_streaming"
+    """Any number of requests, one response."""
     BIDI_STREAMING = "bidi_streaming"
+    """Any number of both, in any order."""
 
     @property
     def requests_stream(self) -> bool:
@@ -59,8 +63,11 @@ class Idempotency(Enum):
     cached."""
 
     UNKNOWN = "unknown"
+    """The contract does not say: the effect may happen twice."""
     NO_SIDE_EFFECTS = "no_side_effects"
+    """The call only reads."""
     IDEMPOTENT = "idempotent"
+    """Twice has the same effect as once."""
 
 
 class IdempotencyKey(Enum):
@@ -81,9 +88,13 @@ class MethodSpec(Generic[Req, Res]):
     name: str
     """The name within the service."""
     request: type[Req]
+    """The class of the request messages."""
     response: type[Res]
+    """The class of the response messages."""
     kind: MethodKind = MethodKind.UNARY
+    """Which sides stream."""
     idempotency: Idempotency = Idempotency.UNKNOWN
+    """What a repetition of a call does."""
     timeout: float | None = None
     """Seconds that a call may take; None if not declared."""
     criticality: Criticality | None = None
@@ -143,6 +154,7 @@ class ServiceSpec:
     name: str
     """The full name, `package.Service`."""
     methods: tuple[MethodSpec[Any, Any], ...]
+    """Its methods, in the order of the contract."""
     attributes: dict[str, str]
     """For each method's name the attribute of the generated classes that implements the method."""
     file: FileDescriptor | None = None
@@ -154,6 +166,7 @@ class Service(ABC):
     """The base of the generated abstract classes that a team implements. One instance serves any number of calls at once."""
 
     spec: ClassVar[ServiceSpec]
+    """The contract that the class implements."""
 
     def handlers(self) -> list[tuple[MethodSpec[Any, Any], Handler]]:
         """Each method of the contract with the bound method that serves it. That of a streaming method is not a `Handler` yet:

@@ -106,6 +106,7 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry: Final = CollectorRegistry() if registry is None else registry
+        """The registry of all metrics. A service adds its own to it."""
         self.decisions: Final = Decisions(self.registry)
         """The counter of decisions, which is the default signal of all other layers."""
         self.server: Final = _Durations(

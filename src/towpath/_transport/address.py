@@ -24,7 +24,9 @@ class Address:
     """A host name or IP address, and a TCP port."""
 
     host: str
+    """The name or IP address, an IPv6 one without brackets."""
     port: int
+    """The port; 0 stands for a free one where a server listens."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -45,6 +45,7 @@ class Faults:
     does, or that of the process."""
 
     role = "faults"
+    """The role in `towpath explain` and in metrics."""
 
     def __init__(self, faults: Sequence[Fault], *, random: Random | None = None) -> None:
         self._faults = tuple(faults)

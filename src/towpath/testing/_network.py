@@ -72,12 +72,18 @@ class Node:
 
     def __init__(self, network: "Network", name: str, address: str, cpu: Cpu) -> None:
         self.name = name
+        """The name, to which it resolves."""
         self.address = address
+        """The IP address."""
         self.cpu = cpu
+        """The processor."""
         self.lag = 0.0
         self.up = True
+        """Whether it runs: it does not between `crash` and `restart`."""
         self.ends: dict[End, None] = {}
+        """The ends of its open connections."""
         self.listening: dict[int, Listening] = {}
+        """The listening sockets by their ports."""
         self._network = network
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
@@ -187,7 +193,9 @@ class Network:
         self.random = random
         self.options = options or LinkOptions()
         self.tap: Tap | None = None
+        """A function that sees each segment on its way; None for none."""
         self.nodes: dict[str, Node] = {}
+        """The machines by their names, `outside` among them."""
         self._by_address: dict[str, Node] = {}
         self._names: dict[str, list[Node]] = {}
         self._ways: dict[tuple[Node, Node], Way] = {}

@@ -77,6 +77,7 @@ class NamedQuota:
     methods: tuple[str, ...]
     """The methods and services that the quota is for, as the file names them."""
     quota: Quota
+    """The rate of each tenant."""
 
 
 @dataclass(frozen=True, kw_only=True)

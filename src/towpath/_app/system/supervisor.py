@@ -49,6 +49,7 @@ class System:
 
     def __init__(self, file: SystemFile, tell: Emit, metrics: Path | None, env: Mapping[str, Mapping[str, str]]) -> None:
         self.file = file
+        """The system file, as it was read."""
         self._tell = tell
         self._metrics = metrics
         self._env = env

@@ -70,6 +70,7 @@ class Channel:
         """Without `tls` only to the loopback address, unless `insecure` says that plaintext is meant. Raises SetupError if `target` is no
         target, or needs TLS, or a file of `tls` cannot be used."""
         self.target = target
+        """What the channel calls, such as `dns:///flights:8081`."""
         where = Target.parse(target, "a channel's target")
         if tls is None and not insecure and not where.loopback:
             raise SetupError(

@@ -91,14 +91,23 @@ class Server:
             cors=cors,
             mounts=mounts,
         )
+        """What becomes of each request, by its head."""
         self.limits = limits
+        """What a connection of HTTP/2 allows its client."""
         self.http1_limits = http1_limits or Http1Limits()
+        """What a connection of HTTP/1.1 allows its client."""
         self.links: dict[ServerLink[Any], None] = {}
+        """The open connections that have said which HTTP they speak."""
         self.signal = signal
+        """The function that hears of decisions."""
         self.trust = trust
+        """The callers whose words about a call hold."""
         self.connections = Connections(connections or ConnectionLimits(), signal)
+        """All open connections, and their limits."""
         self.buffers = BufferBudget(self.connections.limits.max_buffered, signal)
+        """What is kept of requests in part and of answers that are not read."""
         self.deferred_writes = DeferredWrites()
+        """What connections write at the end of a turn of the loop."""
         self._listener: asyncio.Server | None = None
         self._rotating: Rotating | None = None
         self._keepalive = keepalive

@@ -53,9 +53,13 @@ class Section:
         self.method = pseudo.get(b":method", b"")
         """The pseudo field `:method`. It is empty where absent, as the other pseudo fields are."""
         self.scheme = pseudo.get(b":scheme", b"")
+        """The pseudo field `:scheme`."""
         self.path = pseudo.get(b":path", b"")
+        """The pseudo field `:path`, with its query."""
         self.authority = pseudo.get(b":authority", b"")
+        """The pseudo field `:authority`."""
         self.status = pseudo.get(b":status", b"")
+        """The pseudo field `:status` of a response."""
         self.fields = fields
         """The regular fields in order."""
         self.content_length = content_length
@@ -98,6 +102,7 @@ class Template:
 
     def __init__(self, *fields: Field) -> None:
         self.fields = fields
+        """The fields in order."""
         self.http1: tuple[int, bytes] | None = None
         """What a server has made of this head of a response for HTTP/1.1, once it has."""
 

@@ -42,6 +42,7 @@ class ClientConnection(Connection):
     __slots__ = ("next_stream",)
 
     most_enable_push = 0
+    """The largest SETTINGS_ENABLE_PUSH that a server may send: none, since a server pushes to clients and not to itself."""
 
     def __init__(self, delegate: ConnectionDelegate, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(delegate, limits)

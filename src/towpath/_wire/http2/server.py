@@ -54,6 +54,7 @@ class ServerConnection(Connection):
     def __init__(self, delegate: ServerConnectionDelegate, limits: Limits = DEFAULT_LIMITS) -> None:
         super().__init__(delegate, limits)
         self.delegate = delegate
+        """What decides about the streams that clients open."""
         self.heads: dict[bytes, tuple[Section, Sequence[Field]]] = self._decoder.blocks
         """Blocks that were decoded and checked before: a method's head with the timeout that its caller always gives. At most
         `_MOST_REMEMBERED`, since a peer chooses them. Measured, receiving a plain call took 15.7 us without this and 14.4 with it."""

@@ -38,17 +38,26 @@ class Stream:
 
     def __init__(self, connection: StreamConnection) -> None:
         self.connection = connection
+        """The connection that carries it."""
         self.id = 0
+        """The stream's number; 0 until a client's stream is opened."""
         self.state = IDLE
-        # The difference between this window and the one that the peer gives every stream: a change of the latter touches no stream.
+        """The state of RFC 9113, section 5.1."""
         self.own_window = 0
+        """The difference between this stream's window and the one that the peer gives every stream: a change of the latter touches no
+        stream."""
         self.recv_window = connection.initial_window
+        """Bytes that the peer may still send."""
         self.unconsumed = 0
+        """Bytes that were consumed and not given back to the peer's window yet."""
         self.content_left = -1
+        """Bytes of the body that are still to come; -1 if the head does not say."""
         self.head_seen = False
-        # Data that waits for the peer's window, then perhaps the trailers; None while nothing waits, as in most calls.
+        """Whether the head has come."""
         self.queue: deque[QueuedFrame] | None = None
+        """Data that waits for the peer's window, then perhaps the trailers; None while nothing waits, as in most calls."""
         self.queued = 0
+        """Bytes in `queue`."""
 
     @property
     def send_window(self) -> int:

@@ -42,6 +42,7 @@ class NamedMessageOptions:
     methods: tuple[str, ...]
     """The methods and services that the options are for, as the file names them."""
     options: MessageOptions
+    """The limit and the compression."""
 
 
 def messages_of(tables: Mapping[str, MessageTable], where: str) -> tuple[NamedMessageOptions, ...]:
