@@ -15,7 +15,8 @@ from tests.transport.raw_peer import raw_client, request_head
 from towpath._core.context import CallOptions, Context
 from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError, SetupError
-from towpath._transport import Channel, Server
+from towpath._transport import Address, Channel, Server
+from towpath._transport.address import bind
 from towpath._transport.client.endpoints.endpoint import State
 from towpath._transport.server.connections.http2_connection import TOO_MANY_CALLS
 from towpath._wire.http2 import ErrorCode, Limits, frames
@@ -290,3 +291,16 @@ async def test_calls_that_are_reset_in_a_row_do_not_pile_up_handlers() -> None:
         await turn_until(lambda: not echo.seen["running"])
         async with Channel(server.address) as channel:
             assert (await EchoServiceClient(channel).say(pb.SayRequest(n=1), PATIENT)).n == 1
+
+
+async def test_a_start_that_is_cancelled_while_it_begins_to_accept_is_closed_with_the_server() -> None:
+    for turns in range(1, 4):
+        sock = bind(Address("127.0.0.1", 0), "the test's address")
+        server = Server([Echo()])
+        starting = asyncio.create_task(server.start(sock=sock))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.wait([starting])
+        await server.close(0)
+        assert sock.fileno() == -1, turns
