@@ -1,6 +1,7 @@
 """`towpath check`: finds faults in the graph of a system's services, before any of them runs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -48,10 +49,28 @@ def check(
     if as_json or format == "json":
         print(json.dumps({"findings": [_fields(finding) for finding in findings]}, indent=2))
     elif findings:
-        print("\n\n".join(map(str, findings)))
+        print("\n\n".join("\n".join(_lines(finding)) for finding in findings))
     else:
         print(_summary(declared.graph))
     return 1 if any(finding.severity is not graph.Severity.NOTE for finding in findings) else 0
+
+
+def _lines(finding: "Finding") -> Iterator[str]:
+    """The lines of a finding, wrapped on a terminal, with its severity in colour."""
+    from towpath._cli import screen
+
+    columns, first = screen.width(), True
+    if columns is None:
+        yield str(finding)
+        return
+    for line in str(finding).splitlines():
+        text = line.lstrip()
+        indent = line[: len(line) - len(text)]
+        for part in screen.wrapped(text, columns, indent=indent, then=f"{indent}    "):
+            severity, colon, rest = part.partition(":")
+            code = {"error": screen.RED, "warning": screen.YELLOW}.get(severity, screen.CYAN)
+            yield screen.painted(severity, code, colour=screen.coloured()) + colon + rest if first else part
+            first = False
 
 
 def _fields(finding: "Finding") -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, cast
 
@@ -196,14 +196,32 @@ def _table(file: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _as_text(rows: Iterable[Shown], settings: "ServiceConfig") -> str:
-    """A row a line, in columns. A source in the file is told by its place there, since the first row names the file."""
+    """A row a line, in columns; on a terminal, a table as wide as it is. A source in the file is told by its place there, since the first
+    row names the file."""
+    from towpath._cli import screen
     from towpath._core.disclosure.printable import printable
 
     told = [(row.key, _value(row.value), row.source.removeprefix(f"{settings.source}: ")) for row in rows]
-    lines = [(key, value, "file" if source == key else source) for key, value, source in told]
-    width = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
-    widths = [min(width[0], 44), min(width[1], 32)]
-    return "\n".join(printable(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}") for key, value, source in lines)
+    lines = [(printable(key), printable(value), "file" if source == key else printable(source)) for key, value, source in told]
+    columns = screen.width()
+    if columns is not None:
+        return "\n".join(_table_of(lines, columns, colour=screen.coloured()))
+    widest = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
+    widths = [min(widest[0], 44), min(widest[1], 32)]
+    return "\n".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {source}" for key, value, source in lines)
+
+
+def _table_of(lines: Sequence[tuple[str, str, str]], columns: int, *, colour: bool) -> Iterator[str]:
+    """The lines of a table of `columns`. What is no default has its source in colour."""
+    from towpath._cli import screen
+
+    widest = [max((len(line[column]) for line in lines), default=1) for column in range(3)]
+    key, source = min(widest[0], columns * 45 // 100), min(widest[2], columns * 25 // 100)
+    widths = (key, max(min(widest[1], columns - key - source - 4), 1), source)
+    for line in lines:
+        for name, value, place in screen.cells(line, widths):
+            shown = place.rstrip() if line[2] == DEFAULT else screen.painted(place.rstrip(), screen.YELLOW, colour=colour)
+            yield f"{name}  {value}  {shown}".rstrip()
 
 
 def _as_json(rows: Iterable[Shown]) -> str:

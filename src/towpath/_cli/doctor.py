@@ -3,9 +3,12 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._cli.doctor_checks import Check
 
 
 def doctor(
@@ -27,13 +30,28 @@ def doctor(
     from towpath._app.settings.service_file import load
     from towpath._cli.config import environment
     from towpath._cli.doctor_checks import FAILED, looked_at
-    from towpath._core.disclosure.printable import printable
 
     settings = load(config, environment(config))
     found = asyncio.run(looked_at(settings))
     if as_json:
         print("\n".join(json.dumps(check._asdict(), ensure_ascii=False) for check in found))
     else:
-        width = max(len(check.check) for check in found)
-        print("\n".join(printable(f"{check.status:<4}  {check.check:<{width}}  {check.text}") for check in found))
+        widest = max(len(check.check) for check in found)
+        print("\n".join(line for check in found for line in _lines(check, widest)))
     return 1 if any(check.status == FAILED for check in found) else 0
+
+
+def _lines(check: "Check", widest: int) -> list[str]:
+    """One line, or as many as a terminal needs for the text."""
+    from towpath._cli import screen
+    from towpath._cli.doctor_checks import FAILED, NOTE
+    from towpath._core.disclosure.printable import printable
+
+    head, text = printable(f"{check.status:<4}  {check.check:<{widest}}  "), printable(check.text)
+    columns = screen.width()
+    if columns is None:
+        return [head + text]
+    code = {FAILED: screen.RED, NOTE: screen.YELLOW}.get(check.status, screen.GREEN)
+    first, *others = screen.wrapped(text, max(columns - len(head), 20))
+    status, _, rest = head.partition(" ")
+    return [screen.painted(status, code, colour=screen.coloured()) + " " + rest + first, *(" " * len(head) + line for line in others)]

@@ -1,8 +1,6 @@
 """`towpath explain`: a method's stack and values, each with its source, as the running service would use them."""
 
 import os
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +48,7 @@ def explain(
     from towpath._app.settings.idempotency_store import store_of
     from towpath._app.settings.method_names import UnknownService, find_method
     from towpath._app.settings.service_file import load
+    from towpath._cli import screen
     from towpath._core.errors import SetupError
 
     # A file named in the command wins over the environment, which was probably set for another service.
@@ -68,9 +67,8 @@ def explain(
         import json as writer
 
         print(writer.dumps([one.fields() for one in described], indent=2))
-    elif sys.stdout.isatty():
-        width, colour = shutil.get_terminal_size().columns, not os.environ.get("NO_COLOR")
-        print("\n\n".join(one.table(width, colour=colour) for one in described))
+    elif (columns := screen.width()) is not None:
+        print("\n\n".join(one.table(columns, colour=screen.coloured()) for one in described))
     else:
         print("\n\n".join(one.lines() for one in described))
     return 0

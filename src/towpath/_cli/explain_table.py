@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from towpath._cli.screen import BOLD, CYAN, YELLOW, painted
+
 Row = tuple[str, str, str]
 """A name, its value, and where the value comes from."""
 
@@ -26,9 +28,6 @@ _LAYERS: Final = {
 
 _OWN_NAMES: Final = frozenset({"retry", "hedge", "fallback", "throttle", "breaker", "admission", "quota", "bulkhead"})
 _WIDEST_NAME: Final = 30
-_BOLD: Final = "1"
-_CYAN: Final = "36"
-_YELLOW: Final = "33"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +58,11 @@ class Explained:
         for row in self.rows:
             groups.setdefault(_layer(row[0]), []).append(row)
         head = textwrap.wrap(f"{self.method}, {self.side} side", width)
-        lines = [_painted(line, _BOLD, colour) for line in head]
+        lines = [painted(line, BOLD, colour=colour) for line in head]
         lines += textwrap.wrap(" -> ".join(self.stack), width, initial_indent="  ", subsequent_indent="     ")
         for layer, rows in groups.items():
             if rows:
-                lines += ["", _painted(layer, _CYAN, colour), *_group(rows, width, colour=colour)]
+                lines += ["", painted(layer, CYAN, colour=colour), *_group(rows, width, colour=colour)]
         return "\n".join(lines)
 
 
@@ -86,9 +85,5 @@ def _group(rows: Sequence[Row], width: int, *, colour: bool) -> list[str]:
         lines += [" " * indent + line for line in shown]
         if source != _DEFAULT:
             told = textwrap.wrap(source if source.startswith(_DEFAULT) else f"from {source}", max(width - indent, 10))
-            lines += [" " * indent + _painted(line, _YELLOW, colour) for line in told]
+            lines += [" " * indent + painted(line, YELLOW, colour=colour) for line in told]
     return lines
-
-
-def _painted(text: str, code: str, colour: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
