@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skyline.demo.hops import read_hops
+from skyline.demo.hops import Hop, hops_of, read_hops, since
+from skyline.demo.quantiles import Bucket
 from skyline.flights.v1.flights_towpath import GET_FLIGHT, LIST_FLIGHTS
 from towpath import Code, Context, RpcError, SetupError
 from towpath.telemetry import CallMetrics, write_exposition
@@ -54,3 +55,26 @@ def test_a_dump_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text("rpc_server_call_duration_seconds_bucket{le= nonsense\n")
     with pytest.raises(SetupError, match="metrics of search"):
         read_hops({"search": path})
+
+
+def hop(calls: int, errors: int, *below: float) -> Hop:
+    buckets = tuple(Bucket(bound, number) for bound, number in zip((0.1, 1.0), below, strict=True))
+    return Hop(process="search", method="a.b.C/Do", side="served", calls=calls, errors=errors, buckets=buckets)
+
+
+def test_what_was_counted_before_is_left_out() -> None:
+    assert since([hop(10, 3, 4, 10)], [hop(6, 1, 4, 6)]) == [hop(4, 2, 0, 4)]
+    assert since([hop(6, 1, 4, 6)], [hop(6, 1, 4, 6)]) == []
+
+
+def test_a_method_that_was_not_called_before_and_a_process_that_began_anew_are_whole() -> None:
+    assert since([hop(3, 0, 3, 3)], []) == [hop(3, 0, 3, 3)]
+    assert since([hop(3, 0, 3, 3)], [hop(6, 1, 4, 6)]) == [hop(3, 0, 3, 3)]
+
+
+def test_what_a_service_answers_while_it_runs_is_read_as_its_dump_is(tmp_path: Path) -> None:
+    metrics = CallMetrics()
+    asyncio.run(count_some(metrics))
+    write_exposition(metrics.registry, tmp_path / "flights.prom")
+    whole = list(hops_of("flights", (tmp_path / "flights.prom").read_text()))
+    assert since(whole, []) == read_hops({"flights": tmp_path / "flights.prom"})

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date
 from io import StringIO
 
+import pytest
 from google.type.date_pb2 import Date
 from rich.console import Console
 
@@ -72,6 +73,25 @@ def test_the_report_says_how_the_calls_went_and_how_to_check_them(airports: Airp
     assert "python -m skyline.data LGA ORD 2013-01-02 --first 10" in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_report_fits_the_terminal_but_for_the_command(airports: Airports, flights: Flights, weather: Weather, width: int) -> None:
+    """All of it with the longest names that there are; a command stays whole, to be copied."""
+    answer = asyncio.run(searched(airports, flights, weather, Date(year=2013, month=1, day=2)))
+    answer.route.origin.display_name = "An Airport With a Name of Unusual Length, Named After Somebody"
+    buckets = (Bucket(10.0, 0), Bucket(float("inf"), 1_000_000))
+    hop = Hop(process="search", method="a.b.C/ListObservations", side="made", calls=1_000_000, errors=999_999, buckets=buckets)
+    bad = Outcome(seconds=[12.3456] * 4, bare=100_000, unpriced=100_000, failed={"UNAVAILABLE": 100_000})
+    made = Bookings(holds=10**6, served=9, refused=Counter(UNAVAILABLE=10**6), refusal_seconds=[1.0], missing=10**5, repeated=10**5)
+    trouble = Trouble(hung=bad, slow=bad, crashed=bad, after=bad, bookings=made, down=123.4)
+    output = StringIO()
+    console = Console(file=output, width=width)
+    calm = Outcome(seconds=[12.3456], shown=(Query("LGA", "ORD", date(2013, 1, 2)), answer), elapsed=1.0)
+    report.print_report(console, calm, [hop], python="python")
+    report.print_trouble(console, trouble, [hop], {("idempotency", "CONCURRENT_DUPLICATE"): 10**6, ("retry", "ATTEMPT"): 10**6})
+    lines = [line.rstrip() for line in output.getvalue().splitlines()]
+    assert [line for line in lines if len(line) > width and "skyline.data" not in line] == []
+
+
 def test_the_latencies_fit_a_terminal_of_80_columns_however_slow_the_calls() -> None:
     slow = (Bucket(10.0, 0), Bucket(float("inf"), 1_000_000))
     hop = Hop(process="airports", method="a.b.C/BatchGetAirports", side="served", calls=1_000_000, errors=999_999, buckets=slow)
@@ -85,10 +105,11 @@ def test_the_latencies_fit_a_terminal_of_80_columns_however_slow_the_calls() -> 
 def test_what_users_saw_of_the_trouble_is_told_and_so_are_holds_that_went_wrong() -> None:
     well, bare = Outcome(seconds=[0.001] * 4), Outcome(seconds=[0.25] * 4, bare=3, unpriced=2, failed={"UNAVAILABLE": 1})
     made = Bookings(holds=10, served=9, refused=Counter(UNAVAILABLE=3), refusal_seconds=[0.001, 0.002, 0.003], missing=1, repeated=2)
+    hop = Hop(process="search", method="a.b.C/Do", side="served", calls=7, errors=1, buckets=(Bucket(0.1, 7), Bucket(float("inf"), 7)))
     trouble = Trouble(hung=bare, slow=well, crashed=well, after=well, bookings=made, down=0.42)
     assert trouble.failures == 4
     output = StringIO()
-    report.print_trouble(Console(file=output, width=200), trouble, {("retry", "ATTEMPT"): 1234})
+    report.print_trouble(Console(file=output, width=200), trouble, [hop], {("retry", "ATTEMPT"): 1234})
     rows = [line.split() for line in output.getvalue().splitlines()]
     assert ["weather", "hung", "4", "1", "3", "2", "250", "250"] in rows
     assert ["all", "was", "well", "again", "4", "0", "0", "0", "1.00", "1.00"] in rows
@@ -96,3 +117,5 @@ def test_what_users_saw_of_the_trouble_is_told_and_so_are_holds_that_went_wrong(
     assert "back after 0.4 s: 7 are held exactly once, 1 have none and 2 more than one." in text
     assert "(UNAVAILABLE: 3), half of them within 2.00 ms" in text
     assert "retry ATTEMPT: 1,234" in text
+    assert text.index("from the first trouble to the end") < text.index("search serves Do") < text.index("retry ATTEMPT")
+    assert "(whole)" not in text

@@ -6,7 +6,7 @@ side of one hop are both worth seeing: what lies between them is the wire and th
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -48,6 +48,21 @@ def read_hops(dumps: Mapping[str, Path]) -> list[Hop]:
                 f"the metrics of {process} cannot be read from {path}: {error}; did the service stop in good order?"
             ) from error
     return hops
+
+
+def since(hops: Iterable[Hop], before: Iterable[Hop]) -> list[Hop]:
+    """What `hops` have counted since `before`. A process that was started anew since then has counted from nothing."""
+    known = {(hop.process, hop.method, hop.side): hop for hop in before}
+    left: list[Hop] = []
+    for hop in hops:
+        old = known.get((hop.process, hop.method, hop.side))
+        if old is None or old.calls > hop.calls:
+            left.append(hop)
+        elif hop.calls > old.calls:
+            below = {bucket.bound: bucket.below for bucket in old.buckets}
+            buckets = tuple(Bucket(bucket.bound, bucket.below - below.get(bucket.bound, 0)) for bucket in hop.buckets)
+            left.append(replace(hop, calls=hop.calls - old.calls, errors=hop.errors - old.errors, buckets=buckets))
+    return left
 
 
 def hops_of(process: str, exposition: str) -> Iterable[Hop]:

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,9 @@ from skyline.data import Dataset
 from skyline.demo import progress
 from skyline.demo.bookings import bookings
 from skyline.demo.driver import Outcome, drive
-from skyline.demo.hops import Hop, read_hops
+from skyline.demo.hops import Hop, hops_of, read_hops, since
 from skyline.demo.report import print_report, print_trouble
+from skyline.demo.scrape import administration, scrape
 from skyline.demo.traffic import Query, queries
 from skyline.demo.trouble import CRASHED, SLOW, STOPPED, Maker, Trouble, decisions
 from skyline.search.v1.search_towpath import SearchServiceClient
@@ -47,23 +49,39 @@ async def perform(options: Options, console: Console) -> bool:
     asked = queries(Dataset.open().flights(), seed=options.seed, count=options.calls)
     with tempfile.TemporaryDirectory() as folder:
         metrics = Path(folder)
-        outcome, trouble, names = await _play(options, asked, metrics, console)
+        calm, trouble, names = await _play(options, asked, metrics, console)
         dumps = {name: metrics / f"{name}.prom" for name in names}
         hops, decided = read_hops(dumps), decisions(dumps.values())
-    _report(console, outcome, hops)
+    outcome = calm.outcome
+    _report(console, outcome, calm.hops)
     if trouble is not None:
-        print_trouble(console, trouble, decided)
+        print_trouble(console, trouble, since(hops, calm.hops), decided)
     return not (outcome.failures or (trouble is not None and trouble.failures))
 
 
-async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Outcome, Trouble | None, list[str]]:
+@dataclass(frozen=True)
+class Calm:
+    """What was asked before the trouble, and what each hop had counted by then."""
+
+    outcome: Outcome
+    hops: list[Hop]
+
+
+async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Calm, Trouble | None, list[str]]:
+    places: dict[str, str] = {}
+
     def say(name: str, line: str) -> None:
+        place = administration(line)
+        if place is not None:
+            places[name] = place
+            return
         console.print(f"{name:<9} | {line}", markup=False, highlight=False, soft_wrap=True)
 
     # What is held is forgotten with the folder: another performance has the same travellers.
-    env = {CRASHED: {"TOWPATH_IDEMPOTENCY": f"sqlite:///{metrics / 'holds.db'}"}}
+    env: dict[str, dict[str, str]] = {name: {"TOWPATH_ADMIN": "127.0.0.1:0"} for name in _services(options.system)}
+    env[CRASHED] = {**env.get(CRASHED, {}), "TOWPATH_IDEMPOTENCY": f"sqlite:///{metrics / 'holds.db'}"}
     async with System.start(options.system, emit=say, metrics=metrics, env=env) as system:
-        acts = asyncio.ensure_future(_acts(options, asked, system, console))
+        acts = asyncio.ensure_future(_acts(options, asked, system, console, places))
         watching = asyncio.ensure_future(system.wait())
         try:
             await asyncio.wait((acts, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -76,12 +94,23 @@ async def _play(options: Options, asked: Iterable[Query], metrics: Path, console
             await asyncio.gather(acts, watching, return_exceptions=True)
 
 
-async def _acts(options: Options, asked: Iterable[Query], system: System, console: Console) -> tuple[Outcome, Trouble | None]:
+def _services(file: Path) -> list[str]:
+    """The names of the services; none of a file that cannot be read, of which `System.start` says what is wrong with it."""
+    try:
+        return list(tomllib.loads(file.read_text(encoding="utf-8")).get("services", {}))
+    except (OSError, ValueError):
+        return []
+
+
+async def _acts(
+    options: Options, asked: Iterable[Query], system: System, console: Console, places: Mapping[str, str]
+) -> tuple[Calm, Trouble | None]:
     console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
     async with connect(system.address("search")) as channel:
         with progress.shown(console, options.calls) as advance:
             outcome = await drive(SearchServiceClient(channel), asked, concurrency=options.concurrency, progress=advance)
-    return outcome, await _trouble(options, system, console) if options.trouble else None
+    hops = [hop for name, text in (await scrape(places)).items() for hop in hops_of(name, text)]
+    return Calm(outcome, hops), await _trouble(options, system, console) if options.trouble else None
 
 
 async def _trouble(options: Options, system: System, console: Console) -> Trouble:

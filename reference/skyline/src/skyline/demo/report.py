@@ -26,7 +26,7 @@ def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, pyt
     console.print()
     _print_calls(console, outcome)
     console.print()
-    console.print("Latency in milliseconds", style="bold")
+    console.print("Latency in milliseconds, before any trouble", style="bold")
     console.print(latencies(outcome, hops))
     console.print(
         "The first row is exact, from the caller's own clock. The others are estimates: they are read from histograms whose bounds are a "
@@ -36,14 +36,14 @@ def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, pyt
     if outcome.shown is not None:
         query, answer = outcome.shown
         console.print()
-        console.print(f"The first flights of one answer: {heading(answer)}", style="bold", highlight=False, soft_wrap=True)
+        console.print(f"The first flights of one answer: {heading(answer)}", style="bold", highlight=False)
         console.print(flights(answer))
         command = f"{shlex.quote(python)} -m skyline.data {query.origin} {query.destination} {query.day} --first 10"
         console.print("Check it against the data file, which asks no service:\n  " + command, soft_wrap=True)
 
 
-def print_trouble(console: Console, trouble: Trouble, decided: Mapping[tuple[str, str], int]) -> None:
-    """What users saw of the trouble, and what the stack did about it."""
+def print_trouble(console: Console, trouble: Trouble, hops: Sequence[Hop], decided: Mapping[tuple[str, str], int]) -> None:
+    """What users saw of the trouble, what each hop of theirs did during it, and what the stack decided."""
     console.print()
     console.print("What users saw of the trouble", style="bold")
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -60,6 +60,10 @@ def print_trouble(console: Console, trouble: Trouble, decided: Mapping[tuple[str
         table.add_row(name, *(f"{figure:,}" for figure in (outcome.calls, outcome.failures, outcome.bare, outcome.unpriced)), *quantiles)
     console.print(table)
     _print_bookings(console, trouble)
+    console.print()
+    console.print("Latency in milliseconds, from the first trouble to the end", style="bold")
+    console.print(latencies(None, hops))
+    console.print()
     if decided:
         made = ", ".join(f"{role} {reason}: {count:,}" for (role, reason), count in sorted(decided.items()))
         console.print(f"What the stack decided in all: {made}", highlight=False)
@@ -87,15 +91,16 @@ def _print_calls(console: Console, outcome: Outcome) -> None:
         console.print(f"  {code}: {count:,}, the last one: {outcome.last_words[code]}", style="red", markup=False)
 
 
-def latencies(outcome: Outcome, hops: Iterable[Hop]) -> Table:
-    """A row for the whole and one for each hop, in milliseconds."""
+def latencies(outcome: Outcome | None, hops: Iterable[Hop]) -> Table:
+    """A row for the whole, if there is one, and one for each hop, in milliseconds."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("hop", no_wrap=True, header_style="underline")
     for column in ("calls", "errors", "p50", "p95", "p99"):
         table.add_column(column, no_wrap=True, justify="right", header_style="underline")
-    ordered = sorted(outcome.seconds)
-    whole = [_milliseconds(exact(ordered, share)) for share in SHARES] if ordered else ["-"] * len(SHARES)
-    table.add_row("demo calls SearchFlights (whole)", f"{outcome.calls:,}", f"{outcome.failures:,}", *whole, style="bold")
+    if outcome is not None:
+        ordered = sorted(outcome.seconds)
+        whole = [_milliseconds(exact(ordered, share)) for share in SHARES] if ordered else ["-"] * len(SHARES)
+        table.add_row("demo calls SearchFlights (whole)", f"{outcome.calls:,}", f"{outcome.failures:,}", *whole, style="bold")
     for hop in sorted(hops, key=_depth):
         name = f"{hop.process} {'serves' if hop.side == 'served' else 'calls'} {hop.method.rpartition('/')[2]}"
         estimates = [_milliseconds(hop.quantile(share)) for share in SHARES]
