@@ -11,6 +11,8 @@ from bench.suites import Suite
 
 BARE: Final = "towpath bare"
 STACK: Final = "towpath stack"
+ADAPTER: Final = "grpcio on towpath"
+MOUNTED: Final = "FastAPI mounted"
 GRPCIO: Final = "grpcio.aio"
 GRPC_GO: Final = "grpc-go"
 
@@ -70,12 +72,14 @@ PEERS: Final = (
     Peer(name=GRPC_GO, short="grpc-go", module="", stubs="", imports="", http2=True),
     Peer(name=BARE, short="bare", module="towpath_bare", stubs="towpath", imports="towpath", http2=True),
     Peer(name=STACK, short="stack", module="towpath_stack", stubs="towpath", imports="towpath", http2=True),
+    Peer(name=ADAPTER, short="grpcio-adapter", module="grpcio_adapter", stubs="grpcio", imports="", http2=True),
     *(
         Peer(name=f"{name}, {work}", short=f"{short}-{work}", module=module, stubs=stubs, imports="", suite=suite)
         for suite, work in (("SERVER_STREAMING", SERVER_STREAM), ("BIDI_STREAMING", BIDI_STREAM), ("LARGE", LARGE))
         for name, short, module, stubs in ((GRPCIO, "grpcio", "grpcio_streams", "grpcio"), (BARE, "bare", "towpath_streams", "towpath"))
     ),
     Peer(name=f"FastAPI, {JSON}", short=f"fastapi-{JSON}", module="fastapi_get", stubs="", imports="", suite="JSON_GET"),
+    Peer(name=f"{MOUNTED}, {JSON}", short=f"mounted-{JSON}", module="fastapi_mounted", stubs="", imports="", suite="JSON_GET"),
     Peer(name=f"{STACK}, {JSON}", short=f"stack-{JSON}", module="towpath_rest", stubs="towpath", imports="", suite="JSON_GET"),
     Peer(name=f"{BARE}, {TLS}", short=f"bare-{TLS}", module="towpath_tls", stubs="towpath", imports="", suite="TLS"),
 )

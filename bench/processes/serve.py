@@ -17,7 +17,8 @@ def announce(address: str) -> None:
     print(f"ready {address}", flush=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Read standard input until it closes, then end the process: for a thread of its own."""
     while os.read(0, 4096):
         continue
     os._exit(0)  # a thread cannot end the process otherwise, and there is nothing to save
@@ -26,7 +27,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serve until the parent closes our standard input."""
     stack = importlib.import_module(f"bench.stacks.{sys.argv[1]}")
-    threading.Thread(target=_end_with_parent, daemon=True).start()  # blocked in a read: costs the loop nothing
+    threading.Thread(target=end_with_parent, daemon=True).start()  # blocked in a read: costs the loop nothing
     run(stack.serve(announce))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.peers import BARE, BIDI_STREAM, GRPC_GO, GRPCIO, JSON, LARGE, SERVER_STREAM, STACK, TLS
+from bench.peers import ADAPTER, BARE, BIDI_STREAM, GRPC_GO, GRPCIO, JSON, LARGE, MOUNTED, SERVER_STREAM, STACK, TLS
 from bench.reporting.figures import Figures
 
 _KIB: Final = 1024
@@ -72,6 +72,7 @@ def bars(figures: Mapping[str, Figures]) -> list[Bar]:
     bare = figures.get(BARE)
     against_grpcio, against_go = _against(bare, figures.get(GRPCIO)), _against(bare, figures.get(GRPC_GO))
     stack = _against(figures.get(STACK), bare)
+    against_adapter = _against(figures.get(ADAPTER), figures.get(GRPCIO))
     import_seconds = bare.import_seconds if bare else None
     idle = bare.idle_bytes if bare else None
     return [
@@ -84,6 +85,8 @@ def bars(figures: Mapping[str, Figures]) -> list[Bar]:
         Bar(name="bidi streaming messages/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, BIDI_STREAM), bound=8),
         Bar(name="1 MiB echo calls/s / grpcio.aio", measured=_rate(figures, BARE, GRPCIO, LARGE), bound=1),
         Bar(name="REST JSON GET calls/s / FastAPI", measured=_rate(figures, STACK, "FastAPI", JSON), bound=3),
+        Bar(name="FastAPI mounted calls/s / on uvicorn", measured=_rate(figures, MOUNTED, "FastAPI", JSON), bound=1),
+        Bar(name="servicer of grpcio calls/s at 64 / grpcio.aio", measured=against_adapter.throughput, bound=4),
         Bar(name="p99 beside 10,000 open streams / alone", measured=bare.crowded if bare else None, bound=2, at_most=True),
         Bar(name="JSON reading / json_format", measured=bare.transcoder.get("reading") if bare else None, bound=8),
         Bar(name="JSON writing / json_format", measured=bare.transcoder.get("writing") if bare else None, bound=8),

@@ -13,15 +13,18 @@ from bench.measuring.load import Caller
 DISTRIBUTIONS = ("grpcio",)
 
 
-class _Echo(echo_pb2_grpc.EchoServiceServicer):
+class Echo(echo_pb2_grpc.EchoServiceServicer):
+    """The contract's servicer."""
+
     async def Say(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the contract's name
+        """Answer as the contract says."""
         return echo_pb2.SayResponse(id=request.id, n=request.n + 1, text=payload.TEXT)
 
 
 async def serve(announce: Callable[[str], None]) -> None:
     """Listen on a free port, announce it, and serve for ever."""
     server = grpc.aio.server()
-    echo_pb2_grpc.add_EchoServiceServicer_to_server(_Echo(), server)
+    echo_pb2_grpc.add_EchoServiceServicer_to_server(Echo(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     announce(f"127.0.0.1:{port}")
@@ -31,7 +34,12 @@ async def serve(announce: Callable[[str], None]) -> None:
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[Caller]:
     """A channel to `address`."""
-    request = echo_pb2.SayRequest(id=payload.ID, n=payload.N, tags=payload.TAGS)
     async with grpc.aio.insecure_channel(address) as channel:
-        stub = echo_pb2_grpc.EchoServiceStub(channel)
-        yield Caller(lambda: stub.Say(request, timeout=payload.TIMEOUT), lambda answer: payload.verify(answer.id, answer.n, answer.text))
+        yield caller(channel)
+
+
+def caller(channel: Any) -> Caller:
+    """Calls over `channel`, with the timeout that every peer is given."""
+    stub = echo_pb2_grpc.EchoServiceStub(channel)
+    request = echo_pb2.SayRequest(id=payload.ID, n=payload.N, tags=payload.TAGS)
+    return Caller(lambda: stub.Say(request, timeout=payload.TIMEOUT), lambda answer: payload.verify(answer.id, answer.n, answer.text))

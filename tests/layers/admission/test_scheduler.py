@@ -188,6 +188,6 @@ async def test_a_call_that_was_held_does_not_see_the_context_of_the_call_that_en
         held.call = partial(handle, "held", ctx)
         assert put(layer.queue_of(SAY), ctx, held, clock.now()) is None
     await first
-    while len(seen) < 3:
+    while len(seen) < 3:  # noqa: ASYNC110 - a few turns
         await asyncio.sleep(0)
     assert seen == [None, None, None]

@@ -1,0 +1,1 @@
+"""What an application costs on towpath that was written for another server."""
