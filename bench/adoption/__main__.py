@@ -1,8 +1,9 @@
 """`python -m bench.adoption`: what a request costs a mounted application, and a servicer of grpcio's, on towpath and where it comes from.
 
 The figure is the processor's time that the whole server process takes for a request, with the kernel's. Other programs on the machine
-change it far less than they change a throughput. h2load is the client of all, over as many connections; servers take turns. Exit status: 0;
-1 if a server could not be measured; 2 for a wrong argument.
+change it far less than they change a throughput. h2load is the client over HTTP/1.1, and grpc.aio the one over gRPC; servers take turns.
+
+Exit status: 0; 1 if a server could not be measured; 2 for a wrong argument.
 """
 
 import argparse
@@ -19,7 +20,6 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from bench import payload
 from bench.adoption.serve import GRPCIO, NATIVE, PLAIN, TOWPATH, UVICORN
 from bench.peers import PEERS
 from bench.places import BUILD, LOGS
@@ -32,7 +32,6 @@ CASES: Final = {
 }
 """The servers of each application. The first is what the others are compared with."""
 
-_METHOD: Final = "/echo.v1.EchoService/Say"
 _CONNECTIONS: Final = 64
 _STUBS: Final = {TOWPATH: "grpcio", GRPCIO: "grpcio", NATIVE: "towpath"}
 _LIMIT: Final = 120.0
@@ -56,21 +55,10 @@ def _cpu_seconds(pid: int) -> float:
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
-def _message() -> bytes:
-    """The request of `bench.payload` as gRPC frames it, written by hand: the stubs are the servers' alone."""
-    texts = [(1, payload.ID), *((3, tag) for tag in payload.TAGS)]
-    body = b"".join(bytes([number << 3 | 2, len(text)]) + text.encode() for number, text in texts) + bytes([2 << 3, payload.N])
-    return b"\0" + len(body).to_bytes(4, "big") + body
-
-
 def _arguments(application: str, address: str, requests: int, *, vary: bool) -> list[str]:
-    arguments = ["h2load", "-n", str(requests)]
     if application == "grpc":
-        file = BUILD / "say.bin"
-        file.write_bytes(_message())
-        fields = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-        return [*arguments, "-c", "4", "-m", str(_CONNECTIONS // 4), "-d", str(file), *fields, f"http://{address}{_METHOD}"]
-    arguments += ["--h1", "-c", str(_CONNECTIONS)]
+        return [sys.executable, "-m", "bench.adoption.call", address, str(requests)]
+    arguments = ["h2load", "-n", str(requests), "--h1", "-c", str(_CONNECTIONS)]
     if not vary:
         return [*arguments, f"http://{address}/"]
     file = BUILD / "paths.txt"
@@ -81,7 +69,9 @@ def _arguments(application: str, address: str, requests: int, *, vary: bool) -> 
 async def _load(server: Server, application: str, requests: int, *, vary: bool) -> None:
     arguments = _arguments(application, server.address, requests, vary=vary)
     before = _cpu_seconds(server.pid)
-    report = await completed(arguments, environment=python_environment(""), log=LOGS / "h2load.log", limit=_LIMIT, core=cores()[1])
+    report = await completed(
+        arguments, environment=python_environment("grpcio"), log=LOGS / "adoption.client.log", limit=_LIMIT, core=cores()[1]
+    )
     spent = _cpu_seconds(server.pid) - before
     text = report.decode()
     found = re.search(r"status codes: (\d+) 2xx", text)

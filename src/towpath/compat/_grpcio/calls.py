@@ -116,16 +116,21 @@ class _Call:
 class UnaryCall(_Call):
     """A unary call, which begins at once. Await it for the response. Cancelling the task that awaits it cancels it."""
 
-    def __init__(self, begin: Callable[[], Coroutine[Any, Any, Any]], method: str, options: CallOptions) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], method: str, options: CallOptions) -> None:
         super().__init__(method, options)
-        self._task = asyncio.get_running_loop().create_task(begin(), name=method)
+        self._task = asyncio.get_running_loop().create_task(work, name=method)
         self._task.add_done_callback(_seen)
 
     def __await__(self) -> Generator[Any, None, Any]:
+        task = self._task
+        task.remove_done_callback(_seen)  # which the loop would have to call: the caller sees how the call ends
         try:
-            return (yield from self._task)
+            return (yield from task)
         except RpcError as error:
             raise self._raised(error) from error
+        finally:
+            if not task.done():  # the caller is gone, and has not seen it
+                task.add_done_callback(_seen)
 
 
 class StreamCall(_Call):

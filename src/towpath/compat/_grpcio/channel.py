@@ -31,7 +31,7 @@ class GrpcioChannel:
 
         def begin(request: Any, **options: Any) -> UnaryCall:
             chosen = _options(options)
-            return UnaryCall(lambda: call(request, chosen), method, chosen)
+            return UnaryCall(call(request, chosen), method, chosen)
 
         return begin
 
@@ -93,15 +93,13 @@ def _options(given: dict[str, Any]) -> CallOptions:
     """The options of one call. Raises SetupError for what has no place in towpath."""
     if given.get("credentials") is not None:
         raise SetupError("credentials of one call are not sent; put the token into its metadata, and give the towpath channel its TLS")
-    pairs = pairs_of(given.get("metadata"))
-    timeout = given.get("timeout")
-    return CallOptions(
-        timeout=None if timeout is None else max(float(timeout), 0.0),
-        metadata=sent(pairs),
-        reply=Reply(),
-        wait_for_ready=bool(given.get("wait_for_ready")),
-        idempotency_key=value_of(pairs, _KEY),
-    )
+    timeout, metadata, waits = given.get("timeout"), given.get("metadata"), bool(given.get("wait_for_ready"))
+    if timeout is not None:
+        timeout = max(float(timeout), 0.0)
+    if not metadata:
+        return CallOptions(timeout=timeout, reply=Reply(), wait_for_ready=waits)
+    pairs = pairs_of(metadata)
+    return CallOptions(timeout=timeout, metadata=sent(pairs), reply=Reply(), wait_for_ready=waits, idempotency_key=value_of(pairs, _KEY))
 
 
 aio.Channel.register(GrpcioChannel)
