@@ -78,6 +78,17 @@ async def _abort(context: Any, error: RpcError) -> None:
 async def grpcio_streaming(streams: Streams, *, compression: Any = None) -> AsyncIterator[str]:
     """A grpcio.aio server of `streams`; yields its address."""
     server = grpc.aio.server(compression=compression)
+    add_to_grpcio(server, streams)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+
+
+def add_to_grpcio(server: Any, streams: Streams) -> None:
+    """Serve `streams` by handlers of grpcio's on `server`, which is grpc.aio's or takes its place."""
     behind = _Behind(streams)
     handlers = {
         spec.name: getattr(grpc, f"{_SHAPES[spec.name]}_rpc_method_handler")(
@@ -88,9 +99,3 @@ async def grpcio_streaming(streams: Streams, *, compression: Any = None) -> Asyn
         for spec in StreamService.spec.methods
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(StreamService.spec.name, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
