@@ -16,7 +16,7 @@ from tests.layers.admission.late_loop import make_late
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.decisions import reason_of
-from towpath._core.early_rejection import ADMIT, WAIT, Rejection, early_rejection_of
+from towpath._core.early_rejection import WAIT, Rejection, early_rejection_of
 from towpath._core.errors import Code, RpcError
 from towpath._core.propagation.trace import TraceContext
 from towpath._core.server_call import ServerCallInfo
@@ -227,32 +227,6 @@ async def test_a_stream_is_admitted_like_a_call_and_holds_no_place():
     assert handler.begun == [0, 1, 2]
     handler.go.set()
     await asyncio.gather(*streams)
-
-
-async def test_a_stream_that_was_decided_on_as_it_arrived_is_not_decided_on_again():
-    layer, _ = admission(most=1)
-    begun = []
-
-    async def note(request, _ctx):
-        begun.append(request)
-
-    handle = layer.wrap(WATCH, note)
-    early = layer.early_rejection(WATCH)
-    ctx = Context("a/b")
-    ctx.server = ServerCallInfo(clock.now())
-    assert early.on_arrival(ctx, Held()) is ADMIT
-    await handle("admitted", ctx)
-    assert not layer.scheduler.measuring  # which another look at the queue would begin
-    make_late(layer)
-    held, waiting = Held(), Context("a/b")
-    waiting.server = ServerCallInfo(clock.now())
-    layer.queue_of(WATCH).calm = False
-    held.call = lambda: handle("held", waiting)
-    assert early.on_arrival(waiting, held) is WAIT
-    await turns()
-    assert begun == ["admitted", "held"]
-    await handle("admitted, and the loop was late", ctx)
-    assert len(begun) == 3
 
 
 def test_streams_wait_for_their_turn_too():
