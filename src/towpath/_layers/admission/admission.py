@@ -8,9 +8,10 @@ scheduler and its lag.
 While the loop is in time nothing binds: handlers that wait for a database or another service may be as many as there are calls. A bulkhead
 protects a dependency that can do only so much.
 
-Unary calls are decided on as they arrive (`early_rejection`), since most of what a rejection costs later is the task made in vain; streams
-when their handler would begin. A stream is admitted like a call, but does not count as under way: how long it lasts says nothing of how
-long the server takes, and a bound that learns from latencies would learn nonsense. A bulkhead bounds how many streams there are at once.
+Unary calls, and requests to mounted applications, are decided on as they arrive (`early_rejection`), since most of what a rejection costs
+later is the task made in vain; other streams when their handler would begin. A stream is admitted like a call, but does not count as under
+way: how long it lasts says nothing of how long the server takes, and a bound that learns from latencies would learn nonsense. A bulkhead
+bounds how many streams there are at once.
 
 It rejects with RESOURCE_EXHAUSTED and a pushback, before any work, and never only to measure.
 """
