@@ -2,11 +2,11 @@
 
 An overloaded server loses the work that it has done for a call before rejecting it. So the transport asks a layer twice before it runs a
 handler: when the headers of a unary gRPC call have come, and when a unary call of any protocol has arrived whole. A rejection on arrival
-costs a tenth of a rejection by a handler, and a rejection by the headers half of that. About a request to a mounted application it asks when
-the head has arrived.
+costs a tenth of a rejection by a handler, and a rejection by the headers half of that. About a request to a mounted application the
+transport asks when the head has arrived.
 
-The transport does not ask about streams beside these, nor if its server was given no such layer. So the handler that the layer wraps must also work for
-calls without a verdict.
+The transport does not ask about other streams, nor if its server was given no such layer. So the handler that the layer wraps must also
+work for calls without a verdict.
 """
 
 from collections.abc import Sequence
