@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from towpath._core.calls.stream_handler import exchange_handler
+from towpath._core.calls.stream_handler import TakesExchange, exchange_handler
 from towpath._core.context import Context
 from towpath._core.service import MethodKind
 
@@ -50,6 +50,17 @@ class Counting:
         for number in self.next:
             return number
         raise StopAsyncIteration
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MethodKind if kind is not MethodKind.UNARY])
+async def test_a_method_may_take_the_exchange_itself(kind: MethodKind) -> None:
+    async def doubled(exchange: Fake, ctx: Context) -> None:
+        async for request in exchange:
+            await exchange.send(2 * request)
+
+    exchange = Fake([1, 2])
+    await exchange_handler(kind, TakesExchange(doubled))(exchange, CTX)
+    assert exchange.sent == [2, 4]
 
 
 async def test_a_method_may_return_any_async_iterator() -> None:
