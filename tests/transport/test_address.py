@@ -37,6 +37,7 @@ def test_an_ipv6_host_without_brackets_is_ambiguous() -> None:
         Address.parse("::1:80", "here")
 
 
+@pytest.mark.untraced
 @given(st.text(max_size=30))
 def test_any_text_is_an_address_or_an_error(text: str) -> None:
     try:

@@ -25,6 +25,8 @@ from towpath._wire.http2 import frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 from towpath._wire.http2.limits import Limits
 
+pytestmark = pytest.mark.untraced
+
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 LARGE = 250_000
 """Bytes that only a read which fills its buffer brings."""

@@ -28,6 +28,8 @@ from towpath._wire.http1 import Http1Connection
 from towpath._wire.http2 import ServerConnection, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM, PREFACE
 
+pytestmark = pytest.mark.untraced
+
 OF_CONNECTIONS = (Http1Link, Http2Link, Http1Connection, ServerConnection, DialectRoute)
 OF_CALLS = (ServerExchange, ServerCall, Http1Exchange, Http2Exchange, Dialect, MessageReader, ClientExchange)
 
