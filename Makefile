@@ -61,13 +61,13 @@ SHARED = -n $(WORKERS) --dist load --maxschedchunk 1 --max-worker-restart 0
 test: $(DEV) ## Run every test, core, wire and layers covered whole; some of them, in one process, with ARGS="tests/wire -k huffman"
 	@$(PY) -m pytest $(if $(ARGS),$(ARGS),--cov $(SHARED))
 
-# Left out: what starts processes and servers (app, cli, stores, conformance, testing, labs, bench, Skyline), and of wire the long random
-# and differential ones. No coverage is demanded.
+# Left out: what starts processes and servers (app, cli, stores, conformance, testing, labs, bench, Skyline), and of the others the long
+# random and differential ones. No coverage is demanded.
 FAST := tests/contracts tests/core tests/layers tests/telemetry tests/transport tests/wire
-LONG := machine differential plans robustness
+LONG := differential plans
 
 test-fast: $(DEV) ## Those tests that take a minute or two in all, on the way; they are not enough for a change to land
-	@$(PY) -m pytest -q $(SHARED) $(FAST) $(LONG:%=--ignore-glob='*/test_*%*')
+	@$(PY) -m pytest -q $(SHARED) $(FAST) -m 'not untraced' $(LONG:%=--ignore-glob='*/test_*%*')
 
 check: check-format check-lint check-types check-imports check-shape check-generated check-contracts check-docs ## Format, lint, types, imports, shape, generated code, documentation
 
