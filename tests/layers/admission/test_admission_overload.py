@@ -16,6 +16,8 @@ from towpath._core.server_call import ServerCallInfo
 from towpath._layers.admission.admission import Admission
 from towpath._layers.admission.rejections import PRIORITY, QUEUE_DELAY
 
+pytestmark = pytest.mark.untraced
+
 HALF_P99 = 0.0045
 """Of calls at half load in seconds; calls that compute for 1 ms and come at random wait for each other then, too."""
 
