@@ -13,7 +13,7 @@ from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, Metho
 if TYPE_CHECKING:
     from typing_extensions import deprecated  # type checkers know it without an installation
 else:
-    from towpath._core.deprecated import deprecated
+    from towpath._core.calls.deprecated import deprecated
 
 __all__ = [
     "BidiStreamingCall",

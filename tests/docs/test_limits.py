@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from towpath._cli.explained_limits import server_limits
+from towpath._cli.explained.limits import server_limits
 from towpath._core.propagation import fields, trace
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits

@@ -80,7 +80,7 @@ def in_force(settings: "ServiceConfig", environ: Mapping[str, str]) -> Iterator[
 def _of_service(settings: "ServiceConfig", given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Shown]:
     """The settings of `[service]`: those of the process, those of the limits, then the tables that have no default."""
     from towpath._app.settings.own.own_settings import without_password
-    from towpath._cli.explained_limits import server_limits
+    from towpath._cli.explained.limits import server_limits
 
     values: dict[str, Any] = {
         "name": settings.name,
@@ -139,7 +139,7 @@ def _of_targets(settings: "ServiceConfig", file: Mapping[str, Any], environ: Map
 def _defaults(settings: "ServiceConfig", name: str, where: str, written: set[str]) -> Iterator[Shown]:
     """What holds for the target `name` and is not among `written`. If it is no default, one value of the file has decided another: then the
     table is the source."""
-    from towpath._cli.explained_limits import target_limits
+    from towpath._cli.explained.limits import target_limits
 
     for inner, value, usual in target_limits(settings.target(name)):
         key = f"{where}.{inner}"

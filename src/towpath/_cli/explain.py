@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from towpath._app.settings.service_file import ServiceConfig
-    from towpath._cli.explain_table import Explained
+    from towpath._cli.explained.table import Explained
     from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
     from towpath._core.service import MethodSpec
     from towpath._layers.idempotency.store import IdempotencyStore
@@ -76,7 +76,7 @@ def explain(
 
 def _client(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> "Explained":
     from towpath._app.client_stack import client_roles
-    from towpath._cli.explain_table import Explained
+    from towpath._cli.explained.table import Explained
     from towpath._telemetry.metrics import CallMetrics
 
     stack = client_roles(spec, CallMetrics(), settings.methods)
@@ -87,14 +87,14 @@ def _server(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig", store: "IdempotencyStore | None"
 ) -> "Explained":
     from towpath._app.server_stack import server_roles
-    from towpath._cli.explain_table import Explained
+    from towpath._cli.explained.table import Explained
 
     stack = server_roles(spec, methods, settings, store)
     return Explained(method=spec.full_name, side="server", stack=stack, rows=_server_values(spec, methods, settings))
 
 
 def _client_values(spec: "MethodSpec[Any, Any]", settings: "ServiceConfig") -> list[tuple[str, str, str]]:
-    from towpath._cli.explained_limits import target_settings
+    from towpath._cli.explained.limits import target_settings
     from towpath._contracts.policy import resolve
 
     policy = resolve(spec, settings.methods)
@@ -144,7 +144,7 @@ def _server_values(
     spec: "MethodSpec[Any, Any]", methods: "Sequence[MethodSpec[Any, Any]]", settings: "ServiceConfig"
 ) -> list[tuple[str, str, str]]:
     from towpath._app.settings.server.messages import by_full_name, entry_for
-    from towpath._cli.explained_limits import server_limits
+    from towpath._cli.explained.limits import server_limits
     from towpath._contracts.policy import DEFAULT, resolve
 
     # As in gRPC, a service file's entry for a method is for clients: a server takes the values that a call brings.

@@ -182,9 +182,6 @@ class Listening(asyncio.AbstractServer):
         """The loop that the server runs in."""
         return asyncio.get_running_loop()
 
-    async def start_serving(self) -> None:
-        """Does nothing: the network knows of it since it was made."""
-
     async def wait_closed(self) -> None:
         """Returns at once."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from towpath._app.reloading import needs_restart
-from towpath._cli.explained_limits import server_limits
+from towpath._cli.explained.limits import server_limits
 from towpath._core.errors import SetupError
 from towpath.settings import CorsOptions, ServiceConfig, load
 

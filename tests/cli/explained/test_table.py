@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from towpath._cli.explain_table import Explained
+from towpath._cli.explained.table import Explained
 from towpath._cli.main import main
 
 
