@@ -1,6 +1,7 @@
 """What the code imports that `towpath gen` makes. Code written by hand finds the same names in `towpath`, as far as it needs them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, Requests, ServerStreamingCall
 from towpath._core.calls.sync_calls import SyncBidiStreamingCall, SyncBinder, SyncClientStreamingCall, SyncServerStreamingCall
@@ -11,9 +12,14 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, MethodSpec, Service, ServiceSpec
 
 if TYPE_CHECKING:
-    from typing_extensions import deprecated  # type checkers know it without an installation
+    from typing_extensions import deprecated  # type checkers know it without an installation, and look for this very one
 else:
-    from towpath._core.calls.deprecated import deprecated
+
+    def deprecated(_message: str, /) -> Callable[[Any], Any]:
+        """The mark of deprecated clients and methods (PEP 702). It does nothing at run time: `warnings.deprecated` would put a function of
+        its own around each call, and the log tells of the first call anyway (`towpath._layers.deprecation`)."""
+        return lambda marked: marked
+
 
 __all__ = [
     "BidiStreamingCall",

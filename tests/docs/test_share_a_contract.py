@@ -96,7 +96,8 @@ def serving(python: Path, script: Path, **variables: str) -> Iterator[str]:
 
 def installed(python: Path, wheel: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python), "install", "--no-index", "--no-deps"]
-    run(wheel.parent, *pip, "--find-links", str(wheel.parent), INSTALL[0].removeprefix("pip install "))
+    assert [f"pip install {wheel.name.partition('-')[0].replace('_', '-')}"] == INSTALL
+    run(wheel.parent, *pip, str(wheel))
 
 
 @pytest.mark.timeout(1800)
