@@ -1,7 +1,6 @@
 """What the code imports that `towpath gen` makes. Code written by hand finds the same names in `towpath`, as far as it needs them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from towpath._core.calls.asynchronous import BidiStreamingCall, Binder, ClientStreamingCall, Requests, ServerStreamingCall
 from towpath._core.calls.sync_calls import SyncBidiStreamingCall, SyncBinder, SyncClientStreamingCall, SyncServerStreamingCall
@@ -12,14 +11,9 @@ from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Idempotency, IdempotencyKey, MethodKind, MethodSpec, Service, ServiceSpec
 
 if TYPE_CHECKING:
-    from typing_extensions import deprecated  # type checkers know it without an installation, and look for this very one
+    from typing_extensions import deprecated  # type checkers know it without an installation
 else:
-
-    def deprecated(_message: str, /) -> Callable[[Any], Any]:
-        """The mark of deprecated clients and methods (PEP 702). It does nothing at run time: `warnings.deprecated` would put a function of
-        its own around each call, and the log tells of the first call anyway (`towpath._layers.deprecation`)."""
-        return lambda marked: marked
-
+    from towpath._core.calls.deprecated import deprecated
 
 __all__ = [
     "BidiStreamingCall",
