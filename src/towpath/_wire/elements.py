@@ -79,7 +79,7 @@ def count_elements(message_type: type[Message], raw: bytes, limit: int) -> None:
     try:
         enough = has_more(raw, shape_of(cast("Descriptor", message_type.DESCRIPTOR)), most, keys)
     except IndexError:
-        raise RpcError(Code.INTERNAL, f"this is no {message_type.DESCRIPTOR.full_name}: it ends within a field") from None
+        raise ends_within_field(message_type) from None
     if enough:
         raise too_many_elements(most, raw, limit)
     if steps(keys) > MOST_STEPS:
@@ -118,6 +118,11 @@ def too_many_elements(most: int, raw: bytes, limit: int) -> RpcError:
         f"a message has more than {most} messages and entries of maps within it (one of many fields counts as several), "
         f"which is what the message limit of {limit} bytes allows; {remedy}, or raise the limit",
     )
+
+
+def ends_within_field(message_type: type[Message]) -> RpcError:
+    """What a message ends in that is cut off."""
+    return RpcError(Code.INTERNAL, f"this is no {message_type.DESCRIPTOR.full_name}: it ends within a field")
 
 
 def crowded_keys() -> RpcError:

@@ -24,7 +24,7 @@ from towpath._transport.server.routes import GrpcUnaryRoute
 from towpath._transport.server.unfinished_stream import LingeringLink, linger
 from towpath._wire import metadata, propagation
 from towpath._wire.codec import PROTO
-from towpath._wire.elements import UNCHECKED, needs_count
+from towpath._wire.elements import UNCHECKED
 from towpath._wire.grpc import framing, status
 from towpath._wire.grpc.dialect import HEAD, HEADS
 from towpath._wire.grpc.framing import PREFIX_SIZE, pack_prefix
@@ -245,7 +245,7 @@ class ServerCall(PartialStream):
                     return None
                 limit = self._route.message_limit
                 message = framing.unfolded(self._flag, message, limit, self._route.negotiation.request)
-                if len(message) > UNCHECKED and needs_count(method_route.request, message, limit):
+                if len(message) > UNCHECKED and PROTO.is_costly(message, method_route.request, limit):
                     self._link.calls[self] = None
                     self.task = self._link.create_task(self._read_and_run(method_route, message), name=method_route.name)
                     return None
