@@ -67,7 +67,8 @@ def has_many_fields(message_type: type[Message], raw: bytes) -> bool:
 
 
 def read_in_slices(message_type: type[Message], raw: bytes, size: int = _SLICE) -> Message:
-    """The message, read in slices of about `size` bytes. Raises DecodeError for what is none, and IndexError for what ends within a field."""
+    """The message, read in slices of about `size` bytes. Raises DecodeError for what is none, and IndexError for what ends within a
+    field."""
     message = message_type()
     for part in _slices(raw, 0, len(raw), message_type.DESCRIPTOR, size):
         message.MergeFromString(part)
