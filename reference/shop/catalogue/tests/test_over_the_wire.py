@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from shop_layers import token_of
 from towpath import App, CallOptions, Code, RpcError, connect
 from towpath.settings import OwnSettings, ServiceConfig
 
@@ -20,6 +21,7 @@ from catalogue.v1.catalogue_pb2 import GetProductRequest, ListProductsRequest
 from catalogue.v1.catalogue_towpath import CatalogueServiceClient
 
 POSTGRES = os.environ.get("SHOP_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+KEY = "for tests alone"
 PATIENT = CallOptions(timeout=60)
 """Long, so that a busy machine fails no test."""
 
@@ -47,7 +49,7 @@ async def serving(folder: Path) -> AsyncGenerator[tuple[App, CatalogueServiceCli
     """The service, a client of it, and the name of its database."""
     database = f"catalogue_{uuid4().hex}"
     await on_the_server(f"CREATE DATABASE {database}")
-    own = OwnSettings({"database": POSTGRES.rpartition("/")[0] + f"/{database}", "key": "for tests alone", "pictures": str(folder)})
+    own = OwnSettings({"database": POSTGRES.rpartition("/")[0] + f"/{database}", "key": KEY, "pictures": str(folder)})
     try:
         async with App(ServiceConfig(own=own)) as app:
             await app.setup(once, serves=False)
@@ -79,6 +81,18 @@ def test_a_product_that_is_not_there_is_named(tmp_path: Path) -> None:
             assert caught.value.code is Code.NOT_FOUND
 
     asyncio.run(use())
+
+
+def test_an_upload_without_a_piece_is_refused(tmp_path: Path) -> None:
+    async def use() -> None:
+        async with serving(tmp_path) as (_, client, _):
+            staff = PATIENT.replace(metadata=[("authorization", f"Bearer {token_of('staff', KEY)}")])
+            with pytest.raises(RpcError, match="there is no product ''") as caught:
+                await client.upload_picture([], staff).response()
+            assert caught.value.code is Code.NOT_FOUND
+
+    asyncio.run(use())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_service_is_ready_while_its_database_is_there(tmp_path: Path) -> None:
