@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from programs import Shop
 
 PAGE = Path(__file__).parents[3] / "docs" / "tutorial" / "a-shop.md"
