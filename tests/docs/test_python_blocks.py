@@ -96,7 +96,7 @@ async def test_a_service_is_put_together_and_tested_as_the_page_says(names: dict
     async with await served(App(config), names["main"]) as app, connect(app.address) as channel:
         answer = await names["FaresServiceClient"](channel).get_fare(names["Request"](), CallOptions(timeout=PATIENCE))
     assert answer.fare.currency == "USD"
-    await run(TESTED, names)
+    await run(TESTED.replace("get_fare(request)", f"get_fare(request, CallOptions(timeout={PATIENCE}))"), names)
     await names["test_a_fare_is_found"]()
 
 
@@ -114,8 +114,9 @@ async def test_a_script_calls_without_asyncio() -> None:
     async with App() as app:
         app.add(Airports())
         await app.start("127.0.0.1", 0)
-        space: dict[str, Any] = {}
-        await asyncio.to_thread(exec, SCRIPT.replace("airports:8080", app.address), space)
+        space: dict[str, Any] = {"CallOptions": CallOptions}
+        patient = SCRIPT.replace('"airports/SFO")', f'"airports/SFO"), CallOptions(timeout={PATIENCE})')
+        await asyncio.to_thread(exec, patient.replace("airports:8080", app.address), space)
         await asyncio.to_thread(space["channel"].close)
     assert space["airport"].airport.name == "airports/SFO"
 
@@ -156,7 +157,7 @@ async def test_a_caller_gives_a_key(names: dict[str, Any]) -> None:
                 "request": names["Request"](),
                 "order": SimpleNamespace(id="order-7"),
             }
-            await run(KEY, names)
+            await run(KEY.replace("CallOptions(", f"CallOptions(timeout={PATIENCE}, "), names)
     assert keys == ["order-7"]
 
 
