@@ -10,7 +10,7 @@ from tools.reference.settings import settings
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "defaults.md").read_text()
 
-NO_CHOICE = frozenset({("[service]", "name"), ("[targets.NAME]", "subset_client"), ("[[calls]]", "times")})
+NO_CHOICE = frozenset({("[service]", "name"), ("[targets.NAME]", "subset_client"), ("[[calls]]", "times"), ("[services.NAME]", "listen")})
 """Defaults that are the first number or a placeholder: nobody chose them among others."""
 
 NO_DEFAULT = frozenset({"none", "required", "`false`", "what its class says"})

@@ -20,6 +20,7 @@ from towpath._app.settings import attempts, fallback, quotas_and_bulkheads, resi
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
+from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
 from towpath._contracts.policy import MethodConfig
 from towpath._core.policies import FallbackPolicy, HedgingPolicy, RetryPolicy
@@ -50,6 +51,17 @@ the tables as a file, with what belongs together. [Why each default](../explanat
 [variables](variables.md) has the environment.
 
 A duration is a text of seconds such as `"0.5s"`. A size is a number of bytes, or a text such as `"32MiB"`.
+"""
+
+
+SYSTEM: Final = tuple(
+    f"[{field.encode_name}]" if get_origin(field.type) is not dict else f"[{field.encode_name}.NAME]"
+    for field in msgspec.structs.fields(system_file._File)
+)
+"""The tables of the system file, in its order."""
+
+SYSTEM_INTRO: Final = """\
+The tables below are those of the [system file](../howto/add-a-service.md), `system.toml`, which `towpath up`, `dev` and `check` read.
 """
 
 
@@ -96,6 +108,7 @@ SOURCES: Final[Mapping[type, Source]] = {
     attempts.RetrySettings: Source({"retryableStatusCodes": Named("retryable_codes")}, (RetryPolicy,)),
     attempts.HedgingSettings: Source({"nonFatalStatusCodes": Named("non_fatal_codes")}, (HedgingPolicy,)),
     fallback.FallbackSettings: Source({}, (FallbackPolicy,)),
+    system_file._System: Source({}, (system_file.SystemFile,)),
     quotas_and_bulkheads.QuotaTable: Source({}, (Quota, Rate)),
     quotas_and_bulkheads.BulkheadTable: Source({}, (Compartment,)),
 }
@@ -120,12 +133,14 @@ def settings_page(library: griffe.Module, missing: list[str]) -> str:
     parts = [INTRO]
     for name in dict.fromkeys(setting.table for setting in found):
         rows = [(f"`{one.key}`", one.values, one.default, one.meaning) for one in found if one.table == name]
+        if name == SYSTEM[0]:
+            parts.append(SYSTEM_INTRO)
         parts.append(f"## `{name}`\n\n{table(('key', 'values', 'default', 'what it does'), rows)}")
     return "\n".join(parts)
 
 
 def settings(library: griffe.Module, missing: list[str]) -> Iterator[Setting]:
-    """Every key, table by table."""
+    """Every key, table by table: those of the service file, then those of the system file."""
     for field in msgspec.structs.fields(service_file._File):
         if field.encode_name == "settings":
             yield Setting(
@@ -137,6 +152,8 @@ def settings(library: griffe.Module, missing: list[str]) -> Iterator[Setting]:
             )
         else:
             yield from _tables_of(field.encode_name, field.type, library, missing)
+    for field in msgspec.structs.fields(system_file._File):
+        yield from _tables_of(field.encode_name, field.type, library, missing)
 
 
 def _tables_of(where: str, kind: Any, library: griffe.Module, missing: list[str]) -> Iterator[Setting]:

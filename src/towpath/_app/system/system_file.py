@@ -43,17 +43,26 @@ _OWN_VARIABLES: Final = frozenset({"TOWPATH_LISTEN", "TOWPATH_LISTEN_FD", "TOWPA
 
 class _System(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
+    """The name of the system, in messages."""
     grace: str | None = None
+    """How long a service may take to stop before it is killed."""
     ready_timeout: str | None = None
+    """How long a service may take to become ready."""
 
 
 class _Service(msgspec.Struct, frozen=True, kw_only=True):
     module: str
+    """What is run, as `python -m MODULE`."""
     path: str | None = None
+    """The folder from which Python imports first, relative to the system file."""
     config: str | None = None
+    """The service file of the service, relative to the system file."""
     listen: str = "127.0.0.1:0"
+    """Where it listens; the port 0 stands for a free one."""
     calls: tuple[str, ...] = ()
+    """The services of this file that it calls. It is told their addresses."""
     env: dict[str, str] = {}
+    """Further environment variables of it."""
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,9 +98,9 @@ class SystemFile:
 
     path: Path
     name: str
-    grace: float
+    grace: float = DEFAULT_GRACE
     """Seconds that a service may take to stop before it is killed."""
-    ready_timeout: float
+    ready_timeout: float = DEFAULT_READY_TIMEOUT
     """Seconds that a service may take to become ready."""
     services: Mapping[str, ServiceEntry]
     """The services by name, in the order of the file."""
