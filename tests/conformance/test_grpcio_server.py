@@ -170,7 +170,7 @@ async def test_the_largest_answer_passes_and_one_byte_more_keeps_the_connection(
         assert answer.ByteSize() == DEFAULT_MESSAGE_LIMIT
         error = await failure(channel, "say", request_of_size(DEFAULT_MESSAGE_LIMIT + 1))
         assert error.code is Code.RESOURCE_EXHAUSTED
-        assert "4194305 bytes is larger than the limit of 4194304" in error.message
+        assert "a message is larger than the limit of 4194304 bytes" in error.message
         await client.say(pb.SayRequest(), PATIENT)
     assert len(echo.peers) == 1
 

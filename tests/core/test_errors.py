@@ -4,7 +4,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from towpath._core.errors import Code, RpcError, SetupError, first_cause, only_rpc_errors
+from towpath._core.errors import Code, RpcError, SetupError, first_cause, only_rpc_errors, over_limit
 from towpath._core.metadata import EMPTY, Metadata
 
 
@@ -77,3 +77,11 @@ def test_a_bug_in_a_group_is_found_at_any_depth() -> None:
     assert not only_rpc_errors(nested(bug, 5000))
     assert only_rpc_errors(BaseExceptionGroup("", [CancelledError(), missing]))
     assert not only_rpc_errors(BaseExceptionGroup("", [CancelledError()]))
+
+
+def test_what_is_over_a_limit_has_its_figures_beside_a_text_that_stays_the_same() -> None:
+    small, large = over_limit("it is too large", size=11, limit=10), over_limit("it is too large", size=12, limit=10)
+    assert small.code is Code.RESOURCE_EXHAUSTED
+    assert small.message == large.message
+    (told,) = large.details
+    assert (told.domain, told.reason, told.metadata) == ("towpath", "OVER_LIMIT", {"size": "12", "limit": "10"})

@@ -77,9 +77,9 @@ def test_a_message_unfolds_to_a_multiple_of_its_bytes_and_to_a_sixteenth_of_the_
     error = fault(bomb, limit)
     assert error.code is Code.RESOURCE_EXHAUSTED
     allowed = len(bomb) * MAX_RATIO
-    assert error.message == (
-        f"a message of {len(bomb)} bytes unfolds to more than {allowed} bytes; send it without compression, or raise the message limit"
-    )
+    assert error.message == "a message unfolds to more than its size allows; send it without compression, or raise the message limit"
+    (told,) = error.details
+    assert told.metadata == {"size": str(len(bomb)), "allowed": str(allowed), "limit": str(limit)}
     free = GZIP.decompress(gzip.compress(bytes(limit // 16)), limit)
     assert free == bytes(limit // 16)
     assert isinstance(free, Unfolded)

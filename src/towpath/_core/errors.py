@@ -155,6 +155,17 @@ def deadline_exceeded(method: str) -> RpcError:
     return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
 
 
+def over_limit(message: str, **figures: int) -> RpcError:
+    """RESOURCE_EXHAUSTED for what is larger than a limit. `message` is the same text for each call, so that logs can be grouped by it; the
+    `figures` are the metadata of an ErrorInfo with the reason OVER_LIMIT."""
+    from google.rpc.error_details_pb2 import ErrorInfo  # noqa: PLC0415 # only an error needs it; 2 ms to import
+
+    from towpath._core.decisions import DOMAIN  # noqa: PLC0415 # it imports this module
+
+    metadata = {name: str(figure) for name, figure in figures.items()}
+    return RpcError(Code.RESOURCE_EXHAUSTED, message, [ErrorInfo(reason="OVER_LIMIT", domain=DOMAIN, metadata=metadata)])
+
+
 def not_a_message(request: object, method: str, expected: type | None = None) -> TypeError:
     """The error of a call of `method` whose request is no message, such as a dict."""
     name = "a message" if expected is None else expected.__name__

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from towpath._core.disclosure.printable import shortened
-from towpath._core.errors import Code, RpcError, SetupError
+from towpath._core.errors import Code, RpcError, SetupError, over_limit
 from towpath._wire.http.fields import Field
 
 IDENTITY: Final = b"identity"
@@ -125,9 +125,11 @@ class _Zlib(Compression):
 def _unfolds_too_far(size: int, allowed: int, limit: int) -> RpcError:
     if allowed == limit:
         return RpcError(Code.RESOURCE_EXHAUSTED, f"a message is, once decompressed, larger than the limit of {limit} bytes")
-    return RpcError(
-        Code.RESOURCE_EXHAUSTED,
-        f"a message of {size} bytes unfolds to more than {allowed} bytes; send it without compression, or raise the message limit",
+    return over_limit(
+        "a message unfolds to more than its size allows; send it without compression, or raise the message limit",
+        size=size,
+        allowed=allowed,
+        limit=limit,
     )
 
 

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import over_limit
 from towpath._core.metadata import EMPTY, FALLBACK, OWNED, OWNED_PREFIXES, Metadata, Pairs, Value
 from towpath._wire.hpack import literal
 from towpath._wire.http.fields import Field
@@ -37,7 +37,7 @@ def encoded_fields(metadata: Metadata | Pairs) -> list[Field]:
     for name, value in fields:
         size += len(name) + len(value)
     if size > _MOST:
-        raise RpcError(Code.RESOURCE_EXHAUSTED, f"{size} bytes of metadata, over the limit of {_MOST} bytes; send them as a message")
+        raise over_limit(f"the metadata are larger than the limit of {_MOST} bytes; send them as a message", size=size, limit=_MOST)
     return fields
 
 

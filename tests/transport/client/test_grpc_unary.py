@@ -130,7 +130,7 @@ async def test_an_answer_that_is_not_grpc_says_what_it_is(end: bool) -> None:
         (b"\2" + MESSAGE[1:], OK, Code.INTERNAL, "compressed flag is 2"),
         (message_frame(b"", GZIP), OK, Code.INTERNAL, "grpc-encoding names no compression"),
         (message_frame(b"\xff\xff"), OK, Code.INTERNAL, "the answer is not a echo.v1.SayResponse"),
-        (message_frame(bytes(1001)), OK, Code.RESOURCE_EXHAUSTED, "1001 bytes is larger than the limit of 1000"),
+        (message_frame(bytes(1001)), OK, Code.RESOURCE_EXHAUSTED, "larger than the limit of 1000"),
         (MESSAGE, ((b"x", b"1"),), Code.UNKNOWN, "without a grpc-status"),
         (MESSAGE, ((b"grpc-status", b"99"),), Code.UNKNOWN, "unknown grpc-status"),
         (MESSAGE, ((b"grpc-status", b"10"), (b"grpc-message", b"half done")), Code.ABORTED, "half done"),

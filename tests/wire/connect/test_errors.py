@@ -22,7 +22,7 @@ def test_details_over_64_kib_are_left_out_and_the_text_says_so(body: Writer, tex
         told = json.loads(body(RpcError(Code.INTERNAL, message, [ErrorInfo(reason="r" * 10_000_000)] * 2)))
         assert "details" not in told
         assert told[text].startswith(message[:1])
-        assert told[text].endswith(" (details of 20000010 bytes are left out, over the limit of 65536)")
+        assert told[text].endswith(" (the details are left out, since they are over the limit of 65536 bytes)")
         assert len(told[text]) <= 16 * 1024
 
 

@@ -68,7 +68,7 @@ def test_an_answer_that_is_not_grpc_says_what_it_is(status: bytes, head: list[tu
 def test_a_message_that_is_too_large_is_refused() -> None:
     answer = GrpcResponseReader(1000)
     answer.head(b"200", HEAD)
-    with pytest.raises(RpcError, match="1001 bytes is larger than the limit of 1000"):
+    with pytest.raises(RpcError, match="larger than the limit of 1000"):
         answer.feed(pack_prefix(0, 1001))
 
 

@@ -104,7 +104,9 @@ def test_a_message_as_large_as_the_limit_is_taken() -> None:
 
 def test_one_byte_more_is_refused_before_it_has_come() -> None:
     error = fault(prefixed(0, bytes(LIMIT + 1))[:PREFIX_SIZE])
-    assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, "a message of 1001 bytes is larger than the limit of 1000 bytes")
+    assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, "a message is larger than the limit of 1000 bytes")
+    (told,) = error.details
+    assert (told.reason, told.metadata) == ("OVER_LIMIT", {"size": "1001", "limit": "1000"})
 
 
 def test_the_limit_holds_for_the_second_message_too() -> None:

@@ -71,7 +71,7 @@ def test_messages_and_end_come_back_wherever_the_body_is_cut(messages: list[tupl
         ((ending(OK), frame(b"")), Code.INTERNAL, "goes on behind its end"),
         ((ending(OK) + ending(OK),), Code.INTERNAL, "goes on behind its end"),
         ((ending(OK), b"\0"), Code.INTERNAL, "ended within a message"),
-        ((pack_prefix(0, 1001),), Code.RESOURCE_EXHAUSTED, "1001 bytes is larger than the limit of 1000"),
+        ((pack_prefix(0, 1001),), Code.RESOURCE_EXHAUSTED, "larger than the limit of 1000"),
         ((frame(b"abc", GZIP),), Code.INTERNAL, "names no compression"),
         ((ending(GZIP.compress(OK), 0x81),), Code.INTERNAL, "names no compression"),
         ((pack_prefix(4, 0),), Code.INTERNAL, "compressed flag is 4"),

@@ -54,7 +54,7 @@ def test_a_piece_has_no_more_than_a_message_needs() -> None:
 @pytest.mark.parametrize("body", [b"x" * 11, b"x" * 11 + b"\n", b"{}\n" + b"x" * 11 + b"\n"])
 def test_a_line_over_the_limit_is_refused(body: bytes) -> None:
     reader = LineReader(10)
-    with pytest.raises(RpcError, match="a message of 11 bytes is larger than the limit of 10 bytes") as caught:
+    with pytest.raises(RpcError, match="a message is larger than the limit of 10 bytes") as caught:
         read(reader, [body], greedy=True)
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
 
@@ -63,7 +63,7 @@ def test_a_line_that_never_ends_is_refused_once_it_is_too_long() -> None:
     reader = LineReader(5000)
     for _ in range(5):
         reader.feed(b"x" * 1000)
-    with pytest.raises(RpcError, match="6000 bytes"):
+    with pytest.raises(RpcError, match="larger than the limit of 5000 bytes"):
         reader.feed(b"x" * 1000)
 
 

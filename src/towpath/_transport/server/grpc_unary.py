@@ -15,7 +15,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.early_rejection import ADMIT, WAIT, Rejection
-from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause
+from towpath._core.errors import Code, RpcError, deadline_exceeded, first_cause, over_limit
 from towpath._core.metadata import EMPTY, Metadata, Pairs
 from towpath._transport.server.call import Handling, cap_deadline, expired, not_one_message
 from towpath._transport.server.method_route import LARGE, MethodRoute, grpc_fields
@@ -319,7 +319,7 @@ class ServerCall(PartialStream):
         trailers = metadata.encode(reply.trailers) if reply is not None else b""
         size, room = max(len(head), len(trailers)), room_for_trailers(connection)
         if size > room:  # the call fails by them in any case: the client could not say why
-            raise RpcError(Code.RESOURCE_EXHAUSTED, f"the call has succeeded, with metadata of {size} bytes; its caller takes {room}")
+            raise over_limit("the call has succeeded, with more metadata than its caller takes", size=size, limit=room)
         self._over = True
         connection.send_whole(
             self,

@@ -63,7 +63,7 @@ def bounded(error: RpcError) -> tuple[str, Sequence[Message]]:
     size = sum(detail.ByteSize() for detail in error.details)
     if size <= _LARGEST_DETAILS:
         return message, error.details
-    note = f" (details of {size} bytes are left out, over the limit of {_LARGEST_DETAILS})"
+    note = f" (the details are left out, since they are over the limit of {_LARGEST_DETAILS} bytes)"
     return message[: _LONGEST_MESSAGE - len(note)] + note, ()
 
 

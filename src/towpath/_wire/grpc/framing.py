@@ -7,7 +7,7 @@ than one limit's worth of a message.
 import struct
 from typing import ClassVar, Final
 
-from towpath._core.errors import Code, RpcError
+from towpath._core.errors import Code, RpcError, over_limit
 from towpath._wire.compression import GRPC_FIELDS, Compression, EncodingFields
 from towpath._wire.pieces import SMALL, Pieces, keep_small
 
@@ -130,7 +130,7 @@ def unfolded(flag: int, message: bytes, limit: int, compression: Compression | N
 
 def too_large(size: int, limit: int) -> RpcError:
     """What a message of `size` bytes ends in."""
-    return RpcError(Code.RESOURCE_EXHAUSTED, f"a message of {size} bytes is larger than the limit of {limit} bytes")
+    return over_limit(f"a message is larger than the limit of {limit} bytes", size=size, limit=limit)
 
 
 def ended_within_message(body: str, code: Code = Code.INTERNAL) -> RpcError:

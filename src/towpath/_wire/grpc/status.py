@@ -63,7 +63,7 @@ def encode(error: RpcError) -> list[Field]:
                 packed.Pack(detail)
         raw = status.SerializeToString()
         if len(raw) > _LARGEST_DETAILS:
-            note = b" (details of %d bytes are left out, over the limit of %d)" % (len(raw), _LARGEST_DETAILS)
+            note = b" (the details are left out, since they are over the limit of %d bytes)" % _LARGEST_DETAILS
     message = _cut(message, _LONGEST_MESSAGE - len(note)) + note
     fields = [(b"grpc-status", b"%d" % Code(error.code))]
     if message:
@@ -85,7 +85,7 @@ def fitting(fields: Sequence[Field], room: int) -> Sequence[Field]:
         return fields
     found = dict(fields)
     code = found.get(b"grpc-status", b"0")
-    note = b" (trailers of %d bytes, over the %d that the caller takes, are left out)" % (size, room)
+    note = b" (the trailers are left out, since they are over what the caller takes)"
     if code == b"0":
         code, found[b"grpc-message"] = b"%d" % Code.RESOURCE_EXHAUSTED, b"the call has succeeded"
     least = [(b"grpc-status", code), (b"grpc-message", note)]

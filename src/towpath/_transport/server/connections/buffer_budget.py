@@ -230,7 +230,7 @@ class BufferBudget:
     def _charge(self, link: Keeper, size: int, excess: int) -> int:
         """Have `link`, for which `size` bytes are kept, pay for `excess` bytes and some more. Returns how many it has paid."""
         self._signal(Decision("", ROLE, BUFFERS_FULL, False, None, True))
-        reason = f"the server keeps too many bytes, {size} of them for this connection"
+        reason = "the server keeps too many bytes for this connection"
         if link.held * 2 > size:
             self._overdrawn.add(link)
             link.overdrawn(reason)
