@@ -4,6 +4,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from towpath._core.decisions import DOMAIN
 from towpath._core.errors import Code, RpcError, SetupError, first_cause, only_rpc_errors, over_limit
 from towpath._core.metadata import EMPTY, Metadata
 
@@ -84,4 +85,4 @@ def test_what_is_over_a_limit_has_its_figures_beside_a_text_that_stays_the_same(
     assert small.code is Code.RESOURCE_EXHAUSTED
     assert small.message == large.message
     (told,) = large.details
-    assert (told.domain, told.reason, told.metadata) == ("towpath", "OVER_LIMIT", {"size": "12", "limit": "10"})
+    assert (told.domain, told.reason, told.metadata) == (DOMAIN, "OVER_LIMIT", {"size": "12", "limit": "10"})

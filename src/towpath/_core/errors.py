@@ -160,10 +160,8 @@ def over_limit(message: str, **figures: int) -> RpcError:
     `figures` are the metadata of an ErrorInfo with the reason OVER_LIMIT."""
     from google.rpc.error_details_pb2 import ErrorInfo  # noqa: PLC0415 # only an error needs it; 2 ms to import
 
-    from towpath._core.decisions import DOMAIN  # noqa: PLC0415 # it imports this module
-
     metadata = {name: str(figure) for name, figure in figures.items()}
-    return RpcError(Code.RESOURCE_EXHAUSTED, message, [ErrorInfo(reason="OVER_LIMIT", domain=DOMAIN, metadata=metadata)])
+    return RpcError(Code.RESOURCE_EXHAUSTED, message, [ErrorInfo(reason="OVER_LIMIT", domain="towpath", metadata=metadata)])
 
 
 def not_a_message(request: object, method: str, expected: type | None = None) -> TypeError:
