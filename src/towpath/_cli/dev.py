@@ -46,9 +46,6 @@ def dev(
     json
         The same as --log json: each line an object with service and message, and time, level and logger if the service logged it.
     """
-    # Each command loads only what it needs.
-    from towpath._cli.listen_option import places
-
     log = "json" if json else log
     try:
         system = _system(file, module).listening(places(listen), "--listen")
@@ -97,3 +94,16 @@ def emitter(names: list[str], log: Log) -> "Emit":
 
     as_json = log == "json" or (log == "auto" and not sys.stdout.isatty())
     return json_lines(sys.stdout) if as_json else prefixed(names, sys.stdout)
+
+
+def places(given: tuple[str, ...]) -> dict[str, str]:
+    """The addresses of `--listen`, by service, as `towpath up` takes them too. Raises SetupError for a text without a name."""
+    from towpath._core.errors import SetupError
+
+    places: dict[str, str] = {}
+    for text in given:
+        name, equals, address = text.partition("=")
+        if not equals:
+            raise SetupError(f"--listen: {text!r} names no service; write NAME=HOST:PORT")
+        places[name] = address
+    return places

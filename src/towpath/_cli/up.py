@@ -41,7 +41,7 @@ def up(
         The same as --log json: each line an object with service and message, and time, level and logger if the service logged it.
     """
     # Each command loads only what it needs.
-    from towpath._cli.listen_option import places
+    from towpath._cli.dev import places
     from towpath._core.errors import SetupError
 
     log = "json" if json else log
