@@ -15,6 +15,7 @@ from towpath._wire.hpack import literal
 from towpath._wire.http2 import ErrorCode, frames
 from towpath._wire.http2.frames import END_HEADERS, END_STREAM
 
+EAGER: Any = getattr(asyncio, "eager_task_factory", None)
 MIB = 1024 * 1024
 GET_ADMIN = b"".join(
     literal(name, value) for name, value in ((b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/admin"), (b":authority", b"x"))
@@ -139,7 +140,10 @@ async def test_an_application_that_never_looks_ends_at_its_next_pieces(caplog: p
     assert not [record for record in caplog.records if record.name == "towpath.server"]
 
 
-async def test_a_request_that_outlives_its_client_is_waited_for_at_the_end() -> None:
+@pytest.mark.parametrize("eager", [False, pytest.param(True, marks=pytest.mark.skipif(EAGER is None, reason="Python 3.12 has them first"))])
+async def test_a_request_that_outlives_its_client_is_waited_for_at_the_end(eager: bool) -> None:
+    if eager:  # such a task begins before its call knows it
+        asyncio.get_running_loop().set_task_factory(EAGER)
     reads, waits, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     done: list[str] = []
 

@@ -320,7 +320,7 @@ def handler_of(mount: Mount) -> Handler:
 
     async def handle(call: Exchange, _: Context) -> None:
         request: Any = call  # nobody makes another one for this handler
-        task = request.task
+        task = request.task or asyncio.current_task()  # one that is eager begins before the call knows it
         running.add(task)
         try:
             await app(request.scope(), request.receive, request.send)
