@@ -13,8 +13,8 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
+from time import clock_gettime
 from typing import Final
 
 from rich.console import Console
@@ -50,9 +50,8 @@ class Server:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What all threads of a process have used, with the kernel's part."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+    """What all threads of a process have used, with the kernel's part, and those that have ended."""
+    return clock_gettime(~pid << 3 | 2)  # the clock that clock_getcpuclockid(3) gives, which Python does not have
 
 
 def _arguments(application: str, address: str, requests: int, *, vary: bool) -> list[str]:
