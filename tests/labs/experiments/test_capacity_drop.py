@@ -5,6 +5,13 @@ import pytest
 from labs.experiments import capacity_drop as lab
 
 
+@pytest.fixture(autouse=True)
+def _in_half_the_time(monkeypatch):
+    monkeypatch.setattr(lab, "CHANGE", 5)
+    monkeypatch.setattr(lab, "BACK", 11)
+    monkeypatch.setattr(lab, "UNTIL", 17)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_after_a_step_a_server_is_at_its_peak_within_a_second(seed):
     outcome = lab.step(seed, "on")
