@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -21,6 +22,29 @@ _STATUS: Final = 64
 """The sum of this and gRPC's code is the exit status of a failed call, as in grpcurl. So it differs from the statuses of other errors."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    """How the connection is secured."""
+
+    tls: Annotated[bool, Parameter(negative="")] = False
+    """Speak TLS, and trust the system's authorities. Implied by --ca, --cert and --key."""
+    ca: Annotated[Path | None, Parameter(negative="")] = None
+    """Trust these certification authorities (PEM) instead."""
+    cert: Annotated[Path | None, Parameter(negative="")] = None
+    """Show this certificate (PEM)."""
+    key: Annotated[Path | None, Parameter(negative="")] = None
+    """The key of the certificate (PEM)."""
+    insecure: Annotated[bool, Parameter(negative="")] = False
+    """Speak plaintext although the target is not on this machine."""
+
+    def channel(self, target: str) -> "Channel":
+        """A channel to `target`. Raises SetupError for what cannot be used."""
+        from towpath._transport import Channel, ClientTls
+
+        secured = ClientTls(ca=self.ca, certificate=self.cert, key=self.key) if self.tls or self.ca or self.cert or self.key else None
+        return Channel(target, tls=secured, insecure=self.insecure)
+
+
 def call(
     target: str,
     method: str = "",
@@ -29,11 +53,7 @@ def call(
     *,
     header: Annotated[tuple[str, ...], Parameter(name=("--header", "-H"), negative="")] = (),
     timeout: Annotated[str, Parameter(negative="")] = "10s",
-    tls: Annotated[bool, Parameter(negative="")] = False,
-    ca: Annotated[Path | None, Parameter(negative="")] = None,
-    cert: Annotated[Path | None, Parameter(negative="")] = None,
-    key: Annotated[Path | None, Parameter(negative="")] = None,
-    insecure: Annotated[bool, Parameter(negative="")] = False,
+    security: Annotated[Security | None, Parameter(name="*")] = None,
     wait: Annotated[bool, Parameter(negative="")] = False,
     json_defaults: Annotated[Literal["omit", "print"] | None, Parameter(negative="")] = None,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False,
@@ -58,16 +78,6 @@ def call(
         idempotency-key may be given too, once each.
     timeout
         How long the call may take, such as 0.5s or 60s; 0s for no end.
-    tls
-        Speak TLS, and trust the system's authorities. Implied by --ca, --cert and --key.
-    ca
-        Trust these certification authorities (PEM) instead.
-    cert
-        Show this certificate (PEM).
-    key
-        The key of the certificate (PEM).
-    insecure
-        Speak plaintext although the target is not on this machine.
     wait
         Wait until a server is there, as long as --timeout lets the call take.
     json_defaults
@@ -79,11 +89,9 @@ def call(
         and for each time of --verbose what and ms.
     """
     from towpath._core.errors import RpcError
-    from towpath._transport import Channel, ClientTls
 
     options, form = _options_of(timeout, header).replace(wait_for_ready=wait), Form(json_defaults, as_json=json)
-    secured = ClientTls(ca=ca, certificate=cert, key=key) if tls or ca or cert or key else None
-    channel = Channel(target, tls=secured, insecure=insecure)
+    channel = (security or Security()).channel(target)
     try:
         return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose, as_json=json), form))
     except RpcError as error:
