@@ -78,6 +78,8 @@ def call(
         idempotency-key may be given too, once each.
     timeout
         How long the call may take, such as 0.5s or 60s; 0s for no end.
+    security
+        How the connection is secured.
     wait
         Wait until a server is there, as long as --timeout lets the call take.
     json_defaults
