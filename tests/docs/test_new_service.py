@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from tests.scaffold.projects import git, make
-from tests.scaffold.test_from_a_clone import FROM_A_CLONE
+from tests.scaffold.test_project_from_a_clone import FROM_A_CLONE
 from towpath._cli.main import main
 from towpath._scaffold.answers import checked
 from towpath._scaffold.template import read_template

@@ -1,9 +1,13 @@
 """`towpath add`: extends what `towpath new` made."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._scaffold.additions import Addition
 
 What = Literal["method", "client", "store", "service"]
 Streams = Literal["none", "requests", "responses", "both"]
@@ -67,15 +71,17 @@ def add(
         added = additions.add_store(folder, name, address=address)
     else:
         added = additions.add_service(folder, name, port=port, template=template)
-    if json:
-        import json as writer
+    _tell(added, as_json=json)
+    return 0
 
-        print(writer.dumps({"written": [str(path) for path in added.written], "next": added.following}))
-        return 0
+
+def _tell(added: "Addition", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"written": [str(path) for path in added.written], "next": added.following}))
+        return
     for path in added.written:
         print(f"wrote {path}")
     print(f"next: {added.following}")
-    return 0
 
 
 def _refuse_others(what: What, given: dict[str, object]) -> None:

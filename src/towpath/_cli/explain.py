@@ -156,7 +156,7 @@ def _server_values(
     queue = f"half the callers' time in a queue, {admission.queue.target * 1000:g} ms in an overload"
     return [
         ("timeout", f"the call's; {_seconds(policy.timeout.value)} if it brings none", policy.timeout.source),
-        ("criticality", "the call's; CRITICAL if it brings none", DEFAULT),
+        ("criticality", f"the call's; {spec.default_criticality.name} if it brings none", policy.criticality.source),
         ("admission", f"{settings.admission}; {limit}; {queue}", DEFAULT if settings.admission == "on" else "service.admission"),
         *_shares(spec, methods, settings),
         *server_limits(settings, entry_for(spec, settings.messages)),

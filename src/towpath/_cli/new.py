@@ -1,5 +1,6 @@
 """`towpath new`: a service, or a system of several, from towpath's template or from one of the team's own."""
 
+import json
 import shlex
 import signal
 import sys
@@ -7,9 +8,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from towpath._scaffold.project import Made
 
 
 def new(
@@ -66,17 +70,19 @@ def new(
     with _ended_in_order():
         made = make_system(answers, services or (), into, template=template) if system else make_service(answers, into, template=template)
     if json:
-        import json as writer
-
-        members = {one: made.folder / one for one in services or ()} if system else {name: made.folder}
-        listed = [{"name": one, "folder": str(at), "port": port + index} for index, (one, at) in enumerate(members.items())]
-        told = {"folder": str(made.folder), "files": made.files, "repository": made.repository, "services": listed}
-        print(writer.dumps({**told, "next": [command for command, _ in _next(made.folder, system=system)]}))
+        _tell_as_json(made, [name] if not system else services or [], port, system=system)
         return 0
     print(f"made {made.folder}, {made.files} files{', a git repository of its own' if made.repository else ''}\n")
     for command, comment in _next(made.folder, system=system):
         print(f"  {command:<13} # {comment}" if comment else f"  {command}")
     return 0
+
+
+def _tell_as_json(made: "Made", services: list[str], port: int, *, system: bool) -> None:
+    places = {name: made.folder / name if system else made.folder for name in services}
+    listed = [{"name": name, "folder": str(place), "port": port + index} for index, (name, place) in enumerate(places.items())]
+    told = {"folder": str(made.folder), "files": made.files, "repository": made.repository, "services": listed}
+    print(json.dumps({**told, "next": [command for command, _ in _next(made.folder, system=system)]}))
 
 
 def _next(folder: Path, *, system: bool) -> list[tuple[str, str]]:

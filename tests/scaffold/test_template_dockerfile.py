@@ -12,7 +12,7 @@ import pytest
 from tests.ports import free_port
 from tests.scaffold.dockerfile import build, ignored
 from tests.scaffold.projects import make
-from tests.scaffold.test_from_a_clone import needs_ensurepip
+from tests.scaffold.test_project_from_a_clone import needs_ensurepip
 from towpath._scaffold.answers import checked
 from towpath._scaffold.project import make_service
 
