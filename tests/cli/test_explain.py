@@ -89,7 +89,7 @@ def test_the_servers_side(capsys):
         ["echo.v1.EchoService/Sleep, server side"],
         ["stack", "context -> metrics -> deadline -> admission -> idempotency -> handler"],
         ["timeout", "the call's; 1.5 s if it brings none", "contract option"],
-        ["criticality", "the call's; CRITICAL if it brings none", "default"],
+        ["criticality", "the call's; SHEDDABLE if it brings none", "contract option"],
         [
             "admission",
             "on; 20 calls at first while the loop is late, then what serves best; half the callers' time in a queue, 5 ms in an overload",
