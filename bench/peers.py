@@ -11,7 +11,7 @@ from bench.suites import Suite
 
 BARE: Final = "towpath bare"
 STACK: Final = "towpath stack"
-ADAPTER: Final = "grpcio on towpath"
+ADAPTER: Final = "grpcio adapter"
 MOUNTED: Final = "FastAPI mounted"
 GRPCIO: Final = "grpcio.aio"
 GRPC_GO: Final = "grpc-go"
