@@ -109,7 +109,7 @@ def test_three_versions_with_the_edits_of_a_project(shop, templates):
 
     edit(shop / "docs/runbook.md", "Look at its logs.", "Call Ada.")
     edit(shop / "README.md", "See docs/runbook.md.", "See docs/runbook.md, and call Ada.")
-    edit(shop / "src/shop/settings.py", "a word such as Hello", "a word such as Hello or Hi")
+    edit(shop / "src/shop/settings.py", "from one installation to the next.", "from one installation to the next, such as Hello or Hi.")
     commit(shop)
     third = upgrade(shop, template=templates[2])
     assert told(third) == {"Makefile": "merged", "README.md": "conflict", "docs/runbook.md": "kept", "src/shop/settings.py": "merged"}
