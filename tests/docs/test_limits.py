@@ -19,7 +19,7 @@ from towpath.settings import load
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "limits.md").read_text()
 ROWS = dict(re.findall(r"^\| (.+?) \| (.+?) \|", PAGE, re.MULTILINE))
 
-NO_LIMITS = frozenset({"compression", "cors", "openapi", "reflection", "trust"})
+NO_LIMITS = frozenset({"compression", "cors", "json_defaults", "openapi", "reflection", "trust"})
 """What `towpath explain` lists beside the limits."""
 
 FIXED: dict[str, tuple[ModuleType, str]] = {

@@ -23,6 +23,9 @@ PAGE = (ROOT / "docs" / "howto" / "share-a-contract.md").read_text()
 MAKE, INSTALL, GENERATE = (
     [line.removeprefix("$ ") for line in block.splitlines()] for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 )
+FILES = dict(re.findall(r"`([\w./]+\.\w+)`[^`]*```(?:proto|python)\n(.*?)```", PAGE, re.DOTALL))
+"""The page's files, by their path."""
+
 SLOWLY = 600.0
 """Seconds for a command in a new environment, where Python compiles all that it imports, beside other tests."""
 
@@ -46,11 +49,10 @@ run(main)
 """
 
 
-def written(folder: Path, place: str, kind: str) -> None:
+def written(folder: Path, place: str) -> None:
     """Write the page's file `place` into `folder`."""
-    (text,) = re.findall(rf"`{re.escape(place)}`[^`]*```{kind}\n(.*?)```", PAGE, re.DOTALL)
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
-    (folder / place).write_text(text, "utf-8")
+    (folder / place).write_text(FILES[place], "utf-8")
 
 
 def run(folder: Path, *command: str) -> str:
@@ -103,7 +105,7 @@ def installed(python: Path, wheel: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_the_page_is_followed_from_one_repository_to_a_call_in_another(tmp_path, environment):
     ours, theirs = tmp_path / "catalogue", tmp_path / "checkout"
-    written(ours, "proto/catalog/v1/catalog.proto", "proto")
+    written(ours, "proto/catalog/v1/catalog.proto")
     git(ours, "init", "--quiet")
     git(ours, "add", "--all")
     git(ours, "commit", "--quiet", "--message", "The catalogue")
@@ -122,8 +124,8 @@ def test_the_page_is_followed_from_one_repository_to_a_call_in_another(tmp_path,
     assert {needed.partition(">")[0].partition("<")[0] for needed in about.get_all("Requires-Dist", [])} == {"protobuf", "towpath"}
 
     installed(environment, wheel)
-    for place, kind in (("show.py", "python"), ("proto/checkout/v1/checkout.proto", "proto"), ("src/serve.py", "python")):
-        written(theirs, place, kind)
+    for place in ("show.py", "proto/checkout/v1/checkout.proto", "src/serve.py"):
+        written(theirs, place)
     (command,) = GENERATE
     assert "src/checkout/v1/checkout_towpath.py" in run(theirs, str(environment), "-m", *shlex.split(command))
     catalog = tmp_path / "catalog.py"

@@ -12,6 +12,8 @@ from towpath._cli.main import main
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial" / "a-shop.md").read_text()
 QUOTES = re.findall(r"```(?:python|proto|toml|js)\n(?:#|//) (\S+)\n(.*?)```", PAGE, re.DOTALL)
+MAKING, *CALLING = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+"""The commands that make the services, and those that `reference/shop/tests/test_tutorial.py` runs, which takes them from the page as here."""
 
 
 @pytest.mark.parametrize(("name", "quote"), QUOTES, ids=[name for name, _ in QUOTES])
@@ -25,9 +27,7 @@ def test_it_shows_nothing_else() -> None:
 
 def test_its_services_are_made_by_its_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path
-    commands = re.search(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    assert commands
-    for command in commands[1].replace("$ ", "").splitlines():
+    for command in MAKING.replace("$ ", "").splitlines():
         program, *arguments = shlex.split(command)
         monkeypatch.chdir(folder)
         if program == "cd":
