@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial" / "a-shop.md").read_text()
 QUOTES = re.findall(r"```(?:python|proto|toml|js)\n(?:#|//) (\S+)\n(.*?)```", PAGE, re.DOTALL)
 MAKING, *CALLING = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-"""The commands that make the services, and those that `reference/shop/tests/test_tutorial.py` runs, which takes them from the page as here."""
+"""The commands that make the services, and those that `reference/shop/tests/test_tutorial.py` takes from the page, too, and runs."""
 
 
 @pytest.mark.parametrize(("name", "quote"), QUOTES, ids=[name for name, _ in QUOTES])
