@@ -75,7 +75,7 @@ async def test_the_place_of_a_call_whose_head_cannot_be_written_is_the_next_ones
         await turn_until(lambda: channel.pool.waiting == 3)
         echo.release.set()
         for failing in (bad, streamed):
-            with pytest.raises(RpcError, match="bytes of metadata") as caught:
+            with pytest.raises(RpcError, match="metadata are larger") as caught:
                 await failing
             assert caught.value.code is Code.RESOURCE_EXHAUSTED
         assert (await good).n == 2
