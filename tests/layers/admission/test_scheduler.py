@@ -183,10 +183,13 @@ async def test_a_call_that_was_held_does_not_see_the_context_of_the_call_that_en
     first = asyncio.create_task(handle("first", Context("a/b")))
     await asyncio.sleep(0)
     waiting = [Held(), Held()]
-    for held in waiting:
+    for number, held in enumerate(waiting):
         ctx = Context("a/b")
         held.call = partial(handle, "held", ctx)
-        assert put(layer.queue_of(SAY), ctx, held, clock.now()) is None
+        if number:
+            assert layer.early_rejection(SAY).on_arrival(ctx, held) is WAIT
+        else:
+            assert put(layer.queue_of(SAY), ctx, held, clock.now()) is None
     await first
     while len(seen) < 3:  # noqa: ASYNC110 - a few turns
         await asyncio.sleep(0)

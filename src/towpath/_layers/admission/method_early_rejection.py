@@ -5,6 +5,7 @@ rejected by its headers.
 """
 
 from collections.abc import Sequence
+from contextvars import copy_context
 
 from towpath._core import clock
 from towpath._core.clock import TimeSource
@@ -59,6 +60,8 @@ class MethodEarlyRejection(EarlyRejection):
             scheduler.admitted += 1
             server_call.admitted = True
             return ADMIT
+        if scheduler.context is None:
+            scheduler.context = copy_context()
         reason = queue.put(ctx, server_call, call, server_call.arrived)
         if reason is None:
             return WAIT

@@ -8,7 +8,7 @@ for `SLICE` wait in a queue of ours, which can be measured, bounded and served i
 
 import asyncio
 import logging
-from contextvars import copy_context
+from contextvars import Context
 from math import inf
 from typing import Final, Protocol
 
@@ -52,7 +52,6 @@ class Scheduler:
     """The turns of one server's loop, which `get_loop` gives and whose time is `time`'s."""
 
     __slots__ = (
-        "_context",
         "_get_loop",
         "_in_time_until",
         "_task",
@@ -61,6 +60,7 @@ class Scheduler:
         "_unchecked",
         "admitted",
         "batch",
+        "context",
         "queues",
         "quota",
         "until",
@@ -69,7 +69,6 @@ class Scheduler:
     def __init__(self, *, time: TimeSource = clock, get_loop: GetLoop = asyncio.get_running_loop) -> None:
         self._time = time
         self._get_loop = get_loop
-        self._context = copy_context()
         self._task: asyncio.Task[None] | None = None
         self._turn_began = 0.0
         self._in_time_until = -inf
@@ -84,6 +83,8 @@ class Scheduler:
         """Calls that fit in a slice."""
         self.queues: dict[CallQueue, None] = {}
         """The queues that are not empty."""
+        self.context: Context | None = None
+        """The context in which calls arrive, once one of them had to wait."""
 
     @property
     def measuring(self) -> bool:
@@ -121,7 +122,8 @@ class Scheduler:
 
     def _plan_turn(self) -> None:
         # Whoever wakes is another call, whose context variables are not to be seen by those that begin here.
-        self._task = asyncio.Task(self._run_turn(), loop=self._get_loop(), name="towpath turn", context=self._context.copy())
+        context = None if self.context is None else self.context.copy()
+        self._task = asyncio.Task(self._run_turn(), loop=self._get_loop(), name="towpath turn", context=context)
 
     def _end_turn(self) -> None:
         self._measure(self._time.now())
