@@ -93,6 +93,18 @@ def test_a_tunnel_is_refused_whatever_it_offers() -> None:
     assert (server.requests, server.over) == ([], "CONNECT is not served here")
 
 
+NO_HOST = b"GET /h HTTP/1.1\r\n\r\n"
+TUNNEL = b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"
+CROWDED = b"GET /i HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 200 + b"\r\n"
+
+
+@pytest.mark.parametrize("requests", [(GET, NO_HOST), (GET, TUNNEL), (GET, CROWDED), (NO_HOST,), (GET, GET, TUNNEL)])
+def test_a_fault_is_told_as_it_is_without_an_offer(requests: tuple[bytes, ...]) -> None:
+    told = served(b"".join(requests), [])[1:3]
+    assert served(b"".join(offering(request, JDK) for request in requests), [])[1:3] == told
+    assert served(offering(requests[0], JDK) + b"".join(requests[1:]), [])[1:3] == told
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([GET, POST, CHUNKED, OLD, EMPTY, CLOSING, FAULTY]), st.sampled_from((b"", *OFFERS))), max_size=5),
     st.lists(st.integers(0, 2000), max_size=8),

@@ -91,11 +91,14 @@ class Http1Connection(Intake):
 
     def _take(self, data: memoryview | bytes) -> None:
         self._unparsed += len(data)
+        behind = 0
         try:
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
-                self._decline(data, offer)
+                behind = offer.args[0]
+            if behind:  # outside the handler, in which the offer would take the place of a fault as the context of what comes next
+                self._decline(data[behind:])
             if self._unparsed > self._limits.max_head:
                 raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
         except Fault as fault:
@@ -165,8 +168,7 @@ class Http1Connection(Intake):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._target = b""
-        self._fields = []
+        self._target, self._fields = b"", []
         self._in_head = self._opened = True
         self._left -= 1
         self._after_small = False
@@ -186,13 +188,12 @@ class Http1Connection(Intake):
         """The head has come whole."""
         if self._unparsed > self._limits.max_head and not self._limits.has_room_for(self._target, self._fields):
             raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
-        self._in_head = False
-        self._unparsed = 0
+        self._in_head, self._unparsed = False, 0
         version, method = self._parser.get_http_version(), self._parser.get_method()
         if method == b"CONNECT":
             raise Fault(501, "CONNECT is not served here")
         if self._parser.should_upgrade():
-            self._has_body = False  # llhttp ends the message here; `_parse` begins it anew
+            self._has_body = False  # llhttp ends the message here; `_decline` begins it anew
             return
         head, has_body = self._known.section(method, self._target, version, tuple(self._fields))
         old, last = version != "1.1", not self._parser.should_keep_alive()
@@ -214,24 +215,23 @@ class Http1Connection(Intake):
 
     def on_message_complete(self) -> None:
         """The request has ended."""
-        self._in_head = True
-        self._opened = False
-        self._unparsed = 0
+        self._in_head, self._opened, self._unparsed = True, False, 0
         if self._has_body:  # without a body, the head was the end
             self._in_turn(self._ended)
 
-    def _decline(self, rest: memoryview | bytes, offer: httptools.HttpParserUpgrade | None) -> None:
+    def _decline(self, rest: memoryview | bytes) -> None:
         # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the head
         # without the offer, then the bytes behind it: the request's body, and further requests.
-        while offer is not None:
+        while True:
             head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
-            rest, offer = rest[offer.args[0] :], None
             self._parser = httptools.HttpRequestParser(self)
             self._parser.feed_data(head)
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as another:
-                offer = another
+                rest = rest[another.args[0] :]
+            else:
+                return
 
     # Requests, one at a time.
 
