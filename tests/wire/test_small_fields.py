@@ -103,6 +103,23 @@ def test_many_small_fields_are_costly(name: str) -> None:
         assert caught.value.code is Code.INTERNAL
 
 
+@pytest.mark.parametrize("levels", [99, 100, 101, 3000])
+def test_messages_that_are_nested_too_deeply_are_refused_as_by_protobuf(levels: int) -> None:
+    raw = delimited(36, bytes(LEAST * 2))
+    for _ in range(levels):
+        raw = delimited(17, raw)
+    try:
+        whole = Everything.FromString(raw)
+    except DecodeError:
+        with pytest.raises(RpcError, match=r"the request is not a everything\.v1\.Everything: ") as caught:
+            PROTO.decode(raw + delimited(36, b"") * LEAST, Everything, LIMIT)
+        assert caught.value.code is Code.INTERNAL
+        with pytest.raises(DecodeError):
+            read_in_slices(Everything, raw)
+    else:
+        assert read_in_slices(Everything, raw) == whole
+
+
 @pytest.mark.parametrize("name", FEW)
 def test_few_fields_are_not_costly_however_large_they_are(name: str) -> None:
     assert not has_many_fields(Everything, FEW[name])

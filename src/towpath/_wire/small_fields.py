@@ -21,6 +21,9 @@ LEAST: Final = 4 * _SLICE
 _FEW: Final = 2 * 1024
 """Fields that are read soon enough, and counted in a millisecond."""
 
+_DEEPEST: Final = 100
+"""How deep messages within messages are cut, which is how deep upb reads them. It says so of those that are deeper."""
+
 _LONGEST_VARINT: Final = 10
 _VARINT, _EIGHT_BYTES, _LENGTH, _GROUP, _GROUP_END, _FOUR_BYTES = range(6)
 _FIXED: Final = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
@@ -75,7 +78,7 @@ def read_in_slices(message_type: type[Message], raw: bytes, size: int = _SLICE) 
     return message
 
 
-def _slices(raw: bytes, at: int, end: int, descriptor: Any, size: int) -> Iterator[bytes]:
+def _slices(raw: bytes, at: int, end: int, descriptor: Any, size: int, level: int = 0) -> Iterator[bytes]:
     start, depth = at, 0
     while at < end:
         field_start = at
@@ -92,8 +95,8 @@ def _slices(raw: bytes, at: int, end: int, descriptor: Any, size: int) -> Iterat
             inner: Iterator[bytes] | None = None
             if _is_packed(field):
                 inner = _numbers(raw, at - content, at, size)
-            elif _is_one_message(field):
-                inner = _slices(raw, at - content, at, field.message_type, size)
+            elif level < _DEEPEST and _is_one_message(field):
+                inner = _slices(raw, at - content, at, field.message_type, size, level + 1)
             if inner is not None:
                 if field_start > start:
                     yield raw[start:field_start]
