@@ -146,3 +146,16 @@ def test_a_field_within_an_absent_message_is_not_set() -> None:
     assert not deprecation.is_set(FieldDescriptorProto(), weak)
     assert not deprecation.is_set(FieldDescriptorProto(options=FieldOptions(packed=True)), weak)
     assert deprecation.is_set(FieldDescriptorProto(options=FieldOptions(weak=False)), weak)
+
+
+async def test_a_request_of_a_wrong_type_is_refused_as_without_the_layer() -> None:
+    old = FieldDescriptorProto(name="old", number=1, type=FieldDescriptorProto.TYPE_STRING, label=FieldDescriptorProto.LABEL_OPTIONAL)
+    old.options.deprecated = True
+    service = made("dict_request", old)
+    wrong: Any = {"old": "a"}
+    async with App(ServiceConfig()) as app:
+        app.add(service())
+        await app.start("127.0.0.1", 0)
+        async with connect(app.address) as channel:
+            with pytest.raises(TypeError, match="dict"):
+                await channel.bind(service.spec.methods[1])(wrong, CallOptions(timeout=PATIENCE))

@@ -38,11 +38,12 @@ class Deprecation:
         fields = [path for path in fields if (self._side, path[-1].full_name) not in _said]
         if not calls and not fields:
             return following
+        kind = method.request
 
         def handle(request: Any, ctx: Context) -> Coroutine[Any, Any, Any]:
             if calls:
                 self._tell(calls.pop(), ctx)
-            for path in fields:
+            for path in fields if isinstance(request, kind) else ():  # else the transport says what it is
                 if is_set(request, path):
                     fields.remove(path)
                     self._tell(path[-1].full_name, ctx, is_field=True)
