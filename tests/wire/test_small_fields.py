@@ -125,8 +125,7 @@ def test_few_fields_are_not_costly_however_large_they_are(name: str) -> None:
     assert not has_many_fields(Everything, FEW[name])
 
 
-def test_no_slice_is_much_larger_than_it_should_be() -> None:
-    """So that other threads run in between."""
+def sizes_of_slices(*messages: bytes) -> list[int]:
     sizes: list[int] = []
 
     class Message:
@@ -135,8 +134,30 @@ def test_no_slice_is_much_larger_than_it_should_be() -> None:
         def MergeFromString(self, part: bytes) -> None:  # noqa: N802 # protobuf's name
             sizes.append(len(part))
 
-    for raw in MANY.values():
+    for raw in messages:
         noted: Any = Message  # as much of a message as is used
         read_in_slices(noted, raw)
+    return sizes
+
+
+def test_no_slice_is_much_larger_than_it_should_be() -> None:
+    """So that other threads run in between."""
+    sizes = sizes_of_slices(*MANY.values())
     assert max(sizes) < 66_000
     assert sum(sizes) > sum(map(len, MANY.values()))
+
+
+def test_what_would_take_long_to_cut_is_read_in_one_piece() -> None:
+    """As many groups take Python a hundred times as long as upb."""
+    raw = (tagged(2001, 3) + tagged(2001, 4)) * 250_000
+    assert max(sizes_of_slices(raw)) > len(raw) * 3 // 4
+    assert PROTO.decode(raw, Everything, LIMIT) == Everything.FromString(raw)
+    with pytest.raises(RpcError, match="the request is not a everything"):
+        PROTO.decode(raw + tagged(2001, 3), Everything, LIMIT)
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 127, 128, 129, 300])
+def test_fields_of_any_size_are_read_as_by_protobuf(size: int) -> None:
+    string, group = delimited(36, b"a" * size), tagged(2001, 3) + delimited(7, bytes(size)) + tagged(2001, 4)
+    raw = (string + varint(2000 << 3, 3) + varint(300, 4) + group + tagged(10, 1) + bytes(8) + tagged(9, 5) + b"\n\n\n\n") * 2000
+    assert read_in_slices(Everything, raw, 1000) == Everything.FromString(raw)

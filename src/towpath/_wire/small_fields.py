@@ -4,8 +4,12 @@ upb reads a field of 64 KiB as fast as one of a byte. So how long a message take
 of them take some 150 ms (measured), in which no other thread runs. But a message may be read in slices that follow from each other, as if
 each were a message that is merged into the one before. A packed field may be cut into several, and a message within one, unless it is one
 of several, into several that are merged. A repeated message and an entry of a map are never cut.
+
+Where a slice may end is found by one regular expression for each slice: to go from field to field in Python took 30 times as long as upb
+takes to read them all, 1 to 2 s for 4 MiB.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,6 +24,10 @@ LEAST: Final = 4 * _SLICE
 
 _FEW: Final = 2 * 1024
 """Fields that are read soon enough, and counted in a millisecond."""
+
+_MOST_STEPS: Final = 32 * 1024
+"""Fields that are gone through one by one, in some 30 ms. There are as many in a message that is not made to be read slowly only if they
+are so large that it takes little to read them. What is behind them is read in one piece."""
 
 _DEEPEST: Final = 100
 """How deep messages within messages are cut, which is how deep upb reads them. It says so of those that are deeper."""
@@ -73,41 +81,60 @@ def read_in_slices(message_type: type[Message], raw: bytes, size: int = _SLICE) 
     """The message, read in slices of about `size` bytes. Raises DecodeError for what is none, and IndexError for what ends within a
     field."""
     message = message_type()
-    for part in _slices(raw, 0, len(raw), message_type.DESCRIPTOR, size):
+    for part in _Cutter(raw, size).slices(0, len(raw), message_type.DESCRIPTOR, 0):
         message.MergeFromString(part)
     return message
 
 
-def _slices(raw: bytes, at: int, end: int, descriptor: Any, size: int, level: int = 0) -> Iterator[bytes]:
-    start, depth = at, 0
-    while at < end:
-        field_start = at
-        tag, at = _varint(raw, at)
-        wire = tag & 7
-        depth += (wire == _GROUP) - (wire == _GROUP_END)
-        content, at = _content(raw, at, tag)
-        if at > end:
-            raise IndexError(at)
-        if depth:
-            continue
-        if content > size:
-            field = descriptor.fields_by_number.get(tag >> 3)
-            inner: Iterator[bytes] | None = None
-            if _is_packed(field):
-                inner = _numbers(raw, at - content, at, size)
-            elif level < _DEEPEST and _is_one_message(field):
-                inner = _slices(raw, at - content, at, field.message_type, size, level + 1)
+class _Cutter:
+    """Cuts the message `raw` into slices of about `size` bytes."""
+
+    def __init__(self, raw: bytes, size: int) -> None:
+        self._raw = raw
+        self._size = size
+        self._steps = _MOST_STEPS
+
+    def slices(self, at: int, end: int, descriptor: Any, level: int) -> Iterator[bytes]:
+        """The slices of the message from `at` to `end`, which is within `level` others."""
+        raw, size = self._raw, self._size
+        start, depth = at, 0
+        while at < end:
+            at = _after_small_fields(raw, at, min(end, (at if depth else start) + size))
+            if at == end:
+                break
+            self._steps -= 1
+            if self._steps < 0:
+                at = end
+                break
+            field_start = at
+            tag, at = _varint(raw, at)
+            wire = tag & 7
+            depth += (wire == _GROUP) - (wire == _GROUP_END)
+            content, at = _content(raw, at, tag)
+            if at > end:
+                raise IndexError(at)
+            if depth:
+                continue
+            inner = self._within(at - content, at, descriptor.fields_by_number.get(tag >> 3), level) if content > size else None
             if inner is not None:
                 if field_start > start:
                     yield raw[start:field_start]
                 for part in inner:
                     yield _as_varint(tag) + _as_varint(len(part)) + part
                 start = at
-        if at - start >= size:
+            if at - start >= size:
+                yield raw[start:at]
+                start = at
+        if at > start:
             yield raw[start:at]
-            start = at
-    if at > start:
-        yield raw[start:at]
+
+    def _within(self, at: int, end: int, field: Any, level: int) -> Iterator[bytes] | None:
+        """The slices of a field's content; None if it is not to be cut."""
+        if _is_packed(field):
+            return _numbers(self._raw, at, end, self._size)
+        if level < _DEEPEST and _is_one_message(field):
+            return self.slices(at, end, field.message_type, level + 1)
+        return None
 
 
 def _numbers(raw: bytes, at: int, end: int, size: int) -> Iterator[bytes]:
@@ -117,6 +144,34 @@ def _numbers(raw: bytes, at: int, end: int, size: int) -> Iterator[bytes]:
             stop += 1
         yield raw[at:stop]
         at = stop
+
+
+def _small_fields() -> re.Pattern[bytes]:
+    """Whole fields, one behind the other, whose contents have less than 128 bytes. Groups are none of them."""
+
+    def tag(wire: int) -> bytes:
+        short, long = (b"".join(b"\\x%02x" % (number | more) for number in range(wire, 0x80, 8)) for more in (0, 0x80))
+        return b"(?:[%b]|[%b]%b)" % (short, long, number(_LONGEST_VARINT - 1))
+
+    def number(most: int) -> bytes:
+        return b"[\\x80-\\xff]{0,%d}+[\\x00-\\x7f]" % (most - 1)
+
+    lengths = b"|".join(b"\\x%02x.{%d}" % (size, size) for size in range(0x80))
+    fields = (
+        tag(_VARINT) + number(_LONGEST_VARINT),
+        tag(_LENGTH) + b"(?:%b)" % lengths,
+        *(tag(wire) + b".{%d}" % size for wire, size in _FIXED.items()),
+    )
+    return re.compile(b"(?:%b)*+" % b"|".join(fields), re.DOTALL)
+
+
+_SMALL_FIELDS: Final = _small_fields()
+
+
+def _after_small_fields(raw: bytes, at: int, end: int) -> int:
+    """Where the first field begins behind `at` that is not small, or does not end before `end`."""
+    found: Any = _SMALL_FIELDS.match(raw, at, end)  # of no fields, at the least
+    return found.end()
 
 
 def _content(raw: bytes, at: int, tag: int) -> tuple[int, int]:
