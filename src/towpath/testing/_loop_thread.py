@@ -46,6 +46,7 @@ class LoopThread(Generic[T]):
             self._loop.call_soon_threadsafe(function)
 
     def _cancel(self) -> None:
+        self._leave.set()  # enough for a task that has not begun
         if self._task is not None:
             self._task.cancel()
 
