@@ -290,6 +290,15 @@ class TestInASimulation:
 
         assert simulate(main) == [7, Code.UNAVAILABLE, 7]
 
+    def test_a_node_that_a_test_has_crashed_serves_the_next_one(self):
+        async def main(run: Simulation) -> int:
+            async with serving(fake()) as served:
+                served.node.crash()
+            async with serving(fake()) as served:
+                return (await EchoServiceClient(served.channel).say(REQUEST, PATIENT)).n
+
+        assert simulate(main) == 7
+
     def test_the_node_may_be_there_before(self):
         async def main(run: Simulation) -> None:
             node = run.node("echo")
@@ -319,6 +328,9 @@ class TestMistakes:
         assert await self.raised(empty) == "service has no service; add one with app.add(...) in its main"
         assert await self.raised([7]) == "app.add was given an object of int; give objects of generated service classes"
         assert "differ only in case" in await self.raised({"a-b": fake()}, a_b=fake())
+        named = Member(fake(), config="towpath.toml")  # pyright: ignore[reportArgumentType] # the mistake
+        said = "config is the text 'towpath.toml'; give Path('towpath.toml') for a service file, or a ServiceConfig"
+        assert await self.raised(echo=named) == said
 
     async def test_it_is_entered_once_at_a_time(self):
         twice = serving(fake())

@@ -102,7 +102,8 @@ def serving(
     on_decision: DecisionCallback | None = None,
 ) -> Serving[Served]:
     """Serve one service with production's stack, on a free port of 127.0.0.1, or in a simulation on the node `name`. The parameters are
-    those of `Member`. Its end is that of the `with` block: calls under way have the configured grace.
+    those of `Member`. At the end of the `with` block its own channels
+    are closed with their calls, and calls over others have the configured grace.
 
     `async with` serves in the loop of the test, and `with` in another one, in a thread. Entering raises what the start of the service
     raises: SetupError, and any error of its `main`."""
@@ -147,6 +148,8 @@ async def _started(members: Mapping[str, Member]) -> AsyncGenerator[System]:
         runs: dict[str, Run] = {}
         for name, member in members.items():
             node = None if network is None else network.nodes.get(name) or network.node(name)
+            if node is not None and not node.up:  # an earlier block has crashed it
+                node.restart()
             run = runs[name] = Run(name, member, node)
             stack.callback(run.close_socket)
         addresses = {name: run.address for name, run in runs.items()}
@@ -160,7 +163,10 @@ async def _started(members: Mapping[str, Member]) -> AsyncGenerator[System]:
 
 def _config(member: Member, addresses: Mapping[str, str], *, simulated: bool) -> ServiceConfig:
     """The settings of `member`, as far as a test has them."""
-    config = load(member.config, {}) if isinstance(member.config, Path) else member.config or ServiceConfig()
+    given: object = ServiceConfig() if member.config is None else member.config
+    if isinstance(given, str):
+        raise SetupError(f"config is the text {given!r}; give Path({given!r}) for a service file, or a ServiceConfig")
+    config = load(given, {}) if isinstance(given, Path) else cast("ServiceConfig", given)
     targets = dict(config.targets)
     for name, address in addresses.items():
         target = targets.get(normal_name(name))
