@@ -101,6 +101,30 @@ def test_contracts_that_changed_have_no_version_yet(repository, committed):
         release_of("shop", [repository])
 
 
+def test_contracts_below_a_hidden_folder_are_compared_too(repository):
+    Path(".shared").mkdir()
+    repository.rename(".shared/proto")
+    commit()
+    git("tag", "v1.2.0")
+    Path(".shared/proto/.cache").mkdir()
+    Path(".shared/proto/.cache/b.proto").write_text("", "utf-8")
+    assert release_of("shop", [Path(".shared/proto")]) == "1.2.0"
+    Path(".shared/proto/a/a.proto").write_text("2", "utf-8")
+    for given in (".shared", ".shared/proto", ".shared/proto/a/a.proto"):
+        with pytest.raises(SetupError, match=r"\.shared/proto/a/a\.proto changed since the release v1\.2\.0"):
+            release_of("shop", [Path(given)])
+
+
+def test_settings_of_git_hide_no_change(repository):
+    commit()
+    git("tag", "v1.2.0")
+    git("config", "diff.relative", "true")
+    Path("other").mkdir()
+    Path("proto/a/a.proto").write_text("2", "utf-8")
+    with pytest.raises(SetupError, match=r"proto/a/a\.proto changed since the release v1\.2\.0"):
+        release_of("shop", [Path("other"), repository])
+
+
 def test_a_removed_contract_is_a_change(repository):
     commit()
     git("tag", "v1.2.0")

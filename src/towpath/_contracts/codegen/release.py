@@ -27,7 +27,6 @@ _VERSION: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _STAGES: Final = {"alpha": "a", "beta": "b"}
-_HIDDEN: Final = re.compile(r"(?:^|/)\.")
 _SHOWN: Final = 3
 """Contracts that an error names."""
 
@@ -75,15 +74,22 @@ def release_of(name: str, paths: Sequence[Path]) -> str:
             "shallow clone has not (git fetch --tags --unshallow)",
         )
     tag, version = newest
+    top = Path(_git(["rev-parse", "--show-toplevel"], folder, name).removesuffix("\n"))
     named = ["--", *(str(path.resolve()) for path in paths)]
-    changed = _git(["diff", "--name-only", "-z", tag, *named], folder, name)
+    changed = _git(["diff", "--name-only", "--no-relative", "-z", tag, *named], folder, name)
     changed += _git(["ls-files", "--others", "--full-name", "-z", *named], folder, name)
-    # What is in hidden folders is not compiled either.
-    contracts = sorted({file for file in changed.split("\0") if file.endswith(".proto") and not _HIDDEN.search(file)})
+    given = [path.resolve() for path in paths]
+    contracts = sorted({file for file in changed.split("\0") if file.endswith(".proto") and _is_compiled(top / file, given)})
     if contracts:
         more = f" and {len(contracts) - _SHOWN} more" if len(contracts) > _SHOWN else ""
         raise _unknown(name, f"{', '.join(contracts[:_SHOWN])}{more} changed since the release {tag}; tag a release of them")
     return version
+
+
+def _is_compiled(contract: Path, given: Sequence[Path]) -> bool:
+    """Whether `contract` is one of `given`, or below one of them and in no hidden folder there."""
+    below = (contract.relative_to(path) for path in given if contract.is_relative_to(path))
+    return any(not any(part.startswith(".") for part in path.parts[:-1]) for path in below)
 
 
 def newest_release(name: str, tags: Sequence[str]) -> tuple[str, str] | None:
@@ -110,7 +116,7 @@ def _git(arguments: Sequence[str], folder: Path, name: str) -> str:
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().partition("\n")[0].removeprefix("fatal: ")
         raise _unknown(name, f"git, whose tags say it, failed in {folder}: {said}; mend that")
-    return ran.stdout.decode(errors="replace")
+    return ran.stdout.decode(errors="surrogateescape")
 
 
 def _unknown(name: str, reason: str) -> SetupError:
