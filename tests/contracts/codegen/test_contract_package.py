@@ -198,6 +198,13 @@ def test_a_readme_of_the_teams_is_kept(workplace):
     assert make("quay-contracts", check=True).up_to_date
 
 
+def test_a_folder_in_the_place_of_the_readme_is_named(workplace):
+    write_offers(workplace, "mole", "mole/money.proto")
+    Path("mole-contracts/README.md").mkdir(parents=True)
+    with pytest.raises(ContractError, match=r"mole-contracts/README\.md: .*cannot be written: is a directory"):
+        make("mole-contracts")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

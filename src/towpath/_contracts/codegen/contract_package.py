@@ -95,7 +95,7 @@ class ContractPackage:
         files[self.folder / "py.typed"] = b""
         files[PurePosixPath("pyproject.toml")] = self._pyproject(modules, installed).encode()
         readme = self.out / "README.md"
-        if not readme.exists() or PACKAGE_MARK in readme.read_text("utf-8", errors="replace"):  # a team may have written one of its own
+        if not readme.is_file() or PACKAGE_MARK in readme.read_text("utf-8", errors="replace"):  # a team may have written one of its own
             files[PurePosixPath("README.md")] = "\n".join(self._readme(modules, contracts)).encode()
         return files
 
