@@ -39,6 +39,6 @@ def wrapped(text: str, columns: int, *, indent: str = "", then: str = "") -> lis
 
 def cells(row: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
     """The lines of one row of a table, with a text for each column. Each cell is wrapped to its width, and longer words are broken."""
-    columns = [textwrap.wrap(text, width, break_on_hyphens=False) or [""] for text, width in zip(row, widths, strict=True)]
+    columns = [textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""] for text, width in zip(row, widths, strict=True)]
     for line in zip_longest(*columns, fillvalue=""):
         yield [f"{text:<{width}}" for text, width in zip(line, widths, strict=True)]

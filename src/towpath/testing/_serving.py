@@ -166,7 +166,7 @@ def _config(member: Member, addresses: Mapping[str, str], *, simulated: bool) ->
     given: object = ServiceConfig() if member.config is None else member.config
     if isinstance(given, str):
         raise SetupError(f"config is the text {given!r}; give Path({given!r}) for a service file, or a ServiceConfig")
-    config = load(given, {}) if isinstance(given, Path) else cast("ServiceConfig", given)
+    config = load(given, {}) if isinstance(given, Path) else given
     targets = dict(config.targets)
     for name, address in addresses.items():
         target = targets.get(normal_name(name))
