@@ -173,7 +173,14 @@ def test_contracts_that_are_gone_leave_the_package_and_other_files_stay(workplac
     (root / "mart/v0/notes.py").write_text("mine", "utf-8")
     Path("proto/mart/v0/old.proto").unlink()
     made = make("mart-contracts")
-    assert [path.name for path in made.removed] == ["__init__.py", "old_pb2.py", "old_pb2.pyi", "old.proto", "old_towpath.py"]
+    assert [path.name for path in made.removed] == [
+        "__init__.py",
+        "old_fakes.py",
+        "old_pb2.py",
+        "old_pb2.pyi",
+        "old.proto",
+        "old_towpath.py",
+    ]
     assert [path.name for path in (root / "mart/v0").iterdir()] == ["notes.py"]
     assert (root / "mart/v1/offers_pb2.py").exists()
 
