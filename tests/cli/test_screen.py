@@ -89,3 +89,13 @@ def test_a_path_stays_whole() -> None:
         "    calls",
     ]
     assert screen.wrapped("", 10, indent="  ") == ["  "]
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_terminal_of_hardly_a_column_gets_something(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert shown(capsys, *command)
