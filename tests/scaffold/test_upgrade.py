@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.scaffold.projects import commit, git, original, template
+from towpath._app.settings.service_file import load
 from towpath._cli.main import main
 from towpath._core.errors import SetupError
 from towpath._scaffold.answers import checked
@@ -70,6 +71,34 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def told(done: Upgrade) -> dict[str, str]:
     return {str(change.path): change.what for change in done.changes}
+
+
+FIRST_SETTINGS = """\
+# How @@name@@ runs. Every setting is optional, and the environment wins over this file.
+# `towpath explain @@Service@@Service/Greet` shows what results.
+
+[service]
+name = "@@name@@"
+listen = "127.0.0.1:@@port@@" # a container sets TOWPATH_LISTEN
+contracts = ["@@package@@.v1.@@package@@_towpath"]
+serves = ["@@package@@.v1.@@Service@@Service"]
+grace = "5s" # how long running calls may take to end after SIGTERM
+"""
+"""The service file of the first template that was released."""
+
+
+def test_a_service_file_with_more_at_its_end_merges_with_that_of_today(tmp_path):
+    """`towpath add` writes there, and so do those who have settings of their own."""
+    old = template(tmp_path / "old", 1, {"towpath.toml.tmpl": FIRST_SETTINGS})
+    folder = make_service(checked("shop"), tmp_path, template=old).folder
+    file = folder / "towpath.toml"
+    added = 'idempotency = "sqlite:///shop.db"\n\n[settings]\ngreeting = "Ahoy"\n'
+    file.write_text(file.read_text() + added)
+    commit(folder)
+    assert told(upgrade(folder)) == {"towpath.toml": "merged"}
+    assert file.read_text().endswith(added)
+    config = load(file, {})
+    assert (config.idempotency, config.own.table) == ("sqlite:///shop.db", {"greeting": "Ahoy"})
 
 
 def test_three_versions_with_the_edits_of_a_project(shop, templates):
