@@ -2,11 +2,13 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.scaffold.projects import make, template
+from tests.scaffold.projects import environment, make, template
 from towpath._contracts.lint import lint
 from towpath._contracts.sources import find_roots, find_sources
 from towpath._core.errors import SetupError
@@ -74,6 +76,17 @@ def test_a_system_has_a_folder_and_a_port_for_each_service(tmp_path):
     assert 'listen = "127.0.0.1:9001"' in (made.folder / "cart/towpath.toml").read_text()
     ran = make(made.folder, "graph")
     assert ran.stdout == "2 services, 2 methods, 0 calls: nothing found\n", ran.stderr
+
+
+def test_a_system_works_in_a_folder_with_a_space(tmp_path):
+    """With an environment of its own, below that folder."""
+    (tmp_path / "my work").mkdir()
+    made = make_system(checked("shop"), ["cart"], tmp_path / "my work")
+    (made.folder / ".venv").symlink_to(sys.prefix)
+    ran = subprocess.run(
+        ["make", "gen", "graph", "SETUP="], cwd=made.folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "== cart\n4 files are up to date in src\n1 services, 1 methods, 0 calls: nothing found\n", ran.stderr
 
 
 @pytest.mark.parametrize(
