@@ -7,7 +7,7 @@ It stands for what many teams have already. `?as=ada` stands for a login.
 
 import os
 
-from flask import Flask, render_template, request
+from flask import Flask, Response, render_template, request
 from towpath import Code, RpcError, connect_sync
 
 from catalogue.v1.catalogue_pb2 import ListProductsRequest
@@ -35,6 +35,6 @@ def page() -> str:
 
 
 @app.errorhandler(RpcError)
-def failed(error: RpcError) -> tuple[str, int]:
-    """An error of the shop, as one of the page."""
-    return error.message, 503 if error.code is Code.UNAVAILABLE else 500
+def failed(error: RpcError) -> Response:
+    """An error of the shop, as text: what a caller sent may be in it, which is not to become HTML."""
+    return Response(error.message, 503 if error.code is Code.UNAVAILABLE else 500, mimetype="text/plain")

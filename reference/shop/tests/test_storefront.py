@@ -1,6 +1,8 @@
 """The storefront: Flask calls the shop without asyncio, and its page calls the shop from another origin."""
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +29,22 @@ def test_the_page_has_the_products_of_the_catalogue(shop: Shop, storefront: Runn
     with urlopen(f"http://127.0.0.1:{shop.page_port}/", timeout=120) as answer:
         page = answer.read().decode()
     assert "Map of the canal</button> 8.00" in page
+
+
+def test_an_error_of_the_shop_is_text() -> None:
+    code = "\n".join(
+        (
+            "from storefront import app, failed",
+            "from towpath import Code, RpcError",
+            "with app.app_context(): answer = failed(RpcError(Code.UNAVAILABLE, 'no <b>answer</b>'))",
+            "print(answer.status_code, answer.mimetype, answer.get_data(as_text=True))",
+        )
+    )
+    path = os.pathsep.join(str(TESTS.parent / part) for part in ("storefront", "catalogue/src"))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert ran.stdout == "503 text/plain no <b>answer</b>\n"
 
 
 def test_a_browser_buys_from_a_page_of_another_origin(shop: Shop, storefront: Running, tmp_path: Path) -> None:
