@@ -17,31 +17,32 @@ class Interrupted(Future[None]):
         raise KeyboardInterrupt
 
 
-def test_an_interrupt_before_the_loop_runs_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+class Late(LoopThread[None]):
+    """Its loop does not run before an interrupt has been told to it."""
+
+    def __init__(self, steps: list[str]) -> None:
+        @asynccontextmanager
+        async def made() -> AsyncGenerator[None]:
+            steps.append("entered")
+            yield
+            steps.append("left")
+
+        super().__init__(made)
+        self._entered = Interrupted()
+        self._told = threading.Event()
+
+    def _soon(self, function: Callable[[], object]) -> None:
+        super()._soon(function)
+        self._told.set()
+
+    def _run(self) -> None:
+        assert self._told.wait(120)
+        super()._run()
+
+
+def test_an_interrupt_before_the_loop_runs_ends_the_thread() -> None:
     steps: list[str] = []
-
-    @asynccontextmanager
-    async def made() -> AsyncGenerator[None]:
-        steps.append("entered")
-        yield
-        steps.append("left")
-
-    thread, told = LoopThread(made), threading.Event()
-    run, soon = thread._run, thread._soon
-
-    def late() -> None:
-        assert told.wait(120)
-        run()
-
-    def tell(function: Callable[[], object]) -> None:
-        soon(function)
-        told.set()
-
-    inner = threading.Thread(target=late, name="towpath-serving", daemon=True)
-    monkeypatch.setattr(thread, "_thread", inner)
-    monkeypatch.setattr(thread, "_soon", tell)
-    monkeypatch.setattr(thread, "_entered", Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        thread.enter()
-    assert not inner.is_alive()
+        Late(steps).enter()
     assert steps == ["entered", "left"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "towpath-serving"]
