@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,17 @@ def test_own_settings_of_a_class_have_its_defaults_too(capsys: pytest.CaptureFix
     assert told["settings.page_size"] == (20, "default")
     assert told["settings.db_password"][0] == "***"
     assert told["settings.database.url"] == ("postgresql://shop:***@db/shop", "default")
+
+
+def test_the_class_of_a_project_that_is_not_installed_is_found_beside_its_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "config_beside.py").write_text(CLASS)
+    (project / "towpath.toml").write_text('[service]\nsettings = "config_beside:ShopSettings"')
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert rows(capsys, "--config", "project/towpath.toml")["settings.page_size"] == (20, "default")
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,7 @@ def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSp
     if not modules:
         file = source or "towpath.toml"
         raise SetupError(f'{file}: service.contracts names no module; list the generated ones, such as ["echo.v1.echo_towpath"]')
-    # A project that is not installed is found from its folder, as with `python -m`, and from `src` beside its service file.
-    beside = [] if source is None else [source.absolute().parent / "src"]
-    for folder in (Path.cwd(), *(one for one in beside if one.is_dir())):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+    find_project(source)
     for name in modules:
         try:
             module = importlib.import_module(name)
@@ -42,6 +38,15 @@ def methods_of(modules: Sequence[str], source: Path | None) -> Iterator[MethodSp
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Service) and kind.__module__ == module.__name__ and "spec" in vars(kind):
                 yield from kind.spec.methods
+
+
+def find_project(source: Path | None) -> None:
+    """Let Python find the modules of a project that is not installed: from its folder, as with `python -m`, and from `src` beside its
+    service file `source`."""
+    beside = [] if source is None else [source.absolute().parent / "src"]
+    for folder in (Path.cwd(), *(one for one in beside if one.is_dir())):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
 
 
 def loaded_methods() -> Iterator[MethodSpec[Any, Any]]:

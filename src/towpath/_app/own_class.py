@@ -1,10 +1,9 @@
 """The class of a service's own settings as the service file names it, for commands that run without the service's program."""
 
 import importlib
-import sys
-from pathlib import Path
 from typing import Any, cast
 
+from towpath._app.methods import find_project
 from towpath._app.settings.service_file import DEFAULT_FILE, ServiceConfig
 from towpath._core.errors import SetupError
 
@@ -18,8 +17,7 @@ def own_class(config: ServiceConfig) -> type[Any] | None:
     module, colon, name = config.own_class.partition(":")
     if not (module and colon and name):
         raise SetupError(f"{where}: {config.own_class!r} names no class; write module:Class, such as shop.settings:ShopSettings")
-    if str(Path.cwd()) not in sys.path:  # a project that is not installed is found from its folder
-        sys.path.insert(0, str(Path.cwd()))
+    find_project(config.source)
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError as error:
