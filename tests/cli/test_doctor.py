@@ -77,7 +77,8 @@ async def test_own_settings_are_read_into_their_class(tmp_path: Path) -> None:
     assert (await found(head + "[settings]\ncurrency = 'EUR'"))["settings"][::2] == ("ok", "fit ShopSettings")
     message = "towpath.toml: settings.currency is missing; add it, or set TOWPATH_SETTINGS_CURRENCY"
     assert (await found(head))["settings"] == Check("FAIL", "settings", message)
-    assert (await found("[settings]\na = 1"))["settings"].status == "note"
+    unnamed = (await found("[settings]\na = 1"))["settings"]
+    assert (unnamed.status, '"shop.settings:ShopSettings" in [service]' in unnamed.text) == ("note", True)
     broken = (await found('[service]\nsettings = "doctor_broken:Shop"'))["settings"]
     assert broken[::2] == ("FAIL", "ZeroDivisionError: division by zero; the service would end with this, too")
 

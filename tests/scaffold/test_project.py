@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.scaffold.projects import environment, make, template
+from towpath._app.own_class import own_class
+from towpath._app.settings.service_file import load
 from towpath._contracts.lint import lint
 from towpath._contracts.sources import find_roots, find_sources
 from towpath._core.errors import SetupError
@@ -62,6 +64,14 @@ def test_any_name_makes_code_in_the_order_and_form_that_ruff_wants(tmp_path, nam
     made = make_service(checked(name), tmp_path)
     ran = make(made.folder, "check-format", "check-lint")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_its_settings_have_the_type_of_their_class(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    settings = load(make_service(checked("rope-walk"), tmp_path).folder / "towpath.toml", {})
+    found = own_class(settings)
+    assert found is not None
+    assert settings.own.read(found).greeting == "Hello"
 
 
 def test_the_contract_has_nothing_that_buf_finds(tmp_path):

@@ -71,7 +71,9 @@ def _own(config: ServiceConfig) -> Iterator[Check]:
         return f"fit {kind.__name__}"
 
     if config.own and not config.own_class:
-        yield Check(NOTE, "settings", "not checked: name their class in service.settings, such as shop.settings:ShopSettings")
+        yield Check(
+            NOTE, "settings", 'not checked: name the class of [settings], such as settings = "shop.settings:ShopSettings" in [service]'
+        )
     else:
         yield _tried("settings", read)
 
