@@ -1,5 +1,6 @@
 """The guide from FastAPI is followed: the application mounted, then one of its paths moved. Both versions answer the requests alike."""
 
+import os
 import re
 import shlex
 import signal
@@ -20,12 +21,16 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "from-fastapi.md").read_t
 FILES = dict(re.findall(r"```(?:python|proto)\n(?:#|//) ([^\n]+)\n(.*?)```", PAGE, re.DOTALL))
 MOVED = FILES.pop("main.py, with a method of its own")
 CONSOLES = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-BEFORE, GEN, AFTER, CALL = [re.findall(r"^\$ (.*)\n(.*)", console, re.MULTILINE) for console in CONSOLES]
+START, BEFORE, GEN, AFTER, CALL = [re.findall(r"^\$ (.*)\n(.*)", console, re.MULTILINE) for console in CONSOLES]
 
 
 @contextmanager
 def served(folder: Path, port: int) -> Iterator[None]:
-    with subprocess.Popen([sys.executable, "main.py"], cwd=folder, stderr=subprocess.PIPE, encoding="utf-8") as process:
+    ((start, _),) = START
+    setting, _, program = start.replace("8080", str(port)).partition(" python ")
+    name, _, value = setting.partition("=")
+    command = [sys.executable, *shlex.split(program)]
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, name: value}, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stderr is not None
             assert any(f" on 127.0.0.1:{port}" in line for line in process.stderr)
@@ -56,7 +61,6 @@ def test_callers_notice_nothing_of_either_step(
 ) -> None:
     needed("curl")
     importable(monkeypatch)
-    monkeypatch.setenv("TOWPATH_LISTEN", f"127.0.0.1:{port}")
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
