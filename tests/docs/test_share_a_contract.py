@@ -117,7 +117,8 @@ def test_the_page_is_followed_from_one_repository_to_a_call_in_another(tmp_path,
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         about = Parser().parsestr(archive.read("catalog_contracts-1.4.0.dist-info/METADATA").decode())
-    assert {f"catalog_contracts/catalog/v1/catalog{end}" for end in ("_pb2.py", "_pb2.pyi", "_towpath.py", ".proto")} <= names
+    assert {f"catalog_contracts/catalog/v1/catalog{end}" for end in ("_pb2.py", "_pb2.pyi", "_towpath.py", "_fakes.py", ".proto")} <= names
+    assert [name for name in names if name.endswith(("_fakes.py", "_towpath.py", ".proto")) and f"`src/{name}`" not in PAGE] == []
     assert "catalog_contracts/py.typed" in names
     assert {name.partition("/")[0] for name in names} == {"catalog_contracts", "catalog_contracts-1.4.0.dist-info"}
     assert about["Version"] == "1.4.0"
