@@ -1,12 +1,15 @@
 """The tutorial of the shop shows the files of `reference/shop` as they are, and its first commands are run. The shop's own tests run those
 that call it."""
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.programs import needed
 from towpath._cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +40,11 @@ def test_its_services_are_made_by_its_commands(tmp_path: Path, monkeypatch: pyte
     clients = (tmp_path / "shop" / "checkout" / "src" / "checkout" / "clients.py").read_text()
     assert "CatalogueServiceClient" in clients
     assert "CartServiceClient" in clients
+
+
+@pytest.mark.parametrize("folder", ["", "catalogue", "cart", "checkout"])
+def test_its_environment_has_the_towpath_of_this_repository(folder: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TOWPATH", "MAKE"))}
+    command = [needed("make"), "--dry-run", "setup", f"VENV={tmp_path}"]
+    ran = subprocess.run(command, cwd=ROOT / "reference/shop" / folder, env=environment, capture_output=True, text=True, check=True)
+    assert f"'{ROOT}[cli,gen,speed,testing]'" in ran.stdout
