@@ -1,4 +1,5 @@
-"""Who did what: one line for each call that a service got."""
+"""Who did what: one line for each call that `SignedIn`, which is outside of `Audit`, let in. So the line has the customer, and a call
+without a token has none; a log of those too takes a layer of its own, outside of `SignedIn`."""
 
 import asyncio
 import json
@@ -12,7 +13,7 @@ log = logging.getLogger("shop.audit")
 
 
 class Audit:
-    """Logs each call but health checks, with the customer and how the call ended."""
+    """Logs each call that comes to it but health checks, with the customer and how the call ended."""
 
     role = "audit"
 

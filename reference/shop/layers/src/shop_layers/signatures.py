@@ -20,7 +20,8 @@ def token_of(customer: str, key: str) -> str:
 
 
 class SignedIn:
-    """Rejects calls without a token of the shop. Methods whose names are in `public` are for everybody, and so are health checks."""
+    """Rejects calls without a token of the shop. Methods whose names are in `public` are for everybody, and so are health checks: there
+    nobody has shown who calls, and `ctx.tenant` is what a caller says that `service.trust` believes."""
 
     role = "signed_in"
 
