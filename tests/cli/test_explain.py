@@ -73,7 +73,7 @@ def test_the_clients_side(capsys):
         ["throttle", "drops (calls - 2 x not shed) / (calls + 1) of the calls, at most 80%", "default for each target"],
         [
             "breaker",
-            "5 failures in a row, or 50% of 20 or more in 10 s; open for 1 to 30 s, not heeded where most are",
+            "5 failures in a row, or 50% of 20 or more in 10 s; open for 1 to 30 s; not heeded while most endpoints have theirs open",
             "default for each method of several endpoints",
         ],
         ["idempotency", "no_side_effects", "contract option"],

@@ -134,7 +134,7 @@ def _about_targets() -> list[tuple[str, str, str]]:
         ("throttle", dropped, f"{DEFAULT} for each target"),
         (
             "breaker",
-            f"{trips}; open for {breaker.min_open:g} to {breaker.max_open:g} s, not heeded where most are",
+            f"{trips}; open for {breaker.min_open:g} to {breaker.max_open:g} s; not heeded while most endpoints have theirs open",
             f"{DEFAULT} for each method of several endpoints",
         ),
     ]
