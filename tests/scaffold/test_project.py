@@ -1,5 +1,6 @@
 """A new service is whole, and its own checks and tests pass as made."""
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from tests.scaffold.projects import environment, make, template
 from towpath._app.own_class import own_class
 from towpath._app.settings.service_file import load
+from towpath._cli.doctor_checks import looked_at
 from towpath._contracts.lint import lint
 from towpath._contracts.sources import find_roots, find_sources
 from towpath._core.errors import SetupError
@@ -72,6 +74,8 @@ def test_its_settings_have_the_type_of_their_class(tmp_path, monkeypatch):
     found = own_class(settings)
     assert found is not None
     assert settings.own.read(found).greeting == "Hello"
+    told = {check.check: (check.status, check.text) for check in asyncio.run(looked_at(settings))}
+    assert (told["settings"], told["contracts"]) == (("ok", "fit Settings"), ("ok", "1 method"))
 
 
 def test_the_contract_has_nothing_that_buf_finds(tmp_path):

@@ -82,7 +82,7 @@ def _contracts(config: ServiceConfig) -> Iterator[Check]:
     def read() -> str:
         methods = list(methods_of(config.contracts, config.source)) if config.contracts else None
         configured_methods(config, methods)
-        return "none listed" if methods is None else f"{len(methods)} methods"
+        return "none listed" if methods is None else f"{len(methods)} method{'' if len(methods) == 1 else 's'}"
 
     yield _tried("contracts", read)
 
