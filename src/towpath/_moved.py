@@ -182,6 +182,7 @@ _HOMES: Final = {
     "_contracts.policy": "towpath.settings",
     "_core": "towpath",
     "_core.calls.message_interception": "towpath.layers",
+    "_core.calls.deprecated": "towpath.generated",
     "_core.calls.sync_calls": "towpath.generated",
     "_core.early_rejection": "towpath.layers",
     "_core.http_bindings": "towpath.generated",

@@ -61,7 +61,7 @@ async def test_a_service_has_the_metrics_of_the_table() -> None:
     async with App() as app:
         app.add(Echo())
         app.ready("db", ready)
-        await app.background(work(), on_end="log")
+        await app.background(work, on_end="log", restart="on_failure")
         await app.start("127.0.0.1", 0)
         families = {family.name: family for family in app.metrics.registry.collect()}
     known = {metric.name: metric for metric in METRICS}

@@ -97,8 +97,8 @@ TEXTS = sorted(
 )
 NAMED = re.compile(r"towpath\)?\"?\[([a-z][a-z, ]*)\]", re.IGNORECASE)
 INSTALLED = re.compile(r"pip install (?:--?[\w-]+ )*(['\"]?)([^\s'\"`\\]+)\1")
-KNOWN = ("towpath", "$TOWPATH", "$(TOWPATH)", "grpcio", "${WHEEL}")
-"""What texts say to install: towpath, and of others what an adapter is for."""
+KNOWN = ("towpath", "$TOWPATH", "$(TOWPATH)", "${WHEEL}", ".", "anyio", "grpcio", "uvicorn", "basedpyright", "catalog-contracts")
+"""What texts say to install: towpath, the project itself, what an adapter or a comparison is for, a tool, and the package of a guide."""
 
 
 def test_every_extra_that_a_text_names_exists() -> None:

@@ -9,7 +9,7 @@ a caller branches on `error.code`, as in every gRPC language, and a program on t
 from asyncio import CancelledError
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import cast
+from typing import Final, cast
 
 from google.protobuf.message import Message
 
@@ -155,13 +155,17 @@ def deadline_exceeded(method: str) -> RpcError:
     return RpcError(Code.DEADLINE_EXCEEDED, f"{method} did not finish within its deadline")
 
 
+OVER_LIMIT: Final = "OVER_LIMIT"
+"""The reason of an error whose cause is larger than a limit."""
+
+
 def over_limit(message: str, **figures: int) -> RpcError:
     """RESOURCE_EXHAUSTED for what is larger than a limit. `message` is the same text for each call, so that logs can be grouped by it; the
     `figures` are the metadata of an ErrorInfo with the reason OVER_LIMIT."""
     from google.rpc.error_details_pb2 import ErrorInfo  # noqa: PLC0415 # only an error needs it; 2 ms to import
 
     metadata = {name: str(figure) for name, figure in figures.items()}
-    return RpcError(Code.RESOURCE_EXHAUSTED, message, [ErrorInfo(reason="OVER_LIMIT", domain="towpath", metadata=metadata)])
+    return RpcError(Code.RESOURCE_EXHAUSTED, message, [ErrorInfo(reason=OVER_LIMIT, domain="towpath", metadata=metadata)])
 
 
 def not_a_message(request: object, method: str, expected: type | None = None) -> TypeError:

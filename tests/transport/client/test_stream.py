@@ -146,7 +146,7 @@ async def test_a_stream_may_end_in_several_ways(protocol: Protocol, script: Scri
         ("connect", answered(OK, STREAM), Code.INTERNAL, "without its last message", 0),
         ("connect", answered(OK, STREAM, body=(REPEATED,)), Code.INTERNAL, "without its last message", 1),
         ("connect", answered(OK, STREAM, body=(REPEATED + END + b"\0",)), Code.INTERNAL, "ended within a message", 1),
-        ("connect", answered(OK, STREAM, body=(REPEATED, pack_prefix(0, 1001))), Code.RESOURCE_EXHAUSTED, "1001 bytes", 1),
+        ("connect", answered(OK, STREAM, body=(REPEATED, pack_prefix(0, 1001))), Code.RESOURCE_EXHAUSTED, "the limit of 1000 bytes", 1),
         ("connect", answered(OK, STREAM, body=(message_frame(b"\xff") + END,)), Code.INTERNAL, "not a stream.v1.RepeatResponse", 0),
         ("grpc-web", answered(OK, WEB, (b"grpc-status", b"9")), Code.FAILED_PRECONDITION, "", 0),
         ("grpc-web", answered(OK, WEB, body=(REPEATED,)), Code.INTERNAL, "without trailers", 1),

@@ -4,7 +4,7 @@ from typing import Final
 
 from towpath._app.vocabulary.reason import Reason
 from towpath._core.decisions import ADMISSION
-from towpath._core.errors import Code
+from towpath._core.errors import OVER_LIMIT, Code
 from towpath._core.http.reply import MISMATCH
 from towpath._layers import bulkhead, deadline, quota
 from towpath._layers.admission import rejections
@@ -254,6 +254,13 @@ _ERRORS: Final = (
         Code.ABORTED,
         "`If-Match` names another version than the present one. Over REST the status is 412.",
         "Read the resource again, and repeat the change on its new version.",
+    ),
+    Reason(
+        "",
+        OVER_LIMIT,
+        _OVERLOADED,
+        "A message or metadata are larger than their reader takes, a server or a client. The figures say how large, and what the limit is.",
+        "Send less, or raise the limit of the reader.",
     ),
 )
 

@@ -243,7 +243,7 @@ async def _reset(peer: RawPeer) -> None:
     [
         (_no_grpc, "UNAVAILABLE"),
         (_garbage, "INTERNAL: no HealthCheckResponse"),
-        (_huge, "RESOURCE_EXHAUSTED: a message of 4096 bytes"),
+        (_huge, "RESOURCE_EXHAUSTED: a message is larger than the limit of 1024 bytes"),
         (_no_trailers, "INTERNAL: it ended without trailers"),
         (_ended, "the watch ended"),
         (_only_a_status, "INTERNAL"),
