@@ -124,7 +124,8 @@ async def test_fields_over_the_limit_are_413() -> None:
     async with serving(Files(), message_limit=100) as server:
         body = b'--x-0-x\r\ncontent-disposition: form-data; name="tags"\r\n\r\n' + bytes(101) + b"\r\n--x-0-x--"
         status, _, answer = await ask(server, "POST", "/v1/files/n", body, FORM)
-        assert (status, json.loads(answer)["detail"]) == (413, "the fields of the form are larger than 100 bytes together")
+        told = "the part 'tags' is a field, and the fields of the form are larger than 100 bytes together"
+        assert (status, json.loads(answer)["detail"]) == (413, told)
 
 
 async def test_a_compressed_form_is_415() -> None:

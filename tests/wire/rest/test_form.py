@@ -165,7 +165,8 @@ def test_fields_of_bytes_are_bytes_at_any_depth() -> None:
 
 def test_fields_are_bounded_together() -> None:
     error = refused(*[part("tags", bytes(5000))] * 3, limit=10_000)
-    assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, "the fields of the form are larger than 10000 bytes together")
+    told = "the part 'tags' is a field, and the fields of the form are larger than 10000 bytes together"
+    assert (error.code, error.message) == (Code.RESOURCE_EXHAUSTED, told)
     reader = FormReader(binding(), pb.UploadRequest(), BOUNDARY, 1 << 30)
     reader.feed(part("tags", bytes(65_000)) + part("tags", b"")[:-2])
     assert not reader.complete()

@@ -160,7 +160,8 @@ class _Fields:
         if piece:
             self._size += len(piece)
             if self._size > self._limit:
-                raise RpcError(Code.RESOURCE_EXHAUSTED, f"the fields of the form are larger than {self._limit} bytes together")
+                said = f"the part {self._name[:100]!r} is a field, and the fields of the form are larger than {self._limit} bytes together"
+                raise RpcError(Code.RESOURCE_EXHAUSTED, said)
             if len(piece) >= SMALL:
                 self._pieces.append(piece)
             else:
