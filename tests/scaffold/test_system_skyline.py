@@ -30,6 +30,7 @@ OTHERWISE = {
     "tests/test_resilience.py": "labs/ and the tutorial simulate bad days of Skyline",
     "service.listen": "system.toml gives each service a free port",
     "service.grace": "the default",
+    "service.settings": "see settings.py",
 }
 """The files of a service `cart` and the keys of its service file that the template has and Skyline has not, with the reason."""
 

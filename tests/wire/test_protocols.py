@@ -107,3 +107,8 @@ def test_without_bindings_rest_knows_no_head() -> None:
 
 def test_an_error_of_grpc_comes_before_one_of_rest() -> None:
     assert list(resolved("POST /nobody/Say application/grpc")) == ["grpc", "rest"]
+
+
+def test_a_protocol_without_bindings_has_no_path_but_those_of_methods() -> None:
+    assert not SERVER_HALVES["grpc"].has(b"POST", BOOK.encode())
+    assert SERVER_HALVES["rest"].has(b"GET", BOOK.encode())
