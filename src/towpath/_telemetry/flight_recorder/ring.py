@@ -1,0 +1,184 @@
+"""The file of a flight recorder: a header, the names that its rows refer to, and a ring of rows.
+
+One process writes it, by a memory map. Others read it at any time: while the writer's event loop is blocked, and after the writer was
+killed, since what was written to the map is in the file. Only the owner may read or write the file.
+"""
+
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from towpath._core import clock
+from towpath._core.errors import SetupError
+from towpath._telemetry.flight_recorder.row import LAYOUT, NUMBERS, SIZE, Row, unpacked
+
+MAGIC: Final = b"TOWPATHR"
+VERSION: Final = 1
+"""Of the header, the names and the rows. A reader takes no file of another version."""
+
+DEFAULT_ROWS: Final = 32_768
+"""Rows of a ring: 4 MiB, which are had from the start."""
+
+_HEADER: Final = struct.Struct("<8s HH I I I dd 64s")
+"""magic; version, bytes of a row; rows; bytes for names; process; the monotonic clock and the time of day at one instant; service."""
+_HEADER_SIZE: Final = 4096
+_NAMES_USED: Final = struct.Struct("<I")
+_NAMES_USED_AT: Final = 1024
+_NAMES_SIZE: Final = 1 << 18
+_LENGTH: Final = struct.Struct("<H")
+_LONGEST_NAME: Final = 255  # bytes
+_MOST_NAMES: Final = 0xFFFF
+
+OTHER: Final = 1
+"""The name `_OTHER`, which stands for all names that came when there was no room."""
+
+
+class Writer:
+    """The ring of this process. It is for one thread: the event loop's.
+
+    `path` is created with the rights of its owner alone; None keeps the ring in memory, where only this process reads it. Raises SetupError
+    if the file cannot be made.
+    """
+
+    __slots__ = ("_ids", "_names_end", "buffer", "first_row", "mask", "number", "path")
+
+    def __init__(self, path: Path | None, *, service: str = "", rows: int = DEFAULT_ROWS) -> None:
+        if rows < 1 or rows & (rows - 1):
+            raise ValueError(f"rows is {rows}; give a power of two")
+        self.path: Final = path
+        self.mask: Final = rows - 1
+        self.first_row: Final = _HEADER_SIZE + _NAMES_SIZE
+        self.buffer: Final = _mapped(path, self.first_row + rows * SIZE)
+        self.number = 0
+        """The number of the row that was written last."""
+        self._ids: dict[str, int] = {}
+        self._names_end = 0
+        _HEADER.pack_into(
+            self.buffer,
+            0,
+            MAGIC,
+            VERSION,
+            SIZE,
+            rows,
+            _NAMES_SIZE,
+            os.getpid(),
+            clock.now(),
+            time.time(),
+            service.encode(errors="replace")[:64],
+        )
+        self.intern("")
+        self.intern("_OTHER")
+
+    def intern(self, name: str) -> int:
+        """The index of `name` in the file, where it is written on first use; `OTHER` where there is no room for another one."""
+        known = self._ids.get(name)
+        if known is not None:
+            return known
+        encoded = name.encode(errors="replace")[:_LONGEST_NAME]
+        end = self._names_end + _LENGTH.size + len(encoded)
+        if len(self._ids) > _MOST_NAMES or end > _NAMES_SIZE:
+            return OTHER
+        at = _HEADER_SIZE + self._names_end
+        _LENGTH.pack_into(self.buffer, at, len(encoded))
+        self.buffer[at + _LENGTH.size : _HEADER_SIZE + end] = encoded
+        _NAMES_USED.pack_into(self.buffer, _NAMES_USED_AT, end)  # last: a reader never sees half a name
+        self._names_end = end
+        index = self._ids[name] = len(self._ids)
+        return index
+
+    def write(self, kind: int, code: int, *values: object) -> None:
+        """Write one row: what `LAYOUT` has between its two numbers."""
+        number = self.number = self.number % NUMBERS + 1
+        LAYOUT.pack_into(self.buffer, self.first_row + (number & self.mask) * SIZE, number, kind, code, *values, number)
+
+    def close(self) -> None:
+        """Give the memory back, and remove the file."""
+        if not self.buffer.closed:
+            self.buffer.close()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+class Recording(NamedTuple):
+    """What a ring held when it was read."""
+
+    service: str
+    process: int
+    rows: tuple[Row, ...]
+    """In the order in which they were written."""
+    names: tuple[str, ...]
+    monotonic: float
+    time_of_day: float
+    """The time of day, in seconds since 1970, at `monotonic` of the process' clock."""
+
+    def name(self, index: int) -> str:
+        """The name that a row refers to."""
+        return self.names[index] if index < len(self.names) else "_OTHER"
+
+
+def read(path: Path) -> Recording:
+    """All rows of the ring at `path`, also of a process that writes it or has died. Raises SetupError if the file is no ring of this
+    version."""
+    try:
+        with path.open("rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}; name the file of a flight recorder") from error
+    return parsed(data, str(path))
+
+
+def parsed(data: bytes | memoryview, source: str) -> Recording:
+    """The ring in `data`. Raises SetupError, which names `source`."""
+    if len(data) < _HEADER_SIZE or bytes(data[: len(MAGIC)]) != MAGIC:
+        raise SetupError(f"{source} is not the file of a flight recorder")
+    _, version, size, rows, names_size, process, monotonic, time_of_day, service = _HEADER.unpack_from(data)
+    if version != VERSION or size != SIZE:
+        raise SetupError(
+            f"{source} is the file of a flight recorder of version {version}, and this towpath reads version {VERSION}; "
+            "use the version of towpath that wrote it"
+        )
+    first = _HEADER_SIZE + names_size
+    if rows < 1 or len(data) < first + rows * SIZE:
+        raise SetupError(f"{source} is cut off: it has {len(data)} bytes of {first + rows * SIZE}")
+    found = [row for index in range(rows) if (row := unpacked(data, first + index * SIZE)) is not None]
+    found.sort(key=lambda row: row.number)
+    if found and found[-1].number - found[0].number >= rows:  # the numbers began anew
+        found.sort(key=lambda row: (row.number + NUMBERS // 2) % NUMBERS)
+    names = tuple(_names(data, names_size))
+    return Recording(service.rstrip(b"\0").decode(errors="replace"), process, tuple(found), names, monotonic, time_of_day)
+
+
+def _names(data: bytes | memoryview, names_size: int) -> Iterator[str]:
+    (used,) = _NAMES_USED.unpack_from(data, _NAMES_USED_AT)
+    at, end = _HEADER_SIZE, _HEADER_SIZE + min(used, names_size)
+    while at + _LENGTH.size <= end:
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        yield bytes(data[at : min(at + length, end)]).decode(errors="replace")
+        at += length
+
+
+def _mapped(path: Path | None, size: int) -> mmap.mmap:
+    if path is None:
+        return mmap.mmap(-1, size)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            # Memory that cannot be had must fail here: a write to a map whose file has no room kills the process (SIGBUS).
+            if sys.platform == "linux":
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                os.ftruncate(descriptor, size)
+            return mmap.mmap(descriptor, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SetupError(f"the flight recorder's file {path} cannot be made: {error.strerror}; set telemetry.recorder_directory") from error
