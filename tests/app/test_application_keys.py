@@ -13,6 +13,7 @@ from payment.v1 import payment_pb2 as pb
 from payment.v1.payment_towpath import PaymentService, PaymentServiceClient, PaymentServiceSyncClient
 
 from tests.echo_service import PATIENCE, turn_until
+from tests.logs import told
 from tests.relay import relay
 from towpath import App, CallOptions, Code, Context, Decision, RpcError, SetupError, connect, connect_sync, forward
 from towpath._app.client import Channel
@@ -190,7 +191,7 @@ async def test_workers_need_a_store_that_they_share(tmp_path: Path, caplog: pyte
     async with App(ServiceConfig(workers=2, worker=0), idempotency=SqliteStore(tmp_path / "keys.db")) as app:
         app.add(Payments())
         await app.start("127.0.0.1", 0)
-    assert caplog.messages == []
+    assert told(caplog) == []
 
 
 async def test_two_attempts_at_one_key_at_two_processes_come_to_one_effect(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from echo.v1.echo_pb2 import SayRequest
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import Echo
+from tests.logs import told
 from towpath import App, SetupError, connect, current
 from towpath._app.life_cycle.background_work import MAX_RESTARTS, SETTLED
 from towpath._telemetry.metrics import CallMetrics
@@ -88,14 +89,14 @@ async def test_it_ends_with_the_application_and_that_is_no_death(caplog: pytest.
     await app.close()
     assert task.cancelled()
     assert deaths(app, "goes_on") == 0
-    assert caplog.messages == []
+    assert told(caplog) == []
 
 
 async def test_what_never_began_is_closed_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
     app = App()
     app.background(goes_on())
     await app.close()
-    assert caplog.messages == []
+    assert told(caplog) == []
 
 
 async def test_a_failure_at_its_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:

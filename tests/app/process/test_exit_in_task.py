@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.logs import told
 from towpath._app.process.exit_in_task import OrderlyExit
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
@@ -65,7 +66,7 @@ def test_the_first_task_ends_in_order_before_the_process_does(loop: Factory, cap
     with pytest.raises(SystemExit) as caught:
         run(loop, lambda: asyncio.create_task(exit_with(7)), services.append)
     assert (caught.value.code, services[0].ended) == (7, True)
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL] == [
+    assert told(caplog, logging.CRITICAL) == [
         "the task of exit_with raised SystemExit(7): the service stops in order, and its process exits"
     ]
 
@@ -123,7 +124,7 @@ def test_what_the_first_task_raises_itself_is_raised_at_once(loop: Factory, capl
     with pytest.raises(SystemExit) as caught, asyncio.Runner(loop_factory=loop) as runner:
         OrderlyExit().run(runner, exit_with(9))
     assert caught.value.code == 9
-    assert not caplog.records
+    assert not told(caplog)
 
 
 @LOOPS
@@ -136,4 +137,4 @@ def test_an_exit_before_there_is_a_way_to_stop_ends_at_once(loop: Factory, caplo
     with pytest.raises(SystemExit) as caught, asyncio.Runner(loop_factory=loop) as runner:
         OrderlyExit().run(runner, main())
     assert caught.value.code == 5
-    assert not [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert not told(caplog, logging.CRITICAL)
