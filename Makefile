@@ -143,7 +143,9 @@ lock: $(DEV) ## Resolve requirements/*.lock anew from pyproject.toml
 
 # Every root of contracts, each with the folder that its code goes to. The bench makes the code of all its peers anew in each run.
 generate:
-	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_gen --ship-protos proto/towpath/v1
+	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root proto --out src/towpath/_admin/gen --import-prefix towpath._admin.gen --ship-protos \
+	    --no-fakes proto/towpath/admin
 	@$(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root reference/skyline/proto --out reference/skyline/src reference/skyline/proto
 	@for service in catalogue cart checkout; do $(VENV)/bin/towpath gen $(GEN_FLAGS) --proto-root reference/shop/$$service/proto \
 	    --out reference/shop/$$service/src reference/shop/$$service/proto || exit 1; done

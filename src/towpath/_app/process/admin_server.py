@@ -5,33 +5,42 @@
                     is 503, "unready", and the names of what is missing, one a line
     GET /metrics    the metrics in Prometheus' text format
 
+Beside them it serves `towpath.admin.v1.Admin`, which operators' tools ask (`towpath._app.admin.admin_service`).
+
 The listener is up before the program's `main` runs and until the last call has ended, so that a slow start or a long drain does not look
 like a dead process. It always speaks plaintext, as probes and scrapers expect. So its address should be one that only they can reach.
 """
 
+import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from towpath._app.admin.admin_service import AppAdmin, Rings, no_rings
+from towpath._app.admin.local_sockets import socket_path
 from towpath._app.application import App
 from towpath._core.disclosure.printable import printable
+from towpath._core.errors import SetupError
 from towpath._transport import ConnectionLimits, Server
-from towpath._transport.address import Place, bind
+from towpath._transport.address import Place, UnixPath, bind
 from towpath._transport.server.routes import Document
 
 TEXT: Final = "text/plain; charset=utf-8"
 LIVE: Final = Document(TEXT, b"ok\n")
+
+log = logging.getLogger("towpath.app")
 
 MAX_CONNECTIONS: Final = 32
 """Connections of orchestrators and scrapers. There is a handful of them; the process' other file descriptors are for callers."""
 
 
 @asynccontextmanager
-async def admin(app: App, place: Place) -> AsyncGenerator[str]:
-    """Serve the probes and the metrics of `app` at `place`, and yield the address as text. Raises SetupError if the address cannot be
-    had."""
+async def admin(app: App, place: Place, rings: Rings = no_rings) -> AsyncGenerator[str]:
+    """Serve the probes, the metrics and the admin service of `app` at `place`, and yield the address as text. `rings` are those of its
+    flight recorder. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         state = app.state
@@ -44,9 +53,27 @@ async def admin(app: App, place: Place) -> AsyncGenerator[str]:
         return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(app.metrics.registry))
 
     documents = {"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics}
-    server = Server((), documents=documents, connections=ConnectionLimits(total=MAX_CONNECTIONS))
+    service = AppAdmin(app, rings)
+    server = Server((service,), documents=documents, connections=ConnectionLimits(total=MAX_CONNECTIONS))
     await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
         yield server.address
     finally:
         await server.close(0)
+
+
+@asynccontextmanager
+async def local_admin(app: App, rings: Rings = no_rings) -> AsyncGenerator[None]:
+    """Serve the same at the socket where tools of this user find the process. A process that cannot have one is served without it."""
+    async with AsyncExitStack() as stack:
+        path: Path | None = None
+        try:
+            path = socket_path(app.config.name)
+            await stack.enter_async_context(admin(app, UnixPath(str(path)), rings))
+        except SetupError as error:
+            log.warning("towpath top does not find this process: %s", error)
+        try:
+            yield
+        finally:
+            if path is not None:
+                path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from towpath._app.event_loop import bound_tls_buffers, new_loop
 from towpath._app.life_cycle import main_function
 from towpath._app.life_cycle.background_work import WorkEnded
 from towpath._app.life_cycle.resources import ExitError
-from towpath._app.process.admin_server import admin
+from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.process.exit_in_task import OrderlyExit
 from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.freed_memory import FreedMemory
@@ -151,6 +151,7 @@ async def _live(
                 if config.admin is not None:
                     address = await probes.enter_async_context(admin(app, config.admin))
                     log.info("%s answers probes on %s", config.name, address)
+                await probes.enter_async_context(local_admin(app))
                 if await _set_up(app, program):
                     await app.start(sock=sock)
                     served = (*(service.spec.name for service in app.services), *app.mounts)

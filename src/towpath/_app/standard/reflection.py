@@ -14,11 +14,12 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from towpath._app.standard.readers import is_reader
 from towpath._core.context import Context
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
-from towpath._core.propagation.trust import FORWARDED, Trust, is_believed
+from towpath._core.propagation.trust import Trust
 from towpath._core.service import MethodKind, MethodSpec, Service, ServiceSpec
 from towpath._wire.codec import JsonDefaults
 from towpath._wire.grpc.standard import POOL, REFLECTION
@@ -75,9 +76,9 @@ class _Reflection(Service):
         PERMISSION_DENIED."""
         if self._headers:
             ctx.reply.headers = self._headers
-        is_reader = is_believed(self._readers.belief(ctx.peer, ctx.caller), _forwarded(ctx))
+        shown = is_reader(self._readers, ctx)
         async for request in requests:
-            if not is_reader:  # only now: grpcio tells of an error of its own if a stream ends before its first message
+            if not shown:  # only now: grpcio tells of an error of its own if a stream ends before its first message
                 raise RpcError(Code.PERMISSION_DENIED, _NO_READER)
             response = self.types["ServerReflectionResponse"](valid_host=request.host, original_request=request)
             asked = request.WhichOneof("message_request")
@@ -114,12 +115,6 @@ class _Reflection(Service):
 
     def _tell(self, file: FileDescriptor, response: Any) -> None:
         response.file_descriptor_response.file_descriptor_proto.extend(one.serialized_pb for one in _with_imports(file, set()))
-
-
-def _forwarded(ctx: Context) -> bytes | None:
-    """What proxies say of the caller behind them; None if they say nothing."""
-    values = [str(value).encode("latin-1", "replace") for name in FORWARDED for value in ctx.metadata.get_all(name)]
-    return b"\n".join(values) if values else None
 
 
 def _first(find: Callable[[DescriptorPool], FileDescriptor]) -> FileDescriptor:

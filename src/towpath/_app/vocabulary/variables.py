@@ -55,6 +55,12 @@ VARIABLES: Final = (
         "Commas separate the entries of a list.",
     ),
     Variable("TOWPATH_PURE", "", "`1` has JSON written in Python, even where the extension in C was built. Empty and `0` do not."),
+    Variable(
+        "TOWPATH_RUNTIME_DIRECTORY",
+        "",
+        "The folder in which running processes have their admin sockets, where `towpath top` finds them. It is for this user alone, and is "
+        "made if it is not there. Without it a folder of the user's own in `/dev/shm` or among temporary files.",
+    ),
     Variable("NO_COLOR", "", "Any value but the empty one keeps colour out of the output of commands (https://no-color.org)."),
     Variable(
         "TOWPATH_LISTEN_FD",

@@ -9,13 +9,13 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from towpath._core import clock
 from towpath._core.errors import SetupError
-from towpath._telemetry.flight_recorder.row import LAYOUT, NUMBERS, SIZE, Row, unpacked
+from towpath._telemetry.flight_recorder.row import LAYOUT, NUMBERS, SIZE, TRACE_ID_AT, Row, unpacked
 
 MAGIC: Final = b"TOWPATHR"
 VERSION: Final = 1
@@ -33,6 +33,7 @@ _NAMES_SIZE: Final = 1 << 18
 _LENGTH: Final = struct.Struct("<H")
 _LONGEST_NAME: Final = 255  # bytes
 _MOST_NAMES: Final = 0xFFFF
+_NEVER: Final = b"\0\0\0\0"
 
 OTHER: Final = 1
 """The name `_OTHER`, which stands for all names that came when there was no room."""
@@ -119,6 +120,37 @@ class Recording(NamedTuple):
     def name(self, index: int) -> str:
         """The name that a row refers to."""
         return self.names[index] if index < len(self.names) else "_OTHER"
+
+
+def copied(writer: Writer, after: int = 0, trace_ids: Sequence[bytes] = ()) -> tuple[Recording, bytes]:
+    """The rows of `writer`, in order and as they are packed, beside what they refer to: those with a number behind `after`, which is 0 or
+    the number of a row that was read before, and of these traces alone, each in 32 hex digits, if any are given."""
+    rows = writer.mask + 1
+    number = writer.number
+    newer = min(rows, (number - after) % NUMBERS if after else NUMBERS)
+    start = (number - newer + 1) & writer.mask
+    ring = writer.buffer[writer.first_row : writer.first_row + rows * SIZE]
+    data = (ring[start * SIZE :] + ring[: start * SIZE])[: newer * SIZE]
+    if trace_ids:
+        data = b"".join(_rows_of(data, trace_ids))
+    else:
+        data = b"".join(data[at : at + SIZE] for at in range(0, len(data), SIZE) if data[at : at + 4] != _NEVER)
+    header = writer.buffer[: writer.first_row]
+    _, _, _, _, names_size, process, monotonic, time_of_day, service = _HEADER.unpack_from(header)
+    names = tuple(_names(header, names_size))
+    return Recording(service.rstrip(b"\0").decode(errors="replace"), process, (), names, monotonic, time_of_day), data
+
+
+def _rows_of(data: bytes, trace_ids: Sequence[bytes]) -> Iterator[bytes]:
+    found: set[int] = set()
+    for trace_id in trace_ids:
+        at = data.find(trace_id)
+        while at >= 0:
+            if at % SIZE == TRACE_ID_AT:
+                found.add(at - TRACE_ID_AT)
+            at = data.find(trace_id, at + 1)
+    for at in sorted(found):
+        yield data[at : at + SIZE]
 
 
 def read(path: Path) -> Recording:

@@ -16,6 +16,9 @@ SIZE: Final = 128
 LAYOUT: Final = struct.Struct("<I BBBB d 52s II HHHH 8I II I")
 """number; kind, code, flags, attempt; base; trace and span; serial, branch; method, peer, tenant, reason; marks; sizes; number."""
 
+TRACE_ID_AT: Final = 19
+"""Where in a row the 32 hex digits of the trace begin."""
+
 NOT_REACHED: Final = 0xFFFF_FFFF
 """A mark that the call did not come to."""
 

@@ -1,0 +1,1 @@
+"""Of the package `towpath`: see `towpath._admin.gen`."""

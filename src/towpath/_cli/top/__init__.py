@@ -1,0 +1,1 @@
+"""`towpath top`: the figures of running services, live, from the processes themselves."""

@@ -1,0 +1,67 @@
+"""The processes that `towpath top` looks at: those of this user on this machine, or those whose admin addresses it was given."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Final, Self
+
+from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
+from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
+from towpath._app.admin.local_sockets import local_processes
+from towpath._cli.top.figures import Look
+from towpath._core import clock
+from towpath._core.call_options import CallOptions
+from towpath._core.errors import RpcError
+from towpath._transport import Channel
+
+PATIENCE: Final = CallOptions(timeout=2.0)
+"""How long a process may take to answer."""
+
+WANTED: Final = ("rpc_server_call", "towpath_decisions")
+"""The beginnings of the metrics that are asked for."""
+
+
+class Processes:
+    """Asks processes for their figures. Use it in an `async with` block, which closes its connections."""
+
+    def __init__(self, addresses: Sequence[str], *, insecure: bool = False) -> None:
+        """`addresses` are admin addresses, `host:port` or `unix:path`; none stands for all processes of this user, which are looked for
+        anew each time."""
+        self._addresses = tuple(addresses)
+        self._insecure = insecure
+        self._channels: dict[str, Channel] = {}
+        self._stack = AsyncExitStack()
+        self.silent: dict[str, str] = {}
+        """What each address that did not answer last time failed with."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def looks(self) -> dict[str, Look]:
+        """What each process that answers says now, by its address. `silent` has the others."""
+        addresses = self._addresses or tuple(f"unix:{path}" for path in local_processes())
+        self.silent = {}
+        found = await asyncio.gather(*(self._look(address) for address in addresses))
+        return {address: look for address, look in zip(addresses, found, strict=True) if look is not None}
+
+    async def _look(self, address: str) -> Look | None:
+        try:
+            client = AdminClient(await self._channel(address))
+            process, metrics = await asyncio.gather(
+                client.get_process(pb.GetProcessRequest(), PATIENCE),
+                client.list_metrics(pb.ListMetricsRequest(prefixes=WANTED), PATIENCE),
+            )
+        except RpcError as error:
+            self.silent[address] = error.message
+            return None
+        return Look(at=clock.now(), process=process, metrics={metric.name: metric for metric in metrics.metrics})
+
+    async def _channel(self, address: str) -> Channel:
+        channel = self._channels.get(address)
+        if channel is None:
+            made = Channel(address, insecure=self._insecure)
+            channel = self._channels[address] = await self._stack.enter_async_context(made)
+        return channel
