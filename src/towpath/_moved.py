@@ -20,7 +20,7 @@ _PACKAGES: Final = ("app", "cli", "contracts", "core", "layers", "stores", "tele
 
 MOVED: Final = {
     "app.admin": "_app.process.admin_server",
-    "app.attemptsfile": "_app.settings.attempts",
+    "app.attemptsfile": "_app.settings.method_config",
     "app.child": "_app.process.child",
     "app.config": "_app.settings.service_file",
     "app.declared": "_app.system.declared_calls",

@@ -13,9 +13,9 @@ import pytest
 
 from tests.app.stage import PATIENCE, importable
 from towpath._app.settings import (
-    attempts,
     declarations,
     fallback,
+    method_config,
     quotas_and_bulkheads,
     resilience,
     server_options,
@@ -32,7 +32,19 @@ from towpath.settings import load
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "settings.md").read_text()
 TABLES = "\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 PROGRAMS = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
-MODULES = (attempts, declarations, fallback, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, cors, messages)
+MODULES = (
+    declarations,
+    fallback,
+    method_config,
+    quotas_and_bulkheads,
+    resilience,
+    server_options,
+    service_file,
+    targets,
+    tls,
+    cors,
+    messages,
+)
 STRUCTS = sorted(
     {kind for module in MODULES for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)}, key=str
 )

@@ -16,7 +16,7 @@ import griffe
 import msgspec
 
 from tools.reference.tables import table, words
-from towpath._app.settings import attempts, fallback, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, trust
+from towpath._app.settings import fallback, method_config, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, trust
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
@@ -104,9 +104,9 @@ SOURCES: Final[Mapping[type, Source]] = {
     targets.BudgetSettings: Source(targets.RETRY_BUDGET, (BudgetOptions,)),
     resilience.BreakerSettings: Source(resilience.BREAKER_KEYS, (BreakerOptions,)),
     resilience.ThrottleSettings: Source(resilience.THROTTLE_KEYS, (ThrottleOptions,)),
-    service_file._Method: Source({}, (MethodConfig,)),
-    attempts.RetrySettings: Source({"retryableStatusCodes": Named("retryable_codes")}, (RetryPolicy,)),
-    attempts.HedgingSettings: Source({"nonFatalStatusCodes": Named("non_fatal_codes")}, (HedgingPolicy,)),
+    method_config.MethodTable: Source({}, (MethodConfig,)),
+    method_config.RetrySettings: Source({"retryableStatusCodes": Named("retryable_codes")}, (RetryPolicy,)),
+    method_config.HedgingSettings: Source({"nonFatalStatusCodes": Named("non_fatal_codes")}, (HedgingPolicy,)),
     fallback.FallbackSettings: Source({}, (FallbackPolicy,)),
     system_file._System: Source({}, (system_file.SystemFile,)),
     quotas_and_bulkheads.QuotaTable: Source({}, (Quota, Rate)),

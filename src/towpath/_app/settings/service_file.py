@@ -45,7 +45,7 @@
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
     timeout = "0.5s"
     criticality = "SHEDDABLE"
-    retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath._app.settings.attempts`)
+    retryPolicy = { maxAttempts = 4 }                    # or hedgingPolicy (see `towpath._app.settings.method_config`)
     fallback = { maxAge = "60s" }                        # the last good answer, or a value (see `towpath._app.settings.fallback`)
 
 Tables that name methods or services take a service without its package if that is not ambiguous (`towpath._app.settings.method_names`). A
@@ -74,11 +74,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from towpath._app.settings import toml
-from towpath._app.settings.attempts import HedgingSettings, RetrySettings
 from towpath._app.settings.declarations import NOTHING, CallTable, Declarations, WaiverTable
 from towpath._app.settings.duration import parse_duration
-from towpath._app.settings.fallback import FallbackSettings
 from towpath._app.settings.idempotency_store import memory_of
+from towpath._app.settings.method_config import MethodTable
 from towpath._app.settings.own.own_settings import OwnSettings, variables_of
 from towpath._app.settings.quotas_and_bulkheads import LOCAL, BulkheadTable, NamedBulkhead, NamedQuota, QuotaTable, bulkheads_of, quotas_of
 from towpath._app.settings.server.messages import MessageTable, NamedMessageOptions, check_budget, messages_of
@@ -96,7 +95,6 @@ from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSett
 from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
 from towpath._app.settings.trust import trust_of
 from towpath._contracts.policy import MethodConfig, by_method_name
-from towpath._core.context import Criticality
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
@@ -150,30 +148,11 @@ class _Service(ServerSettings, frozen=True, kw_only=True):
     tls: ServerTlsSettings | None = None
 
 
-class _Name(msgspec.Struct, frozen=True, kw_only=True):
-    service: str = ""
-    """The full name of a service. Without it the entry is for every method."""
-    method: str = ""
-    """The name of a method. Without it the entry is for every method of the service."""
-
-
-class _Method(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    name: tuple[_Name, ...]
-    timeout: str | None = None
-    """The time for a call with all its attempts. Without it the contract decides."""
-    criticality: str | None = None
-    """How important the calls are: "CRITICAL_PLUS", "CRITICAL", "SHEDDABLE_PLUS" or "SHEDDABLE". An overloaded server sheds the last
-    first."""
-    retry_policy: RetrySettings | None = None
-    hedging_policy: HedgingSettings | None = None
-    fallback: FallbackSettings | None = None
-
-
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     service: _Service = _Service()
     tls: ClientTlsSettings | None = None
     targets: dict[str, str | TargetSettings] = {}
-    method_config: tuple[_Method, ...] = ()
+    method_config: tuple[MethodTable, ...] = ()
     quotas: dict[str, QuotaTable] = {}
     bulkheads: dict[str, BulkheadTable] = {}
     calls: tuple[CallTable, ...] = ()
@@ -288,7 +267,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     server = file.service.server_options(f"{source}: service")
     messages = messages_of(file.service.methods, f"{source}: service.methods")
     check_budget(messages, server.connections.max_buffered)
-    methods = tuple(_method(item, f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
+    methods = tuple(item.config(f"{source}: methodConfig[{index}]") for index, item in enumerate(file.method_config))
     by_method_name(methods)  # two entries for one name are an error now, and not when the first client is made
     return ServiceConfig(
         name=file.service.name or DEFAULT_NAME,
@@ -360,26 +339,6 @@ def _admin(setting: str | None, source: Path | None, env: Mapping[str, str]) -> 
     if env.get("TOWPATH_ADMIN"):
         return parse_place(env["TOWPATH_ADMIN"], "TOWPATH_ADMIN")
     return None if setting is None else parse_place(setting, f"{source}: service.admin")
-
-
-def _method(item: _Method, where: str) -> MethodConfig:
-    timeout = None if item.timeout is None else parse_duration(item.timeout, f"{where}.timeout")
-    criticality = None
-    if item.criticality is not None:
-        if item.criticality not in Criticality.__members__:
-            near = suggestion(item.criticality, Criticality.__members__, kind="values")
-            raise SetupError(f"{where}.criticality: {item.criticality!r} is not a criticality; {near}")
-        criticality = Criticality[item.criticality]
-    names = tuple((name.service, name.method) for name in item.name)
-    return MethodConfig(
-        names=names,
-        timeout=timeout,
-        criticality=criticality,
-        retry=None if item.retry_policy is None else item.retry_policy.policy(f"{where}.retryPolicy"),
-        hedge=None if item.hedging_policy is None else item.hedging_policy.policy(f"{where}.hedgingPolicy"),
-        fallback=None if item.fallback is None else item.fallback.policy(f"{where}.fallback"),
-        source=where,
-    )
 
 
 def _workers(setting: int, source: Path | None, env: Mapping[str, str]) -> int:

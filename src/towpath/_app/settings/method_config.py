@@ -1,4 +1,4 @@
-"""`retryPolicy` and `hedgingPolicy` of a `[[methodConfig]]`, as gRPC's service config has them.
+"""`[[methodConfig]]`: the entries for methods that are called, as gRPC's service config has them.
 
     [[methodConfig]]
     name = [{ service = "skyline.flights.v1.FlightsService" }]
@@ -17,7 +17,10 @@ import msgspec
 
 from towpath._app.settings import toml
 from towpath._app.settings.duration import parse_duration
+from towpath._app.settings.fallback import FallbackSettings
 from towpath._app.settings.suggest import suggestion
+from towpath._contracts.policy import MethodConfig
+from towpath._core.context import Criticality
 from towpath._core.errors import Code, SetupError
 from towpath._core.policies import HedgingPolicy, RetryPolicy, backoff_range
 
@@ -62,6 +65,47 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         if self.non_fatal_status_codes is not None:
             given["non_fatal_codes"] = _codes(self.non_fatal_status_codes, f"{where}.nonFatalStatusCodes")
         return toml.policy(HedgingPolicy, given, self, where)
+
+
+class _Name(msgspec.Struct, frozen=True, kw_only=True):
+    service: str = ""
+    """The full name of a service. Without it the entry is for every method."""
+    method: str = ""
+    """The name of a method. Without it the entry is for every method of the service."""
+
+
+class MethodTable(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One `[[methodConfig]]`, as the file has it."""
+
+    name: tuple[_Name, ...]
+    timeout: str | None = None
+    """The time for a call with all its attempts. Without it the contract decides."""
+    criticality: str | None = None
+    """How important the calls are: "CRITICAL_PLUS", "CRITICAL", "SHEDDABLE_PLUS" or "SHEDDABLE". An overloaded server sheds the last
+    first."""
+    retry_policy: RetrySettings | None = None
+    hedging_policy: HedgingSettings | None = None
+    fallback: FallbackSettings | None = None
+
+    def config(self, where: str) -> MethodConfig:
+        """The checked entry. Raises SetupError that names the place `where` and the mistake."""
+        timeout = None if self.timeout is None else parse_duration(self.timeout, f"{where}.timeout")
+        criticality = None
+        if self.criticality is not None:
+            if self.criticality not in Criticality.__members__:
+                near = suggestion(self.criticality, Criticality.__members__, kind="values")
+                raise SetupError(f"{where}.criticality: {self.criticality!r} is not a criticality; {near}")
+            criticality = Criticality[self.criticality]
+        names = tuple((name.service, name.method) for name in self.name)
+        return MethodConfig(
+            names=names,
+            timeout=timeout,
+            criticality=criticality,
+            retry=None if self.retry_policy is None else self.retry_policy.policy(f"{where}.retryPolicy"),
+            hedge=None if self.hedging_policy is None else self.hedging_policy.policy(f"{where}.hedgingPolicy"),
+            fallback=None if self.fallback is None else self.fallback.policy(f"{where}.fallback"),
+            source=where,
+        )
 
 
 def _codes(names: tuple[str, ...], where: str) -> frozenset[Code]:
