@@ -24,6 +24,7 @@ from towpath._app.settings import (
     tls,
 )
 from towpath._app.settings.server import cors, messages
+from towpath._app.settings.telemetry import table
 from towpath._cli import doctor_checks
 from towpath._cli.main import main
 from towpath._core.errors import SetupError
@@ -44,6 +45,7 @@ MODULES = (
     tls,
     cors,
     messages,
+    table,
 )
 STRUCTS = sorted(
     {kind for module in MODULES for kind in vars(module).values() if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)}, key=str

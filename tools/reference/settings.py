@@ -16,10 +16,22 @@ import griffe
 import msgspec
 
 from tools.reference.tables import table, words
-from towpath._app.settings import fallback, method_config, quotas_and_bulkheads, resilience, server_options, service_file, targets, tls, trust
+from towpath._app.settings import (
+    fallback,
+    method_config,
+    quotas_and_bulkheads,
+    resilience,
+    server_options,
+    service_file,
+    targets,
+    tls,
+    trust,
+)
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
+from towpath._app.settings.telemetry import recorder
+from towpath._app.settings.telemetry import table as telemetry_table
 from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
 from towpath._contracts.policy import MethodConfig
@@ -93,6 +105,10 @@ SOURCES: Final[Mapping[type, Source]] = {
     server_options.AdmissionSettings: Source({**server_options.LIMIT, **server_options.QUEUE}, (LimitOptions, QueueOptions)),
     cors.CorsSettings: Source({"max_age": cors._MAX_AGE}, (CorsOptions,)),
     messages.MessageTable: Source({}, (MessageOptions,)),
+    telemetry_table.TelemetryTable: Source(
+        {**recorder.RECORDER, "recorder_directory": Named("directory")},
+        (recorder.RecorderOptions,),
+    ),
     tls.ClientTlsSettings: Source({}, (ClientTls,)),
     targets.TargetSettings: Source(
         {"header_limit": server_options.HEADER_LIMIT},

@@ -47,6 +47,7 @@ NEEDS_RESTART: Final = {
     "tls": "service.tls",
     "client_tls": "tls",
     "targets": "targets",
+    "telemetry": "telemetry",
     "own": "settings",
 }
 """The fields of `ServiceConfig` that only another process takes over, and fields of these, each with its setting's name in the file."""

@@ -41,6 +41,9 @@
     [settings]                                           # the service's own (see `towpath._app.settings.own`)
     currency = "EUR"
 
+    [telemetry]                                          # what is recorded of calls (see `towpath._app.settings.telemetry`)
+    recorder_rows = 65536
+
     [[methodConfig]]                                     # the shape of gRPC's service config
     name = [{ service = "skyline.flights.v1.FlightsService", method = "GetFlight" }]
     timeout = "0.5s"
@@ -92,6 +95,8 @@ from towpath._app.settings.server_options import (
 )
 from towpath._app.settings.suggest import suggestion
 from towpath._app.settings.targets import VARIABLE, ConfiguredTarget, TargetSettings, configured, normal_name
+from towpath._app.settings.telemetry.table import TelemetryTable
+from towpath._app.settings.telemetry.telemetry import TelemetryConfig, telemetry_of
 from towpath._app.settings.tls import ClientTlsSettings, ServerTlsSettings
 from towpath._app.settings.trust import trust_of
 from towpath._contracts.policy import MethodConfig, by_method_name
@@ -157,6 +162,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     bulkheads: dict[str, BulkheadTable] = {}
     calls: tuple[CallTable, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
+    telemetry: TelemetryTable = TelemetryTable()
     settings: dict[str, Any] = {}
 
 
@@ -224,6 +230,8 @@ class ServiceConfig:
     """The targets that the service calls, by the normal form of their logical names."""
     methods: tuple[MethodConfig, ...] = ()
     """The entries of `[[methodConfig]]`, with names as the file has them."""
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
+    """What is recorded and told of calls (see `towpath._app.settings.telemetry`)."""
     own: OwnSettings = field(default_factory=OwnSettings, repr=False)  # they may hold secrets
     """The service's own settings, which `App.settings_of` gives a type."""
     own_class: str = ""
@@ -300,6 +308,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
+        telemetry=telemetry_of(file.telemetry, f"{source}: telemetry"),
         own=OwnSettings(file.settings, variables_of(env), source),
         own_class=file.service.settings,
         declares=Declarations(owns=file.service.owns, serves=file.service.serves, calls=file.calls, waivers=file.waivers),
