@@ -1,10 +1,8 @@
 """One HTTP/1.1 connection without IO: `receive` takes bytes, requests go up one at a time, responses come down as bytes in `out`.
 
-llhttp, through httptools, does the parsing and refuses requests that could be smuggled past proxies: two lengths, a length beside chunks,
-folded or malformed fields (RFC 9112, sections 5 to 7 and 11). A client may send requests before the last response has ended. They wait
-here, and reading stops while any does, so no more waits than one read has brought. One that is malformed is refused in its turn.
-`Upgrade` is ignored, as RFC 9110, section 7.8, allows: the request and all bytes behind it mean the same without the field. CONNECT is
-refused. Responses have the version of their request.
+`towpath._wire.http1.request_parser` reads the requests. A client may send them before the last response has ended. They wait here, and
+reading stops while any does, so no more waits than one read has brought. One that is malformed is refused in its turn. Responses have the
+version of their request.
 
 A response may end before its request. The rest of the request is then read and dropped, within limits: a connection that is closed while
 its client still sends is reset by TCP, and the client loses the response (RFC 9112, section 9.6).
@@ -18,32 +16,21 @@ import httptools
 
 from towpath._wire.http.fields import Field, Section, Template
 from towpath._wire.http1.fault import Fault, first_lines
-from towpath._wire.http1.head import without_offer
-from towpath._wire.http1.intake import Intake
-from towpath._wire.http1.known_heads import KnownHeads
 from towpath._wire.http1.limits import Http1Limits
+from towpath._wire.http1.request_parser import RequestParser
 from towpath._wire.http1.stream import NOBODY, Http1ConnectionDelegate, Http1Stream
 from towpath._wire.http1.waiting_body import WaitingBody, waiting_size
 
 _BODILESS: Final = frozenset({204, 304})
 
 
-class Http1Connection(Intake):
+class Http1Connection(RequestParser):
     """The server's end of a connection."""
 
     def __init__(self, delegate: Http1ConnectionDelegate, limits: Http1Limits | None = None) -> None:
         super().__init__(delegate, limits or Http1Limits())
         self.out: list[bytes] = []
-        self._parser = httptools.HttpRequestParser(self)
-        self._closed = self._has_body = False
-        # The request that is being parsed.
-        self._target = b""
-        self._fields: list[Field] = []
-        self._in_head = True
-        self._opened = False
-        """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
-        # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
-        self._unparsed = 0
+        self._closed = False
         self.waiting: deque[Callable[[], None]] = deque()
         """Requests that wait for their turn, as the events that are still to be told."""
         # The request that is being served, and its response.
@@ -60,7 +47,6 @@ class Http1Connection(Intake):
         """Whether the response has ended before the request, whose rest is dropped."""
         self._discarded = 0
         self._input_ended = self._refused = False  # refused: what came last is malformed, and is told in its turn
-        self._known = KnownHeads()  # those that came before on this connection, whose results serve the next
 
     @property
     def idle(self) -> bool:
@@ -77,37 +63,12 @@ class Http1Connection(Intake):
         """Whether the request that is being served has come whole, or there is none."""
         return self._request_ended
 
-    @property
-    def awaits_head(self) -> bool:
-        """Whether a request has begun and its head is not complete."""
-        return self._in_head and self._opened
-
     # Called by the transport.
 
     def _ignores(self, size: int) -> bool:
         if self._closed:
             self._discard(size)
         return self._closed or self._refused or (self._last and self._stream is not None and self._request_ended)
-
-    def _take(self, data: memoryview | bytes) -> None:
-        self._unparsed += len(data)
-        behind = 0
-        try:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                behind = offer.args[0]
-            if behind:  # outside the handler, in which the offer would take the place of a fault as the context of what comes next
-                self._decline(data[behind:])
-            if self._unparsed > self._limits.max_head:
-                raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
-        except Fault as fault:
-            self._refuse(fault)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, Fault) else Fault(400, str(error)))
-        except httptools.HttpParserError as error:
-            self._refuse(Fault(400, f"this is not HTTP/1.1: {error}"))
 
     def input_ended(self) -> None:
         """The client has closed its half of the connection. It may still wait for the responses to what it has sent."""
@@ -164,76 +125,23 @@ class Http1Connection(Intake):
         self._blocked = False
         self._next()
 
-    # Called by llhttp.
+    # Requests, one at a time.
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._target, self._fields = b"", []
-        self._in_head = self._opened = True
-        self._left -= 1
-        self._after_small = False
-        self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header or trailer field."""
-        self._fields.append((name, value))
-        if len(self._fields) > self._max_fields:
-            raise Fault(431, f"the request has over {self._max_fields} fields")
-
-    def on_headers_complete(self) -> None:
-        """The head has come whole."""
-        if self._unparsed > self._limits.max_head and not self._limits.has_room_for(self._target, self._fields):
-            raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
-        self._in_head, self._unparsed = False, 0
-        version, method = self._parser.get_http_version(), self._parser.get_method()
-        if method == b"CONNECT":
-            raise Fault(501, "CONNECT is not served here")
-        if self._parser.should_upgrade():
-            self._has_body = False  # llhttp ends the message here; `_decline` begins it anew
-            return
-        head, has_body = self._known.section(method, self._target, version, tuple(self._fields))
-        old, last = version != "1.1", not self._parser.should_keep_alive()
-        self._has_body = has_body
+    def _request(self, head: Section, *, old: bool, last: bool, has_body: bool) -> None:
         if self._closed or self.waiting or self._blocked or self._stream is not None:
             self._in_turn(lambda: self._begin(head, old=old, last=last, has_body=has_body))
         else:
             self._begin(head, old=old, last=last, has_body=has_body)
 
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        self._unparsed = 0
-        self._count_piece(len(data))
+    def _body_piece(self, data: bytes) -> None:
         last = self.waiting[-1] if self.waiting else None
         if isinstance(last, WaitingBody):
             last.add(data)
         else:
             self._in_turn(WaitingBody(self._body, data))
 
-    def on_message_complete(self) -> None:
-        """The request has ended."""
-        self._in_head, self._opened, self._unparsed = True, False, 0
-        if self._has_body:  # without a body, the head was the end
-            self._in_turn(self._ended)
-
-    def _decline(self, rest: memoryview | bytes) -> None:
-        # llhttp takes the bytes behind the head for the other protocol, and cannot be told otherwise. So another parser gets the head
-        # without the offer, then the bytes behind it: the request's body, and further requests.
-        while True:
-            head = without_offer(self._parser.get_method(), self._target, self._parser.get_http_version(), self._fields)
-            self._parser = httptools.HttpRequestParser(self)
-            self._parser.feed_data(head)
-            try:
-                self._parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as another:
-                rest = rest[another.args[0] :]
-            else:
-                return
-
-    # Requests, one at a time.
+    def _body_end(self) -> None:
+        self._in_turn(self._ended)
 
     def _in_turn(self, event: Callable[[], None]) -> None:
         if self._closed:  # by what came before in the same read
