@@ -10,9 +10,12 @@ class HeadsAlike:
     """The heads of requests that differ in their targets alone. `fields` are as they came, of about `size` bytes, and llhttp has checked
     their lengths. Raises Fault if they are those of no request that is served here."""
 
-    __slots__ = ("_head", "has_body", "sections", "size")
+    __slots__ = ("_head", "body", "has_body", "key", "method_and_space", "raw_fields", "sections", "size")
 
-    def __init__(self, method: bytes, version: str, fields: Iterable[Field], size: int) -> None:
+    def __init__(self, method: bytes, version: str, fields: tuple[Field, ...], size: int) -> None:
+        self.key = method, version, fields
+        """What they have in common, as it came."""
+        self.method_and_space = method + b" "
         if version not in ("1.0", "1.1"):
             raise Fault(505, f"HTTP/{version} is not served here")
         fields = _plain(fields)
@@ -29,6 +32,10 @@ class HeadsAlike:
         self._head.alike = {}
         self.has_body = chunked or length > 0
         """Whether a body follows."""
+        self.body = -1 if chunked else max(length, 0)
+        """Bytes of the body; -1 if the head does not say."""
+        self.raw_fields = b""
+        """All behind the request line, the line's end included, if they are known by it."""
         self.size = size
         """Bytes of the fields, about."""
         self.sections: dict[bytes, Section] = {}

@@ -33,7 +33,11 @@ class RequestParser(Intake):
         """Whether more of a request has come than the empty lines that may stand before one (RFC 9112, section 2.2)."""
         # Bytes that have become neither a head nor a body yet: fields, also those after a body, and the lines between chunks.
         self._unparsed = 0
-        self._known = KnownHeads()  # those that came before on this connection, whose results serve the next
+        self._heads = 0
+        """Heads that llhttp has read."""
+        self._between = True
+        """Whether llhttp stands before a request, as it does behind each that has come whole and is not the last."""
+        self._known = KnownHeads(limits.max_head)  # those that came before on this connection, whose results serve the next
 
     @abstractmethod
     def _request(self, head: Section, *, old: bool, last: bool, has_body: bool) -> None:
@@ -57,6 +61,12 @@ class RequestParser(Intake):
         return self._in_head and self._opened
 
     def _take(self, data: memoryview | bytes) -> None:
+        between, heads = self._between, self._heads
+        if between and type(data) is bytes:
+            head = self._known.recall(data)
+            if head is not None:
+                self._take_known(head, data)
+                return
         self._unparsed += len(data)
         behind = 0
         try:
@@ -68,6 +78,8 @@ class RequestParser(Intake):
                 self._decline(data[behind:])
             if self._unparsed > self._limits.max_head:
                 raise Fault(431, f"the request's fields are larger than {self._limits.max_head} bytes")
+            if between and self._between and self._heads == heads + 1 and not behind and type(data) is bytes:
+                self._known.remember(data, self._target)
         except Fault as fault:
             self._refuse(fault)
         except httptools.HttpParserCallbackError as error:
@@ -76,12 +88,23 @@ class RequestParser(Intake):
         except httptools.HttpParserError as error:
             self._refuse(Fault(400, f"this is not HTTP/1.1: {error}"))
 
+    def _take_known(self, head: Section, data: bytes) -> None:
+        """Take a request as if llhttp had read it, which stands before it and would stand behind it again."""
+        self._left -= 1
+        self._after_small, self._unparsed = False, 0
+        length = head.content_length
+        self._request(head, old=False, last=False, has_body=length > 0)
+        if length > 0:
+            self.on_body(data[-length:])
+            self._body_end()
+
     # Called by llhttp.
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._target, self._fields = b"", []
         self._in_head = self._opened = True
+        self._between = False
         self._left -= 1
         self._after_small = False
         self._unparsed = self._unparsed or 1  # if it came behind another request, whose end has set this to 0
@@ -107,6 +130,7 @@ class RequestParser(Intake):
         if self._parser.should_upgrade():
             self._has_body = False  # llhttp ends the message here; `_decline` begins it anew
             return
+        self._heads += 1
         head, has_body = self._known.section(method, self._target, version, tuple(self._fields))
         self._has_body = has_body
         self._request(head, old=version != "1.1", last=not self._parser.should_keep_alive(), has_body=has_body)
@@ -120,6 +144,7 @@ class RequestParser(Intake):
     def on_message_complete(self) -> None:
         """The request has ended."""
         self._in_head, self._opened, self._unparsed = True, False, 0
+        self._between = self._parser.should_keep_alive()
         if self._has_body:  # without a body, the head was the end
             self._body_end()
 
