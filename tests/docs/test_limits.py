@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from towpath._cli.explained.limits import server_limits
-from towpath._core.propagation import fields, trace
+from towpath._core.propagation import fields, trace_state
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits
 from towpath._wire import compression, metadata
@@ -33,7 +33,8 @@ FIXED: dict[str, tuple[ModuleType, str]] = {
     "parameters of a query of REST": (binding, "_MOST_PARAMETERS"),
     "paths of a FieldMask in JSON": (wellknown, "_MOST_PATHS"),
     "bytes of a tenant's name": (fields, "_MAX_TENANT"),
-    "members of a `tracestate`": (trace, "_MAX_MEMBERS"),
+    "members of a `tracestate`": (trace_state, "_MAX_MEMBERS"),
+    "characters of a `tracestate`": (trace_state, "_MAX_LENGTH"),
 }
 
 

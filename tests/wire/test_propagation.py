@@ -228,6 +228,15 @@ def test_what_describes_a_call_and_comes_twice_counts_as_not_sent(split: int) ->
         assert Inherited(sent[:split]).priority(sent[split:])[:2] == (got.criticality, got.attempt)
 
 
+@pytest.mark.parametrize("split", range(4))
+def test_one_trace_that_comes_twice_is_that_trace(split: int) -> None:
+    own = TraceContext.root()
+    sent = ((b"traceparent", own.traceparent), (b"x", b"1"), (b"traceparent", own.traceparent))
+    got = read(sent[:split], sent[split:])
+    assert (got.trace.trace_id, got.trace.parent_id) == (own.trace_id, own.span_id)
+    assert Inherited(sent[:split]).priority(sent[split:])[2] == got.cohort == own.cohort
+
+
 @pytest.mark.parametrize(("states", "expected"), [((b"a=1", b"b=2"), "a=1,b=2"), ((b"a=1", b""), "a=1"), ((b"", b"a=1"), "a=1")])
 def test_trace_states_that_come_apart_are_one_list(states: tuple[bytes, ...], expected: str) -> None:
     got = read(((b"traceparent", TraceContext.root().traceparent), *((b"tracestate", state) for state in states)))

@@ -5,7 +5,8 @@ Fields that vary from call to call are literals without indexing, so that they n
 server believes of them depends on the connection and on what a proxy says of the call (`towpath._core.propagation.trust`).
 
 A tenant or an idempotency key that is malformed, or comes twice, rejects the call: cut, mended or chosen it could be another's, and with it
-the answer. What only describes a call (criticality, attempts, request id, trace) counts as not sent if it is malformed or comes twice.
+the answer. What only describes a call (criticality, attempts, request id, trace) counts as not sent if it is malformed or comes twice. A
+`traceparent` that comes twice with one value is that value, since some proxies write the header again that is there already.
 """
 
 from collections.abc import Sequence
@@ -302,8 +303,8 @@ def _add(found: dict[PropagatedField, bytes], field: PropagatedField, value: byt
 
 
 def _joined(before: bytes, value: bytes) -> bytes:
-    """A `traceparent` that came again, behind the one before it: that is well-formed nowhere."""
-    return before + b"\n" + value if before else value
+    """A `traceparent` that came again, behind the one before it: that is well-formed nowhere, unless it is the same."""
+    return before + b"\n" + value if before and before != value else value
 
 
 def _importance(found: dict[PropagatedField, bytes], implied: Criticality, *, trusted: bool) -> tuple[Criticality, int]:

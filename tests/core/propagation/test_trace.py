@@ -22,6 +22,7 @@ def test_a_root_has_ids_of_its_own_and_nobody_above() -> None:
     assert re.fullmatch("[0-9a-f]{32}", one.trace_id)
     assert re.fullmatch("[0-9a-f]{16}", one.span_id)
     assert (one.parent_id, one.sampled, one.state) == ("", False, "")
+    assert one.traceparent.endswith(b"-02")
     assert one.trace_id != other.trace_id
     assert one.span_id != other.span_id
 
@@ -105,44 +106,7 @@ def test_that_the_trace_id_is_random_is_passed_on(flags: str, passed_on: str) ->
     assert TraceContext.received(HEADER[:-2] + flags.encode()).child().traceparent[-2:] == passed_on.encode()
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        "foo=1",
-        "foo=1,bar=2",
-        "foo=1 ,\t bar=2",
-        "foo=1,,bar=2,",
-        "0=1",
-        "a-b*c/d_e=f g",
-        "tenant@system=1",
-        f"{'k' * 256}={'v' * 256}",
-        ",".join(f"k{number}=1" for number in range(32)),
-    ],
-)
-def test_a_well_formed_state_is_passed_on(state: str) -> None:
-    assert TraceContext.received(HEADER, state).child().state == state
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        "foo",
-        "foo=",
-        "=1",
-        "foo=bar=baz",
-        "Foo=1",
-        "foo =1",
-        "foo@=1",
-        "@foo=1",
-        "foo@@bar=1",
-        "foo=1;bar=2",
-        "fo\u00f6=1",
-        "foo=\x7f",
-        f"{'k' * 257}=1",
-        f"k={'v' * 257}",
-        ",".join(f"k{number}=1" for number in range(33)),
-    ],
-)
-def test_a_malformed_state_is_dropped_and_the_trace_kept(state: str) -> None:
+@pytest.mark.parametrize(("state", "passed_on"), [("foo=1 ,\t bar=2", "foo=1 ,\t bar=2"), ("foo=1,foo=2", ""), ("foo", "")])
+def test_a_well_formed_state_is_passed_on_and_the_trace_kept_in_any_case(state: str, passed_on: str) -> None:
     trace = TraceContext.received(HEADER, state)
-    assert (trace.trace_id, trace.state) == (TRACE, "")
+    assert (trace.trace_id, trace.child().state) == (TRACE, passed_on)

@@ -5,41 +5,23 @@ Recording spans is left to telemetry. An identity is kept as the bytes of its he
 
 import re
 from binascii import hexlify
-from functools import lru_cache
 from typing import Final
 
 from towpath._core import chance
+from towpath._core.propagation import trace_state
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
 _FLAGS: Final = 3
-"""The flags that are passed on: sampled, and that the trace id is random (level 2). The others mean nothing yet."""
+"""The flags that are passed on as they came: sampled, and that the trace id is random (level 2). The others mean nothing yet."""
 
-_MEMBER: Final = re.compile(
-    r"[ \t]*(?:"
-    r"(?:[a-z0-9][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
-    r"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
-    r")?[ \t]*"
-)
-"""A member of a `tracestate`, which may be empty (section 3.3.1.3)."""
-
-_MAX_MEMBERS: Final = 32
-_STATES_KNOWN: Final = 64
 COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
 """The cohort for each last byte of a trace id, written as two hex digits."""
 
 
 def _new_span_id() -> bytes:
     return hexlify((chance.bits(64) or 1).to_bytes(8, "big"))
-
-
-@lru_cache(_STATES_KNOWN)
-def _well_formed(state: str) -> str:
-    """`state`, or nothing in place of one that has too many members or a malformed one."""
-    members = state.split(",")
-    is_well_formed = all(map(_MEMBER.fullmatch, members)) and sum(map(bool, map(str.strip, members))) <= _MAX_MEMBERS
-    return state if is_well_formed else ""
 
 
 def cohort_of(traceparent: bytes) -> int | None:
@@ -62,7 +44,7 @@ class TraceContext:
     parent_id: Final[str]
     """The span of the hop that called this one: 16 hex digits, or empty at the root."""
     state: Final[str]
-    """The vendors' `tracestate`, which is passed on unchanged; empty if what came is malformed."""
+    """The vendors' `tracestate`, which is passed on: empty if what came is malformed, and at most 512 characters."""
 
     def __init__(self, traceparent: bytes, parent_id: str = "", state: str = "") -> None:
         self.traceparent = traceparent
@@ -91,10 +73,10 @@ class TraceContext:
 
     @staticmethod
     def root() -> "TraceContext":
-        """A new trace, for work outside of any call."""
+        """A new trace, for work outside of any call. Its flags say that its id is random."""
         # Both ids are drawn at once and formatted as bytes: formatting a large integer takes three times as long (measured). An id of all
         # zeros is invalid, and comes up once in 2**64 traces.
-        return TraceContext(b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16) + b"-00")
+        return TraceContext(b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16) + b"-02")
 
     @staticmethod
     def received(traceparent: bytes, state: str = "") -> "TraceContext":
@@ -107,7 +89,7 @@ class TraceContext:
         if version == b"ff" or (version == b"00" and future) or trace_id == _NO_TRACE or parent_id == _NO_SPAN:
             return TraceContext.root()
         passed_on = b"-%02x" % (int(flags, 16) & _FLAGS)
-        return TraceContext(b"00-" + trace_id + b"-" + _new_span_id() + passed_on, parent_id.decode(), _well_formed(state) if state else "")
+        return TraceContext(b"00-" + trace_id + b"-" + _new_span_id() + passed_on, parent_id.decode(), trace_state.accepted(state) if state else "")
 
     def child(self) -> "TraceContext":
         """The next hop down: the same trace, with a new span whose parent is this hop's."""
