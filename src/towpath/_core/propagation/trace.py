@@ -89,7 +89,9 @@ class TraceContext:
         if version == b"ff" or (version == b"00" and future) or trace_id == _NO_TRACE or parent_id == _NO_SPAN:
             return TraceContext.root()
         passed_on = b"-%02x" % (int(flags, 16) & _FLAGS)
-        return TraceContext(b"00-" + trace_id + b"-" + _new_span_id() + passed_on, parent_id.decode(), trace_state.accepted(state) if state else "")
+        return TraceContext(
+            b"00-" + trace_id + b"-" + _new_span_id() + passed_on, parent_id.decode(), trace_state.accepted(state) if state else ""
+        )
 
     def child(self) -> "TraceContext":
         """The next hop down: the same trace, with a new span whose parent is this hop's."""
