@@ -5,6 +5,8 @@ import pytest
 from towpath._core import clock
 from towpath._core.context import Context, Criticality
 from towpath._core.errors import Code, RpcError
+from towpath._core.propagation import sampling
+from towpath._core.propagation.sampling import Sampler
 from towpath._core.propagation.trust import Belief
 from towpath._wire import propagation
 from towpath._wire.propagation import Inherited
@@ -13,6 +15,7 @@ NOW = 5000.0
 Field = tuple[bytes, bytes]
 
 TRACED = (b"traceparent", b"00-000000000000000000000000000000ff-0000000000000001-00")
+TRACED_ALONE: tuple[Field, ...] = (TRACED,)
 LIES: tuple[Field, ...] = (
     (b"towpath-criticality", b"CRITICAL_PLUS"),
     (b"towpath-tenant", b"bank"),
@@ -87,3 +90,49 @@ def test_the_cohorts_of_callers_that_are_not_believed_are_drawn() -> None:
         assert propagation.received("a.B/C", base, extra, "peer", None, NOW).cohort == by_fields
         drawn.add(by_fields)
     assert len(drawn) > 1
+
+
+SAMPLED: tuple[Field, ...] = (
+    (b"traceparent", b"00-000000000000000000ffffffffffffff-0000000000000001-03"),
+    (b"tracestate", b"ot=rv:ffffffffffffff;th:0,x=1"),
+)
+
+
+@pytest.mark.parametrize("split", range(3))
+@pytest.mark.parametrize("sampler", [None, Sampler(0), Sampler(0, {"d.E": 1})])
+def test_a_caller_that_is_not_believed_has_no_trace_sampled(sampler: Sampler | None, split: int) -> None:
+    with sampling.using(sampler):
+        for sent in (SAMPLED, SAMPLED[:1]):
+            ctx = read(Belief.NOTHING, sent, split)
+            assert (ctx.trace.sampled, ctx.trace.trace_id) == (False, "000000000000000000ffffffffffffff")
+            assert ctx.raw_traceparent.endswith(b"-02")
+            assert ctx.trace.state == ("x=1" if sent is SAMPLED else "")
+            believed = read(Belief.ALL, sent, split)
+            assert believed.trace.sampled
+
+
+@pytest.mark.parametrize("split", range(3))
+def test_the_trace_of_a_caller_that_is_not_believed_is_sampled_like_one_that_begins(split: int) -> None:
+    with sampling.using(Sampler(0, {"a.B": 1})):
+        ctx = read(Belief.NOTHING, SAMPLED, split)
+        assert ctx.trace.sampled
+        assert ctx.trace.state.endswith(";th:0,x=1")
+        assert "rv:ffffffffffffff" not in ctx.trace.state
+        assert read(Belief.NOTHING, ((b"traceparent", b"garbage"),), 0).trace.sampled
+        assert read(Belief.NOTHING, (), 0).trace.sampled
+
+
+def test_a_sampler_that_follows_no_caller_decides_for_those_that_are_believed() -> None:
+    with sampling.using(Sampler(0, follows_parents=False)):
+        assert not read(Belief.ALL, SAMPLED, 0).trace.sampled
+    with sampling.using(Sampler(1, follows_parents=False)):
+        ctx = read(Belief.ALL, TRACED_ALONE, 0)
+        assert (ctx.trace.sampled, ctx.trace.state) == (True, "ot=th:0")
+
+
+def test_a_trace_that_was_begun_for_its_cohort_is_sampled_as_its_method_says() -> None:
+    base, extra = Inherited(()), [(b"x", b"1")]
+    with sampling.using(Sampler(0, {"a.B/C": 1})):
+        cohort = base.priority(extra)[2]
+        ctx = propagation.received("a.B/C", base, extra, "peer", None, NOW)
+        assert (ctx.cohort, ctx.trace.cohort, ctx.trace.sampled) == (cohort, cohort, True)

@@ -194,7 +194,7 @@ class Context:
         trace = self.cached_trace
         if trace is None:
             raw = self.raw_traceparent
-            trace = self.cached_trace = TraceContext.received(raw) if raw else TraceContext.root()
+            trace = self.cached_trace = TraceContext.received(raw, "", self.method) if raw else TraceContext.root(self.method)
         return trace
 
     @property

@@ -34,7 +34,7 @@ def context_factory(
             return Context.root(method, deadline, at_root, given)
         parent = current()
         if parent is None:
-            return Context.root(method, deadline, at_root, given, TraceContext.root())
+            return Context.root(method, deadline, at_root, given, TraceContext.root(method))
         return parent.child(method, deadline, given, criticality)
 
     if not makes_keys:

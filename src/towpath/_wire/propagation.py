@@ -17,6 +17,7 @@ from towpath._core import chance
 from towpath._core.context import CRITICAL, Context, Criticality
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.propagation import sampling
 from towpath._core.propagation.fields import ATTEMPT, COHORT, CRITICALITY, PROPAGATED, PropagatedField
 from towpath._core.propagation.trace import COHORTS, TraceContext, cohort_of
 from towpath._core.propagation.trust import FORWARDED, Belief, is_believed
@@ -222,8 +223,7 @@ class Inherited:
             elif name == b"traceparent":
                 self.traceparent = _joined(self.traceparent, value)
             elif name == b"tracestate":
-                state = value.decode("latin-1")
-                self.tracestate = f"{self.tracestate},{state}" if self.tracestate and state else self.tracestate or state
+                self.tracestate = _listed(self.tracestate, value)
             else:
                 rest.append((name, value))
         trusted = self.trusted = belief is Belief.ALL or is_believed(belief, found.get(_FORWARDED))
@@ -307,6 +307,12 @@ def _joined(before: bytes, value: bytes) -> bytes:
     return before + b"\n" + value if before and before != value else value
 
 
+def _listed(before: str, value: bytes) -> str:
+    """A `tracestate`, behind the one before it: they are one list."""
+    state = value.decode("latin-1")
+    return f"{before},{state}" if before and state else before or state
+
+
 def _importance(found: dict[PropagatedField, bytes], implied: Criticality, *, trusted: bool) -> tuple[Criticality, int]:
     """Criticality, and attempts before."""
     level, attempts = found.get(CRITICALITY), found.get(ATTEMPT)
@@ -325,15 +331,18 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     rejecting the call.
     """
     timeout, traceparent = base.timeout, base.traceparent
-    # INLINED: Inherited.__init__. The two fields in which calls with one head differ nearly always.
+    state = base.tracestate
+    # INLINED: Inherited.__init__. The fields in which calls with one head differ nearly always, and the one of a call that is sampled.
     for name, value in extra:
         if name == b"grpc-timeout":
             timeout = value
         elif name == b"traceparent":
             traceparent = _joined(traceparent, value) if traceparent else value
+        elif name == b"tracestate":
+            state = _listed(state, value)
         else:
             base = base.extended(extra)
-            timeout, traceparent = base.timeout, base.traceparent
+            timeout, traceparent, state = base.timeout, base.traceparent, base.tracestate
             break
     if base.fault:
         raise RpcError(Code.INVALID_ARGUMENT, base.fault)
@@ -348,15 +357,18 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     ctx = Context.received(method, deadline, base.implied, base.metadata, peer, traceparent)
     for attribute, value in base.said:
         setattr(ctx, attribute, value)
-    if base.tracestate:
-        ctx.cached_trace = TraceContext.received(traceparent, base.tracestate)
-    if base.started is not None:
-        (known, trace), base.started = base.started, None
-        if known is extra:
-            ctx.cached_trace = trace
     if not base.trusted:
         drawn, base.drawn = base.drawn, None
         given: Any = ctx
         given.given_cohort = drawn[1] if drawn is not None and drawn[0] is extra else chance.bits(_COHORT_BITS)
+    if traceparent and (not base.trusted or sampling.decides_anew):
+        given = ctx
+        given.raw_traceparent, state = sampling.reconsidered(traceparent, state, method, believed=base.trusted)
+    if state:
+        ctx.cached_trace = TraceContext.received(ctx.raw_traceparent, state, method)
+    if base.started is not None:
+        (known, trace), base.started = base.started, None
+        if known is extra:
+            ctx.cached_trace = trace.root_of(method)
     ctx.server = ServerCallInfo(now)
     return ctx

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towpath._core.propagation.trace_state import accepted
+from towpath._core.propagation.trace_state import accepted, of_opentelemetry, with_opentelemetry
 
 KEYS = st.text("abcxyz019_*/-", min_size=1, max_size=200).filter(lambda key: key[0] not in "_*/-")
 WELL_FORMED = st.dictionaries(KEYS, st.integers(1, 256).map(lambda size: "v" * size), max_size=32).map(
@@ -89,3 +89,18 @@ def test_members_are_dropped_whole_and_no_more_than_have_to_be(members: list[str
 def test_a_hostile_state_takes_no_time_that_grows_with_its_square() -> None:
     for hostile in (" " * 60_000 + ";", "," * 60_000 + ";", "a" * 60_000, ("a=" + "b" * 300 + " ") * 200, "\t " * 30_000 + "a=1"):
         assert accepted(hostile) in {"", "a=1"}
+
+
+def test_opentelemetrys_member_is_read_and_comes_first_when_it_is_written() -> None:
+    assert of_opentelemetry("x=1, ot=th:8;rv:0;odd;a:b:c") == {"th": "8", "rv": "0", "a": "b:c"}
+    assert of_opentelemetry("x=1,other=th:8") == of_opentelemetry("") == {}
+    assert with_opentelemetry("x=1, ot=th:8 ,y=2", {"th": "c"}) == "ot=th:c,x=1,y=2"
+    assert with_opentelemetry("x=1,ot=th:8,y=2", {}) == "x=1,y=2"
+    assert with_opentelemetry("", {"th": "c", "rv": "0"}) == "ot=th:c;rv:0"
+
+
+def test_opentelemetrys_member_takes_the_place_of_the_last_of_too_many() -> None:
+    full = [f"k{number}=1" for number in range(32)]
+    assert with_opentelemetry(",".join(full), {"th": "c"}) == ",".join(["ot=th:c", *full[:31]])
+    long = ",".join(f"k{number}={'v' * 60}" for number in range(7))
+    assert len(with_opentelemetry(f"{long},l={'v' * 40}", {"th": "c", "rv": "0" * 14})) <= 512

@@ -23,6 +23,7 @@ from towpath._app.event_loop import bound_tls_buffers, new_loop
 from towpath._app.life_cycle import main_function
 from towpath._app.life_cycle.background_work import WorkEnded
 from towpath._app.life_cycle.resources import ExitError
+from towpath._app.methods import loaded_methods, methods_of
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.process.exit_in_task import OrderlyExit
 from towpath._app.process.forced_exit import ForcedExit
@@ -34,8 +35,10 @@ from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._app.settings.telemetry.sampling import sampler_of
 from towpath._core.calls.thread_handlers import running
 from towpath._core.errors import RpcError, SetupError
+from towpath._core.propagation import sampling
 from towpath._core.service import Layer
 from towpath._telemetry.metrics import write_exposition
 from towpath._transport.open_files import raise_limit
@@ -153,6 +156,7 @@ async def _live(
                     log.info("%s answers probes on %s", config.name, address)
                 await probes.enter_async_context(local_admin(app))
                 if await _set_up(app, program):
+                    sampling.use(_sampler(config))
                     await app.start(sock=sock)
                     served = (*(service.spec.name for service in app.services), *app.mounts)
                     names = ", ".join(served) or "nothing but its background work"
@@ -174,6 +178,13 @@ async def _live(
                     write_exposition(app.metrics.registry, config.metrics_dump)
     if app.background_work.ended is not None:
         raise app.background_work.ended
+
+
+def _sampler(config: ServiceConfig) -> sampling.Sampler | None:
+    """The sampler of the traces that begin in this process."""
+    telemetry = config.telemetry
+    methods = [*loaded_methods(), *methods_of(config.contracts, config.source)] if config.contracts else loaded_methods()
+    return sampler_of(telemetry.sampling, methods if telemetry.sampling.methods else (), exports=telemetry.exports)
 
 
 async def _set_up(app: App, program: _Program) -> bool:

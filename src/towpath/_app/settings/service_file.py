@@ -308,7 +308,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         contracts=file.service.contracts,
         targets=configured(file.targets, source, env),
         methods=methods,
-        telemetry=telemetry_of(file.telemetry, f"{source}: telemetry"),
+        telemetry=telemetry_of(file.telemetry, f"{source}: telemetry", env),
         own=OwnSettings(file.settings, variables_of(env), source),
         own_class=file.service.settings,
         declares=Declarations(owns=file.service.owns, serves=file.service.serves, calls=file.calls, waivers=file.waivers),

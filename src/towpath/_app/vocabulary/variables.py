@@ -54,6 +54,12 @@ VARIABLES: Final = (
         "One of the service's own settings: the tables and the field in capitals, joined by `_`: `TOWPATH_SETTINGS_DATABASE_URL`. "
         "Commas separate the entries of a list.",
     ),
+    Variable(
+        "OTEL_TRACES_SAMPLER",
+        "telemetry.sampling",
+        "OpenTelemetry's name of a sampler: `always_on`, `always_off`, `traceidratio`, or one of these behind `parentbased_`.",
+    ),
+    Variable("OTEL_TRACES_SAMPLER_ARG", "", "The ratio of the samplers `traceidratio`, 0 to 1; 1 without it."),
     Variable("TOWPATH_PURE", "", "`1` has JSON written in Python, even where the extension in C was built. Empty and `0` do not."),
     Variable(
         "TOWPATH_RUNTIME_DIRECTORY",

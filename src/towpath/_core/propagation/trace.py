@@ -8,13 +8,16 @@ from binascii import hexlify
 from typing import Final
 
 from towpath._core import chance
-from towpath._core.propagation import trace_state
+from towpath._core.propagation import sampling, trace_state
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE: Final = b"0" * 32
 _NO_SPAN: Final = b"0" * 16
 _FLAGS: Final = 3
 """The flags that are passed on as they came: sampled, and that the trace id is random (level 2). The others mean nothing yet."""
+
+SAMPLED: Final = frozenset({b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"})
+"""The last digits of a `traceparent` of version 00 that is sampled."""
 
 COHORTS: Final = {b"%02x" % last: last & 0x7F for last in range(256)}
 """The cohort for each last byte of a trace id, written as two hex digits."""
@@ -68,30 +71,42 @@ class TraceContext:
 
     @property
     def sampled(self) -> bool:
-        """Whether the caller may have recorded this trace."""
-        return int(self.traceparent[53:], 16) & 1 != 0
+        """Whether the spans of this trace are exported: what its caller said, or the process's sampler where it began."""
+        return self.traceparent[54:] in SAMPLED
 
     @staticmethod
-    def root() -> "TraceContext":
-        """A new trace, for work outside of any call. Its flags say that its id is random."""
+    def root(method: str = "") -> "TraceContext":
+        """A new trace, for work outside of any call, or for a call of `method`. Its flags say that its id is random, and whether the
+        process's sampler has chosen it."""
         # Both ids are drawn at once and formatted as bytes: formatting a large integer takes three times as long (measured). An id of all
         # zeros is invalid, and comes up once in 2**64 traces.
-        return TraceContext(b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16) + b"-02")
+        ids = b"00-" + hexlify(chance.bits(192).to_bytes(24, "big"), b"-", -16)
+        sampler = sampling.current
+        return TraceContext(ids + b"-02") if sampler is None else TraceContext._sampled_root(ids, sampler.threshold(method))
 
     @staticmethod
-    def received(traceparent: bytes, state: str = "") -> "TraceContext":
-        """The hop that received a `traceparent` header: the same trace, with a span of its own. A header that is malformed, or whose trace
-        id or parent id is all zeros, starts a new trace and drops `state`, as the specification demands. A malformed `state` is dropped."""
+    def _sampled_root(ids: bytes, threshold: sampling.Threshold) -> "TraceContext":
+        """The new trace with these `ids`, which is sampled if it is not below `threshold`."""
+        return TraceContext(ids + b"-03", "", f"ot=th:{threshold.th}") if ids[21:35] >= threshold.digits else TraceContext(ids + b"-02")
+
+    def root_of(self, method: str) -> "TraceContext":
+        """This new trace as that of a call of `method`, which it was begun for before the method was known."""
+        sampler = sampling.current
+        return self if sampler is None else TraceContext._sampled_root(self.traceparent[:52], sampler.threshold(method))
+
+    @staticmethod
+    def received(traceparent: bytes, state: str = "", method: str = "") -> "TraceContext":
+        """The hop that received a `traceparent` header with a call of `method`: the same trace, with a span of its own. A header that is
+        malformed, or whose trace id or parent id is all zeros, starts a new trace and drops `state`, as the specification demands. A
+        malformed `state` is dropped."""
         match = _TRACEPARENT.fullmatch(traceparent)
         if match is None:
-            return TraceContext.root()
+            return TraceContext.root(method)
         version, trace_id, parent_id, flags, future = match.groups()
         if version == b"ff" or (version == b"00" and future) or trace_id == _NO_TRACE or parent_id == _NO_SPAN:
-            return TraceContext.root()
-        passed_on = b"-%02x" % (int(flags, 16) & _FLAGS)
-        return TraceContext(
-            b"00-" + trace_id + b"-" + _new_span_id() + passed_on, parent_id.decode(), trace_state.accepted(state) if state else ""
-        )
+            return TraceContext.root(method)
+        own = b"00-" + trace_id + b"-" + _new_span_id() + b"-%02x" % (int(flags, 16) & _FLAGS)
+        return TraceContext(own, parent_id.decode(), trace_state.accepted(state) if state else "")
 
     def child(self) -> "TraceContext":
         """The next hop down: the same trace, with a new span whose parent is this hop's."""

@@ -14,6 +14,6 @@ def test_every_key_is_told_with_its_value() -> None:
 
 
 def test_a_key_is_told_as_it_was_set() -> None:
-    config = telemetry_of(TelemetryTable(recorder=False, recorder_rows=4096, recorder_directory="/var/tmp"), "file: telemetry")
+    config = telemetry_of(TelemetryTable(recorder=False, recorder_rows=4096, recorder_directory="/var/tmp"), "file: telemetry", {})
     assert dict(told(config))["recorder_directory"] == str(Path("/var/tmp"))
     assert dict(told(config))["recorder"] is False

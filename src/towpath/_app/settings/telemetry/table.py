@@ -9,3 +9,4 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     recorder: bool | None = None
     recorder_rows: int | None = None
     recorder_directory: str | None = None
+    sampling: float | dict[str, float] | None = None

@@ -1,10 +1,11 @@
 """`[telemetry]` as one object, with the options of each part, and the rows of it that `towpath config` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from towpath._app.settings.telemetry.recorder import RecorderOptions, read_recorder
+from towpath._app.settings.telemetry.sampling import SamplingOptions, read_sampling, told_sampling
 from towpath._app.settings.telemetry.table import TelemetryTable
 
 
@@ -13,11 +14,15 @@ class TelemetryConfig:
     """What a process tells of its calls: the options of each part of telemetry."""
 
     recorder: RecorderOptions = field(default_factory=RecorderOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    exports: bool = False
+    """Whether spans leave the process."""
 
 
-def telemetry_of(table: TelemetryTable, where: str) -> TelemetryConfig:
-    """The options of all parts. Raises SetupError that names the place below `where`, such as "towpath.toml: telemetry"."""
-    return TelemetryConfig(recorder=read_recorder(table, where))
+def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) -> TelemetryConfig:
+    """The options of all parts. Raises SetupError that names the place below `where`, such as "towpath.toml: telemetry", or the variable of
+    `environ`."""
+    return TelemetryConfig(recorder=read_recorder(table, where), sampling=read_sampling(table, where, environ))
 
 
 def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
@@ -26,3 +31,4 @@ def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
     yield "recorder", recorder.recorder
     yield "recorder_rows", recorder.rows
     yield "recorder_directory", "default" if recorder.directory is None else str(recorder.directory)
+    yield "sampling", told_sampling(config.sampling)
