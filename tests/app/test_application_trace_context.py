@@ -266,6 +266,30 @@ async def test_the_flags_sampled_and_random_go_on_as_they_came_and_no_others_do(
 
 
 @ways
+async def test_baggage_goes_on_as_it_came(way: str) -> None:
+    async with asking() as (address, seen):
+        await WAYS[way](address, [("baggage", "user=a%20b;internal, variant=b"), ("baggage", "plan=pro")])
+        assert [values(call, "baggage") for call in seen] == [["user=a%20b;internal, variant=b,plan=pro"]] * 3
+        await WAYS[way](address, [])
+        assert [values(call, "baggage") for call in seen[3:]] == [[]] * 3
+
+
+@ways
+async def test_baggage_from_outside_stays_there(way: str) -> None:
+    async with asking() as (address, seen):
+        await WAYS[way](address, [("baggage", "role=admin"), ("x-forwarded-for", "203.0.113.7")])
+    assert [values(call, "baggage") for call in seen] == [[]] * 3
+
+
+@ways
+async def test_a_caller_from_outside_has_no_trace_sampled(way: str) -> None:
+    async with asking() as (address, seen):
+        await WAYS[way](address, [("traceparent", f"00-{PARENT}-03"), ("tracestate", "ot=th:0,x=1"), ("x-forwarded-for", "203.0.113.7")])
+    assert [values(call, "traceparent")[0][:35] + values(call, "traceparent")[0][-3:] for call in seen] == [f"00-{TRACE}-02"] * 3
+    assert [values(call, "tracestate") for call in seen] == [["x=1"]] * 3
+
+
+@ways
 async def test_a_trace_that_begins_here_says_that_its_id_is_random(way: str) -> None:
     async with asking() as (address, seen):
         await WAYS[way](address, [])

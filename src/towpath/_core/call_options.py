@@ -1,10 +1,12 @@
 """What a caller says of one call, and where it gets the metadata of the answer."""
 
+from collections.abc import Mapping
 from math import inf
 from operator import attrgetter
 from typing import Any, Final, TypedDict, Unpack
 
 from towpath._core.metadata import EMPTY, Metadata, Pairs
+from towpath._core.propagation.baggage import Baggage
 from towpath._core.propagation.criticality import Criticality
 from towpath._core.propagation.fields import KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
 
@@ -40,6 +42,7 @@ class CallOptionsFields(TypedDict, total=False):
     reply: Reply | None
     wait_for_ready: bool
     idempotency_key: str
+    baggage: Mapping[str, str] | None
 
 
 class CallOptions:
@@ -48,7 +51,7 @@ class CallOptions:
     Immutable: one instance may serve any number of calls, unless it carries a `reply` or a key.
     """
 
-    __slots__ = ("criticality", "idempotency_key", "metadata", "propagated", "reply", "tenant", "timeout", "wait_for_ready")
+    __slots__ = ("baggage", "criticality", "idempotency_key", "metadata", "propagated", "reply", "tenant", "timeout", "wait_for_ready")
 
     timeout: Final[float | None]
     """Seconds until the deadline. It replaces the method's timeout, and can only shorten what is inherited."""
@@ -72,6 +75,10 @@ class CallOptions:
     """Makes another attempt safe where the server keeps answers by key (printable ASCII without spaces, at most 255 characters). Choose one
     per effect that is wanted, a UUID say."""
 
+    baggage: Final[Mapping[str, str] | None]
+    """What the call hands on along the tree of calls below it, in place of what it would inherit: at most 64 names and 8,192 bytes of W3C
+    Baggage. None inherits, and an empty mapping hands on nothing."""
+
     propagated: Final[tuple[tuple[str, Any], ...]]
     """The propagated attributes of the call's context that these options set, with their values."""
 
@@ -85,9 +92,10 @@ class CallOptions:
         reply: Reply | None = None,
         wait_for_ready: bool = False,
         idempotency_key: str = "",
+        baggage: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises ValueError for a timeout that is negative, infinite or not a number, for a malformed key or tenant, and for metadata
-        that gRPC would not carry."""
+        """Raises ValueError for a timeout that is negative, infinite or not a number, for a malformed key, tenant or baggage, and for
+        metadata that gRPC would not carry."""
         if timeout is not None and not 0 <= timeout < inf:
             raise ValueError(f"timeout is {timeout!r}; give seconds, 0 or more, or None for the method's own")
         self.timeout = timeout
@@ -101,6 +109,7 @@ class CallOptions:
         self.tenant = tenant
         self.metadata = metadata if isinstance(metadata, Metadata) else Metadata(metadata)
         self.reply = reply
+        self.baggage = baggage if baggage is None or isinstance(baggage, Baggage) else Baggage(baggage)
         values = _set_in(self)
         if values == _NOTHING_SET:
             self.propagated = ()

@@ -7,6 +7,7 @@ current context is in a contextvar, and asyncio copies it into every task.
 Annotations are `Final`, so pyright rejects assignment. A `__setattr__` guard would make each assignment of a hop's two contexts a call.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from operator import attrgetter
 from typing import Any, Final
@@ -15,6 +16,7 @@ from towpath._core import clock
 from towpath._core.call_options import NO_OPTIONS, CallOptions, Reply
 from towpath._core.http.reply import HttpReply
 from towpath._core.metadata import EMPTY, Metadata, Pairs
+from towpath._core.propagation.baggage import NO_BAGGAGE, Baggage
 from towpath._core.propagation.criticality import CRITICAL, Criticality
 from towpath._core.propagation.fields import ATTEMPT, CRITICALITY, KEY_RULE, PROPAGATED, TENANT_RULE, is_key, is_tenant
 from towpath._core.propagation.trace import TraceContext, cohort_of
@@ -34,6 +36,7 @@ class Context:
     __slots__ = (
         "_latest",
         "attempt",
+        "baggage",
         "cached_reply",
         "cached_trace",
         "caller",
@@ -75,6 +78,10 @@ class Context:
     idempotency_key: str
     """Names the effect that is wanted, the same for each attempt at it; empty without one. No call inherits it: a handler that calls one
     method twice wants two effects."""
+
+    baggage: Final[Mapping[str, str]]
+    """What the application hands on along the tree of calls, such as the variant of an experiment: read-only, empty without any. A call
+    inside this one takes it over, unless its options name another: `baggage={**ctx.baggage, "variant": "b"}`."""
 
     caller: str
     """The name in the caller's verified certificate (a SPIFFE id or a DNS name); empty without one. The transport sets it."""
@@ -126,6 +133,7 @@ class Context:
         self.metadata = metadata
         self.peer = peer
         self.attempt = attempt
+        self.baggage = NO_BAGGAGE
         self.caller = ""
         self.wait_for_ready = False
         self.idempotency_key = ""
@@ -150,6 +158,7 @@ class Context:
         ctx.metadata = options.metadata
         ctx.peer = ""
         ctx.attempt = 0
+        ctx.baggage = NO_BAGGAGE
         ctx.caller = ""
         ctx.wait_for_ready = False
         ctx.idempotency_key = ""
@@ -177,6 +186,7 @@ class Context:
         ctx.metadata = metadata
         ctx.peer = peer
         ctx.attempt = 0
+        ctx.baggage = NO_BAGGAGE
         ctx.caller = ""
         ctx.wait_for_ready = False
         ctx.idempotency_key = ""
@@ -282,9 +292,11 @@ class Context:
         tenant: str | None = None,
         criticality: Criticality | None = None,
         idempotency_key: str | None = None,
+        baggage: Mapping[str, str] | None = None,
     ) -> "Context":
         """A context of the same call with other values in place of those that are given, for a layer to call on with. The answer's
-        metadata go to the same `reply`. Raises ValueError for a malformed tenant or key, and for metadata that gRPC would not carry."""
+        metadata go to the same `reply`. Raises ValueError for a malformed tenant, key or baggage, and for metadata that gRPC would not
+        carry."""
         if tenant and not is_tenant(tenant):
             raise ValueError(f"tenant is {tenant[:32]!r}; give {TENANT_RULE}")
         if idempotency_key and not is_key(idempotency_key):
@@ -296,7 +308,15 @@ class Context:
         ctx.cached_reply = self.reply
         if metadata is not None and not isinstance(metadata, Metadata):
             metadata = Metadata(metadata)
-        given = {"metadata": metadata, "tenant": tenant, "criticality": criticality, "idempotency_key": idempotency_key}
+        if baggage is not None and not isinstance(baggage, Baggage):
+            baggage = Baggage(baggage)
+        given = {
+            "metadata": metadata,
+            "tenant": tenant,
+            "criticality": criticality,
+            "idempotency_key": idempotency_key,
+            "baggage": baggage,
+        }
         for name, value in given.items():
             if value is not None:
                 setattr(ctx, name, value)

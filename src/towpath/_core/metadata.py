@@ -29,7 +29,6 @@ OWNED: Final[Mapping[str, str]] = {
     "grpc-status": "raise an RpcError",
     "grpc-status-details-bin": "raise an RpcError with details",
     "grpc-timeout": "set the option timeout",
-    "baggage": _TRACE,
     "traceparent": _TRACE,
     "tracestate": _TRACE,
     # The framing of a message, and fields of the connection (RFC 9110, section 7.6.1). HTTP/2 does not even carry the latter.

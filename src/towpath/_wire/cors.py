@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
-from towpath._core.propagation.fields import IDEMPOTENCY_KEY, REQUEST_ID
+from towpath._core.propagation.fields import BAGGAGE, IDEMPOTENCY_KEY, REQUEST_ID
 from towpath._wire.dialect import WholeResponse
 from towpath._wire.http.fields import NAME, Field, Template
 
@@ -33,7 +33,7 @@ REQUEST_FIELDS: Final = (
     *("content-type", "content-encoding", "accept-encoding"),
     *("connect-protocol-version", "connect-timeout-ms", "connect-accept-encoding", "connect-content-encoding"),
     *("grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "x-grpc-web", "x-user-agent"),
-    *(IDEMPOTENCY_KEY.name, REQUEST_ID.name, "traceparent", "tracestate", "if-match", "if-none-match"),
+    *(IDEMPOTENCY_KEY.name, REQUEST_ID.name, BAGGAGE.name, "traceparent", "tracestate", "if-match", "if-none-match"),
 )
 """The headers that a page may always send: those of Connect, gRPC-Web and REST, and those of towpath that mean no trust."""
 

@@ -155,8 +155,8 @@ async def _live(
                     address = await probes.enter_async_context(admin(app, config.admin))
                     log.info("%s answers probes on %s", config.name, address)
                 await probes.enter_async_context(local_admin(app))
+                sampling.use(_sampler(config))
                 if await _set_up(app, program):
-                    sampling.use(_sampler(config))
                     await app.start(sock=sock)
                     served = (*(service.spec.name for service in app.services), *app.mounts)
                     names = ", ".join(served) or "nothing but its background work"

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from towpath._core.propagation.baggage import BAGGAGE_RULE, NO_BAGGAGE, Baggage
 from towpath._core.propagation.criticality import CRITICAL, Criticality
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -51,7 +52,7 @@ def is_tenant(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PropagatedField:
-    """One header of the propagated context. A header that occurs twice in a request is malformed."""
+    """One header of the propagated context. A header that occurs twice in a request is malformed, but for one that is a list."""
 
     name: str
     """The header's name in lower case."""
@@ -63,7 +64,7 @@ class PropagatedField:
     """The value of a call that comes without the header. A call with this value is sent without it."""
 
     parse: Callable[[bytes], Any]
-    """Turn the header's bytes into the value; None if they are malformed."""
+    """Turn the header's bytes into the value; None if they are malformed. The bytes of a header that came several times are in lines."""
 
     render: Callable[[Any], bytes]
     """Turn a value other than `absent` into the header's bytes."""
@@ -125,6 +126,14 @@ def _parse_cohort(value: bytes) -> int | None:
 
 def _parse_request_id(value: bytes) -> str | None:
     return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+
+
+def _parse_baggage(value: bytes) -> Baggage | None:
+    return Baggage.received(value.replace(b"\n", b","))
+
+
+def _render_baggage(baggage: Baggage) -> bytes:
+    return baggage.header
 
 
 CRITICALITY: Final = PropagatedField(
@@ -221,5 +230,20 @@ COHORT: Final = PropagatedField(
 """The cohort that a server has drawn for the call of a caller that it does not trust, in place of the one from the trace. Such a caller
 could choose a trace id of the cohort that is rejected last."""
 
-PROPAGATED: Final[tuple[PropagatedField, ...]] = (CRITICALITY, TENANT, ATTEMPT, IDEMPOTENCY_KEY, REQUEST_ID, COHORT)
+BAGGAGE: Final = PropagatedField(
+    name="baggage",
+    attribute="baggage",
+    absent=NO_BAGGAGE,
+    parse=_parse_baggage,
+    render=_render_baggage,
+    rule=BAGGAGE_RULE,
+    rejects_malformed=False,
+    inherited=True,
+    is_option=True,
+    instead="set the option baggage",
+    from_untrusted=_dropped,
+)
+"""What the application hands on (W3C Baggage). Services inside act on it, so a caller that is not trusted has none."""
+
+PROPAGATED: Final[tuple[PropagatedField, ...]] = (CRITICALITY, TENANT, ATTEMPT, IDEMPOTENCY_KEY, REQUEST_ID, COHORT, BAGGAGE)
 """The table, in the order in which the headers are written."""

@@ -34,7 +34,7 @@ OK: Final = 0
 DETAILS: Final = "grpc-status-details-bin"
 """The trailer in which grpcio has the details of an error."""
 
-_OF_THE_CONTEXT: Final = frozenset({*(field.name for field in PROPAGATED), "traceparent", "tracestate", "baggage"})
+_OF_THE_CONTEXT: Final = frozenset({*(field.name for field in PROPAGATED), "traceparent", "tracestate"})
 
 
 def code_of(status: Any) -> Code | None:

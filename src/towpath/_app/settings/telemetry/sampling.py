@@ -68,7 +68,7 @@ def read_sampling(table: TelemetryTable, where: str, environ: Mapping[str, str])
 
 def sampler_of(options: SamplingOptions, methods: Iterable[MethodSpec[Any, Any]], *, exports: bool) -> Sampler | None:
     """The sampler; None if no trace that begins here is sampled and its callers decide on all others. `methods` are those that the process
-    knows, and `exports` says whether spans leave it. Raises SetupError for a name that none of the methods has, and for an ambiguous one."""
+    knows, and `exports` says whether spans leave it. Raises SetupError for a name that none of them has, and for an ambiguous one."""
     ratio = options.ratio if options.ratio is not None else DEFAULT_RATIO if exports else 0.0
     by_service: dict[str, float] = {}
     by_method: dict[str, float] = {}
