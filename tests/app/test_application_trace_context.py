@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+import grpc
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
@@ -17,7 +18,7 @@ from library.v1 import library_pb2 as lib
 from tests.echo_service import PATIENCE, Echo
 from tests.library_service import Library
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_client, raw_server
-from towpath import App, Context
+from towpath import App, CallOptions, Context, connect
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.hpack import literal
@@ -294,3 +295,27 @@ async def test_a_trace_that_begins_here_says_that_its_id_is_random(way: str) -> 
     async with asking() as (address, seen):
         await WAYS[way](address, [])
     assert [values(call, "traceparent")[0][-2:] for call in seen] == ["02"] * 3
+
+
+@pytest.mark.parametrize(("second", "trace"), [(f"00-{PARENT}-01", TRACE), (f"00-{TRACE[:-1]}1-1234567890123456-01", "")])
+async def test_grpcio_may_send_a_trace_twice_and_not_two(second: str, trace: str) -> None:
+    """As where an interceptor of OpenTelemetry's and an application both put one into the metadata."""
+    async with asking() as (address, seen), grpc.aio.insecure_channel(address) as channel:
+        say: Any = channel.unary_unary(SAY, pb.SayRequest.SerializeToString, pb.SayResponse.FromString)
+        metadata = (("traceparent", f"00-{PARENT}-01"), ("traceparent", second), ("baggage", "a=1"))
+        await say(pb.SayRequest(), metadata=metadata, timeout=PATIENCE)
+    assert faults(Case([*metadata[:2]], trace), seen) == []
+    assert [values(call, "baggage") for call in seen] == [["a=1"]] * 3
+
+
+@pytest.mark.parametrize("name", ["traceparent", "tracestate", "baggage"])
+async def test_an_application_that_puts_one_into_metadata_is_told_where_it_belongs(name: str) -> None:
+    async with asking() as (address, seen), connect(address) as channel:
+        advice = (
+            "set the option baggage"
+            if name == "baggage"
+            else "it belongs to the trace, which a call takes from the call that it is made in"
+        )
+        with pytest.raises(ValueError, match=f"metadata key '{name}' is reserved for the protocol; {advice}"):
+            await EchoServiceClient(channel).say(pb.SayRequest(), CallOptions(metadata=[(name, f"00-{PARENT}-01")]))
+    assert seen == []
