@@ -46,7 +46,7 @@ class Writer:
     if the file cannot be made.
     """
 
-    __slots__ = ("_ids", "_names_end", "buffer", "first_row", "mask", "number", "path")
+    __slots__ = ("_ids", "_names_end", "buffer", "first_row", "mask", "names", "number", "path")
 
     def __init__(self, path: Path | None, *, service: str = "", rows: int = DEFAULT_ROWS) -> None:
         if rows < 1 or rows & (rows - 1):
@@ -57,6 +57,8 @@ class Writer:
         self.buffer: Final = _mapped(path, self.first_row + rows * SIZE)
         self.number = 0
         """The number of the row that was written last."""
+        self.names: Final[list[str]] = []
+        """What the indexes of names mean."""
         self._ids: dict[str, int] = {}
         self._names_end = 0
         _HEADER.pack_into(
@@ -90,6 +92,7 @@ class Writer:
         _NAMES_USED.pack_into(self.buffer, _NAMES_USED_AT, end)  # last: a reader never sees half a name
         self._names_end = end
         index = self._ids[name] = len(self._ids)
+        self.names.append(name)
         return index
 
     def write(self, kind: int, code: int, *values: object) -> None:
