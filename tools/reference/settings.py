@@ -30,7 +30,7 @@ from towpath._app.settings import (
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
-from towpath._app.settings.telemetry import recorder
+from towpath._app.settings.telemetry import otlp, recorder
 from towpath._app.settings.telemetry import table as telemetry_table
 from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
@@ -45,6 +45,7 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
+from towpath._telemetry.otlp.options import ExportOptions
 from towpath._transport import Backoff, ChannelOptions, ConnectionLimits, Ejection
 from towpath._transport.address import Address
 from towpath._transport.message_options import MessageOptions
@@ -106,8 +107,13 @@ SOURCES: Final[Mapping[type, Source]] = {
     cors.CorsSettings: Source({"max_age": cors._MAX_AGE}, (CorsOptions,)),
     messages.MessageTable: Source({}, (MessageOptions,)),
     telemetry_table.TelemetryTable: Source(
-        {**recorder.RECORDER, "recorder_directory": Named("directory")},
-        (recorder.RecorderOptions,),
+        {
+            **recorder.RECORDER,
+            "recorder_directory": Named("directory"),
+            **otlp.OTLP,
+            **{f"otlp_{name}": Named(name) for name in ("endpoint", "protocol", "headers", "compression", "certificate", "kept")},
+        },
+        (recorder.RecorderOptions, ExportOptions, otlp.OtlpOptions),
     ),
     tls.ClientTlsSettings: Source({}, (ClientTls,)),
     targets.TargetSettings: Source(

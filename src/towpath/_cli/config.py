@@ -71,7 +71,7 @@ def in_force(settings: "ServiceConfig", environ: Mapping[str, str]) -> Iterator[
     yield Shown("file", str(settings.source or "none"), "TOWPATH_CONFIG" if environ.get("TOWPATH_CONFIG") else DEFAULT)
     yield from _of_service(settings, _table(file, "service"), environ)
     yield from _of_targets(settings, _table(file, "targets"), environ)
-    yield from _of_telemetry(settings, _table(file, "telemetry"))
+    yield from _of_telemetry(settings, _table(file, "telemetry"), environ)
     for name in ("tls", "methodConfig", "quotas", "bulkheads", "calls", "waivers"):
         if name in file:
             yield from _flat(name, file[name], str(settings.source))
@@ -111,11 +111,13 @@ def _of_service(settings: "ServiceConfig", given: Mapping[str, Any], environ: Ma
             yield from _flat(f"service.{key}", given[key], str(settings.source))
 
 
-def _of_telemetry(settings: "ServiceConfig", given: Mapping[str, Any]) -> Iterator[Shown]:
+def _of_telemetry(settings: "ServiceConfig", given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Shown]:
+    from towpath._app.settings.telemetry.otlp import variable_of
     from towpath._app.settings.telemetry.telemetry import told
 
     for key, value in told(settings.telemetry):
-        yield Shown(f"telemetry.{key}", value, f"{settings.source}: telemetry.{key}" if key in given else DEFAULT)
+        written = f"{settings.source}: telemetry.{key}" if key in given else DEFAULT
+        yield Shown(f"telemetry.{key}", value, variable_of(key, environ) or written)
 
 
 def _source(settings: "ServiceConfig", key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> str:

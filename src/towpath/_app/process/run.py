@@ -184,7 +184,7 @@ def _sampler(config: ServiceConfig) -> sampling.Sampler | None:
     """The sampler of the traces that begin in this process."""
     telemetry = config.telemetry
     methods = [*loaded_methods(), *methods_of(config.contracts, config.source)] if config.contracts else loaded_methods()
-    return sampler_of(telemetry.sampling, methods if telemetry.sampling.methods else (), exports=telemetry.exports)
+    return sampler_of(telemetry.sampling, methods if telemetry.sampling.methods else (), exports=telemetry.otlp.export is not None)
 
 
 async def _set_up(app: App, program: _Program) -> bool:

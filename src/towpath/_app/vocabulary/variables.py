@@ -60,6 +60,20 @@ VARIABLES: Final = (
         "OpenTelemetry's name of a sampler: `always_on`, `always_off`, `traceidratio`, or one of these behind `parentbased_`.",
     ),
     Variable("OTEL_TRACES_SAMPLER_ARG", "", "The ratio of the samplers `traceidratio`, 0 to 1; 1 without it."),
+        "OTEL_EXPORTER_OTLP_",
+        "",
+        "Where spans go, as OpenTelemetry has it: `ENDPOINT`, `PROTOCOL` (`grpc` or `http/protobuf`), `HEADERS`, `TIMEOUT` in "
+        "milliseconds, `COMPRESSION`, `CERTIFICATE`, `CLIENT_CERTIFICATE` and `CLIENT_KEY`. The same names behind `OTEL_EXPORTER_OTLP_TRACES_` win. "
+        "They win over the settings `telemetry.otlp_*`.",
+    ),
+    Variable("OTEL_TRACES_EXPORTER", "", "`otlp` exports spans, to this machine if no endpoint is given. Any other list exports none."),
+    Variable("OTEL_SDK_DISABLED", "", "`true` exports no spans and joins no spans of users."),
+    Variable("OTEL_SERVICE_NAME", "", "The name of the service in spans, in place of `service.name`."),
+    Variable("OTEL_RESOURCE_ATTRIBUTES", "telemetry.resource", "Attributes of the process in spans: `a=1,b=2`, percent-encoded."),
+    Variable("OTEL_BSP_MAX_QUEUE_SIZE", "telemetry.otlp_queue", "How many spans wait for their export at the most."),
+    Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "telemetry.otlp_batch", "How many spans a request has at the most."),
+    Variable("OTEL_BSP_SCHEDULE_DELAY", "telemetry.otlp_delay", "How long a span waits for others, in milliseconds."),
+    Variable("OTEL_BSP_EXPORT_TIMEOUT", "", "The longest that a request may take, in milliseconds, if that is less than the timeout."),
     Variable("TOWPATH_PURE", "", "`1` has JSON written in Python, even where the extension in C was built. Empty and `0` do not."),
     Variable(
         "TOWPATH_RUNTIME_DIRECTORY",

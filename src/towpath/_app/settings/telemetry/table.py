@@ -10,3 +10,15 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     recorder_rows: int | None = None
     recorder_directory: str | None = None
     sampling: float | dict[str, float] | None = None
+    otlp_endpoint: str | None = None
+    otlp_protocol: str | None = None
+    otlp_headers: dict[str, str] | None = None
+    otlp_compression: str | None = None
+    otlp_certificate: str | None = None
+    otlp_kept: bool | None = None
+    otlp_timeout: str | None = None
+    otlp_queue: int | None = None
+    otlp_batch: int | None = None
+    otlp_delay: str | None = None
+    resource: dict[str, str] | None = None
+    opentelemetry: bool | None = None

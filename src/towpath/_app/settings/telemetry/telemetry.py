@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from towpath._app.settings.telemetry import otlp
+from towpath._app.settings.telemetry.otlp import OtlpOptions, read_otlp
 from towpath._app.settings.telemetry.recorder import RecorderOptions, read_recorder
 from towpath._app.settings.telemetry.sampling import SamplingOptions, read_sampling, told_sampling
 from towpath._app.settings.telemetry.table import TelemetryTable
@@ -15,14 +17,17 @@ class TelemetryConfig:
 
     recorder: RecorderOptions = field(default_factory=RecorderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
-    exports: bool = False
-    """Whether spans leave the process."""
+    otlp: OtlpOptions = field(default_factory=OtlpOptions)
 
 
 def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) -> TelemetryConfig:
     """The options of all parts. Raises SetupError that names the place below `where`, such as "towpath.toml: telemetry", or the variable of
     `environ`."""
-    return TelemetryConfig(recorder=read_recorder(table, where), sampling=read_sampling(table, where, environ))
+    return TelemetryConfig(
+        recorder=read_recorder(table, where),
+        sampling=read_sampling(table, where, environ),
+        otlp=read_otlp(table, where, environ),
+    )
 
 
 def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
@@ -32,3 +37,4 @@ def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
     yield "recorder_rows", recorder.rows
     yield "recorder_directory", "default" if recorder.directory is None else str(recorder.directory)
     yield "sampling", told_sampling(config.sampling)
+    yield from otlp.told(config.otlp)
