@@ -84,5 +84,45 @@ WORKER_RESTARTS: Final = MetricName(
     "One for each worker of a service with several.",
 )
 
-METRICS: Final = (SERVER_DURATION, CLIENT_DURATION, DECISIONS, READY, BACKGROUND_DEATHS, BACKGROUND_RESTARTS, WORKER_RESTARTS)
+SPANS_PROCESSED: Final = MetricName(
+    "otel_sdk_processor_span_processed",
+    "counter",
+    ("error_type",),
+    "spans",
+    "Spans that were handed to the exporter, or dropped before.",
+    "One with an empty `error_type` for spans that were handed on, and one for each reason to drop some: `queue_full`, `overwritten` for "
+    "rows that were overwritten before they were read, and `shutdown`.",
+)
+SPANS_EXPORTED: Final = MetricName(
+    "otel_sdk_exporter_span_exported",
+    "counter",
+    ("error_type",),
+    "spans",
+    "Spans that the collector took, or did not take.",
+    "One with an empty `error_type` for spans that it took, and one for each reason for which others are lost: `rejected`, a status of "
+    "HTTP or gRPC, or `timeout`.",
+)
+SPANS_QUEUED: Final = MetricName(
+    "otel_sdk_processor_span_queue_size", "gauge", (), "spans", "Spans that wait for their export.", "One of an exporter."
+)
+SPANS_QUEUED_MOST: Final = MetricName(
+    "otel_sdk_processor_span_queue_capacity", "gauge", (), "spans", "Spans that may wait for their export.", "One of an exporter."
+)
+SPANS_IN_FLIGHT: Final = MetricName(
+    "otel_sdk_exporter_span_inflight", "gauge", (), "spans", "Spans of the request that is under way.", "One of an exporter."
+)
+
+OF_EXPORTERS: Final = (SPANS_PROCESSED, SPANS_EXPORTED, SPANS_QUEUED, SPANS_QUEUED_MOST, SPANS_IN_FLIGHT)
+"""The metrics of a process that exports spans."""
+
+METRICS: Final = (
+    SERVER_DURATION,
+    CLIENT_DURATION,
+    DECISIONS,
+    READY,
+    BACKGROUND_DEATHS,
+    BACKGROUND_RESTARTS,
+    WORKER_RESTARTS,
+    *OF_EXPORTERS,
+)
 """Every metric of towpath. A service adds its own to the same registry."""

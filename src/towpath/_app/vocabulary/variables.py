@@ -62,9 +62,9 @@ VARIABLES: Final = (
     Variable("OTEL_TRACES_SAMPLER_ARG", "", "The ratio of the samplers `traceidratio`, 0 to 1; 1 without it."),
         "OTEL_EXPORTER_OTLP_",
         "",
-        "Where spans go, as OpenTelemetry has it: `ENDPOINT`, `PROTOCOL` (`grpc` or `http/protobuf`), `HEADERS`, `TIMEOUT` in "
-        "milliseconds, `COMPRESSION`, `CERTIFICATE`, `CLIENT_CERTIFICATE` and `CLIENT_KEY`. The same names behind `OTEL_EXPORTER_OTLP_TRACES_` win. "
-        "They win over the settings `telemetry.otlp_*`.",
+        "Where spans go, as OpenTelemetry has it: `ENDPOINT`, `PROTOCOL` (`grpc` or `http/protobuf`), `HEADERS`, `TIMEOUT` (ms), "
+        "`COMPRESSION`, `CERTIFICATE`, `CLIENT_CERTIFICATE` and `CLIENT_KEY`. The same names behind `OTEL_EXPORTER_OTLP_TRACES_` win. All "
+        "of them win over the settings `telemetry.otlp_*`.",
     ),
     Variable("OTEL_TRACES_EXPORTER", "", "`otlp` exports spans, to this machine if no endpoint is given. Any other list exports none."),
     Variable("OTEL_SDK_DISABLED", "", "`true` exports no spans and joins no spans of users."),

@@ -20,7 +20,8 @@ class Endpoint(NamedTuple):
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http{'s' if self.is_secure else ''}://{host}:{self.port}{self.path}"
+        path, query, _ = self.path.partition("?")  # which may hold a secret
+        return f"http{'s' if self.is_secure else ''}://{host}:{self.port}{path}{query and '?...'}"
 
 
 @dataclass(frozen=True, kw_only=True)
