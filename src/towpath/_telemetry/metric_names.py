@@ -91,7 +91,7 @@ SPANS_PROCESSED: Final = MetricName(
     "spans",
     "Spans that were handed to the exporter, or dropped before.",
     "One with an empty `error_type` for spans that were handed on, and one for each reason to drop some: `queue_full`, `overwritten` for "
-    "rows that were overwritten before they were read, and `shutdown`.",
+    "rows that were overwritten before they were read, `malformed` for callers' traces that are none, and `shutdown`.",
 )
 SPANS_EXPORTED: Final = MetricName(
     "otel_sdk_exporter_span_exported",

@@ -207,5 +207,5 @@ async def test_spans_go_over_tls_to_a_collector_whose_certificate_is_trusted(tmp
         assert await way.send(REQUEST, LONG) == Answer()
         await way.close()
         stranger = HttpSender(at, tls=ssl.create_default_context())
-        with pytest.raises(ExportError, match="CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+        with pytest.raises(ExportError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
             await stranger.send(REQUEST, LONG)

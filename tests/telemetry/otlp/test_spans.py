@@ -17,7 +17,6 @@ from towpath._telemetry.otlp.protobuf import delimited
 from towpath._telemetry.otlp.spans import VALUES, SpanWriter, endpoint, request, scope_spans
 
 EPOCH = 1_790_000_000_000_000_000
-KEY = 0x1234_5678_9ABC_DEF0
 CRITICAL = 2 << 3
 
 
@@ -37,14 +36,14 @@ def attributes(span: Span) -> dict[str, Any]:
 
 def written(kind: Kind, *, call: bytes = b"", own: dict[str, str | int] | None = None, **changed: Any) -> Span:
     row, name = values(kind, **changed)
-    writer = SpanWriter(name, key=KEY, epoch=EPOCH, own=own or {})
+    writer = SpanWriter(name, epoch=EPOCH, own=own or {})
     method = {Kind.SERVER: writer.server, Kind.CALL: writer.call}.get(kind)
     (span,) = spans(method(row) if method is not None else writer.attempt(row, call))
     return span
 
 
 def own_id(serial: int) -> bytes:
-    return own_span_id(KEY, serial).to_bytes(8, "big")
+    return own_span_id(serial).to_bytes(8, "big")
 
 
 def test_a_received_call_is_a_server_span_below_the_callers_attempt() -> None:
@@ -92,13 +91,13 @@ def test_a_call_with_one_attempt_is_a_client_span_below_the_call_it_was_made_for
 def test_calls_that_were_made_for_none_and_came_from_none_have_no_parent() -> None:
     assert written(Kind.ATTEMPT, serial=0).parent_span_id == b""
     assert written(Kind.CALL, serial=0).parent_span_id == b""
-    span = written(Kind.SERVER, span="0" * 16)
+    span = written(Kind.SERVER, span=own_id(7).hex())
     assert (span.parent_span_id, span.flags) == (b"", 0x101)
 
 
 def test_the_attempts_of_one_call_are_below_it() -> None:
     row, name = values(Kind.CALL, attempt=2, marks=(NONE, NONE, NONE, NONE, NONE, 9000), code=14)
-    writer = SpanWriter(name, key=KEY, epoch=EPOCH)
+    writer = SpanWriter(name, epoch=EPOCH)
     attempts = [values(Kind.ATTEMPT, attempt=number, span=f"{number + 1:016x}")[0] for number in range(2)]
     ids = {writer.call_span_id(one) for one in (row, *attempts)}
     assert len(ids) == 1

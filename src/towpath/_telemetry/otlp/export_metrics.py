@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from towpath._telemetry.metric_names import SPANS_EXPORTED, SPANS_IN_FLIGHT, SPANS_PROCESSED, SPANS_QUEUED, SPANS_QUEUED_MOST, MetricName
 
 QUEUE_FULL: Final = "queue_full"
+MALFORMED: Final = "malformed"
 OVERWRITTEN: Final = "overwritten"
 SHUTDOWN: Final = "shutdown"
 REJECTED: Final = "rejected"

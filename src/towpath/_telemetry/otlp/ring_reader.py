@@ -8,6 +8,7 @@ A call with one attempt is the span of that attempt, while several attempts are 
 does not say whether others follow. So it is held back until the next look if it succeeded, and a few seconds if not.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -15,7 +16,7 @@ from typing import Final
 from towpath._core import clock
 from towpath._telemetry.flight_recorder.ring import Writer
 from towpath._telemetry.flight_recorder.row import KEPT, NUMBERS, SAMPLED, SIZE, Kind
-from towpath._telemetry.otlp.export_metrics import OVERWRITTEN, QUEUE_FULL, ExportMetrics, add
+from towpath._telemetry.otlp.export_metrics import MALFORMED, OVERWRITTEN, QUEUE_FULL, ExportMetrics, add
 from towpath._telemetry.otlp.spans import VALUES, SpanWriter, Values
 
 SLICE: Final = 256
@@ -77,7 +78,10 @@ class RingReader:
             if row[0] != first + found.start() or row[0] != row[-1]:  # another one is there, or is being written by another thread
                 add(self._metrics.processed, OVERWRITTEN, 1)
                 continue
-            self._span(row, now, put)
+            try:
+                self._span(row, now, put)
+            except ValueError:  # the caller's trace is none, and the call began another
+                add(self._metrics.processed, MALFORMED, 1)
         self._read = (first + last - 2) % NUMBERS + 1
         return self.behind > 0 and room > taken
 
@@ -88,7 +92,8 @@ class RingReader:
         for call, (row, since) in list(self._held.items()):
             if every or (since < now if row[1][1] == 0 else now - since >= HOLD) or len(self._held) > _MOST_HELD:
                 del self._held[call]
-                put(self._spans.attempt(row))
+                with contextlib.suppress(ValueError):  # its trace is of this process, and none but by a bug
+                    put(self._spans.attempt(row))
         for call, since in list(self._several.items()):
             if now - since < HOLD and len(self._several) <= _MOST_HELD:
                 break

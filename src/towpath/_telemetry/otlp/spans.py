@@ -51,21 +51,22 @@ _SIZES: Final = struct.Struct("<II")
 _CHOICE: Final = 12
 """Bytes of a row that choose names, codes and flags. One more says that the span has no parent."""
 _DOUBLE: Final = struct.Struct("<d")
-_NO_SPAN: Final = b"0" * 16
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _MOST_KNOWN: Final = 4096
 """How many combinations of names, codes and flags, and how many sizes, are kept as bytes."""
 
 
 class SpanWriter:
-    """Writes the spans of one process, each as an element of ScopeSpans. `name` is what an index into the recorder's names means, `key` is
-    that of `own_span_id`, and `epoch` the time of day, in nanoseconds since 1970, at 0 of the process' monotonic clock. `own` are
-    attributes of received calls alone, such as the address that they came to."""
+    """Writes the spans of one process, each as an element of ScopeSpans. `name` is what an index into the recorder's names means, and
+    `epoch` the time of day, in nanoseconds since 1970, at 0 of the process' monotonic clock. `own` are attributes of received calls alone,
+    such as the address that they came to.
 
-    __slots__ = ("_client", "_fixed", "_name", "_own", "_prefixes", "_server", "_sizes", "epoch", "key")
+    Whoever calls may send what it likes as its trace. ValueError is raised for a row whose trace is none."""
 
-    def __init__(self, name: Callable[[int], str], *, key: int, epoch: int, own: Mapping[str, str | int] = NO_ENDPOINT) -> None:
+    __slots__ = ("_client", "_fixed", "_name", "_own", "_prefixes", "_server", "_sizes", "epoch")
+
+    def __init__(self, name: Callable[[int], str], *, epoch: int, own: Mapping[str, str | int] = NO_ENDPOINT) -> None:
         self._name: Final = name
-        self.key: Final = key
         self.epoch = epoch
         self._own: Final = b"".join(_attribute(name, value) for name, value in own.items())
         self._fixed: Final[dict[bytes, bytes]] = {}
@@ -76,36 +77,38 @@ class SpanWriter:
 
     def server(self, row: Values) -> bytes:
         """The span of a received call."""
-        span = own_span_id(self.key, row[5]).to_bytes(8, "big")
-        if row[4] == _NO_SPAN:
-            return self._written(row, span, b"", *self._server.of(row, 0))
-        return self._written(row, span, unhexlify(row[4]), *self._server.of(row, 0))
+        span, parent = own_span_id(row[5]).to_bytes(8, "big"), unhexlify(row[4])
+        if parent == span:  # a trace that began here
+            parent = b""
+        return self._written(row, span, parent, *self._server.of(row, 0))
 
     def attempt(self, row: Values, call: bytes = b"") -> bytes:
         """The span of an attempt. `call` is the span id of its call if that made several; else the attempt is the call."""
-        parent = call or (own_span_id(self.key, row[5]).to_bytes(8, "big") if row[5] else b"")
+        parent = call or (own_span_id(row[5]).to_bytes(8, "big") if row[5] else b"")
         return self._written(row, unhexlify(row[4]), parent, *self._client.of(row, 1 if call else 0))
 
     def call(self, row: Values) -> bytes:
         """The span of a call that made several attempts, or none."""
-        parent = own_span_id(self.key, row[5]).to_bytes(8, "big") if row[5] else b""
+        parent = own_span_id(row[5]).to_bytes(8, "big") if row[5] else b""
         reached = [mark for mark in row[8:14] if mark != NOT_REACHED]
         return self._written(row, self.call_span_id(row), parent, b"", 0, max(reached, default=0))
 
     def call_span_id(self, row: Values) -> bytes:
         """The span id of a call, from the row of the call or of any of its attempts: what these rows share is hashed."""
-        shared = struct.pack("<Qd32sII", self.key, row[2], row[3], row[5], row[6])
+        # Two processes share no base, and a trace no span id with this one but by a chance of 2**-64.
+        shared = struct.pack("<d32sII", row[2], row[3], row[5], row[6])
         return blake2b(shared, digest_size=8).digest()
 
     def _written(self, row: Values, span: bytes, parent: bytes, phases: bytes, start: int, end: int) -> bytes:
         base = self.epoch + int(row[2] * 1e9)
         begin, finish = base + start * 1000, base + end * 1000
+        trace = unhexlify(row[3])
+        if trace == _NO_TRACE or _NO_SPAN in (parent, span):
+            raise ValueError("no trace")
         if parent:
-            head = _WITH_PARENT.pack(
-                b"\x0a\x10", unhexlify(row[3]), b"\x12\x08", span, b"\x39", begin, b"\x41", finish, b"\x22\x08", parent
-            )
+            head = _WITH_PARENT.pack(b"\x0a\x10", trace, b"\x12\x08", span, b"\x39", begin, b"\x41", finish, b"\x22\x08", parent)
         else:
-            head = _WITHOUT_PARENT.pack(b"\x0a\x10", unhexlify(row[3]), b"\x12\x08", span, b"\x39", begin, b"\x41", finish)
+            head = _WITHOUT_PARENT.pack(b"\x0a\x10", trace, b"\x12\x08", span, b"\x39", begin, b"\x41", finish)
         chosen = row[1] + row[7] if parent else row[1] + row[7] + b"-"
         fixed = self._fixed.get(chosen) or self._known(chosen)
         sizes = self._sizes.get(row[14])
