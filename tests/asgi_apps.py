@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prometheus_client import generate_latest
 
+from tests.call_counts import counted_calls
 from tests.echo_service import PATIENCE
 from tests.programs import needed
 from towpath import App
@@ -92,6 +92,4 @@ def only_http(app: Asgi) -> Asgi:
 
 def counted(app: App, code: str) -> float:
     """How many requests the metrics have under `code`."""
-    name = f'rpc_server_call_duration_seconds_count{{rpc_method="mount/admin",rpc_response_status_code="{code}"}} '
-    lines = generate_latest(app.metrics.registry).decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+    return counted_calls(app.metrics.registry, "server", "mount/admin", code) or 0.0

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from towpath import _moved
-from towpath._telemetry.metrics import CallMetrics, write_exposition
+from towpath._telemetry.exposition import write_exposition
+from towpath._telemetry.metrics import CallMetrics
 
 __all__ = ["CallMetrics", "write_exposition"]
 

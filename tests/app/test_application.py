@@ -12,6 +12,7 @@ from echo.v1.echo_pb2 import FailRequest, InspectRequest, SayRequest, SleepReque
 from echo.v1.echo_towpath import EchoServiceClient
 
 import towpath
+from tests.call_counts import counted_calls
 from tests.deadlines import missed
 from tests.echo_service import FOREVER, PATIENCE, Echo, Relay
 from tests.library_service import Library
@@ -23,8 +24,7 @@ from towpath._telemetry.metrics import CallMetrics
 
 
 def counted(metrics: CallMetrics, side: str, method: str, code: str) -> float | None:
-    labels = {"rpc_method": f"echo.v1.EchoService/{method}", "rpc_response_status_code": code}
-    return metrics.registry.get_sample_value(f"rpc_{side}_call_duration_seconds_count", labels)
+    return counted_calls(metrics.registry, side, f"echo.v1.EchoService/{method}", code)
 
 
 async def test_a_call_is_answered_and_counted_on_both_sides():

@@ -10,6 +10,7 @@ from echo.v1.echo_towpath import SAY, EchoServiceClient
 from stream.v1 import stream_pb2 as stream_pb
 from stream.v1.stream_towpath import StreamServiceClient
 
+from tests.call_counts import counted_calls
 from tests.echo_service import FOREVER, PATIENCE, Echo
 from tests.own_layer import Act, Own, served
 from tests.stream_service import Streams, answers
@@ -93,10 +94,7 @@ class TestUnary:
         async with served(echo, **{side: [mine]}, metrics=metrics) as channel:
             assert (await say(channel)).id == "mine"
         assert not echo.seen
-        counted = metrics.registry.get_sample_value(
-            "rpc_client_call_duration_seconds_count",
-            {"rpc_method": "echo.v1.EchoService/Say", "rpc_response_status_code": "OK"},
-        )
+        counted = counted_calls(metrics.registry, "client", "echo.v1.EchoService/Say", "OK")
         assert counted == (1 if side == "server" else 0)  # a call that was not made is no call to the target
 
     async def test_an_answer_of_another_type_is_internal_of_a_server_and_a_type_error_of_a_client(self) -> None:

@@ -74,7 +74,7 @@ def metrics_page() -> str:
     bounds = ", ".join(f"{bound:g}" for bound in BUCKETS)
     return (
         f"{METRICS_INTRO}\n{table(('name', 'type', 'labels', 'unit', 'meaning', 'series'), rows)}\n"
-        f"The histograms have these upper bounds, in seconds: {bounds}. `rpc_response_status_code` is `OK` or the name of gRPC's code.\n"
+        f"The histograms have these upper bounds, in seconds: {bounds}. `rpc_status_code` is `OK` or the name of gRPC's code.\n"
     )
 
 

@@ -6,7 +6,7 @@ service that it calls, and its configuration gives the address.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from prometheus_client import REGISTRY
 
@@ -25,10 +25,13 @@ from towpath._core.decisions import Signal
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.own_layers import checked_layers
-from towpath._telemetry.metrics import CallMetrics
+from towpath._telemetry.metrics import GRPC, CallMetrics
 from towpath._transport import Channel as BareChannel
 from towpath._transport import ChannelOptions
 from towpath._transport.tls import ClientTls
+
+_SYSTEMS: Final = {"connect": "connectrpc"}
+"""What OpenTelemetry calls the RPC system of a channel's protocol, where it is not gRPC."""
 
 
 class Channel:
@@ -70,7 +73,8 @@ class Channel:
             signal=signal,
         )
         self._messages = limits.methods
-        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target)
+        system = _SYSTEMS.get(options.protocol, GRPC) if options else GRPC
+        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target, system=system)
         self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
 

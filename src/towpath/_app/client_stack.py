@@ -32,7 +32,7 @@ from towpath._layers.own_layers import OwnLayers
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
-from towpath._telemetry.metrics import CallMetrics
+from towpath._telemetry.metrics import GRPC, CallMetrics
 
 CLIENT_END: Final = "transport"
 """The end of the stack, as `towpath explain` prints it. It is no layer."""
@@ -45,7 +45,7 @@ class ClientStack:
     learned about the target.
 
     `methods` are the service file's entries. `signal` is told of each decision; by default it is the counter of `metrics`. `target` is the
-    text that says what the channel calls, for errors.
+    text that says what the channel calls, for errors and metrics, and `system` the RPC system of its protocol, for metrics.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class ClientStack:
         *,
         signal: Signal | None = None,
         target: str = "",
+        system: str = GRPC,
     ) -> None:
         self._bound: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
         self._target = target
@@ -73,7 +74,7 @@ class ClientStack:
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
         self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (
-            metrics.client.telling(partial(tell_where, target)),
+            metrics.client.of_target(target, system, partial(tell_where, target)),
             Deadline("client", signal=signal),
             Deprecation("client"),
             hedge,

@@ -26,21 +26,25 @@ class MetricName(NamedTuple):
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
+CALL_LABELS: Final = ("rpc_system_name", "rpc_method", "rpc_status_code", "error_type", "service_peer_name", "tenant")
+"""The labels of calls. The first five are attributes of OpenTelemetry's conventions, and the last one is towpath's own."""
+
 SERVER_DURATION: Final = MetricName(
     "rpc_server_call_duration_seconds",
     "histogram",
-    ("rpc_method", "rpc_response_status_code"),
+    CALL_LABELS,
     "seconds",
     "Time from the start of the server's stack to its response or error.",
-    "One for each method and status code that a call has ended with.",
+    "One for each method and status code that a call has ended with. `service_peer_name` and `tenant` are empty, unless "
+    "`telemetry.metrics_by` asks for them.",
 )
 CLIENT_DURATION: Final = MetricName(
     "rpc_client_call_duration_seconds",
     "histogram",
-    ("rpc_method", "rpc_response_status_code"),
+    CALL_LABELS,
     "seconds",
     "Time from the start of the client's stack to the response or error, over all attempts.",
-    "One for each method and status code that a call has ended with.",
+    "One for each target, method and status code that a call has ended with. `service_peer_name` is the target.",
 )
 DECISIONS: Final = MetricName(
     "towpath_decisions",
@@ -114,6 +118,22 @@ SPANS_IN_FLIGHT: Final = MetricName(
 
 OF_EXPORTERS: Final = (SPANS_PROCESSED, SPANS_EXPORTED, SPANS_QUEUED, SPANS_QUEUED_MOST, SPANS_IN_FLIGHT)
 """The metrics of a process that exports spans."""
+OVERFLOWS: Final = MetricName(
+    "towpath_metrics_overflows",
+    "counter",
+    ("metric",),
+    "calls",
+    "Calls that were counted under _OTHER, since their metric has as many series as it may.",
+    "One for each of the two histograms of calls.",
+)
+SERIES_ENDED: Final = MetricName(
+    "towpath_metrics_series_ended",
+    "counter",
+    ("metric",),
+    "series",
+    "Series whose places were taken by those of callers with more calls.",
+    "One for each of the two histograms of calls.",
+)
 
 METRICS: Final = (
     SERVER_DURATION,
@@ -124,5 +144,7 @@ METRICS: Final = (
     BACKGROUND_RESTARTS,
     WORKER_RESTARTS,
     *OF_EXPORTERS,
+    OVERFLOWS,
+    SERIES_ENDED,
 )
 """Every metric of towpath. A service adds its own to the same registry."""

@@ -112,7 +112,7 @@ async def test_a_call_under_way_is_finished_before_the_process_ends(tmp_path):
         sample.labels["rpc_method"]: sample.value
         for family in text_string_to_metric_families(dump.read_text())
         for sample in family.samples
-        if sample.name == "rpc_server_call_duration_seconds_count" and sample.labels["rpc_response_status_code"] == "OK"
+        if sample.name == "rpc_server_call_duration_seconds_count" and sample.labels["rpc_status_code"] == "OK"
     }
     assert (counts["echo.v1.EchoService/Say"], counts["echo.v1.EchoService/Sleep"]) == (2, 1)
 

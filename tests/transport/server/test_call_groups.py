@@ -84,7 +84,7 @@ FOUND = {
 
 def codes(metrics: CallMetrics) -> set[str]:
     return {
-        sample.labels["rpc_response_status_code"]
+        sample.labels["rpc_status_code"]
         for family in metrics.registry.collect()
         for sample in family.samples
         if sample.name == "rpc_server_call_duration_seconds_count" and sample.value

@@ -37,7 +37,7 @@ ALL = pytest.mark.parametrize("protocol", PROTOCOLS)
 def counted(metrics: CallMetrics) -> dict[str, float]:
     """The number of calls by code."""
     return {
-        sample.labels["rpc_response_status_code"]: sample.value
+        sample.labels["rpc_status_code"]: sample.value
         for family in metrics.registry.collect()
         for sample in family.samples
         if sample.name == "rpc_server_call_duration_seconds_count" and sample.value

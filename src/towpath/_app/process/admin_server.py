@@ -3,7 +3,8 @@
     GET /livez      200 as long as the event loop turns
     GET /readyz     200 from when the application serves until it is told to stop, else 503; the body is the state. While a probe fails it
                     is 503, "unready", and the names of what is missing, one a line
-    GET /metrics    the metrics in Prometheus' text format
+    GET /metrics    the metrics in Prometheus' text format, or in OpenMetrics where `Accept` asks for it; with `?buckets=fine` the histograms
+                    of calls have all of their buckets
 
 Beside them it serves `towpath.admin.v1.Admin`, which operators' tools ask (`towpath._app.admin.admin_service`).
 
@@ -15,23 +16,27 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client import CollectorRegistry
 
 from towpath._app.admin.admin_service import AppAdmin, Rings, no_rings
 from towpath._app.admin.local_sockets import socket_path
 from towpath._app.application import App
 from towpath._core.disclosure.printable import printable
 from towpath._core.errors import SetupError
+from towpath._telemetry.exposition import blocks, format_for, written
 from towpath._transport import ConnectionLimits, Server
 from towpath._transport.address import Place, UnixPath, bind
+from towpath._transport.server.mounts.mount import Mount
 from towpath._transport.server.routes import Document
 
 TEXT: Final = "text/plain; charset=utf-8"
 LIVE: Final = Document(TEXT, b"ok\n")
 
 log = logging.getLogger("towpath.app")
+
+METRICS_PATH: Final = "/metrics"
 
 MAX_CONNECTIONS: Final = 32
 """Connections of orchestrators and scrapers. There is a handful of them; the process' other file descriptors are for callers."""
@@ -49,17 +54,47 @@ async def admin(app: App, place: Place, rings: Rings = no_rings) -> AsyncGenerat
             return Document(TEXT, f"unready\n{missing}".encode(errors="replace"), status=503)
         return Document(TEXT, f"{state}\n".encode(), status=200 if state == "serving" else 503)
 
-    def metrics() -> Document:
-        return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(app.metrics.registry))
-
-    documents = {"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics}
-    service = AppAdmin(app, rings)
-    server = Server((service,), documents=documents, connections=ConnectionLimits(total=MAX_CONNECTIONS))
+    server = Server(
+        (AppAdmin(app, rings),),
+        documents={"/livez": lambda: LIVE, "/readyz": ready},
+        connections=ConnectionLimits(total=MAX_CONNECTIONS),
+        mounts=[Mount(prefix=METRICS_PATH, app=_Metrics(app.metrics.registry), max_body=0, lifespan="off")],
+    )
     await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
         yield server.address
     finally:
         await server.close(0)
+
+
+def wants_fine(query: str) -> bool:
+    """Whether the query of a request for metrics asks for all buckets."""
+    return "buckets=fine" in query.split("&")
+
+
+class _Metrics:
+    """The metrics as an ASGI application: unlike a document, its answer may be made over several turns of the loop."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        """Answer one scrape."""
+        if scope["path"] != METRICS_PATH:
+            await _respond(send, 404, TEXT, b"not found\n")
+        elif scope["method"] not in ("GET", "HEAD"):
+            await _respond(send, 405, TEXT, b"metrics are read with GET\n")
+        else:
+            accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+            form = format_for(accept.decode("latin-1"))
+            fine = wants_fine(scope["query_string"].decode("latin-1"))
+            await _respond(send, 200, form.value, await written(blocks(self._registry, form, fine=fine)))
+
+
+async def _respond(send: Any, status: int, content_type: str, body: bytes) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ from towpath._core.calls.thread_handlers import running
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.propagation import sampling
 from towpath._core.service import Layer
-from towpath._telemetry.metrics import write_exposition
+from towpath._telemetry.exposition import write_exposition
 from towpath._transport.open_files import raise_limit
 
 Main = main_function.Main[App]

@@ -12,14 +12,14 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Literal, cast
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
-
-from towpath._app.process.admin_server import LIVE, MAX_CONNECTIONS, TEXT
+from towpath._app.process.admin_server import LIVE, MAX_CONNECTIONS, METRICS_PATH, TEXT, wants_fine
+from towpath._telemetry.exposition import Format, format_for
 from towpath._transport.address import Place, UnixPath, bind, place_of
 from towpath._transport.server.routes import Document
 
@@ -27,24 +27,28 @@ State = Literal["starting", "serving", "unready", "stopping"]
 
 log = logging.getLogger("towpath.app")
 
+Exposition = Callable[[Format, bool], Iterator[str]]
+"""A function that gives the metrics of a service in blocks: in a format, and with all buckets or with those that are shown."""
+
 _TIMEOUT: Final = 2.0
 """Seconds that a worker may take to send its metrics, of the ten that Prometheus waits."""
 
 
+_PAUSE: Final = 0.0002
+"""Seconds between two blocks of an exposition, in which the event loop of this process gets the interpreter."""
+
+
 @contextmanager
-def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry) -> Generator[str]:
+def probes(place: Place, state: Callable[[], State], exposition: Exposition) -> Generator[str]:
     """Answer at `place` until the `with` block ends, and yield the address as text. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         now = state()
         return Document(TEXT, f"{now}\n".encode(), status=200 if now == "serving" else 503)
 
-    def metrics() -> Document:
-        return Document(CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry))
-
     listener = bind(place, "service.admin")
     listener.setblocking(True)
-    with _Server(listener, {"/livez": lambda: LIVE, "/readyz": ready, "/metrics": metrics}) as server:
+    with _Server(listener, {"/livez": lambda: LIVE, "/readyz": ready}, exposition) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="towpath-probes", daemon=True)
         thread.start()
         try:
@@ -54,12 +58,12 @@ def probes(place: Place, state: Callable[[], State], registry: CollectorRegistry
             thread.join()
 
 
-def fetched(place: UnixPath, path: str) -> str | None:
+def fetched(place: UnixPath, path: str, accept: str = "*/*") -> str | None:
     """The answer of the HTTP server at `place` to a GET of `path`; None if there is no answer within 2 s, or one with a status other than
     200."""
     connection = _Connection(place)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"accept": accept})
         response = connection.getresponse()
         text = response.read().decode()
     except (OSError, http.client.HTTPException, UnicodeDecodeError):
@@ -84,11 +88,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, listener: socket.socket, documents: dict[str, Callable[[], Document]]) -> None:
+    def __init__(self, listener: socket.socket, documents: dict[str, Callable[[], Document]], exposition: Exposition) -> None:
         super().__init__(("", 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
         self.documents = documents
+        self.exposition = exposition
         self._requests: dict[Any, None] = {}
         """The connections that are open, in the order in which they came."""
         self._changing = threading.Lock()
@@ -121,8 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        make = cast("_Server", self.server).documents.get(self.path.partition("?")[0])
-        document = Document(TEXT, b"not found\n", status=404) if make is None else make()
+        path, _, query = self.path.partition("?")
+        if path == METRICS_PATH:
+            document = self._metrics(query)
+        else:
+            make = cast("_Server", self.server).documents.get(path)
+            document = Document(TEXT, b"not found\n", status=404) if make is None else make()
         self.send_response(document.status)
         self.send_header("content-type", document.content_type)
         self.send_header("content-length", str(len(document.body)))
@@ -130,6 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(document.body)
+
+    def _metrics(self, query: str) -> Document:
+        form, parts = format_for(",".join(self.headers.get_all("accept", ()))), list[bytes]()
+        for part in cast("_Server", self.server).exposition(form, wants_fine(query)):
+            parts.append(part.encode(errors="replace"))
+            time.sleep(_PAUSE)
+        return Document(form.value, b"".join(parts))
 
     do_HEAD = do_GET  # noqa: N815 - as the base class wants it
 

@@ -20,13 +20,13 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -42,9 +42,9 @@ from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
 from towpath._core.errors import SetupError
+from towpath._telemetry.exposition import Format, blocks, exposition, write_file
 from towpath._telemetry.merging import merged
 from towpath._telemetry.metric_names import WORKER_RESTARTS
-from towpath._telemetry.metrics import write_exposition
 from towpath._transport.address import UnixPath, bind, place_of
 from towpath._transport.client.connection_backoff import Backoff
 
@@ -127,9 +127,9 @@ class Worker:
         self._listeners = listeners
         self._since = 0.0
 
-    def metrics(self) -> str | None:
+    def metrics(self, form: Format, *, fine: bool) -> str | None:
         """The process's current metrics; None if it does not answer."""
-        return None if self.admin is None else fetched(self.admin, "/metrics")
+        return None if self.admin is None else fetched(self.admin, f"/metrics{'?buckets=fine' if fine else ''}", form.value)
 
     async def start(self) -> None:
         """Start the process and wait until it is ready. Raises WorkerFailed, or SetupError if it cannot be started at all."""
@@ -256,26 +256,24 @@ class WorkerPool:
         self.listeners.close()
         await stop_all([worker.child for worker in self.workers if worker.child is not None], patience)
 
-    def registry(self) -> CollectorRegistry:
-        """The metrics of all workers, and how often each was replaced."""
-        registry = merged(self.metrics)
-        registry.register(_Restarts(self.workers))
-        return registry
-
-    def metrics(self) -> dict[str, str]:
-        """The metrics of each worker that answers. All workers are asked at once, so one that does not answer delays no other."""
+    def exposition(self, form: Format, fine: bool) -> Iterator[str]:
+        """The metrics of all workers that answer, and how often each was replaced. All workers are asked at once, so one that does not
+        answer delays no other."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
-            told = _told(zip(self.workers, threads.map(Worker.metrics, self.workers), strict=True))
-        return {**told, **self._own_metrics()}
+            texts = threads.map(lambda worker: worker.metrics(form, fine=fine), self.workers)
+            told = _told(zip(self.workers, texts, strict=True))
+        yield from self._merged(told, form, fine=fine)
 
-    def last_metrics(self) -> dict[str, str]:
-        """The metrics that each worker wrote at its exit."""
+    def last_exposition(self) -> Iterator[str]:
+        """The metrics that each worker wrote at its exit, in Prometheus' text format, with all buckets."""
         told = _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
-        return {**told, **self._own_metrics()}
+        return self._merged(told, Format.TEXT, fine=True)
 
-    def _own_metrics(self) -> dict[str, str]:
-        """The metrics of what runs beside the workers, if anything does."""
-        return {} if self._beside is None else {"once": generate_latest(self._beside.metrics.registry).decode()}
+    def _merged(self, told: Mapping[str, str], form: Format, *, fine: bool) -> Iterator[str]:
+        """What the workers have told, beside the metrics of what runs in this process, if anything does."""
+        beside = {} if self._beside is None else {"once": exposition(self._beside.metrics.registry, form, fine=fine)}
+        yield from merged({**told, **beside})
+        yield from blocks(_Restarts(self.workers), form)
 
 
 class _Restarts(Collector):
@@ -321,7 +319,7 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], on
         pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request, app)
         try:
             if config.admin is not None:
-                address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.registry()))
+                address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.exposition))
                 log.info("%s answers probes on %s", config.name, address)
             if app is not None and once is not None:
                 await app.setup(once, serves=False)
@@ -339,7 +337,7 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], on
                 await _stopped(pool, app, patience)
             finally:
                 if config.metrics_dump is not None:
-                    write_exposition(merged(pool.last_metrics), config.metrics_dump)
+                    write_file(config.metrics_dump, pool.last_exposition())
     if app is not None and app.background_work.ended is not None:
         raise app.background_work.ended
 

@@ -80,7 +80,7 @@ def hops_of(process: str, exposition: str) -> Iterable[Hop]:
                 counts[method][float(sample.labels["le"])] += sample.value
             elif sample.name.endswith("_count"):
                 calls[method] += int(sample.value)
-                if sample.labels["rpc_response_status_code"] != "OK":
+                if sample.labels["rpc_status_code"] != "OK":
                     errors[method] += int(sample.value)
         for method in sorted(calls):
             if calls[method]:
