@@ -22,6 +22,7 @@ from towpath import App, CallOptions, Code, RpcError, connect
 from towpath._app.reloading import NEEDS_RESTART, TAKEN_OVER, reread
 from towpath._app.settings.server_options import ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
+from towpath._app.settings.telemetry.telemetry import TelemetryConfig
 from towpath._core.decisions import reason_of
 from towpath._core.errors import SetupError
 from towpath._layers.fallback import LastAnswer
@@ -46,8 +47,10 @@ def test_every_setting_is_taken_over_or_needs_a_restart_or_belongs_to_no_file():
     others = {"contracts", "declares", "own_class", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
     where = {"listen_where", "idempotency_where", "quota_store_where"}
     assert {field.name for field in dataclasses.fields(ServiceConfig)} == known | others | where
-    parts = {name.partition(".")[2] for name in NEEDS_RESTART if "." in name}
-    assert {field.name for field in dataclasses.fields(ServerOptions)} == parts
+    by_the_process = {"telemetry.logs"}
+    for whole, options in (("server", ServerOptions), ("telemetry", TelemetryConfig)):
+        parts = {name for name in {*NEEDS_RESTART, *by_the_process} if name.startswith(f"{whole}.")}
+        assert {f"{whole}.{field.name}" for field in dataclasses.fields(options)} == parts
 
 
 async def test_quotas_come_change_and_go_without_the_buckets_being_filled(read):

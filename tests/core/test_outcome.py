@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from towpath._core.errors import Code, RpcError
-from towpath._core.outcome import BLAMES_SERVER, Outcome, classify, is_held_elsewhere
+from towpath._core.outcome import BLAMES_SERVER, Outcome, classify, code_of_end, is_held_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,24 @@ def test_an_attempt_that_meets_an_earlier_one_is_told_when_to_come_again(code: C
     error = RpcError(code, "as told")
     error.pushback = pushback
     assert is_held_elsewhere(error, key) is held
+
+
+class Lost(RpcError):
+    def __init__(self) -> None:
+        self.code = None  # type: ignore[assignment] # what a handler's subclass may do
+
+
+@pytest.mark.parametrize(
+    ("error", "expired", "code"),
+    [
+        (RpcError(Code.NOT_FOUND, "no"), True, Code.NOT_FOUND),
+        (ExceptionGroup("both", [RpcError(Code.ABORTED, "no"), ValueError()]), False, Code.ABORTED),
+        (Lost(), False, Code.INTERNAL),
+        (asyncio.CancelledError(), True, Code.DEADLINE_EXCEEDED),
+        (asyncio.CancelledError(), False, Code.CANCELLED),
+        (GeneratorExit(), False, Code.CANCELLED),
+        (ValueError(), True, Code.INTERNAL),
+    ],
+)
+def test_a_call_ends_with_one_code(error: BaseException, expired: bool, code: Code) -> None:
+    assert code_of_end(error, expired=expired) is code

@@ -21,6 +21,8 @@ from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
 from towpath._core.context import Context
 from towpath._core.decisions import BREAKER, Signal
+from towpath._core.disclosure.marked_fields import marked_names
+from towpath._core.disclosure.redaction import mark
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall, compose, roles
 from towpath._layers.context import BoundMethod, ClientContext, tell_where
@@ -32,6 +34,7 @@ from towpath._layers.own_layers import OwnLayers
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
+from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import GRPC, CallMetrics
 
 CLIENT_END: Final = "transport"
@@ -156,9 +159,10 @@ class ClientStack:
 
     def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers
-        return metrics, fallback, *inner
+        return *access_log.layers_of("client"), metrics, fallback, *inner
 
     def _registered(self, method: MethodSpec[Any, Any], compose_anew: Callable[[], Handler], bound: BoundMethod[_Call]) -> _Call:
+        mark(marked_names((method.request, method.response)))
         rebind = bound.replace  # the closure must not hold `bound`, whose `call` is the key of the weak dictionary
 
         def recompose() -> None:

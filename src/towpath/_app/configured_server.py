@@ -11,6 +11,8 @@ from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.standard.health import Health
 from towpath._app.standard.standard_services import standard_documents, with_standard
 from towpath._core.decisions import Signal
+from towpath._core.disclosure.marked_fields import marked_names
+from towpath._core.disclosure.redaction import mark
 from towpath._core.service import Layer, MethodSpec, Service
 from towpath._transport import Address, Server
 from towpath._transport.address import bind
@@ -29,6 +31,7 @@ def configured_server(
 ) -> Server:
     """A server for `services`, the standard services and `mounts`. `methods` are those that the configuration may name. Raises SetupError
     for what cannot be served together."""
+    mark(marked_names(message for service in services for method in service.spec.methods for message in (method.request, method.response)))
     options = config.server
     return Server(
         with_standard(services, health, config),

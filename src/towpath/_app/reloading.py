@@ -1,6 +1,7 @@
 """Reloading the service file: which of its settings can change while calls are under way, and which need a restart.
 
-`[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `[service.admission]` are taken over, for calls that begin after the reload. The layers
+`[[methodConfig]]`, `[quotas]`, `[bulkheads]` and `[service.admission]` are taken over, for calls that begin after the reload. So is
+`[telemetry.logs]`, by the process (`towpath._app.process.process_log`). The layers
 keep all that they have learned, except that other limits of `[service.admission]` begin to learn anew. Certificates are watched, and need
 no reload. All other settings belong to the sockets, connections and stores of a process, and so need another process.
 """
@@ -47,7 +48,7 @@ NEEDS_RESTART: Final = {
     "tls": "service.tls",
     "client_tls": "tls",
     "targets": "targets",
-    "telemetry": "telemetry",
+    "telemetry.recorder": "telemetry.recorder",
     "own": "settings",
 }
 """The fields of `ServiceConfig` that only another process takes over, and fields of these, each with its setting's name in the file."""

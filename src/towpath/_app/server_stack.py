@@ -26,6 +26,7 @@ from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import OwnLayers
 from towpath._layers.quota import Quota, RateLimit, RateStore
+from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import CallMetrics
 
 SERVER_END: Final = "handler"
@@ -56,7 +57,7 @@ class ServerStack:
         signal = metrics.decisions if signal is None else signal
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
-        self._outer = (ServerContext(), metrics.server, Deadline("server", signal=signal))
+        self._observing = (metrics.server, Deadline("server", signal=signal))
         self._deprecation = Deprecation("server")
         self._admission_options = AdmissionOptions()
         self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
@@ -86,7 +87,16 @@ class ServerStack:
         admission = () if settings.admission == "off" else (self._admission,)
         deprecation = (self._deprecation,) if settings.deprecation_warnings else ()
         own = (OwnLayers(self._own, "server"),) if self._own else ()
-        return (*self._outer, *admission, *deprecation, *self._limits, *own, self._idempotency)
+        return (
+            ServerContext(),
+            *access_log.layers_of("server"),
+            *self._observing,
+            *admission,
+            *deprecation,
+            *self._limits,
+            *own,
+            self._idempotency,
+        )
 
     def _quota_of(self, method: MethodSpec[Any, Any]) -> Quota | None:
         entry = self._quotas.get(method.full_name)

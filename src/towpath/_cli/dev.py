@@ -80,7 +80,7 @@ async def _dev(system: "SystemFile", log: Log) -> int:
     emit = emitter([SELF, *system.services], log)
     with stopping() as stop_request:
         try:
-            await Development(system, emit).run()
+            await Development(system, emit, log_format="json" if _as_json(log) else "console").run()
         except asyncio.CancelledError:
             if not stop_request:
                 raise
@@ -92,8 +92,11 @@ def emitter(names: list[str], log: Log) -> "Emit":
     """What prints the lines of the services `names` to standard output, as `log` says."""
     from towpath._app.process.child_output import json_lines, prefixed
 
-    as_json = log == "json" or (log == "auto" and not sys.stdout.isatty())
-    return json_lines(sys.stdout) if as_json else prefixed(names, sys.stdout)
+    return json_lines(sys.stdout) if _as_json(log) else prefixed(names, sys.stdout)
+
+
+def _as_json(log: Log) -> bool:
+    return log == "json" or (log == "auto" and not sys.stdout.isatty())
 
 
 def places(given: tuple[str, ...]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def up(
     log
         How lines are printed: as text or as JSON, one object a line.
     json
-        The same as --log json: each line an object with service and message, and time, level and logger if the service logged it.
+        The same as --log json: each line an object with service and message, and the fields of the log if the service logged it.
     """
     # Each command loads only what it needs.
     from towpath._cli.dev import places
@@ -64,14 +64,17 @@ def up(
 async def _up(path: Path, metrics: Path | None, listen: dict[str, str], log: Log) -> int:
     from towpath._app.process.child_output import json_lines, prefixed
     from towpath._app.process.signals import stopping
+    from towpath._app.settings.telemetry.logs import FORMAT_VARIABLE
     from towpath._app.system.supervisor import SELF, ServiceDied, System
     from towpath._app.system.system_file import load
 
-    names = [SELF, *load(path).services]
+    services = load(path).services
+    names = [SELF, *services]
     emit = json_lines(sys.stdout) if log == "json" else prefixed(names, sys.stdout)
+    env = {name: {FORMAT_VARIABLE: "json"} for name in services} if log == "json" else {}
     with stopping() as stop_request:
         try:
-            async with System.start(path, emit=emit, metrics=metrics, listen=listen) as system:
+            async with System.start(path, emit=emit, metrics=metrics, listen=listen, env=env) as system:
                 emit(SELF, f"{system.file.name} is up; Ctrl-C stops it")
                 await system.wait()
         except asyncio.CancelledError:

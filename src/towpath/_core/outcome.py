@@ -58,3 +58,16 @@ def is_held_elsewhere(error: RpcError, key: str) -> bool:
     """Whether a call with the idempotency `key` was told that an earlier attempt with its key still runs, at another process. The error is
     ABORTED with a time to come again. That attempt will have the effect, or release the key."""
     return error.code is Code.ABORTED and error.pushback is not None and bool(key)
+
+
+def code_of_end(error: BaseException, *, expired: bool) -> Code:
+    """The status code of a call that ended with `error`, of which `expired` says whether its deadline had passed. A caller that no longer
+    listens does not get it."""
+    error = first_cause(error)
+    if isinstance(error, RpcError):
+        code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it
+        return code if isinstance(code, Code) else Code.INTERNAL
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        # The transport cancels a handler both when its deadline passes and when its caller goes away.
+        return Code.DEADLINE_EXCEEDED if expired else Code.CANCELLED
+    return Code.INTERNAL

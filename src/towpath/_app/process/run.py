@@ -30,8 +30,8 @@ from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.freed_memory import FreedMemory
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
-from towpath._app.process.log_format import PrintableFormatter
 from towpath._app.process.parent_watch import ParentWatch
+from towpath._app.process.process_log import ProcessLog
 from towpath._app.process.signals import stopping
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
@@ -80,9 +80,7 @@ def run(
     service's own, as for `App`. `App` calls `on_decision` with each decision, in each worker. The loop is uvloop's if that is installed.
     `run` raises the limit on open files to the hard one. A SetupError ends the process with status 2, and an RpcError that `main` lets
     through with status 1, as do background work with the policy "stop" and a resource that fails at the end."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    process_log = ProcessLog(os.environ)
     raise_limit()
     try:
         main_function.check(main)
@@ -90,12 +88,13 @@ def run(
             main_function.check(once, "`once` of run()")
         environ = dict(os.environ)
         settings = load(None if config is None else Path(config), environ)
+        process_log.take(settings)
         read = partial(load, settings.source, environ)  # the file may be gone by then
         # These variables are for this process: a child would take them for its own.
         for variable in _OWN if settings.worker is None else (*_OWN, *_OF_A_WORKER):
             os.environ.pop(variable, None)
         if settings.workers > 1 and settings.worker is None:
-            _supervise(settings, read, once)
+            _supervise(settings, process_log.reading(read), once)
             return
         app = App(settings, layers=layers, on_decision=on_decision)
         bound_tls_buffers()
@@ -103,7 +102,8 @@ def run(
         with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
             leaving = OrderlyExit()
             program = _Program(main, once if settings.worker is None else None)
-            leaving.run(runner, _live(app, program, read, forced, collector, leaving))
+            reload = None if settings.source is None else partial(reread, settings, read, process_log.taking(app.reload))
+            leaving.run(runner, _live(app, program, reload, forced, collector, leaving))
         if left := running():
             log.warning("%s ends while %d blocking handlers still run, whose calls have ended", settings.name, left)
     except SetupError as error:
@@ -134,12 +134,11 @@ def _fail(reason: object, status: int) -> NoReturn:
 
 
 async def _live(
-    app: App, program: _Program, read: Callable[[], ServiceConfig], forced: ForcedExit, collector: GarbageCollector, leaving: OrderlyExit
+    app: App, program: _Program, reload: Callable[[], None] | None, forced: ForcedExit, collector: GarbageCollector, leaving: OrderlyExit
 ) -> None:
     loop, config = asyncio.get_running_loop(), app.config
     forced.extended = lambda: app.state == "starting" and _responds(loop)
     with contextlib.ExitStack() as stack:
-        reload = None if config.source is None else partial(reread, config, read, app.reload)
         stop_request = stack.enter_context(stopping(reload, forced))
         leaving.stop = stop_request.stop_in_order
         app.background_work.on_stop = stop_request.stop_in_order

@@ -14,6 +14,7 @@ from typing import Final
 
 from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.child_output import Emit
+from towpath._app.settings.telemetry.logs import LogFormat
 from towpath._app.system.first_call import first_call
 from towpath._app.system.supervisor import SELF, argv_of, bind_all, environment_of, reachable
 from towpath._app.system.system_file import ServiceEntry, SystemFile
@@ -29,12 +30,13 @@ DEFAULT_POLL: Final = 0.5
 
 class Development:
     """The services of `file`, kept up to date with their files. `run` starts them. `tell` gets each line that a service prints, and under
-    the name `towpath` those of this class."""
+    the name `towpath` those of this class. The services log in `log_format`."""
 
-    def __init__(self, file: SystemFile, tell: Emit, *, poll: float = DEFAULT_POLL) -> None:
+    def __init__(self, file: SystemFile, tell: Emit, *, poll: float = DEFAULT_POLL, log_format: LogFormat = "console") -> None:
         self._file = file
         self._tell = tell
         self._poll = poll
+        self._log_format: LogFormat = log_format
         self._addresses: dict[str, Address] = {}
         self._children: dict[str, Child] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
@@ -90,7 +92,7 @@ class Development:
         entry = self._file.services[name]
         try:
             with listener() as bound_to:
-                environ = environment_of(entry, self._file, self._addresses, None)
+                environ = environment_of(entry, self._file, self._addresses, None, self._log_format)
                 child = await Child.spawn(name, argv_of(entry), environ, bound_to, partial(self._tell, name))
         except SetupError as error:
             self._say(f"{name} was not started: {error}")

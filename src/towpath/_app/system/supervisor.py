@@ -18,6 +18,7 @@ from typing import Final, cast
 
 from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.child_output import Emit
+from towpath._app.settings.telemetry.logs import FORMAT_VARIABLE, LogFormat
 from towpath._app.system.system_file import ServiceEntry, SystemFile, load
 from towpath._core.errors import SetupError
 from towpath._transport import Address
@@ -187,10 +188,15 @@ def argv_of(service: ServiceEntry) -> tuple[str, ...]:
     return sys.executable, "-m", service.module
 
 
-def environment_of(service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None) -> dict[str, str]:
-    """The variables of a service's process: those of this one, what the file says, and the addresses of the services that it calls."""
+def environment_of(
+    service: ServiceEntry, file: SystemFile, addresses: Mapping[str, Address], metrics: Path | None, log_format: LogFormat = "console"
+) -> dict[str, str]:
+    """The variables of a service's process: those of this one, what the file says, and the addresses of the services that it calls. The
+    service logs in `log_format`, unless a variable says otherwise."""
     env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     env["PYTHONUNBUFFERED"] = "1"  # output is a pipe here, and would otherwise come in blocks
+    env.setdefault(FORMAT_VARIABLE, log_format)
+    env.pop("FORCE_COLOR", None)  # of lines of which each control character is escaped
     if service.path is not None:
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(service.path), env.get("PYTHONPATH"))))
     if service.config is not None:

@@ -4,6 +4,7 @@ from logging import Logger
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.disclosure.redaction import redacted
 
 _INTERVAL: Final = 60.0
 """Seconds within which one fault is logged. What is down fails every call that needs it."""
@@ -27,4 +28,4 @@ class FaultLog:
             return
         more = f"; {self._untold} more since the last such line" if self._untold else ""
         self._due, self._untold = now + _INTERVAL, 0
-        self._log.warning("%s: %s%s", what, str(error) or type(error).__name__, more)
+        self._log.warning("%s: %s%s", what, redacted(str(error)) or type(error).__name__, more)

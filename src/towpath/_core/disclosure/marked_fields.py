@@ -6,20 +6,23 @@ The option is protobuf's own (google/protobuf/descriptor.proto), and its Python 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from towpath._core.service import MethodSpec
-
 M = TypeVar("M", bound=Message)
 
 
-def marked_names(methods: Iterable[MethodSpec[Any, Any]]) -> frozenset[str]:
-    """The names, as in protobuf's text and as in JSON, of all marked fields in the messages of `methods`."""
-    roots = [message.DESCRIPTOR for method in methods for message in (method.request, method.response)]
-    marked = [field for descriptor in _reachable(roots) for field in descriptor.fields if _is_marked(field)]
+def marked_names(messages: Iterable[type[Message]]) -> frozenset[str]:
+    """The names, as in protobuf's text and as in JSON, of all marked fields in `messages` and in what they hold."""
+    return frozenset[str]().union(*map(_names, messages))
+
+
+@lru_cache(4096)
+def _names(message: type[Message]) -> frozenset[str]:
+    marked = [field for descriptor in _reachable(message.DESCRIPTOR) for field in descriptor.fields if _is_marked(field)]
     return frozenset(name for field in marked for name in (field.name, field.json_name))
 
 
@@ -53,10 +56,10 @@ def _is_marked(field: FieldDescriptor) -> bool:
     return bool(field.GetOptions().debug_redact)
 
 
-def _reachable(roots: Iterable[Descriptor]) -> Iterator[Descriptor]:
-    """The types of `roots` and of all messages in them, each once."""
-    left = list(roots)
-    known = {descriptor.full_name for descriptor in left}
+def _reachable(root: Any) -> Iterator[Descriptor]:
+    """The type `root` and those of all messages in it, each once."""
+    left: list[Descriptor] = [root]
+    known = {left[0].full_name}
     while left:
         descriptor = left.pop()
         yield descriptor

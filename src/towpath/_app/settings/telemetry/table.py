@@ -2,6 +2,8 @@
 
 import msgspec
 
+from towpath._app.settings.telemetry.logs import LogsTable
+
 
 class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     """All keys, the parts one after the other. None stands for a key's default, which is that of its option."""
@@ -22,3 +24,4 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     otlp_delay: str | None = None
     resource: dict[str, str] | None = None
     opentelemetry: bool | None = None
+    logs: LogsTable = LogsTable()

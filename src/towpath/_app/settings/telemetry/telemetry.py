@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from towpath._app.settings.telemetry import otlp
+from towpath._app.settings.telemetry.logs import LogsOptions, read_logs, told_logs
 from towpath._app.settings.telemetry.otlp import OtlpOptions, read_otlp
 from towpath._app.settings.telemetry.recorder import RecorderOptions, read_recorder
 from towpath._app.settings.telemetry.sampling import SamplingOptions, read_sampling, told_sampling
@@ -18,6 +19,7 @@ class TelemetryConfig:
     recorder: RecorderOptions = field(default_factory=RecorderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     otlp: OtlpOptions = field(default_factory=OtlpOptions)
+    logs: LogsOptions = field(default_factory=LogsOptions)
 
 
 def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) -> TelemetryConfig:
@@ -27,6 +29,7 @@ def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) 
         recorder=read_recorder(table, where),
         sampling=read_sampling(table, where, environ),
         otlp=read_otlp(table, where, environ),
+        logs=read_logs(table.logs, f"{where}.logs", environ),
     )
 
 
@@ -38,3 +41,4 @@ def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
     yield "recorder_directory", "default" if recorder.directory is None else str(recorder.directory)
     yield "sampling", told_sampling(config.sampling)
     yield from otlp.told(config.otlp)
+    yield from told_logs(config.logs).items()
