@@ -1,7 +1,7 @@
 """The tree of one trace: calls that processes received, and the calls that they made meanwhile.
 
-All times are whole microseconds. Those of a `ReceivedCall` count from its `base`, and those of a `ClientCall` and its attempts from the base
-of that call, which is on the clock of the process that made it. Nothing here compares the clocks of two processes.
+All times are whole microseconds. Those of a `ReceivedCall` count from its `base`, and those of a `ClientCall` and its attempts from the
+base of that call, which is on the clock of the process that made it. Nothing here compares the clocks of two processes.
 """
 
 from dataclasses import dataclass, field
@@ -88,6 +88,26 @@ class Attempt:
         """When the caller's task went on, or the last that is known. Never before `began`."""
         resumed = self.marks[ClientMark.RESUMED]
         return max(self.began, resumed if resumed != NOT_REACHED else last_reached(self.marks))
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """From the request handed to the connection until the answer was read: what the server had of the attempt lies between. Where one
+        of the two is not known, the nearest that is known."""
+        written, read = self.marks[ClientMark.WRITTEN], self.marks[ClientMark.READ]
+        end = self.ended if read == NOT_REACHED else max(self.began, read)
+        start = self.connected if written == NOT_REACHED else written
+        return min(max(self.began, start), end), end
+
+    @property
+    def connected(self) -> int:
+        """When it had a place on a connection; its beginning if that is not known."""
+        connected = self.marks[ClientMark.CONNECTED]
+        return self.began if connected == NOT_REACHED else max(self.began, connected)
+
+    @property
+    def reached_connection(self) -> bool:
+        """Whether it had a place on a connection."""
+        return self.marks[ClientMark.CONNECTED] != NOT_REACHED or self.marks[ClientMark.WRITTEN] != NOT_REACHED
 
 
 @dataclass(slots=True, eq=False)
