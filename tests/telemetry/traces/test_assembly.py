@@ -176,6 +176,17 @@ def test_a_time_that_no_clock_says_is_left_out(base: float) -> None:
     assert len(trace.roots) == 1
 
 
+def test_calls_without_a_trace_have_nothing_to_do_with_each_other() -> None:
+    writer = ring.Writer(None, service="a", rows=8)
+    for serial in (1, 2):
+        writer.write(Kind.SERVER, 0, 0, 0, 1.0, b"", serial, 1, 0, 0, 0, 0, *marks(0, 0, 0, 0, 9, 9), 0, 0)
+    attempt(writer, 7, 2)
+    writer.write(Kind.ATTEMPT, 0, 0, 0, 2.0, b"", 0, 1, 0, 0, 0, 0, *marks(0, 0, 0, 0, 9, 9), 0, 0)
+    traces = assembled(read(writer))
+    assert [(trace.trace_id, len(trace.roots)) for trace in traces] == [("ab" * 16, 1), ("", 1), ("", 1)]
+    assert len(traces[0].root.calls) == 1  # type: ignore[union-attr]
+
+
 def test_rows_of_nothing_but_bytes() -> None:
     writer = ring.Writer(None, service="a", rows=4)
     writer.write(Kind.SERVER, 3, 255, 255, -1.0, b"\xff" * 52, 0xFFFFFFFF, 0, 9999, 9999, 9999, 9999, *[0xFFFFFFFF] * 8, 0, 0)

@@ -124,6 +124,12 @@ def test_marks_that_were_cut_to_microseconds_break_no_chain() -> None:
     assert told(plain("a", 50, *calls)) == ["0-20 b handler", "20-50 c handler"]
 
 
+def test_the_marks_of_a_root_of_five_minutes_are_rounded() -> None:
+    """collector-contrib#31498; a mark of 24 bits is a few microseconds off by then."""
+    minutes = 300_000_000
+    assert told(plain("a", minutes, once(1_000_000, plain("b", minutes - 1_000_000 + 20))))[-1] == "1000000-300000000 b handler"
+
+
 def test_a_call_that_begins_at_0_and_one_without_a_duration() -> None:
     """jaeger-ui#2427: `if (start)` is false for 0."""
     calls = once(0, plain("b", 10)), once(10, plain("c", 0)), once(10, plain("d", 0), branch=9)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from towpath._telemetry.flight_recorder.row import MARKS, NOT_REACHED
-from towpath._telemetry.traces.critical_path import TRUNCATED, Phase, Segment, critical_path, received_at, server_phases, start_in
+from towpath._telemetry.traces.critical_path import Phase, Segment, critical_path, received_at, server_phases, start_in
 from towpath._telemetry.traces.model import Attempt, ClientCall, ReceivedCall
 
 Cause = tuple[Phase, ReceivedCall | ClientCall | None]
@@ -25,10 +25,10 @@ def in_received(received: ReceivedCall, instant: int) -> Cause:
         for index, call in enumerate(received.calls):
             start = start_in(received, call)
             end = start + call.duration
-            waited = end <= received.handler_ended + TRUNCATED or (call.branch == received.branch and end <= received.duration + TRUNCATED)
+            waited = end <= received.handler_ended + 2 or (call.branch == received.branch and end <= received.duration + 2)
             chained = branch == received.branch or call.branch in {branch, received.branch}
             mine = (end, -start, index)
-            if waited and chained and end <= at + TRUNCATED and mine < key and (found is None or mine > found[0]):
+            if waited and chained and end <= at + 2 and mine < key and (found is None or mine > found[0]):
                 found = mine, start, min(end, at), call
         if found is None or found[2] <= instant:
             break
@@ -52,7 +52,7 @@ def in_call(call: ClientCall, instant: int) -> Cause:
             return (Phase.NOT_SEEN if later.number else Phase.CLIENT), call
         # Of those that began together the walk takes the first; the others are at no instant alone.
         earlier = max(before, key=lambda attempt: attempt.began)
-        if earlier.ended > later.began + TRUNCATED:
+        if earlier.ended > later.began + 2:
             if instant >= earlier.began:
                 return Phase.HEDGE, call
         elif instant >= earlier.ended:

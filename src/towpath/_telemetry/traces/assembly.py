@@ -18,8 +18,11 @@ from towpath._telemetry.traces.model import Attempt, ClientCall, ReceivedCall, R
 _LATEST: Final = 1e12
 """Seconds that a monotonic clock says at most: 30,000 years."""
 
-_Serial = tuple[int, bytes, int]
-"""A process, a trace, and the serial number of a received call."""
+_NO_TRACE: Final = bytes(32)
+"""In place of its trace, in the row of a call that has none."""
+
+_Serial = tuple[int, int]
+"""A process, and the serial number of a received call."""
 _CallKey = tuple[int, bytes, int, int, float, str]
 """A process, a trace, a serial number, a branch, when the call began, and its method."""
 
@@ -93,8 +96,9 @@ def _add_received(rows: _Rows, process: int, recording: Recording, row: Row) -> 
     trace = row.trace_and_span[3:35]
     rows.received.append(received)
     rows.traces[received] = trace
-    rows.by_serial[process, trace, row.serial] = received
-    rows.by_span[row.trace_and_span].append(received)
+    rows.by_serial[process, row.serial] = received
+    if trace != _NO_TRACE:
+        rows.by_span[row.trace_and_span].append(received)
 
 
 def _add_client(rows: _Rows, process: int, recording: Recording, row: Row) -> None:
@@ -119,8 +123,8 @@ def _give_to_callers(rows: _Rows) -> None:
     """Each client's call to the received call that it was made for."""
     for (process, trace, serial, *_), call in rows.calls.items():
         call.attempts.sort(key=lambda attempt: attempt.number)
-        caller = rows.by_serial.get((process, trace, serial)) if serial else None
-        if caller is not None:
+        caller = rows.by_serial.get((process, serial)) if serial else None
+        if caller is not None and rows.traces[caller] in {trace, _NO_TRACE}:
             call.caller = caller
             caller.calls.append(call)
     for received in rows.received:
@@ -202,8 +206,15 @@ def _visit(root: Root, visited: set[ReceivedCall]) -> None:
 
 def _by_trace(rows: _Rows, roots: Iterable[Root]) -> list[Trace]:
     traces: dict[bytes, list[Root]] = {trace: [] for trace in rows.traces.values()}
+    alone: list[Trace] = []
     for root in roots:
-        traces[rows.traces[root]].append(root)
+        trace = rows.traces[root]
+        if trace == _NO_TRACE and isinstance(root, ReceivedCall):  # what it called may have begun a trace
+            trace = next((rows.traces[call] for call in root.calls), _NO_TRACE)
+        if trace == _NO_TRACE:
+            alone.append(Trace("", [root]))
+        else:
+            traces[trace].append(root)
     for of_trace in traces.values():
         of_trace.sort(key=lambda root: root.duration, reverse=True)
-    return [Trace(trace.decode("ascii", "replace"), of_trace) for trace, of_trace in traces.items()]
+    return [Trace(trace.decode("ascii", "replace"), of_trace) for trace, of_trace in traces.items() if of_trace] + alone

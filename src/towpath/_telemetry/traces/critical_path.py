@@ -17,8 +17,11 @@ from typing import Final, NamedTuple
 from towpath._telemetry.flight_recorder.row import NOT_REACHED, REMOTE, ClientMark, ServerMark
 from towpath._telemetry.traces.model import Attempt, ClientCall, ReceivedCall, Root
 
-TRUNCATED: Final = 2
-"""Microseconds by which two marks of one process may seem to be in the wrong order, because each was cut to whole microseconds."""
+
+def rounding(microseconds: int) -> int:
+    """By how many microseconds marks of one process may seem to be in the wrong order: each was cut to whole microseconds, and in its row
+    it has 24 bits."""
+    return 2 + (microseconds >> 23)
 
 
 class Phase(StrEnum):
@@ -169,7 +172,9 @@ def awaited(received: ReceivedCall) -> list[tuple[int, int, ClientCall]]:
     """The calls of a received call that its handler can have waited for, with start and end on its clock; what ended last is the last, and
     of those that ended together the longest."""
     spans = list[tuple[int, int, ClientCall]]()
-    limit, last = received.handler_ended + TRUNCATED, received.duration + TRUNCATED
+    last = received.duration
+    cut = rounding(last)
+    limit, last = received.handler_ended + cut, last + cut
     for call in received.calls:
         start = start_in(received, call)
         end = start + call.duration
@@ -183,7 +188,7 @@ def _through_received(piece: _Piece, received: ReceivedCall) -> Iterator[Segment
     at, branch = received.duration, received.branch
     own = list[tuple[int, int]]()
     for start, end, call in reversed(awaited(received)):
-        if end > at + TRUNCATED or (branch != received.branch and call.branch not in {branch, received.branch}):
+        if end > at + rounding(end - start) or (branch != received.branch and call.branch not in {branch, received.branch}):
             continue
         if at <= piece.start:
             break
@@ -213,7 +218,7 @@ def _through_call(piece: _Piece, call: ClientCall) -> Iterator[Segment | _Piece]
     for attempt in sorted(call.attempts, key=lambda attempt: attempt.began, reverse=True):
         if attempt.began >= later.began:
             continue
-        if attempt.ended > later.began + TRUNCATED:  # it was under way when the later one began
+        if attempt.ended > later.began + rounding(attempt.ended):  # it was under way when the later one began
             yield Segment(attempt.began, at, Phase.HEDGE, None, call, None)
         else:
             between = Phase.BACK_OFF if later.number - attempt.number <= 1 else Phase.NOT_SEEN
