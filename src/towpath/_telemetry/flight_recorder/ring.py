@@ -9,7 +9,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -125,6 +125,24 @@ class Recording(NamedTuple):
         return self.names[index] if index < len(self.names) else "_OTHER"
 
 
+class Frame(NamedTuple):
+    """What a ring says of itself, and where its rows are."""
+
+    service: str
+    process: int
+    monotonic: float
+    time_of_day: float
+    names: tuple[str, ...]
+    first: int
+    """Where the first place for a row is, in bytes."""
+    places: int
+    """How many rows there can be."""
+
+    def recording(self, rows: Iterable[Row]) -> Recording:
+        """The recording with `rows`."""
+        return Recording(self.service, self.process, tuple(rows), self.names, self.monotonic, self.time_of_day)
+
+
 def copied(writer: Writer, after: int = 0, trace_ids: Sequence[bytes] = ()) -> tuple[Recording, bytes]:
     """The rows of `writer`, in order and as they are packed, beside what they refer to: those with a number behind `after`, which is 0 or
     the number of a row that was read before, and of these traces alone, each in 32 hex digits, if any are given."""
@@ -159,16 +177,30 @@ def _rows_of(data: bytes, trace_ids: Sequence[bytes]) -> Iterator[bytes]:
 def read(path: Path) -> Recording:
     """All rows of the ring at `path`, also of a process that writes it or has died. Raises SetupError if the file is no ring of this
     version."""
+    return parsed(contents(path), str(path))
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of the file. Raises SetupError if they cannot be read."""
     try:
         with path.open("rb") as file:
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise SetupError(f"{path} cannot be read: {error.strerror}; name the file of a flight recorder") from error
-    return parsed(data, str(path))
 
 
 def parsed(data: bytes | memoryview, source: str) -> Recording:
     """The ring in `data`. Raises SetupError, which names `source`."""
+    of = frame(data, source)
+    found = [row for index in range(of.places) if (row := unpacked(data, of.first + index * SIZE)) is not None]
+    found.sort(key=lambda row: row.number)
+    if found and found[-1].number - found[0].number >= of.places:  # the numbers began anew
+        found.sort(key=lambda row: (row.number + NUMBERS // 2) % NUMBERS)
+    return of.recording(found)
+
+
+def frame(data: bytes | memoryview, source: str) -> Frame:
+    """What the ring in `data` says of itself. Raises SetupError, which names `source`, if it is no ring of this version or cut off."""
     if len(data) < _HEADER_SIZE or bytes(data[: len(MAGIC)]) != MAGIC:
         raise SetupError(f"{source} is not the file of a flight recorder")
     _, version, size, rows, names_size, process, monotonic, time_of_day, service = _HEADER.unpack_from(data)
@@ -180,12 +212,8 @@ def parsed(data: bytes | memoryview, source: str) -> Recording:
     first = _HEADER_SIZE + names_size
     if rows < 1 or len(data) < first + rows * SIZE:
         raise SetupError(f"{source} is cut off: it has {len(data)} bytes of {first + rows * SIZE}")
-    found = [row for index in range(rows) if (row := unpacked(data, first + index * SIZE)) is not None]
-    found.sort(key=lambda row: row.number)
-    if found and found[-1].number - found[0].number >= rows:  # the numbers began anew
-        found.sort(key=lambda row: (row.number + NUMBERS // 2) % NUMBERS)
     names = tuple(_names(data, names_size))
-    return Recording(service.rstrip(b"\0").decode(errors="replace"), process, tuple(found), names, monotonic, time_of_day)
+    return Frame(service.rstrip(b"\0").decode(errors="replace"), process, monotonic, time_of_day, names, first, rows)
 
 
 def _names(data: bytes | memoryview, names_size: int) -> Iterator[str]:

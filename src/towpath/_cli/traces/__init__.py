@@ -1,0 +1,1 @@
+"""What `towpath trace` finds and prints."""

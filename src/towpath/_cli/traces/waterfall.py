@@ -1,0 +1,205 @@
+"""One trace as text: who is guilty, and a waterfall of the hops with their phases.
+
+The words are the same on any terminal. Bars are drawn where there is room for them, with blocks where the output can have such characters.
+Names are others' words, and what could steer a terminal is shown as an escape.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from towpath._cli import screen
+from towpath._core.disclosure.printable import printable, shortened
+from towpath._telemetry.traces.critical_path import Phase
+from towpath._telemetry.traces.folding import Fold, Shown, folded
+from towpath._telemetry.traces.report import Hop, Part, Report, code_name
+
+WIDE: Final = 120
+"""Columns for what is no terminal."""
+_FIGURES: Final = 22
+"""Columns of ms, % and usual, with the spaces before them."""
+_FEWEST_BAR: Final = 16
+_DEEPEST: Final = 6
+"""Levels that are indented; a deeper hop stands where this one does."""
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_WAITING: Final = frozenset({Phase.QUEUE, Phase.LOOP_DELAY, Phase.BACK_OFF, Phase.HEDGE, Phase.CONNECTION, Phase.CLIENT, Phase.LAYERS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """What the output can show."""
+
+    columns: int = WIDE
+    colour: bool = False
+    blocks: bool = True
+    """Whether it has the characters of blocks; otherwise bars are of ASCII."""
+
+
+def waterfall(report: Report, style: Style) -> str:
+    """The text of a report, no line of it longer than the columns, unless a single name is."""
+    lines = [*_head(report, style), ""]
+    rows = folded(report)
+    bars = _Bars(report, style, rows)
+    lines += bars.title()
+    for row in rows:
+        lines += bars.hop(row) if isinstance(row, Shown) else bars.fold(row)
+    for note in report.notes:
+        lines += screen.wrapped(f"* {printable(note)}", style.columns, then="  ")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def milliseconds(microseconds: float) -> str:
+    """Such as 31.3; with two digits after the point below one."""
+    return f"{microseconds / 1000:.2f}" if 0 < abs(microseconds) < 995 else f"{microseconds / 1000:,.1f}"
+
+
+def hop_name(service: str, method: str) -> str:
+    """Such as `cart Cart/Get`: the package of a method says nothing that a line has room for."""
+    path, slash, name = method.rpartition("/")
+    return shortened(printable(f"{service} {path.rpartition('.')[2]}{slash}{name}".strip()), 60)
+
+
+def time_of_day(seconds: float) -> str:
+    """The local time, or what stands for one that no clock says."""
+    try:
+        return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return "no time"
+
+
+def _head(report: Report, style: Style) -> Iterator[str]:
+    root = report.hops[0]
+    why = "kept" if report.kept else "not kept"
+    sampled = "sampled" if report.sampled else "not sampled"
+    name = hop_name(root.service, root.method)
+    text = (
+        f"{milliseconds(report.duration)} ms  {name}  {code_name(root.code)}  {time_of_day(report.began_at)}  "
+        f"trace {printable(report.trace_id) or 'none'}  {why}, {sampled}  {report.answered} of {len(report.hops)} hops answered"
+    )
+    yield from screen.wrapped(text, style.columns, then="  ")
+    guilty = report.guilty
+    if guilty is not None:
+        index, part = guilty
+        hop = report.hops[index]
+        said = f"GUILTY  {hop_name(hop.service, hop.method)}: {part.phase} {milliseconds(part.took)} ms ({_share(part.took, report)} %)"
+        said += f"; {_usual_words(part, report)}"
+        first, *more = screen.wrapped(said, style.columns, then="        ")
+        yield screen.painted("GUILTY", screen.RED, colour=style.colour) + first.removeprefix("GUILTY")
+        yield from more
+
+
+def _usual_words(part: Part, report: Report) -> str:
+    if part.usual is None:
+        return "no other trace of this method to compare with"
+    traces = f"{report.compared} other {'trace' if report.compared == 1 else 'traces'}"
+    return f"usual here {milliseconds(part.usual)} ms, the median of {traces}"
+
+
+def _share(microseconds: float, report: Report) -> str:
+    return f"{microseconds / max(1, report.duration) * 100:.0f}"
+
+
+class _Bars:
+    """The table of hops."""
+
+    def __init__(self, report: Report, style: Style, rows: list[Shown | Fold]) -> None:
+        self._report = report
+        self._style = style
+        self._guilty = report.guilty
+        longest = max(len(self._label(row)) for row in rows if isinstance(row, Shown))
+        phases = [part.phase for row in rows if isinstance(row, Shown) for part in row.hop.parts]
+        self._phase = max(len("on the path"), *(len(phase) for phase in phases), 0) if phases else len("on the path")
+        room = style.columns - self._phase - _FIGURES - 2
+        self._narrow = room < min(longest, 24)
+        self._name = max(12, min(longest, room, max(24, room // 2)))
+        self._bar = 0 if self._narrow else room - self._name - 6
+        if self._bar < _FEWEST_BAR:
+            self._bar = 0
+
+    def title(self) -> Iterator[str]:
+        if self._narrow:
+            yield "hop, on the path, ms, %, usual"
+            return
+        line = f"{'hop':<{self._name}}  {'on the path':<{self._phase}}{'ms':>9}{'%':>5}{'usual':>8}"
+        if self._bar:
+            end = f"{milliseconds(self._report.duration)} ms"
+            line += f"  0{end:>{self._bar}}"
+        yield screen.painted(line, screen.BOLD, colour=self._style.colour)
+
+    def hop(self, row: Shown) -> Iterator[str]:
+        hop = row.hop
+        label = self._label(row)
+        notes = "; ".join(printable(note) for note in hop.notes[:3])
+        if len(hop.notes) > 3:
+            notes += f"; {len(hop.notes) - 3} more"
+        if self._narrow:
+            yield from screen.wrapped(label, self._style.columns, then="  " * min(row.depth, _DEEPEST) + "  ")
+        elif len(label) > self._name:
+            yield label
+            label = ""
+        for number, part in enumerate(hop.parts):
+            here = self._guilty is not None and self._guilty[1] is part
+            yield from self._part(label if number == 0 else "", part, row, here=here)
+        if notes:
+            indent = "  " * min(row.depth, _DEEPEST) + "  "
+            yield from screen.wrapped(notes, self._style.columns, indent=indent, then=indent)
+
+    def fold(self, row: Fold) -> Iterator[str]:
+        share = f"{milliseconds(row.took)} ms ({_share(row.took, self._report)} %)"
+        if row.service and row.count > 1:
+            text = f"... x {row.count:,} like this: {hop_name(row.service, row.method)}, {share}"
+        else:
+            hops = "1 hop" if row.count == 1 else f"{row.count:,} hops"
+            text = f"... {hops}, {share}" + (f", each at most {milliseconds(row.longest)} ms" if row.took and row.count > 1 else "")
+        indent = "  " * min(row.depth, _DEEPEST)
+        yield from screen.wrapped(text, self._style.columns, indent=indent, then=indent + "    ")
+
+    def _part(self, label: str, part: Part, row: Shown, *, here: bool) -> Iterator[str]:
+        phase = part.phase if part.on_path else f"({part.phase})"
+        share = _share(part.took, self._report) if part.on_path else "."
+        usual = milliseconds(part.usual) if part.usual else "."
+        mark = "  <-" if here else ""
+        if self._narrow:
+            text = f"{phase} {milliseconds(part.took)} ms {share} % {usual}{mark}"
+            indent = "  " * min(row.depth, _DEEPEST) + "  "
+            first, *more = screen.wrapped(text, self._style.columns, indent=indent, then=indent)
+            yield self._coloured(first, part, here=here)
+            yield from more
+            return
+        figures = f"{milliseconds(part.took):>9}{share:>5}{usual:>8}"
+        bar = f"  |{self._drawn(part, here=here)}|" if self._bar else ""
+        yield f"{label:<{self._name}}  {self._coloured(f'{phase:<{self._phase}}', part, here=here)}{figures}{bar}{mark}"
+
+    def _label(self, row: Shown) -> str:
+        hop: Hop = row.hop
+        number = f" #{hop.attempts}" if hop.attempts > 1 else ""
+        failed = f" {code_name(hop.code)}" if hop.code and row.index else ""
+        return "  " * min(row.depth, _DEEPEST) + hop_name(hop.service, hop.method) + number + failed
+
+    def _coloured(self, text: str, part: Part, *, here: bool) -> str:
+        code = screen.RED if here else screen.YELLOW if part.phase in _WAITING else screen.GREEN if part.on_path else screen.CYAN
+        return screen.painted(text, code, colour=self._style.colour)
+
+    def _drawn(self, part: Part, *, here: bool) -> str:
+        cells = [" "] * self._bar
+        scale = self._bar * 8 / max(1, self._report.duration)
+        full, eighths = self._block(part, here=here)
+        for start, end in part.spans:
+            first, last = max(0, round(start * scale)), min(self._bar * 8, round(end * scale))
+            at = min(first // 8, self._bar - 1)
+            until = last // 8
+            for cell in range(at, until):
+                cells[cell] = full
+            if until < self._bar and (last % 8 or until == at) and cells[until] == " " and last >= first:
+                cells[until] = _EIGHTHS[max(1, last % 8)] if eighths else full
+        return self._coloured("".join(cells), part, here=here)
+
+    def _block(self, part: Part, *, here: bool) -> tuple[str, bool]:
+        if not self._style.blocks:
+            return ("@" if here else "#" if part.on_path and part.phase not in _WAITING else "-" if part.on_path else "."), False
+        if here:
+            return "▓", False
+        if not part.on_path:
+            return "░", False
+        return ("▒", False) if part.phase in _WAITING else ("█", True)

@@ -1,0 +1,220 @@
+"""Finds traces in the rings of several processes, without unpacking more rows than those of the traces that are asked for.
+
+A ring has tens of thousands of rows, and ten of them are searched in a fraction of a second: a column of all rows, such as how long each
+call took, is one slice of the file's memory.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import nlargest
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from towpath._telemetry.flight_recorder import ring
+from towpath._telemetry.flight_recorder.row import NOT_REACHED, SIZE, Kind, Row, unpacked
+from towpath._telemetry.traces.assembly import assembled
+from towpath._telemetry.traces.model import Trace
+
+_TRACE_AT: Final = 19  # number, kind to attempt, base, and "00-" of the traceparent
+_NO_TRACE: Final = bytes(32)
+_HEX: Final = re.compile(b"[0-9a-f]{32}")
+
+
+class Place(NamedTuple):
+    """Where a row is."""
+
+    file: int
+    """The index of the ring."""
+    offset: int
+    """Bytes in its data."""
+
+
+class Head(NamedTuple):
+    """A received call, or a client's call that was made for none, at a glance."""
+
+    took: float
+    place: Place
+    began_at: float
+    """The time of day in seconds since 1970, as its process believed."""
+    code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which calls are looked for."""
+
+    since: float = float("-inf")
+    """The time of day from which they began, in seconds since 1970."""
+    until: float = float("inf")
+    methods: frozenset[str] | None = None
+    """None for all."""
+    failed: bool = False
+    """Only those with another status than OK."""
+
+
+class RingFile:
+    """What one ring held when it was read."""
+
+    def __init__(self, data: bytes, source: str) -> None:
+        self.frame: Final = ring.frame(data, source)
+        self.data: Final = data
+        self.source: Final = source
+        """The path, which tells rings of one process by their names."""
+        self._rows: Final = memoryview(data)[self.frame.first : self.frame.first + self.frame.places * SIZE]
+
+    def heads(self, wanted: Wanted) -> list[tuple[float, int, float, int]]:
+        """Of the received calls, and the client's calls that were made for none, which are `wanted`: how long each took, where its row is,
+        when it began by the time of day, and its status."""
+        frame = self.frame
+        methods = frozenset[int]()
+        if wanted.methods is not None:
+            methods = frozenset(number for number, name in enumerate(frame.names) if name in wanted.methods)
+            if not methods:
+                return []
+        to_day = frame.time_of_day - frame.monotonic
+        places = range(frame.first, frame.first + frame.places * SIZE, SIZE)
+        low, high = wanted.since - to_day, wanted.until - to_day
+        found = [
+            (took, at, base, code, method)
+            for at, kind, code, base, serial, method, took in zip(
+                places, self.kinds, self.codes, self.bases, self.serials, self.methods, self.took, strict=True
+            )
+            if kind and (kind == 1 or not serial) and low <= base < high
+        ]
+        if wanted.failed:
+            found = [head for head in found if head[3]]
+        if wanted.methods is not None:
+            found = [head for head in found if head[4] in methods]
+        return [(0 if took == NOT_REACHED else took, at, base + to_day, code) for took, at, base, code, _ in found]
+
+    @cached_property
+    def kinds(self) -> bytes:
+        """The kind of the row in each place; 0 where there is none."""
+        return bytes(self._rows[4::SIZE])
+
+    @property
+    def codes(self) -> bytes:
+        """The status of each row."""
+        return bytes(self._rows[5::SIZE])
+
+    @property
+    def bases(self) -> Sequence[float]:
+        """The base of each row."""
+        return self._rows.cast("d")[1 :: SIZE // 8].tolist()
+
+    @property
+    def serials(self) -> list[int]:
+        """The serial number of each row."""
+        return self._rows.cast("I")[17 :: SIZE // 4].tolist()
+
+    @property
+    def methods(self) -> list[int]:
+        """The method of each row, as an index into the names."""
+        return self._rows.cast("H")[38 :: SIZE // 2].tolist()
+
+    @property
+    def took(self) -> Sequence[float]:
+        """How long each call or attempt took: `ServerMark.WRITTEN` and `ClientMark.RESUMED` have one place."""
+        return self._rows.cast("I")[26 :: SIZE // 4].tolist()
+
+    @cached_property
+    def traces(self) -> list[bytes]:
+        """The trace of each row, 32 digits."""
+        first, data = self.frame.first + _TRACE_AT, self.data
+        return [data[at : at + 32] for at in range(first, first + self.frame.places * SIZE, SIZE)]
+
+    def row(self, offset: int) -> Row | None:
+        """The row there; None if it was being written."""
+        return unpacked(self.data, offset)
+
+
+class Rings:
+    """The rings of several processes."""
+
+    def __init__(self, files: Sequence[RingFile]) -> None:
+        self.files: Final = files
+
+    def heads(self, wanted: "Wanted", *, most: int | None = None, latest: bool = False) -> list[Head]:
+        """The received calls, and the client's calls that were made for none, that are `wanted`: of the slowest or the latest `most`, the
+        first of these first."""
+        order = itemgetter(2 if latest else 0)
+        found = list[tuple[float, Place, float, int]]()
+        for index, file in enumerate(self.files):
+            of_file = file.heads(wanted)
+            if most is not None:
+                of_file = nlargest(most, of_file, key=order)
+            found += [(took, Place(index, at), began_at, code) for took, at, began_at, code in of_file]
+        found.sort(key=order, reverse=True)
+        return [Head._make(head) for head in found[:most]]
+
+    def trace_of(self, place: Place) -> bytes:
+        """The trace of the row there."""
+        at = place.offset + _TRACE_AT
+        return self.files[place.file].data[at : at + 32]
+
+    def with_prefix(self, prefix: str) -> list[bytes]:
+        """The ids of traces that begin so, in order."""
+        beginning = prefix.encode("ascii", "replace")
+        return sorted(
+            {
+                trace
+                for file in self.files
+                for kind, trace in zip(file.kinds, file.traces, strict=True)
+                if kind and trace.startswith(beginning) and _HEX.fullmatch(trace)
+            }
+        )
+
+    def traces(self, places: Iterable[Place] = (), ids: Iterable[bytes] = ()) -> list[Trace]:
+        """The traces that the rows at `places` belong to, and those with `ids`, each with all its rows."""
+        wanted, single = set(ids), set[Place]()
+        for place in places:
+            trace = self.trace_of(place)
+            if trace == _NO_TRACE:
+                single.add(place)
+                wanted.update(self._made_for(place, single))
+            else:
+                wanted.add(trace)
+        recordings = list[list[ring.Recording]]()
+        by_process: dict[str, list[ring.Recording]] = {}
+        for index, file in enumerate(self.files):
+            places_there = range(file.frame.first, file.frame.first + file.frame.places * SIZE, SIZE)
+            offsets = [
+                at for at, kind, trace in zip(places_there, file.kinds, file.traces, strict=True) if kind and trace in wanted
+            ] if wanted else []  # fmt: skip
+            offsets += [place.offset for place in single if place.file == index]
+            rows = {row.number: row for at in offsets if (row := file.row(at)) is not None}  # a kept row may stand twice
+            recording = file.frame.recording(rows.values())
+            key = _process(file.source)
+            if key not in by_process:
+                recordings.append(by_process.setdefault(key, []))
+            by_process[key].append(recording)
+        return assembled(recordings)
+
+    def _made_for(self, place: Place, single: set[Place]) -> Iterator[bytes]:
+        """The traces that a call without one has begun; calls without one are added to `single`."""
+        file = self.files[place.file]
+        row = file.row(place.offset)
+        if row is None or row.kind != Kind.SERVER:
+            return
+        first = file.frame.first
+        for index, (kind, serial) in enumerate(zip(file.kinds, file.serials, strict=True)):
+            if kind > Kind.SERVER and serial == row.serial:
+                other = Place(place.file, first + index * SIZE)
+                trace = self.trace_of(other)
+                if trace == _NO_TRACE:
+                    single.add(other)
+                else:
+                    yield trace
+
+
+def opened(path: Path) -> RingFile:
+    """The ring at `path`. Raises SetupError if it cannot be read, or is none of this version."""
+    return RingFile(ring.contents(path), str(path))
+
+
+def _process(source: str) -> str:
+    """What the rings of one process have in common."""
+    return source.removesuffix(".ring").removesuffix(".kept")
