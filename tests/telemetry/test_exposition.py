@@ -73,7 +73,12 @@ def filled() -> CallMetrics:
 def read(families: Iterable[Metric]) -> list[tuple[str, str, str, list[str]]]:
     """The families in order, each with its samples. A value is text here, since a NaN is not equal to itself."""
     return [
-        (family.name, family.type, family.documentation, sorted(f"{one.name} {sorted(one.labels.items())} {one.value}" for one in family.samples))
+        (
+            family.name,
+            family.type,
+            family.documentation,
+            sorted(f"{one.name} {sorted(one.labels.items())} {one.value}" for one in family.samples),
+        )
         for family in families
     ]
 

@@ -144,4 +144,3 @@ def _runs(family: Metric) -> list[list[Sample]]:
         kind = next((end for end in _LATER if sample.name == family.name + end), "")
         kinds.setdefault(kind, []).append(sample)
     return [kinds[kind] for kind in sorted(kinds)]
-

@@ -43,8 +43,7 @@ _OPEN_LABELS: Final = 2
 """The labels at the end of `CALL_LABELS` whose values callers choose."""
 
 _SERVERS_FAULTS: Final = frozenset(
-    code.name
-    for code in (Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS)
+    code.name for code in (Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAVAILABLE, Code.DATA_LOSS)
 )
 """The codes that are a server's failures by the conventions. The other ones are answers to what a caller did."""
 
@@ -79,9 +78,7 @@ class CallDurations:
     def of_target(self, target: str, system: str, on_error: OnError) -> "CallDurations":
         """A layer that counts as this one the calls to `target` in the RPC system `system`, and calls `on_error` with each error that ends a
         call, before the caller gets it."""
-        return CallDurations(
-            self._histogram, system=system, peer=target, by=self._by, failures=self._failures, on_error=on_error
-        )
+        return CallDurations(self._histogram, system=system, peer=target, by=self._by, failures=self._failures, on_error=on_error)
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
