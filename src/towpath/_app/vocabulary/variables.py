@@ -60,6 +60,7 @@ VARIABLES: Final = (
         "OpenTelemetry's name of a sampler: `always_on`, `always_off`, `traceidratio`, or one of these behind `parentbased_`.",
     ),
     Variable("OTEL_TRACES_SAMPLER_ARG", "", "The ratio of the samplers `traceidratio`, 0 to 1; 1 without it."),
+    Variable(
         "OTEL_EXPORTER_OTLP_",
         "",
         "Where spans go, as OpenTelemetry has it: `ENDPOINT`, `PROTOCOL` (`grpc` or `http/protobuf`), `HEADERS`, `TIMEOUT` (ms), "
