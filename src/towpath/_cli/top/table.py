@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from towpath._cli.screen import BOLD, RED, YELLOW, painted
 from towpath._cli.top.figures import ServiceFigures
@@ -16,7 +16,8 @@ TREND: Final = 20
 _NAME: Final = 12  # columns of the shortest name column
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Column:
     """A column, and how a service's value is written in it."""
 
     title: str
