@@ -1,4 +1,4 @@
-"""The file of a flight recorder: a header, the names that its rows refer to, and a ring of rows.
+"""The file of a flight recorder: a header, the names that its rows refer to, a ring of rows, and a ring of copies of those that are kept.
 
 One process writes it, by a memory map. Others read it at any time: while the writer's event loop is blocked, and after the writer was
 killed, since what was written to the map is in the file. Only the owner may read or write the file.
@@ -11,11 +11,23 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from towpath._core import clock
 from towpath._core.errors import SetupError
-from towpath._telemetry.flight_recorder.row import LAYOUT, NUMBERS, SIZE, TRACE_ID_AT, Row, unpacked
+from towpath._telemetry.flight_recorder.row import (
+    FLAGS_AT,
+    KEPT,
+    LAYOUT,
+    MARKS,
+    NEVER,
+    NOT_REACHED,
+    NUMBERS,
+    SIZE,
+    TRACE_ID_AT,
+    Row,
+    unpacked,
+)
 
 MAGIC: Final = b"TOWPATHR"
 VERSION: Final = 1
@@ -29,6 +41,10 @@ _HEADER: Final = struct.Struct("<8s HH I I I dd 64s")
 _HEADER_SIZE: Final = 4096
 _NAMES_USED: Final = struct.Struct("<I")
 _NAMES_USED_AT: Final = 1024
+_KEPT_ROWS: Final = struct.Struct("<I")
+_KEPT_ROWS_AT: Final = 1028
+_KEPT_SHARE: Final = 8
+"""There is a kept row for each so many rows."""
 _NAMES_SIZE: Final = 1 << 18
 _LENGTH: Final = struct.Struct("<H")
 _LONGEST_NAME: Final = 255  # bytes
@@ -46,15 +62,19 @@ class Writer:
     if the file cannot be made.
     """
 
-    __slots__ = ("_ids", "_names_end", "buffer", "first_row", "mask", "names", "number", "path")
+    __slots__ = ("_first_kept", "_ids", "_kept", "_kept_rows", "_names_end", "buffer", "first_row", "mask", "names", "number", "path")
 
     def __init__(self, path: Path | None, *, service: str = "", rows: int = DEFAULT_ROWS) -> None:
         if rows < 1 or rows & (rows - 1):
             raise ValueError(f"rows is {rows}; give a power of two")
-        self.path: Final = path
+        self.path = path
         self.mask: Final = rows - 1
         self.first_row: Final = _HEADER_SIZE + _NAMES_SIZE
-        self.buffer: Final = _mapped(path, self.first_row + rows * SIZE)
+        self._first_kept: Final = self.first_row + rows * SIZE
+        self._kept_rows: Final = max(1, rows // _KEPT_SHARE)
+        self._kept = 0
+        self.buffer = _mapped(path, self._first_kept + self._kept_rows * SIZE)
+        """The memory of the file."""
         self.number = 0
         """The number of the row that was written last."""
         self.names: Final[list[str]] = []
@@ -74,6 +94,7 @@ class Writer:
             time.time(),
             service.encode(errors="replace")[:64],
         )
+        _KEPT_ROWS.pack_into(self.buffer, _KEPT_ROWS_AT, self._kept_rows)
         self.intern("")
         self.intern("_OTHER")
 
@@ -95,15 +116,36 @@ class Writer:
         self.names.append(name)
         return index
 
-    def write(self, kind: int, code: int, *values: object) -> None:
-        """Write one row: what `LAYOUT` has between its two numbers."""
+    def write(self, kind: int, code: int, *values: Any) -> None:
+        """Write one row: what `LAYOUT` has between its two numbers, with marks as a `Row` has them."""
         number = self.number = self.number % NUMBERS + 1
-        LAYOUT.pack_into(self.buffer, self.first_row + (number & self.mask) * SIZE, number, kind, code, *values, number)
+        marks = [NEVER if mark == NOT_REACHED else mark / 1e6 for mark in values[-MARKS - 2 : -2]]
+        at = self.first_row + (number & self.mask) * SIZE
+        LAYOUT.pack_into(self.buffer, at, number, kind, code, *values[: -MARKS - 2], *marks, *values[-2:], number)
+
+    def row_at(self, number: int) -> int:
+        """Where the row with `number` is, unless a later one has taken its place."""
+        return self.first_row + (number & self.mask) * SIZE
+
+    def keep(self, number: int) -> None:
+        """Copy the row with `number` to where other rows do not push it out, and say in both that it is kept. Does nothing if it is there
+        already."""
+        at, buffer = self.row_at(number), self.buffer
+        if not buffer[at + FLAGS_AT] & KEPT:
+            buffer[at + FLAGS_AT] |= KEPT
+            kept = self._first_kept + self._kept % self._kept_rows * SIZE
+            buffer[kept : kept + SIZE] = buffer[at : at + SIZE]
+            self._kept += 1
+
+    def forked(self) -> None:
+        """In a child process: go on in memory of its own, since the file is the parent's."""
+        buffer = mmap.mmap(-1, len(self.buffer))
+        used = _HEADER_SIZE + self._names_end
+        buffer[:used] = self.buffer[:used]
+        self.buffer, self.path = buffer, None
 
     def close(self) -> None:
-        """Give the memory back, and remove the file."""
-        if not self.buffer.closed:
-            self.buffer.close()
+        """Remove the file. The memory goes with the last call that writes to it."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -114,7 +156,7 @@ class Recording(NamedTuple):
     service: str
     process: int
     rows: tuple[Row, ...]
-    """In the order in which they were written."""
+    """In the order in which they were written, the latest ones and those that are kept of earlier ones."""
     names: tuple[str, ...]
     monotonic: float
     time_of_day: float
@@ -192,9 +234,11 @@ def contents(path: Path) -> bytes:
 def parsed(data: bytes | memoryview, source: str) -> Recording:
     """The ring in `data`. Raises SetupError, which names `source`."""
     of = frame(data, source)
-    found = [row for index in range(of.places) if (row := unpacked(data, of.first + index * SIZE)) is not None]
-    found.sort(key=lambda row: row.number)
-    if found and found[-1].number - found[0].number >= of.places:  # the numbers began anew
+    # A kept row stands in both places for as long as there is room for all. The copies come last, so they are read first.
+    places = range(of.first + (of.places - 1) * SIZE, of.first - SIZE, -SIZE)
+    every = {row.number: row for at in places if (row := unpacked(data, at)) is not None}
+    found = sorted(every.values(), key=lambda row: row.number)
+    if found and found[-1].number - found[0].number > NUMBERS // 2:  # the numbers began anew
         found.sort(key=lambda row: (row.number + NUMBERS // 2) % NUMBERS)
     return of.recording(found)
 
@@ -210,10 +254,12 @@ def frame(data: bytes | memoryview, source: str) -> Frame:
             "use the version of towpath that wrote it"
         )
     first = _HEADER_SIZE + names_size
-    if rows < 1 or len(data) < first + rows * SIZE:
-        raise SetupError(f"{source} is cut off: it has {len(data)} bytes of {first + rows * SIZE}")
+    (kept,) = _KEPT_ROWS.unpack_from(data, _KEPT_ROWS_AT)
+    size = first + (rows + kept) * SIZE
+    if rows < 1 or len(data) < size:
+        raise SetupError(f"{source} is cut off: it has {len(data)} bytes of {size}")
     names = tuple(_names(data, names_size))
-    return Frame(service.rstrip(b"\0").decode(errors="replace"), process, monotonic, time_of_day, names, first, rows)
+    return Frame(service.rstrip(b"\0").decode(errors="replace"), process, monotonic, time_of_day, names, first, rows + kept)
 
 
 def _names(data: bytes | memoryview, names_size: int) -> Iterator[str]:

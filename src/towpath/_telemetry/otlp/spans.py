@@ -5,6 +5,7 @@ there was more than one. The parent of a call is the received call that it was m
 them is made once. That leaves one `struct.pack` for ids and times, and one for the phases (`docs/howto/opentelemetry.md` has their names).
 """
 
+import math
 import struct
 from binascii import unhexlify
 from collections.abc import Callable, Mapping
@@ -14,15 +15,15 @@ from typing import Any, Final
 
 from towpath._core.errors import Code
 from towpath._core.propagation.span_ids import own_span_id
-from towpath._telemetry.flight_recorder.row import CRITICALITY_SHIFT, NOT_REACHED, REMOTE, SAMPLED, STREAM, UNKNOWN_CODE, Kind
+from towpath._telemetry.flight_recorder.row import CRITICALITY_SHIFT, REMOTE, SAMPLED, STREAM, UNKNOWN_CODE, Kind
 from towpath._telemetry.otlp.protobuf import delimited, double_attribute, number_attribute, text_attribute, true_attribute, varint
 
-VALUES: Final = struct.Struct("<I 4s d 3x 32s x 16s II 8s 6I 8x 8s I")
+VALUES: Final = struct.Struct("<I 4s d 3x 32s x 16s II 8s 6f 8x 8s I")
 """A row as the writer takes it: `towpath._telemetry.flight_recorder.row.LAYOUT` without what no span has. What only chooses among
 bytes that were made before stays bytes."""
 
 Values = tuple[Any, ...]
-"""number; kind, code, flags and attempt; base; trace, span; serial, branch; names; six marks; sizes; number."""
+"""number; kind, code, flags and attempt; base; trace, span; serial, branch; names; six marks in seconds; sizes; number."""
 
 SERVER_PHASES: Final = ("receive", "admit", "start", "layers", "handle", "write")
 """What a received call did before each of its marks."""
@@ -90,8 +91,7 @@ class SpanWriter:
     def call(self, row: Values) -> bytes:
         """The span of a call that made several attempts, or none."""
         parent = own_span_id(row[5]).to_bytes(8, "big") if row[5] else b""
-        reached = [mark for mark in row[8:14] if mark != NOT_REACHED]
-        return self._written(row, self.call_span_id(row), parent, b"", 0, max(reached, default=0))
+        return self._written(row, self.call_span_id(row), parent, b"", 0.0, max(0.0, *row[8:14]))
 
     def call_span_id(self, row: Values) -> bytes:
         """The span id of a call, from the row of the call or of any of its attempts: what these rows share is hashed."""
@@ -99,9 +99,9 @@ class SpanWriter:
         shared = struct.pack("<d32sII", row[2], row[3], row[5], row[6])
         return blake2b(shared, digest_size=8).digest()
 
-    def _written(self, row: Values, span: bytes, parent: bytes, phases: bytes, start: int, end: int) -> bytes:
+    def _written(self, row: Values, span: bytes, parent: bytes, phases: bytes, start: float, end: float) -> bytes:
         base = self.epoch + int(row[2] * 1e9)
-        begin, finish = base + start * 1000, base + end * 1000
+        begin, finish = base + int(start * 1e9), base + int(end * 1e9)
         trace = unhexlify(row[3])
         if trace == _NO_TRACE or _NO_SPAN in (parent, span):
             raise ValueError("no trace")
@@ -183,30 +183,27 @@ class _Phases:
         self._keys = [double_attribute(_ATTRIBUTE, f"towpath.phase.{name}") for name in names]
         self._all = struct.Struct("<" + "".join(f"{len(key)}sd" for key in self._keys))
 
-    def of(self, row: Values, first: int) -> tuple[bytes, int, int]:
-        """The attributes from the phase `first` on, with the microseconds at which that begins and the last one ends. A stream may come to
-        a mark after the one behind it, such as to the end of its requests: then the phase before that mark has no attribute."""
+    def of(self, row: Values, first: int) -> tuple[bytes, float, float]:
+        """The attributes from the phase `first` on, with the seconds at which that begins and the last one ends. A stream may come to a mark
+        after the one behind it, such as to the end of its requests: then the phase before that mark has no attribute."""
         _, _, _, _, _, _, _, _, a, b, c, d, e, f, _, _ = row
-        if not first and a <= b <= c <= d <= e <= f < NOT_REACHED:
+        if not first and 0 <= a <= b <= c <= d <= e <= f:
             one, two, three, four, five, six = self._keys
-            phases = self._all.pack(
-                one, a / 1e6, two, (b - a) / 1e6, three, (c - b) / 1e6, four, (d - c) / 1e6, five, (e - d) / 1e6, six, (f - e) / 1e6
-            )
-            return phases, 0, f
-        kept: list[tuple[int, int]] = []
-        limit = NOT_REACHED - 1
+            return self._all.pack(one, a, two, b - a, three, c - b, four, d - c, five, e - d, six, f - e), 0.0, f
+        kept: list[tuple[int, float]] = []
+        limit = math.inf
         for index in range(5, -1, -1):
             mark = row[8 + index]
-            if mark <= limit:
+            if 0 <= mark <= limit:
                 kept.append((index, mark))
                 limit = mark
         kept.reverse()
-        end = kept[-1][1] if kept else 0
-        start = before = kept[0][1] if first and kept and kept[0][0] < first else 0
+        end = kept[-1][1] if kept else 0.0
+        start = before = kept[0][1] if first and kept and kept[0][0] < first else 0.0
         out = bytearray()
         for index, mark in kept:
             if index >= first:
-                out += self._keys[index] + _DOUBLE.pack((mark - before) / 1e6)
+                out += self._keys[index] + _DOUBLE.pack(mark - before)
                 before = mark
         return bytes(out), start, end
 

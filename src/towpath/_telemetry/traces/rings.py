@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from towpath._telemetry.flight_recorder import ring
-from towpath._telemetry.flight_recorder.row import NOT_REACHED, SIZE, Kind, Row, unpacked
+from towpath._telemetry.flight_recorder.row import SIZE, Kind, Row, unpacked
 from towpath._telemetry.traces.assembly import assembled
 from towpath._telemetry.traces.model import Trace
 
@@ -88,7 +88,7 @@ class RingFile:
             found = [head for head in found if head[3]]
         if wanted.methods is not None:
             found = [head for head in found if head[4] in methods]
-        return [(0 if took == NOT_REACHED else took, at, base + to_day, code) for took, at, base, code, _ in found]
+        return [(max(took, 0.0) * 1e6, at, base + to_day, code) for took, at, base, code, _ in found]
 
     @cached_property
     def kinds(self) -> bytes:
@@ -117,8 +117,8 @@ class RingFile:
 
     @property
     def took(self) -> Sequence[float]:
-        """How long each call or attempt took: `ServerMark.WRITTEN` and `ClientMark.RESUMED` have one place."""
-        return self._rows.cast("I")[26 :: SIZE // 4].tolist()
+        """How many seconds each call or attempt took, and a negative number for one that never ended: `ServerMark.WRITTEN` and `ClientMark.RESUMED` have one place."""
+        return self._rows.cast("f")[26 :: SIZE // 4].tolist()
 
     @cached_property
     def traces(self) -> list[bytes]:
