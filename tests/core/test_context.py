@@ -8,6 +8,7 @@ from towpath._core import clock
 from towpath._core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
 from towpath._core.metadata import EMPTY, Metadata
 from towpath._core.propagation.trace import TraceContext
+from towpath._core.server_call import ServerCallInfo
 
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -282,3 +283,20 @@ class TestReplace:
             ctx.replace(idempotency_key="a b")
         with pytest.raises(ValueError, match="te"):
             ctx.replace(metadata=[("te", "x")])
+
+
+class TestRecorded:
+    def test_a_call_hands_its_received_call_to_what_it_calls(self) -> None:
+        parent = Context("a.B/C")
+        parent.server = ServerCallInfo(1.0)
+        child = parent.child("d.E/F", deadline=None)
+        assert child.server is child.again(1).server is child.replace(tenant="acme").server is parent.server
+
+    def test_all_attempts_share_what_is_recorded_of_their_call(self) -> None:
+        ctx = Context("a.B/C")
+        ctx.call = [1.0, 2, 0, 0]
+        assert ctx.again(1).call is ctx.replace(tenant="acme").call is ctx.call
+
+    def test_nothing_is_handed_on_where_nothing_is_recorded(self) -> None:
+        ctx = Context("a.B/C")
+        assert not any(hasattr(one, "call") for one in (ctx.again(1), ctx.replace(tenant="acme")))

@@ -25,6 +25,7 @@ from towpath._core.decisions import Signal
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.own_layers import checked_layers
+from towpath._telemetry.flight_recorder import process_recorder
 from towpath._telemetry.metrics import GRPC, CallMetrics
 from towpath._transport import Channel as BareChannel
 from towpath._transport import ChannelOptions
@@ -73,8 +74,11 @@ class Channel:
             signal=signal,
         )
         self._messages = limits.methods
+        recorder = process_recorder.of_process()
+        if recorder is not None:
+            self._bare.record(recorder)
         system = _SYSTEMS.get(options.protocol, GRPC) if options else GRPC
-        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target, system=system)
+        self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target, system=system, recorder=recorder)
         self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
 

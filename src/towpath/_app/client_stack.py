@@ -34,6 +34,8 @@ from towpath._layers.own_layers import OwnLayers
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
+from towpath._telemetry.flight_recorder.layers import RecordedClient
+from towpath._telemetry.flight_recorder.recorder import Recorder
 from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import GRPC, CallMetrics
 
@@ -48,7 +50,8 @@ class ClientStack:
     learned about the target.
 
     `methods` are the service file's entries. `signal` is told of each decision; by default it is the counter of `metrics`. `target` is the
-    text that says what the channel calls, for errors and metrics, and `system` the RPC system of its protocol, for metrics.
+    text that says what the channel calls, for errors and metrics, and `system` the RPC system of its protocol, for metrics. `recorder`
+    records the calls.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class ClientStack:
         signal: Signal | None = None,
         target: str = "",
         system: str = GRPC,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._bound: MutableMapping[Callable[..., Any], tuple[MethodSpec[Any, Any], Callable[[], None]]] = WeakKeyDictionary()
         self._target = target
         self._as_written = methods
@@ -151,7 +156,8 @@ class ClientStack:
 
     def _client_context(self, method: MethodSpec[Any, Any]) -> ClientContext:
         policy = self._policy(method)
-        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value)
+        begun = None if self._recorder is None else self._recorder.begun
+        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value, on_stream=begun)
 
     def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, own: Sequence[Layer]) -> Handler:
         layers = self._all(fallback or self._fallback)
@@ -159,7 +165,8 @@ class ClientStack:
 
     def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers
-        return *access_log.layers_of("client"), metrics, fallback, *inner
+        recorded = () if self._recorder is None else (RecordedClient(self._recorder),)
+        return *recorded, *access_log.layers_of("client"), metrics, fallback, *inner
 
     def _registered(self, method: MethodSpec[Any, Any], compose_anew: Callable[[], Handler], bound: BoundMethod[_Call]) -> _Call:
         mark(marked_names((method.request, method.response)))

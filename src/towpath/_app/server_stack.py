@@ -26,6 +26,8 @@ from towpath._layers.idempotency.idempotency import Idempotency
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import OwnLayers
 from towpath._layers.quota import Quota, RateLimit, RateStore
+from towpath._telemetry.flight_recorder.layers import RecordedServer
+from towpath._telemetry.flight_recorder.recorder import Recorder
 from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import CallMetrics
 
@@ -42,7 +44,7 @@ class ServerStack:
 
     `own` are the application's layers. `store` keeps the answers of calls with an idempotency key; None keeps none, and keys are required
     all the same where a contract does so. `rates` counts the calls for quotas; None counts them in this process. `signal` is told of each
-    decision; by default it is the counter of `metrics`.
+    decision; by default it is the counter of `metrics`. `recorder` records the calls.
     """
 
     def __init__(
@@ -53,8 +55,11 @@ class ServerStack:
         store: IdempotencyStore | None = None,
         rates: RateStore | None = None,
         signal: Signal | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         signal = metrics.decisions if signal is None else signal
+        self._recorded = () if recorder is None else (RecordedServer(recorder, self._may_wait),)
+        self._keeps = store is not None
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
         self._observing = (metrics.server, Deadline("server", signal=signal))
@@ -96,7 +101,13 @@ class ServerStack:
             *self._limits,
             *own,
             self._idempotency,
+            *self._recorded,
         )
+
+    def _may_wait(self, method: MethodSpec[Any, Any]) -> bool:
+        """Whether layers between admission and the handler of `method` may wait."""
+        keyed = self._keeps and method.idempotency_key is not None
+        return bool(self._own) or keyed or self._quota_of(method) is not None or self._compartment_of(method) is not None
 
     def _quota_of(self, method: MethodSpec[Any, Any]) -> Quota | None:
         entry = self._quotas.get(method.full_name)

@@ -39,6 +39,7 @@ class Context:
         "baggage",
         "cached_reply",
         "cached_trace",
+        "call",
         "caller",
         "criticality",
         "deadline",
@@ -108,7 +109,11 @@ class Context:
     """The attempt that was made last; not set before there is a second one."""
 
     server: ServerCallInfo | None
-    """What the server knows of a received call; None for a call that was not received."""
+    """What the server knows of a received call, also for a call that is made on its behalf; None for a call that neither was received nor
+    is made for one."""
+
+    call: list[Any]
+    """What is recorded of a client's call, for all its attempts (`towpath._core.calls.recording`). Not set if nothing is."""
 
     def __init__(
         self,
@@ -256,6 +261,7 @@ class Context:
             deadline = own
         ctx = _blank(Context)
         _fill(ctx, method, deadline, metadata=options.metadata, trace=self.trace.child(), reply=options.reply)
+        ctx.server = self.server
         inherited = _inherited_of(self)
         if inherited != _NOTHING_INHERITED:
             for name, value in zip(_INHERITED, inherited, strict=True):
@@ -282,6 +288,9 @@ class Context:
         for name in _REPEATED:
             setattr(ctx, name, getattr(self, name))
         ctx.wait_for_ready = self.wait_for_ready
+        ctx.server = self.server
+        if hasattr(self, "call"):
+            ctx.call = self.call
         self._latest = ctx
         return ctx
 
@@ -306,6 +315,8 @@ class Context:
             setattr(ctx, name, getattr(self, name))
         ctx.cached_trace = self.trace
         ctx.cached_reply = self.reply
+        if hasattr(self, "call"):
+            ctx.call = self.call
         if metadata is not None and not isinstance(metadata, Metadata):
             metadata = Metadata(metadata)
         if baggage is not None and not isinstance(baggage, Baggage):
@@ -327,7 +338,7 @@ class Context:
         return f"Context({self.method!r}, deadline={left}, {self.criticality.name}, tenant={self.tenant!r})"
 
 
-_COPIED: Final = tuple(name for name in Context.__slots__ if name not in ("_latest", "cached_reply", "cached_trace"))
+_COPIED: Final = tuple(name for name in Context.__slots__ if name not in ("_latest", "cached_reply", "cached_trace", "call"))
 
 # Calling the class with keywords takes 1.2 us, and these two 0.3 us (CPython 3.11, measured): a Python function takes keywords for nothing.
 _blank: Final = object.__new__

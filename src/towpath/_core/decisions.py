@@ -125,3 +125,8 @@ def reason_of(error: RpcError) -> str:
         if detail.DESCRIPTOR.full_name == "google.rpc.ErrorInfo" and getattr(detail, "domain", "") == DOMAIN:
             return str(getattr(detail, "reason", ""))
     return ""
+
+
+def role_of(error: RpcError) -> str:
+    """The role of the layer of towpath that rejected the call which ended in `error`; empty if none did."""
+    return next((facts["role"] for facts in _facts(error) if "role" in facts), "")

@@ -4,7 +4,22 @@
 class ServerCallInfo:
     """The life of one received call before its handler runs. The transport makes it, and early rejection and admission write to it."""
 
-    __slots__ = ("admitted", "arrived", "chosen_from", "flush_alone")
+    __slots__ = ("admitted", "arrived", "chosen_from", "flush_alone", "handler_began", "handler_ended", "kept", "reason", "serial")
+
+    serial: int
+    """The call's number in this process. It is set, as the following ones are, only while calls are recorded."""
+
+    handler_began: float
+    """When the handler was called, where layers around it may have waited; not set for others."""
+
+    handler_ended: float
+    """When it returned."""
+
+    reason: str
+    """The role that rejected the call, and why, such as "quota/RATE_LIMIT"; not set unless one has."""
+
+    kept: bool
+    """Whether a call that was made for this one is kept by the server that received it, as slow or failed; not set unless one is."""
 
     def __init__(self, arrived: float) -> None:
         self.arrived = arrived

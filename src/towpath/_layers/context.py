@@ -52,13 +52,17 @@ class ServerContext:
 
 class ClientContext:
     """Opens the client stack of one method. `timeout` (seconds; None sets no deadline) and `criticality` (None declares none) are what the
-    method's policy resolved to. `towpath._core.context_factory` says how they and a call's options make a context."""
+    method's policy resolved to. `towpath._core.context_factory` says how they and a call's options make a context. `on_stream` is told of
+    each stream in the task that begins it, since the stream has a task of its own."""
 
-    __slots__ = ("_criticality", "_timeout")
+    __slots__ = ("_criticality", "_on_stream", "_timeout")
 
     role = "context"
 
-    def __init__(self, *, timeout: float | None, criticality: Criticality | None = None) -> None:
+    def __init__(
+        self, *, timeout: float | None, criticality: Criticality | None = None, on_stream: Callable[[Context], None] | None = None
+    ) -> None:
+        self._on_stream = on_stream
         self._timeout = timeout
         self._criticality = criticality
 
@@ -78,10 +82,13 @@ class ClientContext:
 
     def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> BoundMethod[StreamOpener[Req, Res]]:
         """Bind a streaming method: each call makes a context, and begins the task that runs `handler` with it."""
-        context = self._factory(method)
+        context, on_stream = self._factory(method), self._on_stream
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
-            return ClientExchange[Req, Res].start(handler, context(options), request)
+            ctx = context(options)
+            if on_stream is not None:
+                on_stream(ctx)
+            return ClientExchange[Req, Res].start(handler, ctx, request)
 
         def replace(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler

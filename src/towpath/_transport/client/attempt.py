@@ -6,20 +6,32 @@ exception is a unary call over gRPC, see `towpath._transport.client.grpc_unary`.
 
 import asyncio
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from towpath._core import clock
+from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context, Criticality
 from towpath._core.deadline import NO_SLOT, Slot
 from towpath._core.errors import RpcError, locate
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._transport.client.endpoints.connection import ClientLink
+from towpath._transport.client.endpoints.pool import Pool
 from towpath._wire.http2 import ErrorCode
 from towpath._wire.protocol import ClientHalf
 
 
 class AttemptStream(Protocol):
     """The HTTP/2 stream of an attempt."""
+
+    @property
+    def head_seen(self) -> bool:
+        """Whether the head of the answer has come."""
+        ...
+
+    @property
+    def head_at(self) -> float:
+        """When it came, in seconds of the clock; 0 if that is not known."""
+        ...
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -39,31 +51,59 @@ def literals_for(link: ClientLink, protocol: ClientHalf, ctx: Context, implied: 
         raise
 
 
+async def link_for(pool: Pool, ctx: Context, method: MethodSpec[Any, Any], rows: AttemptRows | None) -> ClientLink:
+    """`Pool.link_for`. With `rows`, an attempt that gets no connection leaves a row, and of any other it is known when it began."""
+    if rows is None:
+        return await pool.link_for(ctx, method)
+    began = clock.now()
+    try:
+        link = await pool.link_for(ctx, method)
+    except BaseException as error:
+        rows.failed(ctx, ctx.peer, (began, 0.0, 0.0, 0.0), 0, error)
+        raise
+    return link
+
+
+def note_failed(rows: AttemptRows, ctx: Context, link: ClientLink, sent: float, size: int, error: BaseException, *, answered: bool) -> None:
+    """Record an attempt of `size` bytes over `link` that has ended with `error`. It was `answered` if an answer had begun."""
+    read = link.read_at if answered else 0.0
+    rows.failed(ctx, link.peer, (sent, sent, read, read), size, error)
+
+
 class Attempt:
     """Enter it with the request of `stream` handed to `link`; the body waits for the outcome and decodes the answer.
 
     The request leaves with what else is written in this turn of the loop. `stream` expires at the deadline of `ctx`. The load of the
-    endpoint is told how the attempt ended: an exception that leaves the body is its failure. After a failure the stream is reset.
+    endpoint is told how the attempt ended: an exception that leaves the body is its failure. After a failure the stream is reset. `rows`
+    records it, with the `sizes` of the request and of the answer.
     """
 
-    __slots__ = ("_begun", "_ctx", "_link", "_load", "_method", "_slot", "_stream")
+    __slots__ = ("_begun", "_ctx", "_link", "_load", "_method", "_rows", "_sent", "_slot", "_stream", "sizes")
 
     _begun: Any
+    _sent: float
     _slot: Slot
 
-    def __init__(self, link: ClientLink, stream: AttemptStream, ctx: Context, method: MethodSpec[Any, Any]) -> None:
+    def __init__(
+        self, link: ClientLink, stream: AttemptStream, ctx: Context, method: MethodSpec[Any, Any], rows: AttemptRows | None = None
+    ) -> None:
+        self._rows = rows
+        self.sizes = [0, 0]
+        """Bytes of the request, and of the answer."""
         self._link = link
         self._stream = stream
         self._ctx = ctx
         self._method = method
         self._load = link.load
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         link = self._link
+        self._sent = 0.0 if self._rows is None else clock.now()
         deadline = self._ctx.deadline
         link.schedule_flush()
         self._slot = NO_SLOT if deadline is None else link.wheel.add(deadline, self._stream)
         self._begun = None if self._load is None else self._load.begin(self._method.full_name)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         link = self._link
@@ -75,6 +115,8 @@ class Attempt:
                 load.succeeded(self._begun)
             else:
                 load.failed(self._begun, error)
+        if self._rows is not None:
+            self._record(self._rows, error)
         if isinstance(error, RpcError):
             locate(error, self._method.full_name, link.target, link.peer)
         if isinstance(error, (asyncio.CancelledError, RpcError)):
@@ -84,3 +126,11 @@ class Attempt:
         self._slot.pop(self._stream, None)
         if link.needs_attention:
             link.stream_ended()
+
+    def _record(self, rows: AttemptRows, error: BaseException | None) -> None:
+        link, (request, response) = self._link, self.sizes
+        if error is None:
+            head_at = self._stream.head_at or link.read_at
+            rows.succeeded(self._ctx, link.peer, (self._sent, self._sent, head_at, link.read_at), request, response)
+        else:
+            note_failed(rows, self._ctx, link, self._sent, request, error, answered=self._stream.head_seen)

@@ -11,10 +11,12 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from towpath._core import clock
+from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message, several_responses
 from towpath._core.service import Handler, MethodSpec
+from towpath._transport.client.attempt import link_for, note_failed
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart
@@ -138,7 +140,15 @@ class GrpcUnaryStream(Stream):
             answer.set_result(self._body)
 
 
-def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template, *, limit: int, compression: Compression | None) -> Handler:
+def grpc_unary_handler(
+    pool: Pool,
+    method: MethodSpec[Any, Any],
+    head: Template,
+    *,
+    limit: int,
+    compression: Compression | None,
+    rows: AttemptRows | None = None,
+) -> Handler:
     """The innermost handler of a unary `method`: one attempt over gRPC, as `towpath._transport.client.unary.unary_handler` makes it."""
     response_type, name, implied = method.response, method.full_name, method.default_criticality
 
@@ -150,12 +160,13 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
             raise not_a_message(request, name, method.request) from None
         link = pool.sole
         if link is None or link.loop is not get_running_loop() or not link.connection.can_open():
-            link = pool.pick(ctx, method) or await pool.link_for(ctx, method)
+            link = pool.pick(ctx, method) or await link_for(pool, ctx, method, rows)
         connection = link.connection
         call = GrpcUnaryStream(connection, link.loop, ctx, limit)
         body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
         try:  # the literals may raise, and come before the stream exists
-            connection.request(call, head, propagation.literals(ctx, clock.now(), implied), body)
+            sent = clock.now()
+            connection.request(call, head, propagation.literals(ctx, sent, implied), body)
         except BaseException:
             link.stream_ended()  # the place is the next call's
             raise
@@ -171,6 +182,8 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
         except (asyncio.CancelledError, RpcError) as error:
             if load is not None:
                 load.failed(began, error)
+            if rows is not None:
+                note_failed(rows, ctx, link, sent, len(message), error, answered=call.head_seen)
             call.reset(ErrorCode.CANCEL)
             link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
             link.call_failed(error)
@@ -181,6 +194,7 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
             slot.pop(call, None)
             if link.needs_attention:
                 link.stream_ended()
+        read = 0.0 if rows is None else link.read_at
         try:
             if len(answer) > UNCHECKED:
                 await check_apart(response_type, answer, limit, ctx)
@@ -189,9 +203,13 @@ def grpc_unary_handler(pool: Pool, method: MethodSpec[Any, Any], head: Template,
             fault = _unread(error, method, link)
             if load is not None:
                 load.failed(began, fault)
+            if rows is not None:
+                note_failed(rows, ctx, link, sent, len(message), fault, answered=True)
             raise fault from None
         if load is not None:
             load.succeeded(began)
+        if rows is not None:
+            rows.succeeded(ctx, link.peer, (sent, sent, read, read), len(message), len(answer))
         return response
 
     return attempt

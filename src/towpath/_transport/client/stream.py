@@ -11,10 +11,11 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from towpath._core.calls.asynchronous import ClientExchange, CostlyResponse
+from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt, literals_for
+from towpath._transport.client.attempt import Attempt, link_for, literals_for
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.connection_driver import MAX_SEND_QUEUE
@@ -46,6 +47,7 @@ class ClientStream(Stream):
         "_response",
         "_responses",
         "_room",
+        "head_at",
         "over",
     )
 
@@ -71,11 +73,14 @@ class ClientStream(Stream):
         self._owed = 0
         self._room: asyncio.Future[None] | None = None
         self._half_closed = False
+        self.head_at = 0.0
+        """When the head of the answer came, in seconds of the clock; 0 if that is not recorded."""
 
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins; a head that also ends it may carry the status."""
+        self.head_at = self._link.read_at
         responses = self._responses
         fields = (*head.fields, *extra)
         try:
@@ -270,7 +275,14 @@ class ClientStream(Stream):
 
 
 def stream_handler(
-    pool: Pool, method: MethodSpec[Any, Any], head: Template, protocol: ClientHalf, *, limit: int, compression: Compression | None
+    pool: Pool,
+    method: MethodSpec[Any, Any],
+    head: Template,
+    protocol: ClientHalf,
+    *,
+    limit: int,
+    compression: Compression | None,
+    rows: AttemptRows | None = None,
 ) -> Handler:
     """The innermost handler of a streaming `method`: one attempt in `protocol`, as long as the stream."""
     response_type: type[Message] = method.response
@@ -282,7 +294,7 @@ def stream_handler(
             body = b"" if request is None else framing.frame(request.SerializeToString(), compression)
         except AttributeError:
             raise not_a_message(request, method.full_name, method.request) from None
-        link = pool.available(ctx, method) or await pool.link_for(ctx, method)
+        link = pool.available(ctx, method) or await link_for(pool, ctx, method, rows)
         connection = link.connection
         stream = ClientStream(link, exchange, response_type, limit, protocol.stream_reader(limit), compression=compression)
         literals = literals_for(link, protocol, ctx, implied)  # before the stream exists, or its place would be lost
@@ -291,7 +303,7 @@ def stream_handler(
             connection.send_head(stream, connection.encode(head, literals), end_stream=False)
         else:
             connection.request(stream, head, literals, body)
-        with Attempt(link, stream, ctx, method):
+        with Attempt(link, stream, ctx, method, rows):
             exchange.attached(stream)
             await stream.over
 

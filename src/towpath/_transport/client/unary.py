@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from google.protobuf.message import Message
 
+from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt, literals_for
+from towpath._transport.client.attempt import Attempt, link_for, literals_for
+from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart, decoded
 from towpath._wire.compression import Compression
@@ -28,18 +30,24 @@ from towpath._wire.response_reader import UnaryResponseReader
 class UnaryStream(Stream):
     """Await `answer` for the response message's bytes; it raises RpcError."""
 
-    __slots__ = ("_ctx", "_reader", "answer")
+    __slots__ = ("_ctx", "_reader", "answer", "head_at", "link")
 
     def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, ctx: Context, reader: UnaryResponseReader) -> None:
         Stream.__init__(self, connection)
         self.answer: asyncio.Future[bytes] = loop.create_future()
         self._ctx = ctx
         self._reader = reader
+        self.head_at = 0.0
+        """When the head of the answer came, in seconds of the clock; 0 if that is not recorded."""
+        self.link: ClientLink | None = None
+        """The connection, if that is recorded."""
 
     # What the connection tells.
 
     def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
         """The answer begins."""
+        if self.link is not None:
+            self.head_at = self.link.read_at
         reader = self._reader
         fields = (*head.fields, *extra)
         try:
@@ -123,6 +131,7 @@ def unary_handler(
     *,
     limit: int,
     compression: Compression | None,
+    rows: AttemptRows | None = None,
 ) -> Handler:
     """The innermost handler of a unary `method`: one attempt in `protocol`."""
     response_type = method.response
@@ -134,11 +143,15 @@ def unary_handler(
         except AttributeError:
             raise not_a_message(request, method.full_name, method.request) from None
         body = protocol.unary_body(message, compression)  # what may raise comes before a guard has let the attempt pass
-        link = pool.available(ctx, method) or await pool.link_for(ctx, method)
+        link = pool.available(ctx, method) or await link_for(pool, ctx, method, rows)
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
+        if rows is not None:
+            stream.link = link
         link.connection.request(stream, head, literals_for(link, protocol, ctx, implied), body)
-        with Attempt(link, stream, ctx, method):
+        with Attempt(link, stream, ctx, method, rows) as tried:
+            tried.sizes[0] = len(body)
             answer = await stream.answer
+            tried.sizes[1] = len(answer)
             if len(answer) > UNCHECKED:
                 await check_apart(response_type, answer, limit, ctx)
             return decoded(response_type, answer)

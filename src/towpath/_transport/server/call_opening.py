@@ -9,6 +9,7 @@ from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.mounts.mount_route import MountRoute
 from towpath._transport.server.mounts.mounted_call import MountedCall
 from towpath._transport.server.mounts.request_body import RequestBody
+from towpath._transport.server.recorded_calls import RecordedExchange, RecordedMountedCall
 from towpath._transport.server.response_writer import ResponseWriter
 from towpath._transport.server.routes import DialectRoute
 from towpath._wire import propagation
@@ -37,7 +38,8 @@ def open_call(
     ctx.caller = link.caller
     if method_route.max_timeout is not None:
         cap_deadline(ctx, now, method_route.max_timeout, link.signal)
-    return ServerExchange(link, writer, method_route, dialect, ctx)
+    kind = ServerExchange if method_route.rows is None else RecordedExchange
+    return kind(link, writer, method_route, dialect, ctx)
 
 
 def _open_mounted(link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
@@ -49,4 +51,5 @@ def _open_mounted(link: CallLink, writer: ResponseWriter, route: MountRoute, ext
         method_route.tell_unstarted(error.code)
         return RequestBody(None).error_response(error, None)
     ctx.caller = link.caller
-    return MountedCall(link, writer, route, extra, ctx)
+    kind = MountedCall if method_route.rows is None else RecordedMountedCall
+    return kind(link, writer, route, extra, ctx)

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from google.protobuf.message import Message
 
+from towpath._core.calls.recording import ReceivedRows
 from towpath._core.calls.unstarted_calls import OnUnstarted
 from towpath._core.context import Criticality
 from towpath._core.disclosure.fault_log import FaultLog
@@ -59,6 +60,8 @@ class MethodRoute:
     """What is asked about unary calls, and about requests to a mounted application, before they cost a task."""
     on_unstarted: tuple[OnUnstarted, ...] = ()
     """Who hears of calls that end before the handler is called."""
+    rows: ReceivedRows | None = None
+    """What records the calls; None if nothing does."""
     takes_turns: bool = False
     """Whether calls wait, while clients leave much unread, until there is room for their answers, and only then reach the handler. Streams
     wait before each message instead."""

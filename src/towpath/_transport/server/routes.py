@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from towpath._core.calls.recording import received_rows
 from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.calls.thread_handlers import asynchronous
 from towpath._core.calls.unstarted_calls import unstarted_callbacks
@@ -264,6 +265,7 @@ class Routes:
         for (method_route, _), handler in zip(self._innermost, composed, strict=True):
             method_route.handler = handler
             method_route.on_unstarted = unstarted_callbacks(layers, method_route.method)
+            method_route.rows = received_rows(layers, method_route.method)
             if method_route.method.kind is MethodKind.UNARY or method_route in mounted:
                 method_route.early_rejection = early_rejection_of(layers, method_route.method)
 

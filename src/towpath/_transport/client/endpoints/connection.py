@@ -54,6 +54,8 @@ class ClientLink(Link[ClientConnection]):
         self.fault = ""
         self.target = ""
         """What the channel calls, for errors."""
+        self.read_at = 0.0
+        """When bytes last came, in seconds of the clock, where calls are recorded."""
         self.load: Load | None = None
         """What its endpoint's load is kept in, if anybody chooses by it."""
         # Whether the end of a stream matters to anybody: to a call that waits for its place, or to the connection's own end.

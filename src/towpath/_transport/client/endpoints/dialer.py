@@ -28,6 +28,8 @@ class Dialer:
         self._tls = tls
         self._server_name = server_name
         self._target = target
+        self.link_type: type[KeptLink] = KeptLink
+        """The class of its connections."""
 
     async def dial(self, place: Place, endpoint: Endpoint) -> ClientLink:
         """A connection that is ready, to the first of the place's addresses that answers. Raises Unreachable. If this is cancelled the
@@ -68,7 +70,7 @@ class Dialer:
         options = self._options
 
         def link_of() -> ClientLink:
-            return KeptLink(loop, endpoint, self._limits, interval=options.keepalive_time, timeout=options.keepalive_timeout)
+            return self.link_type(loop, endpoint, self._limits, interval=options.keepalive_time, timeout=options.keepalive_timeout)
 
         if self._tls is None:
             if isinstance(place, UnixPath):

@@ -167,3 +167,12 @@ class KeptLink(ClientLink):
 
     def _lives(self) -> bool:
         return self._answered or self.heard
+
+
+class TimedLink(KeptLink):
+    """A connection that knows when it was last read, for calls that are recorded."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self.read_at = clock.now()
+        KeptLink.data_received(self, data)

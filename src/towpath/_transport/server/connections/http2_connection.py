@@ -17,6 +17,7 @@ from towpath._transport.server.direct_response import DirectResponseStream, Refu
 from towpath._transport.server.grpc_unary import ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
 from towpath._transport.server.method_route import grpc_fields
+from towpath._transport.server.recorded_calls import RecordedServerCall
 from towpath._transport.server.routes import DirectResponse, GrpcUnaryRoute, Route
 from towpath._transport.server.unfinished_stream import UnfinishedStream
 from towpath._wire.grpc.dialect import HEAD
@@ -179,8 +180,10 @@ class Http2Link(ServerLink[ServerConnection]):
                     rejection = None
                 if rejection is not None:
                     self.deferrable += 1
+                    if route.method_route.rows is not None:
+                        route.method_route.rows.rejected(extra, self.peer)
                     return self.connection.encode(HEAD, rejection.encoded or grpc_fields(rejection))
-            return ServerCall(self, route)
+            return ServerCall(self, route) if route.method_route.rows is None else RecordedServerCall(self, route)
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
             return DirectResponseStream(self, route)

@@ -1,0 +1,217 @@
+"""What a process records of its calls, over real sockets."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from echo.v1 import echo_pb2 as pb
+from echo.v1.echo_towpath import EchoServiceClient
+from stream.v1 import stream_pb2 as sp
+
+from tests.app.stage import PATIENCE
+from tests.echo_service import FOREVER, Echo, turn_until
+from tests.telemetry.flight_recorder.scene import SAY, Scene, client_of, recording, scene
+from towpath import App, CallOptions, Code, RpcError
+from towpath._core.propagation.criticality import Criticality
+from towpath._telemetry.flight_recorder.row import NOT_REACHED, REMOTE, STREAM, ClientMark, Kind, Row, ServerMark
+
+EVERY_PROTOCOL = pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
+"""The protocols that a client of towpath speaks."""
+
+
+def in_order(row: Row, *marks: int) -> bool:
+    """Whether the row came to these marks, one after the other, and to no other."""
+    times = [row.marks[mark] for mark in marks]
+    others = {row.marks[mark] for mark in range(len(row.marks)) if mark not in marks}
+    return NOT_REACHED not in times and times == sorted(times) and others <= {NOT_REACHED}
+
+
+async def gone(scene: Scene, kind: Kind, method: str = "") -> Row:
+    async with asyncio.timeout(PATIENCE):
+        return await scene.rows.one(kind, method)
+
+
+@EVERY_PROTOCOL
+async def test_a_call_leaves_a_row_on_each_side(protocol: Any) -> None:
+    async with scene(protocol=protocol) as here:
+        await here.client.say(SAY, CallOptions(tenant="acme", criticality=Criticality.SHEDDABLE))
+        server, attempt = await here.rows.one(Kind.SERVER), await here.rows.one(Kind.ATTEMPT)
+        assert in_order(server, *ServerMark)
+        assert in_order(attempt, *ClientMark)
+        assert server.trace_and_span == attempt.trace_and_span
+        assert len(server.trace_id) == 32
+        assert len(server.span_id) == 16
+        assert [here.rows.name(row.method) for row in (server, attempt)] == ["echo.v1.EchoService/Say"] * 2
+        assert [here.rows.name(row.tenant) for row in (server, attempt)] == ["acme"] * 2
+        assert [row.criticality for row in (server, attempt)] == [Criticality.SHEDDABLE] * 2
+        assert (here.rows.name(server.peer), here.rows.name(attempt.peer)) == ("127.0.0.1", here.address)
+        assert (server.code, attempt.code, server.flag(STREAM), attempt.attempt) == (0, 0, False, 0)
+        assert attempt.request_size >= 3
+        assert attempt.response_size >= 3
+        assert server.serial == 1
+        assert attempt.serial == 0
+
+
+async def test_the_sizes_are_those_of_the_messages() -> None:
+    async with scene() as here:
+        request = pb.SayRequest(id="x", payload=bytes(100_000))
+        answer = await here.client.say(request)
+        for row in (await here.rows.one(Kind.SERVER), await here.rows.one(Kind.ATTEMPT)):
+            assert (row.request_size, row.response_size) == (request.ByteSize(), answer.ByteSize())
+
+
+async def test_an_attempt_names_the_call_that_it_was_made_for_and_its_task() -> None:
+    async with scene() as here:
+        await here.caller.say(SAY)
+        await here.caller.inspect(pb.InspectRequest())  # which a task of its own passes on
+        for method, same in (("Say", True), ("Inspect", False)):
+            inner, outer = here.rows.of(Kind.ATTEMPT, method)
+            leaf, relay = here.rows.of(Kind.SERVER, method)
+            assert inner.serial == relay.serial != 0
+            assert (inner.branch == relay.branch) is same
+            assert inner.trace_and_span == leaf.trace_and_span
+            assert outer.trace_and_span == relay.trace_and_span
+            assert outer.trace_id == inner.trace_id
+            assert outer.serial == 0
+    assert not here.rows.of(Kind.CALL)
+
+
+@EVERY_PROTOCOL
+async def test_an_error_of_the_handler_is_in_both_rows(protocol: Any) -> None:
+    async with scene(protocol=protocol) as here:
+        with pytest.raises(RpcError):
+            await here.client.fail(pb.FailRequest(code=Code.NOT_FOUND, message="secret"))
+        server, attempt = await here.rows.one(Kind.SERVER), await here.rows.one(Kind.ATTEMPT)
+        assert (server.code, attempt.code) == (Code.NOT_FOUND, Code.NOT_FOUND)
+        assert attempt.flag(REMOTE)
+        assert not here.rows.of(Kind.CALL)
+        assert b"secret" not in bytes(here.rows.writer.buffer)
+
+
+async def test_a_bug_of_the_handler_is_internal() -> None:
+    async with scene() as here:
+        with pytest.raises(RpcError):
+            await here.client.fail(pb.FailRequest(message="token"))
+        assert (await here.rows.one(Kind.SERVER)).code == Code.INTERNAL
+        assert b"token" not in bytes(here.rows.writer.buffer)
+
+
+@EVERY_PROTOCOL
+async def test_a_call_that_is_cancelled_leaves_its_rows_once(protocol: Any) -> None:
+    async with scene(protocol=protocol) as here:
+        call = asyncio.create_task(here.client.sleep(pb.SleepRequest(seconds=FOREVER)))
+        await here.echo.until(lambda: bool(here.echo.seen["sleep"]))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
+        assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
+        assert not here.rows.of(Kind.CALL)
+
+
+async def test_a_deadline_that_passes_is_in_both_rows() -> None:
+    async with scene() as here:
+        with pytest.raises(RpcError):
+            await here.client.sleep(pb.SleepRequest(seconds=FOREVER), CallOptions(timeout=0.05))
+        assert (await gone(here, Kind.ATTEMPT)).code == Code.DEADLINE_EXCEEDED
+        # The server may hear of it by the reset of its client first.
+        assert (await gone(here, Kind.SERVER)).code in (Code.DEADLINE_EXCEEDED, Code.CANCELLED)
+
+
+async def test_a_call_that_no_attempt_was_made_for_has_a_row_of_its_own() -> None:
+    async with scene() as here:
+        with pytest.raises(RpcError):
+            await here.client.say(SAY, CallOptions(timeout=1e-9))
+        row = await here.rows.one(Kind.CALL)
+        assert (row.code, row.attempt, here.rows.name(row.method)) == (Code.DEADLINE_EXCEEDED, 0, "echo.v1.EchoService/Say")
+        assert not here.rows.of(Kind.SERVER)
+
+
+async def test_a_request_that_is_no_message_leaves_a_row_at_once() -> None:
+    async with scene() as here:
+        wrong: Any = "no message"
+        with pytest.raises(TypeError):
+            await here.client.say(wrong)
+        (row,) = here.rows.of(Kind.CALL)
+        assert (row.code, row.attempt) == (Code.INTERNAL, 0)
+
+
+async def test_an_attempt_that_reached_no_server_has_no_connection(port: int) -> None:
+    with recording() as rows:
+        async with client_of(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(RpcError):
+                await EchoServiceClient(channel).say(SAY)
+        attempts = rows.of(Kind.ATTEMPT)
+        assert {row.code for row in attempts} == {Code.UNAVAILABLE}
+        assert all(row.marks[ClientMark.CONNECTED] == NOT_REACHED and not row.flag(REMOTE) for row in attempts)
+        (call,) = rows.of(Kind.CALL)
+        assert (call.code, call.attempt) == (Code.UNAVAILABLE, len(attempts))
+        assert len(attempts) > 1
+
+
+class TestStream:
+    async def test_that_was_read_to_its_end(self) -> None:
+        async with scene() as here:
+            branch = None
+            async with here.stream.repeat(sp.RepeatRequest(answers=[sp.Answer(size=3)] * 2)) as call:
+                branch = id(asyncio.current_task()) >> 4 & 0xFFFF_FFFF
+                assert len([message async for message in call]) == 2
+            attempt, server = await gone(here, Kind.ATTEMPT), await gone(here, Kind.SERVER)
+            assert (attempt.code, server.code, attempt.flag(STREAM), server.flag(STREAM)) == (0, 0, True, True)
+            assert attempt.branch == branch
+            assert in_order(attempt, *ClientMark)
+
+    async def test_that_was_never_read(self) -> None:
+        async with scene() as here:
+            call = here.stream.repeat(sp.RepeatRequest(forever=True))
+            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
+            await call.aclose()
+            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
+            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
+
+    async def test_that_was_broken_off(self) -> None:
+        async with scene() as here:
+            async with here.stream.repeat(sp.RepeatRequest(answers=[sp.Answer(size=1)], forever=True)) as call:
+                async for _ in call:
+                    break
+            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
+            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
+
+    async def test_that_was_cancelled(self) -> None:
+        async with scene() as here:
+            call = here.stream.repeat(sp.RepeatRequest(forever=True))
+            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
+            call.cancel()
+            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
+            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
+
+    async def test_that_was_dropped(self) -> None:
+        async with scene() as here:
+            call = here.stream.repeat(sp.RepeatRequest(forever=True))
+            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
+            with pytest.warns(ResourceWarning, match="was dropped before its end"):
+                del call
+            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
+            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
+
+
+async def test_without_a_recorder_nothing_is_recorded() -> None:
+    with recording() as rows:
+        pass
+    app = App()
+    app.add(Echo())
+    await app.start("127.0.0.1", 0)
+    async with app, client_of(app.address) as channel:
+        await EchoServiceClient(channel).say(SAY)
+    assert not rows.recording.rows
+
+
+async def test_rows_are_written_in_the_order_in_which_calls_end() -> None:
+    async with scene() as here:
+        sleeping = asyncio.create_task(here.client.sleep(pb.SleepRequest(seconds=FOREVER)))
+        await here.echo.until(lambda: bool(here.echo.seen["sleep"]))
+        await here.client.say(SAY)
+        here.echo.release.set()
+        await sleeping
+        await turn_until(lambda: len(here.rows.of(Kind.SERVER)) == 2)
+        assert [here.rows.name(row.method).rpartition("/")[2] for row in here.rows.of(Kind.SERVER)] == ["Say", "Sleep"]
