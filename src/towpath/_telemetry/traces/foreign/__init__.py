@@ -1,0 +1,1 @@
+"""Traces that others recorded, as spans: Jaeger's JSON, which is also CRISP's input, and OTLP's JSON."""
