@@ -208,8 +208,12 @@ class Context:
         """This hop's trace identity; a call that arrived without one starts a trace."""
         trace = self.cached_trace
         if trace is None:
-            raw = self.raw_traceparent
-            trace = self.cached_trace = TraceContext.received(raw, "", self.method) if raw else TraceContext.root(self.method)
+            raw, server = self.raw_traceparent, self.server
+            if raw:
+                trace = TraceContext.received(raw, "" if server is None else server.tracestate, self.method)
+            else:
+                trace = TraceContext.root(self.method)
+            self.cached_trace = trace
         return trace
 
     @property

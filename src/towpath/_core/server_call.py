@@ -4,7 +4,18 @@
 class ServerCallInfo:
     """The life of one received call before its handler runs. The transport makes it, and early rejection and admission write to it."""
 
-    __slots__ = ("admitted", "arrived", "chosen_from", "flush_alone", "handler_began", "handler_ended", "kept", "reason", "serial")
+    __slots__ = (
+        "admitted",
+        "arrived",
+        "chosen_from",
+        "flush_alone",
+        "handler_began",
+        "handler_ended",
+        "kept",
+        "reason",
+        "serial",
+        "tracestate",
+    )
 
     serial: int
     """The call's number in this process. It is set, as the following ones are, only while calls are recorded."""
@@ -28,6 +39,8 @@ class ServerCallInfo:
         """Whether the call was admitted as it arrived."""
         self.chosen_from = 0.0
         """The time, in seconds of the clock, from which the wait of a queued call is measured; 0 for a call that was not queued."""
+        self.tracestate = ""
+        """The raw `tracestate` that came, which is parsed with the trace; empty without one."""
         self.flush_alone = False
         """Whether the answer need not wait to be written together with others, since few calls begin in a turn of the loop."""
 

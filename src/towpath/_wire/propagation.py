@@ -364,11 +364,11 @@ def received(method: str, base: Inherited, extra: Sequence[Field], peer: str, fa
     if traceparent and (not base.trusted or sampling.decides_anew):
         given = ctx
         given.raw_traceparent, state = sampling.reconsidered(traceparent, state, method, believed=base.trusted)
-    if state:
-        ctx.cached_trace = TraceContext.received(ctx.raw_traceparent, state, method)
     if base.started is not None:
         (known, trace), base.started = base.started, None
         if known is extra:
             ctx.cached_trace = trace.root_of(method)
     ctx.server = ServerCallInfo(now)
+    if state:
+        ctx.server.tracestate = state
     return ctx
