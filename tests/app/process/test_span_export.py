@@ -1,6 +1,7 @@
 """The exporter of a process, against a collector that is towpath's own server with OTLP's contract, and against one over HTTP."""
 
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +13,14 @@ import pytest
 import trustme
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
+from opentelemetry import context as otel
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from prometheus_client import CollectorRegistry
 
 from tests.telemetry.otlp.collector import collector
 from tests.telemetry.otlp.rows import write
 from tests.telemetry.otlp.test_spans import attributes
-from towpath._app.process.span_export import EXPORT, GrpcSender, epoch, exporting, sender_of
+from towpath._app.process.span_export import EXPORT, GrpcSender, epoch, exporting, join_user_spans, sender_of
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._app.settings.telemetry.otlp import OtlpOptions
 from towpath._app.settings.telemetry.telemetry import TelemetryConfig
@@ -26,6 +28,7 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.service import MethodSpec, Service, ServiceSpec
+from towpath._telemetry import user_spans
 from towpath._telemetry.flight_recorder.ring import Writer
 from towpath._telemetry.flight_recorder.row import Kind
 from towpath._telemetry.otlp.options import Endpoint, ExportOptions
@@ -186,6 +189,21 @@ async def test_a_collector_whose_name_nobody_knows_is_away() -> None:
         await way.send(REQUEST, LONG)
     assert caught.value.is_retryable
     await way.close()
+
+
+def test_users_spans_are_joined_if_the_configuration_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = otel._RUNTIME_CONTEXT
+    join_user_spans(ServiceConfig())
+    assert otel._RUNTIME_CONTEXT is before
+    wanted = replace(ServiceConfig(), telemetry=TelemetryConfig(otlp=OtlpOptions(opentelemetry=True)))
+    join_user_spans(wanted)
+    assert isinstance(otel._RUNTIME_CONTEXT, user_spans.CallContext)
+    user_spans.uninstall()
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "towpath._telemetry.user_spans")
+    monkeypatch.delattr("towpath._telemetry.user_spans")
+    with pytest.raises(SetupError, match=r"^telemetry\.opentelemetry needs the extra otel, pip install 'towpath\[otel\]'"):
+        join_user_spans(wanted)
 
 
 def config(export: ExportOptions | None, **changed: Any) -> ServiceConfig:

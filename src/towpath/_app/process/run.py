@@ -33,6 +33,7 @@ from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.process_log import ProcessLog
 from towpath._app.process.signals import stopping
+from towpath._app.process.span_export import join_user_spans
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.telemetry.sampling import sampler_of
@@ -96,6 +97,7 @@ def run(
         if settings.workers > 1 and settings.worker is None:
             _supervise(settings, process_log.reading(read), once)
             return
+        join_user_spans(settings)
         app = App(settings, layers=layers, on_decision=on_decision)
         bound_tls_buffers()
         forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)

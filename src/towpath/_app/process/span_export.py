@@ -77,6 +77,17 @@ class GrpcSender:
         await self._channel.close()
 
 
+def join_user_spans(config: ServiceConfig) -> None:
+    """Let spans of users and of other libraries begin inside those of calls, if the configuration says so. Raises SetupError without the
+    extra `otel`."""
+    if config.telemetry.otlp.opentelemetry:
+        try:
+            from towpath._telemetry import user_spans  # noqa: PLC0415 - nothing else imports OpenTelemetry
+        except ImportError as error:
+            raise SetupError(f"telemetry.opentelemetry needs the extra otel, pip install 'towpath[otel]': {error}") from None
+        user_spans.install()
+
+
 @asynccontextmanager
 async def exporting(config: ServiceConfig, ring: Writer | None, registry: CollectorRegistry) -> AsyncGenerator[SpanExporter | None]:
     """Export the spans of the process that writes `ring` inside the block, and what is left at its end for `LAST_SPANS`. Yields None if
