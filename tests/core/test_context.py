@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from towpath._core import clock
 from towpath._core.context import NO_OPTIONS, CallOptions, Context, Criticality, Reply, current, enter, leave
 from towpath._core.metadata import EMPTY, Metadata
+from towpath._core.propagation.span_ids import own_span_id
 from towpath._core.propagation.trace import TraceContext
 from towpath._core.server_call import ServerCallInfo
 
@@ -300,3 +301,14 @@ class TestRecorded:
     def test_nothing_is_handed_on_where_nothing_is_recorded(self) -> None:
         ctx = Context("a.B/C")
         assert not any(hasattr(one, "call") for one in (ctx.again(1), ctx.replace(tenant="acme")))
+
+
+def test_the_span_of_a_recorded_call_is_that_of_its_row() -> None:
+    ctx = Context("a.B/C", traceparent=TRACEPARENT)
+    ctx.server = ServerCallInfo(1.0)
+    ctx.server.serial = 7
+    assert ctx.trace.span_id == f"{own_span_id(7):016x}"
+    assert (ctx.trace.trace_id, ctx.trace.parent_id, ctx.trace.sampled) == (TRACE_ID, "00f067aa0ba902b7", True)
+    unrecorded = Context("a.B/C", traceparent=TRACEPARENT)
+    unrecorded.server = ServerCallInfo(1.0)
+    assert unrecorded.trace.span_id != Context("a.B/C", traceparent=TRACEPARENT).trace.span_id

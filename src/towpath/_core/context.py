@@ -213,6 +213,8 @@ class Context:
                 trace = TraceContext.received(raw, "" if server is None else server.tracestate, self.method)
             else:
                 trace = TraceContext.root(self.method)
+            if server is not None and hasattr(server, "serial"):  # the call is recorded, and its span is written by this number
+                trace = trace.of_received(server.serial)
             self.cached_trace = trace
         return trace
 

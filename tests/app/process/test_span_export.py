@@ -17,6 +17,7 @@ from opentelemetry import context as otel
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from prometheus_client import CollectorRegistry
 
+from tests.telemetry.flight_recorder.scene import recording
 from tests.telemetry.otlp.collector import collector
 from tests.telemetry.otlp.rows import write
 from tests.telemetry.otlp.test_spans import attributes
@@ -29,7 +30,6 @@ from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.service import MethodSpec, Service, ServiceSpec
 from towpath._telemetry import user_spans
-from towpath._telemetry.flight_recorder.ring import Writer
 from towpath._telemetry.flight_recorder.row import Kind
 from towpath._telemetry.otlp.options import Endpoint, ExportOptions
 from towpath._telemetry.otlp.sender import Answer, ExportError
@@ -211,11 +211,11 @@ def config(export: ExportOptions | None, **changed: Any) -> ServiceConfig:
 
 
 async def test_a_process_exports_the_rows_of_its_ring() -> None:
-    ring, registry = Writer(None, rows=64), CollectorRegistry()
+    registry = CollectorRegistry()
     async with grpc_collector() as (one, port):
-        async with exporting(config(options(port), listen=Address("10.0.0.9", 8080)), ring, registry) as exporter:
-            write(ring, Kind.SERVER, base=clock.now())
-            assert exporter is not None
+        with recording() as rows:
+            async with exporting(config(options(port), listen=Address("10.0.0.9", 8080)), registry):
+                write(rows.writer, Kind.SERVER, base=clock.now())
         (exported,) = one.requests
     (span,) = exported.resource_spans[0].scope_spans[0].spans
     assert (attributes(span)["server.address"], attributes(span)["server.port"]) == ("10.0.0.9", 8080)
@@ -225,19 +225,26 @@ async def test_a_process_exports_the_rows_of_its_ring() -> None:
     assert registry.get_sample_value("otel_sdk_exporter_span_exported_total", {"error_type": ""}) == 1
 
 
-async def test_without_an_endpoint_or_a_ring_nothing_is_exported() -> None:
-    for export, ring in ((None, Writer(None, rows=1)), (options(1), None)):
-        async with exporting(config(export), ring, CollectorRegistry()) as exporter:
-            assert exporter is None
+async def test_without_an_endpoint_or_a_recorder_nothing_is_exported(caplog: pytest.LogCaptureFixture) -> None:
+    with recording():
+        async with exporting(config(None), CollectorRegistry()) as export:
+            assert export.exporter is None
+            await export.close()
+    assert caplog.records == []
+    async with exporting(config(options(1)), CollectorRegistry()) as export:
+        assert export.exporter is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "no spans are sent to http://127.0.0.1:1, since no calls are recorded; set telemetry.recorder = true"
+    ]
 
 
 @pytest.mark.parametrize(("listen", "expected"), [(Address("0.0.0.0", 80), {"server.port": 80}), (Address("127.0.0.1", 0), {})])
 async def test_an_address_that_says_nothing_is_left_out(listen: Address, expected: dict[str, int], port: int) -> None:
-    ring = Writer(None, rows=64)
-    async with collector() as one:
-        at = Endpoint("127.0.0.1", one.port, "/v1/traces")
-        async with exporting(config(options(1, endpoint=at, protocol="http/protobuf"), listen=listen), ring, CollectorRegistry()):
-            write(ring, Kind.SERVER)
+    with recording() as rows:
+        async with collector() as one:
+            at = Endpoint("127.0.0.1", one.port, "/v1/traces")
+            async with exporting(config(options(1, endpoint=at, protocol="http/protobuf"), listen=listen), CollectorRegistry()):
+                write(rows.writer, Kind.SERVER)
         found = attributes(one.spans[0])
     assert {key: value for key, value in found.items() if key.startswith("server.")} == expected
 

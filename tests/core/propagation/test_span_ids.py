@@ -12,9 +12,16 @@ def test_each_serial_number_has_an_id_of_its_own() -> None:
 
 
 def test_no_id_is_zero() -> None:
-    odd = 0x9E37_79B9_7F4A_7C15
-    serial = -own_span_id(0) * pow(odd, -1, 2**64) % 2**64
-    assert own_span_id(serial) == odd
+    odd, key = 0x9E37_79B9_7F4A_7C15, _Key.number
+    _Key.number = 2**64 - odd
+    try:
+        assert own_span_id(1) == odd
+    finally:
+        _Key.number = key
+
+
+def test_a_serial_number_counts_as_far_as_a_row_has_it() -> None:
+    assert own_span_id(2**32 + 5) == own_span_id(5)
 
 
 def test_another_key_is_another_id() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from towpath._telemetry.flight_recorder import ring
-from towpath._telemetry.flight_recorder.row import LAYOUT, NOT_REACHED, SAMPLED, Kind
+from towpath._telemetry.flight_recorder.row import LAYOUT, MARKS, NEVER, NOT_REACHED, SAMPLED, Kind
 from towpath._telemetry.otlp.spans import VALUES, Values
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -51,4 +51,5 @@ def values(kind: Kind, **changed: Any) -> tuple[Values, Callable[[int], str]]:
     """The values of one row, and what its names mean."""
     names: dict[str, int] = {}
     row = packed(lambda name: names.setdefault(name, len(names)), kind, **changed)
-    return VALUES.unpack(LAYOUT.pack(1, *row, 1)), list(names).__getitem__
+    floats = [NEVER if mark == NOT_REACHED else mark / 1e6 for mark in row[-MARKS - 2 : -2]]
+    return VALUES.unpack(LAYOUT.pack(1, *row[: -MARKS - 2], *floats, *row[-2:], 1)), list(names).__getitem__

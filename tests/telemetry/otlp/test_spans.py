@@ -205,8 +205,8 @@ def test_a_span_with_the_longest_names_is_read() -> None:
 
 @given(st.binary(min_size=SIZE, max_size=SIZE))
 def test_the_writer_reads_a_row_as_its_layout_has_it(packed: bytes) -> None:
-    number = struct.pack("<I", 5)
-    packed = number + packed[4:-4] + number
+    number, marks = struct.pack("<I", 5), struct.pack("<8f", *(byte / 64 for byte in packed[84:92]))
+    packed = number + packed[4:84] + marks + packed[116:-4] + number
     row, found = unpacked(packed), VALUES.unpack(packed)
     assert (VALUES.size, LAYOUT.size) == (SIZE, SIZE)
     assert row is not None
@@ -214,7 +214,10 @@ def test_the_writer_reads_a_row_as_its_layout_has_it(packed: bytes) -> None:
     assert found[2] == row.base or row.base != row.base
     assert (row.trace_and_span[3:35], row.trace_and_span[36:52], row.serial, row.branch) == found[3:7]
     assert (row.method, row.peer, row.tenant, row.reason) == struct.unpack("<4H", found[7])
-    assert (row.marks[:6], (row.request_size, row.response_size)) == (found[8:14], struct.unpack("<2I", found[14]))
+    assert (row.marks[:6], (row.request_size, row.response_size)) == (
+        tuple(round(mark * 1e6) for mark in found[8:14]),
+        struct.unpack("<2I", found[14]),
+    )
 
 
 @given(
@@ -234,4 +237,4 @@ def test_whatever_a_row_holds_is_a_span_that_does_not_end_before_it_begins(
         phases = [value for key, value in attributes(span).items() if ".phase." in key]
         assert all(value >= 0 for value in phases)
         if phases:
-            assert sum(phases) == pytest.approx((span.end_time_unix_nano - span.start_time_unix_nano) / 1e9, abs=1e-5)
+            assert sum(phases) == pytest.approx((span.end_time_unix_nano - span.start_time_unix_nano) / 1e9, rel=1e-6, abs=1e-5)

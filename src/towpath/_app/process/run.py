@@ -33,7 +33,7 @@ from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.process_log import ProcessLog
 from towpath._app.process.signals import stopping
-from towpath._app.process.span_export import join_user_spans
+from towpath._app.process.span_export import exporting, join_user_spans
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.telemetry.sampling import sampler_of
@@ -151,6 +151,7 @@ async def _live(
             lost = partial(loop.call_soon_threadsafe, stop_request.stop_in_order)
             parent = stack.enter_context(ParentWatch(config.notify_fd, lost, patience=config.settle + config.grace + _PATIENCE))
         async with contextlib.AsyncExitStack() as probes:
+            spans = await probes.enter_async_context(exporting(config, app.metrics.registry))
             try:
                 if config.admin is not None:
                     address = await probes.enter_async_context(admin(app, config.admin))
@@ -175,6 +176,7 @@ async def _live(
             else:
                 await _closed(app)
             finally:
+                await spans.close()
                 if config.metrics_dump is not None:
                     write_exposition(app.metrics.registry, config.metrics_dump)
     if app.background_work.ended is not None:

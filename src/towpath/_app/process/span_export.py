@@ -5,12 +5,13 @@ looked up as a channel does it, so that one that nobody answers for holds up no 
 """
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.empty_pb2 import Empty
 from prometheus_client import CollectorRegistry
@@ -22,7 +23,7 @@ from towpath._core.disclosure.printable import printable
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.metadata import Metadata
 from towpath._core.service import MethodSpec
-from towpath._telemetry.flight_recorder.ring import Writer
+from towpath._telemetry.flight_recorder import process_recorder
 from towpath._telemetry.otlp.exporter import SpanExporter
 from towpath._telemetry.otlp.http_sender import HttpSender
 from towpath._telemetry.otlp.options import ExportOptions
@@ -44,6 +45,9 @@ _RETRYABLE: Final = frozenset({Code.CANCELLED, Code.DEADLINE_EXCEEDED, Code.ABOR
 """The codes of OTLP's table after which the same spans may be sent again. RESOURCE_EXHAUSTED is one if the collector says when."""
 
 _WILDCARDS: Final = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - nobody listens there
+
+
+log = logging.getLogger("towpath.telemetry")
 
 
 class GrpcSender:
@@ -88,15 +92,31 @@ def join_user_spans(config: ServiceConfig) -> None:
         user_spans.install()
 
 
+class Exporting(NamedTuple):
+    """The export of a process."""
+
+    exporter: SpanExporter | None
+    """None if nothing is exported."""
+
+    async def close(self) -> None:
+        """Export what is left, for `LAST_SPANS`."""
+        if self.exporter is not None:
+            await self.exporter.close(LAST_SPANS)
+
+
 @asynccontextmanager
-async def exporting(config: ServiceConfig, ring: Writer | None, registry: CollectorRegistry) -> AsyncGenerator[SpanExporter | None]:
-    """Export the spans of the process that writes `ring` inside the block, and what is left at its end for `LAST_SPANS`. Yields None if
-    there is nowhere to export to, or no ring. `registry` gets the metrics. Raises SetupError for what cannot be used."""
-    options = config.telemetry.otlp.export
-    if options is None or ring is None:
-        yield None
+async def exporting(config: ServiceConfig, registry: CollectorRegistry) -> AsyncGenerator[Exporting]:
+    """Export the spans of what the process' recorder has of the block's time. Nothing is exported if there is nowhere to export to, or no
+    recorder, which the log says. `registry` gets the metrics. Raises SetupError for what cannot be used."""
+    options, recorder = config.telemetry.otlp.export, process_recorder.of_process()
+    if options is None:
+        yield Exporting(None)
         return
-    made_by = version("towpath")
+    if recorder is None:
+        log.warning("no spans are sent to %s, since no calls are recorded; set telemetry.recorder = true", options.endpoint)
+        yield Exporting(None)
+        return
+    ring, made_by = recorder.writer, version("towpath")
     exporter = SpanExporter(
         ring,
         SpanWriter(ring.names.__getitem__, epoch=epoch(), own=_own_address(config)),
@@ -107,10 +127,11 @@ async def exporting(config: ServiceConfig, ring: Writer | None, registry: Collec
         registry=registry,
     )
     exporter.start()
+    export = Exporting(exporter)
     try:
-        yield exporter
+        yield export
     finally:
-        await exporter.close(LAST_SPANS)
+        await export.close()
 
 
 def sender_of(options: ExportOptions) -> Sender:

@@ -13,6 +13,7 @@ from towpath._core import chance
 _ODD: Final = 0x9E37_79B9_7F4A_7C15
 """2**64 divided by the golden ratio: no two serial numbers have one id."""
 _BITS: Final = 0xFFFF_FFFF_FFFF_FFFF
+_SERIAL: Final = 0xFFFF_FFFF
 
 
 class _Key:
@@ -26,8 +27,8 @@ class _Key:
 
 
 def own_span_id(serial: int) -> int:
-    """The id, as an integer of 64 bits that is not 0."""
-    return (_Key.number + serial * _ODD) & _BITS or _ODD
+    """The id, as an integer of 64 bits that is not 0. Of `serial` the 32 bits count that a row has."""
+    return (_Key.number + (serial & _SERIAL) * _ODD) & _BITS or _ODD
 
 
 # Where there is no fork, an unused dict is made.

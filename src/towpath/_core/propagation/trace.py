@@ -9,6 +9,7 @@ from typing import Final
 
 from towpath._core import chance
 from towpath._core.propagation import sampling, trace_state
+from towpath._core.propagation.span_ids import own_span_id
 
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_TRACE: Final = b"0" * 32
@@ -107,6 +108,11 @@ class TraceContext:
             return TraceContext.root(method)
         own = b"00-" + trace_id + b"-" + _new_span_id() + b"-%02x" % (int(flags, 16) & _FLAGS)
         return TraceContext(own, parent_id.decode(), trace_state.accepted(state) if state else "")
+
+    def of_received(self, serial: int) -> "TraceContext":
+        """This hop's trace with the span that the received call with the number `serial` has in the recorder's rows."""
+        own = self.traceparent
+        return TraceContext(own[:36] + b"%016x" % own_span_id(serial) + own[52:], self.parent_id, self.state)
 
     def child(self) -> "TraceContext":
         """The next hop down: the same trace, with a new span whose parent is this hop's."""

@@ -80,7 +80,10 @@ class SpanExporter:
         self._look()
 
     async def close(self, seconds: float) -> None:
-        """Send what there is, for at most so many seconds, and end. What is not sent by then is counted as dropped."""
+        """Send what there is, for at most so many seconds, and end. What is not sent by then is counted as dropped. A second one does
+        nothing."""
+        if self._closing.is_set():
+            return
         if self._timer is not None:
             self._timer.cancel()
         self.flush()

@@ -5,7 +5,6 @@ there was more than one. The parent of a call is the received call that it was m
 them is made once. That leaves one `struct.pack` for ids and times, and one for the phases (`docs/howto/opentelemetry.md` has their names).
 """
 
-import math
 import struct
 from binascii import unhexlify
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ VALUES: Final = struct.Struct("<I 4s d 3x 32s x 16s II 8s 6f 8x 8s I")
 bytes that were made before stays bytes."""
 
 Values = tuple[Any, ...]
-"""number; kind, code, flags and attempt; base; trace, span; serial, branch; names; six marks in seconds; sizes; number."""
+"""number; kind, code, flags and attempt; base; trace, span; serial, branch; names; six marks; sizes; number."""
 
 SERVER_PHASES: Final = ("receive", "admit", "start", "layers", "handle", "write")
 """What a received call did before each of its marks."""
@@ -52,6 +51,8 @@ _SIZES: Final = struct.Struct("<II")
 _CHOICE: Final = 12
 """Bytes of a row that choose names, codes and flags. One more says that the span has no parent."""
 _DOUBLE: Final = struct.Struct("<d")
+_LONGEST: Final = 1e8
+"""Seconds (three years) that no mark comes to."""
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _MOST_KNOWN: Final = 4096
 """How many combinations of names, codes and flags, and how many sizes, are kept as bytes."""
@@ -91,7 +92,8 @@ class SpanWriter:
     def call(self, row: Values) -> bytes:
         """The span of a call that made several attempts, or none."""
         parent = own_span_id(row[5]).to_bytes(8, "big") if row[5] else b""
-        return self._written(row, self.call_span_id(row), parent, b"", 0.0, max(0.0, *row[8:14]))
+        end = max((mark for mark in row[8:14] if mark < _LONGEST), default=0.0)
+        return self._written(row, self.call_span_id(row), parent, b"", 0.0, max(0.0, end))
 
     def call_span_id(self, row: Values) -> bytes:
         """The span id of a call, from the row of the call or of any of its attempts: what these rows share is hashed."""
@@ -101,7 +103,7 @@ class SpanWriter:
 
     def _written(self, row: Values, span: bytes, parent: bytes, phases: bytes, start: float, end: float) -> bytes:
         base = self.epoch + int(row[2] * 1e9)
-        begin, finish = base + int(start * 1e9), base + int(end * 1e9)
+        begin, finish = base + int(start * 1e6 + 0.5) * 1000, base + int(end * 1e6 + 0.5) * 1000
         trace = unhexlify(row[3])
         if trace == _NO_TRACE or _NO_SPAN in (parent, span):
             raise ValueError("no trace")
@@ -184,17 +186,26 @@ class _Phases:
         self._all = struct.Struct("<" + "".join(f"{len(key)}sd" for key in self._keys))
 
     def of(self, row: Values, first: int) -> tuple[bytes, float, float]:
-        """The attributes from the phase `first` on, with the seconds at which that begins and the last one ends. A stream may come to a mark
-        after the one behind it, such as to the end of its requests: then the phase before that mark has no attribute."""
+        """The attributes from the phase `first` on, with the seconds at which that begins and the last one ends. A stream may come to a
+        mark after the one behind it, such as to the end of its requests: then the phase before that mark has no attribute."""
         _, _, _, _, _, _, _, _, a, b, c, d, e, f, _, _ = row
-        if not first and 0 <= a <= b <= c <= d <= e <= f:
+        if not first and 0.0 <= a <= b <= c <= d <= e <= f < _LONGEST:
             one, two, three, four, five, six = self._keys
-            return self._all.pack(one, a, two, b - a, three, c - b, four, d - c, five, e - d, six, f - e), 0.0, f
+            # Whole microseconds, for people who read them: marks are floats of 32 bits, with their noise.
+            phases = self._all.pack(
+                one, int(a * 1e6 + 0.5) / 1e6,
+                two, int((b - a) * 1e6 + 0.5) / 1e6,
+                three, int((c - b) * 1e6 + 0.5) / 1e6,
+                four, int((d - c) * 1e6 + 0.5) / 1e6,
+                five, int((e - d) * 1e6 + 0.5) / 1e6,
+                six, int((f - e) * 1e6 + 0.5) / 1e6,
+            )  # fmt: skip
+            return phases, 0.0, f
         kept: list[tuple[int, float]] = []
-        limit = math.inf
+        limit = _LONGEST
         for index in range(5, -1, -1):
             mark = row[8 + index]
-            if 0 <= mark <= limit:
+            if 0.0 <= mark <= limit:
                 kept.append((index, mark))
                 limit = mark
         kept.reverse()
@@ -203,7 +214,7 @@ class _Phases:
         out = bytearray()
         for index, mark in kept:
             if index >= first:
-                out += self._keys[index] + _DOUBLE.pack(mark - before)
+                out += self._keys[index] + _DOUBLE.pack(int((mark - before) * 1e6 + 0.5) / 1e6)
                 before = mark
         return bytes(out), start, end
 

@@ -47,7 +47,10 @@ class _Recorded(Handling):
         self._told = None
         rows, server = self.served.rows, self._ctx.server
         if rows is not None and server is not None:
-            server.serial = rows.next_serial()
+            serial = server.serial = rows.next_serial()
+            trace = self._ctx.cached_trace
+            if trace is not None:  # made with the context, as that of a caller with a `tracestate` is
+                self._ctx.cached_trace = trace.of_received(serial)
 
     def _record(self, code: int) -> None:
         """Write the row, unless it is written."""
