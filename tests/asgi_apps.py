@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-
 from tests.call_counts import counted_calls
 from tests.echo_service import PATIENCE
 from tests.programs import needed

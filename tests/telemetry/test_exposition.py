@@ -8,7 +8,7 @@ import pytest
 from echo.v1.echo_towpath import SAY
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, Summary, generate_latest
+from prometheus_client import Counter, Gauge, Histogram, Info, Metric, Summary, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -73,12 +73,7 @@ def filled() -> CallMetrics:
 def read(families: Iterable[Metric]) -> list[tuple[str, str, str, list[str]]]:
     """The families in order, each with its samples. A value is text here, since a NaN is not equal to itself."""
     return [
-        (
-            family.name,
-            family.type,
-            family.documentation,
-            sorted(f"{one.name} {sorted(one.labels.items())} {one.value}" for one in family.samples),
-        )
+        (family.name, family.type, family.documentation, sorted(f"{one[0]} {sorted(one[1].items())} {one[2]}" for one in family.samples))
         for family in families
     ]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.repository import ROOT, tracked, written_by_hand
 from tests.echo_service import Echo
 from towpath import App
-from towpath._telemetry.metric_names import METRICS, OF_EXPORTERS
+from towpath._telemetry.metric_names import METRICS, OF_EXPORTERS, RUNTIME
 
 MAKERS = {
     "Counter",
@@ -66,8 +66,8 @@ async def test_a_service_has_the_metrics_of_the_table() -> None:
         families = {family.name: family for family in app.metrics.registry.collect()}
     known = {metric.name: metric for metric in METRICS}
     assert set(families) <= set(known)
-    others = {"towpath_worker_restarts", *(metric.name for metric in OF_EXPORTERS)}  # of processes that start workers or export spans
-    assert set(known) - set(families) == others
+    of_processes = {"towpath_worker_restarts", *(metric.name for metric in (*OF_EXPORTERS, *RUNTIME))}
+    assert set(known) - set(families) == of_processes
     for name, family in families.items():
         assert (family.type, family.documentation) == (known[name].kind, known[name].help)
         for sample in family.samples:

@@ -75,7 +75,7 @@ class App:
             idempotency = store_of(self.config.idempotency, self.config.idempotency_where, self.config.idempotency_memory)
         self._store = idempotency
         self._rates = rate_store_of(self.config.quota_store, self.config.quota_store_where)
-        self.metrics = CallMetrics(registry)
+        self.metrics = CallMetrics(registry, by=self.config.telemetry.metrics.by, max_series=self.config.telemetry.metrics.series)
         self._signal = with_callback(self.metrics.decisions, on_decision)
         own = checked_layers(layers, "layers")
         recorder = process_recorder.of_process()

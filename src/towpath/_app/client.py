@@ -7,6 +7,7 @@ service that it calls, and its configuration gives the address.
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 from prometheus_client import REGISTRY
 
@@ -23,6 +24,7 @@ from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
 from towpath._core.decisions import Signal
 from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCall
+from towpath._layers.endpoint_breaker import EndpointBreaker
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.own_layers import checked_layers
 from towpath._telemetry.flight_recorder import process_recorder
@@ -61,7 +63,8 @@ class Channel:
         for a layer that is none."""
         self._layers = checked_layers(layers, "layers")
         signal = metrics.decisions if signal is None else signal
-        guards = guards_of(resilience, chance.generator(), signal)
+        breakers = WeakSet[EndpointBreaker]()
+        guards = guards_of(resilience, chance.generator(), signal, breakers)
         self._bare = BareChannel(
             target,
             tls=tls,
@@ -79,6 +82,8 @@ class Channel:
             self._bare.record(recorder)
         system = _SYSTEMS.get(options.protocol, GRPC) if options else GRPC
         self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target, system=system, recorder=recorder)
+        self._stack.breakers = None if guards is None else breakers
+        metrics.stack_state.watch(self._stack)
         self._bare.pool.on_connected = self._stack.throttle.forget
         self._fallback: Fallback | None = None
 

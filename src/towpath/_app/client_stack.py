@@ -6,7 +6,7 @@ rejections are counted. The application's own layers stand between the two: a ca
 they make twice is two. Layers below `retry` run once per attempt, so that the throttle sees each attempt.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from towpath._app.methods import loaded_methods
 from towpath._app.settings.fallback import source_of
 from towpath._app.settings.method_names import with_full_names
 from towpath._app.settings.resilience import DEFAULT, Resilience
+from towpath._app.stack_state import client_readings
 from towpath._contracts.policy import MethodConfig, MethodPolicy, resolve
 from towpath._core import chance
 from towpath._core.calls.asynchronous import StreamOpener
@@ -28,6 +29,7 @@ from towpath._core.service import Handler, Layer, MethodSpec, Req, Res, UnaryCal
 from towpath._layers.context import BoundMethod, ClientContext, tell_where
 from towpath._layers.deadline import Deadline
 from towpath._layers.deprecation import Deprecation
+from towpath._layers.endpoint_breaker import EndpointBreaker
 from towpath._layers.fallback import Fallback, Source
 from towpath._layers.hedge import Hedge
 from towpath._layers.own_layers import OwnLayers
@@ -36,6 +38,7 @@ from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
 from towpath._telemetry.flight_recorder.layers import RecordedClient
 from towpath._telemetry.flight_recorder.recorder import Recorder
+from towpath._telemetry.gauges import Reading
 from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import GRPC, CallMetrics
 
@@ -72,7 +75,9 @@ class ClientStack:
         self._methods = self._with_full_names(methods)
         self._signal = signal = metrics.decisions if signal is None else signal
         source = chance.generator()  # jitter; nothing here is a secret
-        budget = RetryBudget(resilience.budget)
+        budget = self._budget = RetryBudget(resilience.budget)
+        self.breakers: Collection[EndpointBreaker] | None = None
+        """The breakers of the target's endpoints, for metrics; None if there are none."""
         self.throttle = throttle = Throttle(
             source=source, options=replace(resilience.throttle_options, shadow=resilience.throttle == "shadow"), signal=signal
         )
@@ -80,6 +85,7 @@ class ClientStack:
         # A method has hedges or retries. Both are paid for from one budget.
         hedge = Hedge(policy_of=self._hedges, budget=budget, overloaded=throttle.rejecting, signal=signal)
         retry = Retry(policy_of=self._retries, budget=budget, source=source, signal=signal)
+        self._throttles = resilience.throttle != "off"
         self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (
             metrics.client.of_target(target, system, partial(tell_where, target)),
@@ -88,7 +94,7 @@ class ClientStack:
             hedge,
             retry,
         )
-        self._layers: tuple[Layer, ...] = layers if resilience.throttle == "off" else (*layers, throttle)
+        self._layers: tuple[Layer, ...] = (*layers, throttle) if self._throttles else layers
 
     def fallback(self, sources: Mapping[str, Source]) -> Fallback:
         """The layer that answers failed calls from `sources`, by the method's full name, and for other methods as the service file says."""
@@ -111,6 +117,10 @@ class ClientStack:
         self._methods = self._with_full_names(self._as_written, method)
         compose_anew = partial(self._composed, method, transport, fallback, own)
         return self._registered(method, compose_anew, self._client_context(method).open_stream(method, compose_anew()))
+
+    def readings(self) -> Iterable[Reading]:
+        """What holds the calls back, as gauges."""
+        return client_readings(self._target, self._budget, self.throttle if self._throttles else None, self.breakers)
 
     def check(self, methods: Sequence[MethodConfig]) -> None:
         """Check that every bound method can have the values that `methods` give it. Raises SetupError that names the entry."""

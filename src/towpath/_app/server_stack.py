@@ -12,6 +12,7 @@ from typing import Any, Final
 from towpath._app.settings.quotas_and_bulkheads import NamedBulkhead, NamedQuota, by_method
 from towpath._app.settings.server_options import AdmissionOptions
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.stack_state import server_readings
 from towpath._core import chance
 from towpath._core.context import Context
 from towpath._core.decisions import Signal
@@ -28,6 +29,7 @@ from towpath._layers.own_layers import OwnLayers
 from towpath._layers.quota import Quota, RateLimit, RateStore
 from towpath._telemetry.flight_recorder.layers import RecordedServer
 from towpath._telemetry.flight_recorder.recorder import Recorder
+from towpath._telemetry.gauges import Reading
 from towpath._telemetry.logs import access_log
 from towpath._telemetry.metrics import CallMetrics
 
@@ -67,12 +69,16 @@ class ServerStack:
         self._admission_options = AdmissionOptions()
         self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
         self._admission = self._new_admission(limit_of=_limits(DEFAULT_LIMIT))
-        self._limits = (
-            RateLimit(quota_of=self._quota_of, store=rates, signal=signal),
-            Bulkhead(compartment_of=self._compartment_of, signal=signal),
-        )
+        self._admits = False
+        self._bulkhead = Bulkhead(compartment_of=self._compartment_of, signal=signal)
+        self._limits = (RateLimit(quota_of=self._quota_of, store=rates, signal=signal), self._bulkhead)
         self._own = tuple(own)
         self._idempotency = Idempotency(store, signal=signal)
+        metrics.stack_state.watch(self)
+
+    def readings(self) -> Iterable[Reading]:
+        """The server's limits, as gauges."""
+        return server_readings(self._admission if self._admits else None, self._bulkhead)
 
     def add_own(self, layers: Sequence[Layer]) -> None:
         """Put further layers of the application's inside those that there are. They stand in what `layers` returns from then on."""
@@ -89,6 +95,7 @@ class ServerStack:
             options = self._admission_options = settings.admission_options
             self._admission = self._new_admission(limit_of=_limits(options.limit), queue=options.queue)
         self._admission.shadow = settings.admission == "shadow"
+        self._admits = settings.admission != "off"
         admission = () if settings.admission == "off" else (self._admission,)
         deprecation = (self._deprecation,) if settings.deprecation_warnings else ()
         own = (OwnLayers(self._own, "server"),) if self._own else ()

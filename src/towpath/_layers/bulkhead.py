@@ -58,6 +58,11 @@ class Bulkhead:
         self._groups: dict[str, _Places] = {}
         self._alone: dict[str, _Places] = {}
 
+    @property
+    def taken(self) -> dict[str, int]:
+        """The places taken, by the name of a group, or by a method that has places of its own."""
+        return {name: places.taken for name, places in (*self._groups.items(), *self._alone.items())}
+
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without a bound."""
         compartment = self._compartment_of(method)

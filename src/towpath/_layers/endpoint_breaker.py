@@ -11,6 +11,7 @@ breaker.
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -94,7 +95,7 @@ class EndpointBreaker:
     heeds no share of failures. `source` draws the jitter of the times for which breakers stay open. Ask `allows` when choosing an endpoint.
     Give each call one `begin` and one `record`. Bound to one loop; not thread-safe."""
 
-    __slots__ = ("_connections", "_faults", "_methods", "_options", "_paces", "_source", "_wary")
+    __slots__ = ("__weakref__", "_connections", "_faults", "_methods", "_options", "_paces", "_source", "_wary")
 
     def __init__(self, paces: Paces, options: BreakerOptions | None = None, *, source: random.Random) -> None:
         self._options = BreakerOptions() if options is None else options
@@ -105,6 +106,12 @@ class EndpointBreaker:
         self._faults = 0
         self._wary = False
         """Whether a connection was lost, so that its breaker has to hear of the next answer over another."""
+
+    def states(self) -> Iterator[BreakerState]:
+        """The state of each breaker now, that for connections first."""
+        yield self._connections.state
+        for judged in self._methods.values():
+            yield judged.breaker.state
 
     def allows(self, method: str) -> bool:
         """Whether a call of `method` may go to the endpoint now. The question changes nothing: ask as often as you like."""

@@ -179,6 +179,10 @@ class Throttle:
         for throttle in self._throttles:
             throttle.forget()
 
+    def probabilities(self) -> dict[Criticality, float]:
+        """The probability with which a call of each criticality is dropped now."""
+        return {criticality: self._throttles[criticality].probability() for criticality in Criticality}
+
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """Every method has this role."""
         throttles = self._throttles

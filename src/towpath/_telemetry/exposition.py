@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
@@ -36,6 +35,8 @@ _LATER: Final = ("_created", "_gsum", "_gcount")
 
 _END: Final = "# EOF\n"
 
+_write_openmetrics: Final = choose_encoder("application/openmetrics-text; version=1.0.0")[0]
+
 
 class Format(Enum):
     """What an exposition is written in."""
@@ -52,7 +53,7 @@ def format_for(accept: str) -> Format:
     best = {Format.TEXT: -1.0, Format.OPENMETRICS: -1.0}
     for option in accept.split(","):
         media, *parameters = (part.strip().lower() for part in option.split(";"))
-        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        given = {name: value for name, _, value in (parameter.partition("=") for parameter in parameters)}
         weight = re.fullmatch(r"[01](\.\d*)?", given.get("q", "1"))
         quality = float(weight[0]) if weight else 0.0
         if media == "application/openmetrics-text" and given.get("version", "1").partition(".")[0] == "1":
@@ -127,11 +128,12 @@ class _Part(Collector):
 def _foreign(family: Metric, *, openmetrics: bool) -> Iterator[str]:
     """The blocks of a family that is not towpath's. The head of each block after the first is left out."""
     runs = [family.samples] if openmetrics else _runs(family)
+    write = _write_openmetrics if openmetrics else generate_latest
     heads: set[str] = set()
     for run in runs:
         for start in range(0, len(run), _SAMPLES) or (0,):
             part = _Part(family, run[start : start + _SAMPLES])
-            text = (generate_openmetrics(part).removesuffix(_END.encode()) if openmetrics else generate_latest(part)).decode()
+            text = write(part).decode().removesuffix(_END)
             kept = [line for line in text.split("\n") if not (line.startswith("# ") and line in heads)]
             heads.update(line for line in kept if line.startswith("# "))
             yield "\n".join(kept)

@@ -89,7 +89,7 @@ class DurationFamily(HistogramMetricFamily):
         super().__init__(histogram.named.name, histogram.named.help, labels=histogram.named.labels)
 
     @property
-    def samples(self) -> list[Sample]:  # pyright: ignore[reportIncompatibleVariableOverride] - made when read: most scrapes read `blocks`
+    def samples(self) -> list[Sample]:
         """The samples of all series, as prometheus-client and its users read them."""
         return [sample for values, series in self._histogram.all_series() for sample in self._samples(values, series)]
 
@@ -99,23 +99,15 @@ class DurationFamily(HistogramMetricFamily):
 
     def _samples(self, values: tuple[str, ...], series: Series) -> Iterator[Sample]:
         name, labels = self.name, dict(zip(self._histogram.named.labels, values, strict=True))
-        above = 0.0
-        for bound, le, below in self._cumulative(series, fine=False):
-            example = self._example(values, above, bound)
+        sums, above, before = list(accumulate(list(series.counts))), 0.0, 0
+        for index, bound, le in self._histogram.shown:
+            below = sums[index]
+            kept = self._histogram.kept_trace(values, above, bound) if below > before else None
+            example = None if kept is None else Exemplar({"trace_id": kept.trace_id}, kept.seconds, kept.time)
             yield Sample(f"{name}_bucket", {**labels, "le": le}, float(below), None, example)
-            above = bound
-        yield Sample(f"{name}_count", labels, float(below))
+            above, before = bound, below
+        yield Sample(f"{name}_count", labels, float(sums[-1]))
         yield Sample(f"{name}_sum", labels, series.total)
-
-    def _cumulative(self, series: Series, *, fine: bool) -> Iterator[tuple[float, str, int]]:
-        """Each bound that is shown, as a number and as text, with the number of durations up to it."""
-        sums = list(accumulate(list(series.counts)))
-        for index, bound, le in self._histogram.fine if fine else self._histogram.shown:
-            yield bound, le, sums[index]
-
-    def _example(self, values: tuple[str, ...], above: float, until: float) -> Exemplar | None:
-        kept = self._histogram.kept_trace(values, above, until)
-        return None if kept is None else Exemplar({"trace_id": kept.trace_id}, kept.seconds, kept.time)
 
     def blocks(self, *, openmetrics: bool, fine: bool) -> Iterator[str]:
         """The lines of one series after the other."""
@@ -128,17 +120,18 @@ class DurationFamily(HistogramMetricFamily):
                 pairs = zip(histogram.named.labels, values, strict=True)
                 labels = series.text = ",".join(f'{label}="{escaped(value)}"' for label, value in pairs)
             sums = list(accumulate(list(series.counts)))
-            start = f'{name}_bucket{{{labels},le="'
+            start = f'{name}_bucket{{{labels}{"," if labels else ""}le="'
+            alone = f"{{{labels}}}" if labels else ""
             if kept_trace is None:
                 lines = [f'{start}{le}"}} {sums[index]}.0\n' for index, _, le in bounds]
             else:
-                lines, above, before = [], 0.0, 0
+                lines, above, before = list[str](), 0.0, 0
                 for index, bound, le in bounds:
                     below = sums[index]
                     kept = kept_trace(values, above, bound) if below > before else None
                     lines.append(f'{start}{le}"}} {below}.0{"" if kept is None else _exemplar(kept)}\n')
                     above, before = bound, below
-            lines.append(f"{name}_count{{{labels}}} {sums[-1]}.0\n{name}_sum{{{labels}}} {series.total!r}\n")
+            lines.append(f"{name}_count{alone} {sums[-1]}.0\n{name}_sum{alone} {series.total!r}\n")
             yield "".join(lines)
 
 

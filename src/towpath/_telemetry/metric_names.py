@@ -135,6 +135,213 @@ SERIES_ENDED: Final = MetricName(
     "One for each of the two histograms of calls.",
 )
 
+ADMISSION_IN_FLIGHT: Final = MetricName(
+    "towpath_admission_in_flight",
+    "gauge",
+    ("rpc_method",),
+    "calls",
+    "Calls under way of methods that admission bounds.",
+    "One for each method that has a limit.",
+)
+ADMISSION_LIMIT: Final = MetricName(
+    "towpath_admission_limit",
+    "gauge",
+    ("rpc_method",),
+    "calls",
+    "Calls that may be under way while the event loop is late, as admission has learnt.",
+    "One for each method that has a limit.",
+)
+ADMISSION_BINDS: Final = MetricName(
+    "towpath_admission_limit_binds",
+    "gauge",
+    ("rpc_method",),
+    "1 or 0",
+    "Whether admission bounds the calls under way now, since the event loop is late.",
+    "One for each method that has a limit.",
+)
+ADMISSION_QUEUE: Final = MetricName(
+    "towpath_admission_queue_length",
+    "gauge",
+    ("rpc_method",),
+    "calls",
+    "Calls that wait to begin.",
+    "One for each method that has a limit.",
+)
+ADMISSION_WAIT: Final = MetricName(
+    "towpath_admission_oldest_wait_seconds",
+    "gauge",
+    ("rpc_method",),
+    "seconds",
+    "How long the first of the calls that wait to begin has waited.",
+    "One for each method that has a limit. It is 0 while none waits.",
+)
+BULKHEAD_IN_FLIGHT: Final = MetricName(
+    "towpath_bulkhead_in_flight",
+    "gauge",
+    ("bulkhead",),
+    "calls",
+    "Calls that have a place in a bulkhead.",
+    "One for each group of methods with a bound in common, and for each method with one of its own.",
+)
+CLIENT_IN_FLIGHT: Final = MetricName(
+    "towpath_client_in_flight",
+    "gauge",
+    ("service_peer_name",),
+    "calls",
+    "Calls to a target that are under way and may be tried again.",
+    "One for each target that is called.",
+)
+RETRIES_IN_FLIGHT: Final = MetricName(
+    "towpath_retries_in_flight",
+    "gauge",
+    ("service_peer_name",),
+    "attempts",
+    "Attempts under way that are not the first of their call.",
+    "One for each target that is called.",
+)
+RETRY_BUDGET: Final = MetricName(
+    "towpath_retry_budget_balance",
+    "gauge",
+    ("service_peer_name",),
+    "retries",
+    "Retries and hedges that the budget allows now.",
+    "One for each target that is called.",
+)
+THROTTLE: Final = MetricName(
+    "towpath_throttle_probability",
+    "gauge",
+    ("service_peer_name", "criticality"),
+    "share",
+    "The probability with which a call is rejected before it is sent, since the target rejects calls.",
+    "One for each target that is called and each criticality, unless the throttle is off.",
+)
+BREAKERS: Final = MetricName(
+    "towpath_breakers",
+    "gauge",
+    ("service_peer_name", "state"),
+    "breakers",
+    "Breakers by their state: of each method at each endpoint, and of the connections to each.",
+    "One for each target with several endpoints and each state, unless breakers are off.",
+)
+LOOP_DELAY: Final = MetricName(
+    "towpath_eventloop_delay_seconds",
+    "histogram",
+    (),
+    "seconds",
+    "How late the event loop came to a timer that was due four times a second.",
+    "One, of a process that `towpath.run` runs.",
+)
+TASKS: Final = MetricName(
+    "towpath_tasks",
+    "gauge",
+    (),
+    "tasks",
+    "Tasks of the event loop that have not ended.",
+    "One, of a process that `towpath.run` runs.",
+)
+GC_PAUSE: Final = MetricName(
+    "towpath_gc_pause_seconds",
+    "histogram",
+    ("generation",),
+    "seconds",
+    "How long each collection of garbage held up the process.",
+    "One for each generation, of a process that `towpath.run` runs.",
+)
+
+STACK_STATE: Final = (
+    ADMISSION_IN_FLIGHT,
+    ADMISSION_LIMIT,
+    ADMISSION_BINDS,
+    ADMISSION_QUEUE,
+    ADMISSION_WAIT,
+    BULKHEAD_IN_FLIGHT,
+    CLIENT_IN_FLIGHT,
+    RETRIES_IN_FLIGHT,
+    RETRY_BUDGET,
+    THROTTLE,
+    BREAKERS,
+)
+"""The gauges of the stack, which are read at each scrape."""
+
+PROCESS: Final = (
+    MetricName(
+        "process_virtual_memory_bytes",
+        "gauge",
+        (),
+        "bytes",
+        "Virtual memory size in bytes.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "process_resident_memory_bytes",
+        "gauge",
+        (),
+        "bytes",
+        "Resident memory size in bytes.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "process_start_time_seconds",
+        "gauge",
+        (),
+        "seconds",
+        "Start time of the process since unix epoch in seconds.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "process_cpu_seconds",
+        "counter",
+        (),
+        "seconds",
+        "Total user and system CPU time spent in seconds.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "process_max_fds",
+        "gauge",
+        (),
+        "descriptors",
+        "Maximum number of open file descriptors.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "process_open_fds",
+        "gauge",
+        (),
+        "descriptors",
+        "Number of open file descriptors.",
+        "One, of a process that `towpath.run` runs, on Linux.",
+    ),
+    MetricName(
+        "python_gc_objects_collected",
+        "counter",
+        ("generation",),
+        "objects",
+        "Objects collected during gc",
+        "One for each generation, of a process that `towpath.run` runs.",
+    ),
+    MetricName(
+        "python_gc_objects_uncollectable",
+        "counter",
+        ("generation",),
+        "objects",
+        "Uncollectable objects found during GC",
+        "One for each generation, of a process that `towpath.run` runs.",
+    ),
+    MetricName(
+        "python_gc_collections",
+        "counter",
+        ("generation",),
+        "collections",
+        "Number of times this generation was collected",
+        "One for each generation, of a process that `towpath.run` runs.",
+    ),
+)
+"""What prometheus-client tells of the process, in its words."""
+
+RUNTIME: Final = (LOOP_DELAY, TASKS, GC_PAUSE, *PROCESS)
+"""The metrics of a process that `towpath.run` runs."""
+
 METRICS: Final = (
     SERVER_DURATION,
     CLIENT_DURATION,
@@ -146,5 +353,7 @@ METRICS: Final = (
     *OF_EXPORTERS,
     OVERFLOWS,
     SERIES_ENDED,
+    *STACK_STATE,
+    *RUNTIME,
 )
 """Every metric of towpath. A service adds its own to the same registry."""

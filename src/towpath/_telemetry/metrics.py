@@ -25,6 +25,7 @@ from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, first_cause
 from towpath._core.service import Handler, MethodSpec
 from towpath._telemetry.decisions import Decisions
+from towpath._telemetry.gauges import StackState
 from towpath._telemetry.histogram import DurationHistogram, Series
 from towpath._telemetry.metric_names import CLIENT_DURATION, OVERFLOWS, SERIES_ENDED, SERVER_DURATION
 from towpath._telemetry.series_cap import DEFAULT_CAP, OTHER
@@ -76,8 +77,8 @@ class CallDurations:
         self._on_error = on_error
 
     def of_target(self, target: str, system: str, on_error: OnError) -> "CallDurations":
-        """A layer that counts as this one the calls to `target` in the RPC system `system`, and calls `on_error` with each error that ends a
-        call, before the caller gets it."""
+        """A layer that counts as this one the calls to `target` in the RPC system `system`, and calls `on_error` with each error that ends
+        a call, before the caller gets it."""
         return CallDurations(self._histogram, system=system, peer=target, by=self._by, failures=self._failures, on_error=on_error)
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
@@ -135,7 +136,7 @@ class CallDurations:
     def _ended_early(self, method: str, code: Code) -> Series:
         """The series of calls that end with `code` before this layer sees them."""
         failed = self._failures is None or code.name in self._failures
-        return self._histogram.series(self._system, method, code.name, code.name if failed and code is not Code.OK else "", self._peer, "")
+        return self._histogram.series(self._system, method, code.name, code.name if failed else "", self._peer, "")
 
     def rejections(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
         """A function that counts a call of `method` which was rejected with RESOURCE_EXHAUSTED before this layer saw it."""
@@ -206,12 +207,14 @@ class CallMetrics:
         """The layer of a server's stack."""
         self.client: Final = CallDurations(self.histograms[1])
         """The layer of a client's stack."""
+        self.stack_state: Final = StackState(self.registry)
+        """The gauges of limits, queues, budgets and breakers."""
         _Overflows(self.histograms, self.registry)
 
 
 def _outcome(error: BaseException, ctx: Context) -> tuple[str, str]:
-    """The status code of a call that ended with `error`, and what the conventions call the type of the error: the code, or the class of what
-    a handler raised that has none. A caller that no longer listens gets neither."""
+    """The status code of a call that ended with `error`, and what the conventions call the type of the error: the code, or the class of
+    what a handler raised that has none. A caller that no longer listens gets neither."""
     error = first_cause(error)
     if isinstance(error, RpcError):
         code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it

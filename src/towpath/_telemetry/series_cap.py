@@ -1,10 +1,10 @@
 """Which series a metric has, where callers choose the values of its labels and could choose a million.
 
-A series is made for whoever comes first, until there are nearly as many as the cap allows. From then on a call counts in a series whose open
-labels are `_OTHER`. What comes first is not what matters most, so a label value that becomes heavy later gets its series all the same: the
-calls that fall into `_OTHER` are counted by the algorithm of Misra and Gries, which knows every heavy value and few others in a table of
-fixed size. A value with more calls than a series has had meanwhile takes the place of that series, which ends. To Prometheus its calls
-then stop, as at the end of a process.
+The first sets of label values get a series each, until there are nearly as many as the cap allows. From then on a call counts in a series
+whose open labels are `_OTHER`. What comes first is not what matters most, so a set of values that becomes heavy later gets its series all
+the same. The calls that fall into `_OTHER` are counted by the algorithm of Misra and Gries, which knows every heavy set and few others in a
+table of fixed size. A set with more calls than a series has had meanwhile takes the place of that series, which ends. To Prometheus its
+calls then stop, as at the end of a process.
 
 OpenTelemetry's cap is 2,000 sets of attributes for a metric, and so is this one (https://opentelemetry.io/docs/specs/otel/metrics/sdk/).
 """
@@ -93,7 +93,7 @@ class SeriesCap(Generic[S]):
         return self._promoted(values) or self._other(values)
 
     def _other(self, values: Values) -> S:
-        """The series of `_OTHER`: by all labels but the open ones, else by the first label alone, else by none, as long as there is room."""
+        """The series of `_OTHER`: by all labels but the open ones while there is room, else by the first label alone, else by none."""
         self.overflowed += 1
         room = self._cap - len(self.series)
         summed = (*values[: self._kept], *self._open)

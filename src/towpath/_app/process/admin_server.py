@@ -3,8 +3,8 @@
     GET /livez      200 as long as the event loop turns
     GET /readyz     200 from when the application serves until it is told to stop, else 503; the body is the state. While a probe fails it
                     is 503, "unready", and the names of what is missing, one a line
-    GET /metrics    the metrics in Prometheus' text format, or in OpenMetrics where `Accept` asks for it; with `?buckets=fine` the histograms
-                    of calls have all of their buckets
+    GET /metrics    the metrics in Prometheus' text format, or in OpenMetrics where `Accept` asks for it; with `?buckets=fine` histograms
+                    have all of their buckets
 
 Beside them it serves `towpath.admin.v1.Admin`, which operators' tools ask (`towpath._app.admin.admin_service`).
 

@@ -42,6 +42,7 @@ from towpath._core.errors import RpcError, SetupError
 from towpath._core.propagation import sampling
 from towpath._core.service import Layer
 from towpath._telemetry.exposition import write_exposition
+from towpath._telemetry.runtime_metrics import runtime_metrics
 from towpath._transport.open_files import raise_limit
 
 Main = main_function.Main[App]
@@ -145,6 +146,7 @@ async def _live(
         leaving.stop = stop_request.stop_in_order
         app.background_work.on_stop = stop_request.stop_in_order
         memory = stack.enter_context(FreedMemory())
+        stack.enter_context(runtime_metrics(app.metrics.registry, loop))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:

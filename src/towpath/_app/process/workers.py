@@ -260,7 +260,7 @@ class WorkerPool:
         """The metrics of all workers that answer, and how often each was replaced. All workers are asked at once, so one that does not
         answer delays no other."""
         with ThreadPoolExecutor(len(self.workers)) as threads:
-            texts = threads.map(lambda worker: worker.metrics(form, fine=fine), self.workers)
+            texts = threads.map(partial(Worker.metrics, form=form, fine=fine), self.workers)
             told = _told(zip(self.workers, texts, strict=True))
         yield from self._merged(told, form, fine=fine)
 

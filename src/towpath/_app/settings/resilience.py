@@ -17,6 +17,7 @@
 """
 
 import random
+from collections.abc import MutableSet
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -107,16 +108,23 @@ def throttle_of(setting: Mode | ThrottleSettings, where: str) -> tuple[Mode, Thr
     return setting.mode, options(ThrottleOptions, setting, THROTTLE_KEYS, where)
 
 
-def guards_of(resilience: Resilience, source: random.Random, signal: Signal) -> Guards | None:
-    """The function that makes the breakers of each endpoint of one target; None if they are off. A breaker in shadow calls `signal` for
-    each call that it would have kept away."""
+def guards_of(
+    resilience: Resilience, source: random.Random, signal: Signal, made: MutableSet[EndpointBreaker] | None = None
+) -> Guards | None:
+    """The function that makes the breakers of each endpoint of one target, and adds them to `made`; None if they are off. A breaker in
+    shadow calls `signal` for each call that it would have kept away."""
     mode, breaker_options = resilience.breaker, resilience.breaker_options
     if mode == "off":
         return None
     paces: Paces = {}
-    if mode == "shadow":
-        return lambda _: _ShadowBreaker(EndpointBreaker(paces, breaker_options, source=source), signal)
-    return lambda _: EndpointBreaker(paces, breaker_options, source=source)
+
+    def guard(_: str) -> EndpointGuard:
+        breaker = EndpointBreaker(paces, breaker_options, source=source)
+        if made is not None:
+            made.add(breaker)
+        return _ShadowBreaker(breaker, signal) if mode == "shadow" else breaker
+
+    return guard
 
 
 class _ShadowBreaker(EndpointGuard):

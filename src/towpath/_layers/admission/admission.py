@@ -17,7 +17,7 @@ It rejects with RESOURCE_EXHAUSTED and a pushback, before any work, and never on
 """
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from towpath._core import clock
@@ -101,6 +101,11 @@ class Admission:
     def waiting(self) -> int:
         """Calls that wait to begin, of all methods."""
         return sum(len(queue.queue.entries) for queue in self._queues.values())
+
+    @property
+    def queues(self) -> Mapping[str, MethodQueue]:
+        """The queue of each method that has a limit, by its full name."""
+        return self._queues
 
     def queue_of(self, method: MethodSpec[Any, Any]) -> MethodQueue:
         """The queue of `method`. Raises KeyError for a method without a limit, or that was not wrapped yet."""

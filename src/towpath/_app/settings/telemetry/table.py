@@ -11,6 +11,8 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     recorder: bool | None = None
     recorder_rows: int | None = None
     recorder_directory: str | None = None
+    metrics_by: tuple[str, ...] = ()
+    metrics_series: int | None = None
     sampling: float | dict[str, float] | None = None
     otlp_endpoint: str | None = None
     otlp_protocol: str | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from towpath._app.settings.telemetry import otlp
 from towpath._app.settings.telemetry.logs import LogsOptions, read_logs, told_logs
+from towpath._app.settings.telemetry.metrics import MetricsOptions, read_metrics
 from towpath._app.settings.telemetry.otlp import OtlpOptions, read_otlp
 from towpath._app.settings.telemetry.recorder import RecorderOptions, read_recorder
 from towpath._app.settings.telemetry.sampling import SamplingOptions, read_sampling, told_sampling
@@ -19,6 +20,7 @@ class TelemetryConfig:
     recorder: RecorderOptions = field(default_factory=RecorderOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     otlp: OtlpOptions = field(default_factory=OtlpOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
     logs: LogsOptions = field(default_factory=LogsOptions)
 
 
@@ -29,6 +31,7 @@ def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) 
         recorder=read_recorder(table, where),
         sampling=read_sampling(table, where, environ),
         otlp=read_otlp(table, where, environ),
+        metrics=read_metrics(table, where),
         logs=read_logs(table.logs, f"{where}.logs", environ),
     )
 
@@ -39,6 +42,8 @@ def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
     yield "recorder", recorder.recorder
     yield "recorder_rows", recorder.rows
     yield "recorder_directory", "default" if recorder.directory is None else str(recorder.directory)
+    yield "metrics_by", list(config.metrics.by)
+    yield "metrics_series", config.metrics.series
     yield "sampling", told_sampling(config.sampling)
     yield from otlp.told(config.otlp)
     yield from told_logs(config.logs).items()

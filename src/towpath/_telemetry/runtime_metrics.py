@@ -1,0 +1,108 @@
+"""What the process and its event loop are doing, as metrics: how late the loop is, garbage collections, tasks, memory, descriptors, CPU.
+
+The loop's delay is that of a timer which is due four times a second, and so is how long anything that became due then had to wait. It has
+the sense of OpenTelemetry's `nodejs.eventloop.delay`, as no convention names Python's. A pause for garbage is timed by `gc.callbacks`, at
+two looks at the clock for each collection. Memory, descriptors, CPU and the counts of garbage have the names of prometheus-client, which
+dashboards know.
+
+These are facts of a process, so `towpath.run` registers them once, and an `App` in a test has none of them.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from towpath._telemetry.histogram import DurationHistogram, Series
+from towpath._telemetry.metric_names import GC_PAUSE, LOOP_DELAY, TASKS
+
+DELAYS: Final = (1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Upper bounds in seconds that scrapes see of delays and pauses."""
+
+PERIOD: Final = 0.25
+"""Seconds between two measurements of the loop's delay."""
+
+
+class LoopDelay:
+    """Measures how late `loop` is, from `start` to `stop`. Other measurements of the same loop are told to `observe`."""
+
+    def __init__(self, registry: CollectorRegistry, loop: asyncio.AbstractEventLoop) -> None:
+        """Make the histogram, and register it. Raises ValueError if `registry` has a metric of that name."""
+        self._loop = loop
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._series: Series = DurationHistogram(LOOP_DELAY, bounds=DELAYS, registry=registry).series()
+
+    def observe(self, seconds: float) -> None:
+        """Count one delay."""
+        self._series.observe(seconds)
+
+    def start(self) -> None:
+        """Begin to measure. This is called in the loop's thread."""
+        self._due = self._loop.time() + PERIOD
+        self._timer = self._loop.call_at(self._due, self._measure)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _measure(self) -> None:
+        self.observe(max(0.0, self._loop.time() - self._due))
+        self.start()
+
+
+class _Pauses:
+    """Times each collection of garbage. A collection runs in whichever thread made the last object, while no other thread runs Python, so
+    there is never a second one at the same time."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        pauses = DurationHistogram(GC_PAUSE, bounds=DELAYS, registry=registry)
+        self._series: list[Series] = [pauses.series(str(generation)) for generation in range(3)]
+        self._began = 0.0
+
+    def __call__(self, phase: Literal["start", "stop"], info: dict[str, Any]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        elif self._began:  # else it began before this was registered
+            generation: int = min(info["generation"], 2)
+            self._series[generation].observe(time.perf_counter() - self._began)
+
+
+class _Tasks(Collector):
+    def __init__(self, registry: CollectorRegistry, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        registry.register(self)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The gauge of tasks, now."""
+        family = GaugeMetricFamily(TASKS.name, TASKS.help)
+        family.add_metric((), len(asyncio.all_tasks(self._loop)))
+        return [family]
+
+
+@contextmanager
+def runtime_metrics(registry: CollectorRegistry, loop: asyncio.AbstractEventLoop) -> Generator[LoopDelay]:
+    """Add the metrics of this process, whose calls run in `loop`, to `registry`, and keep them going until the `with` block ends. Those of
+    prometheus-client that `registry` has already stay as they are. Raises ValueError if it has the others."""
+    there = {family.name for family in registry.collect()}
+    if "process_cpu_seconds" not in there:
+        ProcessCollector(registry=registry)
+    if "python_gc_collections" not in there:
+        GCCollector(registry=registry)
+    _Tasks(registry, loop)
+    delay, pauses = LoopDelay(registry, loop), _Pauses(registry)
+    gc.callbacks.append(pauses)
+    delay.start()
+    try:
+        yield delay
+    finally:
+        delay.stop()
+        gc.callbacks.remove(pauses)
