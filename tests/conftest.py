@@ -29,6 +29,10 @@ settings.load_profile("towpath")
 service.DEFAULT_TIMEOUT = 120.0
 
 
+# Programs that tests start write their logs into pipes. Most tests look for a text there, and those that look for JSON take this back.
+os.environ.setdefault("TOWPATH_LOG_FORMAT", "console")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this repository's tests."""
     parser.addoption("--hostile-long", action="store_true", help="let the hostile peers and the fuzzers of tests/hostile go on for long")

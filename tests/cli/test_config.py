@@ -158,7 +158,8 @@ def test_a_class_that_is_not_there_is_status_2(given: str, message: str, capsys:
     assert capsys.readouterr().err == f"error: towpath.toml: service.settings: {message}\n"
 
 
-def test_without_a_file_the_defaults_hold(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_without_a_file_the_defaults_hold(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TOWPATH_LOG_FORMAT")
     (tmp_path / "towpath.toml").unlink()
     told = rows(capsys)
     assert told["file"] == ("none", "default")

@@ -16,6 +16,7 @@ from towpath._app.stack_state import server_readings
 from towpath._core import chance
 from towpath._core.context import Context
 from towpath._core.decisions import Signal
+from towpath._core.errors import Code
 from towpath._core.service import Layer, MethodSpec, roles
 from towpath._layers.admission.adaptive_limit import DEFAULT_LIMIT, LimitOptions
 from towpath._layers.admission.admission import Admission
@@ -64,10 +65,11 @@ class ServerStack:
         self._keeps = store is not None
         self._quotas: dict[str, NamedQuota] = {}
         self._bulkheads: dict[str, NamedBulkhead] = {}
+        self._metrics = metrics
         self._observing = (metrics.server, Deadline("server", signal=signal))
         self._deprecation = Deprecation("server")
         self._admission_options = AdmissionOptions()
-        self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=metrics.server.rejections)
+        self._new_admission = partial(Admission, signal=signal, rng=chance.generator(), on_rejected=self._rejections)
         self._admission = self._new_admission(limit_of=_limits(DEFAULT_LIMIT))
         self._admits = False
         self._bulkhead = Bulkhead(compartment_of=self._compartment_of, signal=signal)
@@ -115,6 +117,21 @@ class ServerStack:
         """Whether layers between admission and the handler of `method` may wait."""
         keyed = self._keeps and method.idempotency_key is not None
         return bool(self._own) or keyed or self._quota_of(method) is not None or self._compartment_of(method) is not None
+
+    def _rejections(self, method: MethodSpec[Any, Any]) -> Callable[[float], None]:
+        """A function that is told of a call of `method` which was rejected before it was read: the metrics count it, and the access log may
+        have a line for it."""
+        count = self._metrics.server.rejections(method)
+        layers = access_log.layers_of("server")
+        if not layers:
+            return count
+        tell = layers[0].on_unstarted(method)
+
+        def rejected(seconds: float) -> None:
+            count(seconds)
+            tell(Code.RESOURCE_EXHAUSTED, seconds)
+
+        return rejected
 
     def _quota_of(self, method: MethodSpec[Any, Any]) -> Quota | None:
         entry = self._quotas.get(method.full_name)

@@ -4,8 +4,9 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -56,6 +57,7 @@ def call(
     security: Annotated[Security | None, Parameter(name="*")] = None,
     wait: Annotated[bool, Parameter(negative="")] = False,
     json_defaults: Annotated[Literal["omit", "print"] | None, Parameter(negative="")] = None,
+    marked: Annotated[bool, Parameter(negative="")] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -84,6 +86,8 @@ def call(
         Wait until a server is there, as long as --timeout lets the call take.
     json_defaults
         Leave out fields that have their default, or print them; without it, as the server's own JSON over REST and Connect does.
+    marked
+        Print the fields too that the contract marks with debug_redact. Without it they are left out.
     verbose
         Print on standard error where the time went.
     json
@@ -92,7 +96,7 @@ def call(
     """
     from towpath._core.errors import RpcError
 
-    options, form = _options_of(timeout, header).replace(wait_for_ready=wait), Form(json_defaults, as_json=json)
+    options, form = _options_of(timeout, header).replace(wait_for_ready=wait), Form(json_defaults, as_json=json, marked=marked)
     channel = (security or Security()).channel(target)
     try:
         return asyncio.run(_run(channel, method, data, options, Timings(shown=verbose, as_json=json), form))
@@ -114,11 +118,18 @@ def _options_of(timeout: str, header: tuple[str, ...]) -> "CallOptions":
 
 class Form:
     """How messages are printed: as the command says, or else as the server's own JSON, once that is known. With `as_json` errors are JSON
-    too."""
+    too, and with `marked` responses have the fields that the contract marks with `debug_redact`."""
 
-    def __init__(self, json_defaults: Literal["omit", "print"] | None, *, as_json: bool = False) -> None:
+    def __init__(self, json_defaults: Literal["omit", "print"] | None, *, as_json: bool = False, marked: bool = False) -> None:
         self.json_defaults = json_defaults
         self.as_json = as_json
+        self.marked = marked
+
+    def show(self, response: Any, codec: "JsonCodec") -> None:
+        """Print a response on a line of its own."""
+        from towpath._core.disclosure.marked_fields import without_marked
+
+        print(codec.encode(response if self.marked else without_marked(response)).decode(), flush=True)
 
 
 class Timings:
@@ -173,20 +184,24 @@ async def _run(
         timings.tell("connecting, reading contracts")
         try:
             codec = JsonCodec(print_defaults=form.json_defaults == "print", pool=reflected.pool)
-            await _call(channel, spec, data, options, codec, timings)
+            await _call(channel, spec, _requests(spec, data, codec), options, partial(form.show, codec=codec), timings)
         finally:
             timings.total()
     return 0
 
 
 async def _call(
-    channel: "Channel", spec: "MethodSpec[Any, Any]", data: str | None, options: "CallOptions", codec: "JsonCodec", timings: Timings
+    channel: "Channel",
+    spec: "MethodSpec[Any, Any]",
+    requests: Iterator[Any],
+    options: "CallOptions",
+    show: Callable[[Any], None],
+    timings: Timings,
 ) -> None:
     from towpath._core.calls.asynchronous import BidiStreamingCall
     from towpath._core.errors import SetupError
     from towpath._core.service import MethodKind
 
-    requests = _requests(spec, data, codec)
     if spec.kind.requests_stream:
         call = BidiStreamingCall(channel.bind_stream(spec)(None, options), requests)
     else:
@@ -196,7 +211,7 @@ async def _call(
         if spec.kind is MethodKind.UNARY:
             response = await channel.bind(spec)(every[0], options)
             timings.tell("the call")
-            _show(response, codec)
+            show(response)
             return
         call = BidiStreamingCall(channel.bind_stream(spec)(every[0], options))
     responses = 0
@@ -205,7 +220,7 @@ async def _call(
             if not responses:
                 timings.tell("to the first response")
             responses += 1
-            _show(response, codec)
+            show(response)
     timings.tell(f"the other {responses - 1} responses" if responses else "the call, with no response")
 
 
@@ -275,27 +290,33 @@ def _header(text: str) -> tuple[str, str | bytes]:
     return (name, base64.b64decode(value, validate=True)) if name.endswith("-bin") else (name, value)
 
 
-def _show(response: Any, codec: "JsonCodec") -> None:
-    print(codec.encode(response).decode(), flush=True)
-
-
 def _complain(error: "RpcError", form: Form) -> int:
     """Print the error with its details, and return the exit status."""
+    from towpath._core.disclosure.marked_fields import without_marked
+    from towpath._core.disclosure.redaction import redacted
     from towpath._wire.json import JsonCodec, JsonError
 
     details: list[tuple[str, str]] = []
     for detail in error.details:
         try:
-            text = JsonCodec(print_defaults=form.json_defaults == "print").encode(detail).decode()
+            text = (
+                JsonCodec(print_defaults=form.json_defaults == "print").encode(detail if form.marked else without_marked(detail)).decode()
+            )
         except JsonError as fault:  # an Any of a type that this process does not know
             text = str(fault) if not form.as_json else json.dumps(str(fault))
         details.append((detail.DESCRIPTOR.full_name, text))
     if form.as_json:
-        told = {"code": error.code.name, "message": error.message, "method": error.method, "target": error.target, "peer": error.peer}
+        told = {
+            "code": error.code.name,
+            "message": redacted(error.message),
+            "method": error.method,
+            "target": error.target,
+            "peer": error.peer,
+        }
         listed = [{"type": name, "value": json.loads(text)} for name, text in details]
         sys.stderr.write(json.dumps({**told, "details": listed}) + "\n")
         return _STATUS + error.code
-    sys.stderr.write(f"{error}\n")
+    sys.stderr.write(f"{redacted(str(error))}\n")
     for name, text in details:
         sys.stderr.write(f"  {name} {text}\n")
     return _STATUS + error.code

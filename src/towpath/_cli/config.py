@@ -116,8 +116,15 @@ def _of_telemetry(settings: "ServiceConfig", given: Mapping[str, Any], environ: 
     from towpath._app.settings.telemetry.telemetry import told
 
     for key, value in told(settings.telemetry):
-        written = f"{settings.source}: telemetry.{key}" if key in given else DEFAULT
-        yield Shown(f"telemetry.{key}", value, variable_of(key, environ) or written)
+        variable = {f"logs.{name}": f"TOWPATH_LOG_{name.upper()}" for name in ("format", "level")}.get(key)
+        source = variable if variable is not None and environ.get(variable) else variable_of(key, environ)
+        yield Shown(f"telemetry.{key}", value, source or (f"{settings.source}: telemetry.{key}" if _has(given, key) else DEFAULT))
+
+
+def _has(table: Mapping[str, Any], key: str) -> bool:
+    """Whether `table` has `key`, which names tables within it by dots."""
+    first, _, rest = key.partition(".")
+    return first in table and (not rest or _has(table[first], rest))
 
 
 def _source(settings: "ServiceConfig", key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> str:

@@ -34,10 +34,14 @@ class ProcessLog:
         """The loggers to which the service file gives a level, and the level that each had."""
         self._access: AccessLog | None = None
         self._handler: logging.Handler | None = None
+        self._terminal = False
         stream: TextIO | None = sys.stderr
-        if not logging.root.handlers and stream is not None:
-            self._terminal = stream.isatty()
-            self._handler = _handler(stream, self._formatter())
+        if not logging.root.handlers:
+            if stream is None or stream.closed:
+                self._handler = logging.NullHandler()
+            else:
+                self._terminal = stream.isatty()
+                self._handler = _handler(stream, self._formatter())
             logging.basicConfig(level=logging.INFO, handlers=[self._handler])
 
     @property
@@ -106,7 +110,7 @@ def _handler(stream: TextIO, formatter: logging.Formatter) -> logging.Handler:
     try:
         descriptor = stream.fileno()
         os.fstat(descriptor)
-    except (OSError, ValueError, AttributeError):  # what a tool has put in its place, or closed
+    except (OSError, AttributeError):  # what a tool has put in its place, or a descriptor that is closed
         handler: logging.Handler = logging.StreamHandler(stream)
         handler.setFormatter(formatter)
         return handler

@@ -78,9 +78,8 @@ class AccessLog:
         """The layer that writes the lines of one side; None if that side has none."""
         return AccessLayer(self, side) if getattr(self.options, side) else None
 
-    def succeeded(self, side: Side, ctx: Context, began: float, seconds: float) -> None:
-        """Write the line of a call that was chosen, or was slow."""
-        slow = seconds >= self.slow
+    def succeeded(self, side: Side, ctx: Context, began: float, seconds: float, *, slow: bool) -> None:
+        """Write the line of a call that was chosen, or was slow, if there is one left for it."""
         left_out = (self._noticed if slow else self._chosen).take(clock.now())
         if left_out is not None:
             self._write(logging.WARNING if slow else logging.INFO, _Line(side, ctx.method, "OK", seconds, left_out), ctx, began)
@@ -169,9 +168,10 @@ class AccessLayer:
                 access.failed(side, ctx, began, error)
                 raise
             seconds = now() - began
+            slow = seconds >= access.slow and not streams
             trace = ctx.raw_traceparent or (ctx.cached_trace.traceparent if ctx.cached_trace is not None else b"")
-            if (trace[_LOW_BITS] >= access.threshold if trace else draw() < access.rate) or (seconds >= access.slow and not streams):
-                access.succeeded(side, ctx, began, seconds)
+            if slow or (trace[_LOW_BITS] >= access.threshold if trace else draw() < access.rate):
+                access.succeeded(side, ctx, began, seconds, slow=slow)
             return response
 
         return handle

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from towpath._core.disclosure.printable import printable, printable_lines
-from towpath._telemetry.logs.record_fields import call_fields, failure_of, message_of, own_fields, stack_of, text_of
+from towpath._telemetry.logs.record_fields import CALL, call_fields, failure_of, message_of, own_fields, stack_of, text_of
 
 ACCESS: Final = "towpath.access"
 """The logger of the lines for calls. Their message says what a person wants to see of their fields."""
@@ -60,6 +60,9 @@ class ConsoleLogFormatter(logging.Formatter):
         call, own = call_fields(), own_fields(record)
         if record.name == ACCESS:
             call, own = {**call, **own, "method": ""}, {}
+        for name in CALL:
+            if name in own:
+                call[name] = own.pop(name) or call.get(name, "")
         message = " ".join((message, *(f"{name}={_short(value)}" for name, value in own.items())))
         parts = [
             self._paint(self._time(record), DIM),

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from towpath._telemetry.logs.record_fields import call_fields, failure_of, message_of, own_fields, stack_of, tail, text_of
+from towpath._telemetry.logs.record_fields import CALL, call_fields, failure_of, message_of, own_fields, stack_of, tail, text_of
 
 MAX_LINE: Final = 16_000
 """Bytes of a line."""
@@ -69,6 +69,8 @@ class JsonLogFormatter(logging.Formatter):
             **call_fields(),
         }
         for name, value in own_fields(record).items():
+            if value == "" and name in CALL:
+                continue  # what `CallFilter` gives a record outside a call
             fields[f"extra.{name}" if name in _RESERVED else name] = value
         failure = failure_of(record)
         if failure is not None:

@@ -25,6 +25,9 @@ MAX_VALUE: Final = 2048
 MAX_FIELDS: Final = 64
 """Fields of a record's own, and elements of a field that is a list or a mapping."""
 
+CALL: Final = ("method", "tenant", "trace_id", "span_id", "request_id")
+"""The fields of the call that a record belongs to."""
+
 _MAX_DEPTH: Final = 4
 _MAX_VALUES: Final = 512
 _MAX_NAME: Final = 100

@@ -1,5 +1,6 @@
 """The table as a whole."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,9 +9,17 @@ from towpath._app.settings.telemetry.table import TelemetryTable
 from towpath._app.settings.telemetry.telemetry import TelemetryConfig, telemetry_of, told
 
 
+def keys(table: type[msgspec.Struct]) -> Iterator[str]:
+    """The keys of a table, those of tables within it behind its own."""
+    for field in msgspec.structs.fields(table):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from (f"{field.encode_name}.{key}" for key in keys(field.type))
+        else:
+            yield field.encode_name
+
+
 def test_every_key_is_told_with_its_value() -> None:
-    keys = [field.encode_name for field in msgspec.structs.fields(TelemetryTable)]
-    assert [key for key, _ in told(TelemetryConfig())] == keys
+    assert [key for key, _ in told(TelemetryConfig())] == list(keys(TelemetryTable))
 
 
 def test_a_key_is_told_as_it_was_set() -> None:
