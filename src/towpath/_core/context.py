@@ -8,6 +8,7 @@ Annotations are `Final`, so pyright rejects assignment. A `__setattr__` guard wo
 """
 
 from collections.abc import Mapping
+from contextvars import Context as ContextVars
 from contextvars import ContextVar, Token
 from operator import attrgetter
 from typing import Any, Final
@@ -364,6 +365,11 @@ _current: ContextVar[Context | None] = ContextVar("towpath_context", default=Non
 def current() -> Context | None:
     """The context of the call being handled by this task, or None outside any."""
     return _current.get()
+
+
+def current_in(variables: ContextVars) -> Context | None:
+    """The context of the call that `variables`, the context variables of some task, belong to; None outside any."""
+    return variables.get(_current)
 
 
 def enter(ctx: Context | None) -> Token[Context | None]:

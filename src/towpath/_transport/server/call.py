@@ -175,6 +175,11 @@ class Handling:
         the call has ended."""
         raise NotImplementedError
 
+    @property
+    def context(self) -> Context:
+        """The context of the call, once its head was read."""
+        return self._ctx
+
     def began(self) -> float | None:
         """When its head was read, in seconds of the clock; None for a call without a server."""
         server = self._ctx.server

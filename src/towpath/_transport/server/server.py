@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from towpath._core.calls.activity import activity_of
+from towpath._core.context import Context
 from towpath._core.decisions import Signal, unheard
 from towpath._core.errors import SetupError
 from towpath._core.http_bindings import UnknownQuery
@@ -182,6 +184,11 @@ class Server:
                 early.abort()
             raise
         self._listener = listener
+        activity_of(loop).servers[self._under_way] = None
+
+    def _under_way(self) -> Iterator[tuple[asyncio.Task[None] | None, Context]]:
+        for link in list(self.links):
+            yield from link.under_way()
 
     def _front(self, loop: asyncio.AbstractEventLoop, tls: ServerTls | None) -> Callable[[], Front | TlsFront]:
         """What makes the protocol of a new connection."""
@@ -203,6 +210,7 @@ class Server:
         if listener is None:
             return
         listener.close()
+        activity = activity_of(asyncio.get_running_loop())
         if self._rotating is not None:
             self._rotating.close()
         for newcomer in list(self.connections.newcomers):
@@ -221,6 +229,7 @@ class Server:
             finally:
                 for link in list(self.links):
                     link.abort()
+                activity.servers.pop(self._under_way, None)
 
     def _cancel_calls(self) -> list[asyncio.Future[None]]:
         """End what is still running; returns what tells when it has ended."""

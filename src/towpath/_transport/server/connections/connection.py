@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from towpath._core import clock
+from towpath._core.calls.activity import activity_of
+from towpath._core.context import Context
 from towpath._core.deadline import wheel_of
 from towpath._core.decisions import Signal
 from towpath._core.errors import Code, RpcError
@@ -54,6 +56,7 @@ class ServerLink(Link[End]):
         super().__init__(loop)
         self.site = site
         self.wheel = wheel_of(loop)
+        self.activity = activity_of(loop)
         self.calls: dict[Handling, None] = {}
         self.draining = False
         self.awaits_pong = False
@@ -204,6 +207,11 @@ class ServerLink(Link[End]):
     @abstractmethod
     def close_if_idle(self) -> None:
         """Close once the last call of a draining connection has ended."""
+
+    def under_way(self) -> "Iterator[tuple[asyncio.Task[None] | None, Context]]":
+        """The calls whose handlers run. It may be asked in any thread."""
+        for call in list(self.calls):
+            yield call.task, call.context
 
     def cancel_calls(self) -> None:
         """End what is still running."""

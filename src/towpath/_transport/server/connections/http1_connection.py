@@ -116,6 +116,8 @@ class Http1Link(ServerLink[Http1Connection]):
 
     def accept(self, head: Section) -> "Http1Exchange":
         self._asked += 1
+        if self.activity.quiet:
+            self.activity.stir()
         route: Route = head.route or self.site.routes.resolve(head, self.belief)
         if type(route) is MountRoute:
             return Http1Exchange(self, route)

@@ -57,6 +57,9 @@ class Http2Link(ServerLink[ServerConnection]):
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self.awaits_pong = False  # any of them is a sign of life: the answer to a ping may be behind a long upload
+        activity = self.activity
+        if activity.quiet:
+            activity.stir()
         connection = self.connection
         connection.receive(data)
         out = connection.out
