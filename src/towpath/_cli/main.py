@@ -36,6 +36,10 @@ COMMANDS: Final = {
     "gen": ("towpath._cli.gen:gen", "Compile .proto files to messages and typed services."),
     "new": ("towpath._cli.new:new", "Make a new service, or a system of several, whose checks and tests pass as made."),
     "top": ("towpath._cli.top.top:top", "Show rate, errors, percentiles and rejections of running services, as they are now."),
+    "trace": (
+        "towpath._cli.traces.trace:trace",
+        "Show where the time of a call went: which hop, which phase, and what is usual there.",
+    ),
     "up": ("towpath._cli.up:up", "Start every service of a system file and stop them together."),
     "upgrade": ("towpath._cli.upgrade:upgrade", "Bring a service or system up to the template of this towpath, and keep what was edited."),
 }

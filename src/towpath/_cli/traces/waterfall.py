@@ -23,7 +23,8 @@ _FEWEST_BAR: Final = 16
 _DEEPEST: Final = 6
 """Levels that are indented; a deeper hop stands where this one does."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_WAITING: Final = frozenset({Phase.QUEUE, Phase.LOOP_DELAY, Phase.BACK_OFF, Phase.HEDGE, Phase.CONNECTION, Phase.CLIENT, Phase.LAYERS})
+WAITING: Final = frozenset({Phase.QUEUE, Phase.LOOP_DELAY, Phase.BACK_OFF, Phase.HEDGE, Phase.CONNECTION, Phase.CLIENT, Phase.LAYERS})
+"""Phases in which a call got nowhere, which have another kind of bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +79,21 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         f"trace {printable(report.trace_id) or 'none'}  {why}, {sampled}  {report.answered} of {len(report.hops)} hops answered"
     )
     yield from screen.wrapped(text, style.columns, then="  ")
-    guilty = report.guilty
-    if guilty is not None:
-        index, part = guilty
-        hop = report.hops[index]
-        said = f"GUILTY  {hop_name(hop.service, hop.method)}: {part.phase} {milliseconds(part.took)} ms ({_share(part.took, report)} %)"
-        said += f"; {_usual_words(part, report)}"
-        first, *more = screen.wrapped(said, style.columns, then="        ")
+    guilty = guilty_words(report)
+    if guilty:
+        first, *more = screen.wrapped(f"GUILTY  {guilty}", style.columns, then="        ")
         yield screen.painted("GUILTY", screen.RED, colour=style.colour) + first.removeprefix("GUILTY")
         yield from more
+
+
+def guilty_words(report: Report) -> str:
+    """Which hop is guilty, in which phase, and what is usual there; nothing for a trace that took no time."""
+    if report.guilty is None:
+        return ""
+    index, part = report.guilty
+    hop = report.hops[index]
+    took = f"{milliseconds(part.took)} ms ({share(part.took, report)} %)"
+    return f"{hop_name(hop.service, hop.method)}: {part.phase} {took}; {_usual_words(part, report)}"
 
 
 def _usual_words(part: Part, report: Report) -> str:
@@ -96,8 +103,20 @@ def _usual_words(part: Part, report: Report) -> str:
     return f"usual here {milliseconds(part.usual)} ms, the median of {traces}"
 
 
-def _share(microseconds: float, report: Report) -> str:
+def share(microseconds: float, report: Report) -> str:
+    """Per cent of the trace."""
     return f"{microseconds / max(1, report.duration) * 100:.0f}"
+
+
+def _together(hop: Hop, guilty: tuple[int, Part] | None, duration: int) -> list[Part]:
+    """The parts of a hop, with one in place of several that took less than a hundredth of the trace each."""
+    small = [part for part in hop.parts if part.on_path and part.took * 100 < duration and (guilty is None or part is not guilty[1])]
+    if len(small) < 2:
+        return hop.parts
+    spans = sorted(span for part in small for span in part.spans)
+    usual = [part.usual for part in small if part.usual is not None]
+    merged = Part(f"{len(small)} phases", spans, sum(usual) if usual else None)
+    return [*(part for part in hop.parts if part not in small), merged]
 
 
 class _Bars:
@@ -108,8 +127,8 @@ class _Bars:
         self._style = style
         self._guilty = report.guilty
         longest = max(len(self._label(row)) for row in rows if isinstance(row, Shown))
-        phases = [part.phase for row in rows if isinstance(row, Shown) for part in row.hop.parts]
-        self._phase = max(len("on the path"), *(len(phase) for phase in phases), 0) if phases else len("on the path")
+        phases = [part.phase if part.on_path else f"({part.phase})" for row in rows if isinstance(row, Shown) for part in row.hop.parts]
+        self._phase = max(len("on the path"), *map(len, phases), 0)
         room = style.columns - self._phase - _FIGURES - 2
         self._narrow = room < min(longest, 24)
         self._name = max(12, min(longest, room, max(24, room // 2)))
@@ -138,7 +157,7 @@ class _Bars:
         elif len(label) > self._name:
             yield label
             label = ""
-        for number, part in enumerate(hop.parts):
+        for number, part in enumerate(_together(hop, self._guilty, self._report.duration)):
             here = self._guilty is not None and self._guilty[1] is part
             yield from self._part(label if number == 0 else "", part, row, here=here)
         if notes:
@@ -146,28 +165,29 @@ class _Bars:
             yield from screen.wrapped(notes, self._style.columns, indent=indent, then=indent)
 
     def fold(self, row: Fold) -> Iterator[str]:
-        share = f"{milliseconds(row.took)} ms ({_share(row.took, self._report)} %)"
+        took = f"{milliseconds(row.took)} ms ({share(row.took, self._report)} %)"
         if row.service and row.count > 1:
-            text = f"... x {row.count:,} like this: {hop_name(row.service, row.method)}, {share}"
+            text = f"... x {row.count:,} like this: {hop_name(row.service, row.method)}, {took}"
         else:
             hops = "1 hop" if row.count == 1 else f"{row.count:,} hops"
-            text = f"... {hops}, {share}" + (f", each at most {milliseconds(row.longest)} ms" if row.took and row.count > 1 else "")
+            text = f"... {hops}, {took}" + (f", each at most {milliseconds(row.longest)} ms" if row.took and row.count > 1 else "")
         indent = "  " * min(row.depth, _DEEPEST)
         yield from screen.wrapped(text, self._style.columns, indent=indent, then=indent + "    ")
 
     def _part(self, label: str, part: Part, row: Shown, *, here: bool) -> Iterator[str]:
         phase = part.phase if part.on_path else f"({part.phase})"
-        share = _share(part.took, self._report) if part.on_path else "."
+        per_cent = share(part.took, self._report) if part.on_path else "."
         usual = milliseconds(part.usual) if part.usual else "."
         mark = "  <-" if here else ""
         if self._narrow:
-            text = f"{phase} {milliseconds(part.took)} ms {share} % {usual}{mark}"
+            figures = [f"{milliseconds(part.took)} ms", f"{per_cent} %" if part.on_path else "", f"usual {usual}" if part.usual else ""]
+            text = f"{phase} {', '.join(filter(None, figures))}{mark}"
             indent = "  " * min(row.depth, _DEEPEST) + "  "
             first, *more = screen.wrapped(text, self._style.columns, indent=indent, then=indent)
             yield self._coloured(first, part, here=here)
             yield from more
             return
-        figures = f"{milliseconds(part.took):>9}{share:>5}{usual:>8}"
+        figures = f"{milliseconds(part.took):>9}{per_cent:>5}{usual:>8}"
         bar = f"  |{self._drawn(part, here=here)}|" if self._bar else ""
         yield f"{label:<{self._name}}  {self._coloured(f'{phase:<{self._phase}}', part, here=here)}{figures}{bar}{mark}"
 
@@ -178,7 +198,7 @@ class _Bars:
         return "  " * min(row.depth, _DEEPEST) + hop_name(hop.service, hop.method) + number + failed
 
     def _coloured(self, text: str, part: Part, *, here: bool) -> str:
-        code = screen.RED if here else screen.YELLOW if part.phase in _WAITING else screen.GREEN if part.on_path else screen.CYAN
+        code = screen.RED if here else screen.YELLOW if part.phase in WAITING else screen.GREEN if part.on_path else screen.CYAN
         return screen.painted(text, code, colour=self._style.colour)
 
     def _drawn(self, part: Part, *, here: bool) -> str:
@@ -197,9 +217,9 @@ class _Bars:
 
     def _block(self, part: Part, *, here: bool) -> tuple[str, bool]:
         if not self._style.blocks:
-            return ("@" if here else "#" if part.on_path and part.phase not in _WAITING else "-" if part.on_path else "."), False
+            return ("@" if here else "#" if part.on_path and part.phase not in WAITING else "-" if part.on_path else "."), False
         if here:
             return "▓", False
         if not part.on_path:
             return "░", False
-        return ("▒", False) if part.phase in _WAITING else ("█", True)
+        return ("▒", False) if part.phase in WAITING else ("█", True)

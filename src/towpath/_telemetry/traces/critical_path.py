@@ -10,8 +10,9 @@ The result fills the root from its beginning to its end without a gap or an over
 trace has no limit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
+from operator import itemgetter, le
 from typing import Final, NamedTuple
 
 from towpath._telemetry.flight_recorder.row import NOT_REACHED, REMOTE, ClientMark, ServerMark
@@ -90,28 +91,19 @@ class _Piece(NamedTuple):
 def critical_path(root: Root) -> list[Segment]:
     """The pieces of the critical path in the order of time. The first begins at 0, each of the others where the one before it ends, and the
     last ends at the root's duration."""
-    waiting: list[_Piece] = [_Piece(root, 0, root.duration, 0)]
-    found: list[Segment] = []
-    while waiting:
-        piece = waiting.pop()
-        if piece.end <= piece.start:
-            continue
-        match piece.node:
-            case ReceivedCall():
-                walk = _through_received(piece, piece.node)
-            case ClientCall():
-                walk = _through_call(piece, piece.node)
-            case Attempt():
-                walk = _through_attempt(piece, piece.node)
-        for step in walk:
-            if isinstance(step, Segment):
-                start, end = max(step.start, piece.start), min(step.end, piece.end)
-                if start < end:
-                    found.append(step._replace(start=start + piece.shift, end=end + piece.shift))
-            else:
-                waiting.append(step)
-    found.sort(key=lambda segment: segment.start)
-    return found
+    walk = _Walk()
+    walk.waiting.append(_Piece(root, 0, root.duration, 0))
+    while walk.waiting:
+        piece = walk.waiting.pop()
+        node = piece.node
+        if isinstance(node, ReceivedCall):
+            walk.through_received(piece, node)
+        elif isinstance(node, ClientCall):
+            walk.through_call(piece, node)
+        else:
+            walk.through_attempt(piece, node)
+    walk.found.sort(key=itemgetter(0))
+    return walk.found
 
 
 def received_at(attempt: Attempt, received: ReceivedCall) -> tuple[int, int, int]:
@@ -138,9 +130,17 @@ def server_phases(received: ReceivedCall) -> list[tuple[int, int, Phase]]:
     A call that ended early did not come to all marks. It was in the phase that the first of those would have ended.
     """
     marks, end = received.marks, received.duration
+    if all(map(le, _EARLIEST + marks[:5], marks[:6])) and marks[5] == end:  # the plain case
+        at = 0
+        phases = list[tuple[int, int, Phase]]()
+        for (_, phase), until in zip(_SERVER, marks, strict=False):
+            if until > at:
+                phases.append((at, until, phase))
+                at = until
+        return phases
     reached = [(min(marks[mark], end), mark, phase) for mark, phase in _SERVER if marks[mark] != NOT_REACHED]
-    reached.sort(key=lambda mark: mark[0])
-    phases: list[tuple[int, int, Phase]] = []
+    reached.sort(key=itemgetter(0))
+    phases = list[tuple[int, int, Phase]]()
     at, latest = 0, int(ServerMark.RECEIVED)
     for until, mark, phase in reached:
         if until > at:
@@ -161,6 +161,7 @@ _SERVER: Final = (
     (ServerMark.WRITTEN, Phase.ANSWER),
 )
 """Each mark with the phase that it ends."""
+_EARLIEST: Final = (0,)
 
 
 def start_in(received: ReceivedCall, call: ClientCall) -> int:
@@ -184,77 +185,102 @@ def awaited(received: ReceivedCall) -> list[tuple[int, int, ClientCall]]:
     return spans
 
 
-def _through_received(piece: _Piece, received: ReceivedCall) -> Iterator[Segment | _Piece]:
-    at, branch = received.duration, received.branch
-    own = list[tuple[int, int]]()
-    for start, end, call in reversed(awaited(received)):
-        if end > at + rounding(end - start) or (branch != received.branch and call.branch not in {branch, received.branch}):
-            continue
-        if at <= piece.start:
-            break
-        until = min(end, at)
-        own.append((until, at))
-        yield _within(piece, call, max(start, 0), until, start)
-        at, branch = max(0, min(start, until)), call.branch
-    own.append((0, at))
-    phases = server_phases(received)
-    for start, end in own:
-        while phases and phases[-1][0] >= end:
-            phases.pop()
-        for phase_start, phase_end, phase in reversed(phases):
-            if phase_end <= start:
+class _Walk:
+    """What was found of a path, and what is still to be walked."""
+
+    __slots__ = ("found", "waiting")
+
+    def __init__(self) -> None:
+        self.found: Final[list[Segment]] = []
+        self.waiting: Final[list[_Piece]] = []
+
+    def through_received(self, piece: _Piece, received: ReceivedCall) -> None:
+        at, branch = received.duration, received.branch
+        own = list[tuple[int, int]]()
+        for start, end, call in reversed(awaited(received)) if received.calls else ():
+            if end > at + rounding(end - start) or (branch != received.branch and call.branch not in {branch, received.branch}):
+                continue
+            if at <= piece.start:
                 break
-            yield Segment(max(start, phase_start), min(end, phase_end), phase, received, None, None)
+            until = min(end, at)
+            own.append((until, at))
+            self._into(piece, call, max(start, 0), until, start)
+            at, branch = max(0, min(start, until)), call.branch
+        own.append((0, at))
+        phases = server_phases(received)
+        for start, end in own:
+            while phases and phases[-1][0] >= end:
+                phases.pop()
+            for phase_start, phase_end, phase in reversed(phases):
+                if phase_end <= start:
+                    break
+                self._spent(piece, max(start, phase_start), min(end, phase_end), phase, (received, None, None))
 
+    def through_call(self, piece: _Piece, call: ClientCall) -> None:
+        at, later = call.duration, call.answering
+        if later is None:
+            self._spent(piece, 0, at, Phase.NOT_SEEN if call.made else Phase.CLIENT, (None, call, None))
+            return
+        self._spent(piece, later.ended, at, Phase.CLIENT, (None, call, None))
+        self._into(piece, later, later.began, min(later.ended, at), 0, call=call)
+        at = min(at, later.began)
+        if len(call.attempts) > 1:
+            at, later = self._before(piece, call, at, later)
+        self._spent(piece, 0, at, Phase.NOT_SEEN if later.number else Phase.CLIENT, (None, call, None))
 
-def _through_call(piece: _Piece, call: ClientCall) -> Iterator[Segment | _Piece]:
-    at, later = call.duration, call.answering
-    if later is None:
-        yield Segment(0, at, Phase.NOT_SEEN if call.made else Phase.CLIENT, None, call, None)
-        return
-    yield Segment(later.ended, at, Phase.CLIENT, None, call, None)
-    yield _within(piece, later, later.began, min(later.ended, at), 0, call)
-    at = min(at, later.began)
-    for attempt in sorted(call.attempts, key=lambda attempt: attempt.began, reverse=True):
-        if attempt.began >= later.began:
-            continue
-        if attempt.ended > later.began + rounding(attempt.ended):  # it was under way when the later one began
-            yield Segment(attempt.began, at, Phase.HEDGE, None, call, None)
-        else:
-            between = Phase.BACK_OFF if later.number - attempt.number <= 1 else Phase.NOT_SEEN
-            yield Segment(attempt.ended, at, between, None, call, None)
-            yield _within(piece, attempt, attempt.began, min(attempt.ended, at), 0, call)
-        at, later = min(at, attempt.began), attempt
-    yield Segment(0, at, Phase.NOT_SEEN if later.number else Phase.CLIENT, None, call, None)
+    def _before(self, piece: _Piece, call: ClientCall, at: int, later: Attempt) -> tuple[int, Attempt]:
+        """Walk through the attempts before `later`, which began at `at`."""
+        for attempt in sorted(call.attempts, key=lambda attempt: attempt.began, reverse=True):
+            if attempt.began >= later.began:
+                continue
+            if attempt.ended > later.began + rounding(attempt.ended):  # it was under way when the later one began
+                self._spent(piece, attempt.began, at, Phase.HEDGE, (None, call, None))
+            else:
+                between = Phase.BACK_OFF if later.number - attempt.number <= 1 else Phase.NOT_SEEN
+                self._spent(piece, attempt.ended, at, between, (None, call, None))
+                self._into(piece, attempt, attempt.began, min(attempt.ended, at), 0, call=call)
+            at, later = min(at, attempt.began), attempt
+        return at, later
 
+    def through_attempt(self, piece: _Piece, attempt: Attempt) -> None:
+        call, received = piece.call, attempt.received
+        start, end = attempt.window
+        connected = attempt.connected
+        if received is not None:
+            shift, first, last = received_at(attempt, received)
+            start = min(start, first)
+            self._spent(piece, start, first, Phase.WIRE, (None, call, attempt))
+            self._into(piece, received, first, last, shift)
+            self._spent(piece, last, end, Phase.WIRE, (None, call, attempt))
+        elif attempt.marks[ClientMark.WRITTEN] != NOT_REACHED:
+            self._spent(piece, start, end, Phase.NOT_SEEN, (None, call, attempt))
+        else:  # no request went out
+            start = end = attempt.ended
+            connected = end if attempt.marks[ClientMark.CONNECTED] == NOT_REACHED else connected
+        connected = min(connected, start)
+        self._spent(piece, attempt.began, connected, Phase.CONNECTION, (None, call, attempt))
+        self._spent(piece, connected, start, Phase.SEND, (None, call, attempt))
+        caller = None if call is None else call.caller
+        self._spent(piece, end, attempt.ended, Phase.LOOP_DELAY, (caller, None if caller is not None else call, attempt))
 
-def _through_attempt(piece: _Piece, attempt: Attempt) -> Iterator[Segment | _Piece]:
-    call, received = piece.call, attempt.received
-    start, end = attempt.window
-    connected = attempt.connected
-    if received is not None:
-        shift, first, last = received_at(attempt, received)
-        start = min(start, first)
-        yield Segment(start, first, Phase.WIRE, None, call, attempt)
-        yield _within(piece, received, first, last, shift)
-        yield Segment(last, end, Phase.WIRE, None, call, attempt)
-    elif attempt.marks[ClientMark.WRITTEN] != NOT_REACHED:
-        yield Segment(start, end, Phase.NOT_SEEN, None, call, attempt)
-    else:  # no request went out
-        start = end = attempt.ended
-        connected = end if attempt.marks[ClientMark.CONNECTED] == NOT_REACHED else connected
-    connected = min(connected, start)
-    yield Segment(attempt.began, connected, Phase.CONNECTION, None, call, attempt)
-    yield Segment(connected, start, Phase.SEND, None, call, attempt)
-    caller = None if call is None else call.caller
-    yield Segment(end, attempt.ended, Phase.LOOP_DELAY, caller, None if caller is not None else call, attempt)
+    def _spent(
+        self, piece: _Piece, start: int, end: int, phase: Phase, whose: tuple[ReceivedCall | None, ClientCall | None, Attempt | None]
+    ) -> None:
+        """The time from `start` to `end`, as far as it lies in `piece`, was spent by the received call, or on the way of the other two."""
+        start = max(start, piece.start)
+        end = min(end, piece.end)
+        if start < end:
+            shift = piece.shift
+            self.found.append(Segment(start + shift, end + shift, phase, *whose))
 
-
-def _within(
-    piece: _Piece, node: ReceivedCall | ClientCall | Attempt, start: int, end: int, shift: int, call: ClientCall | None = None
-) -> _Piece:
-    """A node that counts from `start` to `end` of the time of `piece`, as far as that lies in `piece`. `shift` is its base in that time."""
-    return _Piece(node, max(start, piece.start) - shift, min(end, piece.end) - shift, piece.shift + shift, call)
+    def _into(
+        self, piece: _Piece, node: ReceivedCall | ClientCall | Attempt, start: int, end: int, shift: int, *, call: ClientCall | None = None
+    ) -> None:
+        """Walk through `node` later. It counts from `start` to `end` of the time of `piece`, in which its base is `shift`."""
+        start = max(start, piece.start)
+        end = min(end, piece.end)
+        if start < end:
+            self.waiting.append(_Piece(node, start - shift, end - shift, piece.shift + shift, call))
 
 
 def durations(path: Sequence[Segment]) -> dict[tuple[ReceivedCall | ClientCall | None, Phase], int]:

@@ -41,17 +41,15 @@ class ReceivedCall:
     in_circle: bool = False
     """The rows said that this call was made by one below it. It is shown as the first of its trace."""
 
-    @property
-    def duration(self) -> int:
-        """From the head of the request to the answer handed to the connection, or to the last that is known."""
-        written = self.marks[ServerMark.WRITTEN]
-        return written if written != NOT_REACHED else last_reached(self.marks)
+    duration: int = field(init=False)
+    """From the head of the request to the answer handed to the connection, or to the last that is known."""
+    handler_ended: int = field(init=False)
+    """When the handler returned, or the last that is known."""
 
-    @property
-    def handler_ended(self) -> int:
-        """When the handler returned, or the last that is known."""
-        ended = self.marks[ServerMark.HANDLER_ENDED]
-        return ended if ended != NOT_REACHED else self.duration
+    def __post_init__(self) -> None:
+        written, ended = self.marks[ServerMark.WRITTEN], self.marks[ServerMark.HANDLER_ENDED]
+        self.duration = written if written != NOT_REACHED else last_reached(self.marks)
+        self.handler_ended = ended if ended != NOT_REACHED else self.duration
 
     @property
     def criticality(self) -> int:
@@ -77,37 +75,25 @@ class Attempt:
     also_received: list[ReceivedCall] = field(default_factory=list[ReceivedCall])
     """Further received calls with the same span, as after a repetition below the attempt."""
 
-    @property
-    def began(self) -> int:
-        """When it began; the beginning of the call if that is not known."""
-        began = self.marks[ClientMark.BEGAN]
-        return 0 if began == NOT_REACHED else began
+    began: int = field(init=False)
+    """When it began; the beginning of the call if that is not known."""
+    connected: int = field(init=False)
+    """When it had a place on a connection; its beginning if that is not known."""
+    ended: int = field(init=False)
+    """When the caller's task went on, or the last that is known. Never before `began`."""
+    window: tuple[int, int] = field(init=False)
+    """From the request handed to the connection until the answer was read: what the server had of the attempt lies between. Where one of
+    the two is not known, the nearest that is known."""
 
-    @property
-    def ended(self) -> int:
-        """When the caller's task went on, or the last that is known. Never before `began`."""
-        resumed = self.marks[ClientMark.RESUMED]
-        return max(self.began, resumed if resumed != NOT_REACHED else last_reached(self.marks))
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """From the request handed to the connection until the answer was read: what the server had of the attempt lies between. Where one
-        of the two is not known, the nearest that is known."""
-        written, read = self.marks[ClientMark.WRITTEN], self.marks[ClientMark.READ]
-        end = self.ended if read == NOT_REACHED else max(self.began, read)
-        start = self.connected if written == NOT_REACHED else written
-        return min(max(self.began, start), end), end
-
-    @property
-    def connected(self) -> int:
-        """When it had a place on a connection; its beginning if that is not known."""
-        connected = self.marks[ClientMark.CONNECTED]
-        return self.began if connected == NOT_REACHED else max(self.began, connected)
-
-    @property
-    def reached_connection(self) -> bool:
-        """Whether it had a place on a connection."""
-        return self.marks[ClientMark.CONNECTED] != NOT_REACHED or self.marks[ClientMark.WRITTEN] != NOT_REACHED
+    def __post_init__(self) -> None:
+        marks = self.marks
+        began, connected, written = marks[ClientMark.BEGAN], marks[ClientMark.CONNECTED], marks[ClientMark.WRITTEN]
+        read, resumed = marks[ClientMark.READ], marks[ClientMark.RESUMED]
+        self.began = began = 0 if began == NOT_REACHED else began
+        self.connected = connected = began if connected == NOT_REACHED else max(began, connected)
+        self.ended = ended = max(began, resumed if resumed != NOT_REACHED else last_reached(marks))
+        end = ended if read == NOT_REACHED else max(began, read)
+        self.window = min(connected if written == NOT_REACHED else max(began, written), end), end
 
 
 @dataclass(slots=True, eq=False)

@@ -140,11 +140,14 @@ def report(trace: Trace, usual: Mapping[HopPhase, float] | None = None, compared
 def hop_phases(root: Root) -> dict[HopPhase, int]:
     """The microseconds of each hop and phase on the critical path of a trace."""
     total: dict[HopPhase, int] = {}
-    for segment in critical_path(root):
-        node = segment.call or segment.received or root
-        service, method = named(node)
-        key = service, method, str(segment.phase)
-        total[key] = total.get(key, 0) + segment.end - segment.start
+    names: dict[Root, tuple[str, str]] = {}
+    for start, end, phase, received, call, _ in critical_path(root):
+        node = call or received or root
+        name = names.get(node)
+        if name is None:
+            name = names[node] = named(node)
+        key = (*name, phase)
+        total[key] = total.get(key, 0) + end - start
     return total
 
 

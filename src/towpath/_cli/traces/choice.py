@@ -1,0 +1,90 @@
+"""Which trace is shown, and what is said where there is none."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from towpath._cli.traces.waterfall import time_of_day
+from towpath._core.errors import SetupError
+from towpath._telemetry.traces.model import Trace
+from towpath._telemetry.traces.rings import Rings, Wanted
+
+_CANDIDATES: Final = 8
+"""Rows of which the slowest trace is found. A call takes longer than what it calls, but for those that it did not wait for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Which trace is wanted."""
+
+    prefix: str | None
+    failed: bool
+    slowest: bool
+    since: float | None
+    last: str | None
+    """`since` as it was typed."""
+
+
+def check(given: Sequence[str], *, many: str | None, versus: str | None, html: Path | None) -> None:
+    """Raise SetupError for options that say different things."""
+    if len(given) > 1:
+        raise SetupError(f"{' and '.join(given)} ask for different traces; give one of them")
+    if versus is not None and many is None:
+        raise SetupError("--versus compares many traces; give --many SERVICE/METHOD too")
+    if html is not None and many is not None:
+        raise SetupError("--html shows one trace; leave out --many, or use --json")
+
+
+def now(rings: Rings, *, of_files: bool) -> float:
+    """The time of day until which is looked back: that of this machine, or of the newest call in files that were named."""
+    if not of_files:
+        return time.time()
+    newest = rings.heads(Wanted(), most=1, latest=True)
+    return newest[0].began_at + 1e-6 if newest else time.time()
+
+
+def chosen(rings: Rings, wanted: Chosen) -> Trace:
+    """The trace. Raises SetupError, which says what there is, if there is none or if several begin as was said."""
+    if wanted.prefix is not None:
+        return _by_id(rings, wanted.prefix)
+    calls = Wanted(since=float("-inf") if wanted.since is None else wanted.since, failed=wanted.failed)
+    heads = rings.heads(calls, most=_CANDIDATES, latest=not wanted.slowest)
+    if not heads:
+        raise SetupError(_nothing(rings, wanted))
+    if not wanted.slowest:
+        heads = heads[:1]
+    traces = rings.traces(head.place for head in heads)
+    return max(traces, key=lambda trace: trace.root.duration)
+
+
+def _by_id(rings: Rings, prefix: str) -> Trace:
+    digits = prefix.lower().removesuffix("..")
+    if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
+        raise SetupError(f"{prefix!r} is no id of a trace; give up to 32 hex digits, such as 8f3a91d2")
+    found = rings.with_prefix(digits)
+    if not found:
+        raise SetupError(f"no trace begins with {digits}; {_what_there_is(rings)}")
+    if len(found) > 1:
+        some = ", ".join(trace.decode() for trace in found[:3])
+        raise SetupError(f"{len(found):,} traces begin with {digits}; give more digits: {some}{', ...' if len(found) > 3 else ''}")
+    (trace,) = rings.traces(ids=found)
+    return trace
+
+
+def _nothing(rings: Rings, wanted: Chosen) -> str:
+    what = "no call failed" if wanted.failed else "no call is recorded"
+    when = f" in the last {wanted.last}" if wanted.last is not None else ""
+    return f"{what}{when}; {_what_there_is(rings)}"
+
+
+def _what_there_is(rings: Rings) -> str:
+    """How many calls are recorded, and from when."""
+    heads = rings.heads(Wanted(), latest=True)
+    services = sorted({file.frame.service or "a service without a name" for file in rings.files})
+    shown = ", ".join(services[:5]) + (f" and {len(services) - 5} more" if len(services) > 5 else "")
+    if not heads:
+        return f"the rings of {shown} have no call yet"
+    oldest, newest = time_of_day(heads[-1].began_at), time_of_day(heads[0].began_at)
+    return f"the rings of {shown} hold {len(heads):,} received calls, from {oldest} to {newest}"
