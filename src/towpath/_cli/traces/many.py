@@ -44,7 +44,7 @@ def _method(rings: Rings, given: str) -> str:
 
 
 def _sample(rings: Rings, method: str, since: float, until: float, when: str) -> Sample:
-    heads = rings.heads(Wanted(since=since, until=until, methods=frozenset({method})))
+    heads = rings.heads(Wanted(since=since, until=until, methods=frozenset({method}), recent=True))
     traces = rings.traces(head.place for head in heads)
     sample = Sample(trace.root for trace in traces if trace.root.method == method)
     if len(sample) < FEWEST:

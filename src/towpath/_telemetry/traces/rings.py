@@ -36,6 +36,7 @@ class Head(NamedTuple):
     """A received call, or a client's call that was made for none, at a glance."""
 
     took: float
+    """Seconds; less than 0 if that is not known."""
     place: Place
     began_at: float
     """The time of day in seconds since 1970, as its process believed."""
@@ -53,6 +54,8 @@ class Wanted:
     """None for all."""
     failed: bool = False
     """Only those with another status than OK."""
+    recent: bool = False
+    """Without those that are there only because they were kept: rows that are chosen for being slow say nothing of what is usual."""
 
 
 class RingFile:
@@ -84,11 +87,15 @@ class RingFile:
             )
             if kind and (kind == 1 or not serial) and low <= base < high
         ]
+        copies = frame.first + frame.ring * SIZE
+        if found and found[-1][1] >= copies:
+            there = frozenset[int]() if wanted.recent else self._numbers(copies)
+            found = [head for head in found if head[1] < copies or (not wanted.recent and self._number(head[1]) not in there)]
         if wanted.failed:
             found = [head for head in found if head[3]]
         if wanted.methods is not None:
             found = [head for head in found if head[4] in methods]
-        return [(max(took, 0.0) * 1e6, at, base + to_day, code) for took, at, base, code, _ in found]
+        return [(took, at, base + to_day, code) for took, at, base, code, _ in found]
 
     @cached_property
     def kinds(self) -> bytes:
@@ -117,7 +124,8 @@ class RingFile:
 
     @property
     def took(self) -> Sequence[float]:
-        """How many seconds each call or attempt took, and a negative number for one that never ended: `ServerMark.WRITTEN` and `ClientMark.RESUMED` have one place."""
+        """How long each call or attempt took, in seconds, less than 0 if that is not known: `ServerMark.WRITTEN` and `ClientMark.RESUMED`
+        have one place."""
         return self._rows.cast("f")[26 :: SIZE // 4].tolist()
 
     @cached_property
@@ -125,6 +133,13 @@ class RingFile:
         """The trace of each row, 32 digits."""
         first, data = self.frame.first + _TRACE_AT, self.data
         return [data[at : at + 32] for at in range(first, first + self.frame.places * SIZE, SIZE)]
+
+    def _numbers(self, copies: int) -> frozenset[int]:
+        """The numbers of all rows before the copies of kept ones."""
+        return frozenset(self._rows[: copies - self.frame.first].cast("I")[:: SIZE // 4].tolist())
+
+    def _number(self, offset: int) -> int:
+        return int.from_bytes(self.data[offset : offset + 4], "little")
 
     def row(self, offset: int) -> Row | None:
         """The row there; None if it was being written."""
