@@ -73,6 +73,7 @@ def blocks(registry: Collector, form: Format, *, fine: bool = False) -> Iterator
             yield f"# HELP {family.name} {family.documentation}\n# TYPE {family.name} histogram\n"
             yield from family.blocks(openmetrics=openmetrics, fine=fine)
         else:
+            yield ""  # a turn between what a collector took to make its samples, all at once, and the first block of them
             yield from _foreign(family, openmetrics=openmetrics)
     if openmetrics:
         yield _END
@@ -141,8 +142,8 @@ def _foreign(family: Metric, *, openmetrics: bool) -> Iterator[str]:
 
 def _runs(family: Metric) -> list[list[Sample]]:
     """The samples in the order of the text format: those of the family, then each kind that is a family of its own there."""
-    kinds: dict[str, list[Sample]] = {"": []}
+    later: dict[str, list[Sample]] = {family.name + end: [] for end in _LATER}
+    own: list[Sample] = []
     for sample in family.samples:
-        kind = next((end for end in _LATER if sample.name == family.name + end), "")
-        kinds.setdefault(kind, []).append(sample)
-    return [kinds[kind] for kind in sorted(kinds)]
+        later.get(sample.name, own).append(sample)
+    return [own, *(samples for samples in later.values() if samples)]

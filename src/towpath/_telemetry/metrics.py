@@ -12,7 +12,7 @@ looked up when a call fails.
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Literal
 
 from prometheus_client import CollectorRegistry
@@ -207,6 +207,8 @@ class CallMetrics:
         """The layer of a server's stack."""
         self.client: Final = CallDurations(self.histograms[1])
         """The layer of a client's stack."""
+        self.before_scrape: Final[list[Callable[[], Awaitable[None]]]] = []
+        """Coroutine functions that are called before a scrape, to work out in a thread what would hold up the loop."""
         self.stack_state: Final = StackState(self.registry)
         """The gauges of limits, queues, budgets and breakers."""
         _Overflows(self.histograms, self.registry)

@@ -12,15 +12,17 @@ import asyncio
 import gc
 import time
 from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, Metric, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from towpath._telemetry.histogram import DurationHistogram, Series
 from towpath._telemetry.metric_names import GC_PAUSE, LOOP_DELAY, TASKS
+from towpath._telemetry.metrics import CallMetrics
 
 DELAYS: Final = (1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Upper bounds in seconds that scrapes see of delays and pauses."""
@@ -76,33 +78,52 @@ class _Pauses:
             self._series[generation].observe(time.perf_counter() - self._began)
 
 
-class _Tasks(Collector):
-    def __init__(self, registry: CollectorRegistry, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        registry.register(self)
+class _Counted(Collector):
+    """Tasks and the facts of the process, which take milliseconds to count where there are thousands of tasks or descriptors."""
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The gauge of tasks, now."""
-        family = GaugeMetricFamily(TASKS.name, TASKS.help)
-        family.add_metric((), len(asyncio.all_tasks(self._loop)))
-        return [family]
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, process: bool) -> None:
+        self._loop = loop
+        self._process = ProcessCollector(registry=None) if process else None
+        self._ready: list[Metric] | None = None
+        self._thread = ThreadPoolExecutor(1, "towpath-metrics")
+
+    def _count(self) -> list[Metric]:
+        tasks = GaugeMetricFamily(TASKS.name, TASKS.help)
+        tasks.add_metric((), len(asyncio.all_tasks(self._loop)))
+        return [tasks, *(() if self._process is None else self._process.collect())]
+
+    async def prepare(self) -> None:
+        """Count in a thread, so that the next `collect` need not do it in the loop's."""
+        self._ready = await self._loop.run_in_executor(self._thread, self._count)
+
+    def collect(self) -> Iterable[Metric]:
+        """The gauges: those that were prepared, if any were since this was last asked."""
+        ready, self._ready = self._ready, None
+        return self._count() if ready is None else ready
+
+    def close(self) -> None:
+        """Prepare nothing more."""
+        self._thread.shutdown(wait=False)
 
 
 @contextmanager
-def runtime_metrics(registry: CollectorRegistry, loop: asyncio.AbstractEventLoop) -> Generator[LoopDelay]:
-    """Add the metrics of this process, whose calls run in `loop`, to `registry`, and keep them going until the `with` block ends. Those of
-    prometheus-client that `registry` has already stay as they are. Raises ValueError if it has the others."""
+def runtime_metrics(metrics: CallMetrics, loop: asyncio.AbstractEventLoop) -> Generator[LoopDelay]:
+    """Add the metrics of this process, whose calls run in `loop`, to the registry of `metrics`, and keep them going until the `with` block
+    ends. Those of prometheus-client that the registry has already stay as they are. Raises ValueError if it has the others."""
+    registry = metrics.registry
     there = {family.name for family in registry.collect()}
-    if "process_cpu_seconds" not in there:
-        ProcessCollector(registry=registry)
     if "python_gc_collections" not in there:
         GCCollector(registry=registry)
-    _Tasks(registry, loop)
+    counted = _Counted(loop, process="process_cpu_seconds" not in there)
+    registry.register(counted)
     delay, pauses = LoopDelay(registry, loop), _Pauses(registry)
     gc.callbacks.append(pauses)
+    metrics.before_scrape.append(counted.prepare)
     delay.start()
     try:
         yield delay
     finally:
         delay.stop()
+        metrics.before_scrape.remove(counted.prepare)
+        counted.close()
         gc.callbacks.remove(pauses)

@@ -18,14 +18,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
-
 from towpath._app.admin.admin_service import AppAdmin, Rings, no_rings
 from towpath._app.admin.local_sockets import socket_path
 from towpath._app.application import App
 from towpath._core.disclosure.printable import printable
 from towpath._core.errors import SetupError
 from towpath._telemetry.exposition import blocks, format_for, written
+from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ConnectionLimits, Server
 from towpath._transport.address import Place, UnixPath, bind
 from towpath._transport.server.mounts.mount import Mount
@@ -58,7 +57,7 @@ async def admin(app: App, place: Place, rings: Rings = no_rings) -> AsyncGenerat
         (AppAdmin(app, rings),),
         documents={"/livez": lambda: LIVE, "/readyz": ready},
         connections=ConnectionLimits(total=MAX_CONNECTIONS),
-        mounts=[Mount(prefix=METRICS_PATH, app=_Metrics(app.metrics.registry), max_body=0, lifespan="off")],
+        mounts=[Mount(prefix=METRICS_PATH, app=_Metrics(app.metrics), max_body=0, lifespan="off")],
     )
     await server.start(sock=bind(place, "service.admin"), insecure=True)
     try:
@@ -75,8 +74,8 @@ def wants_fine(query: str) -> bool:
 class _Metrics:
     """The metrics as an ASGI application: unlike a document, its answer may be made over several turns of the loop."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    def __init__(self, metrics: CallMetrics) -> None:
+        self._metrics = metrics
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         """Answer one scrape."""
@@ -88,7 +87,9 @@ class _Metrics:
             accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
             form = format_for(accept.decode("latin-1"))
             fine = wants_fine(scope["query_string"].decode("latin-1"))
-            await _respond(send, 200, form.value, await written(blocks(self._registry, form, fine=fine)))
+            for prepare in tuple(self._metrics.before_scrape):
+                await prepare()
+            await _respond(send, 200, form.value, await written(blocks(self._metrics.registry, form, fine=fine)))
 
 
 async def _respond(send: Any, status: int, content_type: str, body: bytes) -> None:

@@ -146,7 +146,7 @@ async def _live(
         leaving.stop = stop_request.stop_in_order
         app.background_work.on_stop = stop_request.stop_in_order
         memory = stack.enter_context(FreedMemory())
-        stack.enter_context(runtime_metrics(app.metrics.registry, loop))
+        stack.enter_context(runtime_metrics(app.metrics, loop))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
