@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from towpath._cli.explained.limits import server_limits
-from towpath._core.propagation import fields, trace_state
+from towpath._core.propagation import baggage, fields, trace_state
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits
 from towpath._wire import compression, metadata
@@ -35,6 +35,8 @@ FIXED: dict[str, tuple[ModuleType, str]] = {
     "bytes of a tenant's name": (fields, "_MAX_TENANT"),
     "members of a `tracestate`": (trace_state, "_MAX_MEMBERS"),
     "characters of a `tracestate`": (trace_state, "_MAX_LENGTH"),
+    "members of `baggage`": (baggage, "_MAX_MEMBERS"),
+    "bytes of `baggage`": (baggage, "_MAX_BYTES"),
 }
 
 

@@ -70,7 +70,9 @@ class Baggage(Mapping[str, str]):
         return len(self._read)
 
     def __eq__(self, other: object) -> bool:
-        return self._read == dict(other) if isinstance(other, Mapping) else NotImplemented
+        if isinstance(other, Baggage):
+            return self._read == other._read
+        return self._read == other if isinstance(other, dict) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(frozenset(self._read.items()))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from towpath._telemetry.traces.foreign.jaeger import jaeger_spans
 from towpath._telemetry.traces.foreign.otlp_json import otlp_spans
@@ -33,9 +33,10 @@ def foreign_spans(content: bytes, where: str) -> list[Span]:
     """The spans in the text of a file. Raises ForeignTraceError that names the place `where`."""
     spans: list[Span] = []
     processes = 0
-    for document, place in _documents(content, where):
-        if not isinstance(document, dict):
+    for value, place in _documents(content, where):
+        if not isinstance(value, dict):
             raise ForeignTraceError(f"{place} is no object; give {_FORMATS}")
+        document = cast("dict[str, Any]", value)
         if "resourceSpans" in document:
             spans += otlp_spans(document, place, processes)
             processes = max((span.process for span in spans), default=-1) + 1
@@ -65,7 +66,7 @@ def _documents(content: bytes, where: str) -> Iterator[tuple[Any, str]]:
                 raise ForeignTraceError(f"{where}: line {number}: {fault}; the file may have been cut off") from None
         return
     if isinstance(whole, list):
-        for index, document in enumerate(whole):
+        for index, document in enumerate(cast("list[Any]", whole)):
             yield document, f"{where}: [{index}]"
     else:
         yield whole, where

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 
 class ForeignTraceError(ValueError):
@@ -121,7 +121,7 @@ def list_of(value: Any, where: str) -> list[Any]:
         return []
     if not isinstance(value, list):
         raise ForeignTraceError(f"{where} is {value!r:.60}; give a list")
-    return value
+    return cast("list[Any]", value)
 
 
 def table_of(value: Any, where: str) -> dict[str, Any]:
@@ -130,4 +130,4 @@ def table_of(value: Any, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise ForeignTraceError(f"{where} is {value!r:.60}; give an object")
-    return value
+    return cast("dict[str, Any]", value)
