@@ -207,14 +207,17 @@ async def test_calls_beside_each_other_are_told_apart(spans: Spans) -> None:
 
 
 def test_it_is_installed_once_and_taken_back() -> None:
-    before = otel._RUNTIME_CONTEXT
-    user_spans.install()
-    installed = otel._RUNTIME_CONTEXT
-    user_spans.install()
-    assert otel._RUNTIME_CONTEXT is installed is not before
+    token = enter(received())
+    assert not user_spans.is_installed()
+    for _ in range(2):
+        user_spans.install()
+        assert user_spans.is_installed()
+        assert trace.get_current_span().get_span_context().is_valid
     user_spans.uninstall()
+    assert not user_spans.is_installed()
+    assert not trace.get_current_span().get_span_context().is_valid
     user_spans.uninstall()
-    assert otel._RUNTIME_CONTEXT is before
+    leave(token)
 
 
 def test_an_opentelemetry_of_another_make_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,11 @@ def test_a_call(serve):
     assert ShopSyncClient(serve(FakeShop(do=M(a=7))).sync_channel).do(M(), CallOptions(timeout=120)).a == 7
 """
 CONTRACT = 'syntax = "proto3";\nimport "towpath/v1/options.proto";\nmessage M { int64 a = 1; }\nservice Shop { rpc Do(M) returns (M); }\n'
+JOINED = (
+    "from pathlib import Path; from towpath._app.process.span_export import join_user_spans; from towpath.settings import load; "
+    "Path('towpath.toml').write_text('[telemetry]\\nopentelemetry = true'); "
+    "join_user_spans(load(Path('towpath.toml'), {})); import opentelemetry.sdk.trace; print(True)"
+)
 
 TRIED = {
     "speed": (["-c", "from towpath._app.event_loop import new_loop; print(type(new_loop()).__module__)"], "uvloop"),
@@ -35,6 +40,7 @@ TRIED = {
     "testing": (["-m", "pytest", "-q", "-p", "no:cacheprovider"], "1 passed"),
     "postgres": (["-c", "from towpath.stores import PostgresStore; print(PostgresStore.__name__)"], "PostgresStore"),
     "redis": (["-c", "from towpath.stores import RedisRates, RedisStore; print(RedisRates.__name__, RedisStore.__name__)"], "RedisStore"),
+    "otel": (["-c", JOINED], "True"),
 }
 """What is tried with each extra, and what it prints then."""
 
@@ -45,6 +51,7 @@ WITHOUT = {
     "testing": "No module named pytest",
     "postgres": "install towpath[postgres]",
     "redis": "install towpath[redis]",
+    "otel": "pip install 'towpath[otel]'",
 }
 """What the same prints without the extra."""
 

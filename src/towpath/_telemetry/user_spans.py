@@ -35,8 +35,8 @@ class CallContext:
         """The context that there was before."""
 
     def attach(self, context: Context) -> Token[Context]:
-        """Make `context` the current one. Inside a call that is what is current from now on, whether or not it has the call's span: whoever
-        attaches a context without it, such as that of a message from a queue, means it."""
+        """Make `context` the current one. Inside a call that is what is current from now on, whether or not it has the call's span: code
+        that attaches a context without it, such as that of a message from a queue, means it."""
         call = current()
         if call is not None and context.get(_CALL) != (own := call.trace.traceparent):
             context = otel.set_value(_CALL, own, context)
@@ -71,6 +71,11 @@ class CallContext:
         that is closed elsewhere: OpenTelemetry's own context logs an error then."""
         with suppress(ValueError):  # what `ContextVar.reset` raises for a token of another task
             self.inner.detach(token)
+
+
+def is_installed() -> bool:
+    """Whether OpenTelemetry's current span is that of the call."""
+    return isinstance(getattr(otel, _RUNTIME, None), CallContext)
 
 
 def install() -> None:

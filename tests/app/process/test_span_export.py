@@ -13,7 +13,6 @@ import pytest
 import trustme
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
-from opentelemetry import context as otel
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from prometheus_client import CollectorRegistry
 
@@ -192,12 +191,11 @@ async def test_a_collector_whose_name_nobody_knows_is_away() -> None:
 
 
 def test_users_spans_are_joined_if_the_configuration_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = otel._RUNTIME_CONTEXT
     join_user_spans(ServiceConfig())
-    assert otel._RUNTIME_CONTEXT is before
+    assert not user_spans.is_installed()
     wanted = replace(ServiceConfig(), telemetry=TelemetryConfig(otlp=OtlpOptions(opentelemetry=True)))
     join_user_spans(wanted)
-    assert isinstance(otel._RUNTIME_CONTEXT, user_spans.CallContext)
+    assert user_spans.is_installed()
     user_spans.uninstall()
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delitem(sys.modules, "towpath._telemetry.user_spans")

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from towpath._core.propagation.span_ids import _Key, own_span_id
+from towpath._core.propagation.span_ids import ProcessKey, own_span_id
 
 
 def test_each_serial_number_has_an_id_of_its_own() -> None:
@@ -12,12 +12,12 @@ def test_each_serial_number_has_an_id_of_its_own() -> None:
 
 
 def test_no_id_is_zero() -> None:
-    odd, key = 0x9E37_79B9_7F4A_7C15, _Key.number
-    _Key.number = 2**64 - odd
+    odd, key = 0x9E37_79B9_7F4A_7C15, ProcessKey.number
+    ProcessKey.number = 2**64 - odd
     try:
         assert own_span_id(1) == odd
     finally:
-        _Key.number = key
+        ProcessKey.number = key
 
 
 def test_a_serial_number_counts_as_far_as_a_row_has_it() -> None:
@@ -25,12 +25,12 @@ def test_a_serial_number_counts_as_far_as_a_row_has_it() -> None:
 
 
 def test_another_key_is_another_id() -> None:
-    before, key = own_span_id(7), _Key.number
-    _Key.draw()
+    before, key = own_span_id(7), ProcessKey.number
+    ProcessKey.draw()
     try:
         assert own_span_id(7) != before
     finally:
-        _Key.number = key
+        ProcessKey.number = key
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

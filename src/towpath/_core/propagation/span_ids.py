@@ -16,7 +16,7 @@ _BITS: Final = 0xFFFF_FFFF_FFFF_FFFF
 _SERIAL: Final = 0xFFFF_FFFF
 
 
-class _Key:
+class ProcessKey:
     """A random number of this process: two processes give one serial number two ids."""
 
     number = chance.bits(64)
@@ -28,8 +28,8 @@ class _Key:
 
 def own_span_id(serial: int) -> int:
     """The id, as an integer of 64 bits that is not 0. Of `serial` the 32 bits count that a row has."""
-    return (_Key.number + (serial & _SERIAL) * _ODD) & _BITS or _ODD
+    return (ProcessKey.number + (serial & _SERIAL) * _ODD) & _BITS or _ODD
 
 
 # Where there is no fork, an unused dict is made.
-getattr(os, "register_at_fork", dict)(after_in_child=_Key.draw)
+getattr(os, "register_at_fork", dict)(after_in_child=ProcessKey.draw)

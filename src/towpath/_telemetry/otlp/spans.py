@@ -63,7 +63,7 @@ class SpanWriter:
     `epoch` the time of day, in nanoseconds since 1970, at 0 of the process' monotonic clock. `own` are attributes of received calls alone,
     such as the address that they came to.
 
-    Whoever calls may send what it likes as its trace. ValueError is raised for a row whose trace is none."""
+    A caller may send what it likes as its trace. ValueError is raised for a row whose trace is none."""
 
     __slots__ = ("_client", "_fixed", "_name", "_own", "_prefixes", "_server", "_sizes", "epoch")
 
