@@ -177,8 +177,10 @@ class Frame(NamedTuple):
     names: tuple[str, ...]
     first: int
     """Where the first place for a row is, in bytes."""
+    ring: int
+    """How many rows there can be that are in the order of the calls' ends. Copies of rows that are kept are behind them."""
     places: int
-    """How many rows there can be."""
+    """How many rows there can be with those that are kept."""
 
     def recording(self, rows: Iterable[Row]) -> Recording:
         """The recording with `rows`."""
@@ -259,7 +261,7 @@ def frame(data: bytes | memoryview, source: str) -> Frame:
     if rows < 1 or len(data) < size:
         raise SetupError(f"{source} is cut off: it has {len(data)} bytes of {size}")
     names = tuple(_names(data, names_size))
-    return Frame(service.rstrip(b"\0").decode(errors="replace"), process, monotonic, time_of_day, names, first, rows + kept)
+    return Frame(service.rstrip(b"\0").decode(errors="replace"), process, monotonic, time_of_day, names, first, rows, rows + kept)
 
 
 def _names(data: bytes | memoryview, names_size: int) -> Iterator[str]:
