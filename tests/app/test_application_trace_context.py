@@ -20,6 +20,8 @@ from tests.library_service import Library
 from tests.transport.raw_peer import RawPeer, http2_preface, raw_client, raw_server
 from towpath import App, CallOptions, Context, connect
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._core.propagation import sampling
+from towpath._core.propagation.sampling import Sampler
 from towpath._wire.grpc.framing import frame as message_frame
 from towpath._wire.hpack import literal
 from towpath._wire.http2 import frames
@@ -295,6 +297,16 @@ async def test_a_trace_that_begins_here_says_that_its_id_is_random(way: str) -> 
     async with asking() as (address, seen):
         await WAYS[way](address, [])
     assert [values(call, "traceparent")[0][-2:] for call in seen] == ["02"] * 3
+
+
+@ways
+async def test_a_trace_that_begins_here_is_sampled_on_all_hops_or_on_none(way: str) -> None:
+    with sampling.using(Sampler(0, {"library.v1.LibraryService": 1, "echo.v1.EchoService/Say": 1, "echo.v1.EchoService": 0})):
+        async with asking() as (address, seen):
+            await WAYS[way](address, [])
+            await WAYS[way](address, [("traceparent", f"00-{PARENT}-00")])
+    assert [values(call, "traceparent")[0][-2:] for call in seen] == ["03"] * 3 + ["00"] * 3
+    assert [values(call, "tracestate") for call in seen] == [["ot=th:0"]] * 3 + [[]] * 3
 
 
 async def test_of_two_traces_in_the_metadata_of_grpcio_the_one_that_it_sends_goes_on() -> None:

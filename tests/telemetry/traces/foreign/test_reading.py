@@ -2,14 +2,18 @@
 
 import base64
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.telemetry.traces.foreign.test_spans_to_trace import START, TRACE, span, told
 from towpath._telemetry.traces.foreign.reading import foreign_spans, read_foreign
 from towpath._telemetry.traces.foreign.span import ForeignTraceError, SpanKind
+from towpath._telemetry.traces.foreign.spans_to_trace import traces_of
 
 JAEGER: dict[str, Any] = {
     "traceID": TRACE,
@@ -154,3 +158,32 @@ def test_a_file_that_is_not_there_or_is_empty_is_refused(tmp_path: Path) -> None
         read_foreign(tmp_path)
     with pytest.raises(ForeignTraceError, match="there is no span in it"):
         read_foreign(write(tmp_path, "empty.json", {"resourceSpans": []}))
+
+
+ODD = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([{}])
+KEYS = st.sampled_from([*JAEGER["spans"][1], *otlp()["resourceSpans"][0]["scopeSpans"][0]["spans"][0], "refType", "value", "key"])
+
+
+def mutated(value: Any, key: str, odd: Any) -> Any:
+    """`value` with `odd` in place of whatever is called `key`."""
+    if isinstance(value, dict):
+        return {name: odd if name == key else mutated(one, key, odd) for name, one in value.items()}
+    return [mutated(one, key, odd) for one in value] if isinstance(value, list) else value
+
+
+@given(st.sampled_from([{"data": [JAEGER]}, otlp()]), KEYS, ODD)
+def test_any_value_anywhere_is_read_or_refused(document: Any, key: str, odd: Any) -> None:
+    try:
+        spans = foreign_spans(json.dumps(mutated(document, key, odd)).encode(), "f")
+    except ForeignTraceError as error:
+        assert str(error).startswith("f")
+    else:
+        for found in traces_of(spans):
+            for root in found.trace.roots:
+                told(root)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with suppress(ForeignTraceError):
+        foreign_spans(content, "f")
