@@ -3,7 +3,7 @@
 Nothing is added up: each sample keeps its own series, with the label `worker`. A restarted worker begins at zero. Prometheus recognises a
 restart within a series, so that `rate` counts on, but not in a sum.
 
-The workers' expositions are merged as text, which takes a small part of the time of reading and writing each sample anew (measured). So they
+The workers' expositions are merged as text, which takes a fraction of the time of reading and writing each sample anew (measured). So they
 must be of `towpath._telemetry.exposition`: a family begins with its HELP, and a label's value has no raw line break.
 """
 
@@ -35,10 +35,8 @@ def merged(expositions: Mapping[str, str]) -> Iterator[str]:
     for family in families.values():
         yield family.head
         for worker, text, start, end in family.parts:
-            while start < end:
-                after = text.find("\n", min(start + _PIECE, end - 1), end) + 1 or end
-                yield _labelled(text[start:after], f'{LABEL}="{worker}"')
-                start = after
+            for piece in _pieces(text, start, end):
+                yield _labelled(piece, f'{LABEL}="{worker}"')
 
 
 def _families(text: str) -> Iterator[tuple[str, int, int, int]]:
@@ -53,6 +51,14 @@ def _families(text: str) -> Iterator[tuple[str, int, int, int]]:
             body = text.find("\n", body, end) + 1 or end
         yield name, start, body, end
         start = end
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[str]:
+    """What is in `text` from `start` to `end`, in pieces of whole lines."""
+    while start < end:
+        after = text.find("\n", min(start + _PIECE, end - 1), end) + 1 or end
+        yield text[start:after]
+        start = after
 
 
 def _labelled(samples: str, label: str) -> str:

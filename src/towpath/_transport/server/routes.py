@@ -7,13 +7,14 @@ from typing import Final
 from towpath._core.calls.recording import received_rows
 from towpath._core.calls.stream_handler import exchange_handler
 from towpath._core.calls.thread_handlers import asynchronous
-from towpath._core.calls.unstarted_calls import unstarted_callbacks
+from towpath._core.calls.unstarted_calls import OnUnknown, unknown_callbacks, unstarted_callbacks
 from towpath._core.early_rejection import early_rejection_of
 from towpath._core.errors import Code, RpcError, SetupError
 from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._transport.message_options import AS_USUAL, NO_METHODS, MethodOptions
+from towpath._transport.server.immediate_response import DirectResponse, UnknownMethodResponse
 from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
 from towpath._transport.server.mounts.mount import Mount, Mounts
 from towpath._transport.server.mounts.mount_route import MountRoute
@@ -23,7 +24,6 @@ from towpath._wire.compression import CompressionName, Negotiation, configured, 
 from towpath._wire.connect.errors import error_body
 from towpath._wire.cors import Cors, CorsFields, CorsOptions
 from towpath._wire.dialect import WholeResponse
-from towpath._wire.grpc.dialect import HEAD as GRPC_HEAD
 from towpath._wire.grpc.dialect import trailers_only
 from towpath._wire.grpc.framing import DEFAULT_MESSAGE_LIMIT
 from towpath._wire.http.fields import REQUEST, Field, Section, Template
@@ -127,23 +127,6 @@ class DialectRoute:
         return self._negotiation
 
 
-class DirectResponse:
-    """A head whose response needs no call: an error, or a document."""
-
-    __slots__ = ("_response",)
-
-    def __init__(self, response: WholeResponse) -> None:
-        self._response = response
-
-    def answer(self, _extra: Sequence[Field], /) -> WholeResponse:
-        """What to send now. The fields of the head that vary are given."""
-        return self._response
-
-    def with_cors(self, cors: CorsFields) -> "DirectResponse":
-        """The same, with fields for pages of other origins, unless it is one in gRPC, which no page can read."""
-        return self if self._response.head is GRPC_HEAD else DirectResponse(cors.response(self._response))
-
-
 class DocumentResponse(DirectResponse):
     """A head that asks for a document."""
 
@@ -210,6 +193,7 @@ class Routes:
         self._document_heads: dict[tuple[int, str], Template] = {}
         self._method_routes: dict[bytes, MethodRoute] = {}
         self._innermost: list[tuple[MethodRoute, Handler]] = []
+        self._on_unknown: list[OnUnknown] = []
         names: set[str] = set()
         usual = configured(compression)
         for service in services:
@@ -261,6 +245,7 @@ class Routes:
     def compose(self, layers: Sequence[Layer]) -> None:
         """Put `layers` around every handler, in place of those that are there. Calls under way end in the stack that they began in."""
         mounted = self._mount_routes.values()
+        self._on_unknown[:] = unknown_callbacks(layers)
         composed = [compose(layers, method_route.method, innermost) for method_route, innermost in self._innermost]
         for (method_route, _), handler in zip(self._innermost, composed, strict=True):
             method_route.handler = handler
@@ -343,7 +328,8 @@ class Routes:
         for protocol, server_half in self._server_halves:
             found = server_half.resolve(head, content_type)
             if isinstance(found, WholeResponse):
-                return DirectResponse(found)
+                is_call = not is_method and content_type.startswith(_GRPC)
+                return UnknownMethodResponse(found, self._on_unknown) if is_call else DirectResponse(found)
             if found is not None:
                 method_route = self._method_routes[found.method.path.encode()]
                 if not expects and protocol is GRPC and found.codec is PROTO and found.method.kind is MethodKind.UNARY:
@@ -353,7 +339,9 @@ class Routes:
             return DirectResponse(WholeResponse(_OPTIONS, (), b""))
         if is_method:
             return DirectResponse(WholeResponse(_FOREIGN if head.method == b"POST" else _NOT_POST, (), b""))
-        return DirectResponse(WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1")))))
+        missing = WholeResponse(_NOT_FOUND, (), error_body(self._methods.unknown(path.decode("latin-1"))))
+        is_call = head.method == b"POST" and content_type in _CONTENT_TYPES
+        return UnknownMethodResponse(missing, self._on_unknown) if is_call else DirectResponse(missing)
 
     def _mounted(self, head: Section, mount: Mount, belief: Belief, *, expects: bool) -> MountRoute | DirectResponse:
         if any(name == _WEBSOCKET for name, _ in head.fields):
