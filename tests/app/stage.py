@@ -26,7 +26,7 @@ def system(folder: Path, head: str = "", **services: str) -> Path:
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let child processes import what this one can."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path or str(Path.cwd()) for path in sys.path))
-    for variable in [name for name in os.environ if name.startswith("TOWPATH_")]:
+    for variable in [name for name in os.environ if name.startswith("TOWPATH_") and name != "TOWPATH_LOG_FORMAT"]:
         monkeypatch.delenv(variable)
 
 

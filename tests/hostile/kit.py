@@ -61,7 +61,8 @@ def victim(loop: str, settings: Path | None = None, *, files: int | None = None)
     """A process of `tests.hostile.victim` on this event loop, with the service file `settings`. It may have `files` files open."""
     paths = [str(ROOT), str(ROOT / "tests" / "gen")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOWPATH_")}
-    environment |= {"PYTHONPATH": os.pathsep.join(paths)} | ({} if settings is None else {"TOWPATH_CONFIG": str(settings)})
+    environment |= {"TOWPATH_LOG_FORMAT": "console", "PYTHONPATH": os.pathsep.join(paths)}
+    environment |= {} if settings is None else {"TOWPATH_CONFIG": str(settings)}
     program = [sys.executable, "-m", "tests.hostile.victim", loop]
     command = program if files is None else ["prlimit", f"--nofile={files}:{files}", *program]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")

@@ -87,7 +87,7 @@ def call(
     json_defaults
         Leave out fields that have their default, or print them; without it, as the server's own JSON over REST and Connect does.
     marked
-        Print the fields too that the contract marks with debug_redact. Without it they are left out.
+        Print the fields too that the contract marks with debug_redact, and errors with what looks like a secret in them.
     verbose
         Print on standard error where the time went.
     json
@@ -296,6 +296,7 @@ def _complain(error: "RpcError", form: Form) -> int:
     from towpath._core.disclosure.redaction import redacted
     from towpath._wire.json import JsonCodec, JsonError
 
+    shown = str if form.marked else redacted
     details: list[tuple[str, str]] = []
     for detail in error.details:
         try:
@@ -308,7 +309,7 @@ def _complain(error: "RpcError", form: Form) -> int:
     if form.as_json:
         told = {
             "code": error.code.name,
-            "message": redacted(error.message),
+            "message": shown(error.message),
             "method": error.method,
             "target": error.target,
             "peer": error.peer,
@@ -316,7 +317,7 @@ def _complain(error: "RpcError", form: Form) -> int:
         listed = [{"type": name, "value": json.loads(text)} for name, text in details]
         sys.stderr.write(json.dumps({**told, "details": listed}) + "\n")
         return _STATUS + error.code
-    sys.stderr.write(f"{redacted(str(error))}\n")
+    sys.stderr.write(f"{shown(str(error))}\n")
     for name, text in details:
         sys.stderr.write(f"  {name} {text}\n")
     return _STATUS + error.code

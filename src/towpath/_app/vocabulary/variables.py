@@ -82,7 +82,10 @@ VARIABLES: Final = (
         "The folder in which running processes have their admin sockets, where `towpath top` finds them. It is for this user alone, and is "
         "made if it is not there. Without it a folder of the user's own in `/dev/shm` or among temporary files.",
     ),
-    Variable("NO_COLOR", "", "Any value but the empty one keeps colour out of the output of commands (https://no-color.org)."),
+    Variable("TOWPATH_LOG_FORMAT", "telemetry.logs.format", "How records are logged: `auto`, `json` or `console`."),
+    Variable("TOWPATH_LOG_LEVEL", "telemetry.logs.level", "The least level that is logged, such as `DEBUG`."),
+    Variable("NO_COLOR", "", "Any value but the empty one keeps colour out of the output of commands and of logs (https://no-color.org)."),
+    Variable("FORCE_COLOR", "", "Any value but the empty one and `0` gives text in logs its colours where there is no terminal, too."),
     Variable(
         "TOWPATH_LISTEN_FD",
         "",
