@@ -3,6 +3,7 @@
 import io
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,17 +69,30 @@ def test_what_the_stream_cannot_show_is_escaped():
     assert raw.getvalue() == b"a | caf\\xe9\n"
 
 
-def test_lines_in_a_pipe_are_objects_with_the_fields_of_the_log():
+def test_lines_in_a_pipe_are_objects_and_records_keep_their_fields():
     stream = io.StringIO()
     emit = json_lines(stream)
-    emit("cart", "2026-11-28 05:43:15,042 INFO towpath.app: cart serves")
-    emit("cart", "\u00e9 half a line")
-    first, second = map(json.loads, stream.getvalue().splitlines())
-    assert first == {
-        "service": "cart",
-        "time": "2026-11-28 05:43:15,042",
-        "level": "INFO",
-        "logger": "towpath.app",
-        "message": "cart serves",
-    }
-    assert second == {"service": "cart", "message": "\u00e9 half a line"}
+    emit("cart", '{"timestamp": "2026-11-28T05:43:15.042000Z", "severity": "INFO", "message": "cart serves", "service": "its own"}')
+    for line in ("\u00e9 half a line", "{broken", '{"no": "record"}', '["message"]', "{" * 8000 + "}"):
+        emit("cart", line)
+    first, *others = map(json.loads, stream.getvalue().splitlines())
+    assert first == {"service": "cart", "timestamp": "2026-11-28T05:43:15.042000Z", "severity": "INFO", "message": "cart serves"}
+    assert [other["message"] for other in others][:-1] == ["\u00e9 half a line", "{broken", '{"no": "record"}', '["message"]']
+    assert all(set(other) == {"service", "message"} for other in others)
+
+
+def test_on_a_terminal_a_record_has_the_time_of_day_and_its_levels_colour(monkeypatch: pytest.MonkeyPatch):
+    line = "2026-11-28 05:43:15,042 WARNING shop: 2 of 4 are left"
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for no_colour, shown in (
+        ("", "\x1b[36mcart |\x1b[0m \x1b[2m05:43:15.042\x1b[0m \x1b[33mWARNING\x1b[0m shop: 2 of 4 are left\n"),
+        ("1", "cart | 05:43:15.042 WARNING shop: 2 of 4 are left\n"),
+    ):
+        monkeypatch.setenv("NO_COLOR", no_colour)
+        stream = Terminal()
+        prefixed(["cart"], stream)("cart", line)
+        assert stream.getvalue() == shown
+    stream = io.StringIO()
+    prefixed(["cart"], stream)("cart", line)
+    assert stream.getvalue() == f"cart | {line}\n"

@@ -11,6 +11,7 @@ the time is in proportion to the text, whoever wrote it.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -96,7 +97,12 @@ def mark(names: Iterable[str]) -> None:
 
 def is_secret(name: str) -> bool:
     """Whether `name` is that of a credential, or of a field that `mark` was told."""
-    return name in _marked.names or _SECRET_NAME.search(name) is not None
+    return name in _marked.names or _is_credential(name)
+
+
+@lru_cache(1024)
+def _is_credential(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def redacted(text: str) -> str:
