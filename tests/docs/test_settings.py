@@ -24,7 +24,7 @@ from towpath._app.settings import (
     tls,
 )
 from towpath._app.settings.server import cors, messages
-from towpath._app.settings.telemetry import table
+from towpath._app.settings.telemetry import logs, table
 from towpath._cli import doctor_checks
 from towpath._cli.main import main
 from towpath._core.errors import SetupError
@@ -45,6 +45,7 @@ MODULES = (
     tls,
     cors,
     messages,
+    logs,
     table,
 )
 STRUCTS = sorted(

@@ -30,7 +30,7 @@ from towpath._app.settings import (
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
-from towpath._app.settings.telemetry import metrics, otlp, recorder
+from towpath._app.settings.telemetry import logs, metrics, otlp, recorder
 from towpath._app.settings.telemetry import table as telemetry_table
 from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
@@ -45,6 +45,7 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
+from towpath._telemetry.logs.access_log import AccessOptions
 from towpath._telemetry.otlp.options import ExportOptions
 from towpath._transport import Backoff, ChannelOptions, ConnectionLimits, Ejection
 from towpath._transport.address import Address
@@ -117,6 +118,8 @@ SOURCES: Final[Mapping[type, Source]] = {
         },
         (recorder.RecorderOptions, ExportOptions, otlp.OtlpOptions, metrics.MetricsOptions),
     ),
+    logs.LogsTable: Source({}, (logs.LogsOptions,)),
+    logs.AccessTable: Source(logs.ACCESS, (AccessOptions,)),
     tls.ClientTlsSettings: Source({}, (ClientTls,)),
     targets.TargetSettings: Source(
         {"header_limit": server_options.HEADER_LIMIT},

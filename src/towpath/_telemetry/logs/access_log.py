@@ -51,7 +51,7 @@ class AccessOptions:
     rate: float = 0.01
     """The share of calls that have a line though they succeeded and were quick, 0 to 1."""
     slow: float | None = 1.0
-    """Seconds from which on a call that is no stream has a line in any case; None for never."""
+    """How long a call that is no stream may take without a line."""
     max_per_second: int = 50
     """Lines a second for calls that failed or were slow, and as many again for all others."""
     metadata: tuple[str, ...] = ()

@@ -63,6 +63,7 @@ class LogsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     level: str | None = None
     levels: dict[str, str] = {}
     access: AccessTable = AccessTable()
+    """Which calls have a line in the log."""
 
 
 @dataclass(frozen=True, kw_only=True)

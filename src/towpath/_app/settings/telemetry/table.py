@@ -27,3 +27,4 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     resource: dict[str, str] | None = None
     opentelemetry: bool | None = None
     logs: LogsTable = LogsTable()
+    """The log of the process, and which calls have a line in it."""
