@@ -32,6 +32,7 @@ from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.process_log import ProcessLog
+from towpath._app.process.recorded import recorded
 from towpath._app.process.signals import stopping
 from towpath._app.process.span_export import exporting, join_user_spans
 from towpath._app.reloading import reread
@@ -99,14 +100,15 @@ def run(
             _supervise(settings, process_log.reading(read), once)
             return
         join_user_spans(settings)
-        app = App(settings, layers=layers, on_decision=on_decision)
-        bound_tls_buffers()
-        forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
-        with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
-            leaving = OrderlyExit()
-            program = _Program(main, once if settings.worker is None else None)
-            reload = None if settings.source is None else partial(reread, settings, read, process_log.taking(app.reload))
-            leaving.run(runner, _live(app, program, reload, forced, collector, leaving))
+        with recorded(settings):
+            app = App(settings, layers=layers, on_decision=on_decision)
+            bound_tls_buffers()
+            forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
+            with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:
+                leaving = OrderlyExit()
+                program = _Program(main, once if settings.worker is None else None)
+                reload = None if settings.source is None else partial(reread, settings, read, process_log.taking(app.reload))
+                leaving.run(runner, _live(app, program, reload, forced, collector, leaving))
         if left := running():
             log.warning("%s ends while %d blocking handlers still run, whose calls have ended", settings.name, left)
     except SetupError as error:
