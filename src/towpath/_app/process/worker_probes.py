@@ -30,7 +30,7 @@ log = logging.getLogger("towpath.app")
 Exposition = Callable[[Format, bool], Iterator[str]]
 """A function that gives the metrics of a service in blocks: in a format, and with all buckets or with those that are shown."""
 
-_TIMEOUT: Final = 2.0
+TIMEOUT: Final = 2.0
 """Seconds that a worker may take to send its metrics, of the ten that Prometheus waits."""
 
 
@@ -75,12 +75,12 @@ def fetched(place: UnixPath, path: str, accept: str = "*/*") -> str | None:
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, place: UnixPath) -> None:
-        super().__init__(place.host, timeout=_TIMEOUT)
+        super().__init__(place.host, timeout=TIMEOUT)
         self._path = place.path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
+        self.sock.settimeout(TIMEOUT)
         self.sock.connect(self._path)
 
 

@@ -37,12 +37,12 @@ from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.inherited_socket import inherited
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import StopRequest, stopping
-from towpath._app.process.worker_probes import State, fetched, probes
+from towpath._app.process.worker_probes import TIMEOUT, State, fetched, probes
 from towpath._app.reloading import reread
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core import clock
 from towpath._core.errors import SetupError
-from towpath._telemetry.exposition import Format, blocks, exposition, write_file
+from towpath._telemetry.exposition import Format, blocks, exposition, write_file, written
 from towpath._telemetry.merging import merged
 from towpath._telemetry.metric_names import WORKER_RESTARTS
 from towpath._transport.address import UnixPath, bind, place_of
@@ -191,6 +191,7 @@ class WorkerPool:
     """All workers of a service, and the state of the service as a whole."""
 
     def __init__(self, config: ServiceConfig, folder: Path, stop_request: StopRequest, beside: App | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         self._beside = beside
         """What runs beside the workers; None if nothing does."""
         self._tell: Callable[[bool], object] | None = None
@@ -262,17 +263,29 @@ class WorkerPool:
         with ThreadPoolExecutor(len(self.workers)) as threads:
             texts = threads.map(partial(Worker.metrics, form=form, fine=fine), self.workers)
             told = _told(zip(self.workers, texts, strict=True))
-        yield from self._merged(told, form, fine=fine)
+        yield from self._merged({**told, **self._beside_now(form, fine=fine)}, form)
 
     def last_exposition(self) -> Iterator[str]:
         """The metrics that each worker wrote at its exit, in Prometheus' text format, with all buckets."""
         told = _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
-        return self._merged(told, Format.TEXT, fine=True)
+        if self._beside is not None:
+            told["once"] = exposition(self._beside.metrics.registry, fine=True)
+        return self._merged(told, Format.TEXT)
 
-    def _merged(self, told: Mapping[str, str], form: Format, *, fine: bool) -> Iterator[str]:
-        """What the workers have told, beside the metrics of what runs in this process, if anything does."""
-        beside = {} if self._beside is None else {"once": exposition(self._beside.metrics.registry, form, fine=fine)}
-        yield from merged({**told, **beside})
+    def _beside_now(self, form: Format, *, fine: bool) -> dict[str, str]:
+        """The metrics of what runs beside the workers, if anything does. They are read in its loop, and this is called in another thread."""
+        if self._beside is None:
+            return {}
+        writing = asyncio.run_coroutine_threadsafe(written(blocks(self._beside.metrics.registry, form, fine=fine)), self._loop)
+        try:
+            return {"once": writing.result(TIMEOUT).decode()}
+        except TimeoutError:
+            writing.cancel()
+            return {}  # as of a worker that does not answer
+
+    def _merged(self, told: Mapping[str, str], form: Format) -> Iterator[str]:
+        """What the workers have told, and how often each was replaced."""
+        yield from merged(told)
         yield from blocks(_Restarts(self.workers), form)
 
 
