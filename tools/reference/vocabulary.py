@@ -17,10 +17,12 @@ A variable that is empty counts as one that is not set. A variable wins over the
 METRICS_INTRO: Final = """\
 # Every metric
 
-`/metrics` of the [admin listener](../howto/deploy.md) has these, in Prometheus' text format. A service's own metrics belong into the same
-registry, `App.metrics.registry`. With several workers each series has the label `worker` too.
+`/metrics` of the [admin listener](../howto/deploy.md) has these, in Prometheus' text format or in OpenMetrics
+([how to read them](../howto/metrics.md)). A service's own metrics belong into the same registry, `App.metrics.registry`. With several
+workers each series has the label `worker` too.
 
-No label holds a tenant, a peer or anything of a request, so the number of series is bounded by the contract.
+By default no label holds anything that a caller chooses, so the number of series is bounded by the contract. `telemetry.metrics_by` adds
+peer and tenant, within the bound of `telemetry.metrics_series`.
 """
 
 REASONS_INTRO: Final = """\
@@ -74,7 +76,7 @@ def metrics_page() -> str:
     bounds = ", ".join(f"{bound:g}" for bound in BUCKETS)
     return (
         f"{METRICS_INTRO}\n{table(('name', 'type', 'labels', 'unit', 'meaning', 'series'), rows)}\n"
-        f"The histograms have these upper bounds, in seconds: {bounds}. `rpc_status_code` is `OK` or the name of gRPC's code.\n"
+        f"The histograms of calls show these upper bounds, in seconds: {bounds}. `rpc_status_code` is `OK` or the name of gRPC's code.\n"
     )
 
 

@@ -1,8 +1,8 @@
 """Examples of a histogram's buckets: traces that a flight recorder keeps, and no others.
 
-An example that names a trace which nobody has is worse than none. So an example is never taken from a call as it is observed. At each scrape
-the kept rows are looked through, and the latest one of each method, code and bucket becomes the example of that bucket. No call pays for
-it, and what a scrape names was kept a moment before.
+An example that names a trace which nobody has is worse than none. So an example is never taken from a call as it is observed. At each
+scrape the kept rows are looked through, and the latest one of each method, code and bucket becomes the example of that bucket. No call pays
+for it, and what a scrape names was kept a moment before.
 """
 
 import asyncio

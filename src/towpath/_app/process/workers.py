@@ -273,7 +273,7 @@ class WorkerPool:
         return self._merged(told, Format.TEXT)
 
     def _beside_now(self, form: Format, *, fine: bool) -> dict[str, str]:
-        """The metrics of what runs beside the workers, if anything does. They are read in its loop, and this is called in another thread."""
+        """The metrics of what runs beside the workers, if anything does. They are read in its loop; this is called in another thread."""
         if self._beside is None:
             return {}
         writing = asyncio.run_coroutine_threadsafe(written(blocks(self._beside.metrics.registry, form, fine=fine)), self._loop)
