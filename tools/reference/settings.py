@@ -30,7 +30,7 @@ from towpath._app.settings import (
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
-from towpath._app.settings.telemetry import logs, metrics, otlp, recorder
+from towpath._app.settings.telemetry import logs, loop, metrics, otlp, recorder
 from towpath._app.settings.telemetry import table as telemetry_table
 from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
@@ -115,8 +115,10 @@ SOURCES: Final[Mapping[type, Source]] = {
             **{f"otlp_{name}": Named(name) for name in ("endpoint", "protocol", "headers", "compression", "certificate", "kept")},
             **metrics.METRICS,
             "metrics_by": Named("by"),
+            **loop.LOOP,
+            "loop_monitor": Named("monitor"),
         },
-        (recorder.RecorderOptions, ExportOptions, otlp.OtlpOptions, metrics.MetricsOptions),
+        (recorder.RecorderOptions, ExportOptions, otlp.OtlpOptions, metrics.MetricsOptions, loop.LoopOptions),
     ),
     logs.LogsTable: Source({}, (logs.LogsOptions,)),
     logs.AccessTable: Source(logs.ACCESS, (AccessOptions,)),

@@ -15,6 +15,7 @@ from towpath._core.errors import SetupError
 
 COMMANDS: Final = {
     "add": ("towpath._cli.add:add", "Add a method, a client of another service, a store, or a service of a system."),
+    "blocks": ("towpath._cli.live.blocks:blocks", "Print what kept the event loop of a running service from turning."),
     "call": ("towpath._cli.call:call", "Call a method with JSON and print what it answers as JSON, one line for each response."),
     "check": (
         "towpath._cli.check:check",
@@ -35,6 +36,8 @@ COMMANDS: Final = {
     ),
     "gen": ("towpath._cli.gen:gen", "Compile .proto files to messages and typed services."),
     "new": ("towpath._cli.new:new", "Make a new service, or a system of several, whose checks and tests pass as made."),
+    "profile": ("towpath._cli.live.profile:profile", "Sample the stacks of a running service and draw a flame graph."),
+    "tasks": ("towpath._cli.live.tasks:tasks", "Print the tree of waiting tasks of a running service, and any deadlock."),
     "top": ("towpath._cli.top.top:top", "Show rate, errors, percentiles and rejections of running services, as they are now."),
     "trace": (
         "towpath._cli.traces.trace:trace",

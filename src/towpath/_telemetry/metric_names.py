@@ -87,6 +87,22 @@ WORKER_RESTARTS: Final = MetricName(
     "How often another process took a worker's place.",
     "One for each worker of a service with several.",
 )
+LOOP_BLOCKS: Final = MetricName(
+    "towpath_loop_block_duration_seconds",
+    "histogram",
+    ("cause",),
+    "seconds",
+    "How long the event loop did not turn, each time that was longer than the limit.",
+    "One for each cause that there was: `code`, `many`, `gc`, `gil`, `starved`, `throttled`, `stopped`, `unknown`.",
+)
+LEAKED_TASKS: Final = MetricName(
+    "towpath_leaked_tasks",
+    "counter",
+    ("rpc_method",),
+    "tasks",
+    "Tasks that were still pending long after the call had ended which started them.",
+    "One for each method of which a task was found.",
+)
 
 SPANS_PROCESSED: Final = MetricName(
     "otel_sdk_processor_span_processed",
@@ -350,6 +366,8 @@ METRICS: Final = (
     BACKGROUND_DEATHS,
     BACKGROUND_RESTARTS,
     WORKER_RESTARTS,
+    LOOP_BLOCKS,
+    LEAKED_TASKS,
     *OF_EXPORTERS,
     OVERFLOWS,
     SERIES_ENDED,

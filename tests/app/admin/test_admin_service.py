@@ -104,7 +104,7 @@ async def test_the_metrics_are_those_of_the_exposition() -> None:
 async def test_the_rows_of_a_trace_come_with_their_names() -> None:
     app = App()
     one, other = "ab" * 16, "cd" * 16
-    async with app, admin(app, FREE, rings_of(one, other, one)) as address, Channel(address) as channel:
+    async with app, admin(app, FREE, rings=rings_of(one, other, one)) as address, Channel(address) as channel:
         client = AdminClient(channel)
         recording, found = await rows(client, pb.ReadRowsRequest(trace_ids=[one]))
         assert [row.serial for row in found] == [0, 2]
@@ -118,7 +118,7 @@ async def test_the_rows_of_a_trace_come_with_their_names() -> None:
 
 async def test_many_rows_come_in_pieces_and_once() -> None:
     app = App()
-    async with app, admin(app, FREE, rings_of(*["ab" * 16] * 5000)) as address, Channel(address) as channel:
+    async with app, admin(app, FREE, rings=rings_of(*["ab" * 16] * 5000)) as address, Channel(address) as channel:
         client = AdminClient(channel)
         _, found = await rows(client, pb.ReadRowsRequest())
         assert [row.serial for row in found] == list(range(904, 5000))
@@ -131,7 +131,7 @@ async def test_many_rows_come_in_pieces_and_once() -> None:
 @pytest.mark.parametrize("trace_id", ["", "ab", "AB" * 16, "é" * 32])
 async def test_what_is_no_trace_id_is_refused(trace_id: str) -> None:
     app = App()
-    async with app, admin(app, FREE, rings_of()) as address, Channel(address) as channel:
+    async with app, admin(app, FREE, rings=rings_of()) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="give 32 hex digits") as caught:
             await rows(AdminClient(channel), pb.ReadRowsRequest(trace_ids=[trace_id]))
     assert caught.value.code is Code.INVALID_ARGUMENT
@@ -139,7 +139,7 @@ async def test_what_is_no_trace_id_is_refused(trace_id: str) -> None:
 
 async def test_without_a_recorder_there_are_no_rows() -> None:
     app = App()
-    async with app, admin(app, FREE, no_rings) as address, Channel(address) as channel:
+    async with app, admin(app, FREE, rings=no_rings) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="has no flight recorder") as caught:
             await rows(AdminClient(channel), pb.ReadRowsRequest())
     assert caught.value.code is Code.FAILED_PRECONDITION
@@ -147,7 +147,7 @@ async def test_without_a_recorder_there_are_no_rows() -> None:
 
 async def test_strangers_see_no_rows() -> None:
     app = App(ServiceConfig(trust=Trust(private=False)))
-    async with app, admin(app, FREE, rings_of("ab" * 16)) as address, Channel(address) as channel:
+    async with app, admin(app, FREE, rings=rings_of("ab" * 16)) as address, Channel(address) as channel:
         client = AdminClient(channel)
         with pytest.raises(RpcError, match=r"service\.trust") as caught:
             await rows(client, pb.ReadRowsRequest())

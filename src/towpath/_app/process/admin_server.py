@@ -8,6 +8,8 @@
 
 Beside them it serves `towpath.admin.v1.Admin`, which operators' tools ask (`towpath._app.admin.admin_service`).
 
+Where they are shown, the documents below `/debug/` are `towpath._app.process.inspection.debug_documents`.
+
 The listener is up before the program's `main` runs and until the last call has ended, so that a slow start or a long drain does not look
 like a dead process. It always speaks plaintext, as probes and scrapers expect. So its address should be one that only they can reach.
 """
@@ -28,7 +30,7 @@ from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ConnectionLimits, Server
 from towpath._transport.address import Place, UnixPath, bind
 from towpath._transport.server.mounts.mount import Mount
-from towpath._transport.server.routes import Document
+from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
 
 TEXT: Final = "text/plain; charset=utf-8"
 LIVE: Final = Document(TEXT, b"ok\n")
@@ -42,9 +44,9 @@ MAX_CONNECTIONS: Final = 32
 
 
 @asynccontextmanager
-async def admin(app: App, place: Place, rings: Rings = no_rings) -> AsyncGenerator[str]:
-    """Serve the probes, the metrics and the admin service of `app` at `place`, and yield the address as text. `rings` are those of its
-    flight recorder. Raises SetupError if the address cannot be had."""
+async def admin(app: App, place: Place, further: Documents = NO_DOCUMENTS, rings: Rings = no_rings) -> AsyncGenerator[str]:
+    """Serve the probes, the metrics and the admin service of `app`, and the `further` documents, at `place`, and yield the address as text.
+    `rings` are those of its flight recorder. Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         state = app.state
@@ -55,7 +57,7 @@ async def admin(app: App, place: Place, rings: Rings = no_rings) -> AsyncGenerat
 
     server = Server(
         (AppAdmin(app, rings),),
-        documents={"/livez": lambda: LIVE, "/readyz": ready},
+        documents={"/livez": lambda: LIVE, "/readyz": ready, **further},
         connections=ConnectionLimits(total=MAX_CONNECTIONS),
         mounts=[Mount(prefix=METRICS_PATH, app=_Metrics(app.metrics), max_body=0, lifespan="off")],
     )
@@ -99,13 +101,13 @@ async def _respond(send: Any, status: int, content_type: str, body: bytes) -> No
 
 
 @asynccontextmanager
-async def local_admin(app: App, rings: Rings = no_rings) -> AsyncGenerator[None]:
+async def local_admin(app: App, further: Documents = NO_DOCUMENTS, rings: Rings = no_rings) -> AsyncGenerator[None]:
     """Serve the same at the socket where tools of this user find the process. A process that cannot have one is served without it."""
     async with AsyncExitStack() as stack:
         path: Path | None = None
         try:
             path = socket_path(app.config.name)
-            await stack.enter_async_context(admin(app, UnixPath(str(path)), rings))
+            await stack.enter_async_context(admin(app, UnixPath(str(path)), further, rings))
         except SetupError as error:
             log.warning("towpath top does not find this process: %s", error)
         try:

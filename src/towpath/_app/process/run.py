@@ -30,6 +30,8 @@ from towpath._app.process.forced_exit import ForcedExit
 from towpath._app.process.freed_memory import FreedMemory
 from towpath._app.process.garbage_collector import GarbageCollector
 from towpath._app.process.inherited_socket import inherited
+from towpath._app.process.inspection.debug_documents import debug_documents, shown
+from towpath._app.process.inspection.loop_watch import watched_loop
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.process_log import ProcessLog
 from towpath._app.process.recorded import recorded
@@ -43,8 +45,10 @@ from towpath._core.errors import RpcError, SetupError
 from towpath._core.propagation import sampling
 from towpath._core.service import Layer
 from towpath._telemetry.exposition import write_exposition
+from towpath._telemetry.loop_monitor.block_report import BlockReport
 from towpath._telemetry.runtime_metrics import runtime_metrics
 from towpath._transport.open_files import raise_limit
+from towpath._transport.server.routes import NO_DOCUMENTS, Documents
 
 Main = main_function.Main[App]
 """A service's program. It adds services and asks for channels, and returns or yields when the application is complete."""
@@ -149,6 +153,7 @@ async def _live(
         app.background_work.on_stop = stop_request.stop_in_order
         memory = stack.enter_context(FreedMemory())
         stack.enter_context(runtime_metrics(app.metrics, loop))
+        report = stack.enter_context(watched_loop(config.telemetry, app.metrics.registry))
         sock = None if config.listen_fd is None else stack.enter_context(inherited(config.listen_fd))
         parent: ParentWatch | None = None
         if config.notify_fd is not None:
@@ -158,7 +163,7 @@ async def _live(
             spans = await probes.enter_async_context(exporting(config, app.metrics.registry))
             try:
                 if config.admin is not None:
-                    address = await probes.enter_async_context(admin(app, config.admin))
+                    address = await probes.enter_async_context(admin(app, config.admin, _debug_documents(config, report)))
                     log.info("%s answers probes on %s", config.name, address)
                 await probes.enter_async_context(local_admin(app))
                 sampling.use(_sampler(config))
@@ -192,6 +197,13 @@ def _sampler(config: ServiceConfig) -> sampling.Sampler | None:
     telemetry = config.telemetry
     methods = [*loaded_methods(), *methods_of(config.contracts, config.source)] if config.contracts else loaded_methods()
     return sampler_of(telemetry.sampling, methods if telemetry.sampling.methods else (), exports=telemetry.otlp.export is not None)
+
+
+def _debug_documents(config: ServiceConfig, report: BlockReport) -> Documents:
+    """The documents that tell of tasks and stacks, if the listener may show them. A worker shows them to its supervisor."""
+    if config.admin is None or not shown(config.telemetry.loop.debug_documents, config.admin):
+        return NO_DOCUMENTS
+    return debug_documents(report.blocks.last)
 
 
 async def _set_up(app: App, program: _Program) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, cast
 from towpath._app.process.admin_server import LIVE, MAX_CONNECTIONS, METRICS_PATH, TEXT, wants_fine
 from towpath._telemetry.exposition import Format, format_for
 from towpath._transport.address import Place, UnixPath, bind, place_of
-from towpath._transport.server.routes import Document
+from towpath._transport.server.routes import NO_DOCUMENTS, Document, Documents
 
 State = Literal["starting", "serving", "unready", "stopping"]
 
@@ -39,8 +39,9 @@ _PAUSE: Final = 0.0002
 
 
 @contextmanager
-def probes(place: Place, state: Callable[[], State], exposition: Exposition) -> Generator[str]:
-    """Answer at `place` until the `with` block ends, and yield the address as text. Raises SetupError if the address cannot be had."""
+def probes(place: Place, state: Callable[[], State], exposition: Exposition, further: Documents = NO_DOCUMENTS) -> Generator[str]:
+    """Answer at `place` until the `with` block ends, with the `further` documents too, and yield the address as text. Raises SetupError if
+    the address cannot be had."""
 
     def ready() -> Document:
         now = state()
@@ -48,7 +49,7 @@ def probes(place: Place, state: Callable[[], State], exposition: Exposition) -> 
 
     listener = bind(place, "service.admin")
     listener.setblocking(True)
-    with _Server(listener, {"/livez": lambda: LIVE, "/readyz": ready}, exposition) as server:
+    with _Server(listener, {"/livez": lambda: LIVE, "/readyz": ready, **further}, exposition) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="towpath-probes", daemon=True)
         thread.start()
         try:

@@ -35,6 +35,8 @@ from towpath._app.life_cycle import main_function
 from towpath._app.life_cycle.resources import ExitError
 from towpath._app.process.child import Child, ending, stop_all
 from towpath._app.process.inherited_socket import inherited
+from towpath._app.process.inspection.debug_documents import shown
+from towpath._app.process.inspection.worker_documents import worker_documents
 from towpath._app.process.parent_watch import ParentWatch
 from towpath._app.process.signals import StopRequest, stopping
 from towpath._app.process.worker_probes import TIMEOUT, State, fetched, probes
@@ -47,6 +49,7 @@ from towpath._telemetry.merging import merged
 from towpath._telemetry.metric_names import WORKER_RESTARTS
 from towpath._transport.address import UnixPath, bind, place_of
 from towpath._transport.client.connection_backoff import Backoff
+from towpath._transport.server.routes import NO_DOCUMENTS, Documents
 
 _PATIENCE: Final = 2.0
 """Seconds beyond settle time and grace that a worker may take to end."""
@@ -265,6 +268,12 @@ class WorkerPool:
             told = _told(zip(self.workers, texts, strict=True))
         yield from self._merged({**told, **self._beside_now(form, fine=fine)}, form)
 
+    def debug_documents(self, config: ServiceConfig) -> Documents:
+        """What each worker tells of its tasks and stacks, if the listener may show it."""
+        if config.admin is None or not shown(config.telemetry.loop.debug_documents, config.admin):
+            return NO_DOCUMENTS
+        return worker_documents([(worker.index, worker.admin) for worker in self.workers])
+
     def last_exposition(self) -> Iterator[str]:
         """The metrics that each worker wrote at its exit, in Prometheus' text format, with all buckets."""
         told = _told((worker, worker.dump.read_text() if worker.dump and worker.dump.is_file() else None) for worker in self.workers)
@@ -332,7 +341,8 @@ async def supervise(config: ServiceConfig, read: Callable[[], ServiceConfig], on
         pool = WorkerPool(config, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="towpath-"))), stop_request, app)
         try:
             if config.admin is not None:
-                address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.exposition))
+                documents = pool.debug_documents(config)
+                address = stack.enter_context(probes(config.admin, lambda: pool.state, pool.exposition, documents))
                 log.info("%s answers probes on %s", config.name, address)
             if app is not None and once is not None:
                 await app.setup(once, serves=False)

@@ -158,6 +158,7 @@ class LoopMonitor:
         self._activity: Activity = activity_of(self._loop)
         self._activity.on_request = self._on_request
         self._activity.quiet = True
+        self._loop.call_soon(self._learn_base)
         self._pauses.start()
         if thread:
             self._thread = threading.Thread(target=self._watch, name="towpath-loop-monitor", daemon=True)
@@ -182,6 +183,9 @@ class LoopMonitor:
 
     _closing = False
 
+    def _learn_base(self) -> None:
+        self._base = base_of(inspect.currentframe())
+
     def _on_request(self) -> None:
         """The first read since the last beat."""
         self._quiet_beats = 0
@@ -195,8 +199,6 @@ class LoopMonitor:
     def _beat(self) -> None:
         now = self._time.now()
         raw = self._system.raw_figures()
-        if self._base is None:
-            self._base = base_of(inspect.currentframe())
         if now - self.beat >= self._limit:
             self._gaps.append(Gap(self.beat, now, self._raw, raw))
         self._raw = raw

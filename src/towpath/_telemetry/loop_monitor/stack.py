@@ -6,6 +6,7 @@ import os
 import sys
 from asyncio import base_events, events
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
@@ -74,6 +75,7 @@ def frames(places: Iterable[Place]) -> tuple[Frame, ...]:
     return tuple(_frame(place) for place in places)
 
 
+@lru_cache(1024)
 def shortened(file: str) -> str:
     """The path of a source file without the folder that it was imported from."""
     for folder in sorted((folder for folder in sys.path if folder), key=len, reverse=True):

@@ -11,6 +11,10 @@ class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     recorder: bool | None = None
     recorder_rows: int | None = None
     recorder_directory: str | None = None
+    loop_monitor: bool | None = None
+    loop_block_limit: str | None = None
+    leaked_task_after: str | None = None
+    debug_documents: str | None = None
     metrics_by: tuple[str, ...] = ()
     metrics_series: int | None = None
     sampling: float | dict[str, float] | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from towpath._app.settings.telemetry import otlp
 from towpath._app.settings.telemetry.logs import LogsOptions, read_logs, told_logs
+from towpath._app.settings.telemetry.loop import LoopOptions, read_loop
 from towpath._app.settings.telemetry.metrics import MetricsOptions, read_metrics
 from towpath._app.settings.telemetry.otlp import OtlpOptions, read_otlp
 from towpath._app.settings.telemetry.recorder import RecorderOptions, read_recorder
@@ -21,6 +22,7 @@ class TelemetryConfig:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     otlp: OtlpOptions = field(default_factory=OtlpOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
+    loop: LoopOptions = field(default_factory=LoopOptions)
     logs: LogsOptions = field(default_factory=LogsOptions)
 
 
@@ -32,6 +34,7 @@ def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) 
         sampling=read_sampling(table, where, environ),
         otlp=read_otlp(table, where, environ),
         metrics=read_metrics(table, where),
+        loop=read_loop(table, where),
         logs=read_logs(table.logs, f"{where}.logs", environ),
     )
 
@@ -42,6 +45,11 @@ def told(config: TelemetryConfig) -> Iterator[tuple[str, Any]]:
     yield "recorder", recorder.recorder
     yield "recorder_rows", recorder.rows
     yield "recorder_directory", "default" if recorder.directory is None else str(recorder.directory)
+    loop = config.loop
+    yield "loop_monitor", loop.monitor
+    yield "loop_block_limit", f"{loop.block_limit:.12g}s"
+    yield "leaked_task_after", "off" if loop.leaked_task_after is None else f"{loop.leaked_task_after:.12g}s"
+    yield "debug_documents", loop.debug_documents
     yield "metrics_by", list(config.metrics.by)
     yield "metrics_series", config.metrics.series
     yield "sampling", told_sampling(config.sampling)

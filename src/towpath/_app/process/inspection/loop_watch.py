@@ -1,0 +1,43 @@
+"""The loop monitor of a process, from its settings."""
+
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from towpath._app.settings.telemetry.telemetry import TelemetryConfig
+from towpath._telemetry.loop_monitor.block_report import BlockReport
+from towpath._telemetry.loop_monitor.monitor import LoopMonitor
+
+
+@contextmanager
+def watched_loop(config: TelemetryConfig, registry: CollectorRegistry) -> Generator[BlockReport]:
+    """Watch the running loop for the time of the context, if `config` wants it, and yield who is told of blocks. The blocks are also in a
+    file, which can be read while the loop stands, and is removed at the end."""
+    report = BlockReport(registry, file=block_file(config.recorder.directory, os.getpid()) if config.loop.monitor else None)
+    if not config.loop.monitor:
+        yield report
+        return
+    monitor = LoopMonitor(report, limit=config.loop.block_limit)
+    monitor.start()
+    try:
+        yield report
+    finally:
+        monitor.close()
+        report.close()
+
+
+def block_file(directory: Path | None, process: int) -> Path | None:
+    """The file with the blocks of `process`, in a folder of the user's own; None if there is no such folder and none can be made."""
+    base = directory or (Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir()))  # noqa: S108 - the folder below is ours
+    folder = base / f"towpath-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    ours = status.st_uid == os.getuid() and not folder.is_symlink() and status.st_mode & 0o077 == 0
+    return folder / f"{process}.blocks" if ours else None

@@ -1,0 +1,1 @@
+"""Profiles of a running process: sampled stacks, and the pictures that are made of them."""
