@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.repository import ROOT, tracked, written_by_hand
 from tests.echo_service import Echo
 from towpath import App
-from towpath._telemetry.metric_names import METRICS, OF_EXPORTERS, RUNTIME
+from towpath._telemetry.metric_names import LEAKED_TASKS, LOOP_BLOCKS, METRICS, OF_EXPORTERS, RUNTIME, WORKER_RESTARTS
 
 MAKERS = {
     "Counter",
@@ -66,8 +66,8 @@ async def test_a_service_has_the_metrics_of_the_table() -> None:
         families = {family.name: family for family in app.metrics.registry.collect()}
     known = {metric.name: metric for metric in METRICS}
     assert set(families) <= set(known)
-    of_processes = {"towpath_worker_restarts", *(metric.name for metric in (*OF_EXPORTERS, *RUNTIME))}
-    assert set(known) - set(families) == of_processes
+    of_processes = {WORKER_RESTARTS, LOOP_BLOCKS, LEAKED_TASKS, *OF_EXPORTERS, *RUNTIME}
+    assert set(known) - set(families) == {metric.name for metric in of_processes}
     for name, family in families.items():
         assert (family.type, family.documentation) == (known[name].kind, known[name].help)
         for sample in family.samples:

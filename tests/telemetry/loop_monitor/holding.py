@@ -81,7 +81,7 @@ async def watched(work: Callable[[], Any], reports: Reports, *, calls: tuple[Con
             await asyncio.sleep(0.001)
         doer.append(asyncio.create_task(do(), name="the doer"))
         await doer[0]
-        while not any(block.seconds >= 0.05 for block in reports.ends) or reports.last_under_way:
+        while not reports.ends or reports.last_under_way:
             activity.stir()
             await asyncio.sleep(0.001)
     finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from towpath._telemetry.tasks.task_tree import MAX_ENTRIES, Node, Tree, task_tre
 
 
 @asynccontextmanager
-async def waiting(**works: Coroutine[Any, Any, Any]) -> AsyncIterator[Tree]:
+async def waiting(**works: Coroutine[Any, Any, Any]) -> AsyncGenerator[Tree]:
     """The tree once every task has come to where it waits."""
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     for _ in range(20):

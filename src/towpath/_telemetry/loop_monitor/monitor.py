@@ -115,7 +115,8 @@ class _Suspicion:
 
 class LoopMonitor:
     """Watches the loop that calls `start`, until `close`. `on_block` is called in the monitor's thread: while a block lasts, if it was
-    seen in time, and again whenever it has become twice as long, and once when it has ended. What it raises ends nothing and is dropped."""
+    seen in time, and again whenever it has become twice as long, and once when it has ended. What it raises ends nothing and is dropped.
+    `beside` is called in that thread whenever it looks at a loop that turns, or does not."""
 
     def __init__(
         self,
@@ -124,11 +125,13 @@ class LoopMonitor:
         limit: float = DEFAULT_LIMIT,
         time: TimeSource = clock,
         system: Callable[[], System] = Thread,
+        beside: Callable[[], None] | None = None,
     ) -> None:
         self._on_block = on_block
         self._limit = limit
         self._time = time
         self._make_system = system
+        self._beside = beside
         self._pauses = GcPauses(time)
         self._gaps: deque[Gap] = deque(maxlen=16)
         self._suspicion: _Suspicion | None = None
@@ -218,6 +221,8 @@ class LoopMonitor:
     def _watch(self) -> None:
         while not self._closing:
             timeout = self.look()
+            if timeout is not None and self._beside is not None:
+                self._beside()
             self._wake.wait(timeout)
             self._wake.clear()
 

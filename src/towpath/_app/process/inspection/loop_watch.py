@@ -1,5 +1,6 @@
 """The loop monitor of a process, from its settings."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from towpath._app.settings.telemetry.telemetry import TelemetryConfig
 from towpath._telemetry.loop_monitor.block_report import BlockReport
 from towpath._telemetry.loop_monitor.monitor import LoopMonitor
+from towpath._telemetry.tasks.leaked_tasks import LeakedTasks
 
 
 @contextmanager
@@ -21,7 +23,9 @@ def watched_loop(config: TelemetryConfig, registry: CollectorRegistry) -> Genera
     if not config.loop.monitor:
         yield report
         return
-    monitor = LoopMonitor(report, limit=config.loop.block_limit)
+    after = config.loop.leaked_task_after
+    leaked = None if after is None else LeakedTasks(asyncio.get_running_loop(), after, registry)
+    monitor = LoopMonitor(report, limit=config.loop.block_limit, beside=None if leaked is None else leaked.look_when_due)
     monitor.start()
     try:
         yield report
