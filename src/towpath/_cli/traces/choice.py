@@ -56,6 +56,8 @@ def chosen(rings: Rings, wanted: Chosen) -> Trace:
     if not wanted.slowest:
         heads = heads[:1]
     traces = rings.traces(head.place for head in heads)
+    if not traces:
+        raise SetupError(f"what was found is no call that any clock allows; {_what_there_is(rings)}")
     return max(traces, key=lambda trace: trace.root.duration)
 
 
@@ -69,8 +71,10 @@ def _by_id(rings: Rings, prefix: str) -> Trace:
     if len(found) > 1:
         some = ", ".join(trace.decode() for trace in found[:3])
         raise SetupError(f"{len(found):,} traces begin with {digits}; give more digits: {some}{', ...' if len(found) > 3 else ''}")
-    (trace,) = rings.traces(ids=found)
-    return trace
+    traces = rings.traces(ids=found)
+    if not traces:
+        raise SetupError(f"the rows of trace {digits} say times that no clock does; {_what_there_is(rings)}")
+    return traces[0]
 
 
 def _nothing(rings: Rings, wanted: Chosen) -> str:

@@ -19,6 +19,8 @@ WIDE: Final = 120
 """Columns for what is no terminal."""
 _FIGURES: Final = 22
 """Columns of ms, % and usual, with the spaces before them."""
+_MARK: Final = 4
+"""Columns of the arrow behind the guilty phase."""
 _FEWEST_BAR: Final = 16
 _DEEPEST: Final = 6
 """Levels that are indented; a deeper hop stands where this one does."""
@@ -130,9 +132,9 @@ class _Bars:
         phases = [part.phase if part.on_path else f"({part.phase})" for row in rows if isinstance(row, Shown) for part in row.hop.parts]
         self._phase = max(len("on the path"), *map(len, phases), 0)
         room = style.columns - self._phase - _FIGURES - 2
-        self._narrow = room < min(longest, 24)
-        self._name = max(12, min(longest, room, max(24, room // 2)))
-        self._bar = 0 if self._narrow else room - self._name - 6
+        self._narrow = room - _MARK < min(longest, 24)
+        self._name = max(12, min(longest, room - _MARK, max(24, room // 2)))
+        self._bar = 0 if self._narrow else room - self._name - _MARK - 4
         if self._bar < _FEWEST_BAR:
             self._bar = 0
 

@@ -158,7 +158,7 @@ def unpacked(buffer: bytes | memoryview | mmap, offset: int = 0) -> Row | None:
     values: tuple[Any, ...] = LAYOUT.unpack_from(buffer, offset)
     if values[0] == 0 or values[0] != values[-1]:
         return None
-    # Whatever a broken file has in place of a number is no mark either.
+    # What no writer writes, such as NaN, is in files all the same.
     marks = tuple(round(min(LONGEST, mark * 1e6)) if mark >= 0 else NOT_REACHED for mark in values[13 : 13 + MARKS])
     return Row._make((*values[:13], marks, values[-3], values[-2]))
 

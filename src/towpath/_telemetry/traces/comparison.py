@@ -47,7 +47,7 @@ class Sample:
     def _at(self, quantile: float, indices: Sequence[int]) -> "Contributions":
         last = len(indices) - 1
         around = min(0.05, (1 - quantile) / 2)
-        band = indices[math.floor((quantile - around) * last) : math.ceil((quantile + around) * last) + 1]
+        band = indices[max(0, math.floor((quantile - around) * last)) : math.ceil((quantile + around) * last) + 1]
         total = self.durations[indices[round(quantile * last)]]
         sums: dict[HopPhase, float] = {}
         for index in band:

@@ -91,9 +91,13 @@ class Report:
 
     @property
     def guilty(self) -> tuple[int, Part] | None:
-        """The hop and its phase that took the most beyond what is usual; None of a trace that took no time."""
+        """The hop and its phase that took the most beyond what is usual, or just the most if less than a tenth of the trace is unusual.
+        None of a trace that took no time."""
         parts = [(index, part) for index, hop in enumerate(self.hops) for part in hop.parts if part.on_path]
-        return max(parts, key=lambda found: (found[1].excess, found[1].took), default=None)
+        unusual = max(parts, key=lambda found: found[1].excess, default=None)
+        if unusual is not None and unusual[1].excess * 10 >= self.duration:
+            return unusual
+        return max(parts, key=lambda found: found[1].took, default=None)
 
     @property
     def answered(self) -> int:
