@@ -73,6 +73,18 @@ def once(start: int, received: Received, *, wire: int = 0, took: int | None = No
     return Called(start, [Tried(marks(0, 0, 0, end, end, end), received, received.code)], method=received.method, **more)  # type: ignore[arg-type]
 
 
+def shop(slow: int = 19_200) -> Received:
+    """A trace of five services, after an attempt that found no server. The last one took `slow` microseconds, and 1.1 ms in its queue."""
+    rank = plain("s7", 1100 + slow, queue=1100, method="rank.v1.Rank/Score")
+    offers = plain("s5", rank.marks[5] + 700, once(200, rank, wire=150), method="offers.v1.Offers/List")
+    answered = 4900 + offers.marks[5] + 900
+    tried = [Tried(marks(0, 0, 0, 300, 300, 300), None, 14), Tried(marks(4900, 4900, 4900, answered, answered, answered + 100), offers)]
+    listed = Called(2000, tried, method=offers.method, own=marks(0, 0, 0, 0, 0, answered + 100))
+    search = plain("s3", answered + 3200, listed, queue=1100, method="search.v1.Search/Find")
+    auth = once(100, plain("s2", 6100, method="auth.v1.Auth/Check"), branch=5, wire=200)
+    return plain("s1", search.marks[5] + 1300, auth, once(300, search, wire=300, branch=6), method="front.v1.Front/Get")
+
+
 class System:
     """The rings of several processes, by service. `skews` are seconds by which the clock of a service is off."""
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.recordings import MS, Called, Received, System, Tried, marks, once, plain
+from tests.recordings import MS, Received, System, marks, once, plain, shop
 from towpath._cli.traces.waterfall import Style, hop_name, milliseconds, time_of_day, waterfall
 from towpath._telemetry.traces.assembly import assembled
 from towpath._telemetry.traces.report import HopPhase, Report, report
@@ -18,16 +18,6 @@ def reported(root: Received, usual: dict[HopPhase, float] | None = None, compare
     system.add(0x8F3A, root)
     (trace,) = assembled(system.recordings())
     return report(trace, usual, compared)
-
-
-def shop() -> Received:
-    rank = plain("s7", 20_300, queue=1100, method="rank.v1.Rank/Score")
-    offers = plain("s5", 21_000, once(200, rank, wire=150), method="offers.v1.Offers/List")
-    tried = [Tried(marks(0, 0, 0, 300, 300, 300), None, 14), Tried(marks(4900, 4900, 4900, 26_800, 26_800, 26_900), offers)]
-    listed = Called(2000, tried, method=offers.method, own=marks(0, 0, 0, 0, 0, 26_900))
-    search = plain("s3", 30_000, listed, queue=1100, method="search.v1.Search/Find")
-    auth = once(100, plain("s2", 6100, method="auth.v1.Auth/Check"), branch=5, wire=200)
-    return plain("s1", 31_300, auth, once(300, search, wire=300, branch=6), method="front.v1.Front/Get")
 
 
 def words(text: str) -> list[str]:
