@@ -30,7 +30,7 @@ from towpath._app.settings import (
 from towpath._app.settings.idempotency_store import MEMORY
 from towpath._app.settings.option_tables import OFF, Key, Number, Seconds
 from towpath._app.settings.server import cors, messages
-from towpath._app.settings.telemetry import logs, loop, metrics, otlp, recorder
+from towpath._app.settings.telemetry import logs, loop, metrics, otlp, recorder, sampling
 from towpath._app.settings.telemetry import table as telemetry_table
 from towpath._app.system import system_file
 from towpath._app.vocabulary.variables import VARIABLES
@@ -111,6 +111,7 @@ SOURCES: Final[Mapping[type, Source]] = {
         {
             **recorder.RECORDER,
             "recorder_directory": Named("directory"),
+            "sampling": Named("ratio"),
             **otlp.OTLP,
             **{f"otlp_{name}": Named(name) for name in ("endpoint", "protocol", "headers", "compression", "certificate", "kept")},
             **metrics.METRICS,
@@ -118,7 +119,14 @@ SOURCES: Final[Mapping[type, Source]] = {
             **loop.LOOP,
             "loop_monitor": Named("monitor"),
         },
-        (recorder.RecorderOptions, ExportOptions, otlp.OtlpOptions, metrics.MetricsOptions, loop.LoopOptions),
+        (
+            recorder.RecorderOptions,
+            sampling.SamplingOptions,
+            ExportOptions,
+            otlp.OtlpOptions,
+            metrics.MetricsOptions,
+            loop.LoopOptions,
+        ),
     ),
     logs.LogsTable: Source({}, (logs.LogsOptions,)),
     logs.AccessTable: Source(logs.ACCESS, (AccessOptions,)),

@@ -38,7 +38,8 @@ class SamplingOptions:
     """Which traces are sampled of those that begin in this process."""
 
     ratio: float | None = None
-    """The part of them, 0 to 1; None for 0.01 if spans are exported, and else 0."""
+    """The part of them that is sampled, 0 to 1, or a table of such parts by method and service, with a `default` for all others. If nothing
+    is said: 0.01 if spans are exported, and else 0."""
 
     methods: tuple[tuple[str, float], ...] = ()
     """Methods and services with a ratio of their own, as the file names them."""
