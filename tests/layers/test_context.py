@@ -115,7 +115,7 @@ async def test_a_stream_that_was_opened_goes_on_and_the_next_is_another():
     assert seen == [("one", NOW + 2), ("another", NOW + 5)]
 
 
-async def test_a_stream_is_told_of_in_the_task_that_begins_it():
+async def test_a_call_is_told_of_in_the_task_that_begins_it():
     watch = MethodSpec(service="a.B", name="Watch", request=SayRequest, response=SayRequest, kind=MethodKind.SERVER_STREAMING)
     told = []
 
@@ -123,8 +123,12 @@ async def test_a_stream_is_told_of_in_the_task_that_begins_it():
         assert told == [(ctx, caller)]
 
     caller = asyncio.current_task()
-    start, _ = ClientContext(timeout=2.0, on_stream=lambda ctx: told.append((ctx, asyncio.current_task()))).open_stream(watch, handler)
+    context = ClientContext(timeout=2.0, begun=lambda ctx: told.append((ctx, asyncio.current_task())))
+    start, _ = context.open_stream(watch, handler)
     assert await start(SayRequest(), None).receive() is None
+    told.clear()
+    call, _ = context.open(SAY, handler)
+    assert await call(SayRequest(), None) is None
 
 
 async def test_the_server_makes_the_context_current_for_the_handler_and_its_tasks():

@@ -36,7 +36,7 @@ from towpath._layers.own_layers import OwnLayers
 from towpath._layers.retry import Retry
 from towpath._layers.retry_budget import RetryBudget
 from towpath._layers.throttle import Throttle
-from towpath._telemetry.flight_recorder.layers import RecordedClient
+from towpath._telemetry.flight_recorder.layers import RecordedFallback
 from towpath._telemetry.flight_recorder.recorder import Recorder
 from towpath._telemetry.gauges import Reading
 from towpath._telemetry.logs import access_log
@@ -88,7 +88,7 @@ class ClientStack:
         self._throttles = resilience.throttle != "off"
         self._fallback = Fallback(source_of=self._source, signal=signal)
         layers = (
-            metrics.client.of_target(target, system, partial(tell_where, target)),
+            metrics.client.of_target(target, system, partial(tell_where, target) if recorder is None else self._tell_and_record),
             Deadline("client", signal=signal),
             Deprecation("client"),
             hedge,
@@ -167,7 +167,7 @@ class ClientStack:
     def _client_context(self, method: MethodSpec[Any, Any]) -> ClientContext:
         policy = self._policy(method)
         begun = None if self._recorder is None else self._recorder.begun
-        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value, on_stream=begun)
+        return ClientContext(timeout=policy.timeout.value, criticality=policy.criticality.value, begun=begun)
 
     def _composed(self, method: MethodSpec[Any, Any], transport: Handler, fallback: Fallback | None, own: Sequence[Layer]) -> Handler:
         layers = self._all(fallback or self._fallback)
@@ -175,8 +175,13 @@ class ClientStack:
 
     def _all(self, fallback: Fallback) -> tuple[Layer, ...]:
         metrics, *inner = self._layers
-        recorded = () if self._recorder is None else (RecordedClient(self._recorder),)
-        return *recorded, *access_log.layers_of("client"), metrics, fallback, *inner
+        recorded = () if self._recorder is None else (RecordedFallback(self._recorder, fallback),)
+        return *access_log.layers_of("client"), metrics, *recorded, fallback, *inner
+
+    def _tell_and_record(self, error: BaseException, ctx: Context) -> None:
+        tell_where(self._target, error, ctx)
+        if self._recorder is not None:
+            self._recorder.call_ended(ctx, error)
 
     def _registered(self, method: MethodSpec[Any, Any], compose_anew: Callable[[], Handler], bound: BoundMethod[_Call]) -> _Call:
         mark(marked_names((method.request, method.response)))

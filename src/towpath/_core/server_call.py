@@ -29,8 +29,8 @@ class ServerCallInfo:
     reason: str
     """The role that rejected the call, and why, such as "quota/RATE_LIMIT"; not set unless one has."""
 
-    kept: bool
-    """Whether a call that was made for this one is kept by the server that received it, as slow or failed; not set unless one is."""
+    kept: bool | None
+    """Whether the call is kept, as slow or failed or since a call is that was made for it; None before that is decided."""
 
     def __init__(self, arrived: float) -> None:
         self.arrived = arrived

@@ -52,42 +52,50 @@ class ServerContext:
 
 class ClientContext:
     """Opens the client stack of one method. `timeout` (seconds; None sets no deadline) and `criticality` (None declares none) are what the
-    method's policy resolved to. `towpath._core.context_factory` says how they and a call's options make a context. `on_stream` is told of
-    each stream in the task that begins it, since the stream has a task of its own."""
+    method's policy resolved to. `towpath._core.context_factory` says how they and a call's options make a context. `begun` is told of
+    each call in the task that begins it, since a stream has a task of its own."""
 
-    __slots__ = ("_criticality", "_on_stream", "_timeout")
+    __slots__ = ("_begun", "_criticality", "_timeout")
 
     role = "context"
 
     def __init__(
-        self, *, timeout: float | None, criticality: Criticality | None = None, on_stream: Callable[[Context], None] | None = None
+        self, *, timeout: float | None, criticality: Criticality | None = None, begun: Callable[[Context], None] | None = None
     ) -> None:
-        self._on_stream = on_stream
+        self._begun = begun
         self._timeout = timeout
         self._criticality = criticality
 
     def open(self, method: MethodSpec[Req, Res], handler: Handler) -> BoundMethod[UnaryCall[Req, Res]]:
         """Bind a unary method: each call makes a context, and runs `handler` with it."""
-        context = self._factory(method)
+        context, begun = self._factory(method), self._begun
 
         # A plain function that returns the handler's awaitable saves one coroutine per call.
         def call(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
             return handler(request, context(options))
 
+        def call_told(request: Req, options: CallOptions | None) -> Coroutine[Any, Any, Res]:
+            ctx = context(options)
+            tell(ctx)
+            return handler(request, ctx)
+
         def replace(other: ClientContext, composed: Handler) -> None:
             nonlocal context, handler
             context, handler = other._factory(method), composed
 
-        return BoundMethod(call, replace)
+        if begun is None:
+            return BoundMethod(call, replace)
+        tell = begun
+        return BoundMethod(call_told, replace)
 
     def open_stream(self, method: MethodSpec[Req, Res], handler: Handler) -> BoundMethod[StreamOpener[Req, Res]]:
         """Bind a streaming method: each call makes a context, and begins the task that runs `handler` with it."""
-        context, on_stream = self._factory(method), self._on_stream
+        context, begun = self._factory(method), self._begun
 
         def start(request: Req | None, options: CallOptions | None) -> ClientExchange[Req, Res]:
             ctx = context(options)
-            if on_stream is not None:
-                on_stream(ctx)
+            if begun is not None:
+                begun(ctx)
             return ClientExchange[Req, Res].start(handler, ctx, request)
 
         def replace(other: ClientContext, composed: Handler) -> None:

@@ -8,10 +8,11 @@ from echo.v1.echo_towpath import SAY
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from towpath._core import clock
-from towpath._core.calls.recording import code_of, reason_in, received_rows
+from towpath._core.calls.recording import KEPT, code_of, note_kept, reason_in, received_rows
 from towpath._core.context import Context
 from towpath._core.decisions import rejection, role_of
 from towpath._core.errors import Code, RpcError
+from towpath._core.server_call import ServerCallInfo
 from towpath._core.service import Handler, MethodSpec
 
 
@@ -80,3 +81,13 @@ class Recording(Plain):
 def test_the_first_layer_that_records_is_asked() -> None:
     assert received_rows([Plain()], SAY) is None
     assert received_rows([Plain(), Recording()], SAY) is Recording.rows
+
+
+def test_what_a_server_keeps_is_noted_for_the_call_and_for_the_one_that_it_is_made_for() -> None:
+    ctx = Context("a.B/C")
+    note_kept(ctx)
+    assert ctx.server is None
+    ctx.server, ctx.call = ServerCallInfo(1.0), [0.0, 0, 0, 0, 0.0, False]
+    note_kept(ctx)
+    assert ctx.server.kept
+    assert ctx.call[KEPT]

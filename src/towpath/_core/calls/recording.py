@@ -4,7 +4,7 @@ Times are seconds of the clock; 0 stands for one that the call did not come to.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 from towpath._core.context import Context
@@ -24,12 +24,42 @@ ATTEMPTS: Final = 2
 LAST: Final = 3
 """In `Context.call`: the code of the last attempt that failed; 0 if none has."""
 
+ENDED: Final = 4
+"""In `Context.call`: when an attempt was answered; 0 if none was."""
+
+KEPT: Final = 5
+"""In `Context.call`: whether a server keeps the call, as slow or failed."""
+
+KEPT_FIELD: Final = "towpath-kept"
+"""The trailer by which a server says that it keeps the call."""
+
+PIN_FIELD: Final = b"towpath-pin"
+"""The header by which a caller asks for what its server has of traces."""
+
+
+class Threshold(Protocol):
+    """From when on the calls of a method are slow."""
+
+    @property
+    def after(self) -> float:
+        """Seconds."""
+        ...
+
 
 class ReceivedRows(Protocol):
     """Records the received calls of one method."""
 
+    @property
+    def slow(self) -> Threshold:
+        """From when on they are slow."""
+        ...
+
     def next_serial(self) -> int:
         """The number of the next received call."""
+        ...
+
+    def keeps(self, ctx: Context, code: int, /) -> bool:
+        """Decide, once, whether a call is kept that is slow or has failed with `code`."""
         ...
 
     def ended(
@@ -39,6 +69,10 @@ class ReceivedRows(Protocol):
         task ran, when its handler returned, and when its answer was handed to the connection. `request` and `response` are bytes."""
         ...
 
+    def pinned(self, traces: bytes, /) -> None:
+        """A caller that is trusted keeps these traces, and asks for what is here of them."""
+        ...
+
     def rejected(self, extra: Any, peer: str, /) -> None:
         """A call was rejected by its head alone, whose fields `extra` has."""
         ...
@@ -46,6 +80,16 @@ class ReceivedRows(Protocol):
 
 class AttemptRows(Protocol):
     """Records the attempts of one method's calls."""
+
+    @property
+    def pins(self) -> Mapping[str, Any]:
+        """The servers, by their addresses, that are to be told of traces."""
+        ...
+
+    @property
+    def take_pins(self) -> Callable[[str], bytes]:
+        """What is to be told to the server with an address, in the next request to it."""
+        ...
 
     def succeeded(self, ctx: Context, peer: str, times: tuple[float, float, float, float], request: int, response: int, /) -> None:
         """An attempt has its answer. `times` are those when it began, when it had its connection and was sent, when the head of the answer
@@ -110,3 +154,11 @@ def reason_in(error: BaseException) -> str:
         reason = reason_of(cause)
         return f"{role_of(cause)}/{reason}" if reason else ""
     return ""
+
+
+def note_kept(ctx: Context) -> None:
+    """The server of a client's call keeps it, so that whoever made it is to keep it too."""
+    if ctx.server is not None:
+        ctx.server.kept = True
+    if hasattr(ctx, "call"):
+        ctx.call[KEPT] = True

@@ -1,16 +1,16 @@
 """The `recorder` role: where the stacks of a server and of a client meet the recorder of the process.
 
 On a server the layer stands next to the handler. It does something there only for methods with a layer that may wait between admission and
-the handler: for these the handler's own time is noted. On a client it stands around all attempts at a call.
+the handler: for these the handler's own time is noted. On a client it stands around the fallback of methods that have one.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from towpath._core import clock
-from towpath._core.calls.recording import ATTEMPTS, LAST
+from towpath._core.calls.recording import ATTEMPTS, ENDED, LAST
 from towpath._core.context import Context
-from towpath._core.service import Handler, MethodSpec
+from towpath._core.service import Handler, Layer, MethodSpec
 from towpath._telemetry.flight_recorder.recorder import Received, Recorder
 
 ROLE: Final = "recorder"
@@ -27,7 +27,7 @@ class RecordedServer:
 
     def received(self, method: MethodSpec[Any, Any], /) -> Received:
         """What records the received calls of `method`."""
-        return self._recorder.received(method)
+        return self._recorder.received(method, timed=self._may_wait(method))
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
         """`following` itself for a method without layers that may wait."""
@@ -47,27 +47,25 @@ class RecordedServer:
         return handle
 
 
-class RecordedClient:
-    """The client's part."""
+class RecordedFallback:
+    """The client's part, around `fallback`: a call that this answers has ended well, and no attempt says so."""
 
     role = ROLE
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, fallback: Layer) -> None:
         self._recorder = recorder
+        self._fallback = fallback
 
     def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
-        """Every method has this role."""
-        begun, ended = self._recorder.begun, self._recorder.call_ended
+        """`following` itself for a method without a fallback."""
+        if self._fallback.wrap(method, following) is following:
+            return following
+        ended = self._recorder.call_ended
 
         async def handle(request: Any, ctx: Context) -> Any:
-            if not hasattr(ctx, "call"):  # a stream has begun in the task that asked for it
-                begun(ctx)
-            try:
-                response = await following(request, ctx)
-            except BaseException as error:
-                ended(ctx, error)
-                raise
-            if ctx.call[ATTEMPTS] != 1 or ctx.call[LAST]:
+            response = await following(request, ctx)
+            call = ctx.call
+            if (call[ATTEMPTS] != 1 or call[LAST]) and not call[ENDED]:
                 ended(ctx, None)
             return response
 

@@ -40,6 +40,8 @@ class Names:
         """The callers that are known, by their addresses with port."""
         self.servers: Final = _Kind(_SHARE)
         """The servers that are known, by their addresses."""
+        self.addresses: Final[dict[int, str]] = {}
+        """The addresses of these servers, by their indexes."""
 
     def method(self, name: str) -> int:
         """The index of a method's full name."""
@@ -55,7 +57,10 @@ class Names:
 
     def server(self, address: str) -> int:
         """The index of a server that is called; 0 for none."""
-        return self._of(self.servers, address)
+        index = self._of(self.servers, address)
+        if index > OTHER:
+            self.addresses[index] = address
+        return index
 
     def caller(self, address: str) -> int:
         """The index of the host of a caller, whose address has a port."""

@@ -11,11 +11,11 @@ from itertools import count
 from typing import Any, Final
 
 from towpath._core import clock
-from towpath._core.calls.recording import ATTEMPTS, BEGAN, BRANCH, LAST, code_of, reason_in
+from towpath._core.calls.recording import ATTEMPTS, BEGAN, BRANCH, ENDED, KEPT, LAST, code_of, reason_in
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
 from towpath._core.service import MethodKind, MethodSpec
-from towpath._telemetry.flight_recorder.keeping import Keeping
+from towpath._telemetry.flight_recorder.keeping import FIRST_DIGIT, Keeping, is_one_of_many
 from towpath._telemetry.flight_recorder.names import Names
 from towpath._telemetry.flight_recorder.ring import Writer
 from towpath._telemetry.flight_recorder.row import (
@@ -55,13 +55,13 @@ class Recorder:
         """The ring."""
         self.names: Final = Names(writer)
         """What rows refer to."""
-        self.keeping: Final = Keeping(writer) if keeping is None else keeping
+        self.keeping: Final = Keeping(writer, self.names.addresses) if keeping is None else keeping
         """Which rows are kept."""
         self.next_serial: Final = count(1).__next__
 
-    def received(self, method: MethodSpec[Any, Any], /) -> "Received":
-        """What records the received calls of `method`."""
-        return Received(self, method)
+    def received(self, method: MethodSpec[Any, Any], /, *, timed: bool = False) -> "Received":
+        """What records the received calls of `method`. Their handlers are `timed` if layers around them may wait."""
+        return Received(self, method, timed=timed)
 
     def attempts(self, method: MethodSpec[Any, Any], /) -> "Attempts":
         """What records the attempts of calls of `method`."""
@@ -69,7 +69,7 @@ class Recorder:
 
     def begun(self, ctx: Context, /) -> None:
         """The current task begins a client's call."""
-        ctx.call = [clock.now(), id(task_of(get_running_loop())) >> 4 & MASK, 0, 0]
+        ctx.call = [clock.now(), id(task_of(get_running_loop())) >> 4 & MASK, 0, 0, 0.0, False]
 
     def call_ended(self, ctx: Context, error: BaseException | None, /) -> None:
         """Write the row of a client's call that made several attempts or none, or whose one attempt does not say how it ended."""
@@ -77,7 +77,8 @@ class Recorder:
         code = 0 if error is None else code_of(error, ctx).value
         if call[ATTEMPTS] == 1 and call[LAST] == code:
             return
-        marks = (0.0, NEVER, NEVER, NEVER, NEVER, clock.now() - call[BEGAN], NEVER, NEVER)
+        ended = clock.now() if error is not None or not call[ENDED] else call[ENDED]
+        marks = (0.0, NEVER, NEVER, NEVER, NEVER, ended - call[BEGAN], NEVER, NEVER)
         reason = "" if error is None else reason_in(error)
         self.client_row(ctx, _CALL, code, (self.names.method(ctx.method), 0, reason, 0), call[ATTEMPTS], (*marks, 0, 0))
         if code:
@@ -112,20 +113,30 @@ def serial_of(ctx: Context) -> int:
 class Received:
     """Records the received calls of one method."""
 
-    __slots__ = ("_early", "_flags", "_keeping", "_method", "_names", "_second", "_slow", "_writer", "name", "next_serial")
+    __slots__ = ("_early", "_flags", "_keeping", "_method", "_name", "_names", "_second", "_timed", "_writer", "next_serial", "slow")
 
-    def __init__(self, recorder: Recorder, method: MethodSpec[Any, Any]) -> None:
+    def __init__(self, recorder: Recorder, method: MethodSpec[Any, Any], *, timed: bool) -> None:
+        self._timed = timed
         self._writer = recorder.writer
         self._names = recorder.names
         self._keeping = recorder.keeping
         self._method = recorder.names.method(method.full_name)
         self._flags = 0 if method.kind is MethodKind.UNARY else STREAM
-        self._slow = recorder.keeping.slow(method)
+        self.slow = recorder.keeping.slow(method)
+        """From when on they are slow."""
         self._early = 0
         self._second = 0.0
         self.next_serial = recorder.next_serial
         """The number of the next received call."""
-        self.name = method.full_name
+        self._name = method.full_name
+
+    def keeps(self, ctx: Context, code: int, /) -> bool:
+        """Decide, once, whether a call is kept that is slow or has failed with `code`."""
+        info, keeping = ctx.server, self._keeping
+        if info is None:
+            return False
+        kept = info.kept = keeping.follows() if info.kept else keeping.wants(self._name, code)
+        return kept
 
     def ended(
         self, ctx: Context, branch: int, code: int, times: tuple[float, float, float, float, float], request: int, response: int, /
@@ -143,6 +154,9 @@ class Received:
         writer = self._writer
         writer.number = number = writer.number % NUMBERS + 1
         tenant = ctx.tenant
+        began = started
+        if self._timed and started:
+            began, ended = getattr(info, "handler_began", 0.0), getattr(info, "handler_ended", 0.0)
         _pack(
             writer.buffer,
             writer.first_row + (number & writer.mask) * SIZE,
@@ -162,8 +176,8 @@ class Received:
             received - base if received else NEVER,
             admitted - base if admitted else NEVER,
             started - base if started else NEVER,
-            NEVER if not started else getattr(info, "handler_began", started) - base,
-            NEVER if not ended else getattr(info, "handler_ended", ended) - base,
+            began - base if began else NEVER,
+            ended - base if ended else NEVER,
             written - base if written else NEVER,
             NEVER,
             NEVER,
@@ -171,11 +185,25 @@ class Received:
             response,
             number,
         )
-        slow = self._slow
-        seconds = (ended or written or admitted) - base
-        if code or seconds > slow.after or hasattr(info, "kept"):
-            self._keeping.ended(number, info, self.name, code, seconds, slow)
-        slow.count(seconds)
+        if code or info.kept or (raw and raw[21] == FIRST_DIGIT):
+            self._keep(number, ctx, code, raw)
+        if self.slow.count(written - base):
+            self._keeping.counted(self.slow.looked_at)
+
+    def _keep(self, number: int, ctx: Context, code: int, raw: bytes) -> None:
+        """Keep a row and its children's, if that was decided or if it is now."""
+        info, keeping = ctx.server, self._keeping
+        if info is None:
+            return
+        kept = info.kept
+        if kept is None and code:
+            kept = self.keeps(ctx, code)
+        if kept or (is_one_of_many(raw) and keeping.follows()):
+            keeping.received(number, info.serial & MASK)
+
+    def pinned(self, traces: bytes, /) -> None:
+        """A caller keeps these traces, and asks for what is here of them."""
+        self._keeping.told(traces)
 
     def rejected(self, extra: Any, peer: str, /) -> None:
         """Write the row of a call that was rejected before it cost a task, of one in 16 of them and of the first of each second."""
@@ -199,7 +227,7 @@ class Received:
 class Attempts:
     """Records the attempts of one method's calls."""
 
-    __slots__ = ("_flags", "_method", "_name", "_names", "_recorder", "_slow", "_writer")
+    __slots__ = ("_flags", "_method", "_name", "_names", "_recorder", "_slow", "_writer", "pins", "take_pins")
 
     def __init__(self, recorder: Recorder, method: MethodSpec[Any, Any]) -> None:
         self._recorder = recorder
@@ -208,6 +236,10 @@ class Attempts:
         self._method = recorder.names.method(method.full_name)
         self._flags = 0 if method.kind is MethodKind.UNARY else STREAM
         self._slow = recorder.keeping.slow(method)
+        self.pins = recorder.keeping.pins.waiting
+        """The servers that are to be told of traces."""
+        self.take_pins = recorder.keeping.pins.take
+        """What is to be told to the server with an address."""
         self._name = method.full_name
 
     def succeeded(self, ctx: Context, peer: str, times: tuple[float, float, float, float], request: int, response: int, /) -> None:
@@ -252,11 +284,17 @@ class Attempts:
             response,
             number,
         )
+        call[ENDED] = resumed + base
+        if call[ATTEMPTS] != 1 or call[LAST]:
+            self._recorder.call_ended(ctx, None)
+        if raw and raw[21] == FIRST_DIGIT and is_one_of_many(raw):
+            self._recorder.keeping.one_of_many(number)
         if server is None:  # nobody above it decides
             slow = self._slow
-            if resumed > slow.after:
-                self._recorder.keeping.root_ended(number, self._name, resumed, slow)
-            slow.count(resumed)
+            if resumed > slow.after or call[KEPT]:
+                self._recorder.keeping.root_ended(number, self._name, followed=call[KEPT])
+            if slow.count(resumed):
+                self._recorder.keeping.counted(slow.looked_at)
 
     def failed(self, ctx: Context, peer: str, times: tuple[float, float, float, float], request: int, error: BaseException, /) -> None:
         """Write the row of an attempt without one."""
@@ -274,3 +312,8 @@ class Attempts:
         names = (self._method, self._names.server(peer), reason_in(error), flags)
         recorder.client_row(ctx, _ATTEMPT, code, names, ctx.attempt, (*marks, min(MASK, request), 0))
         recorder.keeping.failed(self._writer.number, ctx, code)
+        trace = ctx.cached_trace
+        if trace is not None and is_one_of_many(trace.traceparent):
+            recorder.keeping.one_of_many(self._writer.number)
+        if call[ENDED] and call[ATTEMPTS] == 2:  # another attempt has won, which was alone until now
+            recorder.call_ended(ctx, None)

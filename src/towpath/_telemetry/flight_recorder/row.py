@@ -27,6 +27,9 @@ NEVER: Final = -1.0
 FLAGS_AT: Final = 6
 """Where the flags are, in bytes from the start of a row."""
 
+TRACE_ID_AT: Final = 19
+"""Where the trace id is."""
+
 KIND_AT: Final = 4
 SERIAL: Final = struct.Struct("<I")
 SERIAL_AT: Final = 68

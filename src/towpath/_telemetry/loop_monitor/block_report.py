@@ -77,8 +77,7 @@ class BlockReport:
     def __init__(self, registry: CollectorRegistry, *, file: Path | None = None, time: TimeSource = clock) -> None:
         self.blocks: Final = Blocks()
         """The last ones."""
-        name = LOOP_BLOCKS
-        self._durations = DurationHistogram(name.name, name.help, name.labels, bounds=BUCKETS, registry=registry)
+        self._durations = DurationHistogram(LOOP_BLOCKS, bounds=BUCKETS, registry=registry)
         self._time = time
         self._file = file
         self._written = float("-inf")

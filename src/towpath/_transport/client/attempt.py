@@ -5,19 +5,24 @@ exception is a unary call over gRPC, see `towpath._transport.client.grpc_unary`.
 """
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from towpath._core import clock
-from towpath._core.calls.recording import AttemptRows
+from towpath._core.calls.recording import KEPT_FIELD, PIN_FIELD, AttemptRows, note_kept
 from towpath._core.context import Context, Criticality
 from towpath._core.deadline import NO_SLOT, Slot
 from towpath._core.errors import RpcError, locate
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._wire.hpack import literal
+from towpath._wire.http.fields import Field
 from towpath._wire.http2 import ErrorCode
 from towpath._wire.protocol import ClientHalf
+
+_KEPT_FIELD: Final = KEPT_FIELD.encode()
 
 
 class AttemptStream(Protocol):
@@ -42,10 +47,17 @@ class AttemptStream(Protocol):
         ...
 
 
-def literals_for(link: ClientLink, protocol: ClientHalf, ctx: Context, implied: Criticality) -> bytes:
+def pins_for(rows: AttemptRows, link: ClientLink) -> bytes:
+    """What the head of a call over `link` says of traces that its server is to keep: the last of its fields, if there is any."""
+    told = rows.take_pins(link.peer)
+    return literal(PIN_FIELD, told) if told else b""
+
+
+def literals_for(link: ClientLink, protocol: ClientHalf, ctx: Context, implied: Criticality, rows: AttemptRows | None = None) -> bytes:
     """What the head of one call over `link` says of `ctx`. Where that cannot be said, `link` has room for the next call that waits."""
     try:
-        return protocol.literals(ctx, clock.now(), implied)
+        literals = protocol.literals(ctx, clock.now(), implied)
+        return literals if rows is None or not rows.pins else literals + pins_for(rows, link)
     except BaseException:
         link.stream_ended()
         raise
@@ -62,6 +74,12 @@ async def link_for(pool: Pool, ctx: Context, method: MethodSpec[Any, Any], rows:
         rows.failed(ctx, ctx.peer, (began, 0.0, 0.0, 0.0), 0, error)
         raise
     return link
+
+
+def look_for_kept(ctx: Context, trailers: Sequence[Field]) -> None:
+    """Note it if the server keeps the call, as slow or failed."""
+    if any(name == _KEPT_FIELD for name, _ in trailers):
+        note_kept(ctx)
 
 
 def note_failed(rows: AttemptRows, ctx: Context, link: ClientLink, sent: float, size: int, error: BaseException, *, answered: bool) -> None:

@@ -16,7 +16,7 @@ from towpath._core.context import Context
 from towpath._core.deadline import NO_SLOT
 from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message, several_responses
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import link_for, note_failed
+from towpath._transport.client.attempt import link_for, look_for_kept, note_failed, pins_for
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart
@@ -116,6 +116,7 @@ class GrpcUnaryStream(Stream):
 
     def _finish(self, fields: tuple[Field, ...], extra: Sequence[Field]) -> None:
         every = (*fields, *extra)
+        look_for_kept(self._ctx, every)
         reply = self._ctx.cached_reply
         if reply is not None:
             reply.trailers = metadata.decode(every)
@@ -166,7 +167,10 @@ def grpc_unary_handler(
         body = pack_prefix(0, len(message)) + message if compression is None else framing.frame(message, compression)
         try:  # the literals may raise, and come before the stream exists
             sent = clock.now()
-            connection.request(call, head, propagation.literals(ctx, sent, implied), body)
+            literals = propagation.literals(ctx, sent, implied)
+            if rows is not None and rows.pins:
+                literals += pins_for(rows, link)
+            connection.request(call, head, literals, body)
         except BaseException:
             link.stream_ended()  # the place is the next call's
             raise

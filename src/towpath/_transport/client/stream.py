@@ -15,7 +15,7 @@ from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded, locate, not_a_message
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt, link_for, literals_for
+from towpath._transport.client.attempt import Attempt, link_for, literals_for, look_for_kept
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.connection_driver import MAX_SEND_QUEUE
@@ -252,6 +252,7 @@ class ClientStream(Stream):
             self._responses.end(fields)
         except RpcError as fault:
             error = fault
+        look_for_kept(self._exchange.ctx, fields)
         self._exchange.ctx.reply.trailers = self._responses.trailers
         self._settle(error)
         if self.state != CLOSED:
@@ -297,7 +298,7 @@ def stream_handler(
         link = pool.available(ctx, method) or await link_for(pool, ctx, method, rows)
         connection = link.connection
         stream = ClientStream(link, exchange, response_type, limit, protocol.stream_reader(limit), compression=compression)
-        literals = literals_for(link, protocol, ctx, implied)  # before the stream exists, or its place would be lost
+        literals = literals_for(link, protocol, ctx, implied, rows)  # before the stream exists, or its place would be lost
         if request is None:
             connection.open(stream)
             connection.send_head(stream, connection.encode(head, literals), end_stream=False)

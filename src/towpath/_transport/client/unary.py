@@ -12,7 +12,7 @@ from towpath._core.calls.recording import AttemptRows
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, deadline_exceeded, not_a_message
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport.client.attempt import Attempt, link_for, literals_for
+from towpath._transport.client.attempt import Attempt, link_for, literals_for, look_for_kept
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.decoding_thread import check_apart, decoded
@@ -102,6 +102,7 @@ class UnaryStream(Stream):
             outcome: bytes | RpcError = self._reader.end(fields)
         except RpcError as error:
             outcome = error
+        look_for_kept(self._ctx, fields)
         reply = self._ctx.cached_reply
         if reply is not None:
             reply.trailers = self._reader.trailers
@@ -147,7 +148,7 @@ def unary_handler(
         stream = UnaryStream(link.connection, link.loop, ctx, protocol.unary_reader(limit))
         if rows is not None:
             stream.link = link
-        link.connection.request(stream, head, literals_for(link, protocol, ctx, implied), body)
+        link.connection.request(stream, head, literals_for(link, protocol, ctx, implied, rows), body)
         with Attempt(link, stream, ctx, method, rows) as tried:
             tried.sizes[0] = len(body)
             answer = await stream.answer

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from towpath._core import clock
+from towpath._core.calls.recording import PIN_FIELD
 from towpath._core.errors import RpcError
 from towpath._transport.server.call import CallLink, cap_deadline
 from towpath._transport.server.exchange import ServerExchange
@@ -38,8 +39,12 @@ def open_call(
     ctx.caller = link.caller
     if method_route.max_timeout is not None:
         cap_deadline(ctx, now, method_route.max_timeout, link.signal)
-    kind = ServerExchange if method_route.rows is None else RecordedExchange
-    return kind(link, writer, method_route, dialect, ctx)
+    rows = method_route.rows
+    if rows is None:
+        return ServerExchange(link, writer, method_route, dialect, ctx)
+    if extra and extra[-1][0] == PIN_FIELD and route.inherited.trusted:
+        rows.pinned(extra[-1][1])
+    return RecordedExchange(link, writer, method_route, dialect, ctx)
 
 
 def _open_mounted(link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from towpath._core import clock
+from towpath._core.calls.recording import PIN_FIELD
 from towpath._core.deadline import Expirable
 from towpath._core.decisions import Decision
 from towpath._transport.connection_driver import UNREAD
@@ -186,7 +187,12 @@ class Http2Link(ServerLink[ServerConnection]):
                     if route.method_route.rows is not None:
                         route.method_route.rows.rejected(extra, self.peer)
                     return self.connection.encode(HEAD, rejection.encoded or grpc_fields(rejection))
-            return ServerCall(self, route) if route.method_route.rows is None else RecordedServerCall(self, route)
+            rows = route.method_route.rows
+            if rows is None:
+                return ServerCall(self, route)
+            if extra and extra[-1][0] == PIN_FIELD and route.inherited.trusted:
+                rows.pinned(extra[-1][1])
+            return RecordedServerCall(self, route)
         if isinstance(route, DirectResponse):
             self.connection.count_unwanted()
             return DirectResponseStream(self, route)

@@ -1,0 +1,134 @@
+"""A call that is recorded ends as one that is not: `RecordedServerCall` has `ServerCall._run`, `_Recorded._prepare` and `_Recorded._record`
+written out, so a server with a recorder and one without are led through the same outcomes. Each call leaves one row, with the code that its
+caller is told."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from echo.v1 import echo_pb2 as pb
+from echo.v1.echo_towpath import EchoServiceClient
+
+from tests.echo_service import FOREVER, Echo, serving, turn_until
+from towpath._core.call_options import CallOptions
+from towpath._core.context import Context
+from towpath._core.errors import Code, RpcError
+from towpath._core.metadata import Metadata
+from towpath._core.service import Handler, MethodSpec
+from towpath._transport import Channel, ChannelOptions
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
+
+
+class Rows:
+    """Stands for a recorder: keeps what it is told."""
+
+    role = "rows"
+    after = float("inf")
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self.times: list[tuple[float, ...]] = []
+        self.early = 0
+
+    @property
+    def slow(self) -> "Rows":
+        return self
+
+    def next_serial(self) -> int:
+        return 1
+
+    def keeps(self, ctx: Context, code: int, /) -> bool:
+        return False
+
+    def ended(self, ctx: Context, branch: int, code: int, times: tuple[float, ...], request: int, response: int, /) -> None:
+        self.codes.append(code)
+        self.times.append(times)
+
+    def pinned(self, traces: bytes, /) -> None:
+        pass
+
+    def rejected(self, extra: Any, peer: str, /) -> None:
+        self.early += 1
+
+    def received(self, method: MethodSpec[Any, Any], /) -> "Rows":
+        return self
+
+    def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+        return following
+
+
+class Odd(Echo):
+    """Answers in ways that no handler should."""
+
+    async def say(self, request: pb.SayRequest, ctx: Context) -> Any:
+        if request.id == "wrong":
+            return pb.FailResponse()
+        if request.id == "group":
+            raise ExceptionGroup("several", [RpcError(Code.ABORTED, "first"), ValueError()])
+        if request.id == "trailers":
+            ctx.reply.trailers = Metadata([("trail-a", "1")])
+            raise RpcError(Code.ABORTED, "with trailers")
+        if request.id == "unwritable":
+            ctx.reply.trailers = Metadata([("trail-a", "x" * 70_000)])
+        if request.id == "cancelled":
+            raise asyncio.CancelledError
+        return await super().say(request, ctx)
+
+
+CASES: dict[str, tuple[str, Any, CallOptions]] = {
+    "answer": ("say", pb.SayRequest(id="x"), CallOptions()),
+    "large answer": ("say", pb.SayRequest(payload=bytes(300_000)), CallOptions()),
+    "metadata": ("say", pb.SayRequest(id="x"), CallOptions(metadata=Metadata([("head-a", "1"), ("trail-b", "2")]))),
+    "error": ("fail", pb.FailRequest(code=Code.NOT_FOUND, message="no", reason="GONE"), CallOptions()),
+    "bug": ("fail", pb.FailRequest(message="x"), CallOptions()),
+    **{name: ("say", pb.SayRequest(id=name), CallOptions()) for name in ("wrong", "group", "trailers", "unwritable", "cancelled")},
+}
+
+
+async def outcome(address: str, case: str, protocol: Any) -> tuple[Any, ...]:
+    method, request, options = CASES[case]
+    async with Channel(address, options=ChannelOptions(protocol=protocol)) as channel:
+        try:
+            return (await getattr(EchoServiceClient(channel), method)(request, options),)
+        except RpcError as error:
+            text = error.message.partition(", request id")[0]
+            return error.code, text, [str(detail) for detail in error.details], list(error.metadata)
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("case", CASES)
+async def test_a_call_that_is_recorded_ends_as_one_that_is_not(case: str, protocol: Any, caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows()
+    async with serving(Odd()) as plain, serving(Odd(), layers=[rows]) as recorded:
+        expected = await outcome(plain.address, case, protocol)
+        assert await outcome(recorded.address, case, protocol) == expected
+        await turn_until(lambda: rows.codes)
+    assert rows.codes == [expected[0] if isinstance(expected[0], Code) else 0]
+    (times,) = rows.times
+    reached = [time for time in times if time]
+    assert reached == sorted(reached)
+    assert 0.0 not in times[:3]
+
+
+@PROTOCOLS
+async def test_a_call_whose_caller_leaves_while_it_is_handled_leaves_one_row(protocol: Any) -> None:
+    rows, echo = Rows(), Echo()
+    async with serving(echo, layers=[rows]) as server, Channel(server.address, options=ChannelOptions(protocol=protocol)) as channel:
+        call = asyncio.create_task(EchoServiceClient(channel).sleep(pb.SleepRequest(seconds=FOREVER)))
+        await echo.until(lambda: bool(echo.seen["sleep"]))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await turn_until(lambda: rows.codes)
+    assert rows.codes == [Code.CANCELLED]
+
+
+async def test_a_request_that_is_no_message_leaves_a_row_of_a_call_that_was_not_begun() -> None:
+    rows = Rows()
+    async with serving(Echo(), layers=[rows], message_limit=100) as server, Channel(server.address) as channel:
+        with pytest.raises(RpcError, match="RESOURCE_EXHAUSTED"):
+            await EchoServiceClient(channel).say(pb.SayRequest(payload=bytes(1000)))
+        await turn_until(lambda: rows.codes)
+    assert rows.codes == [Code.RESOURCE_EXHAUSTED]
+    assert rows.times[0][2] == 0.0
