@@ -7,6 +7,7 @@ OpenTelemetry is given of it is its identity alone. Ids agree with rows, logs an
 Nothing else imports this module, and it is the only one that imports OpenTelemetry.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any, Final
@@ -14,9 +15,11 @@ from typing import Any, Final
 from opentelemetry import context as otel
 from opentelemetry import trace as otel_trace
 from opentelemetry.context import Context, create_key
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from towpath._core.context import current
 from towpath._core.errors import SetupError
+from towpath._telemetry.otlp.sdk_spans import scope_spans_of
 
 _CALL: Final = create_key("towpath-call")
 """Under this key a context has the span of the call in which it was attached."""
@@ -71,6 +74,29 @@ class CallContext:
         that is closed elsewhere: OpenTelemetry's own context logs an error then."""
         with suppress(ValueError):  # what `ContextVar.reset` raises for a token of another task
             self.inner.detach(token)
+
+
+class _Exported(SpanProcessor):
+    """Gives each span that ends to a function, if it is sampled."""
+
+    def __init__(self, add: Callable[[bytes], None]) -> None:
+        self._add: Final = add
+
+    def on_end(self, span: ReadableSpan) -> None:
+        context = span.context
+        if context is not None and context.trace_flags.sampled:
+            self._add(scope_spans_of(span))
+
+
+def export(add: Callable[[bytes], None]) -> bool:
+    """Give the spans of users to `add`, if the program has set up no provider of OpenTelemetry's SDK. Returns whether that is so. A program
+    that sets one up later is told by OpenTelemetry that there is one, so this belongs behind its start."""
+    if not isinstance(otel_trace.get_tracer_provider(), otel_trace.ProxyTracerProvider):
+        return False
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(_Exported(add))
+    otel_trace.set_tracer_provider(provider)
+    return True
 
 
 def is_installed() -> bool:

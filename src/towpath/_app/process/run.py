@@ -168,6 +168,7 @@ async def _live(
                 await probes.enter_async_context(local_admin(app))
                 sampling.use(_sampler(config))
                 if await _set_up(app, program):
+                    spans.with_user_spans(config)
                     await app.start(sock=sock)
                     served = (*(service.spec.name for service in app.services), *app.mounts)
                     names = ", ".join(served) or "nothing but its background work"

@@ -98,6 +98,13 @@ class Exporting(NamedTuple):
     exporter: SpanExporter | None
     """None if nothing is exported."""
 
+    def with_user_spans(self, config: ServiceConfig) -> None:
+        """Export the spans of users, too, if the configuration joins them and the program has set up no export of its own by now."""
+        if self.exporter is not None and config.telemetry.otlp.opentelemetry:
+            from towpath._telemetry import user_spans  # noqa: PLC0415 - as in `join_user_spans`
+
+            user_spans.export(self.exporter.add)
+
     async def close(self) -> None:
         """Export what is left, for `LAST_SPANS`."""
         if self.exporter is not None:

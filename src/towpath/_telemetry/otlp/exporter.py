@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from itertools import count
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -38,6 +39,12 @@ _JITTER_BITS: Final = 16
 log = logging.getLogger("towpath.telemetry")
 
 
+class _Other(bytes):
+    """A span with a scope of its own."""
+
+    __slots__ = ()
+
+
 class SpanExporter:
     """Sends the spans of this process with `sender`. `resource` is the process as OTLP has it, `version` towpath's.
 
@@ -65,6 +72,9 @@ class SpanExporter:
         self._scope: Final = scope_spans(version)
         self._oldest = 0.0
         """When the queue got its first span, in seconds of the clock."""
+        self._added: Final[deque[bytes]] = deque()
+        self._overflow: Final = count()
+        self._overflowed = 0
         self._looked = (clock.now(), ring.number)
         self._timer: asyncio.Handle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -107,8 +117,25 @@ class SpanExporter:
         self._take_all()
         self._ready.set()
 
+    def add(self, scope_spans: bytes) -> None:
+        """Export a span of another scope, such as a user's. It may be called in any thread."""
+        if len(self._added) < self._options.queue:
+            self._added.append(scope_spans)
+        else:
+            next(self._overflow)  # in C, so that no thread comes between
+
+    def _take_added(self) -> None:
+        """Put what was added into the queue, and count what had no room."""
+        while self._added:
+            self._put(_Other(self._added.popleft()))
+        dropped = next(self._overflow) - self._overflowed
+        self._overflowed += dropped + 1
+        if dropped:
+            add(self.metrics.processed, QUEUE_FULL, dropped)
+
     def _take_all(self) -> None:
         """Take what the queue has room for."""
+        self._take_added()
         while self._reader.take(self._room, self._put):
             pass
         if self._reader.held and self._room > 0:
@@ -128,6 +155,7 @@ class SpanExporter:
 
     def _look(self) -> None:
         """Take what there is time for, and come again."""
+        self._take_added()
         loop = asyncio.get_running_loop()
         if self._reader.take(self._room, self._put):
             self._timer = loop.call_soon(self._look)
@@ -169,9 +197,13 @@ class SpanExporter:
             size += len(batch[-1])
         return batch
 
+    def _request(self, batch: list[bytes]) -> bytes:
+        own = [span for span in batch if not isinstance(span, _Other)]
+        return request(self._resource, self._scope, own, (span for span in batch if isinstance(span, _Other)))
+
     async def _deliver(self, batch: list[bytes]) -> bool:
         """Send a batch until the collector has taken it or must not get it again. Returns whether it took it."""
-        metrics, body, pause = self.metrics, request(self._resource, self._scope, batch), _FIRST_PAUSE
+        metrics, body, pause = self.metrics, self._request(batch), _FIRST_PAUSE
         add(metrics.processed, "", len(batch))
         metrics.in_flight, lost = len(batch), SHUTDOWN
         try:

@@ -3,7 +3,10 @@
 Messages of generated classes would cost 25 us a span (measured). What is written here is read by any protobuf library, which the tests do.
 """
 
+import struct
 from typing import Final
+
+DOUBLE: Final = struct.Struct("<d")
 
 
 def varint(number: int) -> bytes:

@@ -7,7 +7,7 @@ them is made once. That leaves one `struct.pack` for ids and times, and one for 
 
 import struct
 from binascii import unhexlify
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 from towpath._core.errors import Code
 from towpath._core.propagation.span_ids import own_span_id
 from towpath._telemetry.flight_recorder.row import CRITICALITY_SHIFT, REMOTE, SAMPLED, STREAM, UNKNOWN_CODE, Kind
-from towpath._telemetry.otlp.protobuf import delimited, double_attribute, number_attribute, text_attribute, true_attribute, varint
+from towpath._telemetry.otlp.protobuf import DOUBLE, delimited, double_attribute, number_attribute, text_attribute, true_attribute, varint
 
 VALUES: Final = struct.Struct("<I 4s d 3x 32s x 16s II 8s 6f 8x 8s I")
 """A row as the writer takes it: `towpath._telemetry.flight_recorder.row.LAYOUT` without what no span has. What only chooses among
@@ -50,7 +50,6 @@ _NAMES: Final = struct.Struct("<HHHH")
 _SIZES: Final = struct.Struct("<II")
 _CHOICE: Final = 12
 """Bytes of a row that choose names, codes and flags. One more says that the span has no parent."""
-_DOUBLE: Final = struct.Struct("<d")
 _LONGEST: Final = 1e8
 """Seconds (three years) that no mark comes to."""
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
@@ -214,7 +213,7 @@ class _Phases:
         out = bytearray()
         for index, mark in kept:
             if index >= first:
-                out += self._keys[index] + _DOUBLE.pack(int((mark - before) * 1e6 + 0.5) / 1e6)
+                out += self._keys[index] + DOUBLE.pack(int((mark - before) * 1e6 + 0.5) / 1e6)
                 before = mark
         return bytes(out), start, end
 
@@ -232,10 +231,11 @@ def scope_spans(version: str) -> bytes:
     return delimited(1, delimited(1, b"towpath") + delimited(2, version.encode()))
 
 
-def request(resource: bytes, scope: bytes, spans: list[bytes]) -> bytes:
-    """An ExportTraceServiceRequest of one resource and one scope."""
+def request(resource: bytes, scope: bytes, spans: list[bytes], others: Iterable[bytes] = ()) -> bytes:
+    """An ExportTraceServiceRequest of one resource. `spans` are those of one scope, and `others` have scopes of their own."""
     scoped = scope + b"".join(spans)
-    return delimited(1, resource + varint(2 << 3 | 2) + varint(len(scoped)) + scoped)
+    own = varint(2 << 3 | 2) + varint(len(scoped)) + scoped if spans else b""
+    return delimited(1, resource + own + b"".join(others))
 
 
 def _attribute(name: str, value: str | int) -> bytes:
