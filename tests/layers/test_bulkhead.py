@@ -146,3 +146,13 @@ def test_whatever_comes_and_goes_the_bound_holds_and_no_place_is_lost(steps, mos
         await asyncio.gather(*(handle(n, CTX) for n in range(most)))
 
     asyncio.run(main())
+
+
+async def test_the_places_taken_are_told_by_group_and_by_method():
+    layer, _ = bulkhead({"Say": Compartment(max_concurrent=3, group="db"), "Inspect": Compartment(max_concurrent=1)})
+    handler = Handler()
+    calls = await full(layer.wrap(SAY, handler), 2)
+    layer.wrap(INSPECT, handler)
+    assert layer.taken == {"db": 2, INSPECT.full_name: 0}
+    await end(handler, calls)
+    assert layer.taken == {"db": 0, INSPECT.full_name: 0}

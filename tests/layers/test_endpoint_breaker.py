@@ -12,7 +12,7 @@ from tests.layers.virtual_time import Hand
 from towpath._core import clock
 from towpath._core.decisions import rejection
 from towpath._core.errors import Code, RpcError
-from towpath._layers.breaker import BreakerOptions
+from towpath._layers.breaker import BreakerOptions, BreakerState
 from towpath._layers.endpoint_breaker import EndpointBreaker, Paces
 
 ONE, OTHER = SAY.full_name, FAIL.full_name
@@ -196,3 +196,11 @@ def test_whatever_happened_an_endpoint_that_answers_is_taken_again(steps):
             feed(tested, None, method=method)
         assert tested.allows(ONE)
         assert tested.allows(OTHER)
+
+
+def test_the_state_of_each_breaker_is_told_that_for_connections_first(hand):
+    tested = breaker()
+    assert list(tested.states()) == [BreakerState.CLOSED]
+    feed(tested, RpcError(Code.INTERNAL, "a bug"), 100)
+    feed(tested, None, method=OTHER)
+    assert list(tested.states()) == [BreakerState.CLOSED, BreakerState.OPEN, BreakerState.CLOSED]

@@ -313,3 +313,13 @@ async def test_what_matters_less_does_not_have_what_matters_more_dropped(hand):
     (info,) = [error for error in errors if error.code is Code.UNAVAILABLE][-1].details
     assert info.metadata["probability"] == "0.80"
     assert layer.rejecting()
+
+
+async def test_the_probability_is_told_for_each_criticality(hand):
+    layer, target = Throttle(source=random.Random(1)), Target(shed())
+    assert set(layer.probabilities().values()) == {0.0}
+    await calls(layer, target, 100)
+    told = layer.probabilities()
+    assert set(told) == set(Criticality)
+    assert told[Criticality.CRITICAL] > 0
+    assert told[Criticality.SHEDDABLE] == 0
