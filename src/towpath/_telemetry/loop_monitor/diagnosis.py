@@ -5,7 +5,7 @@ from typing import Final
 
 from towpath._telemetry.loop_monitor.block import Cause
 
-_ENOUGH: Final = 0.8
+ENOUGH: Final = 0.8
 """The part of the limit that has to be left once all else is taken off, for code to be blamed."""
 
 _SWITCH: Final = 0.004
@@ -43,7 +43,7 @@ class Evidence:
     idle: bool
     """Whether the loop ran no callback at any look."""
     same: bool
-    """Whether it was one callback at every look."""
+    """Whether it was one callback at most looks, or one for as long as the limit."""
     at_call: bool
     """Whether the callback was at one instruction at every look, which calls a function."""
 
@@ -60,11 +60,11 @@ def diagnosed(seen: Evidence) -> Verdict:
     """The cause of one time in which the loop did not turn."""
     outside = max(seen.waited, seen.throttled)
     left = seen.elapsed - outside - seen.gc
-    if left < _ENOUGH * seen.limit:
+    if left < ENOUGH * seen.limit:
         return Verdict(_outside(seen))
     # A thread that has no processor may have the interpreter's lock, and then the monitor waits for both.
     held = max(0.0, seen.late - seen.waited)
-    if seen.ran - seen.gc >= min(left / 2, _ENOUGH * seen.limit):
+    if seen.ran - seen.gc >= min(left / 2, ENOUGH * seen.limit):
         if not seen.looks or seen.idle:
             return Verdict(Cause.UNKNOWN)
         if not seen.same:

@@ -22,7 +22,7 @@ from towpath._core.calls.activity import Activity, activity_of
 from towpath._core.clock import TimeSource
 from towpath._telemetry.loop_monitor.block import Block, Cause
 from towpath._telemetry.loop_monitor.blocked_calls import Calls, culprit, told, victims
-from towpath._telemetry.loop_monitor.diagnosis import Evidence, Verdict, diagnosed
+from towpath._telemetry.loop_monitor.diagnosis import ENOUGH, Evidence, Verdict, diagnosed
 from towpath._telemetry.loop_monitor.gc_pauses import GcPauses
 from towpath._telemetry.loop_monitor.measures import System, Thread
 from towpath._telemetry.loop_monitor.stack import Stack, base_of, calls_something, frames, thread_stack
@@ -58,10 +58,11 @@ class Gap(NamedTuple):
 class _Callback:
     """One callback that was found at one look, or at several in a row."""
 
-    __slots__ = ("at_call", "looks", "running", "stack", "where")
+    __slots__ = ("at_call", "began", "last", "looks", "running", "stack", "where")
 
-    def __init__(self, running: object, stack: Stack) -> None:
+    def __init__(self, running: object, stack: Stack, now: float) -> None:
         self.running = running
+        self.began = self.last = now
         self.stack = stack
         self.where = _where(stack)
         self.at_call = not stack.places or calls_something(stack.places[0])
@@ -93,7 +94,7 @@ class _Suspicion:
         self.calls: Calls | None = None
         """The calls that were under way when it was first reported."""
 
-    def add(self, stack: Stack, task: object, late: float, state: str) -> None:
+    def add(self, stack: Stack, task: object, now: float, late: float, state: str) -> None:
         """Keep what one look has found. The stack that is kept of a callback is the first one."""
         self.looks += 1
         self.late += late
@@ -105,9 +106,10 @@ class _Suspicion:
         self.asleep = self.asleep or state in ("S", "D")
         latest = self.latest
         if latest is None or latest.running is not running:
-            latest = self.latest = _Callback(running, stack)
+            latest = self.latest = _Callback(running, stack, now)
         else:
             latest.looks += 1
+            latest.last = now
             latest.at_call = latest.at_call and _where(stack) == latest.where
         if self.best is None or latest.looks >= self.best.looks:
             self.best = latest
@@ -264,7 +266,7 @@ class LoopMonitor:
         self._own_wait = own_wait
         with suppress(Exception):  # whatever the stack is, the loop goes on
             task = asyncio.current_task(self._loop)
-            suspicion.add(thread_stack(self._ident, self._base), task, late, self._system.state())
+            suspicion.add(thread_stack(self._ident, self._base), task, now, late, self._system.state())
 
     def _settle(self, suspicion: _Suspicion) -> None:
         """The beat has come: if too late, say what it was."""
@@ -307,7 +309,7 @@ class LoopMonitor:
             state=suspicion.state,
             asleep=suspicion.asleep,
             idle=best is None,
-            same=best is not None and best.looks > suspicion.busy_looks / 2,
+            same=best is not None and (best.looks > suspicion.busy_looks / 2 or best.last - best.began >= ENOUGH * self._limit),
             at_call=best is not None and best.at_call,
         )
 

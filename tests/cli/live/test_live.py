@@ -1,0 +1,89 @@
+"""Commands about running services: mistakes end in one clear line, and what is told is shown for every worker."""
+
+import json
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from towpath._app.process.inspection.debug_documents import debug_documents, shown
+from towpath._app.process.worker_probes import probes
+from towpath._cli.main import main
+from towpath._transport.address import Address, UnixPath, parse_place
+from towpath._transport.server.routes import Document
+
+TREE = {
+    "count": 3,
+    "left_out": 0,
+    "deadlocks": [],
+    "tasks": [{"name": "t", "coroutine": "f", "at": [], "waits_for": "", "holder": "", "method": "", "count": 3, "children": []}],
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["tasks", "127.0.0.1:1"], "127.0.0.1:1 cannot be asked: "),
+        (["tasks", "nonsense"], "the admin listener"),
+        (["blocks", "999999999"], "process 999999999 has no file of blocks"),
+        (["profile", "127.0.0.1:1", "--seconds", "0"], "--seconds: 0 is out of range; give 1 to 120"),
+        (["profile", "127.0.0.1:1", "-o", "x.png"], "--output: x.png is of no known kind"),
+        (["tasks", "towpath.toml"], "towpath.toml"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], error: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert error in capsys.readouterr().err
+
+
+def test_a_service_file_without_an_admin_listener_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "towpath.toml").write_text("[service]\nname = 'x'\n")
+    assert main(["tasks", str(tmp_path)]) == 2
+    assert "the service has no admin listener; set service.admin" in capsys.readouterr().err
+
+
+def test_workers_are_told_one_after_the_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    place = UnixPath(str(tmp_path / "a.sock"))
+    documents = {
+        "/debug/tasks": lambda: Document("application/json", json.dumps({"workers": {"0": TREE, "1": None}}).encode()),
+        "/debug/blocks": lambda: Document("application/json", b'{"workers": {"0": [], "1": null}}'),
+        "/debug/profile/start": lambda: Document("text/plain", b"taken\n", status=409),
+    }
+    with probes(place, lambda: "serving", CollectorRegistry(), documents):
+        assert main(["tasks", str(place)]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "worker 0:",
+            "3 tasks",
+            "t f  x 3 like this",
+            "   waits for something unknown",
+            "worker 1: it does not answer",
+        ]
+        assert main(["tasks", str(place), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["workers"]["0"] == TREE
+        assert main(["blocks", str(place)]) == 0
+        assert capsys.readouterr().out.splitlines() == ["worker 0: the event loop was never blocked", "worker 1: it does not answer"]
+        assert main(["profile", str(place)]) == 2
+        assert "answers /debug/profile/start with 409: taken" in capsys.readouterr().err
+    with probes(place, lambda: "serving", CollectorRegistry()):
+        assert main(["tasks", str(place)]) == 2
+        assert 'set telemetry.debug_documents = "on"' in capsys.readouterr().err
+
+
+def test_documents_are_shown_at_loopback_addresses_unless_told_otherwise() -> None:
+    inside, outside = parse_place("127.0.0.1:9090", "x"), Address("10.0.0.1", 9090)
+    assert [shown("loopback", place) for place in (inside, UnixPath("/x"), outside)] == [True, True, False]
+    assert shown("on", outside)
+    assert not shown("off", inside)
+
+
+async def test_one_profile_at_a_time() -> None:
+    documents = debug_documents(tuple)
+    assert documents["/debug/profile/start"]().status == 200
+    assert documents["/debug/profile/start"]().status == 409
+    assert documents["/debug/profile"]().status == 200
+    assert documents["/debug/profile/stop"]().status == 200
+    assert documents["/debug/blocks"]().body == b"[]"
+    assert json.loads(documents["/debug/tasks"]().body)["deadlocks"] == []
