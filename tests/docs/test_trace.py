@@ -33,7 +33,7 @@ def rings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         root.code = 14 if number == 239 else 0
         system.add(0x8F3A91D2 << 96 | 1 if number == 231 else number + 1, root, at=at)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "folders", lambda: [folder])
+    monkeypatch.setattr(files, "ring_files", lambda: sorted(folder.iterdir()))
     return folder
 
 

@@ -1,16 +1,19 @@
 """`towpath trace` over rings of files: which trace is shown, and what is said where there is none."""
 
 import json
+import os
 import re
 import struct
 from pathlib import Path
 
 import pytest
 
-from tests.recordings import MS, System, once, plain
+from tests.recordings import MS, System, marks, once, plain
 from towpath._cli.main import main
 from towpath._cli.traces import files
 from towpath._core import clock
+from towpath._telemetry.flight_recorder.ring_files import open_writer
+from towpath._telemetry.flight_recorder.row import Kind
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def test_a_folder_of_the_user_is_where_rings_are_looked_for(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "old.ring").write_bytes(b"of another version")
-    monkeypatch.setattr(files, "folders", lambda: [folder / "none", folder])
+    monkeypatch.setattr(files, "ring_files", lambda: sorted(folder.iterdir()))
     assert main(["trace"]) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("10.0 ms")
@@ -102,7 +105,7 @@ def test_last_is_counted_from_now_without_files_and_from_the_newest_call_with_th
     system = System(folder=tmp_path)
     system.add(1, plain("a", 5 * MS), at=clock.now() - 86_400)
     assert trace(capsys, "--last", "1m", "--file", str(tmp_path)).startswith("5.0 ms")
-    monkeypatch.setattr(files, "folders", lambda: [tmp_path])
+    monkeypatch.setattr(files, "ring_files", lambda: list(tmp_path.iterdir()))
     said = error(capsys, "--last", "1m")
     assert said.startswith("error: no call is recorded in the last 1m; the rings of a hold 1 received calls, from ")
 
@@ -114,14 +117,14 @@ def test_one_clear_sentence(folder: Path, capsys: pytest.CaptureFixture[str], tm
     (tmp_path / "old.ring").write_bytes(ring[:8] + struct.pack("<H", 9) + ring[10:])
     (tmp_path / "cut.ring").write_bytes(ring[:-1])
     here = ["--file", str(folder)]
-    monkeypatch.setattr(files, "folders", lambda: [tmp_path / "none", tmp_path / "empty"])
+    monkeypatch.setattr(files, "ring_files", lambda directory=None: [])
     cases = {
         ("--file", str(tmp_path / "no.ring")): r"no\.ring cannot be read: No such file or directory; name the file of a flight recorder",
         ("--file", str(tmp_path / "text.ring")): r"text\.ring is not the file of a flight recorder",
         ("--file", str(tmp_path / "old.ring")): r"of version 9, and this towpath reads version 1; use the version of towpath that wrote it",
         ("--file", str(tmp_path / "cut.ring")): r"cut\.ring is cut off: it has \d+ bytes of \d+",
         ("--file", str(tmp_path / "empty")): r"empty has no file of a flight recorder, which would be called \*\.ring",
-        (): r"there is no file of a flight recorder in .*/none nor in .*/empty; start a service, or name files with --file",
+        (): r"no process of this user has a flight recorder's file in /dev/shm or \S+; start a service, or name files or",
         ("ff", *here): r"no trace begins with ff; the rings of cart, front hold 20 received calls, from \S+ to \S+$",
         ("a", *here): r"10 traces begin with a; give more digits: ab0{28}00, ab0{28}02, ab0{28}04, \.\.\.$",
         ("xyz", *here): r"'xyz' is no id of a trace; give up to 32 hex digits, such as 8f3a91d2",
@@ -143,11 +146,12 @@ def test_rings_without_a_call(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert error(capsys, "--file", str(tmp_path)) == "error: no call is recorded; the rings of front have no call yet\n"
 
 
-def test_where_this_users_rings_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    places = files.folders()
-    assert places[0].parent == Path("/dev/shm")
-    assert len({place.name for place in places}) == 1
-    assert places[0].name.startswith("towpath")
+def test_the_folder_that_a_service_file_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    writer, lock = open_writer("front", 64, tmp_path)
+    writer.write(Kind.SERVER, 0, 0, 0, clock.now(), b"", 1, 1, 0, 0, 0, 0, *marks(0, 0, 0, 0, 9, 9), 0, 0)
+    assert "hops answered" in trace(capsys, "--file", str(tmp_path))
+    assert lock is not None
+    os.close(lock)
 
 
 def test_hostile_bytes_in_a_ring(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
