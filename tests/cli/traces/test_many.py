@@ -51,7 +51,7 @@ def test_what_hops_and_phases_contribute(folder: Path, capsys: pytest.CaptureFix
 def test_what_grew(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = ran(capsys, "shop.Front/Get", "--last", "10m", "--versus", before(), "--file", str(folder))
     lines = text.splitlines()
-    assert lines[0] == "Front/Get  200 traces before, 200 after; +- holds in 95 of 100 cases"
+    assert lines[0] == "Front/Get  200 traces before, 200 traces after; +- holds in 95 of 100 cases"
     assert re.match(r"p99  3\.\d -> 2\d\.\d ms  \(\+(19|20)\.\d \+-\d\.\d+\)", next(line for line in lines if line.startswith("p99")))
     assert re.search(r"rank Rank/Score  handler  2\.\d -> 2\d\.\d ms  \(\+(19|2\d)\.\d", text)
     assert "all else below" in text

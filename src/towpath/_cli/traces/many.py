@@ -8,7 +8,7 @@ from towpath._cli.traces.waterfall import Style, hop_name, milliseconds
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
 from towpath._telemetry.traces.comparison import FEWEST, QUANTILES, Growth, Sample, growths
-from towpath._telemetry.traces.rings import Rings, Wanted
+from towpath._telemetry.traces.rings import ONE_IN, Rings, Wanted
 
 _SHOWN = 12
 """Hops and phases that are shown one by one."""
@@ -18,14 +18,17 @@ _SHOWN_GROWN = 5
 def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[float, float] | None, json: bool) -> int:
     """Print it. Raises SetupError for a method that is not there, and for too few traces."""
     name = _method(rings, method)
-    sample = _sample(rings, name, float("-inf") if since is None else since, float("inf"), "the time asked for")
-    before = None if versus is None else _sample(rings, name, *versus, "the time to compare with")
+    sample, words = _sample(rings, name, float("-inf") if since is None else since, float("inf"), "the time asked for")
+    before, before_words = (None, "") if versus is None else _sample(rings, name, *versus, "the time to compare with")
     if json:
         import json as writer
 
         print(writer.dumps(_fields(name, sample, before), indent=2))
     else:
-        lines = _contributions(name, sample, style()) if before is None else _growths(name, before, sample, style())
+        if before is None:
+            lines = _contributions(f"{hop_name('', name)}  {words}", sample, style())
+        else:
+            lines = _growths(f"{hop_name('', name)}  {before_words} before, {words} after", before, sample, style())
         print("\n".join(line.rstrip() for line in lines))
     return 0
 
@@ -43,8 +46,9 @@ def _method(rings: Rings, given: str) -> str:
     return found[0]
 
 
-def _sample(rings: Rings, method: str, since: float, until: float, when: str) -> Sample:
-    heads = rings.heads(Wanted(since=since, until=until, methods=frozenset({method}), recent=True))
+def _sample(rings: Rings, method: str, since: float, until: float, when: str) -> tuple[Sample, str]:
+    """The traces of one time, and which these are in words."""
+    heads, some = rings.sample(Wanted(since=since, until=until, methods=frozenset({method})), FEWEST)
     traces = rings.traces(head.place for head in heads)
     sample = Sample(trace.root for trace in traces if trace.root.method == method)
     if len(sample) < FEWEST:
@@ -52,22 +56,22 @@ def _sample(rings: Rings, method: str, since: float, until: float, when: str) ->
             f"{len(sample)} traces begin with {method} in {when}, and quantiles need {FEWEST}; ask for a longer time, or for the method of "
             "the first hop of traces"
         )
-    return sample
+    return sample, f"{len(sample):,} traces" + (f" (1 in {ONE_IN:,})" if some else "")
 
 
-def _contributions(method: str, sample: Sample, style: Style) -> Iterator[str]:
+def _contributions(head: str, sample: Sample, style: Style) -> Iterator[str]:
     quantiles = [sample.quantile(quantile) for quantile in QUANTILES]
     names = [f"p{quantile * 100:g}" for quantile in QUANTILES]
     whole = "  ".join(f"{name} {milliseconds(found.total)} ms" for name, found in zip(names, quantiles, strict=True))
-    yield from screen.wrapped(f"{hop_name('', method)}  {len(sample):,} traces  {whole}", style.columns, then="  ")
+    yield from screen.wrapped(f"{head}  {whole}", style.columns, then="  ")
     yield ""
     keys = {key for found in quantiles for key in found.parts}
     order = sorted(keys, key=lambda key: quantiles[-1].parts.get(key, 0.0), reverse=True)
     room = style.columns - 3 * 9
     labels = [f"{hop_name(key[0], key[1])}  {key[2]}" for key in order[:_SHOWN]]
     name = min(max(map(len, labels), default=20), max(12, room))
-    head = f"{'of it, in ms':<{name}}" + "".join(f"{quantile:>9}" for quantile in names)
-    yield screen.painted(head, screen.BOLD, colour=style.colour)
+    title = f"{'of it, in ms':<{name}}" + "".join(f"{quantile:>9}" for quantile in names)
+    yield screen.painted(title, screen.BOLD, colour=style.colour)
     for label, key in zip(labels, order[:_SHOWN], strict=True):
         figures = "".join(f"{milliseconds(found.parts.get(key, 0.0)):>9}" for found in quantiles)
         first, *more = screen.wrapped(label, max(12, name), then="  ")
@@ -79,9 +83,8 @@ def _contributions(method: str, sample: Sample, style: Style) -> Iterator[str]:
         yield f"{f'... {len(rest)} more':<{name}}{figures}"
 
 
-def _growths(method: str, before: Sample, sample: Sample, style: Style) -> Iterator[str]:
-    text = f"{hop_name('', method)}  {len(before):,} traces before, {len(sample):,} after; +- holds in 95 of 100 cases"
-    yield from screen.wrapped(text, style.columns, then="  ")
+def _growths(head: str, before: Sample, sample: Sample, style: Style) -> Iterator[str]:
+    yield from screen.wrapped(f"{head}; +- holds in 95 of 100 cases", style.columns, then="  ")
     for quantile, (whole, *parts) in zip(QUANTILES, growths(before, sample), strict=True):
         text = f"p{quantile * 100:g}  {milliseconds(whole.before)} -> {milliseconds(whole.after)} ms  ({_signed(whole)})"
         text += "" if whole.sure else "  no more than chance"

@@ -115,7 +115,7 @@ def _reported(rings: "Rings", found: "Trace") -> "Report":
     from towpath._telemetry.traces.rings import Wanted
 
     root = found.root
-    heads = rings.heads(Wanted(methods=frozenset({root.method}), recent=True), most=_COMPARED, latest=True)
+    heads = rings.heads(Wanted(methods=frozenset({root.method}), unbiased=True), most=_COMPARED, latest=True)
     others = (other for other in rings.traces(head.place for head in heads) if not found.trace_id or other.trace_id != found.trace_id)
     medians, count = usual(
         other.root

@@ -216,6 +216,11 @@ class Frame(NamedTuple):
     places: int
     """How many rows there can be with those that are kept."""
 
+    @property
+    def kept_at(self) -> int:
+        """Where the first copy of a kept row is, in bytes."""
+        return self.first + self.ring * SIZE
+
     def recording(self, rows: Iterable[Row]) -> Recording:
         """The recording with `rows`."""
         return Recording(self.service, self.process, tuple(rows), self.names, self.monotonic, self.time_of_day)

@@ -6,7 +6,7 @@ call took, is one slice of the file's memory.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import nlargest
 from operator import itemgetter
@@ -20,6 +20,9 @@ from towpath._telemetry.traces.model import Trace
 
 _TRACE_AT: Final = 19  # number, kind to attempt, base, and "00-" of the traceparent
 _NO_TRACE: Final = bytes(32)
+ONE_IN: Final = 1024
+"""One trace in so many is kept by each process, whatever it was."""
+_THRESHOLD: Final = b"%014x" % ((1 << 56) - (1 << 56) // ONE_IN)
 _HEX: Final = re.compile(b"[0-9a-f]{32}")
 
 
@@ -54,8 +57,9 @@ class Wanted:
     """None for all."""
     failed: bool = False
     """Only those with another status than OK."""
-    recent: bool = False
-    """Without those that are there only because they were kept: rows that are chosen for being slow say nothing of what is usual."""
+    unbiased: bool = False
+    """Without those that are there only because they were slow or failed: they say nothing of what is usual. Those that are kept because
+    their trace is one of `ONE_IN` count."""
 
 
 class RingFile:
@@ -87,10 +91,15 @@ class RingFile:
             )
             if kind and (kind == 1 or not serial) and low <= base < high
         ]
-        copies = frame.first + frame.ring * SIZE
+        copies = frame.kept_at
         if found and found[-1][1] >= copies:
-            there = frozenset[int]() if wanted.recent else self._numbers(copies)
-            found = [head for head in found if head[1] < copies or (not wanted.recent and self._number(head[1]) not in there)]
+            there = self._numbers(copies)
+            found = [
+                head
+                for head in found
+                if head[1] < copies
+                or (self._number(head[1]) not in there and (not wanted.unbiased or is_one_of_many(self.trace_at(head[1]))))
+            ]
         if wanted.failed:
             found = [head for head in found if head[3]]
         if wanted.methods is not None:
@@ -141,6 +150,10 @@ class RingFile:
     def _number(self, offset: int) -> int:
         return int.from_bytes(self.data[offset : offset + 4], "little")
 
+    def trace_at(self, offset: int) -> bytes:
+        """The trace of the row there, 32 digits."""
+        return self.data[offset + _TRACE_AT : offset + _TRACE_AT + 32]
+
     def row(self, offset: int) -> Row | None:
         """The row there; None if it was being written."""
         return unpacked(self.data, offset)
@@ -167,8 +180,19 @@ class Rings:
 
     def trace_of(self, place: Place) -> bytes:
         """The trace of the row there."""
-        at = place.offset + _TRACE_AT
-        return self.files[place.file].data[at : at + 32]
+        return self.files[place.file].trace_at(place.offset)
+
+    def sample(self, wanted: Wanted, fewest: int) -> tuple[list[Head], bool]:
+        """What is `wanted` and says what is usual, and whether that is one trace of `ONE_IN`.
+
+        All calls count that the rings still have. If that is not all of the time asked for, those of one trace in so many do, if they are
+        at least `fewest`: else the last seconds would count a thousandfold.
+        """
+        heads = self.heads(replace(wanted, unbiased=True))
+        if all(head.place.offset < self.files[head.place.file].frame.kept_at for head in heads):
+            return heads, False
+        some = [head for head in heads if is_one_of_many(self.trace_of(head.place))]
+        return (some, True) if len(some) >= fewest else (heads, False)
 
     def with_prefix(self, prefix: str) -> list[bytes]:
         """The ids of traces that begin so, in order."""
@@ -223,6 +247,11 @@ class Rings:
                     single.add(other)
                 else:
                     yield trace
+
+
+def is_one_of_many(trace: bytes) -> bool:
+    """Whether a trace is one of `ONE_IN`: by the low 56 bits of its id, in the same way on all hops."""
+    return trace[18:] >= _THRESHOLD and _HEX.fullmatch(trace) is not None
 
 
 def opened(path: Path) -> RingFile:
