@@ -23,7 +23,7 @@ def open_call(
 ) -> ServerExchange | WholeResponse:
     """The call that a request asks for; or the answer to one that cannot begin. `extra` are the fields of its head beside the route's."""
     if type(route) is MountRoute:
-        return _open_mounted(link, writer, route, extra)
+        return open_mounted(link, writer, route, extra)
     method_route = route.method_route
     negotiation = route.negotiation(extra)
     dialect = route.dialects.dialect(negotiation, method_route.compression, method_route.message_limit)
@@ -47,7 +47,8 @@ def open_call(
     return RecordedExchange(link, writer, method_route, dialect, ctx)
 
 
-def _open_mounted(link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
+def open_mounted(link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field]) -> ServerExchange | WholeResponse:
+    """The same for a request to a mounted application."""
     method_route = route.method_route
     now = clock.now()
     try:

@@ -362,15 +362,13 @@ class ServerExchange(PartialExchange):
 
     def _send_whole(self, answer: WholeResponse) -> None:
         self._over = self._head_sent = True
-        self._writer.send_head(answer.head, answer.fields, end=not answer.body)
-        if answer.body:
-            self._writer.send_data(answer.body, end=True)
+        self._writer.send_whole(answer.head, answer.fields, answer.body)
         self._writer.abandon()
-        server = self._ctx.server
-        if server is not None and server.flush_alone:
-            self._link.flush()  # no other answer to share a write with
+        link, server = self._link, self._ctx.server
+        if len(link.calls) == 1 or (server is not None and server.flush_alone):
+            link.flush()  # no other answer to share a write with
         else:
-            self._link.schedule_flush()
+            link.schedule_flush()
 
     def _complete(self) -> None:
         """The handler of a stream has ended well."""

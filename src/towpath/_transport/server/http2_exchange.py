@@ -121,6 +121,11 @@ class Http2Exchange(UnfinishedStream):
         literals = b"".join(literal(name, value) for name, value in fields)
         self._connection.send_head(self, self._connection.encode(head, literals), end_stream=end)
 
+    def send_whole(self, head: Template, fields: Sequence[Field], data: bytes, *, sized: bool = False) -> None:
+        self.send_head(head, fields, end=not data)
+        if data:
+            self.send_data(data, end=True)
+
     def send_data(self, data: bytes, *, end: bool) -> None:
         if len(data) >= LARGE:
             self._route.method_route.large_answer = len(data)

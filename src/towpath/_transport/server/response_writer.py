@@ -18,6 +18,10 @@ class ResponseWriter(Protocol):
         """The response's head; its end too, if it has no body. It is `sized` if it says how many bytes the body has."""
         ...
 
+    def send_whole(self, head: Template, fields: Sequence[Field], data: bytes, *, sized: bool = False) -> None:
+        """The whole response, of which nothing was sent before. It is `sized` as in `send_head`."""
+        ...
+
     def send_data(self, data: bytes, *, end: bool) -> None:
         """A piece of the response's body."""
         ...

@@ -223,7 +223,8 @@ class Routes:
         self.compose(layers)
         self._methods = MethodTable((service.spec for service in services), unknown_query, json_defaults)
         self._server_halves = [(protocol, protocol.server(self._methods)) for protocol in PROTOCOLS]
-        self._bindings = [half.has for _, half in self._server_halves if type(half).has is not ServerHalf.has]
+        bound = any(method.http for method in self._methods.by_path.values())
+        self._bindings = [half.has for _, half in self._server_halves if bound and type(half).has is not ServerHalf.has]
         self._mounts.check(self._methods.by_path, self._documents)
 
     def _route_of(self, mount: Mount) -> MethodRoute:
@@ -268,14 +269,14 @@ class Routes:
         application is asked for is another one."""
         if not head.alike:
             return None
-        path = head.path.partition(b"?")[0]
+        path, _, query = head.path.partition(b"?")
         if path in self._method_routes or path in self._documents:
             return None
         mount = self._mounts.below_prefix(path) or self._mounts.at_root(path)
         if mount is None or (not mount.prefix and self._is_bound(head.method, path)):
             return None
         known: MountRoute | None = head.alike.get(mount)
-        return None if known is None else known.at(head)
+        return None if known is None else known.at(path, query)
 
     def _is_bound(self, http_method: bytes, path: bytes) -> bool:
         """Whether the contract has HTTP's method at `path` for something that is no method's own path."""

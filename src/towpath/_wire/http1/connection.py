@@ -22,6 +22,7 @@ from towpath._wire.http1.stream import NOBODY, Http1ConnectionDelegate, Http1Str
 from towpath._wire.http1.waiting_body import WaitingBody, waiting_size
 
 _BODILESS: Final = frozenset({204, 304})
+_COLON: Final = b": "
 
 
 class Http1Connection(RequestParser):
@@ -237,6 +238,21 @@ class Http1Connection(RequestParser):
             self._bodiless = self._sized = True
         if end:
             self.send_data(b"", end=True)
+
+    def send_whole(self, head: Template, fields: Sequence[Field], data: bytes, *, sized: bool = False) -> None:
+        """Send a response in one piece: its head, as `send_head` does, and all of its body."""
+        status, first = head.http1 or first_lines(head)
+        if self._last or self._old or self._bodiless or not self._request_ended or status in _BODILESS:
+            self.send_head(head, fields, end=False, sized=sized)
+            self.send_data(data, end=True)
+            return
+        # INLINED: Http1Connection.send_head and send_data, for nearly every response: eight function calls are two.
+        lines = [*map(_COLON.join, fields)]
+        if not sized:
+            lines.append(b"content-length: %d" % len(data))
+        self.out.append(first + b"\r\n".join(lines) + b"\r\n\r\n" + data)
+        self._response_ended = True
+        self._next()
 
     def send_data(self, data: bytes, *, end: bool) -> None:
         """Send a piece of the response's body; with `end` the last."""

@@ -8,7 +8,7 @@ from towpath._core import clock
 from towpath._core.errors import Code, RpcError
 from towpath._transport.connection_driver import BUSY
 from towpath._transport.server.call import Handling
-from towpath._transport.server.call_opening import open_call
+from towpath._transport.server.call_opening import open_call, open_mounted
 from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
@@ -178,6 +178,9 @@ class Http1Exchange:
 
     __slots__ = ("_answer", "_call", "_connection", "_cors", "_link")
 
+    queued = 0
+    """Nothing waits for the client but in the transport, which says so itself."""
+
     def __init__(self, link: Http1Link, answer: DialectRoute | MountRoute | WholeResponse, cors: CorsFields | None = None) -> None:
         self._link = link
         self._connection = link.connection
@@ -194,10 +197,12 @@ class Http1Exchange:
 
     def head_received(self, head: Section, *, end: bool) -> None:
         answer = self._answer
-        call = answer if isinstance(answer, WholeResponse) else open_call(self._link, self, answer, ())
+        if type(answer) is MountRoute:
+            call = open_mounted(self._link, self, answer, ())
+        else:
+            call = answer if isinstance(answer, WholeResponse) else open_call(self._link, self, answer, ())
         if isinstance(call, WholeResponse):
-            self.send_head(call.head, call.fields, end=False)
-            self.send_data(call.body, end=True)
+            self.send_whole(call.head, call.fields, call.body)
             self._link.schedule_flush()
             return
         self._call = call
@@ -232,22 +237,27 @@ class Http1Exchange:
 
     # What the call does.
 
-    @property
-    def queued(self) -> int:
-        """Nothing waits for the client but in the transport, which says so itself."""
-        return 0
-
     def send_head(self, head: Template, fields: Sequence[Field], *, end: bool, sized: bool = False) -> None:
         if self._cors is not None:
             head, fields = self._cors.added_to(head, fields)
         self._connection.send_head(head, fields, end=end, sized=sized)
 
+    def send_whole(self, head: Template, fields: Sequence[Field], data: bytes, *, sized: bool = False) -> None:
+        if self._cors is not None:
+            head, fields = self._cors.added_to(head, fields)
+        self._connection.send_whole(head, fields, data, sized=sized)
+        if len(data) >= _LARGE:
+            self._sent_large(len(data))
+
     def send_data(self, data: bytes, *, end: bool) -> None:
         self._connection.send_data(data, end=end)
         if len(data) >= _LARGE:
-            self._link.flush()
-            if len(data) >= LARGE and isinstance(self._answer, DialectRoute):
-                self._answer.method_route.large_answer = len(data)
+            self._sent_large(len(data))
+
+    def _sent_large(self, size: int) -> None:
+        self._link.flush()
+        if size >= LARGE and isinstance(self._answer, DialectRoute):
+            self._answer.method_route.large_answer = size
 
     def send_trailers(self, fields: Sequence[Field]) -> None:
         """The response ends. Trailers are gRPC's alone, which is not served over HTTP/1.1."""

@@ -22,6 +22,8 @@ class MountRoute:
     __slots__ = (
         "_connection",
         "_headers",
+        "_query",
+        "_raw_path",
         "_scope",
         "bodiless",
         "content_length",
@@ -46,28 +48,32 @@ class MountRoute:
         self.content_length = head.content_length
         self.limit = limit
         self.inherited = Inherited(head.fields, method_route.criticality, belief)
-        path, _, query = head.path.partition(b"?")
+        self._raw_path, _, self._query = head.path.partition(b"?")
         fields = head.fields
         if head.authority and not any(name == b"host" for name, _ in fields):
             fields = ((b"host", head.authority), *fields)
         self._headers = _one_cookie(list(fields))
         self._connection: dict[str, Any] | None = None
+        # What differs from request to request has its place already: a copy that does not grow costs half.
         self._scope: dict[str, Any] = {
             "type": "http",
             "method": head.method.decode("latin-1"),
-            "path": unquote(path.decode("latin-1")),
-            "raw_path": path,
-            "query_string": query,
             "root_path": mount.prefix,
+            "path": "",
+            "raw_path": b"",
+            "query_string": b"",
+            "asgi": {},
+            "headers": [],
+            "state": {},
         }
 
     @property
     def page(self) -> bytes:
         """What tells one page from another: the path, of which the beginning is enough."""
-        return self._scope["raw_path"][:_LONGEST_PATH]
+        return self._raw_path[:_LONGEST_PATH]
 
-    def at(self, head: Section) -> "MountRoute":
-        """What becomes of a head that differs from this one's in its path alone."""
+    def at(self, path: bytes, query: bytes) -> "MountRoute":
+        """What becomes of a head that differs from this one's in its path and query alone."""
         route: Any = object.__new__(MountRoute)
         route.mount = self.mount
         route.method_route = self.method_route
@@ -78,11 +84,9 @@ class MountRoute:
         route.inherited = self.inherited
         route._headers = self._headers  # noqa: SLF001 - of another route
         route._connection = self._connection  # noqa: SLF001
-        scope = route._scope = self._scope.copy()  # noqa: SLF001
-        path, _, query = head.path.partition(b"?")
-        scope["path"] = unquote(path.decode("latin-1"))
-        scope["raw_path"] = path
-        scope["query_string"] = query
+        route._scope = self._scope  # noqa: SLF001
+        route._raw_path = path  # noqa: SLF001
+        route._query = query  # noqa: SLF001
         return route
 
     def scope(self, extra: Sequence[Field], connection: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +95,9 @@ class MountRoute:
             self._connection = connection
             self._scope.update(connection)
         scope = self._scope.copy()
+        path = scope["raw_path"] = self._raw_path
+        scope["path"] = unquote(path.decode("latin-1")) if b"%" in path else path.decode("latin-1")
+        scope["query_string"] = self._query
         scope["asgi"] = {"version": "3.0", "spec_version": "2.3"}
         scope["headers"] = _one_cookie([*self._headers, *extra]) if extra else self._headers.copy()
         scope["state"] = self.mount.state.copy()

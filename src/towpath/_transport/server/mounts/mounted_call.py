@@ -214,9 +214,7 @@ class MountedCall(ServerExchange):
         self._over = True
         if not self._head_sent:
             self._head_sent = True
-            writer.send_head(head.head, head.fields, end=not data, sized=head.length >= 0)
-            if data:
-                writer.send_data(data, end=True)
+            writer.send_whole(head.head, head.fields, data, sized=head.length >= 0)
         else:
             writer.send_data(data, end=True)
         queued = writer.queued
@@ -224,7 +222,7 @@ class MountedCall(ServerExchange):
             link.buffers.grew(link, queued)
         writer.abandon()
         server = self._ctx.server
-        if server is not None and server.flush_alone:
+        if len(link.calls) == 1 or (server is not None and server.flush_alone):
             link.flush()
         else:
             link.schedule_flush()

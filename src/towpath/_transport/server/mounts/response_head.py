@@ -11,7 +11,7 @@ _HEADS: Final[dict[int, Template]] = {}
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """What the server decides, and HTTP/2 forbids (RFC 9110, section 7.6.1). An application may have set it for another server."""
 
-_GOOD: Final[set[Field]] = set()
+_GOOD: Final[dict[Field, Field]] = {}
 """Fields that were checked before. Applications send few that differ, and the check was a tenth of a small response's time (profiled)."""
 
 _RECURRING: Final = frozenset({b"cache-control", b"content-encoding", b"content-language", b"content-type", b"server", b"vary"})
@@ -42,8 +42,9 @@ class ResponseHead:
         fields: list[Field] = []
         for name, value in cast("Iterable[Field]", headers):
             if type(name) is bytes and type(value) is bytes:  # others may have no hash
-                if (name, value) in _GOOD:
-                    fields.append((name, value))
+                good = _GOOD.get((name, value))
+                if good is not None:
+                    fields.append(good)  # whose parts have their hashes
                     continue
                 if name == _LENGTH and self.length < 0 and value.isdigit() and self.status != 204:  # nearly every response has one
                     self.length = int(value)
@@ -52,7 +53,7 @@ class ResponseHead:
             name, value = bytes(name).lower(), bytes(value)  # noqa: PLW2901 - from here on as HTTP has them
             fields += self._checked(name, value)
             if name in _RECURRING and len(value) <= _SHORT and len(_GOOD) < _MOST_GOOD:
-                _GOOD.add((name, value))
+                _GOOD[name, value] = name, value
         self.fields = fields
         head = _HEADS.get(self.status)
         if head is None:
