@@ -1,3 +1,3 @@
-"""What all tests share: the `simulation` fixture, and the seed of it on the command line (`pytest --towpath-seed 2`)."""
+"""What all tests share: the fixtures `serve`, `serve_system` and `simulation`, and the latter's seed (`pytest --towpath-seed 2`)."""
 
 pytest_plugins = ["towpath.testing.fixtures"]
