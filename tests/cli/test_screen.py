@@ -82,6 +82,16 @@ def test_a_cell_is_wrapped_to_its_column_and_a_long_word_is_broken() -> None:
     assert [line[0] for line in screen.cells(("abcdefgh", ""), (3, 1))] == ["abc", "def", "gh "]
 
 
+def test_a_long_value_is_broken_between_its_parts() -> None:
+    for value, lines in {
+        "dns:///stock.shop.svc.cluster.local:8082": ["dns:///", "stock.shop.", "svc.cluster.", "local:8082  "],
+        "at redis://127.0.0.1:6379/0": ["at redis://", "127.0.0.1:", "6379/0"],
+        "a.b abcdefghijklmnop.q": ["a.b", "abcdefghijkl", "mnop.q"],
+        "": [""],
+    }.items():
+        assert [line[0].rstrip() for line in screen.cells((value, ""), (12, 1))] == [line.rstrip() for line in lines]
+
+
 def test_a_path_stays_whole() -> None:
     assert screen.wrapped("see /a/long/path/to/a/file.toml: calls", 12, indent="  ", then="    ") == [
         "  see",

@@ -1,6 +1,7 @@
 """What commands know of the terminal that they print to. Other programs get each value whole, on one line and without colour."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,9 @@ RED: Final = "31"
 GREEN: Final = "32"
 YELLOW: Final = "33"
 CYAN: Final = "36"
+
+_PARTS: Final = re.compile(r"[^/.,:;=&?@_-]*[/.,:;=&?@_-]+|[^/.,:;=&?@_-]+")
+"""The parts of a long word such as a path or an address, each with the sign behind it."""
 
 
 def width() -> int | None:
@@ -38,7 +42,24 @@ def wrapped(text: str, columns: int, *, indent: str = "", then: str = "") -> lis
 
 
 def cells(row: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
-    """The lines of one row of a table, with a text for each column. Each cell is wrapped to its width, and longer words are broken."""
-    columns = [textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""] for text, width in zip(row, widths, strict=True)]
+    """The lines of one row of a table, with a text for each column. Each cell is wrapped to its width. A longer word is broken, behind a
+    sign such as a slash or a dot if one of its parts is not too long itself."""
+    columns = [_in_cell(text, max(width, 1)) for text, width in zip(row, widths, strict=True)]
     for line in zip_longest(*columns, fillvalue=""):
         yield [f"{text:<{width}}" for text, width in zip(line, widths, strict=True)]
+
+
+def _in_cell(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width`."""
+    lines = [""]
+    for word in text.split():
+        parts = [word] if len(word) <= width else _PARTS.findall(word)
+        gap = " "
+        for part in parts:
+            if lines[-1] and len(lines[-1]) + len(gap) + len(part) <= width:
+                lines[-1] += gap + part
+            else:
+                whole = [part[start : start + width] for start in range(0, len(part), width)]
+                lines[-1:] = whole if not lines[-1] else [lines[-1], *whole]
+            gap = ""
+    return lines

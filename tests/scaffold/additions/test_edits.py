@@ -44,6 +44,15 @@ def test_a_service_with_everything_added_passes_its_checks_and_tests(shop):
     assert '"towpath[postgres,speed]"' in (cart / "pyproject.toml").read_text()
 
 
+def test_what_was_written_is_told_as_seen_from_here(shop, monkeypatch):
+    monkeypatch.chdir(shop / "cart")
+    written = add_client(Path(), "catalogue").written
+    assert [str(path) for path in written if path.is_absolute()] == []
+    assert Path("../system.toml") in written
+    monkeypatch.chdir(shop)
+    assert Path("system.toml") in add_client(Path("cart"), "apples").written
+
+
 def test_a_system_gets_one_more_service_with_a_port_of_its_own(shop):
     added = add_service(shop, "checkout")
     assert added.written == (shop / "checkout", shop / "system.toml")

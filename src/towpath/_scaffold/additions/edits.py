@@ -1,5 +1,6 @@
 """The files of a project that an addition edits, and the writing of all of them at once."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -55,7 +56,8 @@ class Edits:
             write_files({**changed, **outside}, ())
         except OSError as error:
             raise write_error(error, Path(error.filename) if isinstance(error.filename, str) else self.folder) from error
-        return Addition(written=(*changed, *outside), following=following)
+        told = (Path(os.path.normpath(self.folder / os.path.relpath(path, self.folder.resolve()))) for path in outside)
+        return Addition(written=(*changed, *told), following=following)
 
 
 def edits_of(folder: Path, what: str) -> Edits:
