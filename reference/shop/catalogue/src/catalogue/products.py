@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
+from towpath import SetupError
 
 from catalogue.v1.catalogue_pb2 import Product
 
@@ -21,8 +22,13 @@ class Products:
     @classmethod
     @asynccontextmanager
     async def opened(cls, database: str) -> AsyncGenerator["Products"]:
-        """The products in `database`, over connections that are closed at the end."""
-        async with asyncpg.create_pool(database, min_size=1, max_size=10) as pool:
+        """The products in `database`, over connections that are closed at the end. Raises SetupError if it cannot be reached."""
+        try:
+            pool = await asyncpg.create_pool(database, min_size=1, max_size=10)
+        except (OSError, ValueError, asyncpg.PostgresError) as error:
+            why = str(error) or type(error).__name__
+            raise SetupError(f"settings.database cannot be opened: {why}; start PostgreSQL, or say where it is") from error
+        async with pool:
             yield cls(pool)
 
     async def migrate(self) -> None:
