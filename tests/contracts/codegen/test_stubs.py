@@ -31,6 +31,14 @@ message Item {
   string property = 8;
   oneof place { string shelf = 9 [deprecated = true]; string room = 10; }
 
+  enum Shape {
+    SHAPE_UNSPECIFIED = 0;
+    // Deprecated: use SHAPE_ROUND.
+    SHAPE_OVAL = 1 [deprecated = true];
+    SHAPE_ROUND = 2;
+  }
+  Shape shape = 11;
+
   message Box {
     string id = 1 [deprecated = true];
     enum Size { option deprecated = true; SIZE_UNSPECIFIED = 0; }
@@ -39,6 +47,7 @@ message Item {
 
 enum Kind {
   KIND_UNSPECIFIED = 0;
+  KIND_LOST = 1 [deprecated = true];
 }
 
 message Old {
@@ -80,6 +89,15 @@ def fields(item: pb.Item, box: pb.Item.Box) -> str:
     item.labels["x"] = "y"  # reported
     item.box.id = "x"  # reported reported
     return item.name  # reported
+
+
+def values(item: pb.Item) -> pb.Kind:
+    item.shape = pb.Item.SHAPE_OVAL  # reported
+    item.shape = pb.Item.Shape.SHAPE_OVAL  # reported
+    item.shape = pb.Item.SHAPE_ROUND
+    if item.shape == pb.Item.Shape.SHAPE_ROUND:
+        return pb.KIND_LOST
+    return pb.Kind.KIND_LOST  # reported
 
 
 async def calls(channel: Channel) -> None:
@@ -124,6 +142,8 @@ def test_a_type_checker_reports_the_use_of_what_is_deprecated(workplace):
     said = {finding["message"].partition("\n")[2].strip() for finding in found}
     assert "Deprecated: use 'title', which is translated." in said
     assert "Deprecated: use Find." in said
+    assert "Deprecated: use SHAPE_ROUND." in said
+    assert "the value attic.v1.Kind.KIND_LOST is deprecated, as its contract says" in said
     assert "the method attic.v1.AtticService/Watch is deprecated, as its contract says" in said
     assert "the service attic.v1.OldService is deprecated, as its contract says" in said
     assert "the message attic.v1.Old is deprecated, as its contract says" in said

@@ -1,8 +1,9 @@
-"""Deprecated messages, enums and fields in protoc's stubs, marked so that type checkers report their use (PEP 702).
+"""Deprecated messages, enums, their values, and fields in protoc's stubs, marked so that type checkers report their use (PEP 702).
 
 protoc writes a field as an attribute of its class, and only functions and classes can be marked. So a deprecated field becomes a property
-with the same type, and with a setter where the message has one. Its docstring is its comment in the contract. typing_extensions is imported
-by the stub alone: type checkers know it without an installation.
+with the same type, and with a setter where the message has one. Its docstring is its comment in the contract. A deprecated value of an enum
+becomes a descriptor, since a property would be none on the class. The module has the values of its enums, too, which nothing can mark.
+typing_extensions is imported by the stub alone: type checkers know it without an installation.
 """
 
 import json
@@ -17,7 +18,8 @@ from towpath._contracts.codegen.docstrings import docstring
 from towpath._contracts.comments import deprecation, documentation
 
 _CLASS: Final = re.compile(r"( *)class (\w+)\(")
-_ATTRIBUTE: Final = re.compile(r"( *)(\w+): (?!_ClassVar\b)(.+)")
+_ATTRIBUTE: Final = re.compile(r"( *)(\w+): (.+)")
+_CLASS_VARIABLE: Final = re.compile(r"_ClassVar\[(.+)\]")
 _IMPORTS: Final = "from builtins import property as _property\nfrom typing_extensions import deprecated as _deprecated\n"
 _OWN_USES: Final = "# pyright: reportDeprecated=false\n"
 """The stub names its deprecated classes itself."""
@@ -32,6 +34,8 @@ class _Note:
     message: str
     doc: str
     settable: bool = False
+    value: bool = False
+    """Whether it is of a value of an enum."""
 
 
 def mark_deprecated(stub: str, file: FileDescriptorProto) -> str:
@@ -54,6 +58,8 @@ def _lines(stub: str, notes: dict[str, _Note]) -> Iterator[str]:
             path.append(found[2])
             yield from [f"{found[1]}@_deprecated({_text(note.message)})\n"] if note else []
             yield line
+        elif attribute and note and note.value:
+            yield from _descriptor(attribute[1], attribute[2], attribute[3], note)
         elif attribute and note:
             yield from _property(attribute[1], attribute[2], attribute[3], note)
         else:
@@ -68,6 +74,13 @@ def _property(indent: str, name: str, kind: str, note: _Note) -> Iterator[str]:
         yield f"{indent}@{name}.setter\n{mark}{indent}def {name}(self, value: {kind}) -> None: ...\n"
 
 
+def _descriptor(indent: str, name: str, kind: str, note: _Note) -> Iterator[str]:
+    of_class = _CLASS_VARIABLE.fullmatch(kind)
+    yield f"{indent}class _{name}:\n{indent}{_INSIDE}@_deprecated({_text(note.message)})\n"
+    yield f"{indent}{_INSIDE}def __get__(self, instance: object, owner: object) -> {of_class[1] if of_class else kind}: ...\n"
+    yield f"{indent}{name}: {f'_ClassVar[_{name}]' if of_class else f'_{name}'}\n"
+
+
 def _text(message: str) -> str:
     return json.dumps(message, ensure_ascii=False)
 
@@ -77,16 +90,23 @@ def _notes(file: FileDescriptorProto) -> Iterator[tuple[str, _Note]]:
     comments = {tuple(at.path): documentation(at.leading_comments or at.trailing_comments) for at in file.source_code_info.location}
     package = f"{file.package}." if file.package else ""
 
-    def note(kind: str, name: str, path: tuple[int, ...], *, settable: bool = False) -> tuple[str, _Note]:
+    def note(kind: str, name: str, path: tuple[int, ...], *, settable: bool = False, value: bool = False) -> tuple[str, _Note]:
         comment = comments.get(path, "")
         said = f"Deprecated: the contract has the option `deprecated` for this {kind}."
         doc = "\n\n".join(part for part in (comment, said) if part)
-        return name, _Note(message=deprecation(f"the {kind} {package}{name}", comment), doc=doc, settable=settable)
+        return name, _Note(message=deprecation(f"the {kind} {package}{name}", comment), doc=doc, settable=settable, value=value)
 
     def enums(found: Sequence[EnumDescriptorProto], outer: str, path: tuple[int, ...]) -> Iterator[tuple[str, _Note]]:
         for index, enum in enumerate(found):
             if enum.options.deprecated:
                 yield note("enum", outer + enum.name, (*path, index))
+            for number, value in enumerate(enum.value):
+                if value.options.deprecated:
+                    place = (*path, index, EnumDescriptorProto.VALUE_FIELD_NUMBER, number)
+                    name, found_there = note("value", f"{outer}{enum.name}.{value.name}", place, value=True)
+                    yield name, found_there
+                    if outer:  # the message has its values, too
+                        yield outer + value.name, found_there
 
     def messages(found: Sequence[DescriptorProto], outer: str, path: tuple[int, ...]) -> Iterator[tuple[str, _Note]]:
         for index, message in enumerate(found):
