@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 from everything.v1 import everything_pb2 as pb
@@ -11,6 +12,8 @@ from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
 from towpath._transport.decoding_thread import check_apart, read_apart
+from towpath._wire.codec import PROTO
+from towpath._wire.small_fields import LEAST
 
 
 def context(deadline: float | None = None) -> Context:
@@ -57,3 +60,18 @@ async def test_a_message_is_checked_there_if_its_elements_have_to_be_counted() -
         await check_apart(pb.Everything, crowded().SerializeToString(), LIMIT, context())
     with thread_taken():
         await check_apart(pb.Everything, bytes(100_000), LIMIT, context())
+
+
+async def test_others_have_a_turn_between_the_slices_of_a_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[tuple[threading.Thread, float]] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append((threading.current_thread(), seconds))
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    raw = pb.Everything(int32s=[1] * LEAST * 2).SerializeToString()
+    await read_apart(lambda: PROTO.decode(raw, pb.Everything, len(raw)), context())
+    thread = await read_apart(threading.current_thread, context())
+    own = [seconds for sleeper, seconds in pauses if sleeper is thread]
+    assert len(own) >= 8
+    assert min(own) > 0

@@ -59,6 +59,18 @@ def test_slices_make_the_message_that_the_whole_makes(raw: bytes, size: int) -> 
     assert sliced.SerializeToString(deterministic=True) == whole.SerializeToString(deterministic=True)
 
 
+def test_others_have_a_turn_behind_each_slice() -> None:
+    pauses = 0
+
+    def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+
+    raw = delimited(33, b"\1" * 1000)
+    assert read_in_slices(Everything, raw, 100, pause=pause) == Everything.FromString(raw)
+    assert pauses == 10
+
+
 @given(BODIES, st.integers(1, 50), st.data())
 def test_what_is_cut_off_is_no_message_in_slices_either(raw: bytes, size: int, drawn: st.DataObject) -> None:
     raw = raw[: drawn.draw(st.integers(0, len(raw)))]

@@ -1,6 +1,7 @@
 """How a protocol's bodies carry messages: as protobuf's bytes, or as its JSON."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, Literal
 
 from google.protobuf.message import DecodeError, Message
@@ -17,7 +18,7 @@ from towpath._wire.elements import (
     too_many_elements,
 )
 from towpath._wire.json import JsonCodec, JsonError, TooManyElementsError
-from towpath._wire.small_fields import has_many_fields, read_in_slices
+from towpath._wire.small_fields import has_many_fields, no_pause, read_in_slices
 
 JsonDefaults = Literal["omit", "print"]
 """Whether JSON leaves out fields that have their default, or has them. Fields with presence, such as messages and `optional` ones, are left
@@ -57,11 +58,17 @@ class ProtoCodec(BodyCodec):
 
     subtype = b"proto"
 
+    def __init__(self) -> None:
+        self.pause: Callable[[], None] = no_pause
+        """Called between the slices of a message that takes long to read. Who has a thread for such messages sets it."""
+
     def decode(self, raw: bytes, message_type: type[Message], limit: int) -> Message:
         if len(raw) > UNCHECKED:
             check_elements(message_type, raw, limit)
         try:
-            return read_in_slices(message_type, raw) if has_many_fields(message_type, raw) else message_type.FromString(raw)
+            return (
+                read_in_slices(message_type, raw, pause=self.pause) if has_many_fields(message_type, raw) else message_type.FromString(raw)
+            )
         except DecodeError as error:
             raise RpcError(Code.INTERNAL, f"the request is not a {message_type.DESCRIPTOR.full_name}: {error}") from None
         except IndexError:

@@ -10,7 +10,7 @@ takes to read them all, 1 to 2 s for 4 MiB.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -80,12 +80,17 @@ def has_many_fields(message_type: type[Message], raw: bytes) -> bool:
     return False
 
 
-def read_in_slices(message_type: type[Message], raw: bytes, size: int = _SLICE) -> Message:
-    """The message, read in slices of about `size` bytes. Raises DecodeError for what is none, and IndexError for what ends within a
-    field."""
+def no_pause() -> None:
+    """Read one slice after the other."""
+
+
+def read_in_slices(message_type: type[Message], raw: bytes, size: int = _SLICE, *, pause: Callable[[], None] = no_pause) -> Message:
+    """The message, read in slices of about `size` bytes, behind each of which `pause` is called. Raises DecodeError for what is none, and
+    IndexError for what ends within a field."""
     message = message_type()
     for part in _Cutter(raw, size).slices(0, len(raw), message_type.DESCRIPTOR, 0):
         message.MergeFromString(part)
+        pause()
     return message
 
 
