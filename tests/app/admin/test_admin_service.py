@@ -5,6 +5,7 @@ import json
 import os
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,33 @@ from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
 from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
-from towpath._app.admin.admin_service import Rings, no_rings
 from towpath._app.admin.local_sockets import VARIABLE, local_processes
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.propagation.trust import Trust
-from towpath._telemetry.flight_recorder import ring
+from towpath._telemetry.flight_recorder import process_recorder, ring
+from towpath._telemetry.flight_recorder.recorder import Recorder
 from towpath._telemetry.flight_recorder.row import SIZE, unpacked
 from towpath._transport import Address, Channel
 
 FREE = Address("127.0.0.1", 0)
 
 
-def rings_of(*written: str) -> Rings:
-    """Rings with one row for each trace id, and nothing kept."""
-    writer = ring.Writer(None, service="echo", rows=4096)
-    kept = ring.Writer(None, service="echo", rows=8)
-    for serial, trace_id in enumerate(written):
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """The recorder of this process, while the test runs."""
+    made = Recorder(ring.Writer(None, service="echo", rows=4096))
+    process_recorder.install(made)
+    yield made
+    process_recorder.install(None)
+
+
+def record(recorder: Recorder, *trace_ids: str) -> None:
+    """Write one row for each."""
+    writer = recorder.writer
+    for serial, trace_id in enumerate(trace_ids):
         trace = b"00-" + trace_id.encode() + b"-" + b"cd" * 8
         writer.write(1, 0, 0, 0, 1.0, trace, serial, 0, writer.intern("echo.v1.EchoService/Say"), 0, 0, 0, *[0] * 8, 0, 0)
-    return lambda wants_kept: kept if wants_kept else writer
 
 
 async def rows(client: AdminClient, request: pb.ReadRowsRequest) -> tuple[pb.Recording, list[Any]]:
@@ -101,10 +109,12 @@ async def test_the_metrics_are_those_of_the_exposition() -> None:
         assert [metric.name for metric in chosen] == ["towpath_decisions"]
 
 
-async def test_the_rows_of_a_trace_come_with_their_names() -> None:
+async def test_the_rows_of_a_trace_come_with_their_names(recorder: Recorder) -> None:
     app = App()
     one, other = "ab" * 16, "cd" * 16
-    async with app, admin(app, FREE, rings=rings_of(one, other, one)) as address, Channel(address) as channel:
+    record(recorder, one, other, one)
+    recorder.writer.keep(2)
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
         client = AdminClient(channel)
         recording, found = await rows(client, pb.ReadRowsRequest(trace_ids=[one]))
         assert [row.serial for row in found] == [0, 2]
@@ -113,12 +123,15 @@ async def test_the_rows_of_a_trace_come_with_their_names() -> None:
         _, found = await rows(client, pb.ReadRowsRequest(trace_ids=["cd" * 8 + "ab" * 8]))
         assert found == []
         _, found = await rows(client, pb.ReadRowsRequest(kept=True))
+        assert [row.serial for row in found] == [1]
+        _, found = await rows(client, pb.ReadRowsRequest(kept=True, trace_ids=[one]))
         assert found == []
 
 
-async def test_many_rows_come_in_pieces_and_once() -> None:
+async def test_many_rows_come_in_pieces_and_once(recorder: Recorder) -> None:
     app = App()
-    async with app, admin(app, FREE, rings=rings_of(*["ab" * 16] * 5000)) as address, Channel(address) as channel:
+    record(recorder, *["ab" * 16] * 5000)
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
         client = AdminClient(channel)
         _, found = await rows(client, pb.ReadRowsRequest())
         assert [row.serial for row in found] == list(range(904, 5000))
@@ -129,9 +142,9 @@ async def test_many_rows_come_in_pieces_and_once() -> None:
 
 
 @pytest.mark.parametrize("trace_id", ["", "ab", "AB" * 16, "é" * 32])
-async def test_what_is_no_trace_id_is_refused(trace_id: str) -> None:
+async def test_what_is_no_trace_id_is_refused(recorder: Recorder, trace_id: str) -> None:
     app = App()
-    async with app, admin(app, FREE, rings=rings_of()) as address, Channel(address) as channel:
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="give 32 hex digits") as caught:
             await rows(AdminClient(channel), pb.ReadRowsRequest(trace_ids=[trace_id]))
     assert caught.value.code is Code.INVALID_ARGUMENT
@@ -139,15 +152,16 @@ async def test_what_is_no_trace_id_is_refused(trace_id: str) -> None:
 
 async def test_without_a_recorder_there_are_no_rows() -> None:
     app = App()
-    async with app, admin(app, FREE, rings=no_rings) as address, Channel(address) as channel:
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="has no flight recorder") as caught:
             await rows(AdminClient(channel), pb.ReadRowsRequest())
     assert caught.value.code is Code.FAILED_PRECONDITION
 
 
-async def test_strangers_see_no_rows() -> None:
+async def test_strangers_see_no_rows(recorder: Recorder) -> None:
+    record(recorder, "ab" * 16)
     app = App(ServiceConfig(trust=Trust(private=False)))
-    async with app, admin(app, FREE, rings=rings_of("ab" * 16)) as address, Channel(address) as channel:
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
         client = AdminClient(channel)
         with pytest.raises(RpcError, match=r"service\.trust") as caught:
             await rows(client, pb.ReadRowsRequest())

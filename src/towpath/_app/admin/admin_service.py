@@ -5,7 +5,7 @@ callers alone that the service trusts."""
 
 import os
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -18,28 +18,20 @@ from towpath._app.standard.readers import is_reader
 from towpath._core import clock
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
-from towpath._telemetry.flight_recorder import ring
+from towpath._telemetry.flight_recorder import process_recorder, ring
 from towpath._telemetry.flight_recorder.row import SIZE
 
 _STATES: Final = {"starting": pb.STATE_STARTING, "serving": pb.STATE_SERVING, "stopping": pb.STATE_STOPPING}
 _PIECE: Final = 1024
 """Rows in one message, 128 KiB."""
 
-Rings = Callable[[bool], ring.Writer | None]
-"""The ring of all rows or, with True, that of what was kept; None where there is none."""
-
-
-def no_rings(kept: bool) -> None:
-    """The rings of a process without a flight recorder."""
-
 
 class AppAdmin(Admin):
-    """The admin service of `app`, whose process began at `began` of the clock."""
+    """The admin service of `app`, in a process that has begun now."""
 
-    def __init__(self, app: App, rings: Rings, *, began: float | None = None) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._rings = rings
-        self._began = clock.now() if began is None else began
+        self._began = clock.now()
 
     async def get_process(self, request: pb.GetProcessRequest, ctx: Context) -> pb.GetProcessResponse:
         """What the process is, and how it is."""
@@ -67,10 +59,10 @@ class AppAdmin(Admin):
         if not is_reader(self._app.config.trust, ctx):
             raise RpcError(Code.PERMISSION_DENIED, "rows of calls are shown to callers that the service trusts (service.trust)")
         wanted = [_trace_id(text) for text in request.trace_ids]
-        writer = self._rings(request.kept)
-        if writer is None:
+        recorder = process_recorder.of_process()
+        if recorder is None:
             raise RpcError(Code.FAILED_PRECONDITION, "this process has no flight recorder; telemetry.recorder switches it on")
-        recording, rows = ring.copied(writer, request.after, wanted)
+        recording, rows = ring.copied(recorder.writer, request.after, wanted, kept=request.kept)
         yield pb.ReadRowsResponse(
             recording=pb.Recording(
                 version=ring.VERSION,

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from towpath._app.admin.admin_service import AppAdmin, Rings, no_rings
+from towpath._app.admin.admin_service import AppAdmin
 from towpath._app.admin.local_sockets import socket_path
 from towpath._app.application import App
 from towpath._core.disclosure.printable import printable
@@ -44,9 +44,9 @@ MAX_CONNECTIONS: Final = 32
 
 
 @asynccontextmanager
-async def admin(app: App, place: Place, further: Documents = NO_DOCUMENTS, rings: Rings = no_rings) -> AsyncGenerator[str]:
+async def admin(app: App, place: Place, further: Documents = NO_DOCUMENTS) -> AsyncGenerator[str]:
     """Serve the probes, the metrics and the admin service of `app`, and the `further` documents, at `place`, and yield the address as text.
-    `rings` are those of its flight recorder. Raises SetupError if the address cannot be had."""
+    Raises SetupError if the address cannot be had."""
 
     def ready() -> Document:
         state = app.state
@@ -56,7 +56,7 @@ async def admin(app: App, place: Place, further: Documents = NO_DOCUMENTS, rings
         return Document(TEXT, f"{state}\n".encode(), status=200 if state == "serving" else 503)
 
     server = Server(
-        (AppAdmin(app, rings),),
+        (AppAdmin(app),),
         documents={"/livez": lambda: LIVE, "/readyz": ready, **further},
         connections=ConnectionLimits(total=MAX_CONNECTIONS),
         mounts=[Mount(prefix=METRICS_PATH, app=_Metrics(app.metrics), max_body=0, lifespan="off")],
@@ -101,13 +101,13 @@ async def _respond(send: Any, status: int, content_type: str, body: bytes) -> No
 
 
 @asynccontextmanager
-async def local_admin(app: App, further: Documents = NO_DOCUMENTS, rings: Rings = no_rings) -> AsyncGenerator[None]:
+async def local_admin(app: App, further: Documents = NO_DOCUMENTS) -> AsyncGenerator[None]:
     """Serve the same at the socket where tools of this user find the process. A process that cannot have one is served without it."""
     async with AsyncExitStack() as stack:
         path: Path | None = None
         try:
             path = socket_path(app.config.name)
-            await stack.enter_async_context(admin(app, UnixPath(str(path)), further, rings))
+            await stack.enter_async_context(admin(app, UnixPath(str(path)), further))
         except SetupError as error:
             log.warning("towpath top does not find this process: %s", error)
         try:

@@ -165,7 +165,7 @@ async def _live(
                 if config.admin is not None:
                     address = await probes.enter_async_context(admin(app, config.admin, _debug_documents(config, report)))
                     log.info("%s answers probes on %s", config.name, address)
-                await probes.enter_async_context(local_admin(app))
+                await probes.enter_async_context(local_admin(app, debug_documents(report.blocks.last)))
                 sampling.use(_sampler(config))
                 if await _set_up(app, program):
                     spans.with_user_spans(config)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from towpath._cli import screen
-from towpath._cli.traces.trace import style
 from towpath._cli.traces.waterfall import Style, hop_name, milliseconds
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
@@ -15,7 +14,7 @@ _SHOWN = 12
 _SHOWN_GROWN = 5
 
 
-def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[float, float] | None, json: bool) -> int:
+def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[float, float] | None, json: bool, style: Style) -> int:
     """Print it. Raises SetupError for a method that is not there, and for too few traces."""
     name = _method(rings, method)
     sample, words = _sample(rings, name, float("-inf") if since is None else since, float("inf"), "the time asked for")

@@ -70,7 +70,8 @@ def trace(
         if many is not None:
             from towpath._cli.traces.many import show_many
 
-            return show_many(rings, many, since=since, versus=None if versus is None else times.window(versus, "--versus", now), json=json)
+            before = None if versus is None else times.window(versus, "--versus", now)
+            return show_many(rings, many, since=since, versus=before, json=json, style=style())
         wanted = choice.Chosen(prefix=id, failed=failed, slowest=slowest or not failed, since=since, last=last)
         _show(_reported(rings, choice.chosen(rings, wanted)), html, json=json)
     return 0

@@ -59,7 +59,7 @@ _MOST_FOUND: Final = 64
 _LENGTH: Final = struct.Struct("<H")
 _LONGEST_NAME: Final = 255  # bytes
 _MOST_NAMES: Final = 0xFFFF
-_NEVER: Final = b"\0\0\0\0"
+_UNWRITTEN: Final = bytes(4)
 
 OTHER: Final = 1
 """The name `_OTHER`, which stands for all names that came when there was no room."""
@@ -226,23 +226,24 @@ class Frame(NamedTuple):
         return Recording(self.service, self.process, tuple(rows), self.names, self.monotonic, self.time_of_day)
 
 
-def copied(writer: Writer, after: int = 0, trace_ids: Sequence[bytes] = ()) -> tuple[Recording, bytes]:
+def copied(writer: Writer, after: int = 0, trace_ids: Sequence[bytes] = (), *, kept: bool = False) -> tuple[Recording, bytes]:
     """The rows of `writer`, in order and as they are packed, beside what they refer to: those with a number behind `after`, which is 0 or
-    the number of a row that was read before, and of these traces alone, each in 32 hex digits, if any are given."""
-    rows = writer.mask + 1
-    number = writer.number
-    newer = min(rows, (number - after) % NUMBERS if after else NUMBERS)
-    start = (number - newer + 1) & writer.mask
-    ring = writer.buffer[writer.first_row : writer.first_row + rows * SIZE]
-    data = (ring[start * SIZE :] + ring[: start * SIZE])[: newer * SIZE]
+    the number of a row that was read before, and of these traces alone, each in 32 hex digits, if any are given. With `kept` they are the
+    copies of rows that are kept, of which a reader with all rows has some twice."""
+    rows, number, buffer = writer.mask + 1, writer.number, writer.buffer
+    end = writer.first_row + rows * SIZE
+    if kept:
+        data = buffer[end:]
+    else:
+        newer = min(rows, (number - after) % NUMBERS if after else NUMBERS)
+        start = writer.row_at(number - newer + 1)
+        data = (buffer[start:end] + buffer[writer.first_row : start])[: newer * SIZE]
     if trace_ids:
         data = b"".join(_rows_of(data, trace_ids))
     else:
-        data = b"".join(data[at : at + SIZE] for at in range(0, len(data), SIZE) if data[at : at + 4] != _NEVER)
-    header = writer.buffer[: writer.first_row]
-    _, _, _, _, names_size, process, monotonic, time_of_day, service = _HEADER.unpack_from(header)
-    names = tuple(_names(header, names_size))
-    return Recording(service.rstrip(b"\0").decode(errors="replace"), process, (), names, monotonic, time_of_day), data
+        data = b"".join(data[at : at + SIZE] for at in range(0, len(data), SIZE) if data[at : at + 4] != _UNWRITTEN)
+    of = frame(memoryview(buffer), "the flight recorder of this process")
+    return of.recording(()), data
 
 
 def _rows_of(data: bytes, trace_ids: Sequence[bytes]) -> Iterator[bytes]:

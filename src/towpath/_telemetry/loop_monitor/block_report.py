@@ -16,7 +16,7 @@ from towpath._telemetry.histogram import DurationHistogram
 from towpath._telemetry.loop_monitor.block import Block, Blocks, Cause, block_of, written
 from towpath._telemetry.metric_names import LOOP_BLOCKS
 
-BUCKETS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
+BUCKETS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0)
 """Upper bounds in seconds."""
 
 LINE_PERIOD: Final = 10.0
