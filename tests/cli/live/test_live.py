@@ -1,11 +1,14 @@
 """Commands about running services: mistakes end in one clear line, and what is told is shown for every worker."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from towpath._app.admin.local_sockets import VARIABLE, runtime_directory
 from towpath._app.process.inspection.debug_documents import debug_documents, shown
 from towpath._app.process.worker_probes import probes
 from towpath._cli.main import main
@@ -24,7 +27,8 @@ TREE = {
     ("arguments", "error"),
     [
         (["tasks", "127.0.0.1:1"], "127.0.0.1:1 cannot be asked: "),
-        (["tasks", "nonsense"], "the admin listener"),
+        (["tasks", "nonsense"], "no service of this user runs here; start one, or give"),
+        (["tasks", "non:sense"], "the admin listener"),
         (["blocks", "999999999"], "process 999999999 has no file of blocks"),
         (["profile", "127.0.0.1:1", "--seconds", "0"], "--seconds: 0 is out of range; give 1 to 120"),
         (["profile", "127.0.0.1:1", "-o", "x.png"], "--output: x.png is of no known kind"),
@@ -35,6 +39,7 @@ def test_a_mistake_is_one_line(
     arguments: list[str], error: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
     assert main(arguments) == 2
     assert error in capsys.readouterr().err
 
@@ -87,3 +92,28 @@ async def test_one_profile_at_a_time() -> None:
     assert documents["/debug/profile/stop"]().status == 200
     assert documents["/debug/blocks"]().body == b"[]"
     assert json.loads(documents["/debug/tasks"]().body)["deadlocks"] == []
+
+
+@contextmanager
+def process_of(name: str) -> Iterator[None]:
+    """A process of this user with an admin socket of this name, whose service says what its tasks are."""
+    place = UnixPath(str(runtime_directory() / f"{name}.admin"))
+    with probes(place, lambda: "serving", lambda form, fine: iter(()), {"/debug/tasks": lambda: Document("", json.dumps(TREE).encode())}):
+        yield
+
+
+def test_a_process_of_this_user_is_found_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    with process_of("order-book-17"):
+        for named in ([], ["order-book"], ["17"]):
+            assert main(["tasks", *named]) == 0
+        assert main(["tasks", "cart"]) == 2
+        with process_of("cart-18"):
+            assert main(["tasks"]) == 2
+            assert main(["tasks", "cart"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "error: no service cart of this user runs here; there are order-book (17)",
+        "error: several processes run here: cart (18), order-book (17); give the id of one",
+    ]

@@ -12,7 +12,7 @@ BOUNDS = [0.001, 0.01, 0.1]
 def look(at: float, *, service: str = "shop", pid: int = 1, state: pb.State = pb.STATE_SERVING, shed: int = 0, **codes: list[int]) -> Look:
     """A look at a process with so many calls in each bucket, by status code."""
     durations = [
-        pb.Sample(labels={"rpc_method": "shop.Shop/Buy", SERVER_DURATION.labels[1]: code}, bounds=BOUNDS, counts=counts)
+        pb.Sample(labels={"rpc_method": "shop.Shop/Buy", "rpc_status_code": code}, bounds=BOUNDS, counts=counts)
         for code, counts in codes.items()
     ]
     decisions = [

@@ -1,12 +1,17 @@
 """Asks a running service's admin listener."""
 
 import http.client
+import re
 import socket
 from pathlib import Path
 from typing import Final
 
+from towpath._app.admin.local_sockets import local_processes
+from towpath._core.disclosure.printable import printable
 from towpath._core.errors import SetupError
 from towpath._transport.address import Address, Place, UnixPath, parse_place
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 TIMEOUT: Final = 10.0
 """Seconds that a service may take to answer."""
@@ -16,8 +21,10 @@ MAX_ANSWER: Final = 64 * 1024 * 1024
 
 
 def listener_of(target: str) -> Place:
-    """The address of the admin listener that `target` names: HOST:PORT, unix:PATH, or a service file, whose `service.admin` it is. Raises
-    SetupError."""
+    """The address of the admin listener that `target` names: HOST:PORT, unix:PATH, or a service file, whose `service.admin` it is. A
+    process of this user is also named by its id, by the name of its service, or by nothing if there is only one. Raises SetupError."""
+    if not target or target.isdecimal() or _NAME.fullmatch(target):
+        return UnixPath(str(_local(target)))
     path = Path(target)
     if target.endswith(".toml") or path.is_dir():
         from towpath._app.settings.service_file import load
@@ -27,6 +34,20 @@ def listener_of(target: str) -> Place:
             raise SetupError(f'{target}: the service has no admin listener; set service.admin = "127.0.0.1:9090" and start it anew')
         return config.admin
     return parse_place(target, "the admin listener")
+
+
+def _local(target: str) -> Path:
+    """The admin socket of a process of this user."""
+    found = {path: path.name.removesuffix(".admin").rpartition("-") for path in local_processes()}
+    chosen = [path for path, (service, _, process) in found.items() if target in ("", service, process)]
+    if len(chosen) == 1:
+        return chosen[0]
+    running = ", ".join(f"{printable(service)} ({process})" for service, _, process in found.values())
+    if not running:
+        raise SetupError("no service of this user runs here; start one, or give the address of its admin listener")
+    if chosen:
+        raise SetupError(f"several processes run here: {running}; give the id of one")
+    raise SetupError(f"no service {target} of this user runs here; there are {running}")
 
 
 class _Connection(http.client.HTTPConnection):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from cyclopts import Parameter
 
 
-def blocks(target: str = "towpath.toml", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def blocks(target: str = "", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Print the last times in which the event loop of a running service did not turn, each with its cause and the line of code.
 
     Example: towpath blocks 127.0.0.1:9090
@@ -15,8 +15,9 @@ def blocks(target: str = "towpath.toml", /, *, json: Annotated[bool, Parameter(n
     Parameters
     ----------
     target
-        The address of its admin listener (HOST:PORT or unix:PATH), its service file, or the number of its process. The
-        process has a file of them, which is read while its loop is blocked and cannot answer.
+        The name of the service or the number of its process, if it runs here; or the address of its admin listener (HOST:PORT or
+        unix:PATH), or its service file. By the number of the process its file of blocks is read, also while its loop is blocked and cannot answer.
+        Without it, the one service of this user that runs here.
     json
         Print them as JSON.
     """

@@ -9,9 +9,7 @@ from cyclopts import Parameter
 _MAX_SECONDS = 120
 
 
-def profile(
-    target: str = "towpath.toml", /, *, seconds: int = 10, output: Annotated[Path, Parameter(alias="-o")] = Path("flame.html")
-) -> int:
+def profile(target: str = "", /, *, seconds: int = 10, output: Annotated[Path, Parameter(alias="-o")] = Path("flame.html")) -> int:
     """Sample the stacks of a running service and draw a flame graph.
 
     Example: towpath profile 127.0.0.1:9090 --seconds 10 -o flame.svg
@@ -19,8 +17,8 @@ def profile(
     Parameters
     ----------
     target
-        The address of its admin listener (HOST:PORT or unix:PATH), its service file, or the number of a process, which needs py-spy and the
-        right to trace it.
+        The name of the service, if it runs here; or the address of its admin listener (HOST:PORT or unix:PATH), its service file, or the
+        number of a process, which needs py-spy and the right to trace it. Without it, the one service of this user that runs here.
     seconds
         How long, 1 to 120.
     output

@@ -6,15 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 
-def tasks(target: str = "towpath.toml", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def tasks(target: str = "", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """Print the tree of waiting tasks of a running service: who waits for whom, for which lock, and who has it.
 
-    Example: towpath tasks 127.0.0.1:9090
+    Example: towpath tasks cart
 
     Parameters
     ----------
     target
-        The address of its admin listener (HOST:PORT or unix:PATH), or its service file.
+        The name of the service or the number of its process, if it runs here; or the address of its admin listener (HOST:PORT or
+        unix:PATH), or its service file. Without it, the one service of this user that runs here.
     json
         Print the tree as JSON.
     """

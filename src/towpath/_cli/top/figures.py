@@ -13,7 +13,7 @@ REJECTING: Final = frozenset({"admission", "quota", "bulkhead"})
 """Roles of a server whose decisions reject calls."""
 
 _OK: Final = "OK"
-_STATUS: Final = SERVER_DURATION.labels[1]
+_STATUS: Final = "rpc_status_code"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
