@@ -11,9 +11,9 @@ import pytest
 from tests.app.stage import importable
 from tests.echo_service import Echo
 from towpath import App
-from towpath._app.admin.local_sockets import VARIABLE
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
+from towpath._telemetry.runtime_folder import VARIABLE
 from towpath._transport import Address
 
 GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "top.md"
@@ -29,7 +29,7 @@ def test_the_guide_has_these_commands() -> None:
 
 async def test_the_commands_tell_of_a_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     importable(monkeypatch)
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     app = App(ServiceConfig(name="shop"))
     app.add(Echo())
     top, curl = COMMANDS

@@ -17,13 +17,14 @@ from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
 from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
-from towpath._app.admin.local_sockets import VARIABLE, local_processes
+from towpath._app.admin.local_sockets import local_processes
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._core.propagation.trust import Trust
 from towpath._telemetry.flight_recorder import process_recorder, ring
 from towpath._telemetry.flight_recorder.recorder import Recorder
 from towpath._telemetry.flight_recorder.row import SIZE, unpacked
+from towpath._telemetry.runtime_folder import VARIABLE
 from towpath._transport import Address, Channel
 
 FREE = Address("127.0.0.1", 0)
@@ -183,7 +184,7 @@ async def test_a_browser_or_curl_asks_in_json() -> None:
 
 
 async def test_tools_find_the_process_at_its_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     app = App(ServiceConfig(name="shop"))
     async with app, local_admin(app):
         (path,) = local_processes()

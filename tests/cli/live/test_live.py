@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from towpath._app.admin.local_sockets import VARIABLE, runtime_directory
 from towpath._app.process.inspection.debug_documents import debug_documents, shown
 from towpath._app.process.worker_probes import probes
 from towpath._cli.main import main
+from towpath._telemetry.runtime_folder import VARIABLE, runtime_folder
 from towpath._transport.address import Address, UnixPath, parse_place
 from towpath._transport.server.routes import Document
 
@@ -39,7 +39,7 @@ def test_a_mistake_is_one_line(
     arguments: list[str], error: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert main(arguments) == 2
     assert error in capsys.readouterr().err
 
@@ -97,7 +97,7 @@ async def test_one_profile_at_a_time() -> None:
 @contextmanager
 def process_of(name: str) -> Iterator[None]:
     """A process of this user with an admin socket of this name, whose service says what its tasks are."""
-    place = UnixPath(str(runtime_directory() / f"{name}.admin"))
+    place = UnixPath(str(runtime_folder() / f"{name}.admin"))
     with probes(place, lambda: "serving", lambda form, fine: iter(()), {"/debug/tasks": lambda: Document("", json.dumps(TREE).encode())}):
         yield
 
@@ -105,7 +105,7 @@ def process_of(name: str) -> Iterator[None]:
 def test_a_process_of_this_user_is_found_by_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     with process_of("order-book-17"):
         for named in ([], ["order-book"], ["17"]):
             assert main(["tasks", *named]) == 0

@@ -18,17 +18,17 @@ from echo.v1.echo_towpath import EchoServiceClient
 from tests.app.stage import importable
 from tests.echo_service import Echo
 from towpath import App, connect
-from towpath._app.admin.local_sockets import VARIABLE
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._cli.main import main
+from towpath._telemetry.runtime_folder import VARIABLE
 from towpath._transport import Address
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     importable(monkeypatch)
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "run"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
 
 
 @asynccontextmanager

@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_the_users_alone_is_not_used(tmp_path: Path, spoil:
     writer, lock = ring_files.open_writer("shop", 8, tmp_path)
     assert (writer.path, lock) == (None, None)
     assert "calls are recorded in memory alone" in caplog.text
-    assert "set telemetry.recorder_directory" in caplog.text
+    assert "name another place in TOWPATH_RUNTIME_DIRECTORY" in caplog.text
     assert ring_files.ring_files(tmp_path) == []
 
 

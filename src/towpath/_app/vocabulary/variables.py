@@ -79,8 +79,8 @@ VARIABLES: Final = (
     Variable(
         "TOWPATH_RUNTIME_DIRECTORY",
         "",
-        "The folder in which running processes have their admin sockets, where `towpath top` finds them. It is for this user alone, and is "
-        "made if it is not there. Without it a folder of the user's own in `/dev/shm` or among temporary files.",
+        "The folder below which a folder of the user's own has the files and sockets of running processes, where `towpath top` and "
+        "`towpath trace` find them. Without it `/dev/shm`, or the folder for temporary files.",
     ),
     Variable("TOWPATH_LOG_FORMAT", "telemetry.logs.format", "How records are logged: `auto`, `json` or `console`."),
     Variable("TOWPATH_LOG_LEVEL", "telemetry.logs.level", "The least level that is logged, such as `DEBUG`."),

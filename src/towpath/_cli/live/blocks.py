@@ -16,8 +16,8 @@ def blocks(target: str = "", /, *, json: Annotated[bool, Parameter(negative="")]
     ----------
     target
         The name of the service or the number of its process, if it runs here; or the address of its admin listener (HOST:PORT or
-        unix:PATH), or its service file. By the number of the process its file of blocks is read, also while its loop is blocked and cannot answer.
-        Without it, the one service of this user that runs here.
+        unix:PATH), or its service file. By the number of the process its file of blocks is read, also while its loop is blocked and cannot
+        answer. Without it, the one service of this user that runs here.
     json
         Print them as JSON.
     """

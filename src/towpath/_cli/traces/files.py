@@ -1,13 +1,13 @@
 """Opens the files of flight recorders that were named, or all of this user."""
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from towpath._core.errors import SetupError
-from towpath._telemetry.flight_recorder.ring_files import SHARED_MEMORY, ring_files
+from towpath._telemetry.flight_recorder.ring_files import ring_files
+from towpath._telemetry.runtime_folder import bases
 from towpath._telemetry.traces.rings import RingFile, Rings, opened
 
 SUFFIX: Final = ".ring"
@@ -30,8 +30,8 @@ def rings_of(named: Sequence[Path]) -> Rings:
                 sys.stderr.write(f"left out: {error}\n")
     if not files:
         raise SetupError(
-            f"no process of this user has a flight recorder's file in {SHARED_MEMORY} or {tempfile.gettempdir()}; start a service, or name "
-            "files or folders with --file"
+            f"no process of this user has a flight recorder's file in {' or '.join(map(str, bases()))}; start a service, or name files or "
+            "folders with --file"
         )
     return Rings(files)
 

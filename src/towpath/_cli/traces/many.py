@@ -25,9 +25,9 @@ def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[f
         print(writer.dumps(_fields(name, sample, before), indent=2))
     else:
         if before is None:
-            lines = _contributions(f"{hop_name('', name)}  {words}", sample, style())
+            lines = _contributions(f"{hop_name('', name)}  {words}", sample, style)
         else:
-            lines = _growths(f"{hop_name('', name)}  {before_words} before, {words} after", before, sample, style())
+            lines = _growths(f"{hop_name('', name)}  {before_words} before, {words} after", before, sample, style)
         print("\n".join(line.rstrip() for line in lines))
     return 0
 

@@ -9,8 +9,6 @@ import fcntl
 import logging
 import os
 import re
-import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,11 +17,16 @@ from typing import Final
 
 from towpath._core.errors import SetupError
 from towpath._telemetry.flight_recorder.ring import Writer
-
-SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 # the folder in it is the user's own, which is checked
+from towpath._telemetry.runtime_folder import bases, made_below, runtime_folders
 
 ENDED: Final = ".ended.ring"
 """The end of the name of a file whose process is gone."""
+
+BLOCKS: Final = ".blocks"
+"""The end of the name of a file that says when the loop of a process was blocked."""
+
+_MOST_BLOCKS: Final = 256
+"""Such files that stay at most, of processes that are gone or live."""
 
 _KEPT_FOR: Final = 86_400.0
 """Seconds for which it stays."""
@@ -31,25 +34,21 @@ _KEPT_FOR: Final = 86_400.0
 _MOST_ENDED: Final = 8
 """Such files that stay at most."""
 
-_BASES: Final = (SHARED_MEMORY, Path(tempfile.gettempdir()))
-
 log = logging.getLogger("towpath.telemetry")
 
 
 def ring_files(directory: Path | None = None) -> list[Path]:
     """The files of all processes of this user below `directory`, which defaults to where they are made by default."""
-    bases = _BASES if directory is None else (directory,)
-    folders = dict.fromkeys(base / _own_name() for base in bases)
-    return [path for folder in folders if _is_own(folder) for path in sorted(folder.glob("*.ring"))]
+    return [path for folder in runtime_folders(directory) for path in sorted(folder.glob("*.ring"))]
 
 
 def open_writer(service: str, rows: int, directory: Path | None = None) -> "tuple[Writer, int | None]":
     """The ring of this process, and the descriptor that holds its lock. The ring is in memory, and the log says why, where no file can be
     had."""
     faults: list[str] = []
-    for base in _BASES if directory is None else (directory,):
+    for base in bases(directory):
         try:
-            folder = _own_folder(base)
+            folder = made_below(base)
             _sweep(folder)
             path = folder / f"{_plain(service)}-{os.getpid()}.ring"
             _put_aside(path)
@@ -83,47 +82,25 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _own_name() -> str:
-    return f"towpath-{os.geteuid()}"
-
-
-def _own_folder(base: Path) -> Path:
-    """The user's folder below `base`. Raises OSError if there is none and none can be made, or if it is not the user's alone."""
-    folder = base / _own_name()
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    if not _is_own(folder):
-        raise PermissionError(errno.EPERM, f"{folder} is no folder of this user's alone; remove it, or set telemetry.recorder_directory")
-    return folder
-
-
-def _is_own(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
-
-
 def _plain(service: str) -> str:
     """The name of a service, as part of the name of a file."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", service)[:64].lstrip(".") or "service"
 
 
 def _sweep(folder: Path) -> None:
-    """Give the files of processes that are gone another name, and remove those that were there for long."""
+    """Give the rings of processes that are gone another name, and remove those that were there for long, and files of blocks too."""
     for path in folder.glob("*.ring"):
         if not path.name.endswith(ENDED) and not is_live(path):
             _put_aside(path)
-    ended = sorted(_times(folder), reverse=True)
-    for index, (changed, path) in enumerate(ended):
-        if index >= _MOST_ENDED or time.time() - changed > _KEPT_FOR:
-            with suppress(OSError):
-                path.unlink()
+    for pattern, most in ((f"*{ENDED}", _MOST_ENDED), (f"*{BLOCKS}", _MOST_BLOCKS)):
+        for index, (changed, path) in enumerate(sorted(_times(folder, pattern), reverse=True)):
+            if index >= most or time.time() - changed > _KEPT_FOR:
+                with suppress(OSError):
+                    path.unlink()
 
 
-def _times(folder: Path) -> Iterator[tuple[float, Path]]:
-    for path in folder.glob(f"*{ENDED}"):
+def _times(folder: Path, pattern: str) -> Iterator[tuple[float, Path]]:
+    for path in folder.glob(pattern):
         with suppress(OSError):  # another process has removed it
             yield path.stat().st_mtime, path
 

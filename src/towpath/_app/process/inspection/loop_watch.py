@@ -2,16 +2,18 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from towpath._app.settings.telemetry.telemetry import TelemetryConfig
+from towpath._core.errors import SetupError
+from towpath._telemetry.flight_recorder.ring_files import BLOCKS
 from towpath._telemetry.loop_monitor.block_report import BlockReport
 from towpath._telemetry.loop_monitor.monitor import LoopMonitor
+from towpath._telemetry.runtime_folder import runtime_folder
 from towpath._telemetry.tasks.leaked_tasks import LeakedTasks
 
 
@@ -36,12 +38,6 @@ def watched_loop(config: TelemetryConfig, registry: CollectorRegistry) -> Genera
 
 def block_file(directory: Path | None, process: int) -> Path | None:
     """The file with the blocks of `process`, in a folder of the user's own; None if there is no such folder and none can be made."""
-    base = directory or (Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir()))  # noqa: S108 - the folder below is ours
-    folder = base / f"towpath-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    ours = status.st_uid == os.getuid() and not folder.is_symlink() and status.st_mode & 0o077 == 0
-    return folder / f"{process}.blocks" if ours else None
+    with suppress(SetupError):
+        return runtime_folder(directory) / f"{process}{BLOCKS}"
+    return None
