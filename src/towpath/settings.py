@@ -8,6 +8,8 @@ from towpath._app.settings.server.messages import NamedMessageOptions
 from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions, ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.targets import ChannelLimits
+from towpath._app.settings.telemetry.recorder import RecorderOptions
+from towpath._app.settings.telemetry.telemetry import TelemetryConfig
 from towpath._contracts.policy import MethodConfig
 from towpath._core.propagation.trust import Trust
 from towpath._layers.admission.adaptive_limit import LimitOptions
@@ -39,11 +41,13 @@ __all__ = [
     "QueueOptions",
     "Quota",
     "Rate",
+    "RecorderOptions",
     "Resilience",
     "Seconds",
     "Secret",
     "ServerOptions",
     "ServiceConfig",
+    "TelemetryConfig",
     "ThrottleOptions",
     "Trust",
     "load",

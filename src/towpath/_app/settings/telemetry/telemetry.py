@@ -19,11 +19,17 @@ class TelemetryConfig:
     """What a process tells of its calls: the options of each part of telemetry."""
 
     recorder: RecorderOptions = field(default_factory=RecorderOptions)
+    """What the flight recorder keeps, and where."""
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    """Which traces are sampled of those that begin here."""
     otlp: OtlpOptions = field(default_factory=OtlpOptions)
+    """Where spans go."""
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
+    """What metrics tell calls apart by."""
     loop: LoopOptions = field(default_factory=LoopOptions)
+    """What is reported of the event loop and its tasks."""
     logs: LogsOptions = field(default_factory=LogsOptions)
+    """How records are logged, and which calls have lines."""
 
 
 def telemetry_of(table: TelemetryTable, where: str, environ: Mapping[str, str]) -> TelemetryConfig:
