@@ -79,7 +79,7 @@ class Channel:
         self._messages = limits.methods
         recorder = process_recorder.of_process()
         if recorder is not None:
-            self._bare.record(recorder)
+            self._bare.pool.record(recorder)
         system = _SYSTEMS.get(options.protocol, GRPC) if options else GRPC
         self._stack = ClientStack(metrics, config.methods, resilience, signal=signal, target=target, system=system, recorder=recorder)
         self._stack.breakers = None if guards is None else breakers

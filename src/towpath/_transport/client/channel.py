@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, Self
 
 from towpath._core.calls.asynchronous import ClientExchange, StreamOpener
-from towpath._core.calls.recording import CallRecorder
 from towpath._core.context import CallOptions
 from towpath._core.context_factory import ContextFactory, context_factory
 from towpath._core.decisions import Signal, unheard
@@ -15,7 +14,6 @@ from towpath._core.errors import SetupError
 from towpath._core.service import Handler, IdempotencyKey, MethodKind, MethodSpec, Req, Res, UnaryCall
 from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.health_check import HealthCheck
-from towpath._transport.client.endpoints.keepalive import TimedLink
 from towpath._transport.client.endpoints.pool import Pool
 from towpath._transport.client.endpoints.resolver import Resolver, resolver_of
 from towpath._transport.client.endpoints.target import Target
@@ -88,8 +86,7 @@ class Channel:
         self._protocol = CLIENT_HALVES[settings.protocol]
         named = where.places[0].host if where.scheme == "dns" else None  # an address is on no certificate, its name is
         rotating, server_name = (None, None) if tls is None else (RotatingClient(tls), tls.server_name or named)
-        self._dialer = dialer = Dialer(settings, limits, rotating, server_name, target)
-        self._recorder: CallRecorder | None = None
+        dialer = Dialer(settings, limits, rotating, server_name, target)
         asked = settings.health_service
         health = None if asked is None else HealthCheck(asked, settings, scheme=self._scheme, authority=self._authority)
         self.pool = Pool(
@@ -103,12 +100,6 @@ class Channel:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    def record(self, recorder: CallRecorder) -> None:
-        """Have `recorder` record the attempts of methods that are bound from now on. It is for channels whose calls have the stack of
-        `towpath.connect`, since a call is recorded with its attempts."""
-        self._recorder = recorder
-        self._dialer.link_type = TimedLink
 
     async def close(self) -> None:
         """End its connections; calls under way end with UNAVAILABLE, calls that still wait for a connection with CANCELLED."""
@@ -147,7 +138,8 @@ class Channel:
         protocol = self._protocol
         unary = method.kind is MethodKind.UNARY
         head = self._head(method, protocol.unary_fields(compression) if unary else protocol.stream_fields(compression))
-        rows = None if self._recorder is None else self._recorder.attempts(method)
+        recorder = self.pool.recorder
+        rows = None if recorder is None else recorder.attempts(method)
         if not unary:
             return stream_handler(self.pool, method, head, protocol, limit=limit, compression=compression, rows=rows)
         if protocol is GRPC.client:

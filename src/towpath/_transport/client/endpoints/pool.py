@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from towpath._core import chance, clock
+from towpath._core.calls.recording import CallRecorder
 from towpath._core.context import Context
 from towpath._core.decisions import BREAKER, Decision, Signal, unheard
 from towpath._core.errors import Code, RpcError, locate
@@ -16,6 +17,7 @@ from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.dialer import Dialer
 from towpath._transport.client.endpoints.endpoint import Endpoint, State
 from towpath._transport.client.endpoints.health_check import HealthCheck
+from towpath._transport.client.endpoints.keepalive import TimedLink
 from towpath._transport.client.endpoints.resolver import Resolver
 from towpath._transport.client.endpoints.waiting_calls import WaitingCalls
 from towpath._transport.client.load_balancing.balancer import PICKERS, subset
@@ -57,6 +59,8 @@ class Pool:
         """The endpoints of the last resolution. Those that have left it since are not among them."""
         self.on_connected: Callable[[], object] = _unheard
         """Called when an endpoint takes calls, and none did before."""
+        self.recorder: CallRecorder | None = None
+        """What records the attempts of the methods that are bound from now on; None if nothing does."""
         self._target = target
         self._resolver = resolver
         self._dialer = dialer
@@ -76,6 +80,12 @@ class Pool:
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
+
+    def record(self, recorder: CallRecorder) -> None:
+        """Have `recorder` record attempts. It is for channels whose calls have the stack of `towpath.connect`: a call is recorded with
+        them."""
+        self.recorder = recorder
+        self._dialer.link_type = TimedLink
 
     @property
     def waiting(self) -> int:
