@@ -384,3 +384,23 @@ async def test_an_own_name_is_written_as_the_flags_and_numbers_that_it_is_a_copy
         flags = {row.flags & ~KEPT & ~REMOTE for row in here.rows.recording.rows}
         assert flags == {SAMPLED}
         assert {row.serial for row in here.rows.of(Kind.ATTEMPT)} == {0}
+
+
+async def test_a_layer_may_call_with_a_context_of_its_own() -> None:
+    class Anew:
+        role = "anew"
+
+        def wrap(self, method: MethodSpec[Any, Any], following: Handler) -> Handler:
+            async def handle(request: Any, ctx: Context) -> Any:
+                return await following(request, Context(ctx.method, ctx.deadline))
+
+            return handle
+
+    async with scene() as here, client_of(here.address, layers=[Anew()]) as channel:
+        client = EchoServiceClient(channel)
+        assert (await client.say(SAY)).id == "x"
+        with pytest.raises(RpcError, match="ABORTED"):
+            await client.fail(pb.FailRequest(code=Code.ABORTED))
+        with pytest.raises(RpcError, match="DEADLINE_EXCEEDED"):
+            await client.say(SAY, CallOptions(timeout=1e-9))
+        assert [row.code for row in here.rows.of(Kind.ATTEMPT)] == [0, Code.ABORTED]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from towpath._core import clock
-from towpath._core.calls.recording import ATTEMPTS, ENDED, LAST
+from towpath._core.calls.recording import ENDED
 from towpath._core.context import Context
 from towpath._core.service import Handler, Layer, MethodSpec
 from towpath._telemetry.flight_recorder.recorder import Received, Recorder
@@ -64,8 +64,7 @@ class RecordedFallback:
 
         async def handle(request: Any, ctx: Context) -> Any:
             response = await following(request, ctx)
-            call = ctx.call
-            if (call[ATTEMPTS] != 1 or call[LAST]) and not call[ENDED]:
+            if hasattr(ctx, "call") and not ctx.call[ENDED]:
                 ended(ctx, None)
             return response
 

@@ -73,6 +73,8 @@ class Recorder:
 
     def call_ended(self, ctx: Context, error: BaseException | None, /) -> None:
         """Write the row of a client's call that made several attempts or none, or whose one attempt does not say how it ended."""
+        if not hasattr(ctx, "call"):  # a layer of the application's has made the context
+            return
         call = ctx.call
         code = 0 if error is None else code_of(error, ctx).value
         if call[ATTEMPTS] == 1 and call[LAST] == code:
@@ -245,7 +247,12 @@ class Attempts:
     def succeeded(self, ctx: Context, peer: str, times: tuple[float, float, float, float], request: int, response: int, /) -> None:
         """Write the row of an attempt with an answer, whose caller goes on now."""
         began, sent, answered, read = times
-        call, trace = ctx.call, ctx.cached_trace
+        try:
+            call = ctx.call
+        except AttributeError:  # a layer of the application's has made the context
+            self._recorder.begun(ctx)
+            call = ctx.call
+        trace = ctx.cached_trace
         call[ATTEMPTS] += 1
         base = call[BEGAN]
         raw = b"" if trace is None else trace.traceparent
@@ -263,7 +270,7 @@ class Attempts:
             _ATTEMPT,
             0,
             self._flags | _CRITICALITY[ctx.criticality] | (_SAMPLED[raw[54]] if raw else 0),  # INLINED: flags_of
-            ctx.attempt,
+            min(255, ctx.attempt) if ctx.attempt else 0,
             base,
             raw,
             0 if server is None else getattr(server, "serial", 0) & MASK,  # INLINED: serial_of
@@ -299,6 +306,8 @@ class Attempts:
     def failed(self, ctx: Context, peer: str, times: tuple[float, float, float, float], request: int, error: BaseException, /) -> None:
         """Write the row of an attempt without one."""
         began, sent, answered, read = times
+        if not hasattr(ctx, "call"):
+            self._recorder.begun(ctx)
         call = ctx.call
         call[ATTEMPTS] += 1
         base = call[BEGAN]

@@ -189,11 +189,11 @@ class RecordedServerCall(_Recorded, ServerCall):
                 self._link.buffers.grew(self._link, self.queued)
             # Bytes of DATA, less the prefix of the one message: as much less is the client's window.
             size = 0 if code else self.queued - self.own_window - PREFIX_SIZE
+            self._left()
             if not self._recorded and rows is not None:  # INLINED: _Recorded._record
                 self._recorded = True
                 times = self._received, self._admitted, started, self._answered, clock.now()
                 rows.ended(ctx, id(self.task), code, times, self._request_size, max(0, size))
-            self._left()
 
     def _code(self, error: BaseException) -> int:
         """The code that the caller has been told, or would have been."""
