@@ -12,7 +12,7 @@ Every call is in the flight recorder. Sampling only says whose spans are exporte
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from towpath._app.settings.method_names import find_method, methods_of_service
@@ -47,7 +47,7 @@ class SamplingOptions:
     follows_parents: bool = True
     """Whether a trace that began elsewhere is sampled if its caller says so."""
 
-    where: str = ""
+    where: str = field(default="", compare=False)
     """The place of the key, for messages."""
 
 
