@@ -1,4 +1,4 @@
-"""The setting `service.trust`: the callers whose words about tenant, criticality, attempts and cohort a server believes.
+"""The setting `service.trust`: the callers whose words about tenant, criticality, attempts, cohort, baggage and sampling a server believes.
 
     [service]
     trust = "private"                     # the default: private networks, Unix sockets, verified certificates
