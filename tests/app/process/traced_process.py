@@ -1,4 +1,4 @@
-"""A service whose calls are recorded, for tests of what a process exports.
+"""A service for tests of what a process exports.
 
 With FORKS each call of `Say` forks a child, which ends at once.
 """
@@ -11,9 +11,6 @@ from echo.v1 import echo_pb2 as pb
 
 from tests.echo_service import Echo
 from towpath import App, Context, run
-from towpath._telemetry.flight_recorder import process_recorder
-from towpath._telemetry.flight_recorder.recorder import Recorder
-from towpath._telemetry.flight_recorder.ring import Writer
 
 
 class Forking(Echo):
@@ -31,5 +28,4 @@ async def main(app: App) -> None:
 
 
 if __name__ == "__main__":
-    process_recorder.install(Recorder(Writer(None, rows=1024)))
     run(main)

@@ -219,10 +219,11 @@ class _Phases:
 
 
 def endpoint(peer: str) -> tuple[str, int | None]:
-    """Address and port of a peer's text. A Unix socket has no port."""
+    """Address and port of a peer's text. A Unix socket has no port, and neither has a caller in the recorder's names."""
     address, _, port = peer.rpartition(":")
-    if not address or not port.isascii() or not port.isdecimal() or len(port) > 5:
-        return peer, None
+    is_address = address.endswith("]") or (address and ":" not in address)
+    if not is_address or not port.isascii() or not port.isdecimal() or len(port) > 5:
+        return peer.removeprefix("[").removesuffix("]"), None
     return address.removeprefix("[").removesuffix("]"), int(port)
 
 
