@@ -167,9 +167,10 @@ async def test_a_date_to_come_again_is_seconds_from_now() -> None:
 async def test_a_collector_that_does_not_answer_in_time_is_left(reply: Reply) -> None:
     async with collector() as one:
         way = sender(one.port)
-        one.replies = [reply]
+        one.otherwise = reply
         with pytest.raises(ExportError, match=r"^no answer within 0\.05 s$"):
             await way.send(REQUEST, 0.05)
+        one.otherwise = response()
         assert await way.send(REQUEST, LONG) == Answer()
         await way.close()
 
