@@ -8,6 +8,7 @@ import pytest
 
 from towpath._cli.explained.limits import server_limits
 from towpath._core.propagation import baggage, fields, trace_state
+from towpath._telemetry.otlp import exporter, http_sender
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits
 from towpath._wire import compression, metadata
@@ -37,6 +38,8 @@ FIXED: dict[str, tuple[ModuleType, str]] = {
     "characters of a `tracestate`": (trace_state, "_MAX_LENGTH"),
     "members of `baggage`": (baggage, "_MAX_MEMBERS"),
     "bytes of `baggage`": (baggage, "_MAX_BYTES"),
+    "bytes of a collector's answer to [spans](opentelemetry.md)": (http_sender, "_LARGEST_ANSWER"),
+    "bytes of spans in a request to a collector": (exporter, "_LARGEST_REQUEST"),
 }
 
 
