@@ -396,10 +396,3 @@ async def test_a_call_that_was_refused_on_arrival_counts_as_a_call():
         assert queue.choose(now + 0.5, 1) == []
     assert len(counted) > before
     assert max(counted) > 0  # those that had waited first
-
-
-async def test_the_queues_of_methods_with_a_limit_are_told():
-    layer, _ = admission(limit_of=lambda method: LimitOptions() if method is SAY else None)
-    layer.wrap(SAY, Handler())
-    layer.wrap(WATCH, Handler())
-    assert dict(layer.queues) == {SAY.full_name: layer.queue_of(SAY)}
