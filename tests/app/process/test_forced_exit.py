@@ -116,3 +116,24 @@ def test_a_job_that_cleans_up_is_given_the_time(tmp_path: Path) -> None:
         process.terminate()
         (tmp_path / "tidied").touch()
         assert process.wait(PATIENCE) == 0
+
+
+STUCK = """
+import os, sys, time
+from towpath._app.process.forced_exit import ForcedExit
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(2, True)
+with ForcedExit(lambda: 0.1) as forced:
+    forced.begin()
+    while True:
+        time.sleep(1)
+"""
+
+
+def test_a_reader_of_standard_error_that_has_stopped_does_not_hold_up_the_end() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK], stderr=subprocess.PIPE) as process:
+        assert process.wait(PATIENCE) == 70

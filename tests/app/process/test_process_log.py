@@ -213,3 +213,28 @@ def test_what_is_kept_is_written_at_the_end_if_somebody_reads(tmp_path: Path) ->
         messages = [json.loads(line)["message"] for line in process.stderr]
         assert process.wait(120) == 0
     assert messages[:1_500] == [f"line {number} of many" for number in range(1_500)]
+
+
+ENDED = """
+import asyncio, logging, sys, towpath
+from towpath._telemetry.logs import access_log
+seen = []
+async def main(app):
+    seen.append(len(access_log.layers_of("server")))
+    if len(seen) == 3:
+        raise towpath.RpcError(towpath.Code.NOT_FOUND, "no")
+for _ in range(2):
+    try:
+        towpath.run(main)
+    except SystemExit:
+        pass
+    seen.append(len(access_log.layers_of("server")))
+print(seen)
+"""
+
+
+def test_an_application_after_run_has_no_lines_for_calls(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "[1, 0, 1, 0]\n"

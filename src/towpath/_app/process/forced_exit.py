@@ -6,6 +6,7 @@ code that never returns to Python, such as a function in C, is beyond it: that t
 """
 
 import os
+import select
 import sys
 import threading
 from _thread import start_new_thread
@@ -19,6 +20,9 @@ STATUS: Final = 70
 
 _TICK: Final = 0.05
 """Seconds between two looks at the clock."""
+
+_WORDS: Final = 1.0
+"""Seconds in which the reason can be written."""
 
 _HURRIED: Final = 5.0
 """Seconds that are left at most after a second signal."""
@@ -76,5 +80,6 @@ def _exit(seconds: float) -> None:
         if not thread.daemon and (frame := frames.get(thread.ident or 0)) is not None
     ]
     text = f"error: ended by force {seconds:.1f} s after it was told to stop, more than settle and grace: {'; '.join(standing)}\n"
-    os.write(2, text.encode(errors="replace"))  # sys.stderr has a lock, which the main thread may hold
+    if select.select([], [2], [], _WORDS)[1]:  # a reader that has stopped does not hold up this end too
+        os.write(2, text.encode(errors="replace"))  # sys.stderr has a lock, which the main thread may hold
     os._exit(STATUS)

@@ -67,6 +67,10 @@ class ProcessLog:
         elif self._access.options != logs.access:
             self._access.configure(logs.access)
 
+    def end(self) -> None:
+        """The process runs no service any more: applications that are made from now on have no lines for calls."""
+        access_log.use(None)
+
     def taking(self, take: Callable[[ServiceConfig], None]) -> Callable[[ServiceConfig], None]:
         """`take`, and `take` of this log before it, for a reload. If it raises a SetupError, the log is as it was."""
 

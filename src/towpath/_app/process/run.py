@@ -121,6 +121,8 @@ def run(
         _fail(error, 1)
     except asyncio.CancelledError:
         _fail("stopped before running calls had ended", 1)
+    finally:
+        process_log.end()
 
 
 class _Program(NamedTuple):
