@@ -8,6 +8,7 @@ import pytest
 
 from towpath._cli.explained.limits import server_limits
 from towpath._core.propagation import baggage, fields, trace_state
+from towpath._telemetry.logs import json_format, log_writer, record_fields
 from towpath._telemetry.otlp import exporter, http_sender
 from towpath._transport.server import unfinished_stream
 from towpath._transport.server.connections import connection_limits
@@ -40,6 +41,9 @@ FIXED: dict[str, tuple[ModuleType, str]] = {
     "bytes of `baggage`": (baggage, "_MAX_BYTES"),
     "bytes of a collector's answer to [spans](opentelemetry.md)": (http_sender, "_LARGEST_ANSWER"),
     "bytes of spans in a request to a collector": (exporter, "_LARGEST_REQUEST"),
+    "lines of the log that wait for its reader": (log_writer, "MAX_LINES"),
+    "bytes of a line of JSON in the log": (json_format, "MAX_LINE"),
+    "characters of a message or a traceback in the log": (record_fields, "MAX_TEXT"),
 }
 
 
