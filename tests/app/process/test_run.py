@@ -131,7 +131,8 @@ async def test_a_second_signal_ends_calls_at_once(tmp_path):
             with pytest.raises(RpcError) as caught:
                 await call
         assert caught.value.code is Code.UNAVAILABLE
-        assert failure(process) == (1, "error: stopped before running calls had ended\n")
+        status, said = failure(process)
+        assert (status, said.splitlines()[-1]) == (1, "error: stopped before running calls had ended")
 
 
 def probed(process: subprocess.Popen[str]) -> str:
