@@ -58,7 +58,7 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str
 def log_line(process: subprocess.Popen[str]) -> dict[str, str]:
     """The next line of the audit log."""
     assert process.stderr is not None
-    return json.loads(next(line for line in process.stderr if " audit: " in line).partition(" audit: ")[2])
+    return json.JSONDecoder().raw_decode(next(line for line in process.stderr if " audit: " in line).partition(" audit: ")[2])[0]
 
 
 async def get(url: str, **headers: str) -> tuple[int, dict[str, Any]]:

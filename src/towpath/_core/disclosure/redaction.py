@@ -6,7 +6,7 @@ web tokens, passwords in addresses, private keys in PEM, tokens with the prefix 
 with `debug_redact` (`towpath._core.disclosure.marked_fields`).
 
 A text is searched for a few dozen short words. Only behind one of them a pattern is tried, and no part of a text is looked at twice. So
-the time is in proportion to the text, whoever wrote it.
+the time is in proportion to the text, also to a hostile one.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The writer of log lines, which never waits for whoever reads them.
+"""The writer of log lines, which never waits for their reader.
 
 A pipe whose reader has stopped, a terminal that is held by Ctrl-S, a journal that is behind: a plain write waits there, and with it the
 event loop and every call. This writer hands a line to the system if the system takes it at once. Otherwise the line waits in a bounded
@@ -6,7 +6,7 @@ queue, which a thread writes once there is room. A line that the queue has no ro
 full disk, a reader that is gone). The number of the dropped ones is told by a line of its own as soon as there is room.
 
 So a line is with the system when the logging call returns, as long as its reader keeps up, and not even SIGKILL loses it. No lock is waited
-for: whoever finds another thread writing leaves the line to it. A signal handler or a finalizer may log in the midst of a write.
+for: a thread that finds another one writing leaves the line to it. A signal handler or a finalizer may log in the midst of a write.
 """
 
 import _thread
@@ -154,7 +154,7 @@ class LogWriter:
             self.pump()
             if not self.pending:
                 self._waiting = False
-                if not self.pending:  # whoever came between saw that there is a thread
+                if not self.pending:  # a line that came between was left to this thread
                     return
                 self._waiting = True
 
