@@ -70,10 +70,10 @@ async def shop(bug: str, *, fixed: bool) -> AsyncGenerator[Shop]:
         environment = {**os.environ, "TOWPATH_CONFIG": str(file), "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])}
         arguments = ("-m", "labs.experiments.blocked_loop.shop", bug, *(("fixed",) if fixed else ()))
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment, stderr=asyncio.subprocess.PIPE)
-        assert process.stderr is not None
+        output: Any = process.stderr
         running = Shop("", "", process.pid)
         try:
-            async for line in process.stderr:
+            async for line in output:
                 text = line.decode()
                 running.log.append(text)
                 if found := re.search(r" (answers probes|serves \S+) on (\S+)", text):
@@ -81,7 +81,7 @@ async def shop(bug: str, *, fixed: bool) -> AsyncGenerator[Shop]:
                         running.address = found[2]
                         break
                     running.admin = found[2]
-            reading = asyncio.create_task(_read(process.stderr, running.log))
+            reading = asyncio.create_task(_read(output, running.log))
             yield running
             reading.cancel()
         finally:
@@ -91,7 +91,7 @@ async def shop(bug: str, *, fixed: bool) -> AsyncGenerator[Shop]:
 
 
 async def _read(stream: asyncio.StreamReader, log: list[str]) -> None:
-    async for line in stream:
+    while line := await stream.readline():
         log.append(line.decode())
 
 
@@ -158,7 +158,8 @@ async def _deadlock(running: Shop) -> str:
 
 async def _leak(running: Shop) -> str:
     """What the log says of a task that outlives its call."""
-    return next((line.partition("towpath.tasks: ")[2].strip() for line in running.log if "has ended: it waits" in line), "")
+    lines = (line.partition("towpath.tasks: ")[2].strip() for line in running.log)
+    return next((line for line in lines if "has ended: it waits" in line), "")
 
 
 _CAUSES: Final[dict[str, Callable[[Shop], Any]]] = {"blocking": _blocking, "lock": _lock, "deadlock": _deadlock, "leak": _leak}
@@ -191,8 +192,8 @@ def experiment(seeds: int) -> Report:
             source='Python 3.14 documentation, "Developing with asyncio"',
         ),
         setup=f"A service with one of four bugs, in a process of its own, and {2 * CALLS} calls at once over 127.0.0.1. It has no debug mode "
-        "and no setting but the time after which a leaked task is reported. It is looked at by `towpath blocks`, `towpath tasks` and its "
-        "log. Fixes: " + "; ".join(f"{bug}: {fix}" for bug, fix in FIXES.items()) + ".",
+        "and no setting but the time after which a leaked task is reported. It is looked at by `towpath blocks`, `towpath tasks` and "
+        "its log. Fixes: " + "; ".join(f"{bug}: {fix}" for bug, fix in FIXES.items()) + ".",
         findings=[finding(each) for each in found],
         panels=[],
         figures={f"{each.bug}{' fixed' if each.fixed else ''}": each.root_cause for each in found},

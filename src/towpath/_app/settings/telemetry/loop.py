@@ -34,7 +34,7 @@ class LoopOptions:
     block_limit: float = DEFAULT_LIMIT
     """Seconds from which it is."""
     leaked_task_after: float | None = 60.0
-    """Seconds after which a task is reported that outlives its call; None for never."""
+    """Seconds after which a task is reported that outlives its call. The file also takes "off"."""
     debug_documents: DebugDocuments = "loopback"
     """When the admin listener shows tasks, stacks and blocks: if its address is one of this machine alone, always, or never."""
 
