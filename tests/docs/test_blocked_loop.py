@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from labs.experiments.blocked_loop.diagnosis import Shop, shop
 from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
@@ -41,7 +42,10 @@ async def test_the_commands_say_what_the_page_shows(tmp_path: Path) -> None:
     blocks_of, blocks_of_process, tasks, profile, profile_of_process = COMMANDS
     async with shop("deadlock", fixed=False) as running, Channel(running.address, insecure=True) as channel:
         client = WorkServiceClient(channel)
-        calls = [asyncio.create_task(client.read(ReadRequest())), asyncio.create_task(client.write(WriteRequest()))]
+        calls: list[asyncio.Task[Any]] = [
+            asyncio.create_task(client.read(ReadRequest())),
+            asyncio.create_task(client.write(WriteRequest())),
+        ]
         while "DEADLOCK of 2 tasks:" not in (told := (await given(tasks, running, tmp_path))[1]):
             assert not any(call.done() for call in calls)
         assert "waits for a Lock that" in told

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from labs.report import Claim, Finding, Report
+from labs.report import Claim, Finding, Panel, Report, Series
 from labs.work.v1.work_pb2 import ReadRequest, WriteRequest
 from labs.work.v1.work_towpath import WorkServiceClient
 from towpath import CallOptions, RpcError
@@ -57,6 +57,8 @@ class Found:
     fixed: bool
     root_cause: str
     """The line of code and what it does; empty if nothing was found."""
+    asked: int = 1
+    """How often the tools were asked."""
 
 
 @asynccontextmanager
@@ -114,10 +116,12 @@ async def examined(bug: str, *, fixed: bool) -> Found:
             if fixed:
                 await asyncio.gather(*(calls[::2] if bug == "lock" else calls))  # the bank is down: orders wait, prices do not
                 return Found(bug, fixed, await _cause(bug, running))
+            asked = 1
             async with asyncio.timeout(PATIENCE):
                 while not (cause := await _cause(bug, running)):
                     await client.read(ReadRequest(), options) if bug == "leak" else await asyncio.sleep(0.05)
-            return Found(bug, fixed, cause)
+                    asked += 1
+            return Found(bug, fixed, cause, asked)
         except TimeoutError:
             return Found(bug, fixed, "")
         finally:
@@ -191,11 +195,18 @@ def experiment(seeds: int) -> Report:
             text="asyncio's debug mode tells of a callback that took too long, after it has ended and without the line.",
             source='Python 3.14 documentation, "Developing with asyncio"',
         ),
-        setup=f"A service with one of four bugs, in a process of its own, and {2 * CALLS} calls at once over 127.0.0.1. It has no debug mode "
-        "and no setting but the time after which a leaked task is reported. It is looked at by `towpath blocks`, `towpath tasks` and "
+        setup=f"A service with one of four bugs, in a process of its own, and {2 * CALLS} calls at once over 127.0.0.1. It has no debug "
+        "mode and no setting but the time after which a leaked task is reported. It is looked at by `towpath blocks`, `towpath tasks` and "
         "its log. Fixes: " + "; ".join(f"{bug}: {fix}" for bug, fix in FIXES.items()) + ".",
         findings=[finding(each) for each in found],
-        panels=[],
+        panels=[
+            Panel(
+                title="Until the cause is named",
+                x_label=", ".join(f"{index}: {bug}" for index, bug in enumerate(BUGS)),
+                y_label="questions",
+                series=[Series(name="with the bug", x=range(len(BUGS)), y=[each.asked for each in found if not each.fixed])],
+            )
+        ],
         figures={f"{each.bug}{' fixed' if each.fixed else ''}": each.root_cause for each in found},
     )
 
