@@ -64,7 +64,7 @@ def diagnosed(seen: Evidence) -> Verdict:
         return Verdict(_outside(seen))
     # A thread that has no processor may have the interpreter's lock, and then the monitor waits for both.
     held = max(0.0, seen.late - seen.waited)
-    if seen.ran - seen.gc >= min(left / 2, ENOUGH * seen.limit):
+    if seen.ran - seen.gc >= ENOUGH * seen.limit:
         if not seen.looks or seen.idle:
             return Verdict(Cause.UNKNOWN)
         if not seen.same:
