@@ -33,7 +33,7 @@ PERIOD: Final = 0.02
 DEFAULT_LIMIT: Final = 0.05
 """Seconds from which it is reported that the loop does not turn."""
 
-_OVERDUE: Final = 0.008
+_OVERDUE: Final = 0.016
 """Seconds after the next beat was due at which the monitor looks for the first time."""
 
 _AGAIN: Final = 0.01
@@ -41,6 +41,9 @@ _AGAIN: Final = 0.01
 
 _LONG: Final = 1.0
 """Seconds after which it is looked at only this often."""
+
+_THROTTLED_PERIOD: Final = 0.1
+"""Seconds between two looks at the time for which the container's limit held the process back: as long as such a limit counts."""
 
 _QUIET_BEATS: Final = 8
 """Beats without a request after which it is looked whether calls are under way. If none are there are no more beats."""
@@ -140,11 +143,13 @@ class LoopMonitor:
         self._due = 0.0
         self._number = 0
         self._quiet_beats = 0
-        self._wake = threading.Event()
+        self._wake = threading.Lock()  # a third of the cost of an event, which makes a lock for each wait
+        self._wake.acquire()
         self._thread: threading.Thread | None = None
         self._base: FrameType | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._process_cpu = self._throttled = self._own_wait = 0.0
+        self._throttled_due = 0.0
         self.armed = False
         """Whether beats are expected."""
         self.beat = 0.0
@@ -179,7 +184,7 @@ class LoopMonitor:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._closing = True
-            self._wake.set()
+            self._rouse()
             thread.join()
         self._base = None
         close = getattr(self._system, "close", None)
@@ -187,6 +192,10 @@ class LoopMonitor:
             close()
 
     _closing = False
+
+    def _rouse(self) -> None:
+        with suppress(RuntimeError):  # it was roused already
+            self._wake.release()
 
     def _learn_base(self) -> None:
         self._base = base_of(inspect.currentframe())
@@ -199,7 +208,7 @@ class LoopMonitor:
             self.beat = self._time.now()
             self._timer = self._loop.call_later(PERIOD, self._beat)
             self.armed = True
-            self._wake.set()
+            self._rouse()
 
     def _beat(self) -> None:
         now = self._time.now()
@@ -225,8 +234,7 @@ class LoopMonitor:
             timeout = self.look()
             if timeout is not None and self._beside is not None:
                 self._beside()
-            self._wake.wait(timeout)
-            self._wake.clear()
+            self._wake.acquire(timeout=-1 if timeout is None else timeout)
 
     def look(self) -> float | None:
         """Look whether the beat is overdue, and return after how many seconds to look again; None until beats are expected again."""
@@ -239,11 +247,11 @@ class LoopMonitor:
         if not self.armed:
             return None
         now = self._time.now()
-        first = PERIOD + _OVERDUE
+        first = min(PERIOD + _OVERDUE, self._limit)
         if suspicion is None:
             if now - beat < first:
                 self._due = beat + first
-                self._baseline()
+                self._baseline(now)
                 return self._due - now
             suspicion = self._suspicion = _Suspicion(beat, self._limit)
         self._sample(suspicion, now)
@@ -254,10 +262,12 @@ class LoopMonitor:
         self._due = now + step
         return step
 
-    def _baseline(self) -> None:
-        """Remember what can only be compared, about as often as beats come."""
+    def _baseline(self, now: float) -> None:
+        """Remember what can only be compared, about as often as beats come. The container's file is costly to read."""
         self._process_cpu = self._system.process_cpu()
-        self._throttled = self._system.throttled()
+        if now >= self._throttled_due:
+            self._throttled_due = now + _THROTTLED_PERIOD
+            self._throttled = self._system.throttled()
         self._own_wait = self._system.own_wait()
 
     def _sample(self, suspicion: _Suspicion, now: float) -> None:
