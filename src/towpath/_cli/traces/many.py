@@ -6,8 +6,9 @@ from towpath._cli import screen
 from towpath._cli.traces.waterfall import Style, hop_name, milliseconds
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
+from towpath._telemetry.flight_recorder.keeping import ONE_IN
 from towpath._telemetry.traces.comparison import FEWEST, QUANTILES, Growth, Sample, growths
-from towpath._telemetry.traces.rings import ONE_IN, Rings, Wanted
+from towpath._telemetry.traces.rings import Rings, Wanted
 
 _SHOWN = 12
 """Hops and phases that are shown one by one."""

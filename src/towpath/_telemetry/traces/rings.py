@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from towpath._telemetry.flight_recorder import ring
+from towpath._telemetry.flight_recorder.keeping import is_one_of_many
 from towpath._telemetry.flight_recorder.row import SIZE, Kind, Row, unpacked
 from towpath._telemetry.traces.assembly import assembled
 from towpath._telemetry.traces.model import Trace
 
 _TRACE_AT: Final = 19  # number, kind to attempt, base, and "00-" of the traceparent
 _NO_TRACE: Final = bytes(32)
-ONE_IN: Final = 1024
-"""One trace in so many is kept by each process, whatever it was."""
-_THRESHOLD: Final = b"%014x" % ((1 << 56) - (1 << 56) // ONE_IN)
 _HEX: Final = re.compile(b"[0-9a-f]{32}")
 
 
@@ -59,7 +57,7 @@ class Wanted:
     """Only those with another status than OK."""
     unbiased: bool = False
     """Without those that are there only because they were slow or failed: they say nothing of what is usual. Those that are kept because
-    their trace is one of `ONE_IN` count."""
+    their trace is one of `keeping.ONE_IN` count."""
 
 
 class RingFile:
@@ -98,7 +96,7 @@ class RingFile:
                 head
                 for head in found
                 if head[1] < copies
-                or (self._number(head[1]) not in there and (not wanted.unbiased or is_one_of_many(self.trace_at(head[1]))))
+                or (self._number(head[1]) not in there and (not wanted.unbiased or is_one_of_many(b"00-" + self.trace_at(head[1]))))
             ]
         if wanted.failed:
             found = [head for head in found if head[3]]
@@ -183,7 +181,7 @@ class Rings:
         return self.files[place.file].trace_at(place.offset)
 
     def sample(self, wanted: Wanted, fewest: int) -> tuple[list[Head], bool]:
-        """What is `wanted` and says what is usual, and whether that is one trace of `ONE_IN`.
+        """What is `wanted` and says what is usual, and whether that is one trace of `keeping.ONE_IN`.
 
         All calls count that the rings still have. If that is not all of the time asked for, those of one trace in so many do, if they are
         at least `fewest`: else the last seconds would count a thousandfold.
@@ -191,7 +189,7 @@ class Rings:
         heads = self.heads(replace(wanted, unbiased=True))
         if all(head.place.offset < self.files[head.place.file].frame.kept_at for head in heads):
             return heads, False
-        some = [head for head in heads if is_one_of_many(self.trace_of(head.place))]
+        some = [head for head in heads if is_one_of_many(b"00-" + self.trace_of(head.place))]
         return (some, True) if len(some) >= fewest else (heads, False)
 
     def with_prefix(self, prefix: str) -> list[bytes]:
@@ -247,11 +245,6 @@ class Rings:
                     single.add(other)
                 else:
                     yield trace
-
-
-def is_one_of_many(trace: bytes) -> bool:
-    """Whether a trace is one of `ONE_IN`: by the low 56 bits of its id, in the same way on all hops."""
-    return trace[18:] >= _THRESHOLD and _HEX.fullmatch(trace) is not None
 
 
 def opened(path: Path) -> RingFile:
