@@ -21,6 +21,9 @@ _LATEST: Final = 1e12
 _NO_TRACE: Final = bytes(32)
 """In place of its trace, in the row of a call that has none."""
 
+_SERVER, _ATTEMPT, _CALL = (int(kind) for kind in Kind)
+_CLIENTS: Final = (_ATTEMPT, _CALL)
+
 _Serial = tuple[int, int]
 """A process, and the serial number of a received call."""
 _CallKey = tuple[int, bytes, int, int, float, str]
@@ -69,9 +72,9 @@ def _collect(rows: _Rows, process: int, recordings: Sequence[Recording]) -> None
                 if same in seen:
                     continue
                 seen.add(same)
-            if row.kind == Kind.SERVER:
+            if row.kind == _SERVER:
                 _add_received(rows, process, recording, row)
-            elif row.kind in {Kind.ATTEMPT, Kind.CALL}:
+            elif row.kind in _CLIENTS:
                 _add_client(rows, process, recording, row)
 
 
@@ -109,7 +112,7 @@ def _add_client(rows: _Rows, process: int, recording: Recording, row: Row) -> No
         began_at = recording.time_of_day + row.base - recording.monotonic
         call = rows.calls[key] = ClientCall(recording.service, recording.process, method, row.base, began_at, row.branch)
         rows.traces[call] = trace
-    if row.kind == Kind.CALL:
+    if row.kind == _CALL:
         call.made, call.call_code, call.call_marks, call.reason = row.attempt, row.code, row.marks, recording.name(row.reason)
         return
     peer, reason = recording.name(row.peer), recording.name(row.reason)

@@ -6,7 +6,9 @@ base of that call, which is on the clock of the process that made it. Nothing he
 
 from dataclasses import dataclass, field
 
-from towpath._telemetry.flight_recorder.row import CRITICALITY_SHIFT, NOT_REACHED, UNKNOWN_CODE, ClientMark, ServerMark
+from towpath._telemetry.flight_recorder.row import CRITICALITY_SHIFT, NOT_REACHED, UNKNOWN_CODE, ServerMark
+
+_HANDLER_ENDED, _WRITTEN = int(ServerMark.HANDLER_ENDED), int(ServerMark.WRITTEN)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +49,7 @@ class ReceivedCall:
     """When the handler returned, or the last that is known."""
 
     def __post_init__(self) -> None:
-        written, ended = self.marks[ServerMark.WRITTEN], self.marks[ServerMark.HANDLER_ENDED]
+        written, ended = self.marks[_WRITTEN], self.marks[_HANDLER_ENDED]
         self.duration = written if written != NOT_REACHED else last_reached(self.marks)
         self.handler_ended = ended if ended != NOT_REACHED else self.duration
 
@@ -87,8 +89,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         marks = self.marks
-        began, connected, written = marks[ClientMark.BEGAN], marks[ClientMark.CONNECTED], marks[ClientMark.WRITTEN]
-        read, resumed = marks[ClientMark.READ], marks[ClientMark.RESUMED]
+        began, connected, written, _, read, resumed, *_ = marks  # by `ClientMark`
         self.began = began = 0 if began == NOT_REACHED else began
         self.connected = connected = began if connected == NOT_REACHED else max(began, connected)
         self.ended = ended = max(began, resumed if resumed != NOT_REACHED else last_reached(marks))
