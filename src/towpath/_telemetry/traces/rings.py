@@ -5,7 +5,9 @@ call took, is one slice of the file's memory.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import nlargest
@@ -135,11 +137,20 @@ class RingFile:
         have one place."""
         return self._rows.cast("f")[26 :: SIZE // 4].tolist()
 
-    @cached_property
+    @property
     def traces(self) -> list[bytes]:
         """The trace of each row, 32 digits."""
         first, data = self.frame.first + _TRACE_AT, self.data
         return [data[at : at + 32] for at in range(first, first + self.frame.places * SIZE, SIZE)]
+
+    def offsets_of(self, wanted: AbstractSet[bytes]) -> list[int]:
+        """Where the rows of these traces are."""
+        first, end = self.frame.first + _TRACE_AT, self.frame.first + self.frame.places * SIZE
+        # The first eight digits of each trace as one number: a slice of bytes for each row takes ten times as long.
+        digits = memoryview(self.data)[first : end - SIZE + _TRACE_AT + 8].cast("Q")[:: SIZE // 8].tolist()
+        begin = {int.from_bytes(trace[:8], sys.byteorder) for trace in wanted}
+        offsets = [index * SIZE + self.frame.first for index, number in enumerate(digits) if number in begin]
+        return [offset for offset in offsets if self.data[offset + 4] and self.trace_at(offset) in wanted]
 
     def _numbers(self, copies: int) -> frozenset[int]:
         """The numbers of all rows before the copies of kept ones."""
@@ -217,10 +228,7 @@ class Rings:
         recordings = list[list[ring.Recording]]()
         by_process: dict[str, list[ring.Recording]] = {}
         for index, file in enumerate(self.files):
-            places_there = range(file.frame.first, file.frame.first + file.frame.places * SIZE, SIZE)
-            offsets = [
-                at for at, kind, trace in zip(places_there, file.kinds, file.traces, strict=True) if kind and trace in wanted
-            ] if wanted else []  # fmt: skip
+            offsets = file.offsets_of(wanted) if wanted else []
             offsets += [place.offset for place in single if place.file == index]
             rows = {row.number: row for at in offsets if (row := file.row(at)) is not None}  # a kept row may stand twice
             recording = file.frame.recording(rows.values())
