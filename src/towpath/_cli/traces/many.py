@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from towpath._cli import screen
+from towpath._cli.traces.terminal import style
 from towpath._cli.traces.waterfall import Style, hop_name, milliseconds
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
@@ -15,7 +16,7 @@ _SHOWN = 12
 _SHOWN_GROWN = 5
 
 
-def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[float, float] | None, json: bool, style: Style) -> int:
+def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[float, float] | None, json: bool) -> int:
     """Print it. Raises SetupError for a method that is not there, and for too few traces."""
     name = _method(rings, method)
     sample, words = _sample(rings, name, float("-inf") if since is None else since, float("inf"), "the time asked for")
@@ -26,9 +27,9 @@ def show_many(rings: Rings, method: str, *, since: float | None, versus: tuple[f
         print(writer.dumps(_fields(name, sample, before), indent=2))
     else:
         if before is None:
-            lines = _contributions(f"{hop_name('', name)}  {words}", sample, style)
+            lines = _contributions(f"{hop_name('', name)}  {words}", sample, style())
         else:
-            lines = _growths(f"{hop_name('', name)}  {before_words} before, {words} after", before, sample, style)
+            lines = _growths(f"{hop_name('', name)}  {before_words} before, {words} after", before, sample, style())
         print("\n".join(line.rstrip() for line in lines))
     return 0
 

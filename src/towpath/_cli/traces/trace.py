@@ -1,13 +1,11 @@
 """`towpath trace`: where the time of a call went, over all services that it went through."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from towpath._cli.traces.waterfall import Style
     from towpath._telemetry.traces.model import Trace
     from towpath._telemetry.traces.report import Report
     from towpath._telemetry.traces.rings import Rings
@@ -70,8 +68,7 @@ def trace(
         if many is not None:
             from towpath._cli.traces.many import show_many
 
-            before = None if versus is None else times.window(versus, "--versus", now)
-            return show_many(rings, many, since=since, versus=before, json=json, style=style())
+            return show_many(rings, many, since=since, versus=None if versus is None else times.window(versus, "--versus", now), json=json)
         wanted = choice.Chosen(prefix=id, failed=failed, slowest=slowest or not failed, since=since, last=last)
         _show(_reported(rings, choice.chosen(rings, wanted)), html, json=json)
     return 0
@@ -89,24 +86,10 @@ def _show(report: "Report", html: Path | None, *, json: bool) -> None:
 
         print(writer.dumps(report_fields(report), indent=2))
     elif html is None:
+        from towpath._cli.traces.terminal import style
         from towpath._cli.traces.waterfall import waterfall
 
         print(waterfall(report, style()))
-
-
-def style() -> "Style":
-    """What standard output can show."""
-    from towpath._cli import screen
-    from towpath._cli.traces.waterfall import WIDE, Style
-
-    columns = screen.width()
-    try:
-        "▏▓".encode(sys.stdout.encoding or "ascii")
-    except (UnicodeError, LookupError):
-        blocks = False
-    else:
-        blocks = True
-    return Style(columns=max(20, columns or WIDE), colour=columns is not None and screen.coloured(), blocks=blocks)
 
 
 def _reported(rings: "Rings", found: "Trace") -> "Report":
