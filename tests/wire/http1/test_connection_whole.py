@@ -1,4 +1,4 @@
-"""Responses that are sent in one piece are those that are sent in two."""
+"""Responses that are sent in one piece are those that are sent in two, by Http1Connection.send_head and send_data."""
 
 from itertools import product
 
