@@ -40,7 +40,7 @@ from towpath._core.service import Layer, MethodSpec, Service
 from towpath._layers.idempotency.store import IdempotencyStore
 from towpath._layers.own_layers import checked_layers
 from towpath._layers.quota import RateStore
-from towpath._telemetry.flight_recorder import process_recorder
+from towpath._telemetry.flight_recorder.process_recorder import of_process
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import Server
 from towpath._transport.server.mounts.mount import AsgiApp, LifespanMode, MaxBody
@@ -78,8 +78,7 @@ class App:
         self.metrics = CallMetrics(registry, by=self.config.telemetry.metrics.by, max_series=self.config.telemetry.metrics.series)
         self._signal = with_callback(self.metrics.decisions, on_decision)
         own = checked_layers(layers, "layers")
-        recorder = process_recorder.of_process()
-        self._stack = ServerStack(self.metrics, own=own, store=self._store, rates=self._rates, signal=self._signal, recorder=recorder)
+        self._stack = ServerStack(self.metrics, own=own, store=self._store, rates=self._rates, signal=self._signal, recorder=of_process())
         self.health: Health | None = None
         """The service `grpc.health.v1.Health`, once the application has started."""
         self.state: Literal["starting", "serving", "stopping"] = "starting"

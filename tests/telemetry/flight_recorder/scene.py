@@ -1,5 +1,6 @@
 """What the tests of the recorder share: a recorder in memory, two services that call each other, and the rows that they left."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from towpath._app.client import Channel
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._telemetry.flight_recorder import process_recorder, ring
 from towpath._telemetry.flight_recorder.recorder import Recorder
-from towpath._telemetry.flight_recorder.row import Kind, Row
+from towpath._telemetry.flight_recorder.row import NOT_REACHED, Kind, Row
 from towpath._telemetry.metrics import CallMetrics
 from towpath._transport import ChannelOptions
 
@@ -92,3 +93,15 @@ async def scene(*, protocol: Any = "grpc", config: ServiceConfig | None = None, 
 
 SAY = pb.SayRequest(id="x")
 WAIT = {"timeout": PATIENCE}
+
+
+def in_order(row: Row, *marks: int) -> bool:
+    """Whether the row came to these marks, one after the other, and to no other."""
+    times = [row.marks[mark] for mark in marks]
+    others = {row.marks[mark] for mark in range(len(row.marks)) if mark not in marks}
+    return NOT_REACHED not in times and times == sorted(times) and others <= {NOT_REACHED}
+
+
+async def gone(scene: Scene, kind: Kind, method: str = "") -> Row:
+    async with asyncio.timeout(PATIENCE):
+        return await scene.rows.one(kind, method)

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import FAIL, EchoServiceClient
-from stream.v1 import stream_pb2 as sp
 
 from tests.app.stage import PATIENCE
 from tests.echo_service import FOREVER, Echo, turn_until
-from tests.telemetry.flight_recorder.scene import SAY, Scene, client_of, recording, scene
+from tests.telemetry.flight_recorder.scene import SAY, client_of, gone, in_order, recording, scene
 from towpath import App, CallOptions, Code, Context, RpcError
 from towpath._app.settings.service_file import ServiceConfig
 from towpath._contracts.policy import MethodConfig
@@ -22,22 +21,10 @@ from towpath._core.propagation.trace import TraceContext
 from towpath._core.service import Handler, MethodSpec
 from towpath._layers.fallback import FixedAnswer
 from towpath._telemetry.flight_recorder import ring
-from towpath._telemetry.flight_recorder.row import KEPT, NOT_REACHED, REMOTE, SAMPLED, STREAM, ClientMark, Kind, Row, ServerMark
+from towpath._telemetry.flight_recorder.row import KEPT, NOT_REACHED, REMOTE, SAMPLED, STREAM, ClientMark, Kind, ServerMark
 
 EVERY_PROTOCOL = pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
 """The protocols that a client of towpath speaks."""
-
-
-def in_order(row: Row, *marks: int) -> bool:
-    """Whether the row came to these marks, one after the other, and to no other."""
-    times = [row.marks[mark] for mark in marks]
-    others = {row.marks[mark] for mark in range(len(row.marks)) if mark not in marks}
-    return NOT_REACHED not in times and times == sorted(times) and others <= {NOT_REACHED}
-
-
-async def gone(scene: Scene, kind: Kind, method: str = "") -> Row:
-    async with asyncio.timeout(PATIENCE):
-        return await scene.rows.one(kind, method)
 
 
 @EVERY_PROTOCOL
@@ -159,52 +146,6 @@ async def test_an_attempt_that_reached_no_server_has_no_connection(port: int) ->
         (call,) = rows.of(Kind.CALL)
         assert (call.code, call.attempt) == (Code.UNAVAILABLE, len(attempts))
         assert len(attempts) > 1
-
-
-class TestStream:
-    async def test_that_was_read_to_its_end(self) -> None:
-        async with scene() as here:
-            branch = None
-            async with here.stream.repeat(sp.RepeatRequest(answers=[sp.Answer(size=3)] * 2)) as call:
-                branch = id(asyncio.current_task()) >> 4 & 0xFFFF_FFFF
-                assert len([message async for message in call]) == 2
-            attempt, server = await gone(here, Kind.ATTEMPT), await gone(here, Kind.SERVER)
-            assert (attempt.code, server.code, attempt.flag(STREAM), server.flag(STREAM)) == (0, 0, True, True)
-            assert attempt.branch == branch
-            assert in_order(attempt, *ClientMark)
-
-    async def test_that_was_never_read(self) -> None:
-        async with scene() as here:
-            call = here.stream.repeat(sp.RepeatRequest(forever=True))
-            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
-            await call.aclose()
-            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
-            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
-
-    async def test_that_was_broken_off(self) -> None:
-        async with scene() as here:
-            async with here.stream.repeat(sp.RepeatRequest(answers=[sp.Answer(size=1)], forever=True)) as call:
-                async for _ in call:
-                    break
-            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
-            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
-
-    async def test_that_was_cancelled(self) -> None:
-        async with scene() as here:
-            call = here.stream.repeat(sp.RepeatRequest(forever=True))
-            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
-            call.cancel()
-            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
-            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
-
-    async def test_that_was_dropped(self) -> None:
-        async with scene() as here:
-            call = here.stream.repeat(sp.RepeatRequest(forever=True))
-            await here.streams.until(lambda: bool(here.streams.seen["waiting"]))
-            with pytest.warns(ResourceWarning, match="was dropped before its end"):
-                del call
-            assert (await gone(here, Kind.ATTEMPT)).code == Code.CANCELLED
-            assert (await gone(here, Kind.SERVER)).code == Code.CANCELLED
 
 
 async def test_without_a_recorder_nothing_is_recorded() -> None:

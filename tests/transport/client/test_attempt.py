@@ -58,7 +58,7 @@ def generic(channel: Channel) -> Handler:
 
 def unrolled(channel: Channel) -> Handler:
     """What each channel binds it to."""
-    return grpc_unary_handler(channel.pool, LIST_BOOKS, REQUEST_HEAD, limit=LIMIT, compression=None)
+    return grpc_unary_handler(channel.pool, LIST_BOOKS, REQUEST_HEAD, limit=LIMIT, compression=None, rows=None)
 
 
 def without_trailers(peer: RawPeer, stream: int) -> None:

@@ -19,6 +19,7 @@ from towpath._core.service import Handler, MethodSpec
 from towpath._transport.client.attempt import link_for, look_for_kept, note_failed, pins_for
 from towpath._transport.client.endpoints.connection import ClientLink
 from towpath._transport.client.endpoints.pool import Pool
+from towpath._transport.client.load_balancing.load import Load
 from towpath._transport.decoding_thread import check_apart
 from towpath._wire import metadata, propagation
 from towpath._wire.compression import Compression
@@ -142,13 +143,7 @@ class GrpcUnaryStream(Stream):
 
 
 def grpc_unary_handler(
-    pool: Pool,
-    method: MethodSpec[Any, Any],
-    head: Template,
-    *,
-    limit: int,
-    compression: Compression | None,
-    rows: AttemptRows | None = None,
+    pool: Pool, method: MethodSpec[Any, Any], head: Template, *, limit: int, compression: Compression | None, rows: AttemptRows | None
 ) -> Handler:
     """The innermost handler of a unary `method`: one attempt over gRPC, as `towpath._transport.client.unary.unary_handler` makes it."""
     response_type, name, implied = method.response, method.full_name, method.default_criticality
@@ -184,15 +179,8 @@ def grpc_unary_handler(
         try:
             answer = await call.answer
         except (asyncio.CancelledError, RpcError) as error:
-            if load is not None:
-                load.failed(began, error)
-            if rows is not None:
-                note_failed(rows, ctx, link, sent, len(message), error, answered=call.head_seen)
-            call.reset(ErrorCode.CANCEL)
-            link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
-            link.call_failed(error)
-            if isinstance(error, RpcError):
-                locate(error, name, link.target, link.peer)
+            _tell_failed(load, began, ctx, link, error, (rows, sent, len(message), call.head_seen))
+            _end(call, link, error, name)
             raise
         finally:
             slot.pop(call, None)
@@ -205,10 +193,7 @@ def grpc_unary_handler(
             response = response_type.FromString(answer)
         except (asyncio.CancelledError, RpcError, DecodeError) as error:
             fault = _unread(error, method, link)
-            if load is not None:
-                load.failed(began, fault)
-            if rows is not None:
-                note_failed(rows, ctx, link, sent, len(message), fault, answered=True)
+            _tell_failed(load, began, ctx, link, fault, (rows, sent, len(message), True))
             raise fault from None
         if load is not None:
             load.succeeded(began)
@@ -217,6 +202,31 @@ def grpc_unary_handler(
         return response
 
     return attempt
+
+
+def _end(call: GrpcUnaryStream, link: ClientLink, error: asyncio.CancelledError | RpcError, name: str) -> None:
+    """The call of the method `name` has ended with `error`, and with it the stream."""
+    call.reset(ErrorCode.CANCEL)
+    link.schedule_flush()  # also the reset of a call that expired: the wheel knows no link
+    link.call_failed(error)
+    if isinstance(error, RpcError):
+        locate(error, name, link.target, link.peer)
+
+
+def _tell_failed(
+    load: Load | None,
+    began: Any,
+    ctx: Context,
+    link: ClientLink,
+    error: BaseException,
+    tried: tuple[AttemptRows | None, float, int, bool],
+) -> None:
+    """An attempt has failed. `tried` is what records it, when it was sent, its bytes, and whether an answer had begun."""
+    if load is not None:
+        load.failed(began, error)
+    rows, sent, size, answered = tried
+    if rows is not None:
+        note_failed(rows, ctx, link, sent, size, error, answered=answered)
 
 
 def _unread(
