@@ -8,6 +8,7 @@ from towpath._app.settings.server.messages import NamedMessageOptions
 from towpath._app.settings.server_options import AdmissionMode, AdmissionOptions, ServerOptions
 from towpath._app.settings.service_file import ServiceConfig, load
 from towpath._app.settings.targets import ChannelLimits
+from towpath._app.settings.telemetry.otlp import OtlpOptions
 from towpath._app.settings.telemetry.recorder import RecorderOptions
 from towpath._app.settings.telemetry.telemetry import TelemetryConfig
 from towpath._contracts.policy import MethodConfig
@@ -20,6 +21,7 @@ from towpath._layers.bulkhead import Compartment
 from towpath._layers.quota import Quota
 from towpath._layers.retry_budget import BudgetOptions
 from towpath._layers.throttle import ThrottleOptions
+from towpath._telemetry.otlp.options import Endpoint, ExportOptions
 from towpath._transport.message_options import MessageOptions
 from towpath._wire.cors import CorsOptions
 
@@ -31,12 +33,15 @@ __all__ = [
     "ChannelLimits",
     "Compartment",
     "CorsOptions",
+    "Endpoint",
+    "ExportOptions",
     "LimitOptions",
     "MessageOptions",
     "MethodConfig",
     "NamedBulkhead",
     "NamedMessageOptions",
     "NamedQuota",
+    "OtlpOptions",
     "OwnSettings",
     "QueueOptions",
     "Quota",
