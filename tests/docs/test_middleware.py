@@ -58,7 +58,8 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str
 def log_line(process: subprocess.Popen[str]) -> dict[str, str]:
     """The next line of the audit log."""
     assert process.stderr is not None
-    return json.JSONDecoder().raw_decode(next(line for line in process.stderr if " audit: " in line).partition(" audit: ")[2])[0]
+    line = next(line for line in process.stderr if " audit: " in line)
+    return json.JSONDecoder().raw_decode(line.partition(" audit: ")[2])[0]  # behind it the call is named
 
 
 async def get(url: str, **headers: str) -> tuple[int, dict[str, Any]]:

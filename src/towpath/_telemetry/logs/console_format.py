@@ -38,9 +38,9 @@ def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
 
 
 class ConsoleLogFormatter(logging.Formatter):
-    """A formatter of the standard `logging`: text for each record, with the call that is being handled where the record is formatted.
-    `terminal` (default: False) shortens it for one; `colour` (default: what NO_COLOR and FORCE_COLOR say, and else whether it is for a
-    terminal) gives it colours. It never raises, and redacts what it recognises as a secret."""
+    """A formatter of the standard `logging`: text for each record, with the call that is being handled where the record is formatted. With
+    `terminal` the text is short. By default it has colours where NO_COLOR and FORCE_COLOR want it so, and else if it is for a terminal;
+    `colour` decides it. The formatter never raises, and redacts what it recognises as a secret."""
 
     def __init__(self, *, terminal: bool = False, colour: bool | None = None) -> None:
         super().__init__()
