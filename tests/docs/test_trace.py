@@ -26,9 +26,10 @@ def rings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "rings"
     folder.mkdir()
     system = System({"s7": 3600.0, "s3": -7200.0}, folder=folder, rows=1024)
+    now = clock.now()
     for number in range(240):
         late = number >= 120 and number % 10 == 1
-        at = clock.now() - (3600 if number < 120 else 300 - number)
+        at = now - (3600 if number < 120 else (240 - number) / 10)
         root = shop(19_200 if number == 231 else 19_000 if late else 300)
         root.code = 14 if number == 239 else 0
         system.add(0x8F3A91D2 << 96 | 1 if number == 231 else number + 1, root, at=at)

@@ -17,13 +17,14 @@ from towpath._core import clock
 def folder(tmp_path: Path) -> Path:
     """Two hundred traces an hour ago, and as many now, in which a tenth of the calls of rank takes 20 ms more."""
     system, random = System({"rank": -3600.0}, folder=tmp_path, rows=1024), Random(4)
+    now = clock.now()
     for number in range(400):
         late = 20_000 if number >= 200 and number % 10 == 3 else 0
         took = random.randint(1800, 2200) + late
         root = plain(
             "front", took + random.randint(900, 1100), once(100, plain("rank", took, method="shop.Rank/Score")), method="shop.Front/Get"
         )
-        system.add(number + 1, root, at=clock.now() - (3600 if number < 200 else 60))
+        system.add(number + 1, root, at=now - (3600 if number < 200 else 60))
     return tmp_path
 
 

@@ -22,11 +22,12 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "rings"
     folder.mkdir()
     system = System({"cart": 7200.0}, folder=folder, rows=64)
+    now = clock.now()
     for number in range(10):
         took = (10 - number) * MS
         root = plain("front", took, once(10, plain("cart", took - 100, method="shop.Cart/Get")), method="shop.Front/Get")
         root.code = 14 if number % 4 == 3 else 0
-        system.add((0xAB + number % 2) << 120 | number, root, at=clock.now() - 60 * (9 - number) - 1)
+        system.add((0xAB + number % 2) << 120 | number, root, at=now - 60 * (9 - number) - 1)
     return folder
 
 
