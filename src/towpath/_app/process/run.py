@@ -44,6 +44,7 @@ from towpath._core.calls.thread_handlers import running
 from towpath._core.errors import RpcError, SetupError
 from towpath._core.propagation import sampling
 from towpath._core.service import Layer
+from towpath._telemetry.examples import KeptExamples
 from towpath._telemetry.exposition import write_exposition
 from towpath._telemetry.loop_monitor.block_report import BlockReport
 from towpath._telemetry.runtime_metrics import runtime_metrics
@@ -104,8 +105,10 @@ def run(
             _supervise(settings, process_log.reading(read), once)
             return
         join_user_spans(settings)
-        with recorded(settings):
+        with recorded(settings) as recorder:
             app = App(settings, layers=layers, on_decision=on_decision)
+            if recorder is not None:
+                KeptExamples(recorder.writer.kept, recorder.writer.names.__getitem__).add_to(app.metrics)
             bound_tls_buffers()
             forced = ForcedExit(lambda: app.config.settle + app.config.grace + _END)
             with GarbageCollector() as collector, forced, asyncio.Runner(loop_factory=new_loop) as runner:

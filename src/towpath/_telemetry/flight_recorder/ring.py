@@ -147,6 +147,13 @@ class Writer:
             buffer[kept : kept + SIZE] = buffer[at : at + SIZE]
             self._kept += 1
 
+    def kept(self) -> Iterator[Row]:
+        """The rows that are kept, in the order in which they were."""
+        for index in range(max(0, self._kept - self.kept_rows), self._kept):
+            row = unpacked(self.buffer, self._first_kept + index % self.kept_rows * SIZE)
+            if row is not None:
+                yield row
+
     def with_serial(self, serial: int) -> list[int]:
         """The numbers of the client's rows, among the last `_SEARCHED`, of calls that were made for the received call with `serial`."""
         found = self._found(SERIAL.pack(serial), SERIAL_AT)

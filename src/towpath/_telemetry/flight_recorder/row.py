@@ -19,8 +19,6 @@ SIZE: Final = 128
 LAYOUT: Final = struct.Struct("<I BBBB d 52s II HHHH 8f II I")
 """number; kind, code, flags, attempt; base; trace and span; serial, branch; method, peer, tenant, reason; marks; sizes; number."""
 
-TRACE_ID_AT: Final = 19
-"""Where in a row the 32 hex digits of the trace begin."""
 NEVER: Final = -1.0
 """In the file, the mark that the call did not come to."""
 
@@ -28,7 +26,7 @@ FLAGS_AT: Final = 6
 """Where the flags are, in bytes from the start of a row."""
 
 TRACE_ID_AT: Final = 19
-"""Where the trace id is."""
+"""Where the 32 hex digits of the trace are."""
 
 KIND_AT: Final = 4
 SERIAL: Final = struct.Struct("<I")
