@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 
 def blocks(target: str = "", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print the last times in which the event loop of a running service did not turn, each with its cause and the line of code.
+    """Print what kept the event loop of a running service from turning.
 
     Example: towpath blocks 127.0.0.1:9090
 

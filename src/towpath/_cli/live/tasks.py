@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 
 def tasks(target: str = "", /, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """Print the tree of waiting tasks of a running service: who waits for whom, for which lock, and who has it.
+    """Print the tree of waiting tasks of a running service, and any deadlock.
 
     Example: towpath tasks cart
 
