@@ -1,4 +1,4 @@
-"""Who is told of blocks: the ring of the last ones, a file, a histogram, and the log."""
+"""The places where a block is told: the ring of the last ones, a file, a histogram, and the log."""
 
 import json
 import logging

@@ -9,7 +9,7 @@ MIN_WIDTH: Final = 40
 
 
 def task_lines(tree: dict[str, Any], width: int = 80, *, unicode: bool = True) -> Iterator[str]:
-    """The lines. Each is cut at `width` columns, 40 at least, but for those of a deadlock, which are wrapped by whoever shows them."""
+    """The lines. Each is cut at `width` columns, 40 at least, but for those of a deadlock, which are left whole."""
     width = max(width, MIN_WIDTH)
     count = int(tree["count"])
     yield f"{count:,} {'task' if count == 1 else 'tasks'}"
