@@ -86,7 +86,7 @@ def task_tree(tasks: Iterable["asyncio.Task[Any]"]) -> Tree:
     awaited = {child for each in waits.values() for child in each.tasks}
     seen: set[asyncio.Task[Any]] = set()
     roots = [_node(task, waits, holders, seen) for task in known if task not in awaited]
-    roots += [_node(task, waits, holders, seen) for task in known if task not in seen]  # those that wait for each other
+    roots += [_node(task, waits, holders, seen) for task in known if task not in seen]  # tasks that wait for each other
     folded = _folded(roots)
     kept = folded[:MAX_ENTRIES]
     shown = sum(_size(node) for node in kept)
