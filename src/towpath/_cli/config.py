@@ -112,11 +112,12 @@ def _of_service(settings: "ServiceConfig", given: Mapping[str, Any], environ: Ma
 
 
 def _of_telemetry(settings: "ServiceConfig", given: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Shown]:
+    from towpath._app.settings.telemetry.logs import FORMAT_VARIABLE, LEVEL_VARIABLE
     from towpath._app.settings.telemetry.otlp import variable_of
     from towpath._app.settings.telemetry.telemetry import told
 
     for key, value in told(settings.telemetry):
-        variable = {f"logs.{name}": f"TOWPATH_LOG_{name.upper()}" for name in ("format", "level")}.get(key)
+        variable = {"logs.format": FORMAT_VARIABLE, "logs.level": LEVEL_VARIABLE}.get(key)
         source = variable if variable is not None and environ.get(variable) else variable_of(key, environ)
         yield Shown(f"telemetry.{key}", value, source or (f"{settings.source}: telemetry.{key}" if _has(given, key) else DEFAULT))
 

@@ -10,7 +10,7 @@ from towpath._app.vocabulary.variables import VARIABLES
 from towpath._cli.config import VARIABLES as WINNING
 
 TABLE = "src/towpath/_app/vocabulary/variables.py"
-NAME = re.compile(r"TOWPATH_[A-Z_]+|OTEL_[A-Z_]+|NO_COLOR")
+NAME = re.compile(r"TOWPATH_[A-Z_]+|OTEL_[A-Z_]+|NO_COLOR|FORCE_COLOR")
 KNOWN = {variable.name for variable in VARIABLES}
 START = "TOWPATH_"
 """What `towpath up` puts before the name of each of its variables."""

@@ -1,4 +1,4 @@
-"""What the transport and the layers tell of each call to whoever records calls. It costs nothing where nothing is recorded.
+"""What the transport and the layers tell of each call to a recorder. It costs nothing where nothing is recorded.
 
 Times are seconds of the clock; 0 stands for one that the call did not come to.
 """
@@ -157,7 +157,7 @@ def reason_in(error: BaseException) -> str:
 
 
 def note_kept(ctx: Context) -> None:
-    """The server of a client's call keeps it, so that whoever made it is to keep it too."""
+    """The server of a client's call keeps it, so that its caller is to keep it too."""
     if ctx.server is not None:
         ctx.server.kept = True
     if hasattr(ctx, "call"):

@@ -165,7 +165,7 @@ def unpacked(buffer: bytes | memoryview | mmap, offset: int = 0) -> Row | None:
 
 
 def _hex(digits: bytes) -> str:
-    """`digits`, if they are nothing else: whoever calls may send what it likes."""
+    """`digits`, if they are nothing else: a caller may send what it likes."""
     return digits.decode() if digits.isalnum() and not digits.strip(b"0123456789abcdef") else ""
 
 

@@ -1,69 +1,49 @@
-"""Requests over HTTP/2 that no call comes of: those that are answered at once, and those that are refused."""
+"""What becomes of a head whose response is known already, such as an error."""
 
 from collections.abc import Sequence
 
-from towpath._transport.server.grpc_unary import Http2CallLink
-from towpath._transport.server.routes import DirectResponse
-from towpath._transport.server.unfinished_stream import UnfinishedStream
-from towpath._wire.grpc.dialect import HEAD
-from towpath._wire.hpack import literal
-from towpath._wire.http.fields import Field, Section
-from towpath._wire.http2 import ErrorCode, Stream
+from towpath._core.calls.unstarted_calls import OnUnknown
+from towpath._wire.cors import CorsFields
+from towpath._wire.dialect import WholeResponse
+from towpath._wire.grpc.dialect import HEAD as GRPC_HEAD
+from towpath._wire.http.fields import Field
 
 
-class DirectResponseStream(UnfinishedStream):
-    """A request that no call comes of. It is answered at once, before its body has come, and otherwise ignored."""
+class DirectResponse:
+    """A head whose response needs no call: an error, or a document."""
 
-    __slots__ = ("_connection", "_direct", "_link", "_reads_on")
+    __slots__ = ("_response",)
 
-    def __init__(self, link: Http2CallLink, direct: DirectResponse) -> None:
-        super().__init__(link.connection)
-        self._link = link
-        self._connection = link.connection
-        self._direct = direct
-        self._reads_on = False
-        self.unfinished()
+    def __init__(self, response: WholeResponse) -> None:
+        self._response = response
 
-    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """Send the response."""
-        response, connection = self._direct.answer(extra), self._connection
-        literals = b"".join(literal(name, value) for name, value in response.fields)
-        body = b"" if head.method == b"HEAD" else response.body
-        self._reads_on = response.head is not HEAD
-        connection.send_head(self, connection.encode(response.head, literals), end_stream=not body)
-        if body:
-            connection.send_body(self, body, end_stream=True)
-        if self.queue or not body:
-            self.finish(reads_on=self._reads_on)
+    def answer(self, _extra: Sequence[Field], /) -> WholeResponse:
+        """What to send now. The fields of the head that vary are given."""
+        return self._response
 
-    def data_received(self, data: bytes, end_stream: bool) -> None:
-        """A piece of the request, which nobody reads."""
-        self.drop(len(data))
+    def with_cors(self, cors: CorsFields) -> "DirectResponse":
+        """The same, with fields for pages of other origins, unless it is one in gRPC, which no page can read."""
+        return DirectResponse(self._for_pages(cors))
 
-    def trailers_received(self, trailers: Section, extra: Sequence[Field]) -> None:
-        """The request has ended."""
-        self.ended()
-
-    def reset_received(self, code: int, reason: str) -> None:
-        """The client is gone."""
-        self.ended()
-
-    def drained(self) -> None:
-        """The response has gone, which may have waited for the client's window."""
-        self.finish(reads_on=self._reads_on)
+    def _for_pages(self, cors: CorsFields) -> WholeResponse:
+        return self._response if self._response.head is GRPC_HEAD else cors.response(self._response)
 
 
-class RefusedStream(Stream):
-    """A request that is not taken, because there are too many. It is reset with REFUSED_STREAM, by which a client knows that nothing was
-    begun and that it may send the request again (RFC 9113, section 8.7). A response with a status would leave the client to guess."""
+class UnknownMethodResponse(DirectResponse):
+    """A head that asks for a method which the server does not have. Each function of `on_unknown` is told of each call with it."""
 
-    __slots__ = ("_link",)
+    __slots__ = ("_on_unknown",)
 
-    def __init__(self, link: Http2CallLink) -> None:
-        super().__init__(link.connection)
-        self._link = link
+    def __init__(self, response: WholeResponse, on_unknown: Sequence[OnUnknown]) -> None:
+        super().__init__(response)
+        self._on_unknown = on_unknown
 
-    def head_received(self, head: Section, extra: Sequence[Field], end_stream: bool) -> None:
-        """Reset the stream."""
-        self.reset(ErrorCode.REFUSED_STREAM)
-        self._link.schedule_flush()
+    def answer(self, _extra: Sequence[Field], /) -> WholeResponse:
+        """The error, which counts."""
+        for tell in self._on_unknown:
+            tell()
+        return self._response
+
+    def with_cors(self, cors: CorsFields) -> "UnknownMethodResponse":
+        """The same, with fields for pages of other origins."""
+        return UnknownMethodResponse(self._for_pages(cors), self._on_unknown)

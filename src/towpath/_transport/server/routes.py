@@ -14,7 +14,7 @@ from towpath._core.http_bindings import UnknownQuery
 from towpath._core.propagation.trust import Belief
 from towpath._core.service import Handler, Layer, MethodKind, Service, compose
 from towpath._transport.message_options import AS_USUAL, NO_METHODS, MethodOptions
-from towpath._transport.server.immediate_response import DirectResponse, UnknownMethodResponse
+from towpath._transport.server.direct_response import DirectResponse, UnknownMethodResponse
 from towpath._transport.server.method_route import MaxTimeout, MethodRoute, max_timeout_of
 from towpath._transport.server.mounts.mount import Mount, Mounts
 from towpath._transport.server.mounts.mount_route import MountRoute

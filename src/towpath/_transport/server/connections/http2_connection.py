@@ -14,7 +14,7 @@ from towpath._transport.server.connections.buffer_budget import Kept
 from towpath._transport.server.connections.connection import ServerLink, Site
 from towpath._transport.server.connections.connection_limits import FLOOD
 from towpath._transport.server.connections.deferred_writes import MAX_DEFERRED
-from towpath._transport.server.direct_response import DirectResponseStream, RefusedStream
+from towpath._transport.server.connections.direct_response_stream import DirectResponseStream, RefusedStream
 from towpath._transport.server.grpc_unary import ServerCall
 from towpath._transport.server.http2_exchange import Http2Exchange
 from towpath._transport.server.method_route import grpc_fields
