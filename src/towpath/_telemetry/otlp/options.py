@@ -13,10 +13,13 @@ class Endpoint(NamedTuple):
     """Where a collector listens."""
 
     host: str
+    """A name or an address; one of IPv6 without brackets."""
     port: int
+    """Of TCP."""
     path: str = ""
     """With its query, of HTTP alone."""
     is_secure: bool = False
+    """Whether it speaks TLS."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
