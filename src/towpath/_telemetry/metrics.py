@@ -23,6 +23,7 @@ from towpath._core import clock
 from towpath._core.calls.unstarted_calls import OnUnstarted
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError, first_cause
+from towpath._core.outcome import code_of_end
 from towpath._core.service import Handler, MethodSpec
 from towpath._telemetry.decisions import Decisions
 from towpath._telemetry.gauges import StackState
@@ -217,13 +218,7 @@ class CallMetrics:
 def _outcome(error: BaseException, ctx: Context) -> tuple[str, str]:
     """The status code of a call that ended with `error`, and what the conventions call the type of the error: the code, or the class of
     what a handler raised that has none. A caller that no longer listens gets neither."""
-    error = first_cause(error)
-    if isinstance(error, RpcError):
-        code = getattr(error, "code", None)  # a handler's subclass of RpcError may have lost it
-        name = code.name if isinstance(code, Code) else Code.INTERNAL.name
-        return name, name
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-        # The transport cancels a handler both when its deadline passes and when its caller goes away.
-        name = Code.DEADLINE_EXCEEDED.name if ctx.expired() else Code.CANCELLED.name
-        return name, name
-    return Code.INTERNAL.name, type(error).__qualname__
+    name = code_of_end(error, expired=ctx.expired()).name
+    cause = first_cause(error)
+    has_code = isinstance(cause, (RpcError, asyncio.CancelledError, GeneratorExit))
+    return name, name if has_code else type(cause).__qualname__
