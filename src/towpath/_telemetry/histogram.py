@@ -109,6 +109,11 @@ class DurationFamily(HistogramMetricFamily):
         yield Sample(f"{name}_count", labels, float(sums[-1]))
         yield Sample(f"{name}_sum", labels, series.total)
 
+    def counts(self) -> Iterator[tuple[dict[str, str], Series]]:
+        """Each series, with all of its buckets, by its labels."""
+        for values, series in self._histogram.all_series():
+            yield dict(zip(self._histogram.named.labels, values, strict=True)), series
+
     def blocks(self, *, openmetrics: bool, fine: bool) -> Iterator[str]:
         """The lines of one series after the other."""
         histogram, name = self._histogram, self.name

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from echo.v1.echo_pb2 import FailRequest, SayRequest
 from echo.v1.echo_towpath import EchoServiceClient
+from prometheus_client import Histogram
 
 from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
@@ -85,6 +86,8 @@ async def test_a_process_says_what_it_lacks() -> None:
 async def test_the_metrics_are_those_of_the_exposition() -> None:
     app = App()
     app.add(Echo())
+    own_histogram = Histogram("payments_seconds", "Of a service's own.", buckets=(1, 2), registry=app.metrics.registry)
+    own_histogram.observe(1.5)
     async with app, admin(app, FREE) as address, Channel(address) as channel:
         await app.start("127.0.0.1", 0)
         async with connect(app.address) as own:
@@ -105,7 +108,10 @@ async def test_the_metrics_are_those_of_the_exposition() -> None:
             assert list(sample.bounds) == sorted(sample.bounds)
             assert len(sample.counts) == len(sample.bounds) + 1
             assert (sample.value > 0) == (sum(sample.counts) > 0)
+            assert len(sample.bounds) > 90  # all that are counted, and not those of the text format alone
         assert metrics["towpath_decisions"].kind == pb.Metric.KIND_COUNTER
+        (payments,) = metrics["payments_seconds"].samples
+        assert (list(payments.bounds), list(payments.counts), payments.value) == ([1.0, 2.0], [0, 1, 0], 1.5)
         chosen = (await asked.list_metrics(pb.ListMetricsRequest(prefixes=["towpath_dec"]))).metrics
         assert [metric.name for metric in chosen] == ["towpath_decisions"]
 

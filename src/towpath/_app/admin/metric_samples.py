@@ -7,6 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Metric
 
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
+from towpath._telemetry.histogram import DurationFamily
 
 _KINDS: Final = {"counter": pb.Metric.KIND_COUNTER, "histogram": pb.Metric.KIND_HISTOGRAM}
 _BUCKET: Final = "_bucket"
@@ -19,7 +20,11 @@ def metrics_of(registry: CollectorRegistry, prefixes: Sequence[str] = ()) -> Ite
     for family in sorted(registry.collect(), key=lambda family: family.name):
         if not chosen or family.name.startswith(chosen):
             kind = _KINDS.get(family.type, pb.Metric.KIND_GAUGE)
-            samples = _histograms(family) if kind == pb.Metric.KIND_HISTOGRAM else _values(family)
+            samples = _values(family)
+            if isinstance(family, DurationFamily):
+                samples = _durations(family)
+            elif kind == pb.Metric.KIND_HISTOGRAM:
+                samples = _histograms(family)
             yield pb.Metric(name=family.name, kind=kind, samples=samples)
 
 
@@ -27,6 +32,12 @@ def _values(family: Metric) -> Iterator[pb.Sample]:
     for sample in family.samples:
         if not sample.name.endswith(_NOT_A_VALUE):
             yield pb.Sample(labels=sample.labels, value=sample.value)
+
+
+def _durations(family: DurationFamily) -> Iterator[pb.Sample]:
+    """The samples of a histogram of towpath's, with more buckets than the text format shows."""
+    for labels, series in family.counts():
+        yield pb.Sample(labels=labels, value=series.total, bounds=series.bounds, counts=series.counts)
 
 
 def _histograms(family: Metric) -> Iterable[pb.Sample]:
