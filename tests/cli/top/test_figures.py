@@ -20,7 +20,13 @@ def look(at: float, *, service: str = "shop", pid: int = 1, state: pb.State = pb
         pb.Sample(labels={"role": "admission", "reason": "QUEUE_FULL", "shadow": "true"}, value=1e6 * at),
         pb.Sample(labels={"role": "retry", "reason": "ATTEMPT", "shadow": "false"}, value=1e6 * at),
     ]
-    metrics = [pb.Metric(name=SERVER_DURATION.name, samples=durations), pb.Metric(name="towpath_decisions", samples=decisions)]
+    metrics = [
+        pb.Metric(name=SERVER_DURATION.name, samples=durations),
+        pb.Metric(name="towpath_decisions", samples=decisions),
+        pb.Metric(name="towpath_admission_in_flight", samples=[pb.Sample(labels={"rpc_method": "a"}, value=at), pb.Sample(value=1)]),
+        pb.Metric(name="towpath_eventloop_delay_seconds", samples=[pb.Sample(bounds=[0.001, 0.002], counts=[0, int(at), 0])]),
+        pb.Metric(name="process_resident_memory_bytes", samples=[pb.Sample(value=1e6)]),
+    ]
     process = pb.GetProcessResponse(service=service, pid=pid, state=state)
     return Look(at=at, process=process, metrics={metric.name: metric for metric in metrics})
 
@@ -31,6 +37,8 @@ def test_what_came_between_two_looks_counts() -> None:
     (found,) = figures([(before, after)])
     assert (found.name, found.state, found.processes) == ("shop", "serving", 1)
     assert (found.rate, found.errors, found.shed) == (50.0, 0.1, 10.0)
+    assert (found.in_flight, found.memory) == (13.0, 1e6)
+    assert found.lag == pytest.approx(0.00199)
     assert found.p50 == pytest.approx(0.001 * 50 / 80)
     assert found.p99 == pytest.approx(0.01 + 0.09 * 0.9)
 
@@ -43,7 +51,7 @@ def test_processes_of_one_service_are_one_line() -> None:
     ]
     cart, shop = figures(pairs)
     assert (cart.name, cart.rate, cart.errors, cart.p50) == ("cart", 0.0, 0.0, None)
-    assert (shop.name, shop.rate, shop.processes, shop.state) == ("shop", 15.0, 2, "stopping")
+    assert (shop.name, shop.rate, shop.processes, shop.state, shop.memory) == ("shop", 15.0, 2, "stopping", 2e6)
 
 
 def test_a_process_that_was_restarted_has_begun_at_zero() -> None:
@@ -54,7 +62,7 @@ def test_a_process_that_was_restarted_has_begun_at_zero() -> None:
 def test_a_look_without_metrics_is_one_without_calls() -> None:
     bare = Look(at=0.0, process=pb.GetProcessResponse(service="old"), metrics={})
     (found,) = figures([(bare, bare)])
-    assert (found.rate, found.p99, found.state) == (0.0, None, "unspecified")
+    assert (found.rate, found.p99, found.state, found.lag, found.memory) == (0.0, None, "unspecified", None, None)
 
 
 @pytest.mark.parametrize(

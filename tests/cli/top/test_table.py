@@ -7,7 +7,18 @@ from towpath._cli.top.table import COLUMNS, View, bars, lines, milliseconds
 
 
 def service(name: str, **changed: float | str | None) -> ServiceFigures:
-    values = {"state": "serving", "processes": 1, "rate": 100.0, "errors": 0.0, "p50": 0.001, "p99": 0.02, "shed": 0.0} | changed
+    values = {
+        "state": "serving",
+        "processes": 1,
+        "rate": 100.0,
+        "errors": 0.0,
+        "p50": 0.001,
+        "p99": 0.02,
+        "shed": 0.0,
+        "in_flight": 3.0,
+        "lag": 0.0012,
+        "memory": 88e6,
+    } | changed
     return ServiceFigures(name=name, **values)  # pyright: ignore[reportArgumentType] # the values that a test changes
 
 
@@ -17,9 +28,25 @@ SERVICES = [service("rank", rate=410.0, p99=0.0208), service("front", rate=1876.
 def test_the_busiest_service_comes_first() -> None:
     shown = lines(SERVICES, {"rank": [0.001, 0.02]}, View(columns=120))
     assert shown[0] == "3 services  2,386/s  0.2% errors  slowest rank, p99 20.8 ms"
-    assert shown[2].split() == ["service", "rate/s", "err%", "p50", "ms", "p99", "ms", "shed/s", "procs", "p99", "trend"]
+    assert shown[2].split() == [
+        "service",
+        "rate/s",
+        "err%",
+        "p50",
+        "ms",
+        "p99",
+        "ms",
+        "shed/s",
+        "flight",
+        "lag",
+        "ms",
+        "MB",
+        "procs",
+        "p99",
+        "trend",
+    ]
     assert [line.split()[0] for line in shown[3:]] == ["front", "rank", "auth"]
-    assert shown[3].split()[1:5] == ["1,876", "0.3", "1.0", "20.0"]
+    assert shown[3].split()[1:] == ["1,876", "0.3", "1.0", "20.0", "0.0", "3", "1.2", "88", "1"]
     assert shown[4].endswith("▁█")
     assert shown[5].split()[3:5] == [".", "."]
 

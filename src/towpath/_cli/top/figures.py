@@ -7,10 +7,13 @@ from itertools import accumulate
 from typing import Final
 
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
-from towpath._telemetry.metric_names import DECISIONS, SERVER_DURATION
+from towpath._telemetry.metric_names import ADMISSION_IN_FLIGHT, DECISIONS, LOOP_DELAY, SERVER_DURATION
 
 REJECTING: Final = frozenset({"admission", "quota", "bulkhead"})
 """Roles of a server whose decisions reject calls."""
+
+MEMORY: Final = "process_resident_memory_bytes"
+"""What prometheus-client calls the resident memory of a process."""
 
 _OK: Final = "OK"
 _STATUS: Final = "rpc_status_code"
@@ -72,6 +75,12 @@ class ServiceFigures:
     """Seconds; None without a call."""
     shed: float
     """Rejections a second."""
+    in_flight: float
+    """Calls under way, of methods that admission bounds."""
+    lag: float | None
+    """How late its event loop came to a timer, in seconds: the p99; None if nothing was measured."""
+    memory: float | None
+    """Resident memory of all processes, in bytes; None if they do not say."""
 
 
 def figures(pairs: Iterable[tuple[Look, Look]]) -> list[ServiceFigures]:
@@ -83,15 +92,19 @@ def figures(pairs: Iterable[tuple[Look, Look]]) -> list[ServiceFigures]:
 
 
 def _service(name: str, looks: Sequence[tuple[Look, Look]]) -> ServiceFigures:
-    durations = Durations()
-    rate = failed = shed = 0.0
+    durations, lag = Durations(), Durations()
+    rate = failed = shed = in_flight = memory = 0.0
     for earlier, later in looks:
         seconds = max(later.at - earlier.at, 1e-9)
         for sample, counts in _grown(earlier, later, SERVER_DURATION.name):
             durations.add(sample.bounds, counts)
             rate += sum(counts) / seconds
             failed += sum(counts) / seconds if sample.labels.get(_STATUS) != _OK else 0.0
+        for sample, counts in _grown(earlier, later, LOOP_DELAY.name):
+            lag.add(sample.bounds, counts)
         shed += _rejections(earlier, later) / seconds
+        in_flight += sum(sample.value for sample in _samples(later, ADMISSION_IN_FLIGHT.name))
+        memory += sum(sample.value for sample in _samples(later, MEMORY))
     return ServiceFigures(
         name=name,
         state=_state(later.process.state for _, later in looks),
@@ -101,6 +114,9 @@ def _service(name: str, looks: Sequence[tuple[Look, Look]]) -> ServiceFigures:
         p50=durations.quantile(0.5),
         p99=durations.quantile(0.99),
         shed=shed,
+        in_flight=in_flight,
+        lag=lag.quantile(0.99),
+        memory=memory or None,
     )
 
 

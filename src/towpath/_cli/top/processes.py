@@ -8,16 +8,17 @@ from typing import Final, Self
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
 from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
 from towpath._app.admin.local_sockets import local_processes
-from towpath._cli.top.figures import Look
+from towpath._cli.top.figures import MEMORY, Look
 from towpath._core import clock
 from towpath._core.call_options import CallOptions
 from towpath._core.errors import RpcError
+from towpath._telemetry.metric_names import ADMISSION_IN_FLIGHT, DECISIONS, LOOP_DELAY, SERVER_DURATION
 from towpath._transport import Channel
 
 PATIENCE: Final = CallOptions(timeout=2.0)
 """How long a process may take to answer."""
 
-WANTED: Final = ("rpc_server_call", "towpath_decisions")
+WANTED: Final = (SERVER_DURATION.name, DECISIONS.name, ADMISSION_IN_FLIGHT.name, LOOP_DELAY.name, MEMORY)
 """The beginnings of the metrics that are asked for."""
 
 

@@ -33,6 +33,11 @@ COLUMNS: Final = (
     Column("p50 ms", 8, lambda service: milliseconds(service.p50), lambda service: service.p50 or 0.0),
     Column("p99 ms", 8, lambda service: milliseconds(service.p99), lambda service: service.p99 or 0.0),
     Column("shed/s", 8, lambda service: f"{service.shed:,.1f}", lambda service: service.shed),
+    Column("flight", 6, lambda service: f"{service.in_flight:.0f}", lambda service: service.in_flight),
+    Column("lag ms", 6, lambda service: milliseconds(service.lag), lambda service: service.lag or 0.0),
+    Column(
+        "MB", 5, lambda service: "." if service.memory is None else f"{service.memory / 1e6:.0f}", lambda service: service.memory or 0.0
+    ),
     Column("procs", 6, lambda service: str(service.processes), lambda service: float(service.processes)),
 )
 """In the order in which they are shown: a narrow terminal has the first ones alone."""
