@@ -18,6 +18,7 @@ from skyline.demo.bookings import Bookings
 from skyline.demo.driver import Outcome
 from skyline.demo.hops import Hop
 from skyline.demo.quantiles import Bucket
+from skyline.demo.slowest import Slowest
 from skyline.demo.traffic import Query
 from skyline.demo.trouble import Trouble
 from skyline.flights.service import Flights
@@ -82,12 +83,14 @@ def test_the_report_fits_the_terminal_but_for_the_command(airports: Airports, fl
     hop = Hop(process="search", method="a.b.C/ListObservations", side="made", calls=1_000_000, errors=999_999, buckets=buckets)
     bad = Outcome(seconds=[12.3456] * 4, bare=100_000, unpriced=100_000, failed={"UNAVAILABLE": 100_000})
     made = Bookings(holds=10**6, served=9, refused=Counter(UNAVAILABLE=10**6), refusal_seconds=[1.0], missing=10**5, repeated=10**5)
-    trouble = Trouble(hung=bad, slow=bad, crashed=bad, after=bad, bookings=made, down=123.4)
+    trouble = Trouble(hung=bad, slow=bad, crashed=bad, after=bad, bookings=made, down=123.4, slowest={})
     output = StringIO()
     console = Console(file=output, width=width)
     calm = Outcome(seconds=[12.3456], shown=(Query("LGA", "ORD", date(2013, 1, 2)), answer), elapsed=1.0)
     report.print_report(console, calm, [hop], python="python")
     report.print_trouble(console, trouble, [hop], {("idempotency", "CONCURRENT_DUPLICATE"): 10**6, ("retry", "ATTEMPT"): 10**6})
+    slowest = Slowest(milliseconds=12_345.6, trace="ab" * 16, hop="inventory BatchGetObservations", phase="connection wait", took=12_345.0)
+    report.print_slowest(console, {"before any trouble": slowest, "inventory was gone": None})
     lines = [line.rstrip() for line in output.getvalue().splitlines()]
     assert [line for line in lines if len(line) > width and "skyline.data" not in line] == []
 
@@ -106,7 +109,7 @@ def test_what_users_saw_of_the_trouble_is_told_and_so_are_holds_that_went_wrong(
     well, bare = Outcome(seconds=[0.001] * 4), Outcome(seconds=[0.25] * 4, bare=3, unpriced=2, failed={"UNAVAILABLE": 1})
     made = Bookings(holds=10, served=9, refused=Counter(UNAVAILABLE=3), refusal_seconds=[0.001, 0.002, 0.003], missing=1, repeated=2)
     hop = Hop(process="search", method="a.b.C/Do", side="served", calls=7, errors=1, buckets=(Bucket(0.1, 7), Bucket(float("inf"), 7)))
-    trouble = Trouble(hung=bare, slow=well, crashed=well, after=well, bookings=made, down=0.42)
+    trouble = Trouble(hung=bare, slow=well, crashed=well, after=well, bookings=made, down=0.42, slowest={})
     assert trouble.failures == 4
     output = StringIO()
     report.print_trouble(Console(file=output, width=200), trouble, [hop], {("retry", "ATTEMPT"): 1234})
@@ -119,3 +122,12 @@ def test_what_users_saw_of_the_trouble_is_told_and_so_are_holds_that_went_wrong(
     assert "retry ATTEMPT: 1,234" in text
     assert text.index("from the first trouble to the end") < text.index("search serves Do") < text.index("retry ATTEMPT")
     assert "(whole)" not in text
+
+
+def test_where_the_slowest_call_was_slow_is_told_for_each_act() -> None:
+    found = Slowest(milliseconds=295.4, trace="ab" * 16, hop="pricing BatchGetFares", phase="handler", took=262.6)
+    output = StringIO()
+    report.print_slowest(Console(file=output, width=80), {"pricing took 2 s": found, "inventory was gone": None})
+    rows = [line.split() for line in output.getvalue().splitlines()]
+    assert ["pricing", "took", "2", "s", "295", "pricing", "BatchGetFares", "handler", "263"] in rows
+    assert ["inventory", "was", "gone", "-", "no", "rows", "of", "calls"] in rows

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from skyline.demo.bookings import Booking
+from skyline.demo.slowest import Recordings
 from skyline.demo.traffic import Query
 from skyline.demo.trouble import Maker, decisions
 from skyline.inventory.v1.inventory_pb2 import CreateHoldResponse
@@ -27,7 +28,7 @@ def test_decisions_are_summed_over_processes_and_methods_without_those_in_shadow
     assert decisions(paths) == {("retry", "ATTEMPT"): 4}
 
 
-def test_a_service_that_does_not_come_back_is_named():
+def test_a_service_that_does_not_come_back_is_named(tmp_path):
     class Answering:
         def bind(self, method):
             async def call(request, options):
@@ -43,6 +44,7 @@ def test_a_service_that_does_not_come_back_is_named():
         async def respawn(self, name):
             raise SetupError("its port was taken meanwhile")
 
-    maker = Maker(Gone(), [Query("JFK", "LAX", date(2013, 1, 1))] * 9, [Booking("flights/a", str(n)) for n in range(9)], concurrency=2)
+    asked = [Query("JFK", "LAX", date(2013, 1, 1))] * 9
+    maker = Maker(Gone(), asked, [Booking("flights/a", str(n)) for n in range(9)], Recordings(tmp_path), concurrency=2)
     with pytest.raises(SetupError, match="taken meanwhile"):
         asyncio.run(maker._crashing(SearchServiceClient(Answering()), InventoryServiceClient(Answering())))

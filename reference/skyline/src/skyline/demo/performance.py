@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from skyline.demo import progress
 from skyline.demo.bookings import bookings
 from skyline.demo.driver import Outcome, drive
 from skyline.demo.hops import Hop, hops_of, read_hops, since
-from skyline.demo.report import print_report, print_trouble
+from skyline.demo.report import print_report, print_slowest, print_trouble
 from skyline.demo.scrape import administration, scrape
+from skyline.demo.slowest import Recordings, Slowest
 from skyline.demo.traffic import Query, queries
 from skyline.demo.trouble import CRASHED, SLOW, STOPPED, Maker, Trouble, decisions
 from skyline.search.v1.search_towpath import SearchServiceClient
@@ -56,15 +58,17 @@ async def perform(options: Options, console: Console) -> bool:
     _report(console, outcome, calm.hops)
     if trouble is not None:
         print_trouble(console, trouble, since(hops, calm.hops), decided)
+    print_slowest(console, {"before any trouble": calm.slowest, **(trouble.slowest if trouble is not None else {})})
     return not (outcome.failures or (trouble is not None and trouble.failures))
 
 
 @dataclass(frozen=True)
 class Calm:
-    """What was asked before the trouble, and what each hop had counted by then."""
+    """What was asked before the trouble, what each hop had counted by then, and where the slowest search was slow."""
 
     outcome: Outcome
     hops: list[Hop]
+    slowest: Slowest | None
 
 
 async def _play(options: Options, asked: Iterable[Query], metrics: Path, console: Console) -> tuple[Calm, Trouble | None, list[str]]:
@@ -78,10 +82,11 @@ async def _play(options: Options, asked: Iterable[Query], metrics: Path, console
         console.print(f"{name:<9} | {line}", markup=False, highlight=False, soft_wrap=True)
 
     # What is held is forgotten with the folder: another performance has the same travellers.
-    env: dict[str, dict[str, str]] = {name: {"TOWPATH_ADMIN": "127.0.0.1:0"} for name in _services(options.system)}
+    own = {"TOWPATH_ADMIN": "127.0.0.1:0", "TOWPATH_RUNTIME_DIRECTORY": str(metrics)}
+    env: dict[str, dict[str, str]] = dict.fromkeys(_services(options.system), own)
     env[CRASHED] = {**env.get(CRASHED, {}), "TOWPATH_IDEMPOTENCY": f"sqlite:///{metrics / 'holds.db'}"}
     async with System.start(options.system, emit=say, metrics=metrics, env=env) as system:
-        acts = asyncio.ensure_future(_acts(options, asked, system, console, places))
+        acts = asyncio.ensure_future(_acts(options, asked, system, console, places, Recordings(metrics)))
         watching = asyncio.ensure_future(system.wait())
         try:
             await asyncio.wait((acts, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -103,23 +108,25 @@ def _services(file: Path) -> list[str]:
 
 
 async def _acts(
-    options: Options, asked: Iterable[Query], system: System, console: Console, places: Mapping[str, str]
+    options: Options, asked: Iterable[Query], system: System, console: Console, places: Mapping[str, str], recordings: Recordings
 ) -> tuple[Calm, Trouble | None]:
+    began = time.monotonic()
     console.print(f"{options.calls:,} calls to search, {options.concurrency} at a time, seed {options.seed}", highlight=False)
     async with connect(system.address("search")) as channel:
         with progress.shown(console, options.calls) as advance:
             outcome = await drive(SearchServiceClient(channel), asked, concurrency=options.concurrency, progress=advance)
     hops = [hop for name, text in (await scrape(places)).items() for hop in hops_of(name, text)]
-    return Calm(outcome, hops), await _trouble(options, system, console) if options.trouble else None
+    calm = Calm(outcome, hops, await recordings.slowest(began))
+    return calm, await _trouble(options, system, console, recordings) if options.trouble else None
 
 
-async def _trouble(options: Options, system: System, console: Console) -> Trouble:
+async def _trouble(options: Options, system: System, console: Console, recordings: Recordings) -> Trouble:
     told = f"{STOPPED} hangs, then {SLOW} is slow, then {CRASHED} is killed, for {options.trouble:,} calls each"
     console.print(told, highlight=False, soft_wrap=True)
     flights = Dataset.open().flights()
     asked = list(queries(flights, seed=options.seed + 1, count=options.trouble))
     booked = bookings(flights, seed=options.seed, count=options.trouble)
-    return await Maker(system, asked, booked, concurrency=options.concurrency).make()
+    return await Maker(system, asked, booked, recordings, concurrency=options.concurrency).make()
 
 
 def _report(console: Console, outcome: Outcome, hops: list[Hop]) -> None:

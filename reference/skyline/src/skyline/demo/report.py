@@ -13,6 +13,7 @@ from skyline.data import EASTERN
 from skyline.demo.driver import Outcome
 from skyline.demo.hops import Hop
 from skyline.demo.quantiles import exact
+from skyline.demo.slowest import Slowest
 from skyline.demo.trouble import CRASHED, DELAY, SLOW, STOPPED, Trouble
 from skyline.flights.v1.flights_pb2 import Flight
 from skyline.search.v1.search_pb2 import FlightResult, SearchFlightsResponse
@@ -30,7 +31,7 @@ def print_report(console: Console, outcome: Outcome, hops: Sequence[Hop], *, pyt
     console.print(latencies(outcome, hops))
     console.print(
         "The first row is exact, from the caller's own clock. The others are estimates: they are read from histograms whose bounds are a "
-        "factor of 2 to 2.5 apart, and interpolated between them.",
+        "fifth apart, and interpolated between them.",
         style="dim",
     )
     if outcome.shown is not None:
@@ -67,6 +68,22 @@ def print_trouble(console: Console, trouble: Trouble, hops: Sequence[Hop], decid
     if decided:
         made = ", ".join(f"{role} {reason}: {count:,}" for (role, reason), count in sorted(decided.items()))
         console.print(f"What the stack decided in all: {made}", highlight=False)
+
+
+def print_slowest(console: Console, slowest: Mapping[str, Slowest | None]) -> None:
+    """Where the slowest call of each act was slow, from the rows that the services keep of their calls."""
+    console.print()
+    console.print("Where the slowest call was slow", style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("while", "ms", "most of it in", "phase", "ms there"):
+        table.add_column(column, no_wrap=True, justify="right" if "ms" in column else "left", header_style="underline")
+    for matter, found in slowest.items():
+        if found is None:
+            table.add_row(matter, "-", "no rows of calls")
+        else:
+            table.add_row(matter, f"{found.milliseconds:,.0f}", found.hop, found.phase, f"{found.took:,.0f}")
+    console.print(table)
+    console.print("Each is one call through all services, on its critical path, as towpath trace shows it.", style="dim")
 
 
 def _print_bookings(console: Console, trouble: Trouble) -> None:

@@ -10,17 +10,18 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from prometheus_client.parser import text_string_to_metric_families
 
 from skyline.demo.bookings import Booking, Bookings, book, count
 from skyline.demo.driver import Outcome, drive
+from skyline.demo.slowest import Recordings, Slowest
 from skyline.demo.traffic import Query
 from skyline.inventory.v1.inventory_towpath import InventoryServiceClient
 from skyline.pricing.v1.practice_pb2 import SetDelayRequest
@@ -28,6 +29,8 @@ from skyline.pricing.v1.practice_towpath import PricingPracticeServiceClient
 from skyline.search.v1.search_towpath import SearchServiceClient
 from towpath import SetupError, connect
 from towpath.system import System
+
+T = TypeVar("T")
 
 STOPPED: Final = "weather"
 SLOW: Final = "pricing"
@@ -48,6 +51,8 @@ class Trouble:
     after: Outcome
     bookings: Bookings
     down: float
+    slowest: dict[str, Slowest | None]
+    """By what was the matter: where the slowest call was slow."""
 
     @property
     def failures(self) -> int:
@@ -59,8 +64,10 @@ class Trouble:
 class Maker:
     """Makes trouble in `system` while all of `asked` is asked of search each time, and all that is `booked` held through the gateway."""
 
-    def __init__(self, system: System, asked: list[Query], booked: list[Booking], *, concurrency: int) -> None:
+    def __init__(self, system: System, asked: list[Query], booked: list[Booking], recordings: Recordings, *, concurrency: int) -> None:
         self._system = system
+        self._recordings = recordings
+        self._slowest: dict[str, Slowest | None] = {}
         self._asked = asked
         self._booked = booked
         self._concurrency = concurrency
@@ -72,11 +79,19 @@ class Maker:
                 await stack.enter_async_context(connect(self._system.address(name))) for name in ("search", SLOW, "gateway")
             ]
             travellers = SearchServiceClient(search)
-            hung = await self._hanging(travellers)
-            slow = await self._slow(travellers, PricingPracticeServiceClient(pricing))
-            crashed, bookings, down = await self._crashing(travellers, InventoryServiceClient(gateway))
+            hung = await self._act(f"{STOPPED} hung", self._hanging(travellers))
+            slow = await self._act(f"{SLOW} took {DELAY} s", self._slow(travellers, PricingPracticeServiceClient(pricing)))
+            crashing = self._crashing(travellers, InventoryServiceClient(gateway))
+            crashed, bookings, down = await self._act(f"{CRASHED} was gone", crashing)
             after = await self._searches(travellers)
-            return Trouble(hung=hung, slow=slow, crashed=crashed, after=after, bookings=bookings, down=down)
+            return Trouble(hung=hung, slow=slow, crashed=crashed, after=after, bookings=bookings, down=down, slowest=self._slowest)
+
+    async def _act(self, matter: str, act: Awaitable[T]) -> T:
+        """Play one act, and ask afterwards what was slow in it."""
+        began = time.monotonic()
+        result = await act
+        self._slowest[matter] = await self._recordings.slowest(began)
+        return result
 
     async def _searches(self, travellers: SearchServiceClient) -> Outcome:
         return await drive(travellers, self._asked, concurrency=self._concurrency)
