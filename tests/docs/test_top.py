@@ -19,7 +19,7 @@ from towpath._transport import Address
 GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "top.md"
 COMMANDS = (
     "towpath top --json",
-    "curl 'http://127.0.0.1:9090/towpath.admin.v1.Admin/GetProcess?connect=v1&encoding=json&message=%7B%7D'",
+    "curl 'http://127.0.0.1:9090/towpath.admin.v1.AdminService/GetProcess?connect=v1&encoding=json&message=%7B%7D'",
 )
 
 

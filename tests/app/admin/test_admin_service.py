@@ -17,7 +17,7 @@ from prometheus_client import Histogram
 from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
-from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
+from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminServiceClient
 from towpath._app.admin.local_sockets import local_processes
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
@@ -48,7 +48,7 @@ def record(recorder: Recorder, *trace_ids: str) -> None:
         writer.write(1, 0, 0, 0, 1.0, trace, serial, 0, writer.intern("echo.v1.EchoService/Say"), 0, 0, 0, *[0] * 8, 0, 0)
 
 
-async def rows(client: AdminClient, request: pb.ReadRowsRequest) -> tuple[pb.Recording, list[Any]]:
+async def rows(client: AdminServiceClient, request: pb.ReadRowsRequest) -> tuple[pb.Recording, list[Any]]:
     first, *pieces = [piece async for piece in client.read_rows(request)]
     assert not first.rows
     data = b"".join(piece.rows for piece in pieces)
@@ -58,7 +58,7 @@ async def rows(client: AdminClient, request: pb.ReadRowsRequest) -> tuple[pb.Rec
 async def test_a_process_says_what_it_is() -> None:
     app = App(ServiceConfig(name="shop"))
     async with app, admin(app, FREE) as address, Channel(address) as channel:
-        client = AdminClient(channel)
+        client = AdminServiceClient(channel)
         process = await client.get_process(pb.GetProcessRequest())
         assert (process.service, process.pid, process.state, process.address) == ("shop", os.getpid(), pb.STATE_STARTING, "")
         assert not process.HasField("worker")
@@ -79,7 +79,7 @@ async def test_a_process_says_what_it_lacks() -> None:
     app.add(Echo())
     async with app, admin(app, FREE) as address, Channel(address) as channel:
         await app.start("127.0.0.1", 0)
-        process = await AdminClient(channel).get_process(pb.GetProcessRequest())
+        process = await AdminServiceClient(channel).get_process(pb.GetProcessRequest())
     assert (process.worker, process.state, list(process.failed_probes)) == (1, pb.STATE_UNREADY, ["db"])
 
 
@@ -96,7 +96,7 @@ async def test_the_metrics_are_those_of_the_exposition() -> None:
                 await client.say(SayRequest())
             with pytest.raises(RpcError):
                 await client.fail(FailRequest(code=Code.NOT_FOUND.value))
-        asked = AdminClient(channel)
+        asked = AdminServiceClient(channel)
         metrics = {metric.name: metric for metric in (await asked.list_metrics(pb.ListMetricsRequest())).metrics}
         durations = metrics["rpc_server_call_duration_seconds"]
         assert durations.kind == pb.Metric.KIND_HISTOGRAM
@@ -122,7 +122,7 @@ async def test_the_rows_of_a_trace_come_with_their_names(recorder: Recorder) -> 
     record(recorder, one, other, one)
     recorder.writer.keep(2)
     async with app, admin(app, FREE) as address, Channel(address) as channel:
-        client = AdminClient(channel)
+        client = AdminServiceClient(channel)
         recording, found = await rows(client, pb.ReadRowsRequest(trace_ids=[one]))
         assert [row.serial for row in found] == [0, 2]
         assert (recording.service, recording.pid, recording.version) == ("echo", os.getpid(), ring.VERSION)
@@ -139,7 +139,7 @@ async def test_many_rows_come_in_pieces_and_once(recorder: Recorder) -> None:
     app = App()
     record(recorder, *["ab" * 16] * 5000)
     async with app, admin(app, FREE) as address, Channel(address) as channel:
-        client = AdminClient(channel)
+        client = AdminServiceClient(channel)
         _, found = await rows(client, pb.ReadRowsRequest())
         assert [row.serial for row in found] == list(range(904, 5000))
         _, found = await rows(client, pb.ReadRowsRequest(after=4990))
@@ -153,7 +153,7 @@ async def test_what_is_no_trace_id_is_refused(recorder: Recorder, trace_id: str)
     app = App()
     async with app, admin(app, FREE) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="give 32 hex digits") as caught:
-            await rows(AdminClient(channel), pb.ReadRowsRequest(trace_ids=[trace_id]))
+            await rows(AdminServiceClient(channel), pb.ReadRowsRequest(trace_ids=[trace_id]))
     assert caught.value.code is Code.INVALID_ARGUMENT
 
 
@@ -161,7 +161,7 @@ async def test_without_a_recorder_there_are_no_rows() -> None:
     app = App()
     async with app, admin(app, FREE) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="has no flight recorder") as caught:
-            await rows(AdminClient(channel), pb.ReadRowsRequest())
+            await rows(AdminServiceClient(channel), pb.ReadRowsRequest())
     assert caught.value.code is Code.FAILED_PRECONDITION
 
 
@@ -169,7 +169,7 @@ async def test_strangers_see_no_rows(recorder: Recorder) -> None:
     record(recorder, "ab" * 16)
     app = App(ServiceConfig(trust=Trust(private=False)))
     async with app, admin(app, FREE) as address, Channel(address) as channel:
-        client = AdminClient(channel)
+        client = AdminServiceClient(channel)
         with pytest.raises(RpcError, match=r"service\.trust") as caught:
             await rows(client, pb.ReadRowsRequest())
         assert caught.value.code is Code.PERMISSION_DENIED
@@ -181,7 +181,7 @@ async def test_a_browser_or_curl_asks_in_json() -> None:
     question = urllib.parse.urlencode({"connect": "v1", "encoding": "json", "message": "{}"})
 
     def fetched(address: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{address}/towpath.admin.v1.Admin/GetProcess?{question}", timeout=120) as answer:
+        with urllib.request.urlopen(f"http://{address}/towpath.admin.v1.AdminService/GetProcess?{question}", timeout=120) as answer:
             return json.load(answer)
 
     async with app, admin(app, FREE) as address:
@@ -195,7 +195,7 @@ async def test_tools_find_the_process_at_its_socket(monkeypatch: pytest.MonkeyPa
     async with app, local_admin(app):
         (path,) = local_processes()
         async with Channel(f"unix:{path}") as channel:
-            assert (await AdminClient(channel).get_process(pb.GetProcessRequest())).service == "shop"
+            assert (await AdminServiceClient(channel).get_process(pb.GetProcessRequest())).service == "shop"
     assert local_processes() == []
     assert not path.exists()
 

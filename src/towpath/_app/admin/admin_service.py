@@ -1,4 +1,4 @@
-"""`towpath.admin.v1.Admin`: what a process tells operators of itself.
+"""`towpath.admin.v1.AdminService`: what a process tells operators of itself.
 
 It changes nothing, and is served on the admin listener alone. Rows of single calls name peers and tenants, so they are shown to those
 callers alone that the service trusts."""
@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
-from towpath._admin.gen.towpath.admin.v1.admin_towpath import Admin
+from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminService
 from towpath._app.admin.metric_samples import metrics_of
 from towpath._app.application import App
 from towpath._app.standard.readers import is_reader
@@ -26,7 +26,7 @@ _PIECE: Final = 1024
 """Rows in one message, 128 KiB."""
 
 
-class AppAdmin(Admin):
+class AppAdmin(AdminService):
     """The admin service of `app`, in a process that has begun now."""
 
     def __init__(self, app: App) -> None:

@@ -6,7 +6,7 @@
     GET /metrics    the metrics in Prometheus' text format, or in OpenMetrics where `Accept` asks for it; with `?buckets=fine` histograms
                     have all of their buckets
 
-Beside them it serves `towpath.admin.v1.Admin`, which operators' tools ask (`towpath._app.admin.admin_service`).
+Beside them it serves `towpath.admin.v1.AdminService`, which operators' tools ask (`towpath._app.admin.admin_service`).
 
 Where they are shown, the documents below `/debug/` are `towpath._app.process.inspection.debug_documents`.
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Final, Self
 
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
-from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminClient
+from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminServiceClient
 from towpath._app.admin.local_sockets import local_processes
 from towpath._cli.top.figures import MEMORY, Look
 from towpath._core import clock
@@ -50,7 +50,7 @@ class Processes:
 
     async def _look(self, address: str) -> Look | None:
         try:
-            client = AdminClient(await self._channel(address))
+            client = AdminServiceClient(await self._channel(address))
             process, metrics = await asyncio.gather(
                 client.get_process(pb.GetProcessRequest(), PATIENCE),
                 client.list_metrics(pb.ListMetricsRequest(prefixes=WANTED), PATIENCE),

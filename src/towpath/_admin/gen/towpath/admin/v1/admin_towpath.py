@@ -23,7 +23,7 @@ from towpath.generated import (
 )
 
 GET_PROCESS: Final = MethodSpec(
-    service="towpath.admin.v1.Admin",
+    service="towpath.admin.v1.AdminService",
     name="GetProcess",
     request=admin_pb2.GetProcessRequest,
     response=admin_pb2.GetProcessResponse,
@@ -32,7 +32,7 @@ GET_PROCESS: Final = MethodSpec(
 )
 
 LIST_METRICS: Final = MethodSpec(
-    service="towpath.admin.v1.Admin",
+    service="towpath.admin.v1.AdminService",
     name="ListMetrics",
     request=admin_pb2.ListMetricsRequest,
     response=admin_pb2.ListMetricsResponse,
@@ -41,7 +41,7 @@ LIST_METRICS: Final = MethodSpec(
 )
 
 READ_ROWS: Final = MethodSpec(
-    service="towpath.admin.v1.Admin",
+    service="towpath.admin.v1.AdminService",
     name="ReadRows",
     request=admin_pb2.ReadRowsRequest,
     response=admin_pb2.ReadRowsResponse,
@@ -51,11 +51,11 @@ READ_ROWS: Final = MethodSpec(
 )
 
 
-class Admin(Service):
+class AdminService(Service):
     """Served on the admin listener of a process, over gRPC, Connect and Connect with GET."""
 
     spec: ClassVar[ServiceSpec] = ServiceSpec(
-        name="towpath.admin.v1.Admin",
+        name="towpath.admin.v1.AdminService",
         methods=(GET_PROCESS, LIST_METRICS, READ_ROWS),
         attributes={
             "GetProcess": "get_process",
@@ -89,7 +89,7 @@ class Admin(Service):
         """Rows of the flight recorder: those of one trace, or all that came after one that the caller has."""
 
 
-class AdminClient:
+class AdminServiceClient:
     """Served on the admin listener of a process, over gRPC, Connect and Connect with GET."""
 
     __slots__ = ("_get_process", "_list_metrics", "_read_rows")
@@ -125,7 +125,7 @@ class AdminClient:
         return ServerStreamingCall(self._read_rows(request, options))
 
 
-class AdminSyncClient:
+class AdminServiceSyncClient:
     """Served on the admin listener of a process, over gRPC, Connect and Connect with GET."""
 
     __slots__ = ("_get_process", "_list_metrics", "_read_rows")
