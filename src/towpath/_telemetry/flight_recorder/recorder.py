@@ -14,6 +14,7 @@ from towpath._core import clock
 from towpath._core.calls.recording import ATTEMPTS, BEGAN, BRANCH, ENDED, KEPT, LAST, code_of, reason_in
 from towpath._core.context import Context
 from towpath._core.errors import Code, RpcError
+from towpath._core.propagation import sampling
 from towpath._core.service import MethodKind, MethodSpec
 from towpath._telemetry.flight_recorder.keeping import FIRST_DIGIT, Keeping, is_one_of_many
 from towpath._telemetry.flight_recorder.names import Names
@@ -37,6 +38,9 @@ _SERVER, _ATTEMPT, _CALL = (int(kind) for kind in Kind)
 _CRITICALITY: Final = (0, *((number - 1) << CRITICALITY_SHIFT for number in range(1, 5)))
 _SAMPLED: Final = tuple(SAMPLED if chr(digit) in "13579bdf" else 0 for digit in range(256))
 """For the last digit of a `traceparent`, whether the trace is sampled."""
+
+_SHORTEST: Final = 55
+"""Bytes of a `traceparent`, at least. A caller may send what it likes in its place."""
 
 _OF_EARLY: Final = 16
 """Of calls that are rejected before they cost a task, one in so many leaves a row, and the first of each second."""
@@ -150,8 +154,11 @@ class Received:
         if received and received < base:  # the call was postponed after it had come
             base = received
         raw, trace = ctx.raw_traceparent, ctx.cached_trace
-        if not raw and trace is not None:
-            raw = trace.traceparent
+        if trace is not None:
+            if not trace.parent_id:  # it began here, with nothing in its header or with something that is no trace
+                raw = trace.traceparent
+        elif len(raw) < _SHORTEST and (code or info.kept or sampling.current is not None):
+            raw = ctx.trace.traceparent  # a call that is kept or may be exported needs one, also if its handler did not
         names = self._names
         writer = self._writer
         writer.number = number = writer.number % NUMBERS + 1
@@ -187,7 +194,7 @@ class Received:
             response,
             number,
         )
-        if code or info.kept or (raw and raw[21] == FIRST_DIGIT):
+        if code or info.kept or (len(raw) >= _SHORTEST and raw[21] == FIRST_DIGIT):
             self._keep(number, ctx, code, raw)
         if self.slow.count(written - base):
             self._keeping.counted(self.slow.looked_at)
