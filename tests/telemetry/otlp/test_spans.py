@@ -23,6 +23,9 @@ CRITICAL = 2 << 3
 def spans(*written: bytes) -> list[Span]:
     message = ExportTraceServiceRequest.FromString(request(b"", scope_spans("1.2"), list(written)))
     (resource,) = message.resource_spans
+    if not written:
+        assert not resource.scope_spans
+        return []
     (scope,) = resource.scope_spans
     assert (scope.scope.name, scope.scope.version) == ("towpath", "1.2")
     return list(scope.spans)
