@@ -5,11 +5,18 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.telemetry.flight_recorder.scene import recording
+from towpath._app.process.recorded import recorded
+from towpath._app.settings.service_file import ServiceConfig
+from towpath._app.settings.telemetry.recorder import RecorderOptions
+from towpath._app.settings.telemetry.telemetry import TelemetryConfig
 from towpath._telemetry.flight_recorder import process_recorder, ring, ring_files
 from towpath._telemetry.flight_recorder.recorder import Recorder
 
@@ -57,6 +64,43 @@ def test_what_is_left_over_stays_for_a_day_and_of_many_the_last(tmp_path: Path) 
     os.close(lock)
     left = {path.name.split(".")[0] for path in folder.glob("*.ended.ring")}
     assert left == {"crashed-9", *(f"old-{number}" for number in range(7))}
+
+
+def unheld_at_any_moment(directory: Path, act: Callable[[], Any]) -> set[Path]:
+    """The files below `directory` that another process would have taken for left over at some moment of `act`."""
+    found: set[Path] = set()
+
+    def look(*_: object) -> None:
+        sys.setprofile(None)
+        found.update(path for path in ring_files.ring_files(directory) if not ring_files.is_live(path))
+        sys.setprofile(look)
+
+    sys.setprofile(look)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return {path for path in found if not path.name.endswith(ring_files.ENDED)}
+
+
+def test_no_process_takes_a_file_for_left_over_that_is_being_made(tmp_path: Path) -> None:
+    (tmp_path / OWN).mkdir(mode=0o700)
+    made: list[tuple[ring.Writer, int | None]] = []
+    assert unheld_at_any_moment(tmp_path, lambda: made.append(ring_files.open_writer("shop", 8, tmp_path))) == set()
+    ((writer, lock),) = made
+    assert lock is not None
+    os.close(lock)
+    assert writer.path is not None
+    assert [path.name for path in (tmp_path / OWN).iterdir()] == [writer.path.name]
+
+
+def test_no_process_takes_a_file_for_left_over_that_is_about_to_be_removed(tmp_path: Path) -> None:
+    config = ServiceConfig(telemetry=TelemetryConfig(recorder=RecorderOptions(rows=8, directory=tmp_path)))
+    with ExitStack() as stack:
+        assert stack.enter_context(recorded(config)) is not None
+        assert len(ring_files.ring_files(tmp_path)) == 1
+        assert unheld_at_any_moment(tmp_path, stack.close) == set()
+    assert ring_files.ring_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("spoil", ["file", "open", "link"])

@@ -23,5 +23,5 @@ def recorded(config: ServiceConfig) -> Generator[Recorder | None]:
     try:
         yield recorder
     finally:
+        writer.close()  # first: a file that nobody holds is put aside by the next process that starts, and stays for a day
         process_recorder.install(None)
-        writer.close()

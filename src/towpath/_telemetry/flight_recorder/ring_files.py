@@ -25,6 +25,9 @@ ENDED: Final = ".ended.ring"
 BLOCKS: Final = ".blocks"
 """The end of the name of a file that says when the loop of a process was blocked."""
 
+_MAKING: Final = ".making"
+"""The end of the name of a file whose process does not hold it yet."""
+
 _MOST_BLOCKS: Final = 256
 """Such files that stay at most, of processes that are gone or live."""
 
@@ -50,14 +53,30 @@ def open_writer(service: str, rows: int, directory: Path | None = None) -> "tupl
         try:
             folder = made_below(base)
             _sweep(folder)
-            path = folder / f"{_plain(service)}-{os.getpid()}.ring"
-            _put_aside(path)
-            writer = Writer(path, service=service, rows=rows)
-            return writer, _locked(path)
+            return _made(folder / f"{_plain(service)}-{os.getpid()}.ring", service, rows)
         except (OSError, SetupError) as error:
             faults.append(str(error))
     log.warning("calls are recorded in memory alone, where no other process can read them: %s", "; ".join(faults))
     return Writer(None, service=service, rows=rows), None
+
+
+def _made(path: Path, service: str, rows: int) -> tuple[Writer, int]:
+    """The ring at `path`, with its lock. It has this name only once it is locked: processes that start together look through each other's
+    files, and take one that nobody holds for left over."""
+    _put_aside(path)
+    writer = Writer(path.with_name(f"{path.stem}.{time.time_ns():x}{_MAKING}"), service=service, rows=rows)
+    made = writer.path or path
+    try:
+        lock = _locked(made)
+        try:
+            writer.path = made.rename(path)
+        except BaseException:
+            os.close(lock)
+            raise
+    except BaseException:
+        writer.close()
+        raise
+    return writer, lock
 
 
 def is_live(path: Path) -> bool:
@@ -92,7 +111,7 @@ def _sweep(folder: Path) -> None:
     for path in folder.glob("*.ring"):
         if not path.name.endswith(ENDED) and not is_live(path):
             _put_aside(path)
-    for pattern, most in ((f"*{ENDED}", _MOST_ENDED), (f"*{BLOCKS}", _MOST_BLOCKS)):
+    for pattern, most in ((f"*{ENDED}", _MOST_ENDED), (f"*{_MAKING}", _MOST_BLOCKS), (f"*{BLOCKS}", _MOST_BLOCKS)):
         for index, (changed, path) in enumerate(sorted(_times(folder, pattern), reverse=True)):
             if index >= most or time.time() - changed > _KEPT_FOR:
                 with suppress(OSError):
