@@ -21,12 +21,13 @@ PROTOCOLS = pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
 
 
 class Rows:
-    """Stands for a recorder: keeps what it is told."""
+    """Stands for a recorder: keeps what it is told. With `kept` all calls are slow, and are kept."""
 
     role = "rows"
-    after = float("inf")
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept: bool = False) -> None:
+        self.after = -1.0 if kept else float("inf")
+        self.kept = kept
         self.codes: list[int] = []
         self.times: list[tuple[float, ...]] = []
         self.early = 0
@@ -39,7 +40,7 @@ class Rows:
         return 1
 
     def keeps(self, ctx: Context, code: int, /) -> bool:
-        return False
+        return self.kept
 
     def ended(self, ctx: Context, branch: int, code: int, times: tuple[float, ...], request: int, response: int, /) -> None:
         self.codes.append(code)
@@ -58,6 +59,10 @@ class Rows:
         return following
 
 
+FOREIGN = Metadata.received((("trail-a", "Zo\xeb"),))
+"""What towpath lets no application send, and passes on as it came."""
+
+
 class Odd(Echo):
     """Answers in ways that no handler should."""
 
@@ -69,6 +74,12 @@ class Odd(Echo):
         if request.id == "trailers":
             ctx.reply.trailers = Metadata([("trail-a", "1")])
             raise RpcError(Code.ABORTED, "with trailers")
+        if request.id == "pairs":
+            ctx.reply.trailers = [("trail-a", "1")]  # pyright: ignore[reportAttributeAccessIssue] - nothing keeps a handler from it
+        if request.id in ("foreign", "foreign error"):  # as a gateway has them from another server
+            ctx.reply.trailers = FOREIGN
+        if request.id in ("foreign error", "foreign error alone"):
+            raise RpcError(Code.UNAVAILABLE, "down", metadata=FOREIGN)
         if request.id == "unwritable":
             ctx.reply.trailers = Metadata([("trail-a", "x" * 70_000)])
         if request.id == "cancelled":
@@ -82,7 +93,10 @@ CASES: dict[str, tuple[str, Any, CallOptions]] = {
     "metadata": ("say", pb.SayRequest(id="x"), CallOptions(metadata=Metadata([("head-a", "1"), ("trail-b", "2")]))),
     "error": ("fail", pb.FailRequest(code=Code.NOT_FOUND, message="no", reason="GONE"), CallOptions()),
     "bug": ("fail", pb.FailRequest(message="x"), CallOptions()),
-    **{name: ("say", pb.SayRequest(id=name), CallOptions()) for name in ("wrong", "group", "trailers", "unwritable", "cancelled")},
+    **{
+        name: ("say", pb.SayRequest(id=name), CallOptions())
+        for name in ("wrong", "group", "trailers", "pairs", "foreign", "foreign error", "foreign error alone", "unwritable", "cancelled")
+    },
 }
 
 
@@ -98,8 +112,11 @@ async def outcome(address: str, case: str, protocol: Any) -> tuple[Any, ...]:
 
 @PROTOCOLS
 @pytest.mark.parametrize("case", CASES)
-async def test_a_call_that_is_recorded_ends_as_one_that_is_not(case: str, protocol: Any, caplog: pytest.LogCaptureFixture) -> None:
-    rows = Rows()
+@pytest.mark.parametrize("kept", [False, True], ids=["", "kept"])
+async def test_a_call_that_is_recorded_ends_as_one_that_is_not(
+    case: str, protocol: Any, kept: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = Rows(kept=kept)
     async with serving(Odd()) as plain, serving(Odd(), layers=[rows]) as recorded:
         expected = await outcome(plain.address, case, protocol)
         assert await outcome(recorded.address, case, protocol) == expected

@@ -14,7 +14,7 @@ from towpath._core.calls.recording import KEPT_FIELD, code_of, reason_in
 from towpath._core.context import Context
 from towpath._core.early_rejection import Rejection
 from towpath._core.errors import Code, RpcError, first_cause
-from towpath._core.metadata import Metadata
+from towpath._core.metadata import Metadata, Pairs
 from towpath._transport.server.call import CallLink, Handling
 from towpath._transport.server.exchange import ServerExchange
 from towpath._transport.server.grpc_unary import ServerCall
@@ -92,7 +92,7 @@ class _Recorded(Handling):
         """Decide whether the call is kept, which ends well, and if it is have its trailers say so."""
         if self._keeps(0) and self._in_trailers():
             reply = self._ctx.reply
-            reply.trailers = Metadata.received((*Metadata(reply.trailers), KEPT_PAIR))
+            reply.trailers = _with_kept(reply.trailers)
 
     def _in_trailers(self) -> bool:
         """Whether the answer has trailers, in which no application looks for what is towpath's."""
@@ -105,7 +105,7 @@ class _Recorded(Handling):
             server.reason = reason_in(error)
         if not (self._keeps(error.code.value) and self._in_trailers()):
             return error
-        told = RpcError(error.code, error.message, error.details, metadata=Metadata.received((*Metadata(error.metadata), KEPT_PAIR)))
+        told = RpcError(error.code, error.message, error.details, metadata=_with_kept(error.metadata))
         told.pushback = error.pushback
         told.outward = error.outward
         return told
@@ -278,3 +278,8 @@ class RecordedMountedCall(_RecordedExchange, MountedCall):
     def __init__(self, link: CallLink, writer: ResponseWriter, route: MountRoute, extra: Sequence[Field], ctx: Context) -> None:
         super().__init__(link, writer, route, extra, ctx)
         self._prepare()
+
+
+def _with_kept(metadata: Metadata | Pairs) -> Metadata:
+    """`metadata`, and that the call is kept. What a gateway passes on as it came is not checked as what applications set."""
+    return Metadata.received((*(metadata if isinstance(metadata, Metadata) else Metadata(metadata)), KEPT_PAIR))
