@@ -104,3 +104,12 @@ async def test_a_row_that_does_not_say_how_it_ended_is_no_example() -> None:
     examples = recorder.examples()
     await examples.prepare()
     assert examples.kept_trace("server", labels(1, 0), 0.0, float("inf")) is None
+
+
+async def test_a_row_without_a_trace_is_no_example() -> None:
+    recorder = Recorder()
+    recorder.keep(Kind.SERVER, 0, 1, 0.003)
+    recorder.rows[0] = recorder.rows[0]._replace(trace_and_span=b"x" * 52)
+    examples = recorder.examples()
+    await examples.prepare()
+    assert examples.kept_trace("server", labels(1, 0), 0.0, float("inf")) is None

@@ -69,7 +69,7 @@ class KeptExamples:
     def _add(self, found: dict[Key, dict[int, KeptTrace]], row: Row, since_monotonic: float) -> None:
         marks = [mark for mark in row.marks if mark != NOT_REACHED]
         code = _CODES.get(row.code)
-        if not marks or code is None:
+        if not marks or code is None or not row.trace_id:  # a caller may send what is no trace
             return
         seconds = max(marks) / 1e6
         kept = KeptTrace(row.trace_id, seconds, round(row.base + seconds + since_monotonic, 3))
