@@ -9,11 +9,13 @@ import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
-from tests.echo_service import FOREVER, Echo, serving, turn_until
+from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
 from towpath._core.call_options import CallOptions
 from towpath._core.context import Context
+from towpath._core.decisions import Decision
 from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
+from towpath._core.propagation.span_ids import own_span_id
 from towpath._core.service import Handler, MethodSpec
 from towpath._transport import Channel, ChannelOptions
 
@@ -149,3 +151,26 @@ async def test_a_request_that_is_no_message_leaves_a_row_of_a_call_that_was_not_
         await turn_until(lambda: rows.codes)
     assert rows.codes == [Code.RESOURCE_EXHAUSTED]
     assert rows.times[0][2] == 0.0
+
+
+@PROTOCOLS
+async def test_a_trace_that_is_asked_for_before_the_call_is_let_in_has_the_span_of_its_row(protocol: Any) -> None:
+    spans: list[str] = []
+
+    def told(decision: Decision) -> None:
+        assert decision.ctx is not None
+        spans.append(decision.ctx.trace.span_id)
+
+    class Asking(Echo):
+        async def say(self, request: pb.SayRequest, ctx: Context) -> pb.SayResponse:
+            spans.append(ctx.trace.span_id)
+            return await super().say(request, ctx)
+
+    async with (
+        serving(Asking(), layers=[Rows()], max_timeout=PATIENCE, signal=told) as server,
+        Channel(server.address, options=ChannelOptions(protocol=protocol)) as channel,
+    ):
+        await EchoServiceClient(channel).say(pb.SayRequest(), CallOptions(timeout=2 * PATIENCE))
+    early, span = spans
+    assert early != span
+    assert span == f"{own_span_id(1):016x}"

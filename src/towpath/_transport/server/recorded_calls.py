@@ -55,7 +55,7 @@ class _Recorded(Handling):
             serial = server.serial = rows.next_serial()
             server.kept = None
             trace = self._ctx.cached_trace
-            if trace is not None:  # made with the context, as that of a caller with a `tracestate` is
+            if trace is not None:  # begun before the call was let in, for its cohort or by who was told of it
                 self._ctx.cached_trace = trace.of_received(serial)
 
     def _record(self, code: int) -> None:
@@ -127,10 +127,14 @@ class RecordedServerCall(_Recorded, ServerCall):
         self._recorded = False
         self._told = None
         self._answered = 0.0
-        server, rows = self._ctx.server, self._route.method_route.rows
+        ctx, rows = self._ctx, self._route.method_route.rows
+        server = ctx.server
         if server is not None and rows is not None:
-            server.serial = rows.next_serial()
+            serial = server.serial = rows.next_serial()
             server.kept = None
+            trace = ctx.cached_trace
+            if trace is not None:
+                ctx.cached_trace = trace.of_received(serial)
         self._received = self._admitted = clock.now()
         _start(self, message)
 
