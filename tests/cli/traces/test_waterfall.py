@@ -105,7 +105,36 @@ def test_a_trace_that_took_no_time() -> None:
     assert text.splitlines()[-1].startswith("a Cart/Get")
 
 
+def test_what_took_no_longer_than_usual_is_not_guilty() -> None:
+    text = waterfall(reported(plain("a", 5 * MS), {("a", "shop.Cart/Get", "handler"): 5100.0}, 12), Style(columns=200, colour=True))
+    said = (
+        "AS USUAL  no phase took much longer than usual. "
+        "The longest is a Cart/Get: handler 5.0 ms (100 %); usual here 5.1 ms, the median of 12 other traces"
+    )
+    assert ESCAPE.sub("", text).splitlines()[1] == said
+    assert "GUILTY" not in text
+    assert "▓" not in text
+    assert "\x1b[31m" not in text
+    (marked,) = [line for line in text.splitlines() if line.endswith("<-")]
+    assert "handler" in marked
+
+
+def test_a_trace_that_is_slower_in_many_phases() -> None:
+    calls = [once(10 * number, plain(f"b{number}", 10)) for number in range(20)]
+    usual = {(f"b{number}", "shop.Cart/Get", "handler"): 5.0 for number in range(20)}
+    said = waterfall(reported(plain("a", 200, *calls), usual, 9), Style(columns=200)).splitlines()[1]
+    assert said.startswith(
+        "SLOWER  0.10 ms more than usual, over many phases. The most is in b0 Cart/Get: handler 0.01 ms (5 %); usual here"
+    )
+
+
+def test_a_phase_that_is_not_usual_at_all() -> None:
+    text = waterfall(reported(plain("a", 5 * MS), {}, 12), Style(columns=200))
+    assert text.splitlines()[1] == "GUILTY  a Cart/Get: handler 5.0 ms (100 %); usual here none, by the median of 12 other traces"
+
+
 def test_without_other_traces_nothing_is_usual() -> None:
+    assert waterfall(reported(plain("a", 5 * MS)), Style(columns=200)).splitlines()[1].startswith("LONGEST  a Cart/Get: handler")
     assert "; no other trace of this method to compare with" in waterfall(reported(plain("a", 5 * MS)), Style())
     assert "the median of 1 other trace" in " ".join(waterfall(reported(plain("a", 5 * MS), {}, 1), Style()).split())
 

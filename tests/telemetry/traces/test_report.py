@@ -29,14 +29,36 @@ def test_a_hop_has_the_phases_of_the_path() -> None:
 
 def test_guilty_is_what_took_the_most_beyond_what_is_usual() -> None:
     root = plain("a", 100, once(0, plain("b", 60)), once(60, plain("c", 40)))
-    found = reported(root)
-    assert found.guilty is not None
-    assert found.guilty[0] == 1
     usual = {("b", "shop.Cart/Get", "handler"): 55.0}
     compared = reported(root, usual, 9)
     assert compared.guilty is not None
     assert (compared.guilty[0], compared.guilty[1].usual) == (2, 0.0)
     assert reported(Received("a", marks())).guilty is None
+
+
+def test_nothing_is_guilty_where_nothing_took_much_longer_than_usual() -> None:
+    root = plain("a", 100, once(0, plain("b", 60)), once(60, plain("c", 40)))
+    compared = reported(root, {("b", "shop.Cart/Get", "handler"): 51.0, ("c", "shop.Cart/Get", "handler"): 90.0}, 9)
+    assert compared.guilty is None
+    assert compared.marked is not None
+    assert (compared.marked[0], compared.marked[1].took, compared.is_slower) == (1, 60, False)
+
+
+def test_a_trace_that_is_slower_in_many_phases() -> None:
+    calls = [once(10 * number, plain(f"b{number}", 10)) for number in range(20)]
+    usual = {(f"b{number}", "shop.Cart/Get", "handler"): 3.0 if number == 7 else 5.0 for number in range(20)}
+    found = reported(plain("a", 200, *calls), usual, 9)
+    assert (found.guilty, found.is_slower, found.excess) == (None, True, 102.0)
+    assert found.marked is not None
+    assert found.hops[found.marked[0]].service == "b7"
+
+
+def test_nothing_is_guilty_without_other_traces() -> None:
+    found = reported(plain("a", 100, once(0, plain("b", 60)), once(60, plain("c", 40))))
+    assert found.guilty is None
+    assert found.marked is not None
+    assert found.marked[0] == 1
+    assert reported(Received("a", marks())).marked is None
 
 
 def test_the_delay_of_a_callers_loop_is_the_callers() -> None:

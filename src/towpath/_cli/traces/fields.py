@@ -6,7 +6,7 @@ from towpath._telemetry.traces.report import HopPhase, Part, Report, code_name
 
 def report_fields(report: Report) -> dict[str, object]:
     """A report. The hops are a list in which each names the place of its caller, since a trace may be deeper than readers of JSON go."""
-    guilty = report.guilty
+    guilty, marked = report.guilty, report.marked
     return {
         "trace": report.trace_id,
         "began_at": report.began_at,
@@ -17,6 +17,7 @@ def report_fields(report: Report) -> dict[str, object]:
         "compared_with": report.compared,
         "follow_ups": report.follow_ups,
         "guilty": None if guilty is None else {"hop": guilty[0], **_part(guilty[1])},
+        "marked": None if marked is None else {"hop": marked[0], **_part(marked[1])},
         "hops": [
             {
                 "caller": hop.parent,

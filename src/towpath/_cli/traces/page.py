@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from towpath._cli.traces.waterfall import WAITING, guilty_words, hop_name, milliseconds, share, time_of_day
+from towpath._cli.traces.waterfall import WAITING, hop_name, milliseconds, share, time_of_day, verdict_words
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
 from towpath._telemetry.traces.folding import Fold, Shown, folded
@@ -28,6 +28,7 @@ _STYLE: Final = """
 body { margin: 1.5rem; background: var(--page); color: var(--ink); font: 14px/1.45 system-ui, sans-serif; }
 h1 { font-size: 1.15rem; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 .guilty { color: var(--guilty); font-weight: 600; overflow-wrap: anywhere; }
+.verdict { font-weight: 600; overflow-wrap: anywhere; }
 .soft, td.note { color: var(--soft); }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-variant-numeric: tabular-nums; }
@@ -57,7 +58,8 @@ def page(report: Report) -> str:
         f"{code_name(root.code)}, {time_of_day(report.began_at)}, trace {_text(report.trace_id) or 'none'}, {why}, "
         f"{report.answered} of {len(report.hops)} hops answered"
     )
-    guilty = guilty_words(report)
+    verdict, words = verdict_words(report)
+    kind = "verdict" if report.guilty is None else "guilty"
     rows = "\n".join(_rows(report))
     notes = "".join(f"<li>{_text(note)}</li>" for note in report.notes)
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -68,7 +70,7 @@ def page(report: Report) -> str:
 <title>{milliseconds(report.duration)} ms {name}</title><style>{_STYLE}</style></head><body>
 <h1>{milliseconds(report.duration)} ms, {name}</h1>
 <p class="soft">{about}</p>
-{f'<p class="guilty">GUILTY: {_text(guilty)}</p>' if guilty else ""}
+{f'<p class="{kind}">{verdict}: {_text(words)}</p>' if verdict else ""}
 <div class="table"><table>
 <thead><tr><th>hop</th><th>on the path</th><th class="n">ms</th><th class="n">%</th><th class="n">usual</th>
 <th>0 to {milliseconds(report.duration)} ms</th></tr></thead>
@@ -81,7 +83,7 @@ def page(report: Report) -> str:
 
 
 def _rows(report: Report) -> Iterator[str]:
-    guilty = report.guilty
+    marked = report.marked
     for row in folded(report, _MOST):
         if isinstance(row, Fold):
             name = f"{row.count:,} more" + (f", all {hop_name(row.service, row.method)}" if row.service else "")
@@ -89,7 +91,7 @@ def _rows(report: Report) -> Iterator[str]:
             yield f'<tr><td{_indent(row.depth)}>{_text(name)}</td><td></td>{figures}<td class="n"></td><td></td></tr>'
             continue
         for number, part in enumerate(row.hop.parts):
-            here = guilty is not None and guilty[1] is part
+            here = marked is not None and marked[1] is part
             yield _part(report, part, _named(row) if number == 0 else "<td></td>", here=here)
         if row.hop.notes:
             notes = "; ".join(_text(note) for note in row.hop.notes[:10])
@@ -105,14 +107,15 @@ def _named(row: Shown) -> str:
 
 
 def _part(report: Report, part: Part, name: str, *, here: bool) -> str:
-    kind = "who" if here else "beside" if not part.on_path else "wait" if part.phase in WAITING else "own"
+    guilty = here and report.guilty is not None
+    kind = "who" if guilty else "beside" if not part.on_path else "wait" if part.phase in WAITING else "own"
     of_all = share(part.took, report) if part.on_path else ""
     usual = milliseconds(part.usual) if part.usual else ""
     path = f'<path class="{kind}" d="{_drawn(part.spans, report.duration)}"/>'
     bar = f'<svg viewBox="0 0 {_WIDTH} 10" preserveAspectRatio="none">{path}</svg>'
     phase = _text(part.phase) + (" &larr;" if here else "")
     figures = f'<td class="n">{milliseconds(part.took)}</td><td class="n">{of_all}</td><td class="n">{usual}</td>'
-    return f'<tr>{name}<td{" class=guilty" if here else ""}>{phase}</td>{figures}<td class="bar">{bar}</td></tr>'
+    return f'<tr>{name}<td{" class=guilty" if guilty else ""}>{phase}</td>{figures}<td class="bar">{bar}</td></tr>'
 
 
 def _drawn(spans: Sequence[tuple[int, int]], duration: int) -> str:

@@ -1,4 +1,4 @@
-"""One trace as text: who is guilty, and a waterfall of the hops with their phases.
+"""One trace as text: which hop is guilty, and a waterfall of the hops with their phases.
 
 The words are the same on any terminal. Bars are drawn where there is room for them, with blocks where the output can have such characters.
 Names are others' words, and what could steer a terminal is shown as an escape.
@@ -20,7 +20,7 @@ WIDE: Final = 120
 _FIGURES: Final = 22
 """Columns of ms, % and usual, with the spaces before them."""
 _MARK: Final = 4
-"""Columns of the arrow behind the guilty phase."""
+"""Columns of the arrow behind the phase that the second line names."""
 _FEWEST_BAR: Final = 16
 _DEEPEST: Final = 6
 """Levels that are indented; a deeper hop stands where this one does."""
@@ -81,27 +81,38 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         f"trace {printable(report.trace_id) or 'none'}  {why}, {sampled}  {report.answered} of {len(report.hops)} hops answered"
     )
     yield from screen.wrapped(text, style.columns, then="  ")
-    guilty = guilty_words(report)
-    if guilty:
-        first, *more = screen.wrapped(f"GUILTY  {guilty}", style.columns, then="        ")
-        yield screen.painted("GUILTY", screen.RED, colour=style.colour) + first.removeprefix("GUILTY")
+    verdict, words = verdict_words(report)
+    if verdict:
+        first, *more = screen.wrapped(f"{verdict}  {words}", style.columns, then="        ")
+        code = screen.BOLD if report.guilty is None else screen.RED
+        yield screen.painted(verdict, code, colour=style.colour) + first.removeprefix(verdict)
         yield from more
 
 
-def guilty_words(report: Report) -> str:
-    """Which hop is guilty, in which phase, and what is usual there; nothing for a trace that took no time."""
-    if report.guilty is None:
-        return ""
-    index, part = report.guilty
+def verdict_words(report: Report) -> tuple[str, str]:
+    """`GUILTY`, or what there is instead: `SLOWER` if many phases took somewhat longer than usual, `AS USUAL` if none did, `LONGEST` if
+    there is nothing to compare with. And which hop is to be looked at, in which phase, and what is usual there. Both are empty for a trace
+    that took no time."""
+    found = report.marked
+    if found is None:
+        return "", ""
+    index, part = found
     hop = report.hops[index]
     took = f"{milliseconds(part.took)} ms ({share(part.took, report)} %)"
-    return f"{hop_name(hop.service, hop.method)}: {part.phase} {took}; {_usual_words(part, report)}"
+    words = f"{hop_name(hop.service, hop.method)}: {part.phase} {took}; {_usual_words(part, report)}"
+    if report.guilty is not None:
+        return "GUILTY", words
+    if report.is_slower:
+        return "SLOWER", f"{milliseconds(report.excess)} ms more than usual, over many phases. The most is in {words}"
+    return ("AS USUAL", f"no phase took much longer than usual. The longest is {words}") if report.compared else ("LONGEST", words)
 
 
 def _usual_words(part: Part, report: Report) -> str:
     if part.usual is None:
         return "no other trace of this method to compare with"
     traces = f"{report.compared} other {'trace' if report.compared == 1 else 'traces'}"
+    if not part.usual:
+        return f"usual here none, by the median of {traces}"
     return f"usual here {milliseconds(part.usual)} ms, the median of {traces}"
 
 
@@ -110,9 +121,9 @@ def share(microseconds: float, report: Report) -> str:
     return f"{microseconds / max(1, report.duration) * 100:.0f}"
 
 
-def _together(hop: Hop, guilty: tuple[int, Part] | None, duration: int) -> list[Part]:
+def _together(hop: Hop, marked: tuple[int, Part] | None, duration: int) -> list[Part]:
     """The parts of a hop, with one in place of several that took less than a hundredth of the trace each."""
-    small = [part for part in hop.parts if part.on_path and part.took * 100 < duration and (guilty is None or part is not guilty[1])]
+    small = [part for part in hop.parts if part.on_path and part.took * 100 < duration and (marked is None or part is not marked[1])]
     if len(small) < 2:
         return hop.parts
     spans = sorted(span for part in small for span in part.spans)
@@ -127,7 +138,8 @@ class _Bars:
     def __init__(self, report: Report, style: Style, rows: list[Shown | Fold]) -> None:
         self._report = report
         self._style = style
-        self._guilty = report.guilty
+        self._marked = report.marked
+        self._is_guilty = report.guilty is not None
         longest = max(len(self._label(row)) for row in rows if isinstance(row, Shown))
         phases = [part.phase if part.on_path else f"({part.phase})" for row in rows if isinstance(row, Shown) for part in row.hop.parts]
         self._phase = max(len("on the path"), *map(len, phases), 0)
@@ -159,8 +171,8 @@ class _Bars:
         elif len(label) > self._name:
             yield label
             label = ""
-        for number, part in enumerate(_together(hop, self._guilty, self._report.duration)):
-            here = self._guilty is not None and self._guilty[1] is part
+        for number, part in enumerate(_together(hop, self._marked, self._report.duration)):
+            here = self._marked is not None and self._marked[1] is part
             yield from self._part(label if number == 0 else "", part, row, here=here)
         if notes:
             indent = "  " * min(row.depth, _DEEPEST) + "  "
@@ -181,17 +193,18 @@ class _Bars:
         per_cent = share(part.took, self._report) if part.on_path else "."
         usual = milliseconds(part.usual) if part.usual else "."
         mark = "  <-" if here else ""
+        guilty = here and self._is_guilty
         if self._narrow:
             figures = [f"{milliseconds(part.took)} ms", f"{per_cent} %" if part.on_path else "", f"usual {usual}" if part.usual else ""]
             text = f"{phase} {', '.join(filter(None, figures))}{mark}"
             indent = "  " * min(row.depth, _DEEPEST) + "  "
             first, *more = screen.wrapped(text, self._style.columns, indent=indent, then=indent)
-            yield self._coloured(first, part, here=here)
+            yield self._coloured(first, part, guilty=guilty)
             yield from more
             return
         figures = f"{milliseconds(part.took):>9}{per_cent:>5}{usual:>8}"
-        bar = f"  |{self._drawn(part, here=here)}|" if self._bar else ""
-        yield f"{label:<{self._name}}  {self._coloured(f'{phase:<{self._phase}}', part, here=here)}{figures}{bar}{mark}"
+        bar = f"  |{self._drawn(part, guilty=guilty)}|" if self._bar else ""
+        yield f"{label:<{self._name}}  {self._coloured(f'{phase:<{self._phase}}', part, guilty=guilty)}{figures}{bar}{mark}"
 
     def _label(self, row: Shown) -> str:
         hop: Hop = row.hop
@@ -199,14 +212,22 @@ class _Bars:
         failed = f" {code_name(hop.code)}" if hop.code and row.index else ""
         return "  " * min(row.depth, _DEEPEST) + hop_name(hop.service, hop.method) + number + failed
 
-    def _coloured(self, text: str, part: Part, *, here: bool) -> str:
-        code = screen.RED if here else screen.YELLOW if part.phase in WAITING else screen.GREEN if part.on_path else screen.CYAN
+    def _coloured(self, text: str, part: Part, *, guilty: bool) -> str:
+        code = (
+            screen.RED
+            if here and self._is_guilty
+            else screen.YELLOW
+            if part.phase in WAITING
+            else screen.GREEN
+            if part.on_path
+            else screen.CYAN
+        )
         return screen.painted(text, code, colour=self._style.colour)
 
-    def _drawn(self, part: Part, *, here: bool) -> str:
+    def _drawn(self, part: Part, *, guilty: bool) -> str:
         cells = [" "] * self._bar
         scale = self._bar * 8 / max(1, self._report.duration)
-        full, eighths = self._block(part, here=here)
+        full, eighths = self._block(part, guilty=guilty)
         for start, end in part.spans:
             first, last = max(0, round(start * scale)), min(self._bar * 8, round(end * scale))
             at = min(first // 8, self._bar - 1)
@@ -215,12 +236,12 @@ class _Bars:
                 cells[cell] = full
             if until < self._bar and (last % 8 or until == at) and cells[until] == " " and last >= first:
                 cells[until] = _EIGHTHS[max(1, last % 8)] if eighths else full
-        return self._coloured("".join(cells), part, here=here)
+        return self._coloured("".join(cells), part, guilty=guilty)
 
-    def _block(self, part: Part, *, here: bool) -> tuple[str, bool]:
+    def _block(self, part: Part, *, guilty: bool) -> tuple[str, bool]:
         if not self._style.blocks:
-            return ("@" if here else "#" if part.on_path and part.phase not in WAITING else "-" if part.on_path else "."), False
-        if here:
+            return ("@" if guilty else "#" if part.on_path and part.phase not in WAITING else "-" if part.on_path else "."), False
+        if guilty:
             return "▓", False
         if not part.on_path:
             return "░", False

@@ -40,9 +40,9 @@ def folded(report: Report, most: int = MOST) -> list[Shown | Fold]:
     if len(hops) <= most:
         shown.update(range(len(hops)))
     else:
-        guilty = report.guilty
-        if guilty is not None:
-            shown.add(guilty[0])
+        marked = report.marked
+        if marked is not None:
+            shown.add(marked[0])
         order = sorted(range(1, len(hops)), key=lambda index: (hops[index].on_path, hops[index].end - hops[index].start), reverse=True)
         for index in order:
             if len(shown) >= most:

@@ -91,18 +91,41 @@ class Report:
 
     @property
     def guilty(self) -> tuple[int, Part] | None:
-        """The hop and its phase that took the most beyond what is usual, or just the most if less than a tenth of the trace is unusual.
-        None of a trace that took no time."""
-        parts = [(index, part) for index, hop in enumerate(self.hops) for part in hop.parts if part.on_path]
-        unusual = max(parts, key=lambda found: found[1].excess, default=None)
-        if unusual is not None and unusual[1].excess * 10 >= self.duration:
-            return unusual
-        return max(parts, key=lambda found: found[1].took, default=None)
+        """The hop and its phase that took the most beyond what is usual. None if that is less than a tenth of the trace, and without
+        other traces, which say what is usual."""
+        if not self.compared:
+            return None
+        unusual = self._most_unusual()
+        return unusual if unusual is not None and unusual[1].excess * 10 >= self.duration else None
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether all phases together took more than usual, by a tenth of the trace or more."""
+        return bool(self.compared) and self.excess * 10 >= self.duration > 0
+
+    @property
+    def excess(self) -> float:
+        """How many microseconds more than usual all phases took together."""
+        return sum(part.excess for _, part in self._on_path())
+
+    @property
+    def marked(self) -> tuple[int, Part] | None:
+        """The hop and its phase to look at first: the guilty one; else the one that took the most beyond what is usual, if the trace took
+        longer than usual; else the one that took the most. None of a trace that took no time."""
+        if self.is_slower or self.guilty is not None:
+            return self._most_unusual()
+        return max(self._on_path(), key=lambda found: found[1].took, default=None)
 
     @property
     def answered(self) -> int:
         """Of how many hops a row of the server was seen."""
         return sum(hop.seen for hop in self.hops)
+
+    def _most_unusual(self) -> tuple[int, Part] | None:
+        return max(self._on_path(), key=lambda found: found[1].excess, default=None)
+
+    def _on_path(self) -> Iterator[tuple[int, Part]]:
+        return ((index, part) for index, hop in enumerate(self.hops) for part in hop.parts if part.on_path)
 
 
 def report(trace: Trace, usual: Mapping[HopPhase, float] | None = None, compared: int = 0) -> Report:
