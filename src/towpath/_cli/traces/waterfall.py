@@ -213,15 +213,7 @@ class _Bars:
         return "  " * min(row.depth, _DEEPEST) + hop_name(hop.service, hop.method) + number + failed
 
     def _coloured(self, text: str, part: Part, *, guilty: bool) -> str:
-        code = (
-            screen.RED
-            if here and self._is_guilty
-            else screen.YELLOW
-            if part.phase in WAITING
-            else screen.GREEN
-            if part.on_path
-            else screen.CYAN
-        )
+        code = screen.RED if guilty else screen.YELLOW if part.phase in WAITING else screen.GREEN if part.on_path else screen.CYAN
         return screen.painted(text, code, colour=self._style.colour)
 
     def _drawn(self, part: Part, *, guilty: bool) -> str:
