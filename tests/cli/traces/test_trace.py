@@ -13,7 +13,7 @@ from towpath._cli.main import main
 from towpath._cli.traces import files
 from towpath._core import clock
 from towpath._telemetry.flight_recorder.ring_files import open_writer
-from towpath._telemetry.flight_recorder.row import Kind
+from towpath._telemetry.flight_recorder.row import STREAM, Kind
 
 
 @pytest.fixture
@@ -64,6 +64,22 @@ def test_which_trace_is_shown(folder: Path, capsys: pytest.CaptureFixture[str], 
     slower = float(first.split(maxsplit=1)[0]) > 5.0  # than the half of them
     assert ("GUILTY  cart Cart/Get: handler" in text) is slower
     assert ("AS USUAL  no phase took much longer than usual. The longest is cart Cart/Get: handler" in text) is not slower
+
+
+def test_a_stream_is_the_slowest_only_of_streams(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    system = System(folder=tmp_path)
+    system.add(1, plain("a", 900 * MS, flags=STREAM), at=clock.now())
+    assert trace(capsys, "--file", str(tmp_path)).startswith("900.0 ms")
+    system.add(2, plain("a", 5 * MS), at=clock.now())
+    assert trace(capsys, "--file", str(tmp_path)).startswith("5.0 ms")
+
+
+def test_what_a_caller_gave_up_is_not_what_failed_last(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    system = System(folder=tmp_path)
+    system.add(1, plain("a", 5 * MS, code=1), at=clock.now())
+    assert "no call failed" in error(capsys, "--failed", "--file", str(tmp_path))
+    system.add(2, plain("a", 7 * MS, code=13), at=clock.now() - 60)
+    assert trace(capsys, "--failed", "--file", str(tmp_path)).startswith("7.0 ms")
 
 
 def test_files_one_by_one_and_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.recordings import MS, Received, System, marks, once, plain
 from towpath._core.errors import SetupError
 from towpath._telemetry.flight_recorder import ring
-from towpath._telemetry.flight_recorder.row import Kind
+from towpath._telemetry.flight_recorder.row import KEPT, STREAM, Kind
 from towpath._telemetry.traces.rings import RingFile, Rings, Wanted, opened
 
 ALL = Wanted()
@@ -38,6 +38,23 @@ def test_the_latest_call_that_failed() -> None:
     found = trees(System())
     heads = found.heads(Wanted(failed=True), latest=True)
     assert [(round(head.took * 1e3), head.code) for head in heads] == [(8, 14), (4, 14)]
+
+
+def test_a_call_that_its_caller_gave_up_has_not_failed() -> None:
+    system = System()
+    system.add(1, plain("a", 5 * MS, code=14), at=1000.0)
+    system.add(2, plain("a", 9 * MS, code=1), at=1001.0)
+    (head,) = rings(system).heads(Wanted(failed=True))
+    assert head.code == 14
+
+
+def test_streams_can_be_left_out() -> None:
+    system = System()
+    system.add(1, plain("a", 5 * MS), at=1000.0)
+    system.add(2, plain("a", 900 * MS, flags=STREAM | KEPT), at=1001.0)
+    system.writer("a").keep(2)
+    assert [round(head.took * 1e3) for head in rings(system).heads(ALL)] == [900, 5]
+    assert [round(head.took * 1e3) for head in rings(system).heads(Wanted(streams=False))] == [5]
 
 
 def test_a_window_of_the_time_of_day_and_a_method() -> None:

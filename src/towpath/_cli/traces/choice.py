@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +50,8 @@ def chosen(rings: Rings, wanted: Chosen) -> Trace:
     if wanted.prefix is not None:
         return _by_id(rings, wanted.prefix)
     calls = Wanted(since=float("-inf") if wanted.since is None else wanted.since, failed=wanted.failed)
-    heads = rings.heads(calls, most=_CANDIDATES, latest=not wanted.slowest)
+    heads = rings.heads(replace(calls, streams=False), most=_CANDIDATES, latest=False) if wanted.slowest else []
+    heads = heads or rings.heads(calls, most=_CANDIDATES, latest=not wanted.slowest)
     if not heads:
         raise SetupError(_nothing(rings, wanted))
     found: Trace | None = None

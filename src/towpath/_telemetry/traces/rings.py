@@ -15,13 +15,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from towpath._core.errors import Code
 from towpath._telemetry.flight_recorder import ring
 from towpath._telemetry.flight_recorder.keeping import is_one_of_many
-from towpath._telemetry.flight_recorder.row import SIZE, Kind, Row, unpacked
+from towpath._telemetry.flight_recorder.row import SIZE, STREAM, Kind, Row, unpacked
 from towpath._telemetry.traces.assembly import assembled
 from towpath._telemetry.traces.model import Trace
 
 _TRACE_AT: Final = 19  # number, kind to attempt, base, and "00-" of the traceparent
+_FLAGS_AT: Final = 6  # number, kind and code
+_NOT_FAILED: Final = (0, Code.CANCELLED)
 _NO_TRACE: Final = bytes(32)
 _HEX: Final = re.compile(b"[0-9a-f]{32}")
 
@@ -56,7 +59,9 @@ class Wanted:
     methods: frozenset[str] | None = None
     """None for all."""
     failed: bool = False
-    """Only those with another status than OK."""
+    """Only those with another status than OK, without those that their callers gave up (CANCELLED)."""
+    streams: bool = True
+    """Whether streams count too, which last for as long as somebody wants them."""
     unbiased: bool = False
     """Without those that are there only because they were slow or failed: they say nothing of what is usual. Those that are kept because
     their trace is one of `keeping.ONE_IN` count."""
@@ -101,7 +106,10 @@ class RingFile:
                 or (self._number(head[1]) not in there and (not wanted.unbiased or is_one_of_many(b"00-" + self.trace_at(head[1]))))
             ]
         if wanted.failed:
-            found = [head for head in found if head[3]]
+            found = [head for head in found if head[3] not in _NOT_FAILED]
+        if not wanted.streams:
+            flags = self._rows[_FLAGS_AT::SIZE]
+            found = [head for head in found if not flags[(head[1] - frame.first) // SIZE] & STREAM]
         if wanted.methods is not None:
             found = [head for head in found if head[4] in methods]
         return [(took, at, base + to_day, code) for took, at, base, code, _ in found]
