@@ -1,5 +1,6 @@
 """The page about `towpath trace`: its commands are run over rings of a made-up system, and print what the page shows."""
 
+import json
 import re
 import shlex
 from datetime import datetime
@@ -9,6 +10,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, blocks
 from tests.recordings import System, shop
+from tests.telemetry.traces.foreign.test_spans_to_trace import TRACE, span
 from towpath._cli.main import main
 from towpath._cli.traces import files
 from towpath._core import clock
@@ -33,6 +35,10 @@ def rings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         root = shop(19_200 if number == 231 else 19_000 if late else 300)
         root.code = 14 if number == 239 else 0
         system.add(0x8F3A91D2 << 96 | 1 if number == 231 else number + 1, root, at=at)
+    spans = [span("Get", 0, 90_000, kind="server")]
+    document = {"data": [{"traceID": TRACE, "spans": spans, "processes": {"p1": {"serviceName": "front"}}}]}
+    (tmp_path / "jaeger.json").write_text(json.dumps(document))
+    (tmp_path / "spans.jsonl").write_text(json.dumps(document).replace(TRACE, f"{0x8F3A91D2 << 96:032x}"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(files, "ring_files", lambda: sorted(folder.iterdir()))
     return folder

@@ -1,7 +1,7 @@
 """What a report says of a trace: hops with their phases, who is guilty, and what is not known."""
 
 from tests.recordings import MS, Called, Received, System, Tried, marks, once, plain
-from towpath._telemetry.flight_recorder.row import KEPT, REMOTE, SAMPLED
+from towpath._telemetry.flight_recorder.row import KEPT, REMOTE, SAMPLED, Kind
 from towpath._telemetry.traces.assembly import assembled
 from towpath._telemetry.traces.folding import Fold, Shown, folded
 from towpath._telemetry.traces.report import Report, code_name, hop_phases, report
@@ -115,6 +115,15 @@ def test_servers_that_were_not_seen_are_named_by_their_address() -> None:
     assert (found.hops[1].service, found.hops[1].seen, found.answered) == ("10.0.0.7:8080", False, 1)
     assert found.notes == ["no row of 10.0.0.7:8080 was seen: that part is shown from its caller"]
     assert hop_phases_of(found) == {"not seen": 50, "handler": 10}
+
+
+def test_a_server_without_a_name_is_told() -> None:
+    system = System()
+    head = b"00-%032x-%016x" % (1, 1)
+    writer = system.writer("a")
+    writer.write(Kind.ATTEMPT, 0, 0, 0, 1.0, head, 0, 1, writer.intern("shop.Cart/Get"), 0, 0, 0, *marks(0, 0, 0, 9, 9, 9), 0, 0)
+    (trace,) = assembled(system.recordings())
+    assert report(trace).notes == ["no row of a server without a name was seen: that part is shown from its caller"]
 
 
 def hop_phases_of(found: Report) -> dict[str, int]:

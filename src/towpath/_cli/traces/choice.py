@@ -14,6 +14,9 @@ from towpath._telemetry.traces.rings import Rings, Wanted
 _CANDIDATES: Final = 8
 """Rows of which the slowest trace is found. A call takes longer than what it calls, but for those that it did not wait for."""
 
+COMPARED: Final = 100
+"""Other traces of the same method that say what is usual."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
@@ -66,10 +69,16 @@ def chosen(rings: Rings, wanted: Chosen) -> Trace:
     return found
 
 
-def _by_id(rings: Rings, prefix: str) -> Trace:
+def digits_of(prefix: str) -> str:
+    """The first digits of a trace's id, as they were typed. Raises SetupError for what can be none."""
     digits = prefix.lower().removesuffix("..")
     if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
         raise SetupError(f"{prefix!r} is no id of a trace; give up to 32 hex digits, such as 8f3a91d2")
+    return digits
+
+
+def _by_id(rings: Rings, prefix: str) -> Trace:
+    digits = digits_of(prefix)
     found = rings.with_prefix(digits)
     if not found:
         raise SetupError(f"no trace begins with {digits}; {_what_there_is(rings)}")

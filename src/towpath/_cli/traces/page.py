@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from towpath._cli.traces.waterfall import WAITING, hop_name, milliseconds, share, time_of_day, verdict_words
+from towpath._cli.traces.waterfall import WAITING, about_rows, hop_name, milliseconds, share, time_of_day, verdict_words
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
 from towpath._telemetry.traces.folding import Fold, Shown, folded
@@ -53,10 +53,8 @@ def page(report: Report) -> str:
     """The text of the page."""
     root = report.hops[0]
     name = _text(hop_name(root.service, root.method))
-    why = f"{'kept' if report.kept else 'not kept'}, {'sampled' if report.sampled else 'not sampled'}"
     about = (
-        f"{code_name(root.code)}, {time_of_day(report.began_at)}, trace {_text(report.trace_id) or 'none'}, {why}, "
-        f"{report.answered} of {len(report.hops)} hops answered"
+        f"{code_name(root.code)}, {time_of_day(report.began_at)}, trace {_text(report.trace_id) or 'none'}, {', '.join(about_rows(report))}"
     )
     verdict, words = verdict_words(report)
     kind = "verdict" if report.guilty is None else "guilty"

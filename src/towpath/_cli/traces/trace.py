@@ -1,17 +1,16 @@
 """`towpath trace`: where the time of a call went, over all services that it went through."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+from towpath._core.errors import SetupError
 
 if TYPE_CHECKING:
     from towpath._telemetry.traces.model import Trace
     from towpath._telemetry.traces.report import Report
     from towpath._telemetry.traces.rings import Rings
-
-_COMPARED: Final = 100
-"""Other traces at most from which it is known what is usual."""
 
 
 def trace(
@@ -45,7 +44,8 @@ def trace(
     last
         Only calls that began in this time, such as 30s, 5m or 2h; with --file, the time before the newest call in the files.
     file
-        Files of flight recorders, or folders of such; without it, those of this user's services.
+        Files of flight recorders, or folders of such; without it, those of this user's services. Or files of spans, in Jaeger's or
+        OTLP's JSON.
     many
         SERVICE/METHOD, such as front.v1.Front/Get: what each hop and phase contributes to p50, p95 and p99 of all its traces.
     versus
@@ -55,13 +55,20 @@ def trace(
     json
         Print it as JSON.
     """
-    from towpath._cli.traces import choice, files, times
+    from towpath._cli.traces import choice, files, foreign, times
     from towpath._cli.traces.collecting import collected_later
 
     given = [name for name, value in (("an id", id), ("--slowest or --failed", slowest or failed), ("--many", many)) if value]
     choice.check(given, many=many, versus=versus, html=html)
     seconds = None if last is None else times.seconds(last, "--last")
     with collected_later():
+        if spans := foreign.foreign_traces(file or ()):
+            if many is not None:
+                raise SetupError("--many reads files of flight recorders, whose phases it compares; leave it out for files of spans")
+            since = None if seconds is None else foreign.newest(spans) - seconds
+            wanted = choice.Chosen(prefix=id, failed=failed, slowest=slowest or not failed, since=since, last=last)
+            _show(foreign.foreign_report(spans, wanted), html, json=json)
+            return 0
         rings = files.rings_of(file or ())
         now = choice.now(rings, of_files=bool(file))
         since = None if seconds is None else now - seconds
@@ -94,12 +101,13 @@ def _show(report: "Report", html: Path | None, *, json: bool) -> None:
 
 def _reported(rings: "Rings", found: "Trace") -> "Report":
     """The report of a trace, with what is usual in others of the same method."""
+    from towpath._cli.traces.choice import COMPARED
     from towpath._telemetry.traces.comparison import usual
     from towpath._telemetry.traces.report import report
     from towpath._telemetry.traces.rings import Wanted
 
     root = found.root
-    heads = rings.heads(Wanted(methods=frozenset({root.method}), unbiased=True), most=_COMPARED, latest=True)
+    heads = rings.heads(Wanted(methods=frozenset({root.method}), unbiased=True), most=COMPARED, latest=True)
     others = (other for other in rings.traces(head.place for head in heads) if not found.trace_id or other.trace_id != found.trace_id)
     medians, count = usual(
         other.root

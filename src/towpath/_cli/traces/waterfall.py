@@ -60,7 +60,9 @@ def milliseconds(microseconds: float) -> str:
 def hop_name(service: str, method: str) -> str:
     """Such as `cart Cart/Get`: the package of a method says nothing that a line has room for."""
     path, slash, name = method.rpartition("/")
-    return shortened(printable(f"{service} {path.rpartition('.')[2]}{slash}{name}".strip()), 60)
+    if path.replace(".", "").replace("_", "").isalnum():  # else it is a name of another system's, such as GET /v1.0/items
+        path = path.rpartition(".")[2]
+    return shortened(printable(f"{service} {path}{slash}{name}".strip()), 60)
 
 
 def time_of_day(seconds: float) -> str:
@@ -73,12 +75,10 @@ def time_of_day(seconds: float) -> str:
 
 def _head(report: Report, style: Style) -> Iterator[str]:
     root = report.hops[0]
-    why = "kept" if report.kept else "not kept"
-    sampled = "sampled" if report.sampled else "not sampled"
     name = hop_name(root.service, root.method)
     text = (
         f"{milliseconds(report.duration)} ms  {name}  {code_name(root.code)}  {time_of_day(report.began_at)}  "
-        f"trace {printable(report.trace_id) or 'none'}  {why}, {sampled}  {report.answered} of {len(report.hops)} hops answered"
+        f"trace {printable(report.trace_id) or 'none'}  {'  '.join(about_rows(report))}"
     )
     yield from screen.wrapped(text, style.columns, then="  ")
     verdict, words = verdict_words(report)
@@ -87,6 +87,15 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         code = screen.BOLD if report.guilty is None else screen.RED
         yield screen.painted(verdict, code, colour=style.colour) + first.removeprefix(verdict)
         yield from more
+
+
+def about_rows(report: Report) -> list[str]:
+    """Whether the trace is kept and sampled, and how many hops answered; of another system's spans, how many hops there are."""
+    hops = len(report.hops)
+    if report.foreign:
+        return [f"{hops:,} {'hop' if hops == 1 else 'hops'}"]
+    kept, sampled = "kept" if report.kept else "not kept", "sampled" if report.sampled else "not sampled"
+    return [f"{kept}, {sampled}", f"{report.answered} of {hops} hops answered"]
 
 
 def verdict_words(report: Report) -> tuple[str, str]:

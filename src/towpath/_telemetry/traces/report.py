@@ -88,6 +88,8 @@ class Report:
     follow_ups: int
     """Further roots of the trace, which are not shown."""
     notes: list[str]
+    foreign: bool = False
+    """Whether it was made of another system's spans, of which nobody knows whether they were sampled or kept."""
 
     @property
     def guilty(self) -> tuple[int, Part] | None:
@@ -138,15 +140,14 @@ def report(trace: Trace, usual: Mapping[HopPhase, float] | None = None, compared
         index = place[node]
         part = parts.get((index, segment.phase))
         if part is None:
-            part = parts[index, segment.phase] = Part(segment.phase, [])
+            usually = usual.get((*named(node), segment.phase), 0.0) if usual is not None and compared else None
+            part = parts[index, segment.phase] = Part(segment.phase, [], usually)
             hops[index].parts.append(part)
         if part.spans and part.spans[-1][1] == segment.start:
             part.spans[-1] = (part.spans[-1][0], segment.end)
         else:
             part.spans.append((segment.start, segment.end))
     for hop in hops:
-        for part in hop.parts:
-            part.usual = usual.get((hop.service, hop.method, part.phase), 0.0) if usual is not None and compared else None
         if not hop.parts:
             parent = hops[hop.parent or 0]
             late = hop.end > parent.end and hop.seen
@@ -267,6 +268,7 @@ def _notes(trace: Trace, hops: list[Hop]) -> Iterator[str]:
         yield "wire: its two directions cannot be told apart, so each is shown as half of it"
     unseen = sorted({hop.service for hop in hops if not hop.seen and hop.attempts})
     if unseen:
+        unseen = ["a server without a name" if name == "?" else name for name in unseen]
         shown = ", ".join(unseen[:5]) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
         yield f"no row of {shown} was seen: that part is shown from its caller"
     if isinstance(trace.root, ReceivedCall) and trace.root.in_circle:

@@ -13,9 +13,23 @@ from towpath._telemetry.traces.foreign.spans_to_trace import ForeignTrace, trace
 _FORMATS: Final = "Jaeger's JSON (an object with data, or with spans) or OTLP's JSON (objects with resourceSpans, one or one in each line)"
 
 
-def read_foreign(path: Path) -> list[ForeignTrace]:
-    """The traces in a file, or in the files `*.json` and `*.jsonl` of a folder, as CRISP has them. Raises ForeignTraceError that names the
-    file and the place for one that cannot be read, and for one of another format."""
+def read_foreign(*paths: Path) -> list[ForeignTrace]:
+    """The traces in files, or in the files `*.json` and `*.jsonl` of folders, as CRISP has them. A trace may be in several files. Raises
+    ForeignTraceError that names the file and the place for one that cannot be read, and for one of another format."""
+    spans: list[Span] = []
+    for path in paths:
+        for where, content in _contents(path):
+            processes = max((span.process for span in spans), default=-1) + 1
+            found = foreign_spans(content, where)
+            for span in found:
+                span.process += processes
+            spans += found
+    if not spans:
+        raise ForeignTraceError(f"{', '.join(map(str, paths))}: there is no span in it")
+    return traces_of(spans)
+
+
+def _contents(path: Path) -> list[tuple[str, bytes]]:
     try:
         files = sorted(file for file in path.iterdir() if file.suffix in {".json", ".jsonl"}) if path.is_dir() else [path]
         contents = [(str(file), file.read_bytes()) for file in files]
@@ -23,10 +37,7 @@ def read_foreign(path: Path) -> list[ForeignTrace]:
         raise ForeignTraceError(f"{path}: {error.strerror or error}; give a file or a folder of files") from None
     if not contents:
         raise ForeignTraceError(f"{path}: the folder has no file *.json or *.jsonl; give one with {_FORMATS}")
-    spans = [span for where, content in contents for span in foreign_spans(content, where)]
-    if not spans:
-        raise ForeignTraceError(f"{path}: there is no span in it")
-    return traces_of(spans)
+    return contents
 
 
 def foreign_spans(content: bytes, where: str) -> list[Span]:
