@@ -28,6 +28,16 @@ def test_what_waits_is_bounded() -> None:
     assert len(pins.waiting) == 256
 
 
+def test_servers_that_are_gone_keep_no_place_from_those_that_came_for_them() -> None:
+    pins = Pins()
+    for number in range(300):
+        pins.add(f"{number}:1", ONE)
+    assert pins.take("0:1") == b""
+    assert pins.take("299:1") == ONE
+    pins.add("new:1", TWO)
+    assert pins.take("new:1") == TWO
+
+
 @pytest.mark.parametrize(
     ("told", "traces"),
     [

@@ -10,7 +10,7 @@ _MOST_WAITING: Final = 64
 """Traces that wait to be named to one server. What comes then is not named."""
 
 _MOST_SERVERS: Final = 256
-"""Servers for which traces wait."""
+"""Servers for which traces wait. For one more the first of them is forgotten, since a server that is gone is never called again."""
 
 _TRACE_ID: Final = 32
 _HEX: Final = b"0123456789abcdef"
@@ -25,10 +25,15 @@ class Pins:
 
     def add(self, address: str, trace_id: bytes) -> None:
         """Tell the server at `address` with the next request to it to keep this trace."""
-        if address and (address in self.waiting or len(self.waiting) < _MOST_SERVERS):
-            waiting = self.waiting.setdefault(address, [])
-            if trace_id not in waiting and len(waiting) < _MOST_WAITING:
-                waiting.append(trace_id)
+        if not address:
+            return
+        waiting = self.waiting.get(address)
+        if waiting is None:
+            if len(self.waiting) >= _MOST_SERVERS:
+                del self.waiting[next(iter(self.waiting))]
+            waiting = self.waiting[address] = []
+        if trace_id not in waiting and len(waiting) < _MOST_WAITING:
+            waiting.append(trace_id)
 
     def take(self, address: str) -> bytes:
         """What is to be told to the server at `address` now; empty for nothing."""
