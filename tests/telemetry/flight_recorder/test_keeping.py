@@ -61,6 +61,25 @@ class TestKeptRows:
         assert sorted(writer.with_serial(7)) == wanted
         assert writer.with_serial(9) == []
 
+    def test_of_a_call_are_never_found_where_they_are_kept_already(self) -> None:
+        trace, writer = b"a" * 32, ring.Writer(None, rows=8)
+        writer.write(Kind.ATTEMPT, 0, 0, 0, 1.0, b"00-" + trace, 7, 0, 0, 0, 0, 0, *(NOT_REACHED,) * 8, 0, 0)
+        assert (writer.with_serial(7), writer.with_trace(trace)) == ([1], [1])
+        writer.keep(1)
+        for _ in range(20):  # another row has its place at each of the ring's places for the last one
+            write(writer)
+            if writer.number > 8:
+                assert (writer.with_serial(7), writer.with_trace(trace)) == ([], [])
+
+    @pytest.mark.parametrize("last", [5, 8, 11, 64, 200])
+    def test_of_a_call_are_those_that_are_not_written_over(self, last: int) -> None:
+        writer = ring.Writer(None, rows=8)
+        for number in range(1, last + 1):
+            write(writer, Kind.SERVER if number % 5 == 0 else Kind.ATTEMPT, serial=(7, 7 + 256, 7 << 8)[number % 3])
+        for serial, rest in ((7, 0), (7 + 256, 1), (7 << 8, 2)):
+            wanted = [number for number in range(max(1, last - 7), last + 1) if number % 5 and number % 3 == rest]
+            assert sorted(writer.with_serial(serial)) == wanted
+
     def test_of_a_call_that_did_very_much_are_some(self) -> None:
         writer = ring.Writer(None, rows=1024)
         for _ in range(1000):
