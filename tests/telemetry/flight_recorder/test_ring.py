@@ -5,6 +5,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,31 @@ def test_another_file_is_refused(writer: ring.Writer, tmp_path: Path, at: int, b
     spoiled.write_bytes((data[:at] + bytes_there + data[at + len(bytes_there) :])[:length])
     with pytest.raises(SetupError, match=says):
         ring.read(spoiled)
+
+
+def test_names_that_threads_give_at_once_stay_apart() -> None:
+    found = ring.Writer(None, rows=8)
+    indexes: list[dict[str, int]] = [{} for _ in range(4)]
+
+    def name(thread: int) -> None:
+        for number in range(500):
+            indexes[thread][f"{thread}/{number}"] = found.intern(f"{thread}/{number}")
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=name, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    names = ring.parsed(memoryview(found.buffer), "memory").names
+    assert {name: index for of_one in indexes for name, index in of_one.items()} == {
+        name: at for at, name in enumerate(names) if "/" in name
+    }
+    assert list(names) == found.names
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

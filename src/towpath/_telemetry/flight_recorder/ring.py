@@ -8,6 +8,7 @@ import mmap
 import os
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -66,13 +67,26 @@ OTHER: Final = 1
 
 
 class Writer:
-    """The ring of this process. It is for one thread: the event loop's.
+    """The ring of this process. It is for the event loop's thread, and for that of the calls of sync clients: a row is written in one step.
 
     `path` is created with the rights of its owner alone; None keeps the ring in memory, where only this process reads it. Raises SetupError
     if the file cannot be made.
     """
 
-    __slots__ = ("_first_kept", "_ids", "_kept", "_names_end", "buffer", "first_row", "kept_rows", "mask", "names", "number", "path")
+    __slots__ = (
+        "_first_kept",
+        "_ids",
+        "_kept",
+        "_names_end",
+        "_naming",
+        "buffer",
+        "first_row",
+        "kept_rows",
+        "mask",
+        "names",
+        "number",
+        "path",
+    )
 
     def __init__(self, path: Path | None, *, service: str = "", rows: int = DEFAULT_ROWS) -> None:
         if rows < 1 or rows & (rows - 1):
@@ -91,6 +105,7 @@ class Writer:
         """What the indexes of names mean."""
         self._ids: dict[str, int] = {}
         self._names_end = 0
+        self._naming = threading.Lock()
         _HEADER.pack_into(
             self.buffer,
             0,
@@ -110,6 +125,14 @@ class Writer:
 
     def intern(self, name: str) -> int:
         """The index of `name` in the file, where it is written on first use; `OTHER` where there is no room for another one."""
+        known = self._ids.get(name)
+        if known is not None:
+            return known
+        with self._naming:
+            return self._named(name)
+
+    def _named(self, name: str) -> int:
+        """`intern` of a name that was not there a moment ago."""
         known = self._ids.get(name)
         if known is not None:
             return known
@@ -192,6 +215,7 @@ class Writer:
         used = _HEADER_SIZE + self._names_end
         buffer[:used] = self.buffer[:used]
         self.buffer, self.path = buffer, None
+        self._naming = threading.Lock()  # another thread of the parent's may hold the one from before
 
     def close(self) -> None:
         """Remove the file. The memory goes with the last call that writes to it."""
