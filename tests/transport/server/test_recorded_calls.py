@@ -5,11 +5,13 @@ caller is told."""
 import asyncio
 from typing import Any
 
+import grpc.aio
 import pytest
 from echo.v1 import echo_pb2 as pb
 from echo.v1.echo_towpath import EchoServiceClient
 
 from tests.echo_service import FOREVER, PATIENCE, Echo, serving, turn_until
+from tests.stream_service import Streams
 from towpath._core.call_options import CallOptions
 from towpath._core.context import Context
 from towpath._core.decisions import Decision
@@ -17,7 +19,7 @@ from towpath._core.errors import Code, RpcError
 from towpath._core.metadata import Metadata
 from towpath._core.propagation.span_ids import own_span_id
 from towpath._core.service import Handler, MethodSpec
-from towpath._transport import Channel, ChannelOptions
+from towpath._transport import Channel, ChannelOptions, Server
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["grpc", "grpc-web", "connect"])
 
@@ -174,3 +176,24 @@ async def test_a_trace_that_is_asked_for_before_the_call_is_let_in_has_the_span_
     early, span = spans
     assert early != span
     assert span == f"{own_span_id(1):016x}"
+
+
+@pytest.mark.parametrize("method", ["echo.v1.EchoService/Say", "stream.v1.StreamService/Repeat"])
+@pytest.mark.parametrize(
+    "fields", [[("towpath-tenant", "a"), ("towpath-tenant", "b")], [("connect-timeout-ms", "x")]], ids=["tenant", "timeout"]
+)
+async def test_a_malformed_head_ends_its_own_call_alone(method: str, fields: list[tuple[str, str]]) -> None:
+    rows, echo = Rows(), Echo()
+    server = Server([echo, Streams()], layers=[rows])
+    await server.start("127.0.0.1", 0)
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        beside = channel.unary_unary("/echo.v1.EchoService/Sleep")(pb.SleepRequest(seconds=FOREVER).SerializeToString(), timeout=PATIENCE)
+        await echo.until(lambda: bool(echo.seen["sleep"]))
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await channel.unary_unary(f"/{method}")(b"", metadata=fields, timeout=PATIENCE)
+        assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert not beside.done()
+        beside.cancel()
+        await turn_until(lambda: rows.codes)
+    await server.close(0.0)
+    assert rows.codes == [Code.CANCELLED]

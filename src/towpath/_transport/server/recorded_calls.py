@@ -160,7 +160,8 @@ class RecordedServerCall(_Recorded, ServerCall):
         super()._tell_unstarted(code)
 
     def _tell(self, error: RpcError, *, bare: bool) -> None:
-        super()._tell(self._noted(error), bare=bare)
+        # A head that is malformed makes no context, and leaves no row.
+        super()._tell(self._noted(error) if hasattr(self, "_ctx") else error, bare=bare)
 
     async def _run(self, method_route: MethodRoute, request: Message, ctx: Context) -> None:
         # INLINED: ServerCall._run, with two times and the row
