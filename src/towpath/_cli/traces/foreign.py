@@ -36,9 +36,11 @@ def foreign_traces(named: Sequence[Path]) -> "list[ForeignTrace]":
         raise SetupError(str(error)) from error
 
 
-def foreign_report(traces: "Sequence[ForeignTrace]", wanted: Chosen) -> "Report":
-    """The report of the trace that is wanted, with what is usual in others of the same method. Raises SetupError if there is none, or if
-    several begin as was said."""
+def foreign_report(traces: "Sequence[ForeignTrace]", wanted: Chosen, many: str | None) -> "Report":
+    """The report of the trace that is wanted, with what is usual in others of the same method. Raises SetupError if there is none, if
+    several begin as was said, or for `--many`."""
+    if many is not None:
+        raise SetupError("--many reads files of flight recorders, whose phases it compares; leave it out for files of spans")
     from towpath._telemetry.traces.comparison import usual
     from towpath._telemetry.traces.report import report
 

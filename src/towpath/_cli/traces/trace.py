@@ -1,11 +1,10 @@
 """`towpath trace`: where the time of a call went, over all services that it went through."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-
-from towpath._core.errors import SetupError
 
 if TYPE_CHECKING:
     from towpath._telemetry.traces.model import Trace
@@ -44,8 +43,7 @@ def trace(
     last
         Only calls that began in this time, such as 30s, 5m or 2h; with --file, the time before the newest call in the files.
     file
-        Files of flight recorders, or folders of such; without it, those of this user's services. Or files of spans, in Jaeger's or
-        OTLP's JSON.
+        Files or folders of flight recorders, or of spans in Jaeger's or OTLP's JSON; without it, this user's flight recorders.
     many
         SERVICE/METHOD, such as front.v1.Front/Get: what each hop and phase contributes to p50, p95 and p99 of all its traces.
     versus
@@ -61,14 +59,11 @@ def trace(
     given = [name for name, value in (("an id", id), ("--slowest or --failed", slowest or failed), ("--many", many)) if value]
     choice.check(given, many=many, versus=versus, html=html)
     seconds = None if last is None else times.seconds(last, "--last")
+    wanted = partial(choice.Chosen, prefix=id, failed=failed, slowest=slowest or not failed, last=last)
     with collected_later():
         if spans := foreign.foreign_traces(file or ()):
-            if many is not None:
-                raise SetupError("--many reads files of flight recorders, whose phases it compares; leave it out for files of spans")
             since = None if seconds is None else foreign.newest(spans) - seconds
-            wanted = choice.Chosen(prefix=id, failed=failed, slowest=slowest or not failed, since=since, last=last)
-            _show(foreign.foreign_report(spans, wanted), html, json=json)
-            return 0
+            return _show(foreign.foreign_report(spans, wanted(since=since), many), html, json=json)
         rings = files.rings_of(file or ())
         now = choice.now(rings, of_files=bool(file))
         since = None if seconds is None else now - seconds
@@ -76,12 +71,10 @@ def trace(
             from towpath._cli.traces.many import show_many
 
             return show_many(rings, many, since=since, versus=None if versus is None else times.window(versus, "--versus", now), json=json)
-        wanted = choice.Chosen(prefix=id, failed=failed, slowest=slowest or not failed, since=since, last=last)
-        _show(_reported(rings, choice.chosen(rings, wanted)), html, json=json)
-    return 0
+        return _show(_reported(rings, choice.chosen(rings, wanted(since=since))), html, json=json)
 
 
-def _show(report: "Report", html: Path | None, *, json: bool) -> None:
+def _show(report: "Report", html: Path | None, *, json: bool) -> int:
     if html is not None:
         from towpath._cli.traces.page import write_page
 
@@ -97,6 +90,7 @@ def _show(report: "Report", html: Path | None, *, json: bool) -> None:
         from towpath._cli.traces.waterfall import waterfall
 
         print(waterfall(report, style()))
+    return 0
 
 
 def _reported(rings: "Rings", found: "Trace") -> "Report":
