@@ -58,6 +58,19 @@ async def test_the_processes_of_this_user_are_found() -> None:
     assert output.splitlines()[3].split()[0] == "shop"
 
 
+async def test_a_process_is_found_by_the_name_of_its_service_and_by_its_id() -> None:
+    async with shop():
+        status, output, errors = await run("shop", str(os.getpid()), "--json")
+        assert (status, errors) == (0, "")
+        assert json.loads(output)["processes"] == 1
+        status, output, errors = await run("shop", "cart", "--json")
+        assert (status, json.loads(output)["name"]) == (0, "shop")
+        assert errors == "left out: cart: no service of this user with this name, or process with this id, runs here\n"
+        status, output, errors = await run("cart")
+        assert (status, output) == (2, "")
+        assert errors == "error: no process answers; cart: no service of this user with this name, or process with this id, runs here\n"
+
+
 async def test_a_process_is_found_by_its_admin_address() -> None:
     async with shop() as address:
         status, output, _ = await run(address, "--json")

@@ -27,6 +27,11 @@ def local_processes() -> list[Path]:
     return [path for folder in runtime_folders() for path in sorted(folder.glob(f"*{_SUFFIX}")) if _listens(path)]
 
 
+def processes_named(name: str) -> list[Path]:
+    """The admin sockets of those of `local_processes` that are of the service `name`, or have it as the id of their process."""
+    return [path for path in local_processes() if name in path.name.removesuffix(_SUFFIX).rpartition("-")[::2]]
+
+
 def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)

@@ -41,7 +41,8 @@ def top(
     Parameters
     ----------
     addresses
-        Admin addresses of processes (service.admin), such as 10.0.0.7:9090; without one, all processes of this user on this machine.
+        Names of services or ids of processes that run here, or admin addresses of processes (service.admin), such as 10.0.0.7:9090;
+        without one, all processes of this user on this machine.
     every
         Seconds between two looks, 0.1 to 60.
     once
@@ -77,6 +78,8 @@ class _Watch:
             await asyncio.sleep(self.every)
             await self._look(processes)
             self._demand(processes)
+        for address, why in processes.silent.items():
+            sys.stderr.write(f"left out: {address}: {why}\n")
         if json:
             for service in self._services:
                 print(json_format.dumps(asdict(service)))
