@@ -82,6 +82,20 @@ def test_what_a_caller_gave_up_is_not_what_failed_last(capsys: pytest.CaptureFix
     assert trace(capsys, "--failed", "--file", str(tmp_path)).startswith("7.0 ms")
 
 
+def test_the_traces_through_a_service(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    system = System(folder=folder, rows=64)
+    system.add(0xFF << 120, plain("lonely", 90 * MS, method="shop.Lonely/Get"), at=clock.now())
+    (path,) = folder.glob("cart-*.ring")
+    process = path.stem.rpartition("-")[2]
+    here = ["--file", str(folder)]
+    assert trace(capsys, *here).startswith("90.0 ms  lonely")
+    assert trace(capsys, "cart", *here).startswith("10.0 ms  front Front/Get")
+    assert trace(capsys, process, *here).startswith("10.0 ms  front Front/Get")
+    assert trace(capsys, "cart", "--last", "5m", *here).startswith("5.0 ms  front")
+    assert trace(capsys, "front", "--failed", *here).startswith("3.0 ms  front Front/Get  UNAVAILABLE")
+    assert "no call failed; " in error(capsys, "cart", "--failed", *here)
+
+
 def test_files_one_by_one_and_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     front, cart = sorted(folder.glob("*.ring"), reverse=True)
     assert "no row of 10.0.0.7:8080 was seen" in trace(capsys, "--file", str(front))
@@ -146,7 +160,7 @@ def test_one_clear_sentence(folder: Path, capsys: pytest.CaptureFixture[str], tm
         (): r"no process of this user has a flight recorder's file in /dev/shm or \S+; start a service, or name files or",
         ("ff", *here): r"no trace begins with ff; the rings of cart, front hold 20 received calls, from \S+ to \S+$",
         ("a", *here): r"10 traces begin with a; give more digits: ab0{28}00, ab0{28}02, ab0{28}04, \.\.\.$",
-        ("xyz", *here): r"'xyz' is no id of a trace; give up to 32 hex digits, such as 8f3a91d2",
+        ("xyz", *here): r"'xyz' is no id of a trace, such as 8f3a91d2, and no service whose calls are recorded here; there are cart, front",
         ("a" * 33, *here): r"is no id of a trace",
         ("--failed", "--last", "1s", *here): r"no call failed in the last 1s; the rings of cart, front hold 20",
         ("--last", "soon", *here): r"--last is 'soon'; give a duration such as 30s, 5m or 2h",

@@ -1,12 +1,12 @@
 """Which trace is shown, and what is said where there is none."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from towpath._cli.traces.waterfall import time_of_day
+from towpath._core.disclosure.printable import printable
 from towpath._core.errors import SetupError
 from towpath._telemetry.traces.model import Trace
 from towpath._telemetry.traces.rings import Rings, Wanted
@@ -30,8 +30,10 @@ class Chosen:
     """`since` as it was typed."""
 
 
-def check(given: Sequence[str], *, many: str | None, versus: str | None, html: Path | None) -> None:
-    """Raise SetupError for options that say different things."""
+def check(prefix: str | None, *, chosen: bool, many: str | None, versus: str | None, html: Path | None) -> None:
+    """Raise SetupError for options that say different things. `chosen` says whether --slowest or --failed was given."""
+    is_one = bool(prefix) and (bool(many) or is_id(prefix or ""))
+    given = [name for name, value in (("an id", is_one), ("--slowest or --failed", chosen), ("--many", many)) if value]
     if len(given) > 1:
         raise SetupError(f"{' and '.join(given)} ask for different traces; give one of them")
     if versus is not None and many is None:
@@ -50,16 +52,19 @@ def now(rings: Rings, *, of_files: bool) -> float:
 
 def chosen(rings: Rings, wanted: Chosen) -> Trace:
     """The trace. Raises SetupError, which says what there is, if there is none or if several begin as was said."""
+    files: frozenset[int] | None = None
     if wanted.prefix is not None:
-        return _by_id(rings, wanted.prefix)
-    calls = Wanted(since=float("-inf") if wanted.since is None else wanted.since, failed=wanted.failed)
+        files = _of_service(rings, wanted.prefix)
+        if not files or (is_id(wanted.prefix) and rings.with_prefix(digits_of(wanted.prefix))):
+            return _by_id(rings, wanted.prefix)
+    calls = Wanted(since=float("-inf") if wanted.since is None else wanted.since, failed=wanted.failed, files=files)
     heads = rings.heads(replace(calls, streams=False), most=_CANDIDATES, latest=False) if wanted.slowest else []
     heads = heads or rings.heads(calls, most=_CANDIDATES, latest=not wanted.slowest)
     if not heads:
         raise SetupError(_nothing(rings, wanted))
     found: Trace | None = None
     for head in heads if wanted.slowest else heads[:1]:
-        if found is not None and found.root.duration >= head.took * 1e6:
+        if found is not None and (files is not None or found.root.duration >= head.took * 1e6):
             break  # no call of another trace took longer
         for trace in rings.traces([head.place]):
             if found is None or trace.root.duration > found.root.duration:
@@ -71,13 +76,29 @@ def chosen(rings: Rings, wanted: Chosen) -> Trace:
 
 def digits_of(prefix: str) -> str:
     """The first digits of a trace's id, as they were typed. Raises SetupError for what can be none."""
-    digits = prefix.lower().removesuffix("..")
-    if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
+    if not is_id(prefix):
         raise SetupError(f"{prefix!r} is no id of a trace; give up to 32 hex digits, such as 8f3a91d2")
-    return digits
+    return prefix.lower().removesuffix("..")
+
+
+def is_id(text: str) -> bool:
+    """Whether it may be the beginning of a trace's id."""
+    digits = text.lower().removesuffix("..")
+    return 0 < len(digits) <= 32 and not digits.strip("0123456789abcdef")
+
+
+def _of_service(rings: Rings, name: str) -> frozenset[int]:
+    """The rings of the service, or of the process with this id."""
+    sources = [(index, file.frame.service, Path(file.source).name) for index, file in enumerate(rings.files)]
+    return frozenset(index for index, service, source in sources if name == service or (name.isdecimal() and f"-{name}." in source))
 
 
 def _by_id(rings: Rings, prefix: str) -> Trace:
+    if not is_id(prefix):
+        there = ", ".join(sorted({printable(file.frame.service) for file in rings.files}))
+        raise SetupError(
+            f"{prefix!r} is no id of a trace, such as 8f3a91d2, and no service whose calls are recorded here; there are {there}"
+        )
     digits = digits_of(prefix)
     found = rings.with_prefix(digits)
     if not found:

@@ -35,7 +35,7 @@ def trace(
     Parameters
     ----------
     id
-        The trace's id, or as many of its first digits as no other trace has.
+        A trace's id, or as many of its first digits as no other has; or a service's name or a process's id, for traces through it.
     slowest
         The slowest trace, or with --failed the slowest of those that failed.
     failed
@@ -56,8 +56,7 @@ def trace(
     from towpath._cli.traces import choice, files, foreign, times
     from towpath._cli.traces.collecting import collected_later
 
-    given = [name for name, value in (("an id", id), ("--slowest or --failed", slowest or failed), ("--many", many)) if value]
-    choice.check(given, many=many, versus=versus, html=html)
+    choice.check(id, chosen=slowest or failed, many=many, versus=versus, html=html)
     seconds = None if last is None else times.seconds(last, "--last")
     wanted = partial(choice.Chosen, prefix=id, failed=failed, slowest=slowest or not failed, last=last)
     with collected_later():

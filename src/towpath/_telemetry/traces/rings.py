@@ -62,6 +62,8 @@ class Wanted:
     """Only those with another status than OK, without those that their callers gave up (CANCELLED)."""
     streams: bool = True
     """Whether streams count too, which last for as long as somebody wants them."""
+    files: frozenset[int] | None = None
+    """The indexes of the rings that count; None for all."""
     unbiased: bool = False
     """Without those that are there only because they were slow or failed: they say nothing of what is usual. Those that are kept because
     their trace is one of `keeping.ONE_IN` count."""
@@ -188,6 +190,8 @@ class Rings:
         order = itemgetter(2 if latest else 0)
         found = list[tuple[float, Place, float, int]]()
         for index, file in enumerate(self.files):
+            if wanted.files is not None and index not in wanted.files:
+                continue
             of_file = file.heads(wanted)
             if most is not None:
                 of_file = nlargest(most, of_file, key=order)
