@@ -93,6 +93,8 @@ def test_attempts_and_what_is_not_seen_are_told() -> None:
     assert "#1 UNAVAILABLE at 10.0.0.7:8080" in text
     assert "10.0.0.7:8080 Cart/Get #2 INTERNAL" in text
     assert "no row of 10.0.0.7:8080 was seen" in text
+    failed = Elements(page(reported(plain("a", 10 * MS, once(0, plain("b", 5, code=14), code=14), code=14)))).text
+    assert "FAILED: UNAVAILABLE came from b Cart/Get" in failed
 
 
 def test_a_trace_that_took_no_time() -> None:

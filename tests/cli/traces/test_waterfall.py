@@ -105,6 +105,13 @@ def test_a_trace_that_took_no_time() -> None:
     assert text.splitlines()[-1].startswith("a Cart/Get")
 
 
+def test_a_failure_has_a_line_of_its_own() -> None:
+    root = plain("a", 5 * MS, once(0, plain("b", MS, code=14, method="x.Rank/Score"), code=14), code=14)
+    lines = waterfall(reported(root), Style(columns=200, colour=True)).splitlines()
+    assert lines[1] == "\x1b[31mFAILED\x1b[0m  UNAVAILABLE came from b Rank/Score"
+    assert "FAILED" not in waterfall(reported(plain("a", 5)), Style())
+
+
 def test_what_took_no_longer_than_usual_is_not_guilty() -> None:
     text = waterfall(reported(plain("a", 5 * MS), {("a", "shop.Cart/Get", "handler"): 5100.0}, 12), Style(columns=200, colour=True))
     said = (

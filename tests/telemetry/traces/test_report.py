@@ -91,6 +91,18 @@ def test_further_roots_are_told() -> None:
     ]
 
 
+def test_a_failure_came_from_the_deepest_hop_with_its_status() -> None:
+    inner = plain("c", 20, once(0, plain("d", 5, code=5)), code=14)
+    early = once(0, plain("e", 10, code=14), code=14)
+    root = plain("a", 100, early, once(20, plain("b", 40, once(5, inner, code=14), code=14), code=14), code=14)
+    found = reported(root)
+    assert found.failed is not None
+    assert found.hops[found.failed].service == "c"
+    assert reported(plain("a", 100, once(0, plain("b", 5, code=5), code=5), code=13)).failed == 0
+    assert reported(plain("a", 100, once(0, plain("b", 5, code=5), code=5))).failed is None
+    assert reported(plain("a", 100, code=255)).failed is None
+
+
 def test_attempts_that_failed_are_told() -> None:
     tried = [
         Tried(marks(0, 0, 0, 5, 5, 5), None, 14),

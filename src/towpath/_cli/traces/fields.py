@@ -16,6 +16,7 @@ def report_fields(report: Report) -> dict[str, object]:
         "answered": report.answered,
         "compared_with": report.compared,
         "follow_ups": report.follow_ups,
+        "failed": report.failed,
         "guilty": None if guilty is None else {"hop": guilty[0], **_part(guilty[1])},
         "marked": None if marked is None else {"hop": marked[0], **_part(marked[1])},
         "hops": [

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from towpath._cli.traces.waterfall import WAITING, about_rows, hop_name, milliseconds, share, time_of_day, verdict_words
+from towpath._cli.traces.waterfall import WAITING, about_rows, failed_words, hop_name, milliseconds, share, time_of_day, verdict_words
 from towpath._core.disclosure.printable import printable, shortened
 from towpath._core.errors import SetupError
 from towpath._telemetry.traces.folding import Fold, Shown, folded
@@ -56,6 +56,7 @@ def page(report: Report) -> str:
     about = (
         f"{code_name(root.code)}, {time_of_day(report.began_at)}, trace {_text(report.trace_id) or 'none'}, {', '.join(about_rows(report))}"
     )
+    failed = failed_words(report)
     verdict, words = verdict_words(report)
     kind = "verdict" if report.guilty is None else "guilty"
     rows = "\n".join(_rows(report))
@@ -68,6 +69,7 @@ def page(report: Report) -> str:
 <title>{milliseconds(report.duration)} ms {name}</title><style>{_STYLE}</style></head><body>
 <h1>{milliseconds(report.duration)} ms, {name}</h1>
 <p class="soft">{about}</p>
+{f'<p class="guilty">FAILED: {_text(failed)}</p>' if failed else ""}
 {f'<p class="{kind}">{verdict}: {_text(words)}</p>' if verdict else ""}
 <div class="table"><table>
 <thead><tr><th>hop</th><th>on the path</th><th class="n">ms</th><th class="n">%</th><th class="n">usual</th>

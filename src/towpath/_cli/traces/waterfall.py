@@ -81,6 +81,11 @@ def _head(report: Report, style: Style) -> Iterator[str]:
         f"trace {printable(report.trace_id) or 'none'}  {'  '.join(about_rows(report))}"
     )
     yield from screen.wrapped(text, style.columns, then="  ")
+    failed = failed_words(report)
+    if failed:
+        first, *more = screen.wrapped(f"FAILED  {failed}", style.columns, then="        ")
+        yield screen.painted("FAILED", screen.RED, colour=style.colour) + first.removeprefix("FAILED")
+        yield from more
     verdict, words = verdict_words(report)
     if verdict:
         first, *more = screen.wrapped(f"{verdict}  {words}", style.columns, then="        ")
@@ -96,6 +101,14 @@ def about_rows(report: Report) -> list[str]:
         return [f"{hops:,} {'hop' if hops == 1 else 'hops'}"]
     kept, sampled = "kept" if report.kept else "not kept", "sampled" if report.sampled else "not sampled"
     return [f"{kept}, {sampled}", f"{report.answered} of {hops} hops answered"]
+
+
+def failed_words(report: Report) -> str:
+    """From which hop the status of a failed trace came; nothing of a trace that did not fail."""
+    if report.failed is None:
+        return ""
+    hop = report.hops[report.failed]
+    return f"{code_name(hop.code)} came from {hop_name(hop.service, hop.method)}"
 
 
 def verdict_words(report: Report) -> tuple[str, str]:

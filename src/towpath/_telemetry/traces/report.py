@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from towpath._core.errors import Code
-from towpath._telemetry.flight_recorder.row import KEPT, REMOTE, SAMPLED
+from towpath._telemetry.flight_recorder.row import KEPT, REMOTE, SAMPLED, UNKNOWN_CODE
 from towpath._telemetry.traces.critical_path import Phase, critical_path, received_at, start_in
 from towpath._telemetry.traces.model import Attempt, ClientCall, ReceivedCall, Root, Trace
 
@@ -99,6 +99,22 @@ class Report:
             return None
         unusual = self._most_unusual()
         return unusual if unusual is not None and unusual[1].excess * 10 >= self.duration else None
+
+    @property
+    def failed(self) -> int | None:
+        """The hop from which the status of a failed trace came: the deepest of a chain from the root whose hops all ended with it; where
+        two beside each other did, the one that ended last. None of a trace that did not fail."""
+        code = self.hops[0].code
+        if code in (0, UNKNOWN_CODE):
+            return None
+        last: dict[int | None, int] = {}
+        for index, hop in enumerate(self.hops):
+            if hop.code == code and (hop.parent not in last or hop.end > self.hops[last[hop.parent]].end):
+                last[hop.parent] = index
+        found = 0
+        while found in last:
+            found = last[found]
+        return found
 
     @property
     def is_slower(self) -> bool:
