@@ -43,6 +43,12 @@ async def shop() -> AsyncIterator[str]:
         yield address
 
 
+def own_socket() -> Path:
+    """The admin socket of the one process that runs."""
+    (path,) = Path(os.environ[VARIABLE]).rglob("*.admin")
+    return path
+
+
 async def run(*arguments: str) -> tuple[int, str, str]:
 
     command = [sys.executable, "-m", "towpath", "top", "--every", "0.1", *arguments]
@@ -66,6 +72,9 @@ async def test_a_process_is_found_by_the_name_of_its_service_and_by_its_id() -> 
         status, output, errors = await run("shop", "cart", "--json")
         assert (status, json.loads(output)["name"]) == (0, "shop")
         assert errors == "left out: cart: no service of this user with this name, or process with this id, runs here\n"
+        path = own_socket().with_name("old-1.admin")  # of a process that does not speak this contract
+        async with await asyncio.start_unix_server(lambda _, writer: writer.close(), path):
+            assert (await run())[::2] == (0, "")
         status, output, errors = await run("cart")
         assert (status, output) == (2, "")
         assert errors == "error: no process answers; cart: no service of this user with this name, or process with this id, runs here\n"

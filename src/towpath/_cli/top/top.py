@@ -78,7 +78,7 @@ class _Watch:
             await asyncio.sleep(self.every)
             await self._look(processes)
             self._demand(processes)
-        for address, why in processes.silent.items():
+        for address, why in processes.silent.items() if self.addresses else ():
             sys.stderr.write(f"left out: {address}: {why}\n")
         if json:
             for service in self._services:
