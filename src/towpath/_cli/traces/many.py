@@ -67,18 +67,21 @@ def _contributions(head: str, sample: Sample, style: Style) -> Iterator[str]:
     yield from screen.wrapped(f"{head}  {whole}", style.columns, then="  ")
     yield ""
     keys = {key for found in quantiles for key in found.parts}
-    order = sorted(keys, key=lambda key: quantiles[-1].parts.get(key, 0.0), reverse=True)
+    # What makes p95 may be nothing of p99: a line is for what takes a large share of any quantile.
+    shares = {key: max(found.parts.get(key, 0.0) / max(1, found.total) for found in quantiles) for key in keys}
+    order = sorted(keys, key=shares.__getitem__, reverse=True)
+    rest = order[_SHOWN:]
+    order = sorted(order[:_SHOWN], key=lambda key: quantiles[-1].parts.get(key, 0.0), reverse=True)
     room = style.columns - 3 * 9
-    labels = [f"{hop_name(key[0], key[1])}  {key[2]}" for key in order[:_SHOWN]]
+    labels = [f"{hop_name(key[0], key[1])}  {key[2]}" for key in order]
     name = min(max(map(len, labels), default=20), max(12, room))
     title = f"{'of it, in ms':<{name}}" + "".join(f"{quantile:>9}" for quantile in names)
     yield screen.painted(title, screen.BOLD, colour=style.colour)
-    for label, key in zip(labels, order[:_SHOWN], strict=True):
+    for label, key in zip(labels, order, strict=True):
         figures = "".join(f"{milliseconds(found.parts.get(key, 0.0)):>9}" for found in quantiles)
         first, *more = screen.wrapped(label, max(12, name), then="  ")
         yield f"{first:<{name}}{figures}"
         yield from more
-    rest = order[_SHOWN:]
     if rest:
         figures = "".join(f"{milliseconds(sum(found.parts.get(key, 0.0) for key in rest)):>9}" for found in quantiles)
         yield f"{f'... {len(rest)} more':<{name}}{figures}"
