@@ -1,6 +1,7 @@
 """Commands about running services: mistakes end in one clear line, and what is told is shown for every worker."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from towpath._app.process.inspection.debug_documents import debug_documents, shown
 from towpath._app.process.worker_probes import probes
 from towpath._cli.main import main
+from towpath._telemetry.loop_monitor.block import Block, Cause
 from towpath._telemetry.runtime_folder import VARIABLE, runtime_folder
 from towpath._transport.address import Address, UnixPath, parse_place
 from towpath._transport.server.routes import Document
@@ -77,6 +79,20 @@ def test_workers_are_told_one_after_the_other(capsys: pytest.CaptureFixture[str]
         assert 'set telemetry.debug_documents = "on"' in capsys.readouterr().err
 
 
+def test_blocks_have_the_local_time_of_the_day(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = Block(number=1, began=1_700_000_000.0, seconds=0.4, ended=True, cause=Cause.GC)
+    place = UnixPath(str(tmp_path / "a.sock"))
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        with probes(place, lambda: "serving", CollectorRegistry(), debug_documents(lambda: (block,))):
+            assert main(["blocks", str(place)]) == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert capsys.readouterr().out.startswith("07:13:20.000 the event loop stood for 400 ms")
+
+
 def test_documents_are_shown_at_loopback_addresses_unless_told_otherwise() -> None:
     inside, outside = parse_place("127.0.0.1:9090", "x"), Address("10.0.0.1", 9090)
     assert [shown("loopback", place) for place in (inside, UnixPath("/x"), outside)] == [True, True, False]
@@ -115,5 +131,5 @@ def test_a_process_of_this_user_is_found_by_its_name(
             assert main(["tasks", "cart"]) == 0
     assert capsys.readouterr().err.splitlines() == [
         "error: no service cart of this user runs here; there are order-book (17)",
-        "error: several processes run here: cart (18), order-book (17); give the id of one",
+        "error: several processes run here: cart (18), order-book (17); give the name or the id of one",
     ]

@@ -46,7 +46,7 @@ def _local(target: str) -> Path:
     if not running:
         raise SetupError("no service of this user runs here; start one, or give the address of its admin listener")
     if chosen:
-        raise SetupError(f"several processes run here: {running}; give the id of one")
+        raise SetupError(f"several processes run here: {running}; give the name or the id of one")
     raise SetupError(f"no service {target} of this user runs here; there are {running}")
 
 

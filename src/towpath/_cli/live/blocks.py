@@ -49,9 +49,9 @@ def _of_process(process: int) -> str:
 
 
 def _print(text: str) -> None:
-    from datetime import UTC, datetime
     from json import loads
 
+    from towpath._cli.traces.waterfall import time_of_day
     from towpath._core.disclosure.printable import printable
     from towpath._telemetry.loop_monitor.block import block_of
     from towpath._telemetry.loop_monitor.block_report import sentence
@@ -63,6 +63,5 @@ def _print(text: str) -> None:
         if not found:
             sys.stdout.write(f"{name}{'it does not answer' if found is None else 'the event loop was never blocked'}\n")
         for block in map(block_of, found or ()):
-            when = datetime.fromtimestamp(block.began, UTC).strftime("%H:%M:%S.%f")[:-3]
-            sys.stdout.write(f"{when} {name}{sentence(block)}\n")
+            sys.stdout.write(f"{time_of_day(block.began)} {name}{sentence(block)}\n")
             sys.stdout.writelines(f"    {printable(str(frame))}  {printable(frame.source)}\n" for frame in block.stack[:8])
