@@ -201,6 +201,8 @@ _HOMES: Final = {
     "_layers.throttle": "towpath.settings",
     "_stores": "towpath.stores",
     "_telemetry": "towpath.telemetry",
+    "_telemetry.logs.access_log": "towpath.settings",
+    "_telemetry.otlp.options": "towpath.settings",
     "_transport": "towpath.transport",
     "_transport.message_options": "towpath.settings",
     "_wire": "towpath.wire",

@@ -47,7 +47,7 @@ def test_every_setting_is_taken_over_or_needs_a_restart_or_belongs_to_no_file():
     others = {"contracts", "declares", "own_class", "source", "listen_fd", "notify_fd", "metrics_dump", "worker"}
     where = {"listen_where", "idempotency_where", "quota_store_where"}
     assert {field.name for field in dataclasses.fields(ServiceConfig)} == known | others | where
-    by_the_process = {"telemetry.logs"}
+    by_the_process = {f"telemetry.{part}" for part in ("logs", "loop", "metrics", "otlp", "sampling")}
     for whole, options in (("server", ServerOptions), ("telemetry", TelemetryConfig)):
         parts = {name for name in {*NEEDS_RESTART, *by_the_process} if name.startswith(f"{whole}.")}
         assert {f"{whole}.{field.name}" for field in dataclasses.fields(options)} == parts

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.app.stage import PATIENCE
 from towpath._telemetry.flight_recorder import keeping, ring, ring_files
 from towpath._telemetry.flight_recorder.row import NOT_REACHED, SIZE, Kind
+from towpath._telemetry.runtime_folder import SHARED_MEMORY, VARIABLE
 from towpath.settings import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "flight-recorder.md").read_text()
@@ -18,10 +21,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "flight-recorder.md").rea
 def test_its_table_has_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "towpath.toml").write_text(TABLE)
     options = load(tmp_path / "towpath.toml", {}).telemetry.recorder
-    assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, ring_files.SHARED_MEMORY)
+    assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, SHARED_MEMORY)
 
 
-def test_its_program_prints_what_was_recorded() -> None:
+def test_its_program_prints_what_was_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     writer, lock = ring_files.open_writer("page", 1024)
     try:
         method = writer.intern("shop.Cart/Add")

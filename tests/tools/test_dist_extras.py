@@ -104,7 +104,7 @@ TEXTS = sorted(
 )
 NAMED = re.compile(r"towpath\)?\"?\[([a-z][a-z, ]*)\]", re.IGNORECASE)
 INSTALLED = re.compile(r"pip install (?:--?[\w-]+ )*(['\"]?)([^\s'\"`\\]+)\1")
-KNOWN = ("towpath", "$TOWPATH", "$(TOWPATH)", "${WHEEL}", ".", "anyio", "grpcio", "uvicorn", "basedpyright", "catalog-contracts")
+KNOWN = ("towpath", "$TOWPATH", "$(TOWPATH)", "${WHEEL}", ".", "anyio", "grpcio", "uvicorn", "basedpyright", "catalog-contracts", "py-spy")
 """What texts say to install: towpath, the project itself, what an adapter or a comparison is for, a tool, and the package of a guide."""
 
 

@@ -44,5 +44,5 @@ def test_each_call_is_a_line_of_the_audit_log(shop: Shop) -> None:
             await CartServiceClient(channel).get_cart(GetCartRequest(), options)
 
     asyncio.run(main())
-    entry = json.loads(shop.up.line(rf"shop\.audit: (.*{customer}.*)")[1])
+    entry = json.loads(shop.up.line(rf"shop\.audit: (\{{.*{customer}.*?\}})")[1])
     assert (entry["method"], entry["customer"], entry["ended"]) == ("GetCart", customer, "OK")

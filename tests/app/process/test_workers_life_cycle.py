@@ -56,7 +56,7 @@ def test_the_service_is_ready_while_any_worker_is_and_its_parent_is_told(tmp_pat
         while got(address, "/readyz") != "serving\n":
             time.sleep(0.01)
         assert ours.recv(8) == b"READY=1\n"
-        while 'towpath_ready{probe="db",worker="1"}' not in got(address, "/metrics"):
+        while 'towpath_ready{worker="1",probe="db"}' not in got(address, "/metrics"):
             time.sleep(0.01)  # a worker that takes more than two seconds to answer is left out
         process.terminate()
         assert end(process)[0] == 0
@@ -66,7 +66,7 @@ def test_work_of_the_service_as_a_whole_may_stop_it(tmp_path: Path) -> None:
     with crew("once_dies") as process:
         address = until(process, " answers probes on ").rpartition(" ")[2]
         until(process, "2 workers serve")
-        assert 'towpath_background_deaths_total{work="lease",worker="once"} 0.0' in got(address, "/metrics")
+        assert 'towpath_background_deaths_total{worker="once",work="lease"} 0.0' in got(address, "/metrics")
         (tmp_path / "die").touch()
         status, errors = end(process)
     assert (status, errors.splitlines()[-1]) == (1, "error: background work lease returned, and the service is not to go on without it")

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.app.stage import Watched, exists, importable, linux, system
 from towpath import CallOptions, Code, RpcError, SetupError, connect
+from towpath._app.process.child_output import MAX_LINE_BYTES
 from towpath._app.system.supervisor import ServiceDied, System
 from towpath._telemetry.metrics import CallMetrics
 
@@ -184,7 +185,7 @@ async def test_output_is_cut_into_printable_lines(tmp_path):
     heard = Heard()
     async with System.start(system(tmp_path, echo="chatty"), emit=heard):
         await heard.until("echo", "to stderr")
-    assert heard.by("echo")[:3] == ["half a line and its end", "\\xff\\x1b[2J", "x" * 8192]
+    assert heard.by("echo")[:3] == ["half a line and its end", "\\xff\\x1b[2J", "x" * MAX_LINE_BYTES]
 
 
 async def test_a_cycle_is_allowed_and_noted(tmp_path):

@@ -68,11 +68,16 @@ def write_rich(workplace):
 
 
 @pytest.mark.parametrize(
-    ("protos", "out", "ship"),
-    [("tests/proto", "tests/gen", False), ("proto", "src/towpath/_gen", True)],
+    ("protos", "out", "own"),
+    [
+        ("tests/proto", "tests/gen", {}),
+        ("proto/towpath/v1", "src/towpath/_gen", {"ship_protos": True}),
+        ("proto/towpath/admin", "src/towpath/_admin/gen", {"ship_protos": True, "fakes": False, "import_prefix": "towpath._admin.gen"}),
+    ],
 )
-def test_the_committed_code_is_what_its_contracts_say(protos, out, ship):
-    result = generate(GenerateOptions(paths=[REPOSITORY / protos], out=REPOSITORY / out, check=True, ship_protos=ship))
+def test_the_committed_code_is_what_its_contracts_say(protos, out, own):
+    roots = [REPOSITORY / "proto"] if own else []
+    result = generate(GenerateOptions(paths=[REPOSITORY / protos], proto_roots=roots, out=REPOSITORY / out, check=True, **own))
     assert result.up_to_date, f"run `make gen`: {result.written} {result.removed}"
     assert len(result.unchanged) >= 3
 

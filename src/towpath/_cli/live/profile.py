@@ -75,7 +75,7 @@ def _by_py_spy(process: int, seconds: int) -> str:
     program = str(beside) if beside.is_file() else shutil.which("py-spy")
     inside = "or name the service's admin listener instead of its process, which needs neither"
     if program is None:
-        raise SetupError(f"py-spy is not installed, which samples other processes: pip install py-spy, {inside}")
+        raise SetupError(f"py-spy is not installed, which samples other processes: install it with `pip install py-spy`, {inside}")
     command = [
         program,
         "record",
