@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.stage import PATIENCE
+from towpath._telemetry import runtime_folder
 from towpath._telemetry.flight_recorder import keeping, ring, ring_files
 from towpath._telemetry.flight_recorder.row import NOT_REACHED, SIZE, Kind
 from towpath._telemetry.runtime_folder import SHARED_MEMORY, VARIABLE
@@ -21,7 +22,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "flight-recorder.md").rea
 def test_its_table_has_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "towpath.toml").write_text(TABLE)
     options = load(tmp_path / "towpath.toml", {}).telemetry.recorder
+<<<<<<< HEAD
     assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, SHARED_MEMORY)
+=======
+    assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, runtime_folder.SHARED_MEMORY)
+>>>>>>> c9705bba (Read the default folder of rings where it is defined)
 
 
 def test_its_program_prints_what_was_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
