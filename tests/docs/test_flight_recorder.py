@@ -22,11 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "flight-recorder.md").rea
 def test_its_table_has_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "towpath.toml").write_text(TABLE)
     options = load(tmp_path / "towpath.toml", {}).telemetry.recorder
-<<<<<<< HEAD
     assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, SHARED_MEMORY)
-=======
-    assert (options.recorder, options.rows, options.directory) == (True, ring.DEFAULT_ROWS, runtime_folder.SHARED_MEMORY)
->>>>>>> c9705bba (Read the default folder of rings where it is defined)
 
 
 def test_its_program_prints_what_was_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
