@@ -18,8 +18,9 @@ from towpath._core import clock
 from towpath._core.context import Context, enter, leave
 from towpath._core.propagation.trace import TraceContext
 from towpath._core.propagation.trust import DEFAULT_TRUST, Trust
+from towpath._core.server_call import ServerCallInfo
 from towpath._telemetry.flight_recorder import ring
-from towpath._telemetry.flight_recorder.keeping import Keeping, is_one_of_many
+from towpath._telemetry.flight_recorder.keeping import FOLLOWED_PER_SECOND, Keeping, is_one_of_many
 from towpath._telemetry.flight_recorder.row import KEPT, NOT_REACHED, Kind
 from towpath._telemetry.flight_recorder.slow_calls import FIRST, NEVER_SLOW, SlowCalls
 
@@ -319,3 +320,15 @@ async def test_calls_that_were_given_up_are_not_kept() -> None:
         call.cancel()
         await turn_until(lambda: len(here.rows.recording.rows) == 2)
         assert kept(here.rows) == []
+
+
+def test_calls_that_their_callers_gave_up_are_kept_within_the_budget_though_a_server_further_down_keeps_them() -> None:
+    with clock.using(lambda: 1.0):
+        rows = Rows(4096)
+        received = rows.recorder.received(SAY)
+        for _ in range(300):
+            ctx = Context(SAY.full_name)
+            info = ctx.server = ServerCallInfo(1.0)
+            info.serial, info.kept = received.next_serial(), True
+            received.ended(ctx, 0, Code.CANCELLED.value, (1.0,) * 5, 0, 0)
+    assert rows.recorder.keeping.kept == FOLLOWED_PER_SECOND

@@ -207,6 +207,8 @@ class Received:
         kept = info.kept
         if kept is None and code:
             kept = self.keeps(ctx, code)
+        elif kept and code == Code.CANCELLED:  # a server further down keeps it, and nobody was there to be told whether this one does
+            kept = keeping.follows()
         if kept or (is_one_of_many(raw) and keeping.follows()):
             keeping.received(number, info.serial & MASK)
 
