@@ -73,7 +73,7 @@ def _by_py_spy(process: int, seconds: int) -> str:
 
     beside = Path(sys.executable).with_name("py-spy")
     program = str(beside) if beside.is_file() else shutil.which("py-spy")
-    inside = "or name the service's admin listener instead of its process, which needs neither"
+    inside = "or give the name of the service, or its admin listener, instead of its process: it then samples itself"
     if program is None:
         raise SetupError(f"py-spy is not installed, which samples other processes: install it with `pip install py-spy`, {inside}")
     command = [
