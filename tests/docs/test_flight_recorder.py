@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.app.stage import PATIENCE
-from towpath._telemetry import runtime_folder
 from towpath._telemetry.flight_recorder import keeping, ring, ring_files
 from towpath._telemetry.flight_recorder.row import NOT_REACHED, SIZE, Kind
 from towpath._telemetry.runtime_folder import SHARED_MEMORY, VARIABLE
