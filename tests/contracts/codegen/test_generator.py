@@ -67,21 +67,6 @@ def write_rich(workplace):
     workplace.write("parcel/v1/types.proto", TYPES)
 
 
-@pytest.mark.parametrize(
-    ("protos", "out", "own"),
-    [
-        ("tests/proto", "tests/gen", {}),
-        ("proto/towpath/v1", "src/towpath/_gen", {"ship_protos": True}),
-        ("proto/towpath/admin", "src/towpath/_admin/gen", {"ship_protos": True, "fakes": False, "import_prefix": "towpath._admin.gen"}),
-    ],
-)
-def test_the_committed_code_is_what_its_contracts_say(protos, out, own):
-    roots = [REPOSITORY / "proto"] if own else []
-    result = generate(GenerateOptions(paths=[REPOSITORY / protos], proto_roots=roots, out=REPOSITORY / out, check=True, **own))
-    assert result.up_to_date, f"run `make gen`: {result.written} {result.removed}"
-    assert len(result.unchanged) >= 3
-
-
 def test_messages_stubs_and_services_are_written_and_written_once(workplace):
     workplace.service("rpc Say(M) returns (N);")
     first = workplace.generate()
