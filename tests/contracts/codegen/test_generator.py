@@ -17,7 +17,6 @@ from towpath._core.errors import Code, SetupError
 from towpath._core.policies import HedgingPolicy, RetryPolicy
 from towpath._core.service import DEFAULT_TIMEOUT, Idempotency, MethodKind
 
-REPOSITORY = Path(__file__).parents[3]
 OPTIONS = 'import "towpath/v1/options.proto";\n'
 
 RICH = """\
