@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT, blocks
+from tests.docs.blocks import ROOT, RUN, blocks
 from tests.docs.walkthrough import reader
 from tests.ports import free_port
 
-BLOCKS = [block for block in blocks("README.md", (ROOT / "README.md").read_text()) if not block.why]
+BLOCKS = [block for block in blocks("README.md", (ROOT / "README.md").read_text()) if block.kind in RUN and not block.why]
 *COMMANDS, SHOWN = BLOCKS
 
 

@@ -112,3 +112,4 @@ def test_an_error_of_grpc_comes_before_one_of_rest() -> None:
 def test_a_protocol_without_bindings_has_no_path_but_those_of_methods() -> None:
     assert not SERVER_HALVES["grpc"].has(b"POST", BOOK.encode())
     assert SERVER_HALVES["rest"].has(b"GET", BOOK.encode())
+    assert not SERVER_HALVES["rest"].has(b"POST", b"/library.v1.LibraryService/GetBook")
