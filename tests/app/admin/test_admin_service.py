@@ -18,6 +18,7 @@ from tests.echo_service import Echo
 from towpath import App, Code, RpcError, connect
 from towpath._admin.gen.towpath.admin.v1 import admin_pb2 as pb
 from towpath._admin.gen.towpath.admin.v1.admin_towpath import AdminServiceClient
+from towpath._app.admin.admin_service import MAX_TRACES
 from towpath._app.admin.local_sockets import local_processes
 from towpath._app.process.admin_server import admin, local_admin
 from towpath._app.settings.service_file import ServiceConfig
@@ -154,6 +155,19 @@ async def test_what_is_no_trace_id_is_refused(recorder: Recorder, trace_id: str)
     async with app, admin(app, FREE) as address, Channel(address) as channel:
         with pytest.raises(RpcError, match="give 32 hex digits") as caught:
             await rows(AdminServiceClient(channel), pb.ReadRowsRequest(trace_ids=[trace_id]))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+async def test_so_many_traces_are_asked_for_at_once_and_no_more(recorder: Recorder) -> None:
+    app = App()
+    one = "ab" * 16
+    record(recorder, one)
+    async with app, admin(app, FREE) as address, Channel(address) as channel:
+        client = AdminServiceClient(channel)
+        _, found = await rows(client, pb.ReadRowsRequest(trace_ids=[one] * MAX_TRACES))
+        assert [row.serial for row in found] == [0]
+        with pytest.raises(RpcError, match="give 64 at the most") as caught:
+            await rows(client, pb.ReadRowsRequest(trace_ids=[one] * (MAX_TRACES + 1)))
     assert caught.value.code is Code.INVALID_ARGUMENT
 
 

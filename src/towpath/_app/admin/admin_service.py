@@ -22,6 +22,9 @@ from towpath._telemetry.flight_recorder import process_recorder, ring
 from towpath._telemetry.flight_recorder.row import SIZE
 
 _STATES: Final = {"starting": pb.STATE_STARTING, "serving": pb.STATE_SERVING, "stopping": pb.STATE_STOPPING}
+MAX_TRACES: Final = 64
+"""Traces that one call asks for. The rows are searched once for each, on the event loop."""
+
 _PIECE: Final = 1024
 """Rows in one message, 128 KiB."""
 
@@ -58,7 +61,9 @@ class AppAdmin(AdminService):
         PERMISSION_DENIED for a caller that the service does not trust."""
         if not is_reader(self._app.config.trust, ctx):
             raise RpcError(Code.PERMISSION_DENIED, "rows of calls are shown to callers that the service trusts (service.trust)")
-        wanted = [_trace_id(text) for text in request.trace_ids]
+        if len(request.trace_ids) > MAX_TRACES:
+            raise RpcError(Code.INVALID_ARGUMENT, f"trace_ids has {len(request.trace_ids)} entries; give {MAX_TRACES} at the most")
+        wanted = list(dict.fromkeys(map(_trace_id, request.trace_ids)))
         recorder = process_recorder.of_process()
         if recorder is None:
             raise RpcError(Code.FAILED_PRECONDITION, "this process has no flight recorder; telemetry.recorder switches it on")

@@ -279,7 +279,7 @@ def copied(writer: Writer, after: int = 0, trace_ids: Sequence[bytes] = (), *, k
         data = (buffer[start:end] + buffer[writer.first_row : start])[: newer * SIZE]
     if trace_ids:
         data = b"".join(_rows_of(data, trace_ids))
-    else:
+    elif data[:4] == _UNWRITTEN or kept:  # a ring that is full has no place without a row, and this would keep the loop for milliseconds
         data = b"".join(data[at : at + SIZE] for at in range(0, len(data), SIZE) if data[at : at + 4] != _UNWRITTEN)
     of = frame(memoryview(buffer), "the flight recorder of this process")
     return of.recording(()), data
